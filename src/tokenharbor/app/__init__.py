@@ -1,0 +1,1 @@
+"""Floor 6: settings, composition, the command line."""

@@ -1,0 +1,1 @@
+"""Floor 2: models, providers, endpoints and their prices."""

@@ -1,0 +1,1 @@
+"""Floor 2: PostgreSQL: embedded or by URL, migrations, named queries."""

@@ -1,0 +1,1 @@
+"""Floor 3: accounts, users, members and their API keys."""

@@ -1,0 +1,48 @@
+"""Time: the clock of the world, and one that a simulation moves by hand."""
+
+import time  # noqa: TID251  the one place where time is read
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is. Wall time is aware UTC; `monotonic` counts seconds from no particular origin."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    def unix_ms(self) -> int: ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251  the one place
+
+    def monotonic(self) -> float:
+        return time.monotonic()  # noqa: TID251  the one place
+
+    def unix_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class ManualClock:
+    """A clock that stands still until it is told to move; for simulations and tests."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._elapsed = timedelta()
+
+    def advance(self, by: timedelta) -> None:
+        self._elapsed += by
+
+    def now(self) -> datetime:
+        return self._start + self._elapsed
+
+    def monotonic(self) -> float:
+        return self._elapsed.total_seconds()
+
+    def unix_ms(self) -> int:
+        return (self.now() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -1,0 +1,58 @@
+"""Money: whole nano-USD in one type, and the only rounding in the house."""
+
+import re
+from typing import Self
+
+NANO_PER_USD = 1_000_000_000
+PICO_PER_NANO = 1_000
+MAX_NANO = 2**63 - 1  # PostgreSQL's BIGINT
+
+_DECIMAL = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?")
+
+
+class Usd(int):
+    """An amount in whole nano-USD. Sums and differences of amounts are amounts; nothing else is."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a decimal string of US dollars, exactly: at most nine places, else ValueError."""
+        match = _DECIMAL.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not an amount in USD with at most nine places: {text[:40]!r}")
+        sign, whole, places = match.groups()
+        nano = int(whole) * NANO_PER_USD + int((places or "").ljust(9, "0"))
+        if nano > MAX_NANO:
+            raise ValueError(f"an amount beyond the books' range: {text[:40]!r}")
+        return cls(-nano if sign else nano)
+
+    def __add__(self, other: int) -> "Usd":
+        return Usd(int.__add__(self, other))
+
+    def __sub__(self, other: int) -> "Usd":
+        return Usd(int.__sub__(self, other))
+
+    def __neg__(self) -> "Usd":
+        return Usd(int.__neg__(self))
+
+    def __str__(self) -> str:
+        """The amount in US dollars with nine places, as every surface shows it."""
+        whole, places = divmod(abs(self), NANO_PER_USD)
+        return f"{'-' if self < 0 else ''}{whole}.{places:09d}"
+
+    def __repr__(self) -> str:
+        return f"Usd({int(self)})"
+
+
+ZERO = Usd(0)
+
+
+def round_up(numerator: int, denominator: int = 1) -> Usd:
+    """The least whole nano that covers `numerator / denominator`: charges round so."""
+    return Usd(-(-numerator // denominator))
+
+
+def round_down(numerator: int, denominator: int = 1) -> Usd:
+    """The greatest whole nano within `numerator / denominator`: incentives and refunds round so."""
+    return Usd(numerator // denominator)

@@ -1,0 +1,43 @@
+"""The usage vector: what a request used, in disjoint whole numbers."""
+
+import msgspec
+
+UNITS = (
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "audio_in",
+    "audio_out",
+    "image_in",
+    "images_out",
+    "seconds",
+    "web_searches",
+    "tool_uses",
+)
+"""Every unit's name, in the vector's order."""
+
+INPUT_UNITS = frozenset({"input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in"})
+"""The units whose sum is the input's size, by which prices may step."""
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Tokens unless the name says otherwise. No token is counted twice: `input` is without what was
+    read from or written to the vendor's cache, `output` is without `reasoning`.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    images_out: int = 0
+    seconds: int = 0
+    web_searches: int = 0
+    tool_uses: int = 0

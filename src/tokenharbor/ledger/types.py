@@ -1,0 +1,141 @@
+"""What the books take and give: holds, settlements, credits, balances; all frozen."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+
+
+class Pool(StrEnum):
+    """Where a credit lies."""
+
+    PAID = "paid"
+    TRIAL = "trial"
+    MATCH = "match"
+    LOCKED = "locked"
+    PROMO = "promo"
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A reservation asked for: `amount` for a request, until it is settled or released."""
+
+    request_id: UUID
+    account_id: UUID
+    key_id: UUID
+    amount: Usd
+    at: datetime
+
+
+class Why(StrEnum):
+    """Why a hold was refused."""
+
+    BALANCE = "balance"
+    QUOTA = "quota"
+    DAILY = "daily"
+    MONTHLY = "monthly"
+    DEBT = "debt"
+    UNKNOWN = "unknown"  # no such account or key
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """The hold stands."""
+
+    amount: Usd
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or
+    budget still allows, where that was the reason.
+    """
+
+    why: Why
+    available: Usd
+    held: Usd
+    limit_left: Usd = ZERO
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The row of `request` that explains a request: its detail may be erased, the books stay whole.
+
+    `detail` is JSON text; its digest with the salt is what the entry keeps.
+    """
+
+    request_id: UUID
+    account_id: UUID
+    key_id: UUID
+    model: str
+    provider: str
+    status: str  # complete | hung_up | failed | refused
+    detail: bytes
+    salt: bytes
+    edition: str
+    region: str = ""
+    labels: Mapping[str, str] = {}
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay."""
+
+    record: Record
+    cost: Usd
+    fee: Usd
+    vendor_cost: Usd
+    price_version: bytes
+    at: datetime
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What was charged: less than the cost only if hold and balance did not cover it (an overrun). A repeated
+    settlement answers what the first one did, with `again` set.
+    """
+
+    charge: Usd
+    fee: Usd
+    overrun: Usd
+    again: bool = False
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A hold given back: nothing valid was delivered. `loss` is what the vendor costs us all the same."""
+
+    record: Record
+    loss: Usd
+    at: datetime
+
+
+class Credit(msgspec.Struct, frozen=True):
+    """A lot to be granted. Debt is paid first; `reference` makes it once."""
+
+    entry_id: UUID
+    lot_id: UUID
+    account_id: UUID
+    pool: Pool
+    origin: str  # top-up | referral | cashback | operator | welcome | …
+    amount: Usd
+    at: datetime
+    reason: str
+    expires_at: datetime | None = None
+    refundable_until: datetime | None = None
+    withdrawable_from: datetime | None = None
+    reference: str | None = None
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """An account's money: `available` excludes held and locked; `pools` is what remains in each, held included."""
+
+    available: Usd
+    held: Usd
+    debt: Usd
+    pools: Mapping[Pool, Usd]
+
+
+class KeyLimits(msgspec.Struct, frozen=True):
+    """What a key may spend: in all, a UTC day, a UTC month. None is no limit."""
+
+    quota: Usd | None = None
+    daily: Usd | None = None
+    monthly: Usd | None = None

@@ -1,0 +1,1 @@
+"""Floor 3: which endpoints, in which order, and why not the others."""

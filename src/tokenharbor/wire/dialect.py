@@ -1,0 +1,100 @@
+"""What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.events import Event
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.request import Edit, Request
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
+    `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None.
+    """
+
+    usage: Usage | None
+    text_bytes: int = 0
+    quarantined: bool = False
+
+
+class Splicer(Protocol):
+    """One stream from a vendor to a client of the same dialect: bytes pass, facts are noted.
+
+    `feed` returns what may leave now: nothing until the first content, then every byte as it came, without
+    the usage chunk that we asked for; from the event that carries the stop reason onward everything gathers in
+    `ending`, which leaves only after the settlement. Any split of the bytes gives the same total output.
+    """
+
+    started: bool  # the first content has been seen
+    complete: bool  # the dialect's terminator has been seen
+    failure: Failure | None  # the vendor said an error inside the stream, or broke the dialect
+    usage: Usage | None  # the vendor's last usage; None if absent or not adding up
+    quarantined: bool  # usage came and did not add up
+    text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
+    input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
+    held_bytes: int  # how much is held back now, before the first content and for the ending
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def ending(self, cost_usd: str | None = None) -> bytes:
+        """What leaves after the settlement; with `cost_usd`, `usage.cost` is added where the dialect has usage."""
+
+
+class Reader(Protocol):
+    """A vendor's stream, read into events."""
+
+    def feed(self, data: bytes) -> Sequence[Event]: ...
+
+    def close(self) -> Sequence[Event]:
+        """The stream ended: a Failed if its terminator never came, else nothing."""
+
+
+class Writer(Protocol):
+    """Events, written as a stream of this dialect."""
+
+    def write(self, event: Event) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """One dialect, client's side and vendor's side alike. Pure: no socket, clock or await."""
+
+    name: str
+    path: str  # the vendor's path under its base URL, such as "/chat/completions"
+
+    def read_request(self, body: bytes, path_model: str | None = None) -> Request:
+        """Check and read; raises InvalidRequest."""
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        """The body for a vendor of the same dialect."""
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        """Read a whole answer body that came with a 2xx."""
+
+    def price_answer(self, body: bytes, cost_usd: str) -> bytes:
+        """The same answer with `usage.cost` added."""
+
+    def splice(self, request: Request, *, hide_usage: bool) -> Splicer: ...
+
+    def reader(self) -> Reader: ...
+
+    def writer(self) -> Writer: ...
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        """A whole answer body as events."""
+
+    def write_reply(self, events: Sequence[Event]) -> bytes:
+        """Events as a whole answer body."""
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        """A non-2xx answer."""
+
+    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
+        """A refusal as this dialect's error body (JSON)."""
+
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
+        """A refusal inside a stream that has begun: the dialect's own error event, no success terminator."""

@@ -1,0 +1,94 @@
+"""The neutral events of an answer: what every dialect's stream means.
+
+    Started (BlockOpened BlockGrew* BlockClosed)* UsageReported* (Finished | Failed)
+
+Blocks are numbered from 0 in the order they open and may be open side by side (parallel calls).
+There is exactly one Finished or Failed; Finished says `tool_calls` if and only if a tool call was opened.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.failure import Failure
+
+
+class BlockKind(StrEnum):
+    """What a block carries."""
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+    REFUSAL = "refusal"
+
+
+class FinishReason(StrEnum):
+    """Why the answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    STOP_SEQUENCE = "stop_sequence"
+    REFUSAL = "refusal"
+    PAUSE = "pause"
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What only one dialect understands, kept byte for byte and re-emitted to that dialect alone."""
+
+    dialect: str
+    name: str
+    raw: bytes
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The answer began: the vendor's id for it and its name for the model."""
+
+    id: str
+    model: str
+
+
+class BlockOpened(msgspec.Struct, frozen=True):
+    """A block began. A tool call has its id and name here, whole."""
+
+    index: int
+    kind: BlockKind
+    call_id: str = ""
+    name: str = ""
+
+
+class BlockGrew(msgspec.Struct, frozen=True):
+    """More of a block: text, or a piece of a tool call's arguments (JSON); `notes` may come with no text."""
+
+    index: int
+    text: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+class BlockClosed(msgspec.Struct, frozen=True):
+    """A block is whole."""
+
+    index: int
+
+
+class UsageReported(msgspec.Struct, frozen=True):
+    """The vendor's usage so far; the last one counts."""
+
+    usage: Usage
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The answer is complete."""
+
+    reason: FinishReason
+    stop_sequence: str | None = None
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The answer will not be completed."""
+
+    failure: Failure
+
+
+Event = Started | BlockOpened | BlockGrew | BlockClosed | UsageReported | Finished | Failed

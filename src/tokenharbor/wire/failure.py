@@ -1,0 +1,33 @@
+"""A provider's failure, read from its dialect: what kind it is and what it said."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class FailureKind(StrEnum):
+    """What went wrong, as far as it decides who is at fault and what to try next (see routing/verdict.py)."""
+
+    REQUEST = "request"  # 400, 413, 422: the vendor refused the request itself
+    CONTEXT = "context"  # 400 whose code or words say that the input is too long
+    CREDENTIAL = "credential"  # 401, 402, 403: ours, not the caller's
+    NOT_FOUND = "not_found"  # 404: the endpoint is wrong
+    RATE_LIMIT = "rate_limit"  # 429, or a stream error that says so
+    OVERLOADED = "overloaded"  # 529, 503, or a stream error that says so
+    SERVER = "server"  # other 5xx, and any status that is not HTTP's idea of an answer
+    CONNECT = "connect"  # no connection
+    TIMEOUT = "timeout"  # connect, first event, between events, total
+    BROKEN = "broken"  # closed or reset before the end, or without the terminator
+    GARBAGE = "garbage"  # not the dialect: unreadable JSON, wrong shapes
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failed attempt. `message` and `code` are the vendor's own words, unscrubbed: never log them."""
+
+    kind: FailureKind
+    status: int | None = None
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str | None = None
+    retry_after: int | None = None  # seconds

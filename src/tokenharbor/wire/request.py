@@ -1,0 +1,79 @@
+"""What the gateway knows of a request, whatever its dialect; the body itself stays bytes."""
+
+from typing import Literal
+
+import msgspec
+
+
+class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The caller's `provider` extension. `only`, `ignore`, `region`, `retention` and `max_price` are hard
+    boundaries; `order` and `sort` are preferences. `max_price`: USD per 1M tokens as decimal strings.
+    """
+
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    region: str | None = None
+    max_price: "MaxPrice | None" = None
+    retention: str | None = None
+    sort: Literal["price", "latency"] | None = None
+
+
+class MaxPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """USD per 1M tokens, decimal strings."""
+
+    input: str | None = None
+    output: str | None = None
+
+
+class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The caller's `cache` extension."""
+
+    exact: bool | None = None
+    semantic: bool | None = None
+
+
+class UsageRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The caller's `usage` extension: `include` adds `usage.cost` to the answer."""
+
+    include: bool = False
+
+
+class InputSize(msgspec.Struct, frozen=True):
+    """How large the input is, for quotes: bytes of everything but inlined media, and counts of media."""
+
+    text_bytes: int
+    images: int = 0
+    files: int = 0
+    audios: int = 0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request: the typed facts that routing and money need, and the caller's own bytes.
+
+    `spans` are the top-level members of the body in order: (name, start of the name's quote, start of the value,
+    end of the value), in bytes, so that an edit touches nothing else.
+    """
+
+    dialect: str
+    body: bytes
+    spans: tuple[tuple[str, int, int, int], ...]
+    model: str
+    stream: bool = False
+    max_output: int | None = None  # the caller's own maximum, None if none was set
+    choices: int = 1
+    wants_usage: bool = False  # the caller itself asked for the stream's usage chunk
+    size: InputSize = InputSize(0)
+    cache_writes: bool = False  # the input may be written to the vendor's cache (dearer)
+    web_search_uses: int = 0  # the most that a vendor-side search tool may be used
+    rules: ProviderRules | None = None
+    cache: CacheRules | None = None
+    include_cost: bool = False
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """What is changed on the way to the vendor: top-level members only."""
+
+    model: str
+    max_output: int | None = None  # set only when the gateway caps
+    ask_usage: bool = False  # add stream_options.include_usage
