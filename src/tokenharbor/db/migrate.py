@@ -1,0 +1,121 @@
+"""Migrations: forward only, each in a transaction of its own, remembered with the digest of its text."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import asyncpg
+
+from tokenharbor.kernel.errors import Misconfigured
+
+_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_LOCK = 0x746F6B656E68  # "tokenh": one key for all who migrate a database
+_BOOKKEEPING = """
+create table if not exists migration (
+    number int primary key,
+    name text not null,
+    sha256 bytea not null,
+    applied_at timestamptz not null
+);
+create table if not exists meta (
+    key text primary key,
+    value bytea not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: `NNNN_name.sql`."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.sql.encode()).digest()
+
+
+def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration, ...]:
+    """The migrations of a folder (the package's own by default), in order: 1, 2, 3, … without a gap.
+
+    Raises Misconfigured for a name that is not of the form and for a number that is missing or there twice.
+    """
+    folder = folder or files("tokenharbor.db") / "migrations"
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".sql"):
+            continue
+        match = _FILE_NAME.fullmatch(file.name)
+        if match is None:
+            raise Misconfigured(f"{file}: a migration's file is named NNNN_name.sql")
+        found.append(Migration(int(match[1]), file.name, file.read_text(encoding="utf-8")))
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise Misconfigured(f"{folder}: migration {expected:04d} is missing or there twice")
+    return tuple(found)
+
+
+async def migrate(
+    conn: asyncpg.Connection, migrations: Sequence[Migration], at: datetime
+) -> Sequence[Migration]:
+    """Apply what the database lacks, and say what that was; `at` is the time to record.
+
+    Safe to call from many processes at once: they wait for each other. Raises Misconfigured where database
+    and files do not fit together, or where a migration fails (which then leaves no trace).
+    """
+    await conn.execute("select pg_advisory_lock($1)", _LOCK, timeout=None)
+    try:
+        await conn.execute(_BOOKKEEPING)
+        lacking = await pending(conn, migrations)
+        for migration in lacking:
+            await _apply(conn, migration, at)
+        return lacking
+    finally:
+        await conn.execute("select pg_advisory_unlock($1)", _LOCK)
+
+
+async def pending(conn: asyncpg.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """What the database lacks. Raises Misconfigured where its past differs from the files."""
+    if await conn.fetchval("select to_regclass('migration')") is None:
+        return migrations
+    applied = await conn.fetch("select number, name, sha256 from migration order by number")
+    for row in applied:
+        _check(row["number"], row["name"], row["sha256"], migrations)
+    return migrations[len(applied) :]
+
+
+def _check(number: int, name: str, sha256: bytes, migrations: Sequence[Migration]) -> None:
+    if number > len(migrations):
+        raise Misconfigured(
+            f"the database has migration {name}, which this version does not know: a newer one has used it"
+        )
+    ours = migrations[number - 1]
+    if ours.sha256 != sha256 or ours.name != name:
+        raise Misconfigured(
+            f"migration {ours.name} is not the {name} that the database was made with: "
+            "restore the file, and change the database by a new migration instead"
+        )
+
+
+async def _apply(conn: asyncpg.Connection, migration: Migration, at: datetime) -> None:
+    try:
+        async with conn.transaction():
+            await conn.execute("set local statement_timeout = 0")
+            await conn.execute(migration.sql)
+            await conn.execute(
+                "insert into migration (number, name, sha256, applied_at) values ($1, $2, $3, $4)",
+                migration.number, migration.name, migration.sha256, at,
+            )  # fmt: skip
+    except asyncpg.PostgresError as error:
+        line = migration.sql.count("\n", 0, int(error.position or 0)) + 1
+        where = f" at line {line}" if error.position else ""
+        raise Misconfigured(
+            f"migration {migration.name} failed{where} and was rolled back: {error}"
+        ) from error

