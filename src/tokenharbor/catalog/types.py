@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A company's API as we reach it. `credential` is a reference (`env:NAME`, `file:PATH`, `store:`), never
-    the secret itself.
+    """A company's API as we reach it, in one wire.
+
+    `credential` is a reference (`env:NAME`, `file:PATH`, `store:`), never the secret itself. A company that
+    speaks two wires is two of these under one name, and its models have an endpoint in each: boundaries and
+    bills know the company, routes the wire.
     """
 
     name: str
@@ -30,23 +34,38 @@ class Provider:
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
+    max_field: str | None = (
+        None  # the body's member for the output's maximum, where it is not the wire's usual one
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One line of a price: whole pico-USD per unit, in force where the input is above `above_input` tokens."""
+    """One line of a price: whole pico-USD per unit, in force where the input is above `above_input` tokens.
+
+    Some vendors announce a price for later (`since`, UTC) or sell dearer at some hours of the day (`hours`:
+    minutes of the UTC day, from and to; past midnight if from > to). Of the lines in force, the latest
+    `since` wins, then the one with hours, then the highest step.
+    """
 
     unit: str
     pico: int
     above_input: int = 0
+    since: datetime | None = None
+    hours: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A vendor's price, in full. `version` is the SHA-256 of its canonical form."""
+    """A vendor's price, in full. `version` is the SHA-256 of its canonical form (see price.py).
+
+    `automatic_writes`: the vendor writes its prompt cache unasked and bills the write at its own price, so
+    that any input may cost it.
+    """
 
     components: tuple[Component, ...]
     version: bytes
+    automatic_writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +110,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything on sale, by canonical name."""
+    """Everything on sale, by canonical name.
+
+    `providers` are in the wire that each names first; `also` are the same companies in their other wires.
+    """
 
     models: Mapping[str, Model]
     providers: Mapping[str, Provider]
+    also: tuple[Provider, ...] = ()

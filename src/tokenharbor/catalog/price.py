@@ -1,0 +1,230 @@
+"""A price: read from its table, in its canonical form, and as people read it.
+
+    price = { input = "2", output = "10", cache_read = "0.2", cache_write = "2.5", search = "0.01",
+              steps = [{ above_input = 272000, input = "4", output = "15" }],
+              hours = [{ from = "01:00", to = "04:00", input = "4", output = "20" }],
+              later = [{ from = 2027-01-01, input = "3", output = "15" }] }
+
+Tokens are priced in USD per 1M, as decimal strings of at most six places, which makes whole pico-USD per
+token; `image`, `second`, `search` and `tool_use` in USD for one. A step, an hour or a later price states only
+what differs.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+import msgspec
+
+from tokenharbor.catalog.types import Component, Price
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.tables import read_table, type_name
+from tokenharbor.kernel.usage import UNITS
+
+PER_MILLION: Mapping[str, str] = {
+    "input": "input",
+    "output": "output",
+    "cache_read": "cache_read",
+    "cache_write": "cache_write_5m",
+    "cache_write_1h": "cache_write_1h",
+    "reasoning": "reasoning",
+    "audio_in": "audio_in",
+    "audio_out": "audio_out",
+    "image_in": "image_in",
+}
+"""Fields in USD per 1M tokens, and the units of the usage vector that they price."""
+
+PER_ONE: Mapping[str, str] = {
+    "image": "images_out",
+    "second": "seconds",
+    "search": "web_searches",
+    "tool_use": "tool_uses",
+}
+"""Fields in USD for one, likewise."""
+
+_PICO_PLACES = 12
+_MILLION_PLACES = 6
+_DECIMAL = re.compile(r"(\d{1,7})(?:\.(\d{1,12}))?")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+class _Units(msgspec.Struct, frozen=True, kw_only=True):
+    input: str | None = None
+    output: str | None = None
+    cache_read: str | None = None
+    cache_write: str | None = None
+    cache_write_1h: str | None = None
+    reasoning: str | None = None
+    audio_in: str | None = None
+    audio_out: str | None = None
+    image_in: str | None = None
+    image: str | None = None
+    second: str | None = None
+    search: str | None = None
+    tool_use: str | None = None
+
+
+class _Step(_Units, frozen=True, kw_only=True):
+    above_input: int
+
+
+class _Hours(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
+    from_: str
+    to: str
+
+
+class _Later(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
+    from_: date | datetime
+    steps: Sequence[object] = ()
+    hours: Sequence[object] = ()
+
+
+class _Table(_Units, frozen=True, kw_only=True):
+    steps: Sequence[object] = ()
+    hours: Sequence[object] = ()
+    later: Sequence[object] = ()
+    unasked_cache_writes: bool = False
+
+
+def read_price(table: object, where: str) -> Price:
+    """The price that a table states. Raises Misconfigured with one line that says what is wrong and where.
+
+    Input and output must both be stated, for what is not stated would be given away; a free one says "0".
+    """
+    _refuse_numbers(table, where)
+    read = read_table(_Table, table, where)
+    if read.input is None or read.output is None:
+        raise Misconfigured(f'{where}: input and output must both be stated ("0" if free)')
+    components = [*_components(read, where), *_varied(read, where, None)]
+    for place, row in enumerate(read.later):
+        here = f"{where} later[{place}]"
+        _refuse_numbers(row, here)
+        later = read_table(_Later, row, here)
+        since = _midnight(later.from_)
+        components += [*_components(later, here, since=since), *_varied(later, here, since)]
+    return make_price(components, automatic_writes=read.unasked_cache_writes)
+
+
+def _varied(read: _Table | _Later, where: str, since: datetime | None) -> Iterator[Component]:
+    """The lines of steps and hours."""
+    for place, row in enumerate(read.steps):
+        here = f"{where} steps[{place}]"
+        _refuse_numbers(row, here)
+        step = read_table(_Step, row, here)
+        if step.above_input < 1:
+            raise Misconfigured(f"{here}: above_input must be at least 1")
+        yield from _components(step, here, since=since, above=step.above_input)
+    for place, row in enumerate(read.hours):
+        here = f"{where} hours[{place}]"
+        _refuse_numbers(row, here)
+        hours = read_table(_Hours, row, here)
+        window = _minute(hours.from_, f"{here} from"), _minute(hours.to, f"{here} to")
+        if window[0] == window[1]:
+            raise Misconfigured(f"{here}: from and to are the same time")
+        yield from _components(hours, here, since=since, hours=window)
+
+
+def _components(
+    row: _Units,
+    where: str,
+    *,
+    since: datetime | None = None,
+    above: int = 0,
+    hours: tuple[int, int] | None = None,
+) -> Iterator[Component]:
+    for field, unit in (*PER_MILLION.items(), *PER_ONE.items()):
+        text = getattr(row, field)
+        if text is not None:
+            places = _MILLION_PLACES if field in PER_MILLION else _PICO_PLACES
+            yield Component(unit, _pico(text, places, f"{where} {field}"), above, since, hours)
+
+
+def _pico(text: str, places: int, where: str) -> int:
+    """USD per 10^(12 − places) as whole pico-USD for one."""
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise Misconfigured(f'{where}: not a decimal string such as "0.28": {text[:40]!r}')
+    whole, fraction = match[1], (match[2] or "").rstrip("0")
+    if len(fraction) > places:
+        raise Misconfigured(
+            f"{where}: more than {places} decimals would not be whole pico-USD: {text[:40]!r}"
+        )
+    return int(whole + fraction.ljust(places, "0"))
+
+
+def _refuse_numbers(table: object, where: str) -> None:
+    """A number where a decimal string belongs: said as such, for it is the likeliest slip."""
+    if isinstance(table, Mapping):
+        for field in (*PER_MILLION, *PER_ONE):
+            if field in table and not isinstance(table[field], str):
+                kind = type_name(table[field])
+                raise Misconfigured(f'{where}: {field} must be a decimal string such as "0.28", not {kind}')
+
+
+def _minute(text: str, where: str) -> int:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise Misconfigured(f'{where}: not a time of the UTC day such as "16:30": {text[:20]!r}')
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _midnight(day: date) -> datetime:
+    """A date's first moment, or the moment itself, in UTC."""
+    if not isinstance(day, datetime):
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
+
+
+class _Canonical(msgspec.Struct, frozen=True, array_like=True):
+    components: tuple[Component, ...]
+    automatic_writes: bool
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Canonical)
+
+
+def make_price(components: Sequence[Component], *, automatic_writes: bool = False) -> Price:
+    """A price of these lines, whatever their order, with its version.
+
+    Raises Misconfigured for two lines of which neither comes before the other.
+    """
+    lines = tuple(sorted(components, key=_order))
+    for line, following in pairwise(lines):
+        if _order(line) == _order(following):
+            raise Misconfigured(f"{line.unit} is priced twice for the same input size and time")
+    version = hashlib.sha256(_ENCODER.encode(_Canonical(lines, automatic_writes))).digest()
+    return Price(lines, version, automatic_writes)
+
+
+def write_price(price: Price) -> bytes:
+    """The canonical form: what `version` is the SHA-256 of; JSON."""
+    return _ENCODER.encode(_Canonical(price.components, price.automatic_writes))
+
+
+def load_price(text: bytes) -> Price:
+    """The price behind what `write_price` wrote."""
+    read = _DECODER.decode(text)
+    return make_price(read.components, automatic_writes=read.automatic_writes)
+
+
+def _order(line: Component) -> tuple[int, datetime, tuple[int, int], int]:
+    since = line.since or datetime.min.replace(tzinfo=UTC)
+    return UNITS.index(line.unit), since, line.hours or (-1, -1), line.above_input
+
+
+def show_million(pico: int) -> str:
+    """Pico-USD per token as USD per 1M tokens: the shortest decimal string."""
+    return _decimal(pico, _MILLION_PLACES)
+
+
+def show_one(pico: int) -> str:
+    """Pico-USD as USD: the shortest decimal string."""
+    return _decimal(pico, _PICO_PLACES)
+
+
+def _decimal(value: int, places: int) -> str:
+    whole, fraction = divmod(value, 10**places)
+    return f"{whole}.{fraction:0{places}d}".rstrip("0").rstrip(".")

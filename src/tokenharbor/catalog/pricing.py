@@ -1,0 +1,317 @@
+"""Rating: a usage becomes a charge, exactly; a bound becomes the most that it can cost.
+
+What a price leaves out is charged as its nearest plain class: cache reads and writes, audio and images in as
+`input` (an hour's cache write as the five minutes' one, where that is priced), reasoning and audio out as
+`output`. What is counted rather than measured in tokens (images out, seconds, searches, tool uses) has no
+such class: where it is not in `Rates.priced` it costs nothing, so whoever sells must refuse it first.
+
+The step in force is decided by the whole input's size and holds for the whole request. The time in force is
+the one passed in: for a request, when it was quoted.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import msgspec
+from msgspec.structs import astuple
+
+from tokenharbor.catalog.types import Component, Price
+from tokenharbor.kernel.money import PICO_PER_NANO, ZERO, Usd, round_up
+from tokenharbor.kernel.usage import UNITS, Usage
+
+BP = 10_000  # basis points in a whole
+
+_FALLBACK: Mapping[str, tuple[str, ...]] = {
+    "cache_read": ("input",),
+    "cache_write_5m": ("input",),
+    "cache_write_1h": ("cache_write_5m", "input"),
+    "reasoning": ("output",),
+    "audio_in": ("input",),
+    "audio_out": ("output",),
+    "image_in": ("input",),
+}
+_START = datetime.min.replace(tzinfo=UTC)
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What is put on a vendor's price, in basis points: + markup, then − discount, then + service fee."""
+
+    markup_bp: int = 0
+    discount_bp: int = 0
+    fee_bp: int = 0
+
+    def __post_init__(self) -> None:
+        if self.markup_bp < 0 or self.fee_bp < 0 or not 0 <= self.discount_bp < BP:
+            raise ValueError(f"not terms: {self}")
+
+
+class Charge(msgspec.Struct, frozen=True, gc=False):
+    """What a usage costs: `total` to the caller, of which `fee` is the service fee; `vendor_cost` to us.
+
+    All rounded up to the nano. The model part is `total − fee`.
+    """
+
+    total: Usd
+    fee: Usd
+    vendor_cost: Usd
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One component of a cost, for a receipt: `count` units at `pico` each, `cost_pico` in all.
+
+    At the vendor's price and exact: rounding happens once, on the sum.
+    """
+
+    unit: str
+    count: int
+    pico: int
+    cost_pico: int
+
+
+class Bound(msgspec.Struct, frozen=True, gc=False):
+    """The most that a request can use.
+
+    `input` and `output` are tokens of all their classes together; the flags say which of the dearer classes
+    can apply at all: cache writes asked for, images, audio.
+    """
+
+    input: int
+    output: int
+    cache_writes: bool = False
+    images: bool = False
+    audio: bool = False
+    images_out: int = 0
+    seconds: int = 0
+    web_searches: int = 0
+    tool_uses: int = 0
+
+
+class _Picos(Usage, frozen=True, gc=False):
+    """The usage vector with pico-USD for one in each place."""
+
+
+class _Ceiling(msgspec.Struct, frozen=True, gc=False):
+    """The dearest prices over a range of steps, in pico-USD.
+
+    `inputs` is indexed by the sum of the flags cache_writes (1), images (2), audio (4); `outputs` by audio.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, int]
+    top: _Picos
+
+
+class _Steps(msgspec.Struct, frozen=True, gc=False):
+    """Prices at one time.
+
+    `tables[i]` holds where the input is above `thresholds[i − 1]`; `ceilings[i]` covers the tables up to i.
+    """
+
+    thresholds: tuple[int, ...]
+    tables: tuple[_Picos, ...]
+    ceilings: tuple[_Ceiling, ...]
+
+
+class Rates:
+    """A price under terms, worked out once so that rating is a few multiplications; frozen once made.
+
+    Times are aware UTC.
+    """
+
+    __slots__ = (
+        "_always",
+        "_by_time",
+        "_marks",
+        "_model",
+        "_plain",
+        "_sinces",
+        "_total",
+        "price",
+        "priced",
+        "terms",
+    )
+
+    def __init__(self, price: Price, terms: Terms) -> None:
+        self.price = price
+        self.terms = terms
+        self.priced = frozenset(line.unit for line in price.components)
+        self._sinces = sorted({line.since or _START for line in price.components})
+        self._marks = sorted({0, *(mark for line in price.components for mark in line.hours or ())})
+        self._by_time = [[_steps(price, since, mark) for mark in self._marks] for since in self._sinces]
+        self._always = self._by_time[0][0] if len(self._sinces) == len(self._marks) == 1 else None
+        sold = (BP + terms.markup_bp) * (BP - terms.discount_bp)
+        self._plain = sold == BP * BP and terms.fee_bp == 0
+        model = Fraction(sold, PICO_PER_NANO * BP * BP)  # the vendor's pico → our nano, in lowest terms
+        self._model = model.as_integer_ratio()
+        self._total = (model * Fraction(BP + terms.fee_bp, BP)).as_integer_ratio()
+
+    def rate(self, usage: Usage, at: datetime) -> Charge:
+        """What `usage` costs at the prices of `at`."""
+        vendor_pico = _vendor_pico(usage, self._table(usage, at))
+        vendor_cost = round_up(vendor_pico, PICO_PER_NANO)
+        if self._plain:
+            return Charge(vendor_cost, ZERO, vendor_cost)
+        total = round_up(vendor_pico * self._total[0], self._total[1])
+        if self.terms.fee_bp == 0:
+            return Charge(total, ZERO, vendor_cost)
+        model = min(total, round_up(vendor_pico * self._model[0], self._model[1]))
+        return Charge(total, total - model, vendor_cost)
+
+    def upper_bound(self, bound: Bound, at: datetime) -> Usd:
+        """The most that a usage within `bound` can cost at the prices of `at`."""
+        ceiling = self._ceiling(bound, at)
+        pico = _bound_pico(bound, ceiling) + bound.output * ceiling.outputs[bound.audio]
+        if self._plain:
+            return round_up(pico, PICO_PER_NANO)
+        return round_up(pico * self._total[0], self._total[1])
+
+    def most_output(self, bound: Bound, budget: Usd, at: datetime) -> int | None:
+        """The most output tokens, up to `bound.output`, whose upper bound is within `budget`.
+
+        None if not even the input is.
+        """
+        ceiling = self._ceiling(bound, at)
+        left = budget * self._total[1] // self._total[0] - _bound_pico(bound, ceiling)
+        if left < 0:
+            return None
+        each = ceiling.outputs[bound.audio]
+        return min(bound.output, left // each) if each else bound.output
+
+    def lines(self, usage: Usage, at: datetime) -> tuple[Line, ...]:
+        """Each component of what `usage` costs at the vendor's price, for a receipt."""
+        rows = zip(UNITS, astuple(usage), astuple(self._table(usage, at)), strict=True)
+        return tuple(Line(unit, count, pico, count * pico) for unit, count, pico in rows if count)
+
+    def pico(self, unit: str, at: datetime, input_size: int = 0) -> int:
+        """The vendor's pico-USD for one of `unit` in an input of this size."""
+        steps = self._always or self._at(at)
+        price: int = getattr(steps.tables[bisect_left(steps.thresholds, input_size)], unit)
+        return price
+
+    def dearest(self, unit: str, at: datetime) -> int:
+        """The vendor's pico-USD for one of `unit` at its dearest step."""
+        steps = self._always or self._at(at)
+        picos: list[int] = [getattr(table, unit) for table in steps.tables]
+        return max(picos)
+
+    def _table(self, usage: Usage, at: datetime) -> _Picos:
+        steps = self._always or self._at(at)
+        if not steps.thresholds:
+            return steps.tables[0]
+        return steps.tables[bisect_left(steps.thresholds, input_size(usage))]
+
+    def _ceiling(self, bound: Bound, at: datetime) -> _Ceiling:
+        steps = self._always or self._at(at)
+        return steps.ceilings[bisect_left(steps.thresholds, bound.input)]
+
+    def _at(self, at: datetime) -> _Steps:
+        since = max(bisect_right(self._sinces, at) - 1, 0)
+        mark = bisect_right(self._marks, at.hour * 60 + at.minute) - 1
+        return self._by_time[since][mark]
+
+
+class Tariff:
+    """Rates by price and terms, each worked out when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._rates: dict[tuple[bytes, Terms], Rates] = {}
+
+    def rates(self, price: Price, terms: Terms) -> Rates:
+        key = price.version, terms
+        rates = self._rates.get(key)
+        if rates is None:
+            rates = self._rates[key] = Rates(price, terms)
+        return rates
+
+
+def input_size(usage: Usage) -> int:
+    """The input's size in tokens, by which prices step: the sum of INPUT_UNITS."""
+    cached = usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
+    return usage.input + cached + usage.audio_in + usage.image_in
+
+
+def _vendor_pico(usage: Usage, price: _Picos) -> int:
+    """The exact cost. Most places of most usages are zero, and asking is cheaper than multiplying."""
+    pico = usage.input * price.input + usage.output * price.output
+    if usage.cache_read:
+        pico += usage.cache_read * price.cache_read
+    if usage.cache_write_5m:
+        pico += usage.cache_write_5m * price.cache_write_5m
+    if usage.cache_write_1h:
+        pico += usage.cache_write_1h * price.cache_write_1h
+    if usage.reasoning:
+        pico += usage.reasoning * price.reasoning
+    if usage.audio_in or usage.audio_out or usage.image_in:
+        pico += usage.audio_in * price.audio_in + usage.audio_out * price.audio_out
+        pico += usage.image_in * price.image_in
+    if usage.images_out or usage.seconds or usage.web_searches or usage.tool_uses:
+        pico += usage.images_out * price.images_out + usage.seconds * price.seconds
+        pico += usage.web_searches * price.web_searches + usage.tool_uses * price.tool_uses
+    return pico
+
+
+def _bound_pico(bound: Bound, ceiling: _Ceiling) -> int:
+    """All of a bound's cost but its output tokens'."""
+    pico = bound.input * ceiling.inputs[bound.cache_writes + 2 * bound.images + 4 * bound.audio]
+    if bound.images_out or bound.seconds or bound.web_searches or bound.tool_uses:
+        pico += bound.images_out * ceiling.top.images_out + bound.seconds * ceiling.top.seconds
+        pico += bound.web_searches * ceiling.top.web_searches + bound.tool_uses * ceiling.top.tool_uses
+    return pico
+
+
+def _steps(price: Price, since: datetime, minute: int) -> _Steps:
+    """The price as it stands from `since` on at `minute` of the day."""
+    lines = [line for line in price.components if (line.since or _START) <= since and _holds(line, minute)]
+    thresholds = sorted({line.above_input for line in lines if line.above_input})
+    tables = [_table(lines, threshold) for threshold in (0, *thresholds)]
+    ceilings = [_ceiling_of(tables[: place + 1], price) for place in range(len(tables))]
+    return _Steps(tuple(thresholds), tuple(tables), tuple(ceilings))
+
+
+def _holds(line: Component, minute: int) -> bool:
+    if line.hours is None:
+        return True
+    start, end = line.hours
+    return start <= minute < end if start < end else minute >= start or minute < end
+
+
+def _table(lines: Sequence[Component], threshold: int) -> _Picos:
+    """Each unit's price where the input is just above `threshold`."""
+    in_force = sorted((line for line in lines if line.above_input <= threshold), key=_rank)
+    picos = {line.unit: line.pico for line in in_force}  # the last, of the highest rank, stays
+    return _Picos(**{unit: _or_fallback(picos, unit) for unit in UNITS})
+
+
+def _rank(line: Component) -> tuple[datetime, bool, int]:
+    return line.since or _START, line.hours is not None, line.above_input
+
+
+def _or_fallback(picos: Mapping[str, int], unit: str) -> int:
+    for name in (unit, *_FALLBACK.get(unit, ())):
+        if name in picos:
+            return picos[name]
+    return 0
+
+
+def _ceiling_of(tables: Sequence[_Picos], price: Price) -> _Ceiling:
+    top = _Picos(*map(max, zip(*map(astuple, tables), strict=True)))
+    spoken = max(top.output, top.reasoning)
+    return _Ceiling(
+        inputs=tuple(_dearest_input(top, flags, price) for flags in range(8)),
+        outputs=(spoken, max(spoken, top.audio_out)),
+        top=top,
+    )
+
+
+def _dearest_input(top: _Picos, flags: int, price: Price) -> int:
+    asked, images, audio = flags & 1, flags & 2, flags & 4
+    return max(
+        top.input,
+        top.cache_read,
+        top.cache_write_5m if asked or price.automatic_writes else 0,
+        top.cache_write_1h if asked else 0,
+        top.image_in if images else 0,
+        top.audio_in if audio else 0,
+    )
