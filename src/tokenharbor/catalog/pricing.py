@@ -167,15 +167,15 @@ class Rates:
             return round_up(pico, PICO_PER_NANO)
         return round_up(pico * self._total[0], self._total[1])
 
-    def most_output(self, bound: Bound, budget: Usd, at: datetime) -> int | None:
+    def most_output(self, bound: Bound, budget: Usd, at: datetime) -> int:
         """The most output tokens, up to `bound.output`, whose upper bound is within `budget`.
 
-        None if not even the input is.
+        −1 if not even the input is.
         """
         ceiling = self._ceiling(bound, at)
         left = budget * self._total[1] // self._total[0] - _bound_pico(bound, ceiling)
         if left < 0:
-            return None
+            return -1
         each = ceiling.outputs[bound.audio]
         return min(bound.output, left // each) if each else bound.output
 

@@ -80,7 +80,8 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        return f"{self.provider.name}/{self.model}"
+        """Unique: a company that speaks two wires sells a model at an endpoint in each."""
+        return f"{self.provider.name}/{self.model}:{self.provider.wire}"
 
 
 @dataclass(frozen=True, slots=True)

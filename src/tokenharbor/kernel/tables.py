@@ -52,6 +52,7 @@ def _plain(message: str) -> str:
     """A complaint of msgspec's ("Expected `str`, got `float` - at `$.price`") with the place first."""
     match = _MSGSPEC_PLACE.match(message)
     what, path = (match["what"], match["path"]) if match else (message, "")
-    what = what.replace("`", "").replace(" | null", "").replace("str,", "string,")
+    what = what.replace("`str`", "a string").replace("`int`", "an integer").replace("`bool`", "a boolean")
+    what = what.replace(" | null", "").replace("`", "").removeprefix("Object ")
     place = path.removeprefix(".")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else f"{what[:1].lower()}{what[1:]}"
