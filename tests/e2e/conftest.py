@@ -1,0 +1,23 @@
+"""Fixtures for tests that use the product as its users do."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Harbor]:
+    """One running server for the tests that leave it as it was."""
+    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        simulator, url = start_simulator("", folder)
+        harbor = make_harbor(folder, url)
+        try:
+            yield harbor
+        finally:
+            harbor.stop()
+            simulator.stop()

@@ -1,0 +1,176 @@
+"""A whole Token Harbor as a user runs it: the real command, its own HOME, a simulator as the vendors."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+READY_SECONDS = 60
+
+
+@dataclass
+class Program:
+    """A started command, its output drained so that it cannot block."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def drain(self, stream: IO[str]) -> None:
+        for line in stream:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line that matches."""
+        found: list[re.Match[str]] = []
+
+        def seen() -> bool:
+            found.extend(match for line in self.lines if (match := re.search(pattern, line)))
+            return bool(found) or self.process.poll() is not None
+
+        with self._changed:
+            self._changed.wait_for(seen, READY_SECONDS)
+        assert found, f"no line matches {pattern!r}:\n" + "\n".join(self.lines[-40:])
+        return found[0]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(seconds)
+
+
+def launch(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Program:
+    """`tokenharbor ARGUMENTS` in a session of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tokenharbor", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | (env or {}),
+        cwd=cwd,
+        start_new_session=True,
+    )
+    program = Program(process)
+    assert process.stdout is not None
+    threading.Thread(target=program.drain, args=(process.stdout,), daemon=True).start()
+    return program
+
+
+def start_simulator(script: str, folder: Path) -> tuple[Program, str]:
+    """A simulator in its own process, and its URL."""
+    path = folder / "script.toml"
+    path.write_text(script)
+    program = launch("simulator", "--port", "0", "--script", str(path))
+    return program, program.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
+
+
+CONFIG = """
+[providers.simone]
+wire = "openai_chat"
+base_url = "{url}/v1"
+credential = "env:SIM_KEY"
+timeouts = {{ connect = 2, first_event = 3, between_events = 3, total = 20 }}
+
+[providers.simtwo]
+wire = "openai_chat"
+base_url = "{url}/v1"
+credential = "env:SIM_KEY_TWO"
+timeouts = {{ connect = 2, first_event = 3, between_events = 3, total = 20 }}
+
+[providers.simant]
+wire = "anthropic_messages"
+base_url = "{url}/v1"
+auth = "x-api-key"
+credential = "env:SIM_KEY"
+timeouts = {{ connect = 2, first_event = 3, between_events = 3, total = 20 }}
+
+[models.sim]
+vendor = "sims"
+context = 200000
+max_output = 8192
+capabilities = ["tools"]
+
+[[models.sim.endpoints]]
+provider = "simone"
+upstream_model = "sim-one"
+price = {{ input = "1.00", output = "2.00", cache_read = "0.10", cache_write = "1.25" }}
+
+[[models.sim.endpoints]]
+provider = "simtwo"
+upstream_model = "sim-two"
+price = {{ input = "1.50", output = "3.00", cache_read = "0.15", cache_write = "1.875" }}
+
+[[models.sim.endpoints]]
+provider = "simant"
+upstream_model = "sim-ant"
+price = {{ input = "1.00", output = "2.00", cache_read = "0.10", cache_write = "1.25", cache_write_1h = "2.00" }}
+"""
+
+
+@dataclass
+class Harbor:
+    """A running server with an account that has money and a key."""
+
+    home: Path
+    simulator: str
+    env: dict[str, str]
+    server: Program | None = None
+    url: str = ""
+    account: str = ""
+    key: str = ""
+
+    def start(self, *more: str) -> None:
+        self.server = launch("serve", "--home", str(self.home), "--port", "0", *more, env=self.env)
+        self.url = self.server.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.server is not None
+        return self.server.stop(how)
+
+    def cli(self, *arguments: str) -> Any:
+        """A command's JSON."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "tokenharbor", *arguments, "--home", str(self.home)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=os.environ | self.env,
+        )
+
+    def new_account(self, email: str, usd: str = "100.00") -> str:
+        account: str = self.cli("accounts", "create", "--email", email)["id"]
+        self.cli("credit", account, "--usd", usd, "--pool", "paid", "--reason", "test")
+        return account
+
+    def new_key(self, account: str, *options: str) -> str:
+        key: str = self.cli("keys", "create", account, *options)["key"]
+        return key
+
+
+def make_harbor(folder: Path, simulator: str, config: str = CONFIG) -> Harbor:
+    """HOME with its configuration; started, with one account and key."""
+    home = folder / "home"
+    home.mkdir(mode=0o755)
+    (home / "tokenharbor.toml").write_text(config.format(url=simulator))
+    harbor = Harbor(home, simulator, {"SIM_KEY": "vendor-key-one", "SIM_KEY_TWO": "vendor-key-two"})
+    harbor.start()
+    harbor.account = harbor.new_account("tester@example.com")
+    harbor.key = harbor.new_key(harbor.account)
+    return harbor

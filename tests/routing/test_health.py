@@ -1,0 +1,36 @@
+"""Health: failures wait behind the others, longer each time, and one success ends it."""
+
+from datetime import UTC, datetime, timedelta
+
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.routing.health import Health
+
+
+def test_cooling_doubles_with_each_failure_in_a_row_up_to_five_minutes() -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    health = Health(clock)
+    waits = []
+    for _ in range(12):
+        health.blame("alpha/m", 2)
+        waited = 0
+        while health.cooling():
+            clock.advance(timedelta(seconds=1))
+            waited += 1
+        waits.append(waited)
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
+
+
+def test_a_success_ends_the_cooling() -> None:
+    health = Health(ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    health.blame("alpha/m", 60)
+    assert health.cooling() == {"alpha/m"}
+    health.praise("alpha/m", 12)
+    assert not health.cooling()
+    assert not health.failures
+
+
+def test_latency_is_smoothed() -> None:
+    health = Health(ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    health.praise("alpha/m", 100)
+    health.praise("alpha/m", 200)
+    assert health.latency_ms["alpha/m"] == 120

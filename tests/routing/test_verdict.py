@@ -1,0 +1,67 @@
+"""Verdicts: each kind of failure, what is tried next and what the caller hears."""
+
+import pytest
+
+from tokenharbor.kernel.errors import (
+    ContextLengthExceeded,
+    RateLimited,
+    Refusal,
+    UpstreamError,
+    UpstreamTimeout,
+    VendorRefused,
+)
+from tokenharbor.routing.verdict import VERDICTS, Fault, refusal_of
+from tokenharbor.wire.failure import Failure, FailureKind
+
+TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
+    FailureKind.REQUEST: (False, VendorRefused, 422),
+    FailureKind.CONTEXT: (False, ContextLengthExceeded, 400),
+    FailureKind.CREDENTIAL: (True, UpstreamError, 502),
+    FailureKind.NOT_FOUND: (True, UpstreamError, 502),
+    FailureKind.RATE_LIMIT: (True, RateLimited, 429),
+    FailureKind.OVERLOADED: (True, RateLimited, 429),
+    FailureKind.SERVER: (True, UpstreamError, 502),
+    FailureKind.CONNECT: (True, UpstreamError, 502),
+    FailureKind.TIMEOUT: (True, UpstreamTimeout, 504),
+    FailureKind.BROKEN: (True, UpstreamError, 502),
+    FailureKind.GARBAGE: (True, UpstreamError, 502),
+}
+
+
+def fault(kind: FailureKind, provider: str = "alpha", **more: object) -> Fault:
+    return Fault(provider, Failure(kind, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_kind_has_its_verdict_and_its_words(kind: FailureKind) -> None:
+    try_next, refusal_type, status = TABLE[kind]
+    assert VERDICTS[kind].try_next is try_next
+    refusal = refusal_of([fault(kind, status=422)])
+    assert type(refusal) is refusal_type
+    assert refusal.status == status
+    if status in (502, 504):
+        assert refusal.provider == "alpha"
+        assert "Nothing was billed" in refusal.message
+
+
+def test_only_when_everybody_is_busy_is_it_a_rate_limit_with_the_shortest_wait() -> None:
+    busy = [fault(FailureKind.RATE_LIMIT, retry_after=30), fault(FailureKind.OVERLOADED, "beta", retry_after=7)]
+    refusal = refusal_of(busy)
+    assert (type(refusal), refusal.retry_after) == (RateLimited, 7)
+    mixed = refusal_of([fault(FailureKind.SERVER), fault(FailureKind.RATE_LIMIT, "beta")])
+    assert (type(mixed), mixed.provider) == (UpstreamError, "alpha")
+
+
+def test_a_vendors_refusal_of_the_request_ends_the_tries_in_its_own_words() -> None:
+    refusal = refusal_of(
+        [
+            fault(FailureKind.SERVER),
+            fault(FailureKind.REQUEST, status=400, message="bad tool", code="bad", param="tools"),
+        ]
+    )
+    assert (refusal.status, refusal.code, refusal.message, refusal.param) == (400, "bad", "bad tool", "tools")
+
+
+def test_what_was_our_fault_never_reaches_the_caller_in_the_vendors_words() -> None:
+    refusal = refusal_of([fault(FailureKind.CREDENTIAL, status=401, message="Incorrect API key sk-abc provided")])
+    assert "sk-abc" not in refusal.message
