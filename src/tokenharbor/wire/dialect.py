@@ -65,6 +65,7 @@ class Dialect(Protocol):
 
     name: str
     path: str  # the vendor's path under its base URL, such as "/chat/completions"
+    passes: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
 
     def read_request(self, body: bytes, path_model: str | None = None) -> Request:
         """Check and read; raises InvalidRequest."""

@@ -40,12 +40,15 @@ class UsageRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InputSize(msgspec.Struct, frozen=True):
-    """How large the input is, for quotes: bytes of everything but inlined media, and counts of media."""
+    """How large the input is, for quotes: bytes of everything but inlined media, counts of media, and the
+    bytes of what is inlined of files and audio, as base64 (0 where only an address or an id was sent).
+    """
 
     text_bytes: int
     images: int = 0
     files: int = 0
     audios: int = 0
+    media_bytes: int = 0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -65,6 +68,7 @@ class Request(msgspec.Struct, frozen=True):
     wants_usage: bool = False  # the caller itself asked for the stream's usage chunk
     size: InputSize = InputSize(0)
     cache_writes: bool = False  # the input may be written to the vendor's cache (dearer)
+    cache_writes_1h: bool = False  # likewise, and for an hour (dearer still)
     web_search_uses: int = 0  # the most that a vendor-side search tool may be used
     rules: ProviderRules | None = None
     cache: CacheRules | None = None
@@ -77,3 +81,4 @@ class Edit(msgspec.Struct, frozen=True):
     model: str
     max_output: int | None = None  # set only when the gateway caps
     ask_usage: bool = False  # add stream_options.include_usage
+    max_name: str = "max_tokens"  # what a cap is called, where a dialect has two names and the caller used neither

@@ -1,0 +1,53 @@
+"""Anthropic's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
+from tokenharbor.wire.anthropic_messages.shapes import NULL, block_size, decode_whole
+from tokenharbor.wire.anthropic_messages.usage import add_up, read_counts
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.usage import BadUsageError
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Glance(msgspec.Struct, frozen=True, gc=False):
+    """An answer without its content, which is read only if it must be counted."""
+
+    type: str = ""
+    content: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+_glance = msgspec.json.Decoder(_Glance).decode
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    try:
+        if not body.isascii():
+            body.decode()
+        glance = _glance(body)
+    except _UNREADABLE:
+        return _garbage()
+    if glance.type == "error" or len(glance.error) > 4:
+        return read_stream_failure(glance.error)
+    if bytes(memoryview(glance.content)[:1]) != b"[":
+        return _garbage()
+    absent = len(glance.usage) <= 4
+    if not absent:
+        try:
+            return Answer(add_up(read_counts(glance.usage)))
+        except BadUsageError:
+            pass
+    try:
+        content = decode_whole(body).content
+    except _UNREADABLE:
+        return _garbage()
+    return Answer(None, sum(map(block_size, content)), quarantined=not absent)
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")

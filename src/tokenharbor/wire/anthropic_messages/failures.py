@@ -1,0 +1,117 @@
+"""Anthropic's errors: a vendor's read, ours written."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.wire import sse
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+
+
+class _Error(msgspec.Struct, frozen=True):
+    type: str | None = None
+    message: str | None = None
+    code: str | int | float | None = None
+    error_code: str | None = None
+    param: str | None = None
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """The dialect's shape, and the looser ones of vendors that only speak it."""
+
+    error: _Error | str | None = None
+    message: str | None = None
+    detail: str | None = None
+    code: str | int | float | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_decode_error = msgspec.json.Decoder(_Error | str | None).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_STREAM_KINDS = {
+    "invalid_request_error": FailureKind.REQUEST,
+    "request_too_large": FailureKind.REQUEST,
+    "authentication_error": FailureKind.CREDENTIAL,
+    "billing_error": FailureKind.CREDENTIAL,
+    "permission_error": FailureKind.CREDENTIAL,
+    "not_found_error": FailureKind.NOT_FOUND,
+    "rate_limit_error": FailureKind.RATE_LIMIT,
+    "overloaded_error": FailureKind.OVERLOADED,
+    "timeout_error": FailureKind.TIMEOUT,
+}
+
+# The contract's types are OpenAI's in two places; this dialect's clients know their own.
+_TYPES_BY_CODE = {
+    "insufficient_quota": "billing_error",
+    "not_found": "not_found_error",
+}
+_OWN_TYPES = frozenset(_STREAM_KINDS) | {"api_error"}
+_TYPES_BY_STATUS = {413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error"}
+
+
+def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+    """A non-2xx answer, whatever its body."""
+    try:
+        read = _decode(body)
+    except _UNREADABLE:
+        read = _Body()
+    error = read.error
+    if not isinstance(error, _Error):
+        error = _Error(message=error or read.message or read.detail, code=read.code)
+    message, code = error.message or "", _code(error)
+    kind = kind_of(status, code, message)
+    if error.type == "overloaded_error":
+        kind = FailureKind.OVERLOADED
+    return Failure(
+        kind,
+        status=status,
+        message=message,
+        code=code,
+        type=error.type or "",
+        param=error.param,
+        retry_after=retry_after(headers),
+    )
+
+
+def read_stream_failure(raw: msgspec.Raw) -> Failure:
+    """The `error` of an error event."""
+    try:
+        error = _decode_error(raw)
+    except _UNREADABLE:
+        error = None
+    if not isinstance(error, _Error):
+        error = _Error(message=error)
+    message, code = error.message or "", _code(error)
+    kind = _STREAM_KINDS.get(error.type or "", FailureKind.SERVER)
+    if kind is FailureKind.REQUEST and is_context(code, message):
+        kind = FailureKind.CONTEXT
+    return Failure(kind, message=message, code=code, type=error.type or "", param=error.param)
+
+
+def _code(error: _Error) -> str:
+    code = error.error_code if error.code is None else error.code
+    return "" if code is None else str(code)
+
+
+def write_refusal(refusal: Refusal, request_id: str) -> bytes:
+    error: dict[str, object] = {"type": _type(refusal), "message": refusal.message, "code": refusal.code}
+    if refusal.param is not None:
+        error["param"] = refusal.param
+    if refusal.provider is not None:
+        error["provider"] = refusal.provider
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
+
+
+def _type(refusal: Refusal) -> str:
+    type_ = _TYPES_BY_CODE.get(refusal.code, refusal.type)
+    if type_ in _OWN_TYPES:
+        return type_
+    fallback = "api_error" if refusal.status >= 500 else "invalid_request_error"
+    return _TYPES_BY_STATUS.get(refusal.status, fallback)
+
+
+def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
+    return sse.write(write_refusal(refusal, request_id), b"error")

@@ -1,0 +1,182 @@
+"""Anthropic's messages requests: read for routing and money, edited for a vendor."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import extensions
+from tokenharbor.wire.anthropic_messages.media import HIDDEN, measure
+from tokenharbor.wire.body import Members, edit, read_members
+from tokenharbor.wire.fields import (
+    NULL,
+    Check,
+    need_list,
+    only,
+    read_count,
+    read_flag,
+    read_model,
+    read_objects,
+    run_checks,
+    unsold,
+)
+from tokenharbor.wire.request import Edit, Request
+
+NAME = "anthropic_messages"
+
+_MOST_SEARCHES = 100
+
+_PLAIN = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "stream",
+        "system",
+        "metadata",
+        "stop_sequences",
+        "temperature",
+        "top_k",
+        "top_p",
+        "tool_choice",
+        "thinking",
+        "output_config",
+        "output_format",
+        "cache_control",
+        "diagnostics",
+        "user_profile_id",
+        "workspace_id",
+        "betas",
+    }
+) | frozenset(extensions.NAMES)
+
+_CONTAINER = "runs the vendor's containers, which have a price of their own and are not sold here: leave it out."
+_BILLING = "changes who is billed or how: leave it out."
+
+
+def _edits_in_place(raw: msgspec.Raw) -> str | None:
+    """Clearing of old content is free; compaction is a request of its own, outside of the answer's usage."""
+    if len(raw) == 4 and bytes(raw) == b"null":
+        return None
+    try:
+        edits = _decode_management(raw).edits
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "must be an object with an array of `edits`."
+    for change in edits or ():
+        if not change.type.startswith("clear_"):
+            return "may only clear content: a compaction is billed beside the answer and cannot be bounded."
+    return None
+
+
+class _Change(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Management(msgspec.Struct, frozen=True):
+    edits: list[_Change] | None = None
+
+
+_decode_management = msgspec.json.Decoder(_Management).decode
+
+# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+_CHECKS: dict[str, Check] = {
+    "service_tier": only("auto", "standard_only"),
+    "speed": only("standard"),
+    "inference_geo": only("global"),
+    "context_management": _edits_in_place,
+    "compaction": unsold("is billed beside the answer and cannot be bounded: leave it out."),
+    "container": unsold(_CONTAINER),
+    "mcp_servers": unsold(
+        "lets the vendor call other servers, which cannot be bounded: call them as tools of your own."
+    ),
+    "thread": unsold("keeps the conversation at the vendor: send the whole of it in `messages`."),
+    "fallbacks": unsold("may hand the request to another model: name one model in `model` and leave this out."),
+    "fallback_credit_token": unsold(_BILLING),
+    "billing_policy": unsold(_BILLING),
+}
+_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"}
+_EXTENSIONS = frozenset(extensions.NAMES)
+
+# Tools that the caller runs. All others run at the vendor; of those only a bounded web search has a price.
+_CALLER_RUN = ("custom", "bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
+_SEARCH = "web_search_"
+
+_decode_text = msgspec.json.Decoder(str | None).decode
+
+
+def read(body: bytes) -> Request:
+    """Raises InvalidRequest."""
+    members, spans = read_members(body, _KNOWN)
+    model = read_model(members)
+    need_list(members, "messages")
+    searches = 0
+    if not _PLAIN.issuperset(members):
+        run_checks(members, _CHECKS)
+        if "tools" in members:
+            searches = _count_searches(members["tools"])
+    ours = extensions.NONE if _EXTENSIONS.isdisjoint(members) else extensions.read_extensions(members)
+    writes = b'"cache_control"' in body
+    hidden = b"\\u00" in body and HIDDEN.search(body) is not None
+    return Request(
+        dialect=NAME,
+        body=body,
+        spans=spans,
+        model=model,
+        stream=read_flag(members, "stream"),
+        max_output=_read_maximum(members),
+        wants_usage=True,  # this dialect always says it
+        size=measure(body, members),
+        cache_writes=writes or hidden,
+        cache_writes_1h=hidden or (writes and b'"1h"' in body),
+        web_search_uses=searches,
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+    )
+
+
+def _read_maximum(members: Members) -> int:
+    """0 fills the vendor's cache and generates nothing."""
+    maximum = read_count(members, "max_tokens", 0)
+    if maximum is None:
+        raise InvalidRequest("`max_tokens` is missing: say how many tokens the answer may have.", param="max_tokens")
+    return maximum
+
+
+def _count_searches(raw: msgspec.Raw) -> int:
+    """The most searches that the tools allow; refuses what the vendor would run without a bound or a price."""
+    searches = 0
+    for index, tool in enumerate(read_objects(raw, "tools")):
+        param = f"tools[{index}]"
+        kind = _tool_type(tool.get("type", NULL), param)
+        if kind.startswith(_SEARCH):
+            maximum = read_count(tool, "max_uses", 1, _MOST_SEARCHES)
+            if maximum is None:
+                raise InvalidRequest(
+                    f"`{param}.max_uses` is missing: each search has a price, so say how many there may be.",
+                    param=f"{param}.max_uses",
+                )
+            searches += maximum
+        elif kind and not kind.startswith(_CALLER_RUN):
+            raise InvalidRequest(
+                f"`{param}.type` names a tool that the vendor would run, at a cost that cannot be bounded: it is not"
+                " sold here.",
+                param=f"{param}.type",
+            )
+    return searches
+
+
+def _tool_type(raw: msgspec.Raw, param: str) -> str:
+    try:
+        return _decode_text(raw) or ""
+    except msgspec.DecodeError:
+        raise InvalidRequest(f"`{param}.type` must be a string.", param=f"{param}.type") from None
+
+
+def write(request: Request, change: Edit) -> bytes:
+    """The body for a vendor."""
+    changes: dict[str, bytes | None] = {}
+    if change.model != request.model:
+        changes["model"] = msgspec.json.encode(change.model)
+    changes.update((span[0], None) for span in request.spans if span[0] in _EXTENSIONS)
+    if change.max_output is not None:
+        changes["max_tokens"] = b"%d" % change.max_output
+    return edit(request.body, request.spans, changes) if changes else request.body

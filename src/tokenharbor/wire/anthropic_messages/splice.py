@@ -1,0 +1,108 @@
+"""Anthropic's streams passed on as they came: what each event means for the splice."""
+
+import msgspec
+
+from tokenharbor.wire import sse
+from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
+from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, block_size, decode_event, text_size
+from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, EventSplicer
+from tokenharbor.wire.usage import BadUsageError
+
+
+class AnthropicSplicer(EventSplicer):
+    """The ending begins with the `message_delta` that says why the answer stopped."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counts | None = None
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:
+        if data is None or name == b"ping":
+            return IDLE
+        try:
+            event = decode_event(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._garbage()
+        kind = event.type
+        if kind == "content_block_delta" and event.delta is not None:
+            self.events += 1
+            return self._grow(event.delta)
+        if kind == "ping":
+            return IDLE
+        if kind == "error" or name == b"error":
+            return self._fail(read_stream_failure(event.error))
+        self.events += 1
+        return self._judge_frame(event)
+
+    def _judge_frame(self, event: Event) -> int:
+        """The events around the blocks' growth."""
+        match event.type:
+            case "content_block_start" if event.content_block is not None:
+                return self._open(event.content_block)
+            case "content_block_stop":
+                return IDLE
+            case "message_delta" if event.delta is not None:
+                self._note(event.usage)
+                return ENDING if event.delta.stop_reason else IDLE
+            case "message_start" if isinstance(event.message, Message):
+                self._note(event.message.usage)
+                self._note_input()
+                return IDLE
+            case "message_stop":
+                return self._end()
+            case "" | "content_block_start" | "content_block_delta" | "message_delta" | "message_start":
+                return self._garbage()
+        return IDLE  # an event of a later version of the dialect
+
+    def _grow(self, delta: Delta) -> int:
+        text = delta.text or delta.partial_json or delta.thinking
+        if text:
+            self._grown = len(text) if text.isascii() else text_size(text)
+            return CONTENT
+        return CONTENT if delta.signature else IDLE
+
+    def _open(self, block: Block) -> int:
+        if block.type in ("text", "thinking") and not (block.text or block.thinking):
+            return IDLE
+        if block.type in ("text", "thinking"):
+            self._grown = block_size(block)
+        return CONTENT
+
+    def _note(self, raw: msgspec.Raw) -> None:
+        if len(raw) <= 4:
+            return
+        try:
+            self._counts = merge(self._counts, read_counts(raw))
+            if self._counts.output_tokens is not None:
+                self.usage = add_up(self._counts)
+                self.quarantined = False
+        except BadUsageError:
+            self.usage, self.quarantined = None, True
+
+    def _note_input(self) -> None:
+        """What message_start says of the input is true from the start; its output count is only a beginning."""
+        if self.usage is not None:
+            self.input_usage = msgspec.structs.replace(self.usage, output=0, reasoning=0)
+            self.usage = None
+
+    def _end(self) -> int:
+        if not self.started:
+            return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
+        self.complete = True
+        return ENDING
+
+    def _garbage(self) -> int:
+        return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer()
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            priced = add_cost(data, cost_usd) if data is not None else None
+            if data is not None and priced is not None:
+                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

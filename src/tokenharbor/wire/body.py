@@ -1,0 +1,164 @@
+"""JSON objects kept as bytes: where each top-level member stands, and edits that leave every other byte alone."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+
+Members = dict[str, msgspec.Raw]
+"""Each member's value, unread."""
+
+Span = tuple[str, int, int, int]
+"""A member: its name, where its name's quote starts, where its value starts and ends."""
+
+_decode = msgspec.json.Decoder(Members).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+_SPACE = rb"[ \t\n\r]*"
+_OPEN = re.compile(_SPACE + rb"\{")
+_NAME = re.compile(_SPACE + rb'("[^"\\]*(?:\\.[^"\\]*)*")' + _SPACE + rb":" + _SPACE, re.DOTALL)
+_COMMA = re.compile(_SPACE + rb",")
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+
+
+class UnreadableError(ValueError):
+    """Not one JSON object in UTF-8 with distinct names; the message says why."""
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def scan(body: bytes) -> tuple[Members, tuple[Span, ...]]:
+    """The members of a JSON object and their places. Raises UnreadableError, also for a repeated name: two readers
+    of such a body may see two different ones.
+    """
+    members = _members(body)
+    spans = []
+    position = 1
+    for name, raw in members.items():
+        value = position + len(name) + 3
+        end = value + len(raw)
+        spans.append((name, position, value, end))
+        position = end + 1
+    # Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
+    # would make the body longer, so equality proves that the places are right.
+    if position != len(body) or not spans:
+        spans = _walk(body, members)
+    return members, tuple(spans)
+
+
+def read_members(body: bytes, known: frozenset[str]) -> tuple[Members, tuple[Span, ...]]:
+    """Scan a request's body; raises InvalidRequest, also for names that differ from another one, or from a
+    `known` one, in case only.
+    """
+    try:
+        members, spans = scan(body)
+    except UnreadableError as error:
+        raise InvalidRequest(f"The body is not usable: {error}.", param=error.name) from None
+    if not known.issuperset(members):
+        _refuse_variants(members, known)
+    return members, spans
+
+
+def edit(body: bytes, spans: Collection[Span], changes: Mapping[str, bytes | None]) -> bytes:
+    """The body with members set to new values, or removed (None); those that it lacks are added at its end.
+    Every other byte stays.
+    """
+    pieces: list[bytes] = []
+    cursor = previous_end = 0
+    kept = False
+    absent = dict(changes)
+    places = list(spans)
+    for index, (name, start, value, end) in enumerate(places):
+        if name not in changes:
+            kept = True
+        elif (new := absent.pop(name)) is not None:
+            pieces += (body[cursor:value], new)
+            cursor, kept = end, True
+        elif kept:
+            pieces.append(body[cursor:previous_end])
+            cursor = end
+        else:
+            pieces.append(body[cursor:start])
+            cursor = places[index + 1][1] if index + 1 < len(places) else end
+        previous_end = end
+    added = [b"%b:%b" % (_encode(name), new) for name, new in absent.items() if new is not None]
+    if added:
+        tail = previous_end or body.index(b"{") + 1
+        pieces += (body[cursor:tail], b"," if kept else b"", b",".join(added))
+        cursor = max(cursor, tail)
+    pieces.append(body[cursor:])
+    return b"".join(pieces)
+
+
+def _members(body: bytes) -> Members:
+    try:
+        if not body.isascii():
+            body.decode()
+        return _decode(body)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"it is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise UnreadableError("it is nested too deeply") from None
+    except msgspec.ValidationError:
+        raise UnreadableError("it must be a JSON object") from None
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"it is not JSON: {error}" if body.strip() else "it is empty") from None
+
+
+def _walk(body: bytes, members: Members) -> list[Span]:
+    """The places of members whatever the space between them. Whatever does not stand where the members, in
+    their order, say it must is the trace of a repeated name.
+    """
+    opening = _OPEN.match(body)
+    position = opening.end() if opening else 0
+    spans: list[Span] = []
+    for name, raw in members.items():
+        match = _match_name(body, position)
+        value, end = match.end(), match.end() + len(raw)
+        found = _decode_text(match[1])
+        if found != name or body[value:end] != bytes(raw):
+            raise _repeated(found)
+        spans.append((name, match.start(1), value, end))
+        comma = _COMMA.match(body, end)
+        position = comma.end() if comma else end
+    if body[position:].strip(b" \t\n\r") != b"}":
+        raise _repeated(_name_at(body, position))
+    return spans
+
+
+def _match_name(body: bytes, position: int) -> re.Match[bytes]:
+    match = _NAME.match(body, position)
+    if match is None:
+        raise UnreadableError("a key stands in it more than once")
+    return match
+
+
+def _name_at(body: bytes, position: int) -> str | None:
+    match = _NAME.match(body, position)
+    return _decode_text(match[1]) if match else None
+
+
+def _repeated(name: str | None) -> UnreadableError:
+    if name is None:
+        return UnreadableError("a key stands in it more than once")
+    return UnreadableError(f"the key {name[:_SHOWN]!r} stands in it more than once", name[:_SHOWN])
+
+
+def _refuse_variants(members: Members, known: frozenset[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in members:
+        folded = name.casefold()
+        other = seen.setdefault(folded, name)
+        if other == name and (name in known or folded not in known):
+            continue
+        other = folded if folded in known else other
+        shown = name[:_SHOWN]
+        raise InvalidRequest(
+            f"The key {shown!r} differs from {other[:_SHOWN]!r} in case only: write it as {other[:_SHOWN]!r}, once.",
+            param=shown,
+        )

@@ -1,0 +1,133 @@
+"""Reading single top-level fields of a request: right types or an InvalidRequest that names the field."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.body import Members, UnreadableError, scan
+
+MOST_TOKENS = 100_000_000
+"""No model writes more in one answer."""
+
+_LONGEST_MODEL = 256
+
+Check = Callable[[msgspec.Raw], str | None]
+"""Looks at a field's value: None, or the sentence that says why it is refused."""
+
+NULL = msgspec.Raw(b"null")
+
+_text = msgspec.json.Decoder(str).decode
+_whole = msgspec.json.Decoder(int).decode
+_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def is_null(raw: msgspec.Raw | None) -> bool:
+    return raw is None or (len(raw) == 4 and bytes(raw) == b"null")
+
+
+def read_model(members: Members) -> str:
+    raw = members.get("model")
+    if raw is None:
+        raise InvalidRequest("`model` is missing: name a model from GET /v1/models.", param="model")
+    try:
+        model = _text(raw)
+    except msgspec.DecodeError:
+        raise InvalidRequest("`model` must be a string.", param="model") from None
+    if not model or len(model) > _LONGEST_MODEL:
+        raise InvalidRequest(f"`model` must have 1 to {_LONGEST_MODEL} characters.", param="model")
+    return model
+
+
+def read_flag(members: Members, name: str) -> bool:
+    """A boolean; absent and null are False."""
+    raw = members.get(name)
+    if raw is None:
+        return False
+    text = bytes(raw)
+    if text == b"true":
+        return True
+    if text in (b"false", b"null"):
+        return False
+    raise InvalidRequest(f"`{name}` must be true or false.", param=name)
+
+
+def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS) -> int | None:
+    """A whole number; absent and null are None."""
+    raw = members.get(name)
+    if raw is None or is_null(raw):
+        return None
+    try:
+        count = _whole(raw)
+    except msgspec.DecodeError:
+        raise InvalidRequest(f"`{name}` must be a whole number.", param=name) from None
+    if not least <= count <= most:
+        raise InvalidRequest(f"`{name}` must be between {least} and {most}.", param=name)
+    return count
+
+
+def need_list(members: Members, name: str) -> msgspec.Raw:
+    """A field that must be there and be an array, unread."""
+    raw = members.get(name)
+    if raw is None:
+        raise InvalidRequest(f"`{name}` is missing.", param=name)
+    if bytes(memoryview(raw)[:1]) != b"[":
+        raise InvalidRequest(f"`{name}` must be an array.", param=name)
+    return raw
+
+
+def read_objects(raw: msgspec.Raw, name: str) -> list[Members]:
+    """An array of objects, whose names are distinct each; null is an empty one."""
+    try:
+        objects = _objects(raw) or []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest(f"`{name}` must be an array of objects.", param=name) from None
+    # As in body.scan: if the lengths add up, there is no room for a repeated name.
+    length = 1
+    for members in objects:
+        length += 2
+        for member, value in members.items():
+            length += len(member) + len(value) + 4
+    if length != len(raw) and objects:
+        _scan_each(raw, name)
+    return objects
+
+
+def _scan_each(raw: msgspec.Raw, name: str) -> None:
+    for index, item in enumerate(_items(raw)):
+        try:
+            scan(bytes(item))
+        except UnreadableError as error:
+            param = f"{name}[{index}]"
+            raise InvalidRequest(f"`{param}` is not usable: {error}.", param=param) from None
+
+
+def run_checks(members: Members, checks: Mapping[str, Check]) -> None:
+    """Refuse what changes price or retention in a way that is not sold."""
+    for name in members.keys() & checks.keys():
+        why = checks[name](members[name])
+        if why is not None:
+            raise InvalidRequest(f"`{name}` {why}", param=name)
+
+
+def only(*values: str) -> Check:
+    """Passes these strings and null."""
+    allowed = {b"null", *(b'"%b"' % value.encode() for value in values)}
+    shown = " or ".join(f'"{value}"' for value in values)
+
+    def check(raw: msgspec.Raw) -> str | None:
+        if len(raw) < 64 and bytes(raw) in allowed:
+            return None
+        return f"has a price of its own for this value, which is not sold here: leave it out or use {shown}."
+
+    return check
+
+
+def unsold(why: str) -> Check:
+    """Passes null, false and empty values."""
+
+    def check(raw: msgspec.Raw) -> str | None:
+        return None if len(raw) < 6 and bytes(raw) in (b"null", b"false", b"[]", b"{}", b'""') else why
+
+    return check

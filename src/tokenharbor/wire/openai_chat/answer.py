@@ -1,0 +1,60 @@
+"""OpenAI's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.shapes import NULL, Chunk, decode_chunk, try_usage, usage_of, words_size
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Glance(msgspec.Struct, frozen=True, gc=False):
+    """An answer without its text, which is read only if it must be counted."""
+
+    choices: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+_glance = msgspec.json.Decoder(_Glance).decode
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    try:
+        if not body.isascii():
+            body.decode()
+        glance = _glance(body)
+    except _UNREADABLE:
+        return _garbage()
+    if len(glance.usage) > 4 and len(glance.error) <= 4 and bytes(memoryview(glance.choices)[:2]) == b"[{":
+        usage = try_usage(glance.usage)
+        if usage is not None:
+            return Answer(usage)
+    return _read_closely(body)
+
+
+def _read_closely(body: bytes) -> Answer | Failure:
+    try:
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        return _garbage()
+    if not whole.choices:
+        return read_stream_failure(whole) or _garbage()
+    if (failure := read_stream_failure(whole)) is not None:
+        return failure
+    raw = usage_of(whole)
+    usage = try_usage(raw) if raw is not None else None
+    if usage is not None:
+        return Answer(usage)
+    return Answer(None, _text_bytes(whole), quarantined=raw is not None)
+
+
+def _text_bytes(whole: Chunk) -> int:
+    return sum(words_size(choice.message) for choice in whole.choices or () if choice.message is not None)
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")

@@ -1,0 +1,185 @@
+"""OpenAI's chat requests: read for routing and money, edited for a vendor."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import extensions
+from tokenharbor.wire.body import Members, UnreadableError, edit, read_members, scan
+from tokenharbor.wire.fields import (
+    NULL,
+    Check,
+    is_null,
+    need_list,
+    only,
+    read_count,
+    read_flag,
+    read_model,
+    read_objects,
+    run_checks,
+    unsold,
+)
+from tokenharbor.wire.openai_chat.media import measure
+from tokenharbor.wire.request import Edit, Request
+
+NAME = "openai_chat"
+
+_MOST_CHOICES = 128
+
+_PLAIN = frozenset(
+    {
+        "model",
+        "messages",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "n",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "reasoning_effort",
+        "reasoning",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "enable_thinking",
+    }
+) | frozenset(extensions.NAMES)
+
+_SEARCH = "starts a web search at the vendor, which has a price of its own and is not sold here: leave it out."
+_AUDIO = "asks for generated audio, which is not sold here: leave it out."
+_OTHER_MODEL = "may hand the request to another model: name one model in `model` and leave this out."
+
+
+def _text_only(raw: msgspec.Raw) -> str | None:
+    return None if bytes(raw).translate(None, b" \t\n\r") in (b"null", b'["text"]') else _AUDIO
+
+
+# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+_CHECKS: dict[str, Check] = {
+    "service_tier": only("auto", "default", "standard"),
+    "speed": only("standard"),
+    "store": unsold("must not be true: nothing is stored at vendors."),
+    "prompt_cache_retention": only("in_memory"),
+    "web_search_options": unsold(_SEARCH),
+    "enable_search": unsold(_SEARCH),
+    "search_parameters": unsold(_SEARCH),
+    "plugins": unsold(_SEARCH),
+    "modalities": _text_only,
+    "audio": unsold(_AUDIO),
+    "prediction": unsold("is billed by what the model rejects of it, which cannot be bounded: leave it out."),
+    "moderation": unsold("runs a second model at the vendor, which is not sold here: leave it out."),
+    "models": unsold(_OTHER_MODEL),
+    "route": unsold(_OTHER_MODEL),
+    "fallbacks": unsold(_OTHER_MODEL),
+    "best_of": unsold("generates more than the answer shows: use `n`."),
+    "deferred": unsold("defers the answer, which is not served here: leave it out."),
+    "background": unsold("defers the answer, which is not served here: leave it out."),
+}
+_LIGHT = _PLAIN | {"tools"}
+_KNOWN = _LIGHT | _CHECKS.keys()
+_EXTENSIONS = frozenset(extensions.NAMES)
+
+
+_CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
+
+
+def read(body: bytes) -> Request:
+    """Raises InvalidRequest."""
+    members, spans = read_members(body, _KNOWN)
+    model = read_model(members)
+    need_list(members, "messages")
+    if not _PLAIN.issuperset(members):
+        run_checks(members, _CHECKS)
+        if "tools" in members:
+            _check_tools(members["tools"])
+    ours = extensions.NONE if _EXTENSIONS.isdisjoint(members) else extensions.read_extensions(members)
+    return Request(
+        dialect=NAME,
+        body=body,
+        spans=spans,
+        model=model,
+        stream=read_flag(members, "stream"),
+        max_output=_read_maximum(members),
+        choices=read_count(members, "n", 1, _MOST_CHOICES) or 1,
+        wants_usage=_wants_usage(members.get("stream_options")),
+        size=measure(body, members),
+        cache_writes=True,  # vendors of this dialect cache by themselves; some price the write
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+    )
+
+
+def _read_maximum(members: Members) -> int | None:
+    """Two names for one bound; should both be set, whichever the vendor obeys is covered."""
+    newer = read_count(members, "max_completion_tokens", 1)
+    older = read_count(members, "max_tokens", 1)
+    if newer is None or older is None:
+        return newer or older
+    return max(newer, older)
+
+
+def _wants_usage(raw: msgspec.Raw | None) -> bool:
+    if raw is None or is_null(raw):
+        return False
+    return read_flag(_options(raw)[0], "include_usage")
+
+
+def _options(raw: msgspec.Raw) -> tuple[Members, tuple[tuple[str, int, int, int], ...]]:
+    try:
+        return scan(bytes(raw))
+    except UnreadableError as error:
+        raise InvalidRequest(f"`stream_options` is not usable: {error}.", param="stream_options") from None
+
+
+def _check_tools(raw: msgspec.Raw) -> None:
+    for index, tool in enumerate(read_objects(raw, "tools")):
+        if bytes(tool.get("type", NULL)) not in _CALLER_RUN:
+            raise InvalidRequest(
+                f"`tools[{index}].type` names a tool that the vendor would run, at a price of its own: only"
+                ' "function" and "custom" are sold here.',
+                param=f"tools[{index}].type",
+            )
+
+
+def write(request: Request, change: Edit) -> bytes:
+    """The body for a vendor; `stream_options` is asked for only where the answer is a stream."""
+    changes: dict[str, bytes | None] = {}
+    if change.model != request.model:
+        changes["model"] = msgspec.json.encode(change.model)
+    names = {span[0] for span in request.spans}
+    if not _EXTENSIONS.isdisjoint(names):
+        changes.update((name, None) for name in _EXTENSIONS & names)
+    if change.max_output is not None:
+        name = "max_completion_tokens" if "max_completion_tokens" in names else change.max_name
+        name = "max_tokens" if "max_tokens" in names else name
+        changes[name] = b"%d" % change.max_output
+    if change.ask_usage and request.stream and not request.wants_usage:
+        changes["stream_options"] = _asking(request)
+    return edit(request.body, request.spans, changes) if changes else request.body
+
+
+def _asking(request: Request) -> bytes:
+    """The caller's `stream_options` with the usage asked for."""
+    for name, _, start, end in request.spans:
+        if name == "stream_options" and request.body[start:end] != b"null":
+            options = request.body[start:end]
+            return edit(options, scan(options)[1], {"include_usage": b"true"})
+    return b'{"include_usage":true}'

@@ -1,0 +1,136 @@
+"""The shapes of OpenAI's answers, whole and in chunks: only what is looked at, the rest passes unread."""
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.openai_chat.usage import read_usage
+from tokenharbor.wire.usage import BadUsageError
+
+NULL = msgspec.Raw(b"null")
+
+
+class Function(msgspec.Struct, frozen=True, gc=False):
+    """A call's name and its arguments, or a piece of them."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
+    """A call, or a piece of one. `custom` tools take free text where functions take JSON."""
+
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+    custom: "Custom | None" = None
+    extra_content: msgspec.Raw = NULL
+
+
+class Custom(msgspec.Struct, frozen=True, gc=False):
+    """A custom tool's call."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """Content in parts, as some vendors send it: text, or thinking with parts of its own."""
+
+    text: str | None = None
+    thinking: "list[Part] | str | None" = None
+
+
+class Words(msgspec.Struct, frozen=True, gc=False):
+    """A message, or what was added to it. Reasoning has two names in the field."""
+
+    content: str | list[Part] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+    reasoning_details: msgspec.Raw = NULL
+
+
+class Choice(msgspec.Struct, frozen=True, gc=False):
+    """One choice of a chunk (`delta`) or of a whole answer (`message`)."""
+
+    index: int = 0
+    delta: Words | None = None
+    message: Words | None = None
+    finish_reason: str | None = None
+    usage: msgspec.Raw = NULL
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """A chunk of a stream, or a whole answer."""
+
+    id: str | None = None
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+    object: str | None = None
+    message: str | None = None
+    code: str | int | None = None
+
+
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+
+
+def usage_of(chunk: Chunk) -> msgspec.Raw | None:
+    """The usage object, wherever the vendor puts it."""
+    if len(chunk.usage) > 4:
+        return chunk.usage
+    for choice in chunk.choices or ():
+        if len(choice.usage) > 4:
+            return choice.usage
+    return None
+
+
+def try_usage(raw: msgspec.Raw) -> Usage | None:
+    """The vector, or None if it does not add up."""
+    try:
+        return read_usage(raw)
+    except BadUsageError:
+        return None
+
+
+def text_size(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def words_size(words: Words) -> int:
+    """How many bytes of text, reasoning and arguments were generated."""
+    content = words.content
+    if type(content) is str and content:
+        size = len(content) if content.isascii() else text_size(content)
+    else:
+        size = parts_size(content) if content else 0
+    if reasoning := words.reasoning_content or words.reasoning:
+        size += text_size(reasoning)
+    if words.refusal:
+        size += text_size(words.refusal)
+    if words.tool_calls or words.function_call:
+        size += _calls_size(words)
+    return size
+
+
+def _calls_size(words: Words) -> int:
+    size = _function_size(words.function_call)
+    for call in words.tool_calls or ():
+        size += _function_size(call.function)
+        if call.custom is not None:
+            size += text_size(call.custom.input or "")
+    return size
+
+
+def _function_size(function: Function | None) -> int:
+    return text_size(function.arguments or "") if function else 0
+
+
+def parts_size(parts: "list[Part] | str") -> int:
+    if isinstance(parts, str):
+        return text_size(parts)
+    return sum(text_size(part.text or "") + parts_size(part.thinking or "") for part in parts)

@@ -1,0 +1,93 @@
+"""OpenAI's streams passed on as they came: what each chunk means for the splice."""
+
+import msgspec
+
+from tokenharbor.wire import sse
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.shapes import Chunk, decode_chunk, try_usage, usage_of, words_size
+from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
+
+DONE = b"[DONE]"
+
+
+class OpenAISplicer(EventSplicer):
+    """`choices` is how many answers were asked for: the ending begins where the last of them finishes."""
+
+    __slots__ = ("_choices", "_finished", "_hide_usage")
+
+    def __init__(self, choices: int, *, hide_usage: bool) -> None:
+        super().__init__()
+        self._choices = choices
+        self._hide_usage = hide_usage
+        self._finished: set[int] = set()
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:
+        if data is None:
+            return IDLE
+        if data.startswith(DONE):
+            return self._end()
+        try:
+            chunk = decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
+        choices = chunk.choices
+        if choices is None or len(chunk.error) > 4:
+            return self._judge_other(name, chunk)
+        self.events += 1
+        turn = IDLE
+        for choice in choices:
+            words = choice.delta
+            if words is not None:
+                if size := words_size(words):
+                    self._grown += size
+                    turn = CONTENT
+                elif words.tool_calls or words.function_call:
+                    turn = CONTENT
+            if choice.finish_reason:
+                if choice.finish_reason == "error":
+                    return self._fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
+                self._finished.add(choice.index)
+                turn = CONTENT
+        if len(chunk.usage) > 4 or (self._finished and not self._over):
+            self._note_usage(chunk)
+        if turn != IDLE:
+            return ENDING if len(self._finished) >= self._choices else CONTENT
+        if not choices and self._finished and len(chunk.usage) > 4:
+            return HIDDEN if self._hide_usage else ENDING
+        return IDLE
+
+    def _note_usage(self, chunk: Chunk) -> None:
+        raw = usage_of(chunk)
+        if raw is not None:
+            self.usage = try_usage(raw)
+            self.quarantined = self.usage is None
+
+    def _end(self) -> int:
+        if not self.started:
+            return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
+        self.events += 1
+        self.complete = True
+        return ENDING
+
+    def _judge_other(self, name: bytes, chunk: Chunk) -> int:
+        """A chunk without choices: an error, the usage alone, or an event that only its vendor knows."""
+        failure = read_stream_failure(chunk)
+        if failure is not None:
+            return self._fail(failure)
+        if len(chunk.usage) > 4:
+            self._note_usage(chunk)
+            return HIDDEN if self._hide_usage and self._finished else IDLE
+        if name in (b"", b"message"):
+            return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
+        return IDLE
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer()
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            if data is not None and data.startswith(b"{"):
+                priced = add_cost(data, cost_usd)
+                if priced is not None:
+                    return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

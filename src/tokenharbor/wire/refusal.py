@@ -1,0 +1,127 @@
+"""Failures read and refusals written: statuses, waiting times, and words made fit to show."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tokenharbor.wire.failure import FailureKind
+
+_LONGEST = 2_000  # characters of a vendor's message that a caller is shown
+_LONGEST_WAIT = 24 * 3600  # seconds; a vendor that says more is not believed
+
+_KINDS = {
+    400: FailureKind.REQUEST,
+    401: FailureKind.CREDENTIAL,
+    402: FailureKind.CREDENTIAL,
+    403: FailureKind.CREDENTIAL,
+    404: FailureKind.NOT_FOUND,
+    405: FailureKind.NOT_FOUND,
+    408: FailureKind.TIMEOUT,
+    413: FailureKind.REQUEST,
+    422: FailureKind.REQUEST,
+    429: FailureKind.RATE_LIMIT,
+    503: FailureKind.OVERLOADED,
+    504: FailureKind.TIMEOUT,
+    529: FailureKind.OVERLOADED,
+}
+
+_CONTEXT_CODES = frozenset({"context_length_exceeded", "model_context_window_exceeded", "string_above_max_length"})
+_CONTEXT_WORDS = re.compile(
+    r"maximum context length|context[ _-](?:length|window|size)|prompt is too long|input (?:is|length|tokens?).{0,40}"
+    r"(?:too long|exceed)|too many (?:input )?tokens|exceeds? the (?:maximum|max) (?:number of )?(?:input )?tokens"
+    r"|range of input length|input length and .?max_tokens.? exceed",
+    re.IGNORECASE,
+)
+
+
+def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+    """What a non-2xx answer means."""
+    kind = _KINDS.get(status, FailureKind.SERVER)
+    if kind is FailureKind.REQUEST and is_context(code, message):
+        return FailureKind.CONTEXT
+    return kind
+
+
+def is_context(code: str, message: str) -> bool:
+    """Whether the vendor says that the input is too long for the model."""
+    return code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(message[:4_000]))
+
+
+def retry_after(headers: Mapping[bytes, bytes]) -> int | None:
+    """The vendor's waiting time in whole seconds, rounded up; None if it says none that makes sense."""
+    if (milliseconds := _number(headers.get(b"retry-after-ms"))) is not None:
+        return _sane(-(-milliseconds // 1000))
+    text = headers.get(b"retry-after")
+    if text is None:
+        return None
+    if (seconds := _number(text)) is not None:
+        return _sane(seconds)
+    return _until(text, headers.get(b"date"))
+
+
+def _number(text: bytes | None) -> int | None:
+    match = re.fullmatch(rb"\s*(\d{1,12})(?:\.(\d{1,9}))?\s*", text or b"")
+    return int(match[1]) + bool((match[2] or b"").strip(b"0")) if match else None
+
+
+def _sane(seconds: int) -> int | None:
+    return seconds if 0 <= seconds <= _LONGEST_WAIT else None
+
+
+def _until(text: bytes, date: bytes | None) -> int | None:
+    """The time until an HTTP date, by the vendor's own clock."""
+    then, now = _read_date(text), _read_date(date)
+    if then is None or now is None:
+        return None
+    return _sane(max(0, int((then - now).total_seconds())))
+
+
+def _read_date(text: bytes | None) -> datetime | None:
+    try:
+        read = parsedate_to_datetime((text or b"").decode("latin-1"))
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+_SCRUBBED = tuple(
+    (re.compile(pattern, re.IGNORECASE), instead)
+    for pattern, instead in (
+        (r"[\x00-\x08\x0b-\x1f\x7f]", " "),
+        (r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+", "[url]"),
+        (r"\b(bearer)\s+[\w.~+/=*-]{6,}", r"\1 [secret]"),
+        (
+            r"((?:api|access|secret|auth)[ _-]?(?:key|token)(?: provided)?|password|credential)"
+            r"(\"?\s*[:=]\s*\"?)[^\s\"',;)]{4,}",
+            r"\1\2[secret]",
+        ),
+        (r"\b(?:sk|pk|rk|ak|thk|thm|gsk|xai|nvapi|hf|ghp|key)[-_][\w*.-]{6,}", "[secret]"),
+        (r"\b(?:AIza|AKIA|ASIA|ya29\.|eyJ)[\w.*/+=-]{10,}", "[secret]"),
+        (r"\b(?:org|proj|acct|wrkspc|workspace|team|user)[-_](?=[a-z]*\d)[a-z0-9]{6,}\b", "[account]"),
+        (
+            r"\b(organization|project|team|account|workspace)( id)?:? [`'\"]?(?=[\w-]*\d)[\w-]{8,}[`'\"]?",
+            r"\1 [account]",
+        ),
+        (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "[address]"),
+        (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b", "[host]"),
+        (r"(?<![\w:])\[?(?:[0-9a-f]{1,4}:){3,7}(?::?[0-9a-f]{1,4})?\]?(?::\d+)?(?!\w)", "[host]"),
+        (r"\blocalhost(?::\d+)?\b", "[host]"),
+        (
+            r"\b[\w-]+(?:\.[\w-]+)*\.(?:internal|local|localdomain|lan|corp|intra|svc|cluster|home|arpa)(?::\d+)?\b",
+            "[host]",
+        ),
+        (r"\b(?:[\w-]+\.)+[a-z]{2,}:\d{2,5}\b", "[host]"),
+        (r"(?<![\w.])(?:/[\w.@-]+){3,}/?(?:, line \d+)?", "[path]"),
+        (r"\b[a-z]:\\[^\s\"']+", "[path]"),
+        (r"\b(?=[a-z_-]*\d)(?=\d*[a-z])[a-z0-9_-]{32,}\b", "[secret]"),
+    )
+)
+
+
+def scrub(text: str) -> str:
+    """A vendor's words without what looks like a secret, an account of ours, an address, a host or a path; bounded."""
+    text = text[: 2 * _LONGEST]
+    for pattern, instead in _SCRUBBED:
+        text = pattern.sub(instead, text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

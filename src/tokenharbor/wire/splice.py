@@ -1,0 +1,125 @@
+"""A vendor's stream passed on to a client of the same dialect: one state machine for every dialect of events."""
+
+from abc import ABC, abstractmethod
+from enum import IntEnum
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.sse import Frame, Framer
+
+
+class Turn(IntEnum):
+    """What one event means for the splice."""
+
+    IDLE = 0  # a ping, a comment, an empty beginning: no content
+    CONTENT = 1
+    ENDING = 2  # it carries the stop reason, or comes after it
+    HIDDEN = 3  # ours alone: the client must not see it
+    FAILED = 4  # `failure` is set
+
+
+# Plain numbers: a member of an enumeration costs a look-up at each use.
+IDLE, CONTENT, ENDING, HIDDEN, FAILED = (int(turn) for turn in Turn)
+
+
+class EventSplicer(ABC):
+    """Fulfils `Splicer` for dialects of server-sent events; a dialect adds what its events mean."""
+
+    __slots__ = (
+        "_ending",
+        "_framer",
+        "_grown",
+        "_head",
+        "_held",
+        "_over",
+        "complete",
+        "events",
+        "failure",
+        "input_usage",
+        "quarantined",
+        "started",
+        "text_bytes",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._head: list[bytes] = []  # before the first content
+        self._ending: list[bytes] = []
+        self._held = 0  # bytes in both
+        self._over = False  # the ending has begun
+        self._grown = 0  # bytes of text in the event at hand
+        self.started = False
+        self.complete = False
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self.quarantined = False
+        self.text_bytes = 0
+        self.input_usage: Usage | None = None
+        self.events = 0  # how many came that were not pings
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held + self._framer.pending
+
+    def feed(self, data: bytes) -> bytes:
+        return self._pass(self._framer.feed(data))
+
+    def close(self) -> bytes:
+        """The vendor's bytes are over: what was left without its blank line counts as an event."""
+        return self._pass(self._framer.close())
+
+    def ending(self, cost_usd: str | None = None) -> bytes:
+        if cost_usd is not None:
+            for index in reversed(range(len(self._ending))):
+                priced = self._price(self._ending[index], cost_usd)
+                if priced is not None:
+                    return b"".join([*self._ending[:index], priced, *self._ending[index + 1 :]])
+        return b"".join(self._ending)
+
+    def _pass(self, frames: list[Frame]) -> bytes:
+        out: list[bytes] = []
+        for name, data, raw in frames:
+            if self.failure is not None:
+                break
+            self._grown = 0
+            turn = self._judge(name, data)
+            if turn == CONTENT and self.started and not self._over:
+                self.text_bytes += self._grown
+                out.append(raw)
+            elif turn < HIDDEN:
+                self._place(turn, raw, out)
+        if self._framer.overflow and self.failure is None:
+            self.failure = Failure(FailureKind.GARBAGE, message="an event of the stream is too large")
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _place(self, turn: int, raw: bytes, out: list[bytes]) -> None:
+        if turn == ENDING or self._over:
+            if not self.started:  # nothing has left yet: all of it waits, so that a refusal can still be one
+                self._ending, self._head = self._head, []
+            self.started = self._over = True
+            self._ending.append(raw)
+            self._held += len(raw)
+        elif self.started:
+            out.append(raw)
+        elif turn == CONTENT:
+            self.started = True
+            self.text_bytes += self._grown
+            out += (*self._head, raw)
+            self._head.clear()
+            self._held = 0
+        else:
+            self._head.append(raw)
+            self._held += len(raw)
+
+    def _fail(self, failure: Failure) -> int:
+        self.failure = failure
+        return FAILED
+
+    @abstractmethod
+    def _judge(self, name: bytes, data: bytes | None) -> int:
+        """Note the event's facts, and say its turn."""
+
+    @abstractmethod
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        """The event with its cost, if it is one that carries usage."""
