@@ -1,0 +1,240 @@
+"""Anthropic's messages as their vendor speaks them."""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.simulator.openai_chat import plain_text
+from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
+
+_encode = msgspec.json.encode
+
+_FINISH = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "stop_sequence": "stop_sequence",
+    "refusal": "refusal",
+    "pause": "pause_turn",
+}
+_ERRORS = {  # status: type, message
+    400: ("invalid_request_error", "The simulator was told to find fault with this request."),
+    401: ("authentication_error", "The simulator does not take this API key."),
+    402: ("billing_error", "The simulated account has run out of credit."),
+    403: ("permission_error", "The simulated key may not use this model."),
+    404: ("not_found_error", "The simulator was told not to know this model."),
+    413: ("request_too_large", "The simulator was told that this is too large."),
+    422: ("invalid_request_error", "The simulator was told not to process this request."),
+    429: ("rate_limit_error", "The simulated rate limit has been reached."),
+    500: ("api_error", "The simulated server had an error."),
+    504: ("timeout_error", "The simulated server took too long."),
+    529: ("overloaded_error", "The simulated engine is overloaded."),
+}
+
+
+class _Tool(msgspec.Struct):
+    name: str = ""
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: Any = None
+
+
+class _Body(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    max_tokens: int | None = None
+    stream: bool | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: Any = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+class AnthropicMessages:
+    """Stateless; see speech.Wire."""
+
+    name = "anthropic_messages"
+
+    def read(self, body: bytes) -> Asked:
+        asked = self.read_counted(body)
+        if asked.max_output is None:
+            raise VendorError(400, "max_tokens: Field required", "max_tokens")
+        return asked
+
+    def read_counted(self, body: bytes) -> Asked:
+        """As `read`, without the need of a maximum: what counting tokens takes."""
+        try:
+            asked = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise VendorError(400, f"The simulator could not read the request: {error}") from None
+        if not asked.messages:
+            raise VendorError(400, "messages: at least one message is required", "messages")
+        forbidden = isinstance(asked.tool_choice, dict) and asked.tool_choice.get("type") == "none"
+        return Asked(
+            model=asked.model,
+            stream=bool(asked.stream),
+            max_output=asked.max_tokens,
+            tools=() if forbidden else tuple(tool.name for tool in asked.tools or ()),
+            tool_turns=sum(1 for message in asked.messages if _blocks(message, "assistant", "tool_use")),
+            tool_result=_last_result(asked.messages),
+            input_tokens=len(body) // 4,
+        )
+
+    def fold(self, usage: Usage) -> Usage:
+        return usage
+
+    def stream(self, reply: Reply) -> list[Piece]:
+        first = _report(reply, Usage(**_input_only(reply.usage), output=1))
+        message = _message(reply) | {"content": [], "stop_reason": None, "stop_sequence": None}
+        message |= {"usage": first.raw} if first else {}
+        pieces = [_event("message_start", {"message": message}, "open", report=first), Piece(self.ping(), "open")]
+        for index, (block, deltas) in enumerate(_blocks_said(reply)):
+            pieces.append(_event("content_block_start", {"index": index, "content_block": block}, "open"))
+            for delta, text in deltas:
+                body = {"index": index, "delta": delta}
+                pieces.append(_event("content_block_delta", body, "content", len(text.encode())))
+            pieces.append(_event("content_block_stop", {"index": index}, "close"))
+        last = _report(reply, reply.usage, closing=True)
+        delta = {"stop_reason": _FINISH[reply.finish], "stop_sequence": reply.stop_sequence}
+        end = {"delta": delta} | ({"usage": last.raw} if last else {})
+        pieces.append(_event("message_delta", end, "finish", report=last))
+        return [*pieces, _event("message_stop", {}, "end")]
+
+    def whole(self, reply: Reply) -> Piece:
+        report = _report(reply, reply.usage)
+        blocks = [_closed(block, deltas) for block, deltas in _blocks_said(reply)]
+        texts = [text for _, deltas in _blocks_said(reply) for _, text in deltas]
+        body = _message(reply) | {
+            "content": blocks,
+            "stop_reason": _FINISH[reply.finish],
+            "stop_sequence": reply.stop_sequence,
+            **({"usage": report.raw} if report else {}),
+        }
+        return Piece(_encode(body), "whole", len("".join(texts).encode()), report)
+
+    def error(self, status: int, words: Words, request_id: str) -> bytes:
+        usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 500]
+        error = {
+            "type": words.type if words.type is not None else usual[0],
+            "message": words.message if words.message is not None else usual[1],
+        }
+        if words.code is not None:
+            error["code"] = words.code
+        return _encode({"type": "error", "error": error, "request_id": request_id})
+
+    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
+        return b"event: error\ndata: " + self.error(status, words, request_id) + b"\n\n"
+
+    def ping(self) -> bytes:
+        return b'event: ping\ndata: {"type": "ping"}\n\n'
+
+    def padding(self, size: int) -> bytes:
+        return b'event: ping\ndata: {"type": "ping","padding":"%s"}\n\n' % (b"." * max(size - 47, 0))
+
+    def request_id_header(self) -> bytes:
+        return b"request-id"
+
+
+def _event(name: str, body: dict[str, Any], role: Any, text_bytes: int = 0, report: Report | None = None) -> Piece:
+    data = b"event: %s\ndata: %s\n\n" % (name.encode(), _encode({"type": name} | body))
+    return Piece(data, role, text_bytes, report)
+
+
+def _blocks(message: _Message, role: str, kind: str) -> list[dict[str, Any]]:
+    if message.role != role or not isinstance(message.content, list):
+        return []
+    return [block for block in message.content if isinstance(block, dict) and block.get("type") == kind]
+
+
+def _last_result(messages: list[_Message]) -> str | None:
+    results = [block for message in messages for block in _blocks(message, "user", "tool_result")]
+    return plain_text(results[-1].get("content")) if results else None
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    return {"model": reply.model, "id": reply.id, "type": "message", "role": "assistant"}
+
+
+def _signature(reply: Reply) -> str:
+    """What a vendor signs its thinking with; here only bytes to be carried whole."""
+    return base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
+
+
+def _blocks_said(reply: Reply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
+    """Each block as it opens, with its deltas and the generated text in each."""
+    size = reply.chunk_chars
+    said: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
+    if reply.reasoning:
+        deltas = [({"type": "thinking_delta", "thinking": t}, t) for t in cut(reply.reasoning, size)]
+        signed = ({"type": "signature_delta", "signature": _signature(reply)}, "")
+        said.append(({"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signed]))
+    if text := reply.text or reply.refusal:
+        said.append(({"type": "text", "text": ""}, [({"type": "text_delta", "text": t}, t) for t in cut(text, size)]))
+    for call in reply.calls:
+        deltas = [({"type": "input_json_delta", "partial_json": t}, t) for t in cut(call.arguments, size)]
+        said.append(({"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, deltas))
+    return said
+
+
+def _closed(block: dict[str, Any], deltas: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    """A block as it stands in a whole answer."""
+    text = "".join(text for _, text in deltas)
+    match block["type"]:
+        case "thinking":
+            return block | {"thinking": text, "signature": deltas[-1][0]["signature"]}
+        case "tool_use":
+            # Cut short by the maximum, arguments are no JSON: the vendor leaves such a call's input empty.
+            return block | {"input": msgspec.Raw(text.encode()) if _is_json(text) else {}}
+        case _:
+            return block | {"text": text}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _input_only(usage: Usage) -> dict[str, int]:
+    names = ("input", "cache_read", "cache_write_5m", "cache_write_1h")
+    return {name: getattr(usage, name) for name in names}
+
+
+def _report(reply: Reply, usage: Usage, *, closing: bool = False) -> Report | None:
+    """At a stream's close the vendor repeats the totals, without their breakdown by lifetime."""
+    if reply.usage_fault == "none":
+        return None
+    written = usage.cache_write_5m + usage.cache_write_1h
+    counts: dict[str, Any] = {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": usage.cache_read,
+        "output_tokens": usage.output + usage.reasoning,
+    }
+    if not closing:
+        counts["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        }
+        counts["service_tier"] = "standard"
+    if usage.reasoning:
+        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    match reply.usage_fault:
+        case "negative":
+            counts |= {"output_tokens": -1}
+        case "not_adding_up":
+            counts |= {"cache_creation_input_tokens": written + 7}
+        case "huge":
+            counts |= {"output_tokens": 10**18}
+        case "text":
+            counts |= {"output_tokens": "many"}
+        case _:
+            return Report(usage, msgspec.Raw(_encode(counts)))
+    return Report(None, msgspec.Raw(_encode(counts)))

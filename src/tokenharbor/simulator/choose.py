@@ -1,0 +1,62 @@
+"""Which rule of the script a request falls under."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from tokenharbor.simulator.draw import draw
+from tokenharbor.simulator.script import Match, Rule, Script
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A request as rules see it."""
+
+    wire: str
+    path: str
+    model: str
+    stream: bool
+    credential: str
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+class Chooser:
+    """A script's rules with their counts."""
+
+    def __init__(self, script: Script) -> None:
+        self._seed = script.seed
+        self._rules = script.rules
+        self._counts = [0] * len(script.rules)
+
+    def choose(self, seen: Seen) -> tuple[int, Rule] | None:
+        """The first rule that matches, with its place in the script."""
+        for index, rule in enumerate(self._rules):
+            if _fits(rule.match, seen):
+                self._counts[index] += 1
+                if self._is_due(rule.match, index):
+                    return index, rule
+        return None
+
+    def _is_due(self, match: Match, index: int) -> bool:
+        count = self._counts[index]
+        if match.nth and count not in match.nth:
+            return False
+        if match.first is not None and count > match.first:
+            return False
+        if match.every is not None and count % match.every:
+            return False
+        return match.probability is None or draw(self._seed, "rule", index, count) < match.probability
+
+
+def _fits(match: Match, seen: Seen) -> bool:
+    if match.wire is not None and match.wire != seen.wire:
+        return False
+    if match.stream is not None and match.stream is not seen.stream:
+        return False
+    patterns = ((match.model, seen.model), (match.path, seen.path), (match.credential, seen.credential))
+    if any(pattern is not None and not fnmatchcase(value, pattern) for pattern, value in patterns):
+        return False
+    if match.contains is not None and match.contains.encode() not in seen.body:
+        return False
+    return all(fnmatchcase(seen.headers.get(name.lower(), ""), pattern) for name, pattern in match.header.items())

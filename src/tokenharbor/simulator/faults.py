@@ -1,0 +1,115 @@
+"""The ways in which the simulated provider can fail, as checked, frozen types.
+
+Positions inside a stream are given by `after_events` (events of any sort sent before) or by `after_content`
+(events with text, reasoning or arguments sent before); with neither, the fault comes after the first content.
+In an answer that is no stream, the same faults fall into the middle of the body.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """The root; `kind` in the script tells which."""
+
+
+class Refuse(Fault, frozen=True, forbid_unknown_fields=True, tag="refuse"):
+    """The connection is closed instead of an answer."""
+
+    after_ms: Count = 0
+    how: Literal["reset", "close"] = "close"
+
+
+class Status(Fault, frozen=True, forbid_unknown_fields=True, tag="status"):
+    """An error status with a body in the vendor's shape; `body`, if given, is sent as it stands."""
+
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    message: str | None = None
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    retry_after: Count | None = None  # seconds
+    body: str | None = None
+    headers: dict[str, str] = {}
+
+
+class Stall(Fault, frozen=True, forbid_unknown_fields=True, tag="stall"):
+    """Silence for `ms`, then the answer goes on; without `ms`, until the peer leaves. `mid`: see the positions
+    above. With `pings_ms` the dialect's pings are sent at that pace meanwhile.
+    """
+
+    where: Literal["before_head", "after_head", "before_content", "mid"] = "before_head"
+    ms: Count | None = None
+    pings_ms: Positive | None = None
+    after_events: Count | None = None
+    after_content: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.pings_ms is not None and self.where == "before_head":
+            raise ValueError("pings_ms needs a head to have been sent: set `where`")
+
+
+class Break(Fault, frozen=True, forbid_unknown_fields=True, tag="break"):
+    """The connection dies inside the answer: reset, or closed without the framing's end."""
+
+    how: Literal["reset", "close"] = "reset"
+    after_events: Count | None = None
+    after_content: Count | None = None
+
+
+class ErrorEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="error_event"):
+    """The dialect's own error inside a 200: as the first event (`after_events = 0`) or later."""
+
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 529  # whose words and codes the event carries
+    message: str | None = None
+    code: str | None = None
+    type: str | None = None
+    after_events: Count | None = None
+    after_content: Count | None = None
+
+
+class NoTerminator(Fault, frozen=True, forbid_unknown_fields=True, tag="no_terminator"):
+    """The stream ends in good order, but its terminator never comes; with `finish`, nor the stop reason."""
+
+    finish: bool = False
+
+
+class BadUsage(Fault, frozen=True, forbid_unknown_fields=True, tag="usage"):
+    """Usage that is missing (`none`), below zero, not adding up, beyond any number of tokens, or no number."""
+
+    how: Literal["none", "negative", "not_adding_up", "huge", "text"] = "none"
+
+
+class Drip(Fault, frozen=True, forbid_unknown_fields=True, tag="drip"):
+    """The answer comes `bytes` at a time, `ms` apart, whatever is cut in two by it."""
+
+    bytes: Positive = 1
+    ms: Count = 1
+
+
+class Garbage(Fault, frozen=True, forbid_unknown_fields=True, tag="garbage"):
+    """A 200 that is not the dialect: a page, text, JSON of another shape, broken JSON, bad UTF-8, or nothing."""
+
+    how: Literal["html", "text", "other_json", "broken_json", "bad_utf8", "empty"] = "html"
+
+
+class Truncated(Fault, frozen=True, forbid_unknown_fields=True, tag="truncated"):
+    """A whole body with its content-length, of which only `bytes` (else half) are sent before the close."""
+
+    bytes: Count | None = None
+
+
+class HugeEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="huge_event"):
+    """One event of `bytes`: before the content one that says nothing, else one of generated text."""
+
+    bytes: Positive = 1 << 20
+    where: Literal["before_content", "content"] = "content"
+
+
+AnyFault = (
+    Refuse | Status | Stall | Break | ErrorEvent | NoTerminator | BadUsage | Drip | Garbage | Truncated | HugeEvent
+)

@@ -1,0 +1,142 @@
+"""The canned model: a script's answer and a request make a reply, the same one every time."""
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.simulator.draw import draw_between
+from tokenharbor.simulator.script import Amount, Answer, Call, Tokens
+from tokenharbor.simulator.speech import Asked, Reply, Said
+
+TOKEN_CHARS = 4
+"""The canned model's tokens have four characters each, the last one fewer."""
+
+_FILLER = ("sea", "tug", "oar", "fog", "bay", "rig", "sky", "tar", "net", "cod", "ebb", "fin", "bow", "log", "sun")
+_RESULT_CHARS = 200  # of a tool's result in the answer after it
+
+
+class Number(msgspec.Struct, frozen=True):
+    """What sets one request apart from the others: the script's seed, its number from 1, the time."""
+
+    seed: int
+    request: int
+    created: int  # Unix seconds
+
+    def of(self, amount: Amount, name: str) -> int:
+        if isinstance(amount, int):
+            return amount
+        return draw_between(self.seed, amount[0], amount[1], self.request, name)
+
+
+def make_reply(answer: Answer, asked: Asked, number: Number, answer_id: str) -> Reply:
+    """What the canned model says to this."""
+    calls = _calls(answer, asked, answer_id)
+    text = "" if calls else _text(answer, asked, number)
+    said = _capped(_Said(answer.reasoning, text, "" if calls else answer.refusal, calls), asked.max_output)
+    return Reply(
+        id=answer_id,
+        created=number.created,
+        model=asked.model,
+        reasoning=said.reasoning,
+        text=said.text,
+        refusal=said.refusal,
+        calls=said.calls,
+        finish=answer.finish or _finish(answer, said),
+        stop_sequence=answer.stop_sequence,
+        usage=_usage(answer.usage, asked, said, number),
+        chunk_chars=answer.chunk_chars if answer.chunks is None else max(-(-len(said.text) // answer.chunks), 1),
+        choices=asked.choices,
+        wants_usage=asked.wants_usage,
+    )
+
+
+def tokens_in(text: str) -> int:
+    return -(-len(text) // TOKEN_CHARS)
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """The reply's content, before or after it is cut to the request's maximum."""
+
+    reasoning: str
+    text: str
+    refusal: str
+    calls: tuple[Said, ...]
+    cut_short: bool = False
+
+    def output_tokens(self) -> int:
+        return sum(tokens_in(text) for text in (self.text, self.refusal, *(call.arguments for call in self.calls)))
+
+
+def _calls(answer: Answer, asked: Asked, answer_id: str) -> tuple[Said, ...]:
+    offered = {name.lower(): name for name in asked.tools}
+    due = [call for call in answer.calls if call.turn == asked.tool_turns + 1 and _possible(call, offered)]
+    return tuple(
+        Said(f"call_{answer_id}_{index}", offered.get(call.name.lower(), call.name), _json(call))
+        for index, call in enumerate(due)
+    )
+
+
+def _possible(call: Call, offered: dict[str, str]) -> bool:
+    return call.always or call.name.lower() in offered
+
+
+def _json(call: Call) -> str:
+    return msgspec.json.encode(call.arguments).decode()
+
+
+def _text(answer: Answer, asked: Asked, number: Number) -> str:
+    if answer.calls and asked.tool_result is not None:
+        return answer.after_tools.replace("{result}", asked.tool_result.strip()[:_RESULT_CHARS])
+    if answer.text is not None:
+        return answer.text
+    if answer.refusal:
+        return ""
+    count = max(number.of(answer.tokens, "tokens"), answer.chunks or 0)
+    return filler(count)
+
+
+def filler(tokens: int) -> str:
+    """Text of exactly so many tokens."""
+    words = " ".join(_FILLER[index % len(_FILLER)] for index in range(tokens))
+    return words and words + "."
+
+
+def _capped(said: _Said, most: int | None) -> _Said:
+    """At most so many tokens, in the order in which they would be said."""
+    if most is None or said.output_tokens() + tokens_in(said.reasoning) <= most:
+        return said
+    left = most * TOKEN_CHARS
+    kept: list[str] = []
+    for text in (said.reasoning, said.text, said.refusal, *(call.arguments for call in said.calls)):
+        kept.append(text[:left])
+        left -= -(-len(kept[-1]) // TOKEN_CHARS) * TOKEN_CHARS
+    calls = tuple(
+        Said(call.id, call.name, arguments) for call, arguments in zip(said.calls, kept[3:], strict=True) if arguments
+    )
+    return _Said(kept[0], kept[1], kept[2], calls, cut_short=True)
+
+
+def _finish(answer: Answer, said: _Said) -> str:
+    if said.cut_short:
+        return "length"
+    if said.calls:
+        return "tool_calls"
+    if said.refusal:
+        return "refusal"
+    return "stop_sequence" if answer.stop_sequence else "stop"
+
+
+def _usage(tokens: Tokens, asked: Asked, said: _Said, number: Number) -> Usage:
+    read = number.of(tokens.cache_read, "cache_read")
+    written_5m = number.of(tokens.cache_write_5m, "cache_write_5m")
+    written_1h = number.of(tokens.cache_write_1h, "cache_write_1h")
+    rest = max(asked.input_tokens - read - written_5m - written_1h, 0)
+    counted = said.output_tokens()
+    reasoned = tokens_in(said.reasoning)
+    return Usage(
+        input=rest if tokens.input is None else number.of(tokens.input, "input"),
+        cache_read=read,
+        cache_write_5m=written_5m,
+        cache_write_1h=written_1h,
+        output=(counted if tokens.output is None else number.of(tokens.output, "output")) * asked.choices,
+        reasoning=(reasoned if tokens.reasoning is None else number.of(tokens.reasoning, "reasoning")) * asked.choices,
+    )

@@ -1,0 +1,101 @@
+"""Carrying out a plan on a connection, keeping the record as it goes."""
+
+import asyncio
+import socket
+import struct
+
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.simulator.plan import Cut, Done, Head, Send, Step, Wait, Whole
+from tokenharbor.simulator.record import Record
+from tokenharbor.simulator.speech import Piece
+
+_RESET = struct.pack("ii", 1, 0)  # linger for no time at all: the close is a reset
+_FOREVER_SECONDS = 3600.0
+
+
+async def perform(exchange: Exchange, steps: list[Step], record: Record) -> None:
+    """Raises Disconnected, or is cancelled, when the peer leaves."""
+    answer = _Answer(exchange, record)
+    for step in steps:
+        match step:
+            case Send():
+                await answer.send(step.piece)
+            case Wait():
+                await answer.wait(step)
+            case Whole():
+                record.status = step.status
+                answer.note(step.piece)
+                exchange.respond(step.status, step.headers, step.piece.data)
+                record.completed = step.status < 400
+            case Head():
+                answer.head(step)
+            case Cut():
+                answer.cut(step)
+            case Done():
+                answer.done()
+
+
+class _Answer:
+    """One answer under way. With a declared length it writes past the exchange, which frames only chunks and
+    would never send less than it has promised.
+    """
+
+    def __init__(self, exchange: Exchange, record: Record) -> None:
+        self._exchange = exchange
+        self._record = record
+        self._transport = exchange._line.transport  # noqa: SLF001  a provider that misbehaves reaches below HTTP
+        self._raw = False
+        self._ended = False
+
+    def head(self, head: Head) -> None:
+        self._record.status = head.status
+        self._raw = head.length is not None
+        if head.length is None:
+            self._exchange.start(head.status, head.headers)
+            self._exchange.send(b"")
+        else:
+            framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % head.length
+            self._transport.write(b"HTTP/1.1 %d OK\r\n" % head.status + head.headers + framing)
+
+    async def send(self, piece: Piece) -> None:
+        self.note(piece)
+        if self._raw:
+            self._transport.write(piece.data)
+            await self._exchange.drained()
+        else:
+            await self._exchange.write(piece.data)
+        self._ended = self._ended or piece.role in {"end", "whole"}
+
+    def note(self, piece: Piece) -> None:
+        """Count before it leaves: the record may say too much, never too little."""
+        record = self._record
+        record.events += 1
+        record.text_bytes += piece.text_bytes
+        if piece.report is not None:
+            record.usage = piece.report.usage
+            record.reported.append(piece.report.raw)
+
+    async def wait(self, wait: Wait) -> None:
+        left = _FOREVER_SECONDS if wait.ms is None else wait.ms / 1000
+        if wait.ping_ms is None:
+            await asyncio.sleep(left)
+            return
+        pace = wait.ping_ms / 1000
+        while left > 0:
+            await asyncio.sleep(min(pace, left))
+            left -= pace
+            await self._exchange.write(wait.ping)
+
+    def cut(self, cut: Cut) -> None:
+        if cut.how == "reset":
+            connection: socket.socket = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+        self._exchange.abort()
+
+    def done(self) -> None:
+        if self._raw:
+            self._exchange.abort()
+        else:
+            self._exchange.end()
+        self._record.completed = self._ended

@@ -1,0 +1,200 @@
+"""The simulated provider's handler: a request in, a scripted answer out, a record kept."""
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.message import Disconnected
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.world import World
+from tokenharbor.simulator.anthropic_messages import AnthropicMessages
+from tokenharbor.simulator.choose import Chooser, Seen
+from tokenharbor.simulator.model import Number, make_reply
+from tokenharbor.simulator.openai_chat import OpenAIChat
+from tokenharbor.simulator.perform import perform
+from tokenharbor.simulator.plan import Order, Step, plan_refusal, plan_steps
+from tokenharbor.simulator.record import Record, Records, digest
+from tokenharbor.simulator.script import Answer, Rule, Script, read_script
+from tokenharbor.simulator.speech import Asked, VendorError, Wire, Words
+
+BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
+
+_JSON_HEADERS = b"content-type: application/json\r\nx-simulated: true\r\n"
+_TEXT_HEADERS = b"content-type: text/plain; charset=utf-8\r\nx-simulated: true\r\n"
+_CHAT = OpenAIChat()
+_MESSAGES = AnthropicMessages()
+_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/messages": _MESSAGES}
+_COUNT = "/messages/count_tokens"
+
+
+class Provider:
+    """Answers exchanges by the script in force."""
+
+    def __init__(self, world: World, script: Script) -> None:
+        self._world = world
+        self._serial = 0
+        self.records = Records(script.keep_records)
+        self.set_script(script)
+
+    def set_script(self, script: Script) -> None:
+        """From the next request on; numbers begin anew, ids and records go on."""
+        self.script = script
+        self._chooser = Chooser(script)
+        self._number = 0
+        self._fixed: dict[tuple[object, ...], list[Step]] = {}
+
+    async def handle(self, exchange: Exchange) -> None:
+        wire = _wire(exchange.path) if exchange.method == "POST" else None
+        if wire is None:
+            await self._serve_rest(exchange)
+            return
+        body = await exchange.read_body()
+        self._number += 1
+        self._serial += 1
+        record = self._record(exchange, wire, body)
+        if not self.script.keep_records:
+            await self._answer(exchange, wire, body, record)
+            return
+        self.records.begin(record)
+        try:
+            await self._answer(exchange, wire, body, record)
+        except (asyncio.CancelledError, Disconnected):
+            record.hung_up = True
+            raise
+        finally:
+            self.records.finish(record, self._world.clock.unix_ms())
+
+    def _record(self, exchange: Exchange, wire: Wire, body: bytes) -> Record:
+        keep = self.script.keep_bodies
+        return Record(
+            id=f"sim-{self.script.seed}-{self._serial:06d}",
+            number=self._number,
+            path=exchange.path,
+            wire=wire.name,
+            model="",
+            stream=False,
+            credential=_credential(exchange),
+            body_sha256=digest(body) if self.script.keep_records else "",
+            body=body.decode(errors="replace") if keep else None,
+            headers=_headers(exchange) if keep else None,
+            started_ms=self._world.clock.unix_ms(),
+        )
+
+    async def _answer(self, exchange: Exchange, wire: Wire, body: bytes, record: Record) -> None:
+        try:
+            self._check_credential(record.credential)
+            asked = wire.read(body)
+        except VendorError as refusal:
+            words = Words(message=refusal.message, param=refusal.param)
+            await perform(exchange, plan_refusal(wire, record.id, refusal.status, words), record)
+            return
+        record.model, record.stream = asked.model, asked.stream
+        rule = self._choose(exchange, body, record)
+        await perform(exchange, self._steps(wire, asked, record, rule), record)
+
+    def _check_credential(self, credential: str) -> None:
+        if self.script.credentials and credential not in self.script.credentials:
+            raise VendorError(401, "The simulator does not know this API key.")
+
+    def _choose(self, exchange: Exchange, body: bytes, record: Record) -> Rule:
+        if not self.script.rules:
+            return _NO_RULE
+        seen = Seen(record.wire, record.path, record.model, record.stream, record.credential, _headers(exchange), body)
+        chosen = self._chooser.choose(seen)
+        if chosen is None:
+            return _NO_RULE
+        record.rule, rule = chosen
+        record.fault = None if rule.fault is None else str(rule.fault.__struct_config__.tag)
+        return rule
+
+    def _steps(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
+        answer = rule.answer or self.script.answer
+        if not answer.fixed:
+            return self._plan(wire, asked, record, rule)
+        key = (wire.name, asked.model, asked.stream, asked.wants_usage, record.rule)
+        steps = self._fixed.get(key)
+        if steps is None:
+            steps = self._fixed[key] = self._plan(wire, asked, record, rule)
+        return steps
+
+    def _plan(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
+        answer: Answer = rule.answer or self.script.answer
+        number = Number(self.script.seed, record.number, record.started_ms // 1000)
+        reply = make_reply(answer, asked, number, answer.id or record.id)
+        reply = msgspec.structs.replace(reply, usage=wire.fold(reply.usage))
+        order = Order(wire, asked.stream, reply, answer.first_ms, answer.delay_ms if asked.stream else 0)
+        return plan_steps(order, rule.fault)
+
+    # Beside the wires
+
+    async def _serve_rest(self, exchange: Exchange) -> None:
+        body = await exchange.read_body()
+        match exchange.method, exchange.path:
+            case (("GET" | "HEAD"), "/"):
+                exchange.respond(200, _TEXT_HEADERS, BANNER.encode() + b"\n")
+            case "GET", "/simulator/requests":
+                exchange.respond(200, _JSON_HEADERS, msgspec.json.encode(self.records.list()))
+            case "DELETE", "/simulator/requests":
+                self.records.clear()
+                exchange.respond(204, _JSON_HEADERS, b"")
+            case "POST", "/simulator/script":
+                self._replace_script(exchange, body)
+            case "GET", path if path.endswith("/models"):
+                exchange.respond(200, _JSON_HEADERS, self._models(exchange.header(b"anthropic-version") is not None))
+            case "POST", path if path.endswith(_COUNT):
+                self._count(exchange, body)
+            case _, path:
+                known = "/v1/chat/completions, /v1/messages, /v1/models, /simulator/requests, /simulator/script"
+                self._refuse(exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {known}.")
+
+    def _replace_script(self, exchange: Exchange, body: bytes) -> None:
+        is_json = (exchange.header(b"content-type") or b"").startswith(b"application/json")
+        form: Literal["json", "toml"] = "json" if is_json else "toml"
+        try:
+            self.set_script(read_script(body, form=form, where="script"))
+        except Misconfigured as error:
+            self._refuse(exchange, 400, str(error))
+            return
+        exchange.respond(204, _JSON_HEADERS, b"")
+
+    def _count(self, exchange: Exchange, body: bytes) -> None:
+        try:
+            counted = _MESSAGES.read_counted(body).input_tokens
+        except VendorError as refusal:
+            exchange.respond(400, _JSON_HEADERS, _MESSAGES.error(400, Words(message=refusal.message), "sim"))
+            return
+        exchange.respond(200, _JSON_HEADERS, msgspec.json.encode({"input_tokens": counted}))
+
+    def _refuse(self, exchange: Exchange, status: int, message: str) -> None:
+        exchange.respond(status, _JSON_HEADERS, _CHAT.error(status, Words(message=message), ""))
+
+    def _models(self, messages_shape: bool) -> bytes:  # noqa: FBT001  which of two shapes
+        names = self.script.models
+        if not messages_shape:
+            models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
+            return msgspec.json.encode({"object": "list", "data": models})
+        epoch = "1970-01-01T00:00:00Z"
+        data = [{"type": "model", "id": name, "display_name": name, "created_at": epoch} for name in names]
+        first, last = (names[0], names[-1]) if names else (None, None)
+        return msgspec.json.encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
+_NO_RULE = Rule()
+
+
+def _wire(path: str) -> Wire | None:
+    """By the path's end: vendors have all kinds of prefixes before it."""
+    return next((wire for end, wire in _WIRES.items() if path.endswith(end)), None)
+
+
+def _credential(exchange: Exchange) -> str:
+    value = exchange.header(b"x-api-key")
+    if value is None:
+        value = (exchange.header(b"authorization") or b"").removeprefix(b"Bearer ")
+    return value.decode("latin-1")
+
+
+def _headers(exchange: Exchange) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers}

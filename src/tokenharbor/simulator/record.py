@@ -1,0 +1,82 @@
+"""What the simulator saw and sent, for tests and auditors: one record a request."""
+
+import asyncio
+import hashlib
+from collections import deque
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+
+
+class Record(msgspec.Struct, omit_defaults=False):
+    """One request and what became of it; it changes until it has ended.
+
+    `usage` is the last one reported, as disjoint kinds, None if none was sent or it was unsound; `reported` are
+    the objects on the wire, in order. `text_bytes` counts text, reasoning and arguments (UTF-8) handed to the
+    connection. `completed`: all of a good answer, its ending included, was handed over. `hung_up`: the peer left
+    before that.
+    """
+
+    id: str
+    number: int  # from 1, since the script was set
+    path: str
+    wire: str
+    model: str
+    stream: bool
+    credential: str
+    body_sha256: str
+    body: str | None  # only with keep_bodies, as are the headers
+    headers: dict[str, str] | None
+    started_ms: int  # Unix
+    rule: int | None = None  # place in the script
+    fault: str | None = None
+    status: int | None = None
+    usage: Usage | None = None
+    reported: list[msgspec.Raw] = []
+    text_bytes: int = 0
+    events: int = 0
+    completed: bool = False
+    hung_up: bool = False
+    ended_ms: int | None = None
+
+
+class Records:
+    """The latest so many, in order of arrival."""
+
+    def __init__(self, keep: int) -> None:
+        self._records: deque[Record] = deque(maxlen=keep)
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def list(self) -> list[Record]:
+        return list(self._records)
+
+    def clear(self) -> None:
+        self._records.clear()
+
+    def find(self, request_id: str) -> Record | None:
+        return next((record for record in self._records if record.id == request_id), None)
+
+    def begin(self, record: Record) -> None:
+        self._records.append(record)
+        self._open += 1
+        self._idle.clear()
+
+    def finish(self, record: Record, ended_ms: int) -> None:
+        record.ended_ms = ended_ms
+        self._open -= 1
+        if not self._open:
+            self._idle.set()
+
+    async def settled(self) -> None:
+        """Wait until no request is under way."""
+        await self._idle.wait()
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

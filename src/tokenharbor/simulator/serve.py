@@ -1,0 +1,88 @@
+"""Starting the simulated provider: inside a program, or as a command of its own."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import uvloop
+
+from tokenharbor.http.message import Limits
+from tokenharbor.http.server import Server
+from tokenharbor.kernel.errors import Misconfigured, Refusal
+from tokenharbor.kernel.world import World, real_world
+from tokenharbor.simulator.openai_chat import OpenAIChat
+from tokenharbor.simulator.provider import BANNER, Provider
+from tokenharbor.simulator.record import Record, Records
+from tokenharbor.simulator.script import Script, load_script
+from tokenharbor.simulator.speech import Words
+
+_DRAIN_SECONDS = 0.2  # those still streaming after that are cut: nobody waits for a simulator
+
+
+class Simulator:
+    """A running provider; `url` is without a path."""
+
+    def __init__(self, provider: Provider, server: Server, host: str, port: int) -> None:
+        self._provider = provider
+        self._server = server
+        self.host = host
+        self.port = port
+        self.url = f"http://{host}:{port}"
+
+    @property
+    def records(self) -> Records:
+        return self._provider.records
+
+    @property
+    def requests(self) -> list[Record]:
+        """What was seen and sent so far, in order of arrival."""
+        return self._provider.records.list()
+
+    @property
+    def script(self) -> Script:
+        return self._provider.script
+
+    def set_script(self, script: Script) -> None:
+        """From the next request on; rules and numbers begin anew, records stay."""
+        self._provider.set_script(script)
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._server.connections
+
+    async def stop(self) -> None:
+        await self._server.drain(_DRAIN_SECONDS)
+
+
+async def start(world: World, script: Script, host: str = "127.0.0.1", port: int = 0) -> Simulator:
+    """Serve inside the running loop; port 0 picks a free one. Raises Misconfigured if the address is taken."""
+    provider = Provider(world, script)
+    server = Server(provider.handle, Limits(), world.clock, refuse=_refuse)
+    try:
+        bound = await server.start(host, port)
+    except OSError as error:
+        raise Misconfigured(f"the simulator cannot listen on {host}:{port}: {error.strerror}") from None
+    return Simulator(provider, server, host, bound)
+
+
+def run(port: int, script_file: Path | None = None, host: str = "127.0.0.1") -> None:
+    """The command: serve until SIGTERM or SIGINT. Raises Misconfigured."""
+    script = Script() if script_file is None else load_script(script_file)
+    uvloop.run(_serve(script, host, port))
+
+
+async def _serve(script: Script, host: str, port: int) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    simulator = await start(real_world(), script, host, port)
+    print(f"simulator listening on {simulator.url}\n{BANNER}", flush=True)  # noqa: T201  the command's output
+    await stopped.wait()
+    await simulator.stop()
+
+
+def _refuse(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
+    """What is no sound HTTP is refused in one dialect for all."""
+    body = OpenAIChat().error(refusal.status, Words(message=refusal.message), "")
+    return refusal.status, b"content-type: application/json\r\nx-simulated: true\r\n", body
