@@ -7,7 +7,7 @@ NANO_PER_USD = 1_000_000_000
 PICO_PER_NANO = 1_000
 MAX_NANO = 2**63 - 1  # PostgreSQL's BIGINT
 
-_DECIMAL = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?")
+_DECIMAL = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
 
 
 class Usd(int):

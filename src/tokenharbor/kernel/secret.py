@@ -1,0 +1,141 @@
+"""The root secret: one file or reference, from which every other secret of the house is derived by its purpose."""
+
+import contextlib
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tokenharbor.kernel.entropy import Entropy
+from tokenharbor.kernel.errors import Misconfigured
+
+SHORTEST: Final = 32
+"""The fewest characters of a root secret."""
+
+_NONCE_BYTES = 12
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Purpose(StrEnum):
+    """What a derived secret is for. The words are part of the derivation: they never change."""
+
+    KEY_HASHES = "tokenharbor key hashing v1"
+    CREDENTIALS = "tokenharbor credentials at rest v1"
+    COOKIES = "tokenharbor cookies v1"
+    RECEIPTS = "tokenharbor receipts v1"
+
+
+_FINGERPRINT = "tokenharbor fingerprint v1"
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedSecret:
+    """A secret of 32 bytes for one purpose. Whatever is made with it stores its `id`."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+class RootSecret:
+    """Derives; never shows itself. `material` is what the file or reference holds, blanks at its ends removed."""
+
+    def __init__(self, material: str) -> None:
+        material = material.strip()
+        if len(material) < SHORTEST:
+            raise Misconfigured(f"the root secret is shorter than {SHORTEST} characters; make one with 64")
+        self._material = material.encode()
+
+    def derive(self, purpose: Purpose) -> DerivedSecret:
+        secret = self._expand(purpose)
+        return DerivedSecret(hashlib.sha256(secret).hexdigest()[:12], secret)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes that tell roots apart and say nothing about them."""
+        return self._expand(_FINGERPRINT)
+
+    def _expand(self, info: str) -> bytes:
+        return HKDF(SHA256(), length=32, salt=None, info=info.encode()).derive(self._material)
+
+
+def read_or_make(path: Path, entropy: Entropy) -> RootSecret:
+    """The root secret of the file, made on first use.
+
+    Raises Misconfigured where the file cannot be used, or where others may read it.
+    """
+    try:
+        if not path.exists():
+            _make(path, entropy)
+        return _read(path)
+    except OSError as error:
+        raise Misconfigured(f"{path}: the root secret cannot be used: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path}: the root secret is not text") from error
+
+
+def _make(path: Path, entropy: Entropy) -> None:
+    """Whole or not at all, and never over one that another process made meanwhile."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half = path.with_name(f"{path.name}.{entropy.bytes(8).hex()}")
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(entropy.bytes(32).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(half, path)
+    finally:
+        half.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> RootSecret:
+    with path.open(encoding="ascii") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise Misconfigured(f"{path}: the root secret is not an ordinary file")
+        if found.st_mode & _OTHERS:
+            raise Misconfigured(f"{path}: others may read the root secret; run: chmod 600 {path}")
+        material = file.read()
+    try:
+        return RootSecret(material)
+    except Misconfigured as error:
+        raise Misconfigured(f"{path}: {error}") from None
+
+
+class Seal:
+    """Closes small secrets so that they can lie in the database; made of a derived secret."""
+
+    def __init__(self, derived: DerivedSecret, entropy: Entropy) -> None:
+        self._cipher = ChaCha20Poly1305(derived.secret)
+        self._entropy = entropy
+        self.key_id = derived.id
+
+    def close(self, plain: bytes, context: bytes) -> bytes:
+        """`context` says where the value lies; it is not stored, and it opens nowhere else."""
+        nonce = self._entropy.bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, context)
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """What was closed. Raises Misconfigured for another root secret, another place, or a change."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+        except (InvalidTag, ValueError):
+            raise Misconfigured("a sealed value does not open: it was changed, or sealed elsewhere") from None

@@ -1,0 +1,56 @@
+"""Money: read exactly, shown exactly, rounded in the house's favour only where the books say so."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenharbor.kernel.money import MAX_NANO, Usd, round_down, round_up
+
+amounts = st.integers(-MAX_NANO, MAX_NANO).map(Usd)
+
+
+@given(amounts)
+def test_what_is_shown_reads_back_and_has_nine_places(amount: Usd) -> None:
+    text = str(amount)
+    assert Usd.parse(text) == amount
+    assert len(text.partition(".")[2]) == 9
+    assert Decimal(text).scaleb(9) == int(amount)
+
+
+@given(st.decimals(min_value=0, max_value=9_000_000_000, places=9))
+def test_any_decimal_of_up_to_nine_places_is_read_exactly(value: Decimal) -> None:
+    assert Usd.parse(f"{value:f}") == value.scaleb(9)
+    assert Usd.parse(f"{value.normalize():f}") == value.scaleb(9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".5", "5.", "1e3", "+1", "1,000", " 1", "1 ", "0x10", "NaN", "Infinity", "1.0000000001", "٣", "--1", "1_0"],
+)
+def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an amount in USD"):
+        Usd.parse(text)
+
+
+def test_the_books_range_is_the_limit() -> None:
+    assert Usd.parse("9223372036.854775807") == MAX_NANO
+    with pytest.raises(ValueError, match="beyond the books' range"):
+        Usd.parse("9223372036.854775808")
+
+
+@given(amounts, amounts)
+def test_sums_and_differences_are_amounts(one: Usd, other: Usd) -> None:
+    assert isinstance(one + other, Usd)
+    assert isinstance(one - other, Usd)
+    assert (one + other) - other == one
+    assert int(-one) == -int(one)
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(1, 10**12))
+def test_rounding_errs_by_less_than_a_nano_and_to_the_stated_side(numerator: int, denominator: int) -> None:
+    exact = Fraction(numerator, denominator)
+    assert exact <= round_up(numerator, denominator) < exact + 1
+    assert exact - 1 < round_down(numerator, denominator) <= exact
