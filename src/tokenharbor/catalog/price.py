@@ -2,7 +2,7 @@
 
     price = { input = "2", output = "10", cache_read = "0.2", cache_write = "2.5", search = "0.01",
               steps = [{ above_input = 272000, input = "4", output = "15" }],
-              hours = [{ from = "01:00", to = "04:00", input = "4", output = "20" }],
+              hours = [{ from = "01:00", to = "04:00", days = ["sat", "sun"], input = "4", output = "20" }],
               later = [{ from = 2027-01-01, input = "3", output = "15" }] }
 
 Tokens are priced in USD per 1M, as decimal strings of at most six places, which makes whole pico-USD per
@@ -15,10 +15,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
+from typing import Literal, get_args
 
 import msgspec
 
-from tokenharbor.catalog.types import Component, Price
+from tokenharbor.catalog.types import Component, Hours, Price
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import read_table, type_name
 from tokenharbor.kernel.usage import UNITS
@@ -50,6 +51,10 @@ _DECIMAL = re.compile(r"(\d{1,7})(?:\.(\d{1,12}))?")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
+
+
 class _Units(msgspec.Struct, frozen=True, kw_only=True):
     input: str | None = None
     output: str | None = None
@@ -73,6 +78,7 @@ class _Step(_Units, frozen=True, kw_only=True):
 class _Hours(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
     from_: str
     to: str
+    days: Sequence[Day] = DAYS
 
 
 class _Later(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -85,7 +91,6 @@ class _Table(_Units, frozen=True, kw_only=True):
     steps: Sequence[object] = ()
     hours: Sequence[object] = ()
     later: Sequence[object] = ()
-    unasked_cache_writes: bool = False
 
 
 def read_price(table: object, where: str) -> Price:
@@ -104,7 +109,7 @@ def read_price(table: object, where: str) -> Price:
         later = read_table(_Later, row, here)
         since = _midnight(later.from_)
         components += [*_components(later, here, since=since), *_varied(later, here, since)]
-    return make_price(components, automatic_writes=read.unasked_cache_writes)
+    return make_price(components)
 
 
 def _varied(read: _Table | _Later, where: str, since: datetime | None) -> Iterator[Component]:
@@ -120,9 +125,10 @@ def _varied(read: _Table | _Later, where: str, since: datetime | None) -> Iterat
         here = f"{where} hours[{place}]"
         _refuse_numbers(row, here)
         hours = read_table(_Hours, row, here)
-        window = _minute(hours.from_, f"{here} from"), _minute(hours.to, f"{here} to")
-        if window[0] == window[1]:
-            raise Misconfigured(f"{here}: from and to are the same time")
+        days = tuple(sorted({DAYS.index(day) for day in hours.days}))
+        window = Hours(_minute(hours.from_, f"{here} from"), _minute(hours.to, f"{here} to"), days)
+        if window.start == window.end or not days:
+            raise Misconfigured(f"{here}: no time lies within these hours")
         yield from _components(hours, here, since=since, hours=window)
 
 
@@ -132,7 +138,7 @@ def _components(
     *,
     since: datetime | None = None,
     above: int = 0,
-    hours: tuple[int, int] | None = None,
+    hours: Hours | None = None,
 ) -> Iterator[Component]:
     for field, unit in (*PER_MILLION.items(), *PER_ONE.items()):
         text = getattr(row, field)
@@ -148,9 +154,7 @@ def _pico(text: str, places: int, where: str) -> int:
         raise Misconfigured(f'{where}: not a decimal string such as "0.28": {text[:40]!r}')
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
-        raise Misconfigured(
-            f"{where}: more than {places} decimals would not be whole pico-USD: {text[:40]!r}"
-        )
+        raise Misconfigured(f"{where}: more than {places} decimals would not be whole pico-USD: {text[:40]!r}")
     return int(whole + fraction.ljust(places, "0"))
 
 
@@ -177,16 +181,11 @@ def _midnight(day: date) -> datetime:
     return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
 
 
-class _Canonical(msgspec.Struct, frozen=True, array_like=True):
-    components: tuple[Component, ...]
-    automatic_writes: bool
-
-
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(_Canonical)
+_DECODER = msgspec.json.Decoder(tuple[Component, ...])
 
 
-def make_price(components: Sequence[Component], *, automatic_writes: bool = False) -> Price:
+def make_price(components: Sequence[Component]) -> Price:
     """A price of these lines, whatever their order, with its version.
 
     Raises Misconfigured for two lines of which neither comes before the other.
@@ -195,24 +194,23 @@ def make_price(components: Sequence[Component], *, automatic_writes: bool = Fals
     for line, following in pairwise(lines):
         if _order(line) == _order(following):
             raise Misconfigured(f"{line.unit} is priced twice for the same input size and time")
-    version = hashlib.sha256(_ENCODER.encode(_Canonical(lines, automatic_writes))).digest()
-    return Price(lines, version, automatic_writes)
+    return Price(lines, hashlib.sha256(_ENCODER.encode(lines)).digest())
 
 
 def write_price(price: Price) -> bytes:
     """The canonical form: what `version` is the SHA-256 of; JSON."""
-    return _ENCODER.encode(_Canonical(price.components, price.automatic_writes))
+    return _ENCODER.encode(price.components)
 
 
 def load_price(text: bytes) -> Price:
     """The price behind what `write_price` wrote."""
-    read = _DECODER.decode(text)
-    return make_price(read.components, automatic_writes=read.automatic_writes)
+    return make_price(_DECODER.decode(text))
 
 
-def _order(line: Component) -> tuple[int, datetime, tuple[int, int], int]:
+def _order(line: Component) -> tuple[int, datetime, tuple[int, int, tuple[int, ...]], int]:
     since = line.since or datetime.min.replace(tzinfo=UTC)
-    return UNITS.index(line.unit), since, line.hours or (-1, -1), line.above_input
+    hours = (line.hours.start, line.hours.end, line.hours.days) if line.hours else (-1, -1, ())
+    return UNITS.index(line.unit), since, hours, line.above_input
 
 
 def show_million(pico: int) -> str:

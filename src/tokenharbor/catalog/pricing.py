@@ -33,6 +33,7 @@ _FALLBACK: Mapping[str, tuple[str, ...]] = {
     "image_in": ("input",),
 }
 _START = datetime.min.replace(tzinfo=UTC)
+_DAY = 24 * 60  # minutes
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -74,12 +75,13 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
     """The most that a request can use.
 
     `input` and `output` are tokens of all their classes together; the flags say which of the dearer classes
-    can apply at all: cache writes asked for, images, audio.
+    can apply at all: cache writes for minutes or for an hour, images, audio.
     """
 
     input: int
     output: int
     cache_writes: bool = False
+    cache_writes_1h: bool = False
     images: bool = False
     audio: bool = False
     images_out: int = 0
@@ -95,7 +97,8 @@ class _Picos(Usage, frozen=True, gc=False):
 class _Ceiling(msgspec.Struct, frozen=True, gc=False):
     """The dearest prices over a range of steps, in pico-USD.
 
-    `inputs` is indexed by the sum of the flags cache_writes (1), images (2), audio (4); `outputs` by audio.
+    `inputs` is indexed by the sum of the flags cache_writes (1), cache_writes_1h (2), images (4), audio (8);
+    `outputs` by audio.
     """
 
     inputs: tuple[int, ...]
@@ -138,7 +141,7 @@ class Rates:
         self.terms = terms
         self.priced = frozenset(line.unit for line in price.components)
         self._sinces = sorted({line.since or _START for line in price.components})
-        self._marks = sorted({0, *(mark for line in price.components for mark in line.hours or ())})
+        self._marks = _marks(price)
         self._by_time = [[_steps(price, since, mark) for mark in self._marks] for since in self._sinces]
         self._always = self._by_time[0][0] if len(self._sinces) == len(self._marks) == 1 else None
         sold = (BP + terms.markup_bp) * (BP - terms.discount_bp)
@@ -208,7 +211,7 @@ class Rates:
 
     def _at(self, at: datetime) -> _Steps:
         since = max(bisect_right(self._sinces, at) - 1, 0)
-        mark = bisect_right(self._marks, at.hour * 60 + at.minute) - 1
+        mark = bisect_right(self._marks, at.weekday() * _DAY + at.hour * 60 + at.minute) - 1
         return self._by_time[since][mark]
 
 
@@ -252,28 +255,44 @@ def _vendor_pico(usage: Usage, price: _Picos) -> int:
     return pico
 
 
+def _flags(bound: Bound) -> int:
+    return bound.cache_writes + 2 * bound.cache_writes_1h + 4 * bound.images + 8 * bound.audio
+
+
 def _bound_pico(bound: Bound, ceiling: _Ceiling) -> int:
     """All of a bound's cost but its output tokens'."""
-    pico = bound.input * ceiling.inputs[bound.cache_writes + 2 * bound.images + 4 * bound.audio]
+    pico = bound.input * ceiling.inputs[_flags(bound)]
     if bound.images_out or bound.seconds or bound.web_searches or bound.tool_uses:
         pico += bound.images_out * ceiling.top.images_out + bound.seconds * ceiling.top.seconds
         pico += bound.web_searches * ceiling.top.web_searches + bound.tool_uses * ceiling.top.tool_uses
     return pico
 
 
+def _marks(price: Price) -> list[int]:
+    """The minutes of the week, from Monday's first, at which prices change."""
+    marks = {0}
+    for hours in {line.hours for line in price.components if line.hours is not None}:
+        for day in range(7):
+            marks |= {day * _DAY, day * _DAY + hours.start, day * _DAY + hours.end}
+    return sorted(marks)
+
+
 def _steps(price: Price, since: datetime, minute: int) -> _Steps:
-    """The price as it stands from `since` on at `minute` of the day."""
+    """The price as it stands from `since` on at `minute` of the week."""
     lines = [line for line in price.components if (line.since or _START) <= since and _holds(line, minute)]
     thresholds = sorted({line.above_input for line in lines if line.above_input})
     tables = [_table(lines, threshold) for threshold in (0, *thresholds)]
-    ceilings = [_ceiling_of(tables[: place + 1], price) for place in range(len(tables))]
+    ceilings = [_ceiling_of(tables[: place + 1]) for place in range(len(tables))]
     return _Steps(tuple(thresholds), tuple(tables), tuple(ceilings))
 
 
 def _holds(line: Component, minute: int) -> bool:
     if line.hours is None:
         return True
-    start, end = line.hours
+    start, end = line.hours.start, line.hours.end
+    day, minute = divmod(minute, _DAY)
+    if day not in line.hours.days:
+        return False
     return start <= minute < end if start < end else minute >= start or minute < end
 
 
@@ -295,23 +314,22 @@ def _or_fallback(picos: Mapping[str, int], unit: str) -> int:
     return 0
 
 
-def _ceiling_of(tables: Sequence[_Picos], price: Price) -> _Ceiling:
+def _ceiling_of(tables: Sequence[_Picos]) -> _Ceiling:
     top = _Picos(*map(max, zip(*map(astuple, tables), strict=True)))
     spoken = max(top.output, top.reasoning)
     return _Ceiling(
-        inputs=tuple(_dearest_input(top, flags, price) for flags in range(8)),
+        inputs=tuple(_dearest_input(top, flags) for flags in range(16)),
         outputs=(spoken, max(spoken, top.audio_out)),
         top=top,
     )
 
 
-def _dearest_input(top: _Picos, flags: int, price: Price) -> int:
-    asked, images, audio = flags & 1, flags & 2, flags & 4
+def _dearest_input(top: _Picos, flags: int) -> int:
     return max(
         top.input,
         top.cache_read,
-        top.cache_write_5m if asked or price.automatic_writes else 0,
-        top.cache_write_1h if asked else 0,
-        top.image_in if images else 0,
-        top.audio_in if audio else 0,
+        top.cache_write_5m if flags & 1 else 0,
+        top.cache_write_1h if flags & 2 else 0,
+        top.image_in if flags & 4 else 0,
+        top.audio_in if flags & 8 else 0,
     )

@@ -34,38 +34,45 @@ class Provider:
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
-    max_field: str | None = (
-        None  # the body's member for the output's maximum, where it is not the wire's usual one
-    )
+    max_field: str | None = None  # the body's member for the output's maximum, where it is not the wire's usual one
+
+
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Some hours of some days, in UTC: minutes of the day, `start` included; past midnight if start > end.
+
+    `days` count from Monday, 0; what lies past midnight belongs to its own day.
+    """
+
+    start: int
+    end: int
+    days: tuple[int, ...] = EVERY_DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
     """One line of a price: whole pico-USD per unit, in force where the input is above `above_input` tokens.
 
-    Some vendors announce a price for later (`since`, UTC) or sell dearer at some hours of the day (`hours`:
-    minutes of the UTC day, from and to; past midnight if from > to). Of the lines in force, the latest
-    `since` wins, then the one with hours, then the highest step.
+    Some vendors announce a price for later (`since`, UTC) or sell dearer at some hours. Of the lines in force,
+    the latest `since` wins, then the one with hours, then the highest step.
     """
 
     unit: str
     pico: int
     above_input: int = 0
     since: datetime | None = None
-    hours: tuple[int, int] | None = None
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A vendor's price, in full. `version` is the SHA-256 of its canonical form (see price.py).
-
-    `automatic_writes`: the vendor writes its prompt cache unasked and bills the write at its own price, so
-    that any input may cost it.
-    """
+    """A vendor's price, in full. `version` is the SHA-256 of its canonical form (see price.py)."""
 
     components: tuple[Component, ...]
     version: bytes
-    automatic_writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

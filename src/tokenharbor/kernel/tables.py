@@ -52,7 +52,8 @@ def _plain(message: str) -> str:
     """A complaint of msgspec's ("Expected `str`, got `float` - at `$.price`") with the place first."""
     match = _MSGSPEC_PLACE.match(message)
     what, path = (match["what"], match["path"]) if match else (message, "")
+    what = what.replace(" | null", "").removeprefix("Object ")
     what = what.replace("`str`", "a string").replace("`int`", "an integer").replace("`bool`", "a boolean")
-    what = what.replace(" | null", "").replace("`", "").removeprefix("Object ")
+    what = what.replace("`", "")
     place = path.removeprefix(".")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else f"{what[:1].lower()}{what[1:]}"

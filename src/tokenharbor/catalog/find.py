@@ -1,0 +1,77 @@
+"""Names: from what a caller writes to the model, and to the provider if the name pins one.
+
+| written | means |
+|---|---|
+| `name` | the model |
+| an alias, such as a dated id | the model |
+| `provider/name` | the model at that provider and nowhere else |
+| `vendor/name` | the model; the prefix only says who made it |
+
+Where a vendor also sells (`anthropic/claude-…`, `deepseek/deepseek-…`), both of the last two read the same, and the
+pin wins: a boundary that somebody meant and we do not keep cannot be mended, while a failover that somebody hoped
+for is had by leaving the prefix out. Where the vendor does not sell the model here, its prefix pins nothing, so that
+names copied from other gateways work.
+"""
+
+from collections.abc import Iterator
+
+from tokenharbor.catalog.types import Catalog, Found, Model
+
+_LONGEST = 128  # of a name that is compared with the known ones
+
+
+class Index:
+    """Every name of every model; a pure look-up, built once."""
+
+    __slots__ = ("_found", "_grams")
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._found: dict[str, Found] = {}
+        for rank in (_own_names, _aliases, _pins, _vendor_names):
+            for model in catalog.models.values():
+                for name, provider in rank(model):
+                    self._found.setdefault(name, Found(model, provider))
+        self._grams = [
+            (_grams(name), model.name) for model in catalog.models.values() for name in (model.name, *model.aliases)
+        ]
+
+    def find(self, name: str) -> Found | None:
+        """What a name means; None if it means nothing."""
+        return self._found.get(name)
+
+    def nearest(self, name: str, count: int = 3) -> tuple[str, ...]:
+        """The canonical names most like an unknown one, best first; none if none is much like it."""
+        grams = _grams(name[:_LONGEST].lower().rpartition("/")[2])
+        likeness: dict[str, float] = {}
+        for known, model in self._grams:
+            score = len(grams & known) / len(grams | known)
+            likeness[model] = max(score, likeness.get(model, 0.0))
+        best = sorted(likeness, key=lambda model: (-likeness[model], model))
+        return tuple(model for model in best[:count] if likeness[model] > 0.3)
+
+
+def _own_names(model: Model) -> Iterator[tuple[str, str | None]]:
+    yield model.name, None
+
+
+def _aliases(model: Model) -> Iterator[tuple[str, str | None]]:
+    for alias in model.aliases:
+        yield alias, None
+
+
+def _pins(model: Model) -> Iterator[tuple[str, str | None]]:
+    for endpoint in model.endpoints:
+        for name in (model.name, *model.aliases):
+            yield f"{endpoint.provider.name}/{name}", endpoint.provider.name
+
+
+def _vendor_names(model: Model) -> Iterator[tuple[str, str | None]]:
+    if model.vendor:
+        for name in (model.name, *model.aliases):
+            yield f"{model.vendor}/{name}", None
+
+
+def _grams(name: str) -> frozenset[str]:
+    """A name's pairs of letters, its edges included."""
+    edged = f"^{name.lower()}$"
+    return frozenset(edged[place : place + 2] for place in range(len(edged) - 1))

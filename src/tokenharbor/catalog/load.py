@@ -1,0 +1,55 @@
+"""The catalogue, loaded: the files that come with the program, then the operator's own tables over them."""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any
+
+from tokenharbor.catalog.build import build_catalog
+from tokenharbor.catalog.tables import read_layers, read_wires
+from tokenharbor.catalog.types import Catalog, Provider
+
+
+def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str = "tokenharbor.toml") -> Catalog:
+    """What is on sale. `operator` is the operator's file, parsed: of it only `providers` and `models` are read, and
+    they add to or override what comes with the program, field by field, an endpoint by its provider, a price as a
+    whole. `wires` are those spoken here; `file` names the operator's file in messages.
+
+    Raises Misconfigured with one line that says what is wrong and where.
+    """
+    here = files(__package__)
+    shipped = [_parsed(entry) for folder in ("providers", "models") for entry in _tomls(here / folder)]
+    usual = read_wires(*reversed(_parsed(here / "wires.toml")))
+    return build_catalog(read_layers([*shipped, (file, operator)]), usual, wires)
+
+
+def relocate(catalog: Catalog, name: str, base_url: str) -> Catalog:
+    """The catalogue with a provider, in all its wires, at another address: for one whose port is known only once it
+    runs.
+    """
+
+    def moved(provider: Provider) -> Provider:
+        return replace(provider, base_url=base_url) if provider.name == name else provider
+
+    models = {
+        model.name: replace(
+            model, endpoints=tuple(replace(each, provider=moved(each.provider)) for each in model.endpoints)
+        )
+        for model in catalog.models.values()
+    }
+    return Catalog(
+        models=MappingProxyType(models),
+        providers=MappingProxyType({key: moved(each) for key, each in catalog.providers.items()}),
+        also=tuple(map(moved, catalog.also)),
+    )
+
+
+def _tomls(folder: Traversable) -> list[Traversable]:
+    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+
+
+def _parsed(entry: Traversable) -> tuple[str, dict[str, Any]]:
+    return f"catalog/{entry.name}", tomllib.loads(entry.read_text("utf-8"))

@@ -1,0 +1,174 @@
+"""The shapes of the catalogue's TOML: what `[providers.*]` and `[models.*]` may say, and how a later file overrides.
+
+Nothing is required here: a later file may state only what it changes. What a whole needs is asked for in build.py.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.tables import did_you_mean, read_table
+
+Auth = Literal["bearer", "x-api-key", "none"]
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+CAPABILITIES = frozenset({"tools", "json_schema", "vision", "pdf", "reasoning", "audio"})
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class WireTable(msgspec.Struct, frozen=True):
+    """What a company's API in one wire says beside its address; a wire's own usual values stand in wires.toml."""
+
+    base_url: str | None = None
+    auth: Auth | None = None
+    headers: Mapping[str, str] | None = None
+    max_field: str | None = None
+
+
+class TimeoutsTable(msgspec.Struct, frozen=True):
+    """Seconds."""
+
+    connect: Seconds | None = None
+    first_event: Seconds | None = None
+    between_events: Seconds | None = None
+    total: Seconds | None = None
+
+
+class ProviderTable(WireTable, frozen=True):
+    """`[providers.NAME]`. `wires` are the same company's APIs in further wires, each a WireTable."""
+
+    wire: str | None = None
+    credential: str | None = None
+    region: str | None = None
+    retention: str | None = None
+    timeouts: TimeoutsTable | None = None
+    label: Text | None = None
+    wires: Mapping[str, WireTable] | None = None
+
+
+class EndpointTable(msgspec.Struct, frozen=True):
+    """`[[models.NAME.endpoints]]`. `wires` leaves out those of the company's wires in which it does not sell."""
+
+    provider: str
+    upstream_model: Text | None = None
+    region: str | None = None
+    price: Mapping[str, Any] | None = None
+    wires: Sequence[str] | None = None
+
+
+class ModelTable(msgspec.Struct, frozen=True):
+    """`[models.NAME]`."""
+
+    label: Text | None = None
+    vendor: str | None = None
+    released: date | None = None
+    context: Tokens | None = None
+    max_output: Tokens | None = None
+    capabilities: Sequence[str] | None = None
+    aliases: Sequence[str] | None = None
+    bytes_per_token: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
+    image_tokens: Tokens | None = None
+    endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
+
+
+class Stated(msgspec.Struct, frozen=True):
+    """What the files state together, and for each name the place that spoke last."""
+
+    providers: Mapping[str, ProviderTable]
+    models: Mapping[str, ModelTable]
+    places: Mapping[str, str]
+
+
+def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Stated:
+    """The tables of files (name and content), in order: a later one adds to and overrides an earlier one, field by
+    field, and an endpoint by its provider. Raises Misconfigured.
+    """
+    providers: dict[str, ProviderTable] = {}
+    models: dict[str, ModelTable] = {}
+    places: dict[str, str] = {}
+    for file, content in layers:
+        for name, table, place in _named(file, content, "providers"):
+            provider = _read_provider(table, place)
+            providers[name] = _override(providers[name], provider) if name in providers else provider
+            places[f"providers.{name}"] = place
+        for name, table, place in _named(file, content, "models"):
+            model = _read_model(table, place)
+            models[name] = _override(models[name], model) if name in models else model
+            places[f"models.{name}"] = place
+    return Stated(providers, models, places)
+
+
+def read_wires(content: Mapping[str, Any], file: str) -> Mapping[str, WireTable]:
+    """Each wire's usual ways."""
+    return {name: read_table(WireTable, table, place) for name, table, place in _named(file, content, "wires")}
+
+
+def _named(file: str, content: Mapping[str, Any], kind: str) -> Iterator[tuple[str, object, str]]:
+    tables = content.get(kind, {})
+    if not isinstance(tables, Mapping):
+        raise Misconfigured(f"{file}: {kind} must be tables, each [{kind}.NAME]")
+    for name, table in tables.items():
+        yield name, table, f'{file}: [{kind}."{name}"]'
+
+
+def _read_provider(table: object, place: str) -> ProviderTable:
+    if isinstance(table, Mapping):
+        table = dict(table)
+        wires = table.get("wires", {})
+        for name, wire in wires.items() if isinstance(wires, Mapping) else ():
+            read_table(WireTable, wire, f"{place} wires.{name}")
+        if "timeouts" in table:
+            read_table(TimeoutsTable, table["timeouts"], f"{place} timeouts")
+    return read_table(ProviderTable, table, place)
+
+
+def _read_model(table: object, place: str) -> ModelTable:
+    if isinstance(table, Mapping) and "endpoints" in table:
+        table = {**table, "endpoints": _by_provider(table["endpoints"], place)}
+    model = read_table(ModelTable, table, place)
+    for capability in model.capabilities or ():
+        if capability not in CAPABILITIES:
+            hint = did_you_mean(capability, CAPABILITIES)
+            raise Misconfigured(f"{place}: unknown capability {capability[:40]!r}{hint}")
+    return model
+
+
+def _by_provider(rows: object, place: str) -> Mapping[str, object]:
+    if not isinstance(rows, list):
+        raise Misconfigured(f"{place}: endpoints must be an array, each [[models.NAME.endpoints]]")
+    found: dict[str, object] = {}
+    for count, row in enumerate(rows):
+        here = f"{place} endpoints[{count}]"
+        endpoint = read_table(EndpointTable, row, here)
+        if endpoint.provider in found:
+            raise Misconfigured(f"{here}: provider {endpoint.provider!r} has an endpoint already")
+        found[endpoint.provider] = row
+    return found
+
+
+def _override(base: T, over: T) -> T:
+    """`base` with what `over` states; tables inside likewise, but a price, which is one thing, as a whole."""
+    changes: dict[str, Any] = {}
+    for field in over.__struct_fields__:
+        new, old = getattr(over, field), getattr(base, field)
+        if new is not None:
+            changes[field] = _merged(old, new)
+    return msgspec.structs.replace(base, **changes)
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(new, msgspec.Struct) and isinstance(old, msgspec.Struct):
+        return _override(old, new)
+    if isinstance(new, Mapping) and isinstance(old, Mapping) and _of_structs(new) and _of_structs(old):
+        return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def _of_structs(tables: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, msgspec.Struct) for value in tables.values())
