@@ -122,6 +122,7 @@ class Credit(msgspec.Struct, frozen=True):
     refundable_until: datetime | None = None
     withdrawable_from: datetime | None = None
     reference: str | None = None
+    source: str | None = None  # the address it comes from; None: as its origin says
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -139,3 +140,15 @@ class KeyLimits(msgspec.Struct, frozen=True):
     quota: Usd | None = None
     daily: Usd | None = None
     monthly: Usd | None = None
+
+
+class Clawback(msgspec.Struct, frozen=True):
+    """A lot's credit to be taken back, to an address such as `clearing/stripe/usd`."""
+
+    entry_id: UUID
+    account_id: UUID
+    lot_id: UUID
+    amount: Usd
+    at: datetime
+    destination: str
+    reason: str = ""

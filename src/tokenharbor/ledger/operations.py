@@ -1,0 +1,126 @@
+"""Operations: what a batch does on a connection (place, settle, release), and what it finds done before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import asyncpg
+
+from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.columns import hold_columns, release_columns, settlement_columns
+from tokenharbor.ledger.statements import Statements
+from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement, Why
+
+Row_contra = TypeVar("Row_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
+
+_WHY = (None, Why.BALANCE, Why.QUOTA, Why.DAILY, Why.MONTHLY, Why.DEBT, Why.UNKNOWN)
+
+
+class Operation(Protocol[Row_contra, Result_co]):
+    """A kind of batch. Both calls raise what the driver raises."""
+
+    def account(self, row: Row_contra) -> UUID: ...
+
+    def request(self, row: Row_contra) -> UUID: ...
+
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Row_contra]) -> Sequence[Result_co]:
+        """Do it, taking for granted that none of the rows was done before: else the database says so."""
+
+    async def recall(
+        self, conn: asyncpg.Connection, rows: Sequence[Row_contra]
+    ) -> Mapping[UUID, Result_co | Exception]:
+        """The answers of those that were done before, by request id. The wallets are locked."""
+
+
+class Placing:
+    """Holds."""
+
+    def __init__(self, sql: Statements, gateway_id: UUID) -> None:
+        self._sql = sql
+        self._gateway_id = gateway_id
+
+    def account(self, row: Hold) -> UUID:
+        return row.account_id
+
+    def request(self, row: Hold) -> UUID:
+        return row.request_id
+
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[Placed | Refused]:
+        numbers = await conn.fetchval(self._sql.place_holds, *hold_columns(rows, self._gateway_id))
+        if numbers is None:
+            return [Placed(row.amount) for row in rows]
+        return [_verdict(row, *numbers[4 * i : 4 * i + 4]) for i, row in enumerate(rows)]
+
+    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Mapping[UUID, Placed]:
+        found = await conn.fetch(self._sql.standing_holds, [row.request_id for row in rows])
+        return {r["request_id"]: Placed(Usd(r["amount"])) for r in found}
+
+
+def _verdict(row: Hold, why: int, available: int, held: int, limit_left: int) -> Placed | Refused:
+    reason = _WHY[why]
+    if reason is None:
+        return Placed(row.amount)
+    return Refused(reason, Usd(available), Usd(held), Usd(limit_left))
+
+
+class Settling:
+    """Settlements."""
+
+    def __init__(self, sql: Statements) -> None:
+        self._sql = sql
+
+    def account(self, row: Settlement) -> UUID:
+        return row.record.account_id
+
+    def request(self, row: Settlement) -> UUID:
+        return row.record.request_id
+
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Sequence[Settled]:
+        numbers = await conn.fetchval(self._sql.end_requests, *settlement_columns(rows))
+        if numbers is None:
+            return [Settled(row.cost, row.fee, ZERO) for row in rows]
+        amounts = iter([Usd(number) for number in numbers])
+        return [Settled(charge, fee, over) for charge, fee, over in zip(amounts, amounts, amounts, strict=True)]
+
+    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Mapping[UUID, Settled | Exception]:
+        ids = [row.record.request_id for row in rows]
+        found = await conn.fetch(self._sql.ended_requests, ids, min(ids), max(ids))
+        ended = {r["id"]: _settled_before(r) for r in found}
+        if ended:
+            await conn.fetchval(self._sql.drop_holds, [*ended], max(row.at for row in rows))
+        return ended
+
+
+def _settled_before(row: asyncpg.Record) -> Settled | Exception:
+    if row["type"] != "usage":
+        return BooksRefused("a request that was released is not settled")
+    return Settled(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), again=True)
+
+
+class Releasing:
+    """Releases."""
+
+    def __init__(self, sql: Statements) -> None:
+        self._sql = sql
+
+    def account(self, row: Release) -> UUID:
+        return row.record.account_id
+
+    def request(self, row: Release) -> UUID:
+        return row.record.request_id
+
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Sequence[None]:
+        await conn.fetchval(self._sql.end_requests, *release_columns(rows))
+        return [None] * len(rows)
+
+    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Mapping[UUID, None]:
+        ids = [row.record.request_id for row in rows]
+        bounds = min(ids), max(ids)
+        ended = {r["id"] for r in await conn.fetch(self._sql.ended_requests, ids, *bounds)}
+        accounts = [*{row.record.account_id for row in rows}]
+        ended |= {r["id"] for r in await conn.fetch(self._sql.written_requests, accounts, ids, *bounds)}
+        if ended:
+            await conn.fetchval(self._sql.drop_holds, [*ended], max(row.at for row in rows))
+        return dict.fromkeys(ended)

@@ -1,0 +1,73 @@
+-- name: place_holds
+-- Holds what fits, in order of arrival.
+SELECT place_holds($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: end_requests
+-- Settles or releases.
+SELECT end_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+
+-- name: drop_holds
+-- Gives holds back without a word about their requests.
+SELECT drop_holds($1, $2)
+
+-- name: lock_free
+-- Locks the wallets that nobody else has locked, in order.
+SELECT account_id FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: lock_all
+-- Locks wallets in order, waiting for each.
+SELECT account_id FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE
+
+-- name: unknown_accounts
+-- Those of the ids that have no wallet.
+SELECT x.id FROM unnest($1::uuid[]) x (id) WHERE NOT EXISTS (SELECT FROM wallet WHERE account_id = x.id)
+
+-- name: standing_holds
+-- Holds that stand already.
+SELECT request_id, account_id, amount FROM hold WHERE request_id = ANY ($1)
+
+-- name: ended_requests
+-- What became of requests that were settled, or released at a loss.
+SELECT id, account_id, type, amount, fee, over FROM entry WHERE id = ANY ($1) AND id BETWEEN $2 AND $3
+
+-- name: written_requests
+-- Requests that have their row.
+SELECT id FROM request WHERE account_id = ANY ($1) AND id = ANY ($2) AND id BETWEEN $3 AND $4
+
+-- name: grant_credit
+-- Grants a lot, once.
+SELECT grant_credit($1, ROW ($2, $3, $4, $5, $6, $7, $8, $9, $10, $1)::lot, $7, $11, $12, $13)
+
+-- name: claw_credit
+-- Takes a lot back.
+SELECT claw_credit($1, $2, $3, $4, $5, $6, $7)
+
+-- name: expire_account
+-- Runs what is due to expire.
+SELECT expire_account($1, $2)
+
+-- name: open_wallet
+-- An account's wallet, if it has none.
+INSERT INTO wallet (account_id) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: open_meter
+-- A key's meter; its limits as given.
+INSERT INTO key_meter (key_id, account_id, quota, daily, monthly) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (key_id) DO UPDATE SET quota = excluded.quota, daily = excluded.daily, monthly = excluded.monthly
+
+-- name: balance
+-- The wallet, with what lies on its line by pool: what has expired counts only as far as it is held.
+SELECT w.held, w.debt, s.pool, sum(s.end_at - greatest(s.start_at, w.spent))::bigint AS amount
+FROM wallet w LEFT JOIN LATERAL (
+    SELECT l.pool, s.start_at, CASE WHEN l.expires_at <= $2 THEN least(s.end_at, greatest(s.start_at, w.spent + w.held)) ELSE s.end_at END AS end_at
+    FROM segment s JOIN lot l ON l.id = s.lot_id WHERE s.account_id = w.account_id AND s.end_at > w.spent) s ON s.end_at > w.spent
+WHERE w.account_id = $1
+GROUP BY w.held, w.debt, s.pool
+
+-- name: add_price
+-- A price, once.
+INSERT INTO price (version, body, effective_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+
+-- name: price
+-- A price by its version.
+SELECT body, effective_at FROM price WHERE version = $1

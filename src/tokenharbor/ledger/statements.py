@@ -1,0 +1,32 @@
+"""Statements: what stands in queries.sql, by name."""
+
+from dataclasses import dataclass
+
+from tokenharbor.db.queries import read_queries
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The ledger's SQL."""
+
+    place_holds: str
+    end_requests: str
+    drop_holds: str
+    lock_free: str
+    lock_all: str
+    unknown_accounts: str
+    standing_holds: str
+    ended_requests: str
+    written_requests: str
+    grant_credit: str
+    claw_credit: str
+    expire_account: str
+    open_wallet: str
+    open_meter: str
+    balance: str
+    add_price: str
+    price: str
+
+
+def read_statements() -> Statements:
+    return read_queries(Statements, "tokenharbor.ledger")

@@ -1,0 +1,234 @@
+"""A track: one connection on which batches of a kind run, and what is done when a batch does not go through."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+
+from tokenharbor.db.errors import in_one_line, is_away
+from tokenharbor.db.pool import Link
+from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.book import Answer
+from tokenharbor.ledger.columns import by_day
+from tokenharbor.ledger.operations import Operation
+from tokenharbor.ledger.statements import Statements
+
+Row = TypeVar("Row", bound=Any)
+Result = TypeVar("Result")
+
+LOOK_FIRST = (
+    asyncpg.UniqueViolationError,  # somebody did one of them before
+    asyncpg.LockNotAvailableError,  # somebody else keeps an account locked
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+"""Errors after which a batch is tried with its eyes open."""
+
+_RULES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.InterfaceError, ValueError)
+_OWN_RULE = "TH001"
+
+
+@dataclass(slots=True)
+class Rail:
+    """A connection, for one at a time."""
+
+    link: Link
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(slots=True)
+class _Siding:
+    """Where rows wait whose account somebody else keeps locked, in order, out of the others' way."""
+
+    rows: list[tuple[Any, asyncio.Future[Any]]] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Track(Generic[Row, Result]):
+    """Runs batches of one kind on one rail.
+
+    A batch in which something was done before, or an account is locked, is tried again more carefully; one that
+    fails otherwise is split, until only the rows fail that are at fault; one whose outcome is not known (the
+    connection was lost) is asked again: the request ids make it once. `pauses` are the seconds before each
+    time, after which the rows are BooksAway.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[Row, Result],
+        sql: Statements,
+        rail: Rail,
+        pool: asyncpg.Pool,
+        pauses: Sequence[float],
+    ) -> None:
+        self._operation = operation
+        self._sql = sql
+        self._rail = rail
+        self._pool = pool
+        self._pauses = pauses
+        self._sidings: dict[UUID, _Siding] = {}
+
+    async def run(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        if not rows:
+            return []
+        if self._sidings:
+            return await self._run_beside_sidings(rows)
+        return await self._run_by_day(rows)
+
+    async def close(self) -> None:
+        """Wait for the rows that were set aside."""
+        while tasks := [siding.task for siding in self._sidings.values() if siding.task is not None]:
+            await asyncio.wait(tasks)
+
+    async def _run_beside_sidings(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        answers: list[Any] = [None] * len(rows)
+        free: list[int] = []
+        for i, row in enumerate(rows):
+            if self._operation.account(row) in self._sidings:
+                answers[i] = self._set_aside(row)
+            else:
+                free.append(i)
+        if free:
+            for i, answer in zip(free, await self._run_by_day([rows[i] for i in free]), strict=True):
+                answers[i] = answer
+        return answers
+
+    async def _run_by_day(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        days = list(by_day(rows))
+        if len(days) == 1:
+            return await self._insist(rows)
+        return [answer for day in days for answer in await self._insist(day)]
+
+    async def _insist(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        for pause in (*self._pauses, None):
+            try:
+                async with self._rail.turn:
+                    return await self._try(self._rail.link.connection, rows)
+            except (
+                BooksAway,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ) as error:
+                self._hang_up(error)
+                if pause is None:
+                    return [BooksAway(in_one_line(error))] * len(rows)
+                await asyncio.sleep(pause)
+        raise AssertionError("the last turn returns")
+
+    def _hang_up(self, error: Exception) -> None:
+        """After a silence nobody knows what the connection is doing: a new one is asked instead."""
+        if isinstance(error, TimeoutError) and self._rail.link.is_up:
+            self._rail.link.connection.terminate()
+
+    async def _try(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        try:
+            return await self._operation.run(conn, rows)
+        except LOOK_FIRST:
+            return await self._carefully(conn, rows)
+        except asyncpg.PostgresError as error:
+            if is_away(error):
+                raise
+            return await self._split(conn, rows, error)
+        except (asyncpg.InterfaceError, ValueError) as error:
+            if is_away(error):
+                raise
+            return await self._split(conn, rows, error)
+
+    async def _split(self, conn: asyncpg.Connection, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
+        if len(rows) == 1:
+            return [_as_books_error(error)]
+        half = len(rows) // 2
+        return [*await self._try(conn, rows[:half]), *await self._try(conn, rows[half:])]
+
+    async def _carefully(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        """Look first what is locked and what was done before; what is locked is set aside."""
+        accounts = [*{self._operation.account(row) for row in rows}]
+        try:
+            async with conn.transaction():
+                ours = {r["account_id"] for r in await conn.fetch(self._sql.lock_free, accounts)}
+                missing = [account for account in accounts if account not in ours]
+                ours |= {r["id"] for r in await conn.fetch(self._sql.unknown_accounts, missing)}
+                done = await self._do_new(conn, [row for row in rows if self._operation.account(row) in ours])
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            if is_away(error):
+                raise
+            if len(rows) == 1:
+                return [_as_books_error(error)]
+            half = len(rows) // 2
+            return [*await self._carefully(conn, rows[:half]), *await self._carefully(conn, rows[half:])]
+        return [
+            done[self._operation.request(row)] if self._operation.account(row) in ours else self._set_aside(row)
+            for row in rows
+        ]
+
+    async def _do_new(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Mapping[UUID, Result | Exception]:
+        """Do what was not done before; every row's answer by request id. The wallets are locked."""
+        if not rows:
+            return {}
+        request = self._operation.request
+        done = dict(await self._operation.recall(conn, rows))
+        new = [row for row in rows if request(row) not in done]
+        if new:
+            done.update(zip(map(request, new), await self._operation.run(conn, new), strict=True))
+        return done
+
+    def _set_aside(self, row: Row) -> asyncio.Future[Result]:
+        account = self._operation.account(row)
+        siding = self._sidings.setdefault(account, _Siding())
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        siding.rows.append((row, answer))
+        if siding.task is None:
+            siding.task = asyncio.create_task(self._clear(account, siding))
+        return answer
+
+    async def _clear(self, account: UUID, siding: _Siding) -> None:
+        while siding.rows:
+            waiting, siding.rows = siding.rows, []
+            for day in by_day([row for row, _ in waiting]):
+                for answer, (_, future) in zip(await self._wait_and_do(day), waiting[: len(day)], strict=True):
+                    _tell(future, answer)
+                waiting = waiting[len(day) :]
+        del self._sidings[account]
+
+    async def _wait_and_do(self, rows: Sequence[Row]) -> Sequence[Result | Exception]:
+        """As often as one waits for a lock (the pool's lock_timeout), on a connection of its own."""
+        accounts = [self._operation.account(rows[0])]
+        try:
+            async with self._pool.acquire() as conn, conn.transaction():
+                await conn.fetch(self._sql.lock_all, accounts)
+                done = await self._do_new(conn, rows)
+                return [done[self._operation.request(row)] for row in rows]
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+            ValueError,
+        ) as error:
+            if len(rows) == 1 or is_away(error) or isinstance(error, asyncpg.LockNotAvailableError):
+                return [_as_books_error(error)] * len(rows)
+        half = len(rows) // 2
+        return [*await self._wait_and_do(rows[:half]), *await self._wait_and_do(rows[half:])]
+
+
+def _tell(future: asyncio.Future[Result], answer: Result | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _as_books_error(error: Exception) -> Exception:
+    """A row that breaks a rule is refused; whatever else the database says is its own trouble."""
+    ours = isinstance(error, asyncpg.PostgresError) and error.sqlstate == _OWN_RULE
+    kind = BooksRefused if ours or (isinstance(error, _RULES) and not is_away(error)) else BooksAway
+    refused = kind(in_one_line(error))
+    refused.__cause__ = error
+    return refused
