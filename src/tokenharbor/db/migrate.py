@@ -62,9 +62,7 @@ def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration
     return tuple(found)
 
 
-async def migrate(
-    conn: asyncpg.Connection, migrations: Sequence[Migration], at: datetime
-) -> Sequence[Migration]:
+async def migrate(conn: asyncpg.Connection, migrations: Sequence[Migration], at: datetime) -> Sequence[Migration]:
     """Apply what the database lacks, and say what that was; `at` is the time to record.
 
     Safe to call from many processes at once: they wait for each other. Raises Misconfigured where database
@@ -116,6 +114,4 @@ async def _apply(conn: asyncpg.Connection, migration: Migration, at: datetime) -
     except asyncpg.PostgresError as error:
         line = migration.sql.count("\n", 0, int(error.position or 0)) + 1
         where = f" at line {line}" if error.position else ""
-        raise Misconfigured(
-            f"migration {migration.name} failed{where} and was rolled back: {error}"
-        ) from error
+        raise Misconfigured(f"migration {migration.name} failed{where} and was rolled back: {error}") from error

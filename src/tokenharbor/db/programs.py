@@ -25,28 +25,38 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The folder of `initdb` and `postgres`, and the user they run as (None: whoever we are)."""
+    """The folder of `initdb` and `postgres`, and whom they run as: uid and gid, None for whoever we are."""
 
     folder: Path
-    user: pwd.struct_passwd | None
+    user: tuple[int, int] | None
 
     def start(self, name: str, *arguments: str, cwd: Path, output: int) -> subprocess.Popen[bytes]:
         """Start one of the programs in `cwd`, in a session of its own, writing to the descriptor `output`.
 
-        The working folder is entered before the user is changed, so that `/proc/self/cwd` serves as a name of
-        it even where that user may not pass the folders above.
+        The working folder is entered before the user is changed, so that `/proc/self/cwd` names it even where
+        that user may not pass the folders above, and whatever characters or length its own path has.
         """
-        command = (str(self.folder / name), *arguments)
-        return subprocess.Popen(  # noqa: S603  our own program, our own words
+        return self._start((str(self.folder / name), *arguments), cwd, output, ())
+
+    def detach(self, name: str, *arguments: str, cwd: Path, output: int, keep: int) -> None:
+        """The same for a program that shall outlive us; the descriptor `keep` stays open in it."""
+        command = ("/bin/sh", "-c", '"$0" "$@" &', str(self.folder / name), *arguments)
+        self._start(command, cwd, output, (keep,)).wait()
+
+    def _start(
+        self, command: tuple[str, ...], cwd: Path, output: int, keep: tuple[int, ...]
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  our own programs, our own words
             command,
             cwd=cwd,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=keep,
             start_new_session=True,
-            user=None if self.user is None else self.user.pw_uid,
-            group=None if self.user is None else self.user.pw_gid,
+            user=None if self.user is None else self.user[0],
+            group=None if self.user is None else self.user[1],
             extra_groups=None if self.user is None else (),
         )
 
@@ -54,7 +64,7 @@ class Programs:
         """Give a folder of ours to the user the programs run as; nobody else may look inside."""
         folder.chmod(0o700)
         if self.user is not None:
-            os.chown(folder, self.user.pw_uid, self.user.pw_gid)
+            os.chown(folder, *self.user)
 
 
 def find_programs() -> Programs:
@@ -107,16 +117,21 @@ def _let_everyone_read(root: Path) -> None:
             path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
 
 
-def _system_user() -> pwd.struct_passwd:
+def _system_user() -> tuple[int, int]:
     with contextlib.suppress(KeyError):
-        return pwd.getpwnam(SYSTEM_USER)
+        return _ids_of(SYSTEM_USER)
     command = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
                "--shell", "/usr/sbin/nologin", SYSTEM_USER)  # fmt: skip
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  a constant
-        return pwd.getpwnam(SYSTEM_USER)
+        return _ids_of(SYSTEM_USER)
     except (OSError, KeyError, subprocess.CalledProcessError) as error:
         said = re.sub(r"\s+", " ", str(getattr(error, "stderr", "") or error)).strip()
         raise Misconfigured(
             f"the embedded PostgreSQL needs the system user {SYSTEM_USER}, which could not be made: {said}"
         ) from error
+
+
+def _ids_of(name: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(name)
+    return entry.pw_uid, entry.pw_gid

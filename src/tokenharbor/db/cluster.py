@@ -1,0 +1,195 @@
+"""The embedded cluster on disk: what stands where under HOME, how it is made, and its settings."""
+
+import asyncio
+import dataclasses
+import hashlib
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenharbor.db.programs import MAJOR, Programs
+from tokenharbor.kernel.errors import Misconfigured
+
+SUPERUSER = "tokenharbor"
+HERE = "/proc/self/cwd"
+"""The data folder as PostgreSQL is told it, its working folder: no blank and no private parent can hurt."""
+
+_SOCKET_NAME = ".s.PGSQL.5432"
+_LONGEST_SOCKET = 100  # the kernel takes 107 bytes
+_LOG_BYTES = 8 << 20
+_SETTINGS = """\
+# Written at each start. To change a setting, use ALTER SYSTEM: it goes to postgresql.auto.conf, which wins.
+cluster_name = 'tokenharbor'
+listen_addresses = ''
+unix_socket_permissions = 0700
+max_connections = 100
+shared_buffers = 128MB
+huge_pages = off
+io_method = sync
+jit = off
+random_page_cost = 1.1
+# durability is never for sale: only holds commit asynchronously, each by its own choice
+fsync = on
+full_page_writes = on
+synchronous_commit = on
+wal_compression = on
+min_wal_size = 128MB
+max_wal_size = 1GB
+# a few rows are updated thousands of times a second: vacuum early, in small bites
+autovacuum_naptime = 10s
+autovacuum_vacuum_scale_factor = 0.05
+autovacuum_vacuum_cost_limit = 1000
+idle_in_transaction_session_timeout = 60s
+max_worker_processes = 2
+max_parallel_workers_per_gather = 0
+max_logical_replication_workers = 0
+# no statement, no value of a row
+log_min_messages = log
+log_min_error_statement = panic
+log_error_verbosity = terse
+log_checkpoints = off
+log_line_prefix = '%m [%p] '
+log_timezone = 'UTC'
+timezone = 'UTC'
+lc_messages = 'C'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """HOME/postgres: the data, the server's log, and the files whose locks say who is here."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "server.log"
+
+    @property
+    def gate(self) -> Path:
+        """Locked by whoever starts or stops the server, for that time."""
+        return self.root / "gate.lock"
+
+    @property
+    def users(self) -> Path:
+        """Locked, shared, by every process that uses the server."""
+        return self.root / "users.lock"
+
+    @property
+    def alive(self) -> Path:
+        """Locked by the server's own processes as long as one of them lives."""
+        return self.root / "alive.lock"
+
+    @property
+    def passing(self) -> Path:
+        """Stands there while the server was only started for a command: the last to leave stops it."""
+        return self.root / "passing"
+
+    @property
+    def postmaster(self) -> Path:
+        return self.data / "postmaster.pid"
+
+
+def open_cluster(home: Path) -> Cluster:
+    """The place for the cluster under HOME, private to us. Raises Misconfigured where it cannot be made."""
+    root = home.resolve() / "postgres"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"{root}: cannot hold the database: {error.strerror}") from error
+    return Cluster(root)
+
+
+def as_owner(cluster: Cluster, programs: Programs) -> Programs:
+    """As root, run as whoever owns the data already, so that its ordinary owner can go on using it."""
+    if programs.user is None or not cluster.data.exists():
+        return programs
+    owner = cluster.data.stat()
+    if owner.st_uid == 0:
+        return programs
+    return dataclasses.replace(programs, user=(owner.st_uid, owner.st_gid))
+
+
+async def prepare(cluster: Cluster, programs: Programs) -> None:
+    """Make the data where there is none, and write the settings.
+
+    Raises Misconfigured if that fails, or if the data is another major version's.
+    """
+    if not cluster.data.exists():
+        await _make(cluster, programs)
+    found = (cluster.data / "PG_VERSION").read_text().strip()
+    if found != str(MAJOR):
+        raise Misconfigured(
+            f"{cluster.data}: made by PostgreSQL {found}, and this version brings {MAJOR}: "
+            "dump it with the old version and load it into the new one"
+        )
+    settings = cluster.data / "postgresql.conf"
+    settings.write_text(_SETTINGS)  # a half-written one is written again by the next start
+    if cluster.log.exists() and cluster.log.stat().st_size > _LOG_BYTES:
+        cluster.log.rename(cluster.log.with_suffix(".log.1"))
+
+
+async def _make(cluster: Cluster, programs: Programs) -> None:
+    """Beside its place first: what a kill left half made is thrown away by the next start."""
+    half = cluster.root / "data.half"
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    programs.own(half)
+    with cluster.log.open("ab") as output:
+        begin = output.tell()
+        made = programs.start(
+            "initdb", "-D", HERE, "-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject", "--no-instructions",
+            "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            cwd=half, output=output.fileno(),
+        )  # fmt: skip
+    if await asyncio.to_thread(made.wait) != 0:
+        raise Misconfigured(f"{cluster.data}: could not be made: {last_words(cluster, begin)}")
+    half.rename(cluster.data)
+    _sync_folder(cluster.root)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def last_words(cluster: Cluster, begin: int) -> str:
+    """The last complaint in the server's log after the byte `begin`, else its last line."""
+    with cluster.log.open("rb") as log:
+        log.seek(begin)
+        text = log.read().decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    complaints = [line for line in lines if re.search(r"FATAL|PANIC|error:", line)]
+    return f"{(complaints or lines or ['without a word'])[-1]} (more in {cluster.log})"
+
+
+def socket_folder(cluster: Cluster, programs: Programs) -> Path:
+    """A folder for the unix socket that only we can enter, with a path that the kernel and PostgreSQL take.
+
+    Raises Misconfigured where another user has taken the place.
+    """
+    mark = hashlib.sha256(os.fsencode(cluster.root)).hexdigest()[:12]
+    own = cluster.root / "socket"
+    if programs.user is not None:
+        folder = Path("/run/tokenharbor", mark)
+        folder.parent.mkdir(mode=0o755, exist_ok=True)
+    elif re.fullmatch(r"[\w/.-]+", str(own), re.ASCII) and len(str(own / _SOCKET_NAME)) <= _LONGEST_SOCKET:
+        folder = own
+    else:
+        folder = Path("/tmp", f"tokenharbor-{os.geteuid()}-{mark}")  # noqa: S108  made private, and checked
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (programs.user is None and found.st_uid != os.geteuid()):
+        raise Misconfigured(f"{folder}: belongs to somebody else; remove it")
+    programs.own(folder)
+    return folder

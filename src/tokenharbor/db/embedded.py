@@ -1,0 +1,285 @@
+"""The embedded PostgreSQL: started when absent, adopted when running, stopped by the last who needs it.
+
+Three locked files keep account of who is here; the operating system drops a lock when its holder dies, however
+that happens. A shared lock on `users.lock` says: somebody uses the server. A lock on `alive.lock`, inherited by
+every process of the server, says: one of them lives, even in another container, where no pid can be seen. An
+exclusive lock on `gate.lock` lets one process at a time start or stop it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import asyncpg
+import structlog
+
+from tokenharbor.db.cluster import (
+    HERE,
+    SUPERUSER,
+    Cluster,
+    as_owner,
+    last_words,
+    open_cluster,
+    prepare,
+    socket_folder,
+)
+from tokenharbor.db.programs import Programs, find_programs
+from tokenharbor.kernel.errors import Misconfigured
+
+DATABASE = "tokenharbor"
+
+_GATE_SECONDS = 330  # somebody else may be replaying a long log
+_READY_SECONDS = 300
+_FADE_SECONDS = 15  # what outlives a killed postmaster notices within a second or two
+_STOP_SECONDS = 30
+_POLL_SECONDS = 0.005
+_WATCH_SECONDS = 0.2
+_RETRY_SECONDS = (0.2, 1, 5, 15)
+
+
+class EmbeddedPostgres:
+    """PostgreSQL under HOME, for as long as the `async with` lasts.
+
+    With `lasting` the user is a server: when it leaves, PostgreSQL is stopped (or, while commands still use
+    it, by the last of those). Without, the user is a command: it leaves PostgreSQL as it found it.
+    Entering raises Misconfigured where PostgreSQL cannot be had.
+    """
+
+    def __init__(self, home: Path, *, lasting: bool, programs: Callable[[], Programs] = find_programs) -> None:
+        self._home = home
+        self._lasting = lasting
+        self._find_programs = programs
+        self._log = structlog.get_logger()
+        self._users = -1
+        self._started = False
+        self._sockets = ""
+        self.cluster: Cluster
+        self._programs: Programs
+        self.url = ""
+        """Where the database is, once entered; the same after every restart."""
+
+    async def __aenter__(self) -> Self:
+        self.cluster = open_cluster(self._home)
+        self._programs = await asyncio.to_thread(self._find_programs)
+        self._users = _open(self.cluster.users)
+        try:
+            async with self._gate():
+                _lock(self._users, fcntl.LOCK_SH)
+                await self._enter()
+        except BaseException:
+            os.close(self._users)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            async with self._gate():
+                await self._leave()
+        finally:
+            os.close(self._users)
+
+    async def supervise(self) -> None:
+        """Start PostgreSQL again whenever it dies; runs until cancelled."""
+        while True:
+            pid = postmaster_pid(self.cluster)
+            while pid is not None and pid == postmaster_pid(self.cluster):  # noqa: ASYNC110  no child of ours
+                await asyncio.sleep(_WATCH_SECONDS)
+            self._log.warning("postgres_died", pid=pid)
+            await self._revive()
+
+    async def _revive(self) -> None:
+        for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
+            try:
+                async with self._gate():
+                    await self._ensure_running()
+            except Misconfigured as error:
+                self._log.error("postgres_does_not_start", reason=str(error))
+                await asyncio.sleep(pause)
+            else:
+                self._log.info("postgres_runs_again", pid=postmaster_pid(self.cluster))
+                return
+
+    async def _enter(self) -> None:
+        try:
+            await self._ensure_running()
+        except BaseException:
+            if self._started:
+                await self._leave()
+            raise
+        if self._lasting:
+            self.cluster.passing.unlink(missing_ok=True)
+
+    async def _leave(self) -> None:
+        """Stop the server if it is ours to stop and nobody else is here."""
+        passing = self.cluster.passing
+        alone = _lock(self._users, fcntl.LOCK_EX)
+        try:
+            if not (self._lasting or passing.exists()):
+                return
+            if alone:
+                await self._stop()
+                passing.unlink(missing_ok=True)
+                _remove_empty(self._sockets)
+            else:
+                passing.touch()
+        finally:
+            fcntl.flock(self._users, fcntl.LOCK_UN)
+
+    async def _ensure_running(self) -> None:
+        """Adopt the server or start it. Raises Misconfigured where neither can be done."""
+        begin = self.cluster.log.stat().st_size if self.cluster.log.exists() else 0
+        try:
+            await self._adopt_or_start()
+            await self._wait_until_ready(begin)
+            self._sockets = _postmaster_lines(self.cluster)[4]
+            await _ensure_database(_url(self._sockets, "postgres"))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Misconfigured(f"the embedded PostgreSQL does not start: {error}") from error
+        self.url = _url(self._sockets, DATABASE)
+
+    async def _adopt_or_start(self) -> None:
+        with _opened(self.cluster.alive) as alive:
+            for _ in _ticks(_FADE_SECONDS):
+                if postmaster_pid(self.cluster) is not None:
+                    return
+                if _lock(alive, fcntl.LOCK_EX):
+                    await self._start(alive)
+                    return
+                await asyncio.sleep(_POLL_SECONDS)
+        raise Misconfigured(
+            f"{self.cluster.data}: in use by a PostgreSQL that cannot be seen from here (in another container?)"
+        )
+
+    async def _start(self, alive: int) -> None:
+        programs = as_owner(self.cluster, self._programs)
+        await prepare(self.cluster, programs)
+        sockets = socket_folder(self.cluster, programs)
+        # No process of the server lives, so these are a dead one's. Its pid may by now be somebody else's (in
+        # containers they repeat), and PostgreSQL would take that for itself.
+        for stale in (self.cluster.postmaster, *sockets.iterdir()):
+            stale.unlink(missing_ok=True)
+        if not self._lasting:
+            self.cluster.passing.touch()
+        self._started = True
+        with self.cluster.log.open("ab") as output:
+            programs.detach(
+                "postgres", "-D", HERE, "-k", str(sockets),
+                cwd=self.cluster.data, output=output.fileno(), keep=alive,
+            )  # fmt: skip
+
+    async def _wait_until_ready(self, begin: int) -> None:
+        for _ in _ticks(_READY_SECONDS):
+            if _postmaster_lines(self.cluster)[7:8] == ["ready"]:
+                return
+            if not _is_alive(self.cluster):
+                raise Misconfigured(f"the embedded PostgreSQL does not start: {last_words(self.cluster, begin)}")
+            await asyncio.sleep(_POLL_SECONDS)
+        raise Misconfigured(f"the embedded PostgreSQL is still not ready: {last_words(self.cluster, begin)}")
+
+    async def _stop(self) -> None:
+        for request in (signal.SIGINT, signal.SIGQUIT):  # a fast shutdown, then an immediate one
+            asked = None
+            for _ in _ticks(_STOP_SECONDS):
+                if not _is_alive(self.cluster):
+                    return
+                pid = postmaster_pid(self.cluster)
+                if pid is not None and pid != asked:
+                    asked = pid
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, request)
+                await asyncio.sleep(_POLL_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _gate(self) -> AsyncIterator[None]:
+        with _opened(self.cluster.gate) as gate:
+            for _ in _ticks(_GATE_SECONDS):
+                if _lock(gate, fcntl.LOCK_EX):
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                raise Misconfigured(f"{self.cluster.gate}: another process has been at it for too long")
+            yield
+
+
+def postmaster_pid(cluster: Cluster) -> int | None:
+    """The server's first process, if it lives and really is this cluster's: it works in the data folder."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int(_postmaster_lines(cluster)[0])
+        if os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), cluster.data.stat()):
+            return pid
+    return None
+
+
+def _postmaster_lines(cluster: Cluster) -> list[str]:
+    try:
+        return [line.strip() for line in cluster.postmaster.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def _remove_empty(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(folder).rmdir()
+
+
+def _is_alive(cluster: Cluster) -> bool:
+    with _opened(cluster.alive) as descriptor:
+        return not _lock(descriptor, fcntl.LOCK_EX)
+
+
+async def _ensure_database(url: str) -> None:
+    conn = await _first_connection(url)
+    try:
+        if not await conn.fetchval("select true from pg_database where datname = $1", DATABASE):
+            await conn.execute(f"create database {DATABASE}")
+    finally:
+        await conn.close()
+
+
+async def _first_connection(url: str) -> asyncpg.Connection:
+    """A server that is picking itself up after a crash of a part refuses at first."""
+    for _ in _ticks(_FADE_SECONDS):
+        try:
+            return await asyncpg.connect(url, timeout=_FADE_SECONDS)
+        except (asyncpg.CannotConnectNowError, ConnectionError):
+            await asyncio.sleep(_POLL_SECONDS)
+    return await asyncpg.connect(url, timeout=_FADE_SECONDS)
+
+
+def _url(folder: str, database: str) -> str:
+    return f"postgresql://{SUPERUSER}@/{database}?host={quote(folder, safe='/')}"
+
+
+def _ticks(seconds: float) -> range:
+    return range(int(seconds / _POLL_SECONDS))
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = _open(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""LISTEN that survives reconnects, and says so when something may have been missed."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+
+from tokenharbor.db.errors import is_away
+from tokenharbor.db.pool import Link, Options
+
+_HEARTBEAT_SECONDS = 20
+_MOST_WAITING = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Somebody said NOTIFY."""
+
+    channel: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class MayHaveMissed:
+    """The connection is new (the first one too): load everything again."""
+
+
+class Listener:
+    """Notices of some channels, one after the other, for as long as the `async with` lasts.
+
+    The first item, and the first after every reconnect, is a MayHaveMissed: what is loaded after it has come
+    is never older than what will be noticed. If its user falls far behind, the waiting notices become one too.
+    """
+
+    def __init__(
+        self, options: Options, channels: Sequence[str], *, heartbeat_seconds: float = _HEARTBEAT_SECONDS
+    ) -> None:
+        self._channels = channels
+        self._heartbeat_seconds = heartbeat_seconds
+        self._link = Link(options, self._subscribe)
+        self._waiting: deque[Notice | MayHaveMissed] = deque()
+        self._arrived = asyncio.Event()
+        self._heart: asyncio.Task[None]
+
+    async def __aenter__(self) -> Self:
+        await self._link.__aenter__()
+        self._heart = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._heart.cancel()
+        await asyncio.gather(self._heart, return_exceptions=True)
+        await self._link.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Notice | MayHaveMissed:
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    async def _subscribe(self, connection: asyncpg.Connection) -> None:
+        for channel in self._channels:
+            await connection.add_listener(channel, self._hear)
+        self._put(MayHaveMissed())
+
+    def _hear(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
+        self._put(Notice(channel, payload))
+
+    def _put(self, news: Notice | MayHaveMissed) -> None:
+        if isinstance(news, MayHaveMissed) or len(self._waiting) >= _MOST_WAITING:
+            self._waiting.clear()
+            news = MayHaveMissed()
+        self._waiting.append(news)
+        self._arrived.set()
+
+    async def _beat(self) -> None:
+        """A connection on which nothing is ever asked would not notice that its peer is gone."""
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            if self._link.is_up:
+                await self._check(self._link.connection)
+
+    async def _check(self, connection: asyncpg.Connection) -> None:
+        try:
+            await connection.execute("select 1", timeout=self._heartbeat_seconds)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            connection.terminate()

@@ -1,0 +1,91 @@
+"""Partitions by time: made ahead, for tables that are partitioned by a UUIDv7's own time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import asyncpg
+
+from tokenharbor.kernel.ids import UUID
+
+_LOCK = 0x70617274  # "part"
+_BEHIND = timedelta(days=1)  # a gateway whose clock is slow, a request that began before midnight
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioned:
+    """A table that is `PARTITION BY RANGE (id)`, where `id` is a UUIDv7.
+
+    `settings` and `guards` are put on each partition, because PostgreSQL does not hand them down: storage
+    parameters, and triggers for whole statements ({partition} stands for its name).
+    """
+
+    table: str
+    period: Literal["day", "month"]
+    ahead: timedelta
+    settings: str = ""
+    guards: str = ""
+
+
+PARTITIONED = (
+    Partitioned("request", "day", ahead=timedelta(days=7)),
+    Partitioned(
+        "entry",
+        "month",
+        ahead=timedelta(days=32),
+        guards="create trigger entry_kept before truncate on {partition} for each statement "
+        "execute function refuse_change()",
+    ),
+)
+"""Every partitioned table of the house."""
+
+
+async def ensure_partitions(conn: asyncpg.Connection, at: datetime) -> list[str]:
+    """Make what is missing of yesterday's partition to those of the days ahead of `at`; their names.
+
+    Call it at the start and at least daily. No statement waits behind it: a partition is made apart and then
+    attached, and what is there is left alone.
+    """
+    made = []
+    async with conn.transaction():
+        await conn.execute("select pg_advisory_xact_lock($1)", _LOCK)
+        for kind in PARTITIONED:
+            for begin, end in _periods(kind, at):
+                name = _name(kind, begin)
+                if await conn.fetchval("select to_regclass($1)", name) is None:
+                    await conn.execute(_creation(kind, name, begin, end))
+                    made.append(name)
+    return made
+
+
+def lowest_id(at: datetime) -> UUID:
+    """The lowest UUIDv7 of a moment: where a partition begins."""
+    return UUID(int=(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) << 80)
+
+
+def _creation(kind: Partitioned, name: str, begin: datetime, end: datetime) -> str:
+    settings = f" with ({kind.settings})" if kind.settings else ""
+    return f"""
+        create table {name} (like {kind.table} including all){settings};
+        alter table {kind.table} attach partition {name}
+            for values from ('{lowest_id(begin)}') to ('{lowest_id(end)}');
+        {kind.guards.format(partition=name)};
+    """
+
+
+def _name(kind: Partitioned, begin: datetime) -> str:
+    return f"{kind.table}_{begin:%Y%m%d}" if kind.period == "day" else f"{kind.table}_{begin:%Y%m}"
+
+
+def _periods(kind: Partitioned, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    begin = _start(kind, at.astimezone(UTC) - _BEHIND)
+    while begin <= at + kind.ahead:
+        end = _start(kind, begin + timedelta(days=1 if kind.period == "day" else 31))
+        yield begin, end
+        begin = end
+
+
+def _start(kind: Partitioned, moment: datetime) -> datetime:
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if kind.period == "day" else midnight.replace(day=1)

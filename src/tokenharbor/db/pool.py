@@ -1,0 +1,171 @@
+"""Connections to PostgreSQL: one, a pool, and one that comes back."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+import structlog
+
+from tokenharbor.db.errors import opening
+from tokenharbor.kernel.errors import BooksAway, Misconfigured
+
+OLDEST = 15
+"""The oldest major version of PostgreSQL that we are tested with."""
+
+_CONNECT_SECONDS = 5
+_GRACE_SECONDS = 1  # after which a server that should have cancelled a statement counts as silent
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2)
+_JSONB_VERSION = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to connect; the timeouts are the server's own, in milliseconds."""
+
+    url: str
+    application: str = "tokenharbor"
+    statement_timeout_ms: int = 5_000
+    lock_timeout_ms: int = 2_000
+
+
+async def connect(options: Options) -> asyncpg.Connection:
+    """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
+
+    Raises Misconfigured where the URL, the login or the version is wrong, BooksAway where nobody answers.
+    """
+    with opening():
+        conn = await asyncpg.connect(**_arguments(options))
+        try:
+            await _greet(conn)
+        except BaseException:
+            conn.terminate()
+            raise
+    return conn
+
+
+async def open_pool(options: Options, *, size: int = 4) -> asyncpg.Pool:
+    """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
+    with opening():
+        return await asyncpg.create_pool(min_size=1, max_size=size, init=_greet, **_arguments(options))
+
+
+def _arguments(options: Options) -> dict[str, Any]:
+    return {
+        "dsn": options.url,
+        "timeout": _CONNECT_SECONDS,
+        "command_timeout": options.statement_timeout_ms / 1000 + _GRACE_SECONDS,
+        "server_settings": {
+            "application_name": options.application,
+            "statement_timeout": str(options.statement_timeout_ms),
+            "lock_timeout": str(options.lock_timeout_ms),
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    }
+
+
+async def _greet(conn: asyncpg.Connection) -> None:
+    version = conn.get_server_version()
+    if version.major < OLDEST:
+        raise Misconfigured(
+            f"database.url: PostgreSQL {version.major}.{version.minor} is too old; {OLDEST} or newer is needed"
+        )
+    await conn.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_write_jsonb, decoder=_read_jsonb)
+    await conn.set_type_codec("json", schema="pg_catalog", format="binary", encoder=bytes, decoder=bytes)
+
+
+def _write_jsonb(value: bytes) -> bytes:
+    return _JSONB_VERSION + value
+
+
+def _read_jsonb(value: bytes) -> bytes:
+    return value[1:]
+
+
+class Link:
+    """One connection that is made again whenever it is lost, for as long as the `async with` lasts.
+
+    `greet` is awaited with each new connection before anybody else gets it. Entering raises as `connect` does;
+    later failures to connect are tried again with growing pauses.
+    """
+
+    def __init__(self, options: Options, greet: Callable[[asyncpg.Connection], Awaitable[None]] | None = None) -> None:
+        self._options = options
+        self._greet = greet
+        self._log = structlog.get_logger()
+        self._lost = asyncio.Event()
+        self._connection: asyncpg.Connection | None = None
+        self._keeper: asyncio.Task[None]
+
+    @property
+    def connection(self) -> asyncpg.Connection:
+        """The connection as it is now, for one user at a time. Raises BooksAway while there is none."""
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            raise BooksAway("the database is away")
+        return connection
+
+    @property
+    def is_up(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed()
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._connection is not None:
+            await _part_from(self._connection)
+
+    async def _open(self) -> None:
+        connection = await connect(self._options)
+        self._lost.clear()
+        connection.add_termination_listener(self._lose)
+        try:
+            with opening():
+                if self._greet is not None:
+                    await self._greet(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connection = connection
+
+    def _lose(self, _connection: asyncpg.Connection) -> None:
+        self._lost.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._lost.wait()
+            if self.is_up:  # what was lost is an earlier one
+                self._lost.clear()
+                continue
+            self._connection = None
+            self._log.warning("database_lost", application=self._options.application)
+            await self._reopen()
+            self._log.info("database_found_again", application=self._options.application)
+
+    async def _reopen(self) -> None:
+        for pause in itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1])):
+            try:
+                return await self._open()
+            except (BooksAway, Misconfigured) as error:
+                self._log.warning("database_away", reason=str(error), again_in_s=pause)
+            await asyncio.sleep(pause)
+        return None
+
+
+async def _part_from(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=_GRACE_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it is away, or still busy
+        connection.terminate()

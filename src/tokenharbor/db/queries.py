@@ -1,0 +1,49 @@
+"""Named queries: SQL in a `.sql` file beside its store, read into a dataclass that says which there are.
+
+    -- name: place_holds
+    -- Holds what fits, in order, and says which did.
+    SELECT * FROM place_holds($1, $2)
+
+A query goes from its name to the next; its comment is a sentence for whoever reads `pg_stat_activity` or the file.
+"""  # fmt: skip
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, ClassVar, Protocol, TypeVar
+
+_NAME = re.compile(r"^-- name: *(.*?) *$", re.MULTILINE)
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Shape = TypeVar("Shape", bound=_Dataclass)
+
+
+def read_queries(shape: type[Shape], package: str, file: str = "queries.sql") -> Shape:
+    """The queries of a package's file; `shape` is a dataclass with one `str` field for each.
+
+    Raises ValueError where file and shape do not name the same, or a query has no comment or no SQL.
+    """
+    found = parse_queries(files(package).joinpath(file).read_text(encoding="utf-8"), f"{package}/{file}")
+    wanted = {field.name for field in dataclasses.fields(shape)}
+    if wanted != found.keys():
+        raise ValueError(f"{package}/{file} and {shape.__name__} differ: {sorted(wanted ^ found.keys())}")
+    return shape(**found)
+
+
+def parse_queries(text: str, where: str) -> Mapping[str, str]:
+    """Name → SQL, the comment left in."""
+    _, *parts = _NAME.split(text)
+    queries: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        sql = body.strip()
+        if not name.isidentifier() or name in queries:
+            raise ValueError(f"{where}: {name!r} is no name, or there twice")
+        if not re.match(r"-- \S.*\n(\s*--.*\n)*\s*[^\s-]", sql):
+            raise ValueError(f"{where}: {name} needs a sentence that says what it does, then SQL")
+        queries[name] = sql
+    return queries
