@@ -71,7 +71,10 @@ def test_no_preference_ever_leads_outside_the_boundaries(
     candidates = [candidate(name, region=home) for name, home in zip(NAMES, homes, strict=True)]
     rules = Boundaries(only=only, ignore=ignore, region=region, order=tuple(order))
     route = plan(
-        *candidates, key=KeyRules(denied=denied), rules=rules, cooling=frozenset(f"{name}/m" for name in cooling)
+        *candidates,
+        key=KeyRules(denied=denied),
+        rules=rules,
+        cooling=frozenset(f"{name}/m:openai_chat" for name in cooling),
     )
     for name, home in zip(NAMES, homes, strict=True):
         inside = (not only or name in only) and name not in ignore | denied and (region is None or home == region)
@@ -80,16 +83,16 @@ def test_no_preference_ever_leads_outside_the_boundaries(
 
 
 def test_the_callers_order_comes_first_then_health_then_price() -> None:
-    route = plan(*map(candidate, NAMES), rules=Boundaries(order=("gamma",)), cooling=frozenset({"alpha/m"}))
+    route = plan(*map(candidate, NAMES), rules=Boundaries(order=("gamma",)), cooling=frozenset({"alpha/m:openai_chat"}))
     assert names(route) == ["gamma", "beta", "delta", "alpha"]
 
 
 def test_a_lone_endpoint_is_tried_even_while_it_cools() -> None:
-    assert names(plan(candidate("alpha"), cooling=frozenset({"alpha/m"}))) == ["alpha"]
+    assert names(plan(candidate("alpha"), cooling=frozenset({"alpha/m:openai_chat"}))) == ["alpha"]
 
 
 def test_sorting_by_latency_prefers_the_quick() -> None:
-    latency = {"alpha/m": 900.0, "beta/m": 100.0, "gamma/m": 500.0, "delta/m": 50.0}
+    latency = {"alpha/m:openai_chat": 900.0, "beta/m:openai_chat": 100.0, "gamma/m:openai_chat": 500.0, "delta/m:openai_chat": 50.0}
     route = plan(*map(candidate, NAMES), rules=Boundaries(by_latency=True), latency_ms=latency)
     assert names(route) == ["delta", "beta", "gamma", "alpha"]
 

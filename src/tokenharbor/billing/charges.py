@@ -1,0 +1,154 @@
+"""Charges: what a request is billed at its end, settled or released exactly once whatever happened to the client."""
+
+from typing import Protocol
+
+import msgspec
+
+from tokenharbor.billing.detail import Detail, Status, UsageSource, write_detail
+from tokenharbor.billing.meter import Meter, State
+from tokenharbor.kernel.errors import BooksError, Unavailable
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.types import Record, Release, Settled, Settlement
+
+BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than vendors count for common text
+_SALT_BYTES = 16
+
+
+class Settles(Protocol):
+    """Whatever settles and releases: the books, with many requests gathered into one call. Both go through even
+    if nobody waits for them any more.
+    """
+
+    async def settle(self, settlement: Settlement) -> Settled: ...
+
+    async def release(self, release: Release) -> None: ...
+
+    def settle_soon(self, settlement: Settlement) -> None: ...
+
+    def release_soon(self, release: Release) -> None: ...
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """The usage that is billed, and whose count it is."""
+
+    usage: Usage
+    source: UsageSource
+
+
+def count(meter: Meter) -> Counted:
+    """The vendor's usage if it is whole, else our own count of what was delivered, never raised later."""
+    if meter.usage is not None:
+        return Counted(meter.usage, "vendor")
+    output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
+    if meter.input_usage is not None:
+        return Counted(msgspec.structs.replace(meter.input_usage, output=output, reasoning=0), "estimated")
+    return Counted(Usage(input=-(-meter.size_bytes // BYTES_PER_OUTPUT_TOKEN), output=output), "estimated")
+
+
+class Settler:
+    """Turns meters into settlements and releases."""
+
+    def __init__(self, books: Settles, world: World) -> None:
+        self._books = books
+        self._world = world
+
+    async def settle(self, meter: Meter) -> Usd:
+        """Bill a complete answer; returns the charge once it is durable. Raises Unavailable."""
+        settlement = self._settlement(meter, "complete")
+        meter.state = State.SETTLING
+        try:
+            settled = await self._books.settle(settlement)
+        except BooksError as error:
+            self._books.release_soon(self._release(meter))
+            meter.state = State.CLOSED
+            raise Unavailable("The books cannot be reached, so the answer was not completed or billed.") from error
+        meter.state = State.CLOSED
+        return settled.charge
+
+    async def give_back(self, meter: Meter) -> None:
+        """Release what is held before the caller hears of the failure; if the books are away, once they return."""
+        if meter.state is not State.HELD or (meter.delivered_bytes and meter.bill_broken):
+            return self.abandon(meter)
+        meter.state = State.CLOSED
+        release = self._release(meter)
+        try:
+            await self._books.release(release)
+        except BooksError:
+            self._books.release_soon(release)
+
+    def abandon(self, meter: Meter) -> None:
+        """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
+        Synchronous, and nothing for a request that holds nothing, so that a cancelled request cannot miss it.
+        """
+        if meter.state not in (State.ASKED, State.HELD):
+            return
+        meter.state = State.CLOSED
+        if meter.delivered_bytes and (meter.bill_broken or not meter.refusal):
+            self._books.settle_soon(self._settlement(meter, "failed" if meter.refusal else "hung_up"))
+        else:
+            self._books.release_soon(self._release(meter))
+
+    def _settlement(self, meter: Meter, status: Status) -> Settlement:
+        offer = meter.offer
+        assert offer is not None, "only a request that an endpoint serves is settled"  # noqa: S101
+        counted = count(meter)
+        charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
+        return Settlement(
+            self._record(meter, status, counted),
+            charge.total,
+            charge.fee,
+            charge.vendor_cost,
+            offer.rates.price.version,
+            self._world.clock.now(),
+        )
+
+    def _release(self, meter: Meter) -> Release:
+        return Release(self._record(meter, "failed", None), ZERO, self._world.clock.now())
+
+    def _record(self, meter: Meter, status: Status, counted: Counted | None) -> Record:
+        now = self._world.clock.monotonic()
+        meter.status = status
+        offer = meter.offer
+        provider = offer.endpoint.provider.name if offer else ""
+        terms = offer.rates.terms if offer else None
+        detail = Detail(
+            asked=meter.asked,
+            model=meter.model,
+            dialect=meter.dialect,
+            status=status,
+            started_at=meter.started_at,
+            total_ms=int((now - meter.started) * 1000),
+            first_ms=None if meter.first_at is None else int((meter.first_at - meter.started) * 1000),
+            provider=provider,
+            upstream_model=offer.endpoint.upstream_model if offer else "",
+            upstream_id=meter.upstream_id,
+            stream=meter.stream,
+            usage=counted.usage if counted else None,
+            usage_source=counted.source if counted else "none",
+            quarantined=meter.quarantined,
+            delivered_bytes=meter.delivered_bytes if counted and counted.source == "estimated" else None,
+            attempts=tuple(meter.attempts),
+            refusal=meter.refusal,
+            client_request_id=meter.client_request_id,
+            max_output_capped=meter.capped,
+            hold=meter.hold,
+            price_version=offer.rates.price.version.hex() if offer else "",
+            markup_bp=terms.markup_bp if terms else 0,
+            discount_bp=terms.discount_bp if terms else 0,
+            fee_bp=terms.fee_bp if terms else 0,
+        )
+        salt = self._world.entropy.bytes(_SALT_BYTES)
+        return Record(
+            meter.request_id,
+            meter.account_id,
+            meter.key_id,
+            meter.model,
+            provider,
+            status,
+            write_detail(detail),
+            salt,
+            meter.edition,
+            region=offer.endpoint.region or "" if offer else "",
+        )

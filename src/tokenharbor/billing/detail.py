@@ -1,0 +1,63 @@
+"""The detail of a request: what its receipt tells beside the money. No content, no digest of content."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+
+UsageSource = Literal["vendor", "estimated", "none"]
+Status = Literal["complete", "hung_up", "failed", "refused"]
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One endpoint tried. `outcome` is `ok` or the kind of failure."""
+
+    provider: str
+    upstream_model: str
+    outcome: str
+    ms: int
+    status: int | None = None
+
+
+class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """As frozen at settlement. Amounts in nano-USD, times in ms, rates in basis points."""
+
+    asked: str
+    model: str
+    dialect: str
+    status: Status
+    started_at: datetime
+    total_ms: int
+    first_ms: int | None = None
+    provider: str = ""
+    upstream_model: str = ""
+    upstream_id: str = ""
+    stream: bool = False
+    usage: Usage | None = None
+    usage_source: UsageSource = "none"
+    quarantined: bool = False
+    delivered_bytes: int | None = None  # of text, where the usage is our own count
+    attempts: tuple[Attempt, ...] = ()
+    cache: str = "none"
+    refusal: str = ""
+    client_request_id: str = ""
+    max_output_capped: int | None = None
+    hold: int = 0
+    price_version: str = ""
+    markup_bp: int = 0
+    discount_bp: int = 0
+    fee_bp: int = 0
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Detail)
+
+
+def write_detail(detail: Detail) -> bytes:
+    return _ENCODER.encode(detail)
+
+
+def read_detail(text: bytes | str) -> Detail:
+    return _DECODER.decode(text)

@@ -1,0 +1,82 @@
+"""Holds: a request's reservation in the books, capped where the caller left the maximum open."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tokenharbor.billing.meter import Meter, State
+from tokenharbor.billing.quote import Offer, Quote, Wallet, cap
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.types import Hold, Placed, Refused, Why
+from tokenharbor.wire.request import Request
+
+
+class Places(Protocol):
+    """Whatever places one hold: the books, with many requests' holds gathered into one call. A caller that is
+    cancelled while it waits leaves no hold behind.
+    """
+
+    async def place(self, hold: Hold) -> Placed | Refused: ...
+
+
+class Holds:
+    """Places holds and says in words why one does not fit."""
+
+    def __init__(self, books: Places, world: World) -> None:
+        self._books = books
+        self._world = world
+
+    async def place(
+        self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
+    ) -> None:
+        """Hold the quote, or a capped one. Raises InsufficientQuota, Unavailable."""
+        outcome = await self._try(meter, whole)
+        if isinstance(outcome, Placed):
+            return
+        smaller = None
+        if outcome.why in (Why.BALANCE, Why.QUOTA, Why.DAILY, Why.MONTHLY):
+            left = outcome.available if outcome.why is Why.BALANCE else min(outcome.available, outcome.limit_left)
+            smaller = cap(request, offers, whole, policy, Wallet(Usd(left), meter.started_at))
+        if smaller is None:
+            raise _refusal(outcome, whole.amount)
+        outcome = await self._try(meter, smaller)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome, smaller.amount)
+        meter.capped = smaller.capped
+
+    async def _try(self, meter: Meter, quote: Quote) -> Placed | Refused:
+        hold = Hold(meter.request_id, meter.account_id, meter.key_id, quote.amount, self._world.clock.now())
+        meter.state = State.ASKED
+        try:
+            outcome = await self._books.place(hold)
+        except BooksError as error:
+            raise Unavailable("The books cannot be reached. Nothing was billed; try again shortly.") from error
+        if isinstance(outcome, Placed):
+            meter.held(quote.amount)
+        else:
+            meter.state = State.OPEN
+        return outcome
+
+
+_LIMITS = {
+    Why.QUOTA: "the key's quota",
+    Why.DAILY: "the key's daily budget",
+    Why.MONTHLY: "the key's monthly budget",
+}
+
+
+def _refusal(outcome: Refused, needed: Usd) -> InsufficientQuota:
+    state = f"balance ${outcome.available}, held ${outcome.held}, needed ${needed}"
+    if outcome.why is Why.DEBT:
+        return InsufficientQuota(f"The account owes a debt and is frozen until a top-up covers it: {state}.")
+    if outcome.why in _LIMITS:
+        limit = _LIMITS[outcome.why]
+        return InsufficientQuota(
+            f"The request may cost more than {limit} still allows: ${outcome.limit_left} left; {state}. "
+            "Raise the limit, or set a smaller max_tokens."
+        )
+    return InsufficientQuota(
+        f"The request may cost more than the balance covers: {state}. Top up, or set a smaller max_tokens."
+    )

@@ -1,0 +1,87 @@
+"""The quote: an upper bound of what a request can cost on any endpoint of its route; and the cap that makes it fit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from tokenharbor.catalog.pricing import BP, Bound, Rates
+from tokenharbor.catalog.types import Endpoint, Model
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.money import Usd, round_down
+from tokenharbor.wire.request import Request
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """An endpoint as it is sold: its price with this edition's terms."""
+
+    endpoint: Endpoint
+    rates: Rates
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """`amount` covers a request within `bound` on every endpoint of the route. `capped` is set if the gateway, not
+    the caller, set the maximum.
+    """
+
+    amount: Usd
+    bound: Bound
+    capped: int | None = None
+
+
+class Wallet(msgspec.Struct, frozen=True):
+    """What may be spent, and the time whose prices count."""
+
+    available: Usd
+    at: datetime
+
+
+def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime) -> Quote:
+    """The bound for a request as it stands, at the prices of `at`. Raises InvalidRequest for what has no price."""
+    each = model.max_output if request.max_output is None else request.max_output
+    bound = Bound(
+        input=input_bound(request, model),
+        output=each * request.choices,
+        cache_writes=request.cache_writes,
+        images=request.size.images > 0,
+        audio=request.size.audios > 0,
+        web_searches=request.web_search_uses,
+    )
+    if bound.web_searches:
+        _refuse_unpriced_search(offers)
+    return Quote(max([offer.rates.upper_bound(bound, at) for offer in offers]), bound)
+
+
+def input_bound(request: Request, model: Model) -> int:
+    """The most tokens the input can be: from bytes and media, never more than the context. Files count in full."""
+    size = request.size
+    if size.files or size.audios:
+        return model.context
+    tokens = size.text_bytes // model.bytes_per_token + 1 + size.images * model.image_tokens
+    return min(tokens, model.context)
+
+
+def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Wallet) -> Quote | None:
+    """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
+    of its own or less than the edition's least would be left.
+    """
+    if request.max_output is not None:
+        return None
+    budget = round_down(wallet.available * policy.cap_share_bp, BP)
+    fits = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices
+    if fits < policy.cap_min_tokens:
+        return None
+    bound = msgspec.structs.replace(whole.bound, output=fits * request.choices)
+    amount = max([offer.rates.upper_bound(bound, wallet.at) for offer in offers])
+    return Quote(amount, bound, capped=fits)
+
+
+def _refuse_unpriced_search(offers: Sequence[Offer]) -> None:
+    for offer in offers:
+        if "web_searches" not in offer.rates.priced:
+            raise InvalidRequest(
+                f"{offer.endpoint.provider.name} has no published price for web searches of this model, so they "
+                "cannot be sold. Leave the tool out, or exclude that provider.",
+                param="tools",
+            )

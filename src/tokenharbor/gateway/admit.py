@@ -1,0 +1,95 @@
+"""Admission: from a presented key to the caller, and from the caller's and the request's rules to boundaries."""
+
+from collections.abc import Awaitable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+from tokenharbor.catalog.types import Found
+from tokenharbor.identity.caller import Caller
+from tokenharbor.identity.keys import allows_ip
+from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules, retention_days
+from tokenharbor.wire.request import MaxPrice, ProviderRules
+
+_MISSING = "No API key. Send one as Authorization: Bearer, x-api-key or x-goog-api-key."
+PICO_PER_USD_A_MILLION = 1_000_000
+
+
+class Ring(Protocol):
+    """The keys in force."""
+
+    def find(self, presented: bytes) -> Caller | None: ...
+
+    def look_up(self, presented: bytes) -> Awaitable[Caller]: ...
+
+
+async def admit(ring: Ring, key: bytes | None, peer: str, now: datetime) -> Caller:
+    """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
+    if not key:
+        raise InvalidApiKey(_MISSING)
+    caller = ring.find(key) or await ring.look_up(key)
+    if caller.expires_at is not None and caller.expires_at <= now:
+        raise InvalidApiKey("This API key has expired. Make a new one.")
+    if caller.networks and not allows_ip(caller, peer):
+        raise PermissionDenied("This API key may not be used from this address.")
+    return caller
+
+
+def allow_model(caller: Caller, model: str) -> None:
+    if caller.models and model not in caller.models:
+        raise PermissionDenied(f"This API key may not use {model}. It may use: {', '.join(sorted(caller.models))}.")
+
+
+def key_rules(caller: Caller) -> KeyRules:
+    if not caller.providers and not caller.denied_providers:
+        return NO_KEY_RULES
+    return KeyRules(caller.providers, caller.denied_providers)
+
+
+def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found: Found) -> Boundaries:
+    """What the request allows. Rules come from the body or the header, not both; a pinned provider is the only one."""
+    if rules is not None and header is not None:
+        raise InvalidRequest(
+            "Give provider rules in the body or in x-tokenharbor-provider, not in both.", param="provider"
+        )
+    rules = rules or header
+    if rules is None:
+        return NO_BOUNDARIES if found.provider is None else Boundaries(only=frozenset((found.provider,)))
+    only = frozenset(rules.only)
+    if found.provider is not None:
+        only = only & {found.provider} if only else frozenset((found.provider,))
+        if not only:
+            raise InvalidRequest(f"The model pins {found.provider}, which provider.only leaves out.", param="provider")
+    prices = rules.max_price or MaxPrice()
+    return Boundaries(
+        only=only,
+        ignore=frozenset(rules.ignore),
+        region=rules.region,
+        retention=_retention(rules.retention),
+        max_input_pico=_pico(prices.input, "provider.max_price.input"),
+        max_output_pico=_pico(prices.output, "provider.max_price.output"),
+        order=rules.order,
+        by_latency=rules.sort == "latency",
+    )
+
+
+def _retention(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            retention_days(text)
+        except ValueError as error:
+            raise InvalidRequest(str(error), param="provider.retention") from None
+    return text
+
+
+def _pico(text: str | None, param: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price < 0 or price > PICO_PER_USD_A_MILLION:
+        raise InvalidRequest(f'{param} is USD per 1M tokens as a decimal string, such as "2.50".', param=param)
+    return int(price * PICO_PER_USD_A_MILLION)

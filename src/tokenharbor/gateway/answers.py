@@ -1,0 +1,67 @@
+"""Answers' heads and refusals: the headers that every answer carries."""
+
+from tokenharbor.gateway.call import Call
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.money import ZERO, Usd
+
+EXPOSED = (
+    "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
+    "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, retry-after, x-should-retry"
+)
+_CORS = f"access-control-allow-origin: *\r\naccess-control-expose-headers: {EXPOSED}\r\n"
+_JSON = b"content-type: application/json\r\n" + _CORS.encode()
+_SSE = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+    + _CORS.encode()
+)
+CORS_PREFLIGHT = (
+    b"access-control-allow-origin: *\r\n"
+    b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
+    b"access-control-allow-headers: *, authorization\r\n"
+    b"access-control-max-age: 86400\r\n"
+)
+
+
+def _ids(request_id: str) -> str:
+    return f"x-request-id: {request_id}\r\nrequest-id: {request_id}\r\n"  # Anthropic's clients read the second
+
+
+def whole_head(call: Call, lines: bytes, cost: Usd) -> bytes:
+    """The head of a complete answer; `lines` name the model and provider that served."""
+    meter = call.meter
+    own = (
+        f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
+        f"x-tokenharbor-cost-usd: {cost}\r\n"
+    )
+    return _JSON + lines + (own + _capped(call)).encode("ascii")
+
+
+def stream_head(call: Call, lines: bytes) -> bytes:
+    own = f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
+    return _SSE + lines + (own + _capped(call)).encode("ascii")
+
+
+def refusal_head(call: Call, refusal: Refusal) -> bytes:
+    """Route headers only where a provider was asked."""
+    own = _ids(call.request_id)
+    if refusal.retry_after is not None:
+        own += f"retry-after: {refusal.retry_after}\r\n"
+    if refusal.should_retry is not None:
+        own += f"x-should-retry: {'true' if refusal.should_retry else 'false'}\r\n"
+    attempts = call.meter.attempts
+    if attempts:
+        own += (
+            f"x-tokenharbor-model: {call.meter.model}\r\nx-tokenharbor-provider: {attempts[-1].provider}\r\n"
+            f"x-tokenharbor-attempts: {len(attempts)}\r\nx-tokenharbor-cache: none\r\n"
+            f"x-tokenharbor-cost-usd: {ZERO}\r\n"
+        )
+    return _JSON + own.encode("ascii", "replace")
+
+
+def json_head(request_id: str | None = None) -> bytes:
+    return _JSON + (_ids(request_id).encode("ascii") if request_id else b"")
+
+
+def _capped(call: Call) -> str:
+    capped = call.meter.capped
+    return "" if capped is None else f"x-tokenharbor-max-tokens: {capped}\r\n"

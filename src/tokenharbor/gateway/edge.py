@@ -1,0 +1,63 @@
+"""What is not the data plane: health, readiness, metrics, the front page, and the way to the console's process."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.page import render_page
+from tokenharbor.gateway.shop import Shop
+from tokenharbor.http.exchange import Exchange
+
+_TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
+_METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n"
+_PAGE = (
+    b"content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+    b"content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\nreferrer-policy: no-referrer\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`ready` says whether the books can be reached. `console` passes an exchange on to the console's process; None
+    where none runs.
+    """
+
+    shop: Shop
+    metrics: Metrics
+    ready: Callable[[], bool]
+    metrics_token: str | None
+    console: Callable[[Exchange], Awaitable[None]] | None
+
+    async def serve(self, exchange: Exchange) -> None:
+        path = exchange.path
+        if path == "/healthz":
+            exchange.respond(200, _TEXT, b"ok\n")
+        elif path == "/readyz":
+            ready = self.ready()
+            exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"the database is away\n")
+        elif path == "/metrics":
+            self._metrics(exchange)
+        elif self.console is not None:
+            await self.console(exchange)
+        elif path == "/" and exchange.method in ("GET", "HEAD"):
+            host = exchange.header(b"host") or b"127.0.0.1:8080"
+            exchange.respond(200, _PAGE, render_page(self.shop.current, host.decode("latin-1")))
+        else:
+            exchange.respond(404, _TEXT, b"Nothing is served here. Start at /.\n")
+
+    def _metrics(self, exchange: Exchange) -> None:
+        if self._may_see_metrics(exchange):
+            exchange.respond(200, _METRICS, self.metrics.text())
+        else:
+            exchange.respond(403, _TEXT, b"Metrics are for loopback, or for a Bearer of server.metrics_token.\n")
+
+    def _may_see_metrics(self, exchange: Exchange) -> bool:
+        if self.metrics_token is not None:
+            presented = exchange.header(b"authorization") or b""
+            return hmac.compare_digest(presented, b"Bearer " + self.metrics_token.encode())
+        try:
+            return ip_address(exchange.peer).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,65 @@
+"""What this process has done, counted; written out for Prometheus. Labels are only canonical names."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tokenharbor.billing.meter import Meter
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.routing.health import Health
+
+_NANO = 1_000_000_000
+
+
+class Metrics(Collector):
+    """Plain counters on the hot path; families are built when they are read."""
+
+    def __init__(self, clock: Clock, health: Health) -> None:
+        self._clock = clock
+        self._health = health
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._estimate_misses: Counter[str] = Counter()
+
+    def note(self, meter: Meter) -> None:
+        """A request has ended, whatever its end."""
+        offer = meter.offer
+        provider = offer.endpoint.provider.name if offer else ""
+        self._requests[meter.model, provider, meter.status] += 1
+        if offer is not None:
+            self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]
+        if meter.status != "complete" or len(meter.attempts) > 1:
+            for attempt in meter.attempts:
+                if attempt.outcome != "ok":
+                    self._failures[attempt.provider, attempt.outcome] += 1
+
+    def text(self) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "tokenharbor_requests", "Requests ended.", labels=("model", "provider", "status")
+        )
+        for labels, count in self._requests.items():
+            requests.add_metric(labels, count)
+        yield requests
+        seconds = CounterMetricFamily("tokenharbor_request_seconds", "Time of requests served.", labels=("model",))
+        for model, total in self._seconds.items():
+            seconds.add_metric((model,), total)
+        yield seconds
+        failures = CounterMetricFamily(
+            "tokenharbor_upstream_failures", "Attempts that failed.", labels=("provider", "kind")
+        )
+        for kinds, count in self._failures.items():
+            failures.add_metric(kinds, count)
+        yield failures
+        cooling = GaugeMetricFamily("tokenharbor_endpoint_cooling", "Endpoints that wait.", labels=("endpoint",))
+        for endpoint in sorted(self._health.cooling()):
+            cooling.add_metric((endpoint,), 1)
+        yield cooling

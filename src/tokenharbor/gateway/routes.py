@@ -1,0 +1,91 @@
+"""The paths of the data plane: which handler serves each, and how errors before any handler are said."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from tokenharbor.gateway.answers import CORS_PREFLIGHT, json_head, refusal_head
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.edge import Edge
+from tokenharbor.gateway.listing import Listing
+from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.serve import Gateway
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Dialect
+
+ANSWERS: Mapping[str, str] = {
+    "/v1/chat/completions": "openai_chat",
+    "/v1/messages": "anthropic_messages",
+}
+"""Paths that are served with an answer, and the dialect each is in."""
+
+_DEFAULT_DIALECT = "openai_chat"
+
+
+def dialect_of(path: str, *, anthropic: bool = False) -> Dialect:
+    """The dialect in which a path's errors are said; `anthropic` decides for paths that clients of both use."""
+    anthropic = anthropic or path.startswith("/v1/messages")
+    return WIRES[ANSWERS.get(path) or ("anthropic_messages" if anthropic else _DEFAULT_DIALECT)]
+
+
+class Routes:
+    """The handler of the server."""
+
+    def __init__(self, parts: Parts, edge: Edge) -> None:
+        self._world = parts.world
+        self._gateway = Gateway(parts)
+        self._edge = edge
+        listing = Listing(parts)
+        self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
+        self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
+            "/v1/models": listing.models,
+            "/v1/account/balance": listing.balance,
+            "/v1/requests": listing.receipts,
+        }
+        self._named: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {
+            "/v1/models/": listing.model,
+            "/v1/requests/": listing.receipt,
+        }
+
+    async def __call__(self, exchange: Exchange) -> None:
+        dialect = self._answers.get(exchange.path)
+        if dialect is not None and exchange.method == "POST":
+            await self._gateway.serve(exchange, dialect)
+        elif exchange.path.startswith(("/v1/", "/v1beta/")):
+            await self._read(exchange)
+        else:
+            await self._edge.serve(exchange)
+
+    async def _read(self, exchange: Exchange) -> None:
+        if exchange.method == "OPTIONS":
+            exchange.respond(204, CORS_PREFLIGHT, b"")
+            return
+        dialect = dialect_of(exchange.path, anthropic=exchange.header(b"anthropic-version") is not None)
+        call = Call(exchange, dialect, self._world)
+        try:
+            call.read_query()
+            await self._reading(exchange, call)
+        except Refusal as refusal:
+            body = call.dialect.write_refusal(refusal, call.request_id)
+            exchange.respond(refusal.status, refusal_head(call, refusal), body)
+
+    async def _reading(self, exchange: Exchange, call: Call) -> None:
+        path = exchange.path
+        reading = self._readings.get(path)
+        named = next((prefix for prefix in self._named if path.startswith(prefix)), None)
+        if reading is None and named is None:
+            if path in self._answers:
+                raise MethodNotAllowed(f"{path} takes POST.")
+            raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
+        if exchange.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"{path[:100]} takes GET.")
+        if reading is not None:
+            await reading(call)
+        elif named is not None:
+            await self._named[named](call, path[len(named) :])
+
+    def refuse(self, path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
+        """Status, header lines and body for what the server refuses before a handler runs."""
+        request_id = ids.show("req", self._world.ids.new())
+        return refusal.status, json_head(request_id), dialect_of(path).write_refusal(refusal, request_id)

@@ -1,0 +1,134 @@
+"""The life of a request: admit, read, plan, hold, open, relay, settle; on one screen, in `Gateway.serve`."""
+
+from tokenharbor.billing.detail import Attempt
+from tokenharbor.gateway.admit import admit
+from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.dry_run import answer_dry_run
+from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.planning import Planned, plan
+from tokenharbor.gateway.relay import relay
+from tokenharbor.gateway.snapshot import Sale
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.message import Disconnected
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.routing.plan import nobody
+from tokenharbor.routing.verdict import VERDICTS, Fault, refusal_of
+from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
+from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.request import Edit, Request
+
+
+class Gateway:
+    """Serves requests for answers, in any dialect."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def serve(self, exchange: Exchange, dialect: Dialect) -> None:
+        parts = self._parts
+        snapshot = parts.shop.current
+        call = Call(exchange, dialect, parts.world)
+        meter = call.meter
+        try:
+            call.read_query()
+            caller = await admit(parts.ring, call.key, exchange.peer, meter.started_at)
+            request = dialect.read_request(await exchange.read_body())
+            planned = plan(call, caller, request, snapshot, parts.health)
+            if call.dry_run:
+                return await answer_dry_run(call, caller, planned, parts.reads)
+            if not planned.sales:
+                raise nobody(planned.model.name, planned.route.dropped)
+            meter.bill_to(caller.account_id, caller.key_id, snapshot.policy)
+            await parts.holds.place(meter, request, planned.offers, snapshot.policy, planned.quote(meter.started_at))
+            if request.stream:
+                await self._stream(call, planned)
+            else:
+                await self._whole(call, planned)
+        except Refusal as refusal:
+            await self._refuse(call, refusal)
+        except Disconnected:
+            meter.status = "hung_up"
+        finally:
+            parts.settler.abandon(meter)
+            parts.metrics.note(meter)
+
+    async def _whole(self, call: Call, planned: Planned) -> None:
+        meter = call.meter
+        sale, whole = await self._open_first(call, planned)
+        assert isinstance(whole, Whole)  # noqa: S101  what a request that is no stream opens
+        meter.usage = whole.read.usage
+        meter.quarantined = whole.read.quarantined
+        meter.delivered_bytes = whole.read.text_bytes
+        charge = await self._parts.settler.settle(meter)
+        body = whole.body
+        if planned.request.include_cost:
+            body = call.dialect.price_answer(body, str(charge))
+        call.exchange.respond(200, whole_head(call, sale.lines, charge), body)
+
+    async def _stream(self, call: Call, planned: Planned) -> None:
+        sale, opened = await self._open_first(call, planned)
+        assert isinstance(opened, Opened)  # noqa: S101  what a stream opens
+        try:
+            call.exchange.start(200, stream_head(call, sale.lines))
+            await relay(opened, call, sale.offer.endpoint.provider.name)
+            charge = await self._parts.settler.settle(call.meter)
+            cost = str(charge) if planned.request.include_cost else None
+            call.exchange.end(opened.splicer.ending(cost))
+        finally:
+            opened.answer.close()
+
+    async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:
+        """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
+        faults: list[Fault] = []
+        for sale in planned.sales:
+            outcome = await self._attempt(call, planned.request, sale)
+            if not isinstance(outcome, Failure):
+                return sale, outcome
+            faults.append(Fault(sale.offer.endpoint.provider.name, outcome))
+            if not VERDICTS[outcome.kind].try_next:
+                break
+        raise refusal_of(faults)
+
+    async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+        meter, clock = call.meter, self._parts.world.clock
+        began = clock.monotonic()
+        outcome = await self._ask(call, request, sale)
+        now = clock.monotonic()
+        took_ms = int((now - began) * 1000)
+        endpoint = sale.offer.endpoint
+        name, upstream_model = endpoint.provider.name, endpoint.upstream_model
+        if isinstance(outcome, Failure):
+            meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
+            self._blame(endpoint.name, outcome)
+            return outcome
+        meter.attempts.append(Attempt(name, upstream_model, "ok", took_ms))
+        meter.served_by(sale.offer, outcome.upstream_id, now)
+        self._parts.health.praise(endpoint.name, took_ms)
+        return outcome
+
+    async def _ask(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+        dialect, client = call.dialect, self._parts.client
+        hide_usage = request.stream and not request.wants_usage
+        edit = Edit(sale.offer.endpoint.upstream_model, call.meter.capped, ask_usage=hide_usage, max_name=sale.max_name)
+        outgoing = Outgoing(sale.target, dialect, dialect.write_request(request, edit), call.lines)
+        if request.stream:
+            return await open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
+        return await fetch(client, outgoing)
+
+    def _blame(self, name: str, failure: Failure) -> None:
+        seconds = VERDICTS[failure.kind].cool_seconds
+        if seconds:
+            self._parts.health.blame(name, max(seconds, failure.retry_after or 0))
+
+    async def _refuse(self, call: Call, refusal: Refusal) -> None:
+        """Say it in the caller's dialect; what was held is given back first."""
+        exchange, dialect = call.exchange, call.dialect
+        call.meter.refusal = refusal.code
+        await self._parts.settler.give_back(call.meter)
+        if exchange.retract():
+            body = dialect.write_refusal(refusal, call.request_id)
+            exchange.respond(refusal.status, refusal_head(call, refusal), body)
+        else:
+            exchange.end(dialect.write_stream_refusal(refusal, call.request_id))

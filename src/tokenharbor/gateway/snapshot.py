@@ -1,0 +1,95 @@
+"""The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from tokenharbor.billing.quote import Offer
+from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
+from tokenharbor.editions.policy import Policy
+from tokenharbor.routing.plan import Candidate
+from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.wire import WIRES
+
+
+class Sale(msgspec.Struct, frozen=True):
+    """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it;
+    `max_name` is what the provider calls the output's maximum.
+    """
+
+    offer: Offer
+    target: Target
+    lines: bytes
+    max_name: str
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """One model: its endpoints as candidates, cheapest first, and those that can serve, by endpoint name."""
+
+    model: Model
+    candidates: tuple[Candidate, ...]
+    sales: Mapping[str, Sale]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a request needs that does not change while it runs."""
+
+    catalog: Catalog
+    index: Index
+    policy: Policy
+    shelves: Mapping[str, Shelf]
+
+
+_MAX_NAME = "max_tokens"
+
+SecretOf = Callable[[Provider], str | None]
+"""The provider's credential, or None where it has none here."""
+
+
+def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, at: datetime) -> Snapshot:
+    """Endpoints are ordered by the prices of `at`."""
+    shelves = {model.name: _shelf(model, policy, secret_of, at) for model in catalog.models.values()}
+    return Snapshot(catalog, Index(catalog), policy, shelves)
+
+
+def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> Shelf:
+    candidates = []
+    sales = {}
+    for endpoint in model.endpoints:
+        off = why_off(endpoint, secret_of)
+        if off is not None or endpoint.price is None:
+            candidates.append(Candidate(endpoint, off=off))
+            continue
+        rates = Rates(endpoint.price, terms_of(model, policy))
+        candidates.append(Candidate(endpoint, rates.dearest("input", at), rates.dearest("output", at)))
+        sales[endpoint.name] = _sale(endpoint, rates, secret_of)
+    candidates.sort(key=lambda each: each.input_pico + each.output_pico)
+    return Shelf(model, tuple(candidates), sales)
+
+
+def terms_of(model: Model, policy: Policy) -> Terms:
+    return Terms(markup_bp=policy.markup_of(model.name), discount_bp=0, fee_bp=policy.service_fee_bp)
+
+
+def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
+    """Why an endpoint can serve nobody, or None."""
+    provider = endpoint.provider
+    if endpoint.price is None:
+        return "it has no price"
+    if provider.wire not in WIRES:
+        return f"its wire {provider.wire} is not served"
+    if provider.credential is not None and secret_of(provider) is None:
+        return "it has no credential here"
+    return None
+
+
+def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf) -> Sale:
+    provider = endpoint.provider
+    target = build_target(endpoint, WIRES[provider.wire].path, secret_of(provider))
+    lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
+    return Sale(Offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)

@@ -1,0 +1,177 @@
+"""The plan of a route: request, boundaries and health in; ordered endpoints out, and why each other was dropped."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from tokenharbor.catalog.types import Endpoint
+from tokenharbor.kernel.errors import BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied, Refusal
+
+_RETENTION_DAYS = {"none": 0, "training": 1_000_000}
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An endpoint that could serve. `off` says why it cannot, whatever the request; prices are in pico-USD per
+    token at their dearest step.
+    """
+
+    endpoint: Endpoint
+    input_pico: int = 0
+    output_pico: int = 0
+    off: str | None = None
+
+
+class KeyRules(msgspec.Struct, frozen=True):
+    """What the key's owner allows. Empty means no rule."""
+
+    providers: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+
+
+class Boundaries(msgspec.Struct, frozen=True):
+    """What the request allows; routing never leaves it. Empty and None mean no rule; prices in pico-USD."""
+
+    only: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+    region: str | None = None
+    retention: str | None = None
+    max_input_pico: int | None = None
+    max_output_pico: int | None = None
+    order: tuple[str, ...] = ()
+    by_latency: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is asked of the plan. `candidates` come sorted by price, cheapest first."""
+
+    dialect: str
+    candidates: Sequence[Candidate]
+    key: KeyRules
+    boundaries: Boundaries
+    cooling: frozenset[str]
+    latency_ms: Mapping[str, float]
+    at_most: int
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was."""
+
+    endpoint: Endpoint
+    why: str
+    by_key: bool = False
+    by_request: bool = False
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Endpoints in the order in which they are tried."""
+
+    endpoints: Sequence[Endpoint]
+    dropped: Sequence[Dropped]
+
+
+NO_KEY_RULES = KeyRules()
+NO_BOUNDARIES = Boundaries()
+
+
+def plan_route(wanted: Wanted) -> Route:
+    """Boundaries first, then the caller's order, then health, then price. May leave nobody: see `nobody`."""
+    kept: list[Endpoint] = []
+    dropped: list[Dropped] = []
+    for candidate in wanted.candidates:
+        drop = _drop(candidate, wanted)
+        if drop is None:
+            kept.append(candidate.endpoint)
+        else:
+            dropped.append(drop)
+    if len(kept) > 1 and _unsorted(wanted):
+        kept.sort(key=_preference(wanted))
+    if len(kept) > wanted.at_most:
+        why = f"at most {wanted.at_most} providers are tried for one request"
+        dropped.extend(Dropped(endpoint, why) for endpoint in kept[wanted.at_most :])
+    return Route(kept[: wanted.at_most], dropped)
+
+
+def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
+    """The refusal when a plan leaves nobody: whose boundary it was, and each endpoint's reason."""
+    reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
+    if dropped and all(drop.by_key for drop in dropped):
+        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
+    if any(drop.by_request for drop in dropped):
+        return BoundariesLeaveNobody(f"No provider of {model} lies within the request's boundaries: {reasons}.")
+    return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons or 'none is configured'}.")
+
+
+def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
+    endpoint = candidate.endpoint
+    if candidate.off is not None:
+        return Dropped(endpoint, candidate.off)
+    if endpoint.provider.wire != wanted.dialect:
+        return Dropped(endpoint, f"it does not speak {wanted.dialect}")
+    if wanted.key is not NO_KEY_RULES:
+        why = _against_key(endpoint.provider.name, wanted.key)
+        if why is not None:
+            return Dropped(endpoint, why, by_key=True)
+    if wanted.boundaries is not NO_BOUNDARIES:
+        why = _against_request(candidate, wanted.boundaries)
+        if why is not None:
+            return Dropped(endpoint, why, by_request=True)
+    return None
+
+
+def _against_key(provider: str, rules: KeyRules) -> str | None:
+    if rules.providers and provider not in rules.providers:
+        return "the key does not allow it"
+    if provider in rules.denied:
+        return "the key denies it"
+    return None
+
+
+def _against_request(candidate: Candidate, rules: Boundaries) -> str | None:
+    endpoint = candidate.endpoint
+    provider = endpoint.provider
+    if rules.only and provider.name not in rules.only:
+        return "not in provider.only"
+    if provider.name in rules.ignore:
+        return "in provider.ignore"
+    if rules.region is not None and (endpoint.region or provider.region) != rules.region:
+        return f"not in region {rules.region}"
+    if rules.retention is not None and not keeps_no_longer(provider.retention, rules.retention):
+        return f"it may keep data longer than {rules.retention}"
+    if rules.max_input_pico is not None and candidate.input_pico > rules.max_input_pico:
+        return "its input price is above provider.max_price"
+    if rules.max_output_pico is not None and candidate.output_pico > rules.max_output_pico:
+        return "its output price is above provider.max_price"
+    return None
+
+
+def keeps_no_longer(has: str | None, bound: str) -> bool:
+    """Whether a provider's retention lies within the bound; what is unknown is taken for the worst."""
+    return retention_days(has or "training") <= retention_days(bound)
+
+
+def retention_days(text: str) -> int:
+    """`none`, `days:N` or `training` as days; ValueError for anything else."""
+    if text in _RETENTION_DAYS:
+        return _RETENTION_DAYS[text]
+    unit, _, count = text.partition(":")
+    if unit != "days" or not count.isdigit():
+        raise ValueError(f"retention is none, days:N or training, not {text[:40]!r}")
+    return int(count)
+
+
+def _unsorted(wanted: Wanted) -> bool:
+    return bool(wanted.cooling or wanted.boundaries.order or wanted.boundaries.by_latency)
+
+
+def _preference(wanted: Wanted) -> Callable[[Endpoint], tuple[int, bool, float]]:
+    rank = {name: place for place, name in enumerate(wanted.boundaries.order)}
+    latency = wanted.latency_ms if wanted.boundaries.by_latency else {}
+
+    def prefer(endpoint: Endpoint) -> tuple[int, bool, float]:
+        return (
+            rank.get(endpoint.provider.name, len(rank)),
+            endpoint.name in wanted.cooling,
+            latency.get(endpoint.name, 0.0),
+        )
+
+    return prefer

@@ -1,0 +1,85 @@
+"""Verdicts: for each kind of failure, whose fault it is, whether the next endpoint is tried, what the caller hears."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from tokenharbor.kernel.errors import (
+    ContextLengthExceeded,
+    RateLimited,
+    Refusal,
+    UpstreamError,
+    UpstreamTimeout,
+    VendorRefused,
+)
+from tokenharbor.wire.failure import Failure, FailureKind
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`cool_seconds` 0: the endpoint is not to blame."""
+
+    try_next: bool
+    cool_seconds: float
+    says: str  # for the receipt and for people
+
+
+VERDICTS: Mapping[FailureKind, Verdict] = {
+    FailureKind.REQUEST: Verdict(try_next=False, cool_seconds=0, says="the vendor refused the request"),
+    FailureKind.CONTEXT: Verdict(try_next=False, cool_seconds=0, says="the input does not fit the model"),
+    FailureKind.CREDENTIAL: Verdict(try_next=True, cool_seconds=60, says="our credential was refused"),
+    FailureKind.NOT_FOUND: Verdict(try_next=True, cool_seconds=60, says="the provider does not know the model"),
+    FailureKind.RATE_LIMIT: Verdict(try_next=True, cool_seconds=2, says="the provider's rate limit"),
+    FailureKind.OVERLOADED: Verdict(try_next=True, cool_seconds=2, says="the provider is overloaded"),
+    FailureKind.SERVER: Verdict(try_next=True, cool_seconds=2, says="the provider failed"),
+    FailureKind.CONNECT: Verdict(try_next=True, cool_seconds=5, says="no connection to the provider"),
+    FailureKind.TIMEOUT: Verdict(try_next=True, cool_seconds=5, says="the provider did not answer in time"),
+    FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, says="the provider broke off"),
+    FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, says="the provider's answer was unreadable"),
+}
+
+_BUSY = frozenset({FailureKind.RATE_LIMIT, FailureKind.OVERLOADED})
+_DEFAULT_RETRY_SECONDS = 1
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A failure and the provider it came from."""
+
+    provider: str
+    failure: Failure
+
+
+def refusal_of(faults: Sequence[Fault]) -> Refusal:
+    """What the caller hears when no endpoint is left; `faults` in the order of the attempts, at least one."""
+    last = faults[-1]
+    if not VERDICTS[last.failure.kind].try_next:
+        return _vendors_own(last)
+    if all(fault.failure.kind in _BUSY for fault in faults):
+        waits = [fault.failure.retry_after or _DEFAULT_RETRY_SECONDS for fault in faults]
+        return RateLimited(
+            "Every provider of this model is at its rate limit. Wait and try again.",
+            provider=last.provider,
+            retry_after=min(waits),
+        )
+    blamed = next(fault for fault in reversed(faults) if fault.failure.kind not in _BUSY)
+    return broken_off(blamed)
+
+
+def broken_off(fault: Fault) -> Refusal:
+    """What the caller hears of one provider's failure."""
+    says = VERDICTS[fault.failure.kind].says
+    if fault.failure.kind is FailureKind.TIMEOUT:
+        return UpstreamTimeout(f"{fault.provider}: {says}. Nothing was billed; try again.", provider=fault.provider)
+    return UpstreamError(f"{fault.provider}: {says}. Nothing was billed; try again.", provider=fault.provider)
+
+
+def _vendors_own(fault: Fault) -> Refusal:
+    failure = fault.failure
+    if failure.kind is FailureKind.CONTEXT:
+        return ContextLengthExceeded(failure.message or "The input does not fit the model.", param=failure.param)
+    return VendorRefused(
+        failure.message or "The vendor refused the request.",
+        status=failure.status if failure.status in (400, 413, 422) else 400,
+        code=failure.code or "invalid_request",
+        type=failure.type or "invalid_request_error",
+        param=failure.param,
+    )

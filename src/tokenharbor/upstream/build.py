@@ -1,0 +1,42 @@
+"""Targets: where and how an endpoint is called, made ready once so that a request only appends its body."""
+
+import msgspec
+
+from tokenharbor.catalog.types import Endpoint
+from tokenharbor.http.message import Deadlines
+from tokenharbor.http.origin import Origin, origin_of
+from tokenharbor.upstream.signers import sign
+
+_AGENT = "tokenharbor"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An endpoint ready to be called. The heads lack only content-length and the blank line."""
+
+    endpoint: Endpoint
+    origin: Origin
+    head_whole: bytes
+    head_stream: bytes
+    deadlines: Deadlines
+
+
+def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
+    """`path` is the dialect's under the provider's base URL; raises Misconfigured for a URL that is none."""
+    provider = endpoint.provider
+    origin, prefix = origin_of(provider.base_url)
+    lines = [
+        ("host", origin.authority),
+        ("user-agent", _AGENT),
+        ("content-type", "application/json"),
+        *provider.headers,
+        *sign(provider.auth, secret),
+    ]
+    head = f"POST {prefix}{path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
+    limits = provider.timeouts
+    return Target(
+        endpoint,
+        origin,
+        (head + "accept: application/json\r\n").encode("latin-1"),
+        (head + "accept: text/event-stream\r\n").encode("latin-1"),
+        Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
+    )

@@ -1,0 +1,123 @@
+"""One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
+
+import msgspec
+
+from tokenharbor.http.answer import Answer
+from tokenharbor.http.client import Client
+from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
+from tokenharbor.upstream.build import Target
+from tokenharbor.wire.dialect import Answer as ReadAnswer
+from tokenharbor.wire.dialect import Dialect, Splicer
+from tokenharbor.wire.failure import Failure, FailureKind
+
+MAX_ANSWER_BYTES = 64 << 20
+MAX_FAILURE_BYTES = 64 << 10
+MAX_HELD_BYTES = 64 << 10  # before the first content
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
+
+    target: Target
+    dialect: Dialect
+    body: bytes
+    lines: bytes = b""
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """A complete, readable answer."""
+
+    body: bytes
+    read: ReadAnswer
+    upstream_id: str
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A stream whose first content has been seen. `first` may leave now."""
+
+    answer: Answer
+    splicer: Splicer
+    first: bytes
+    upstream_id: str
+
+
+async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
+    """Call and read the whole answer."""
+    target = outgoing.target
+    try:
+        answer = await client.send(
+            target.origin, target.head_whole + outgoing.lines, outgoing.body, target.deadlines, stream=False
+        )
+        try:
+            if answer.status // 100 != 2:
+                return await _failure(answer, outgoing.dialect)
+            body = await answer.read(MAX_ANSWER_BYTES)
+        finally:
+            answer.close()
+    except _ERRORS as error:
+        return failure_of(error)
+    read = outgoing.dialect.read_answer(body)
+    if isinstance(read, Failure):
+        return read
+    return Whole(body, read, _upstream_id(answer))
+
+
+async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> Opened | Failure:
+    """Call and read on to the first content; whoever gets an Opened closes its answer."""
+    target = outgoing.target
+    try:
+        answer = await client.send(
+            target.origin, target.head_stream + outgoing.lines, outgoing.body, target.deadlines, stream=True
+        )
+    except _ERRORS as error:
+        return failure_of(error)
+    opened: Opened | Failure | None = None
+    try:
+        opened = await _to_first_content(answer, splicer, outgoing.dialect)
+    except _ERRORS as error:
+        opened = failure_of(error)
+    finally:
+        if not isinstance(opened, Opened):
+            answer.close()
+    return opened
+
+
+async def _to_first_content(answer: Answer, splicer: Splicer, dialect: Dialect) -> Opened | Failure:
+    if answer.status // 100 != 2:
+        return await _failure(answer, dialect)
+    while True:
+        data = await answer.next()
+        if not data:
+            return Failure(FailureKind.BROKEN)
+        first = splicer.feed(data)
+        if splicer.failure is not None and not splicer.started:
+            return splicer.failure
+        if splicer.started:
+            answer.content_arrived()
+            return Opened(answer, splicer, first, _upstream_id(answer))
+        if splicer.held_bytes > MAX_HELD_BYTES:
+            return Failure(FailureKind.GARBAGE, message="too much before the first content")
+
+
+async def _failure(answer: Answer, dialect: Dialect) -> Failure:
+    body = await answer.read(MAX_FAILURE_BYTES)
+    return dialect.read_failure(answer.status, dict(answer.headers), body)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What a connection's error means for the attempt."""
+    if isinstance(error, ConnectFailed):
+        return Failure(FailureKind.CONNECT)
+    if isinstance(error, TimedOut):
+        return Failure(FailureKind.TIMEOUT, message=error.phase)
+    if isinstance(error, AnswerTooLarge):
+        return Failure(FailureKind.GARBAGE, message="the answer is too large")
+    return Failure(FailureKind.BROKEN)
+
+
+_ERRORS = (ConnectFailed, TimedOut, Broken)
+
+
+def _upstream_id(answer: Answer) -> str:
+    value = answer.header(b"x-request-id") or answer.header(b"request-id") or b""
+    return value[:128].decode("latin-1")

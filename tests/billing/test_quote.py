@@ -1,0 +1,111 @@
+"""Quotes: an upper bound on every endpoint of the route, and the cap that makes a request fit a thin wallet."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, quote
+from tokenharbor.catalog.price import make_price
+from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.types import Component, Endpoint, Model, Provider
+from tokenharbor.editions.policy import load_edition
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.request import InputSize, Request
+
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+POLICY = load_edition("token-harbor")
+MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozenset(), endpoints=())
+
+
+def offer(terms: Terms = Terms(), **picos: int) -> Offer:  # noqa: B008  frozen
+    price = make_price([Component(unit, pico) for unit, pico in picos.items()])
+    endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
+    return Offer(endpoint, Rates(price, terms))
+
+
+def request(**more: object) -> Request:
+    fields: dict[str, object] = {"size": InputSize(3_000)} | more
+    return Request("openai_chat", b"{}", (), "m", **fields)  # type: ignore[arg-type]
+
+
+CHEAP = offer(input=1_000_000, output=2_000_000)
+DEAR = offer(input=3_000_000, output=9_000_000)
+
+
+@given(
+    size=st.integers(0, 300_000),
+    most=st.integers(1, 8_000),
+    choices=st.integers(1, 4),
+    markup=st.integers(0, 5_000),
+    fee=st.integers(0, 1_000),
+    data=st.data(),
+)
+def test_no_usage_within_its_bounds_costs_more_than_the_quote(
+    size: int, most: int, choices: int, markup: int, fee: int, data: st.DataObject
+) -> None:
+    terms = Terms(markup_bp=markup, fee_bp=fee)
+    offers = [
+        offer(terms, input=1_000_000, output=2_000_000, cache_read=100_000, cache_write_5m=1_250_000),
+        offer(terms, input=900_000, output=3_000_000),
+    ]
+    asked = request(size=InputSize(size), max_output=most, choices=choices, cache_writes=True)
+    quoted = quote(asked, MODEL, offers, AT)
+    read = data.draw(st.integers(0, quoted.bound.input))
+    written = data.draw(st.integers(0, quoted.bound.input - read))
+    output = data.draw(st.integers(0, quoted.bound.output))
+    reasoning = data.draw(st.integers(0, quoted.bound.output - output))
+    usage = Usage(
+        input=quoted.bound.input - read - written,
+        cache_read=read,
+        cache_write_5m=written,
+        output=output,
+        reasoning=reasoning,
+    )
+    for each in offers:
+        assert each.rates.rate(usage, AT).total <= quoted.amount
+
+
+def test_the_dearest_endpoint_of_the_route_decides() -> None:
+    asked = request(max_output=1_000)
+    assert quote(asked, MODEL, [CHEAP, DEAR], AT).amount == quote(asked, MODEL, [DEAR], AT).amount
+
+
+def test_without_a_maximum_the_models_own_counts() -> None:
+    assert quote(request(), MODEL, [CHEAP], AT).bound.output == 8_000
+    assert quote(request(choices=3), MODEL, [CHEAP], AT).bound.output == 24_000
+
+
+def test_the_input_is_bounded_by_bytes_media_and_the_context() -> None:
+    assert input_bound(request(size=InputSize(3_000)), MODEL) == 1_001
+    assert input_bound(request(size=InputSize(3_000, images=2)), MODEL) == 11_001
+    assert input_bound(request(size=InputSize(3_000, files=1)), MODEL) == 100_000
+    assert input_bound(request(size=InputSize(10_000_000)), MODEL) == 100_000
+
+
+def test_a_thin_wallet_caps_an_open_maximum_to_half_of_what_it_has() -> None:
+    whole = quote(request(), MODEL, [CHEAP], AT)
+    wallet = Wallet(Usd(10_000_000), AT)
+    capped = cap(request(), [CHEAP], whole, POLICY, wallet)
+    assert capped is not None
+    assert capped.capped == 1_999  # (5,000,000 nano − 1,001 input tokens) / 2,000 nano a token
+    assert capped.amount <= 5_000_000
+    assert quote(request(max_output=2_000), MODEL, [CHEAP], AT).amount > 5_000_000
+
+
+def test_a_cap_under_the_least_is_no_answer() -> None:
+    whole = quote(request(), MODEL, [CHEAP], AT)
+    assert cap(request(), [CHEAP], whole, POLICY, Wallet(Usd(6_000_000), AT)) is None
+
+
+def test_the_callers_own_maximum_is_never_changed() -> None:
+    asked = request(max_output=5_000)
+    assert cap(asked, [CHEAP], quote(asked, MODEL, [CHEAP], AT), POLICY, Wallet(Usd(10_000_000), AT)) is None
+
+
+def test_a_search_without_a_price_is_not_sold() -> None:
+    with pytest.raises(InvalidRequest, match="no published price for web searches"):
+        quote(request(web_search_uses=2), MODEL, [CHEAP], AT)
