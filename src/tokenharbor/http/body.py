@@ -1,0 +1,102 @@
+"""A request's body as it arrives: of a known length, or chunked. Strict: what is doubtful is refused."""
+
+import re
+
+from tokenharbor.kernel.errors import InvalidRequest
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_LONGEST_LINE = 4096  # a chunk's size with its extensions, or one trailer
+_LONGEST_TRAILERS = 16 << 10
+
+
+class FixedBody:
+    """A body whose length the head told."""
+
+    __slots__ = ("_missing", "done", "expected", "pieces", "size")
+
+    def __init__(self, length: int) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.expected = length
+        self.done = length == 0
+        self._missing = length
+
+    def feed(self, data: bytes) -> int:
+        """Take what belongs to the body; how many bytes that was."""
+        piece = data[: self._missing]
+        self.pieces.append(piece)
+        self.size += len(piece)
+        self._missing -= len(piece)
+        self.done = self._missing == 0
+        return len(piece)
+
+
+class ChunkedBody:
+    """A chunked body; its extensions and trailers are read and dropped."""
+
+    __slots__ = ("_held", "_missing", "_trailer_bytes", "_where", "done", "expected", "pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.expected = 0  # nobody knows
+        self.done = False
+        self._held = b""  # the beginning of a line whose end has not come
+        self._missing = 0  # of the chunk being read
+        self._trailer_bytes = 0
+        self._where = "size"
+
+    def feed(self, data: bytes) -> int:
+        """Take what belongs to the body; how many bytes that was. Raises InvalidRequest."""
+        at = 0
+        while at < len(data) and not self.done:
+            at = self._feed_data(data, at) if self._where == "data" else self._feed_line(data, at)
+        return at
+
+    def _feed_data(self, data: bytes, at: int) -> int:
+        piece = data[at : at + self._missing]
+        self.pieces.append(piece)
+        self.size += len(piece)
+        self._missing -= len(piece)
+        if self._missing == 0:
+            self._where = "data end"
+        return at + len(piece)
+
+    def _feed_line(self, data: bytes, at: int) -> int:
+        """One line, up to its LF; the part of a line is held for the next time."""
+        end = data.find(b"\n", at) + 1
+        line = self._held + (data[at:end] if end else data[at:])
+        if len(line) > _LONGEST_LINE:
+            raise InvalidRequest("A line between the body's chunks is too long.")
+        if not end:
+            self._held = line
+            return len(data)
+        self._held = b""
+        if not line.endswith(b"\r\n"):
+            raise InvalidRequest("A line between the body's chunks does not end in CRLF.")
+        self._read_line(line[:-2])
+        return end
+
+    def _read_line(self, line: bytes) -> None:
+        if self._where == "size":
+            self._read_size(line)
+        elif self._where == "data end":
+            if line:
+                raise InvalidRequest("A chunk of the body is longer than its size.")
+            self._where = "size"
+        elif line:
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes > _LONGEST_TRAILERS:
+                raise InvalidRequest("The body's trailers are too long.")
+        else:
+            self.done = True
+
+    def _read_size(self, line: bytes) -> None:
+        match = _SIZE_LINE.fullmatch(line)
+        if match is None:
+            raise InvalidRequest("A chunk's size is not a hexadecimal number.")
+        self._missing = int(match[1], 16)
+        self._where = "data" if self._missing else "trailers"
+
+
+Body = FixedBody | ChunkedBody

@@ -1,0 +1,159 @@
+"""The client: one pool of connections for each origin, and requests sent on them."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+
+from tokenharbor.http.answer import Answer
+from tokenharbor.http.link import Link
+from tokenharbor.http.message import Broken, ConnectFailed, Deadlines, TimedOut
+from tokenharbor.http.origin import Origin, origin_of
+from tokenharbor.http.sweeper import Sweeper
+
+__all__ = ["Answer", "Client", "Connector", "Deadlines", "Origin", "connect_by_sockets", "origin_of"]
+
+Connector = Callable[[Origin, Callable[[], Link]], Awaitable[Link]]
+"""Opens a connection whose protocol the second argument makes. Raises OSError."""
+
+
+def connect_by_sockets(ca_file: str | None = None) -> Connector:
+    """The operating system's sockets; TLS is verified against the system's authorities, and those of `ca_file`."""
+    context: ssl.SSLContext | None = None
+
+    async def connect(origin: Origin, protocol: Callable[[], Link]) -> Link:
+        nonlocal context
+        loop = asyncio.get_running_loop()
+        if origin.unix is not None:
+            return (await loop.create_unix_connection(protocol, origin.unix))[1]
+        if not origin.tls:
+            return (await loop.create_connection(protocol, origin.host, origin.port))[1]
+        if context is None:
+            context = _tls_context(ca_file)
+        return (await loop.create_connection(protocol, origin.host, origin.port, ssl=context))[1]
+
+    return connect
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class _Pool:
+    """The idle connections to one origin; the one used last is used next, so that the others can age out."""
+
+    __slots__ = ("_idle", "_idle_seconds", "_most", "loop", "origin", "sweeper")
+
+    def __init__(self, origin: Origin, client: "Client") -> None:
+        self.origin = origin
+        self.loop = client.loop
+        self.sweeper = client.sweeper
+        self._idle: list[Link] = []
+        self._most = client.max_idle_per_origin
+        self._idle_seconds = client.idle_seconds
+
+    def take(self) -> Link | None:
+        idle = self._idle
+        while idle:
+            link = idle.pop()
+            if not link.transport.is_closing():
+                return link
+        return None
+
+    def give_back(self, link: Link) -> None:
+        if len(self._idle) < self._most:
+            self._idle.append(link)
+            link.watch(self.loop.time() + self._idle_seconds)
+        else:
+            link.transport.close()
+
+    def forget(self, link: Link) -> None:
+        if link in self._idle:
+            self._idle.remove(link)
+
+    def close(self) -> None:
+        for link in self._idle:
+            link.transport.abort()
+        self._idle.clear()
+
+
+class Client:
+    """Sends requests to any origins. Made inside the running loop. Redirects are answers like any other."""
+
+    __slots__ = ("_connect", "_pools", "idle_seconds", "loop", "max_idle_per_origin", "sweeper")
+
+    def __init__(
+        self, *, max_idle_per_origin: int = 256, idle_seconds: float = 30.0, connector: Connector | None = None
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.sweeper = Sweeper(self.loop)
+        self.max_idle_per_origin = max_idle_per_origin
+        self.idle_seconds = idle_seconds
+        self._connect = connector or connect_by_sockets()
+        self._pools: dict[Origin, _Pool] = {}
+
+    async def send(self, origin: Origin, head: bytes, body: bytes, deadlines: Deadlines, *, stream: bool) -> Answer:
+        """Send a request; its answer once the head is there (the whole, if it is not a `stream`).
+
+        `head` is the request line and header lines, each with its CRLF, without length and final blank line.
+        Raises ConnectFailed, TimedOut, Broken. On a reused connection that the upstream had closed before it can
+        have had the whole request, it is sent once more on a fresh one; a request that may have been read is not,
+        unless it is a GET or HEAD: a model would be paid twice.
+        """
+        request = _frame(head, body)
+        ends_at = self.loop.time() + deadlines.total
+        pool = self._pools.get(origin) or self._open_pool(origin)
+        answer = Answer(self.loop, deadlines, ends_at, stream=stream)
+        link = pool.take()
+        if link is not None:
+            try:
+                return await _ask(link, answer, request)
+            except Broken:
+                if not (answer.untaken or _is_safe(head)) or answer.status:
+                    raise
+            answer = Answer(self.loop, deadlines, ends_at, stream=stream)
+        return await _ask(await self._open(pool, deadlines), answer, request)
+
+    def close(self) -> None:
+        """Close what is idle; open answers stay with their readers."""
+        for pool in self._pools.values():
+            pool.close()
+        self.sweeper.stop()
+
+    def _open_pool(self, origin: Origin) -> _Pool:
+        pool = self._pools[origin] = _Pool(origin, self)
+        return pool
+
+    async def _open(self, pool: _Pool, deadlines: Deadlines) -> Link:
+        """A fresh connection."""
+        try:
+            async with asyncio.timeout(min(deadlines.connect, deadlines.total)):
+                return await self._connect(pool.origin, lambda: Link(pool))
+        except TimeoutError as error:
+            raise TimedOut("connect") from error
+        except OSError as error:  # TLS's errors are among them
+            raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
+
+
+async def _ask(link: Link, answer: Answer, request: bytes) -> Answer:
+    try:
+        link.send(answer, request)
+        await answer.opened()
+    except BaseException:  # a hang-up, above all: the upstream must not go on
+        answer.close()
+        raise
+    return answer
+
+
+def _frame(head: bytes, body: bytes) -> bytes:
+    if not body and _is_safe(head):
+        return head + b"\r\n"
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+def _is_safe(head: bytes) -> bool:
+    """Whether sending it twice does no harm."""
+    return head.startswith((b"GET ", b"HEAD "))

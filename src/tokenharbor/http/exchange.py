@@ -1,0 +1,188 @@
+"""One request and its answer, as a handler sees them."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Protocol
+
+from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
+from tokenharbor.http.message import Disconnected, Headers
+from tokenharbor.http.shared import Shared
+
+_STATUS_LINES = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_CLOSE = b"connection: close\r\n"
+
+OPEN, STARTED, DONE = range(3)
+"""How far an answer is: nothing of it, its head and perhaps some of its body, all of it."""
+
+
+def opening(status: int, date: bytes, *, close: bool) -> bytes:
+    """Status line and date, and `connection: close` where this answer is its connection's last."""
+    line = (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + date
+    return line + _CLOSE if close else line
+
+
+class Line(Protocol):
+    """What an exchange needs of its connection."""
+
+    transport: asyncio.Transport
+    shared: Shared
+    paused: bool  # the client reads slower than we write
+    lost: bool  # the client is gone
+
+    def peer(self) -> str: ...
+
+    async def drained(self) -> None: ...
+
+    async def receive(self, exchange: "Exchange") -> bytes: ...
+
+
+class Exchange:
+    """A request whose head is complete, and the means to answer it.
+
+    `path` and `query` are as they came (percent-encoded, ASCII), without the `?`. The answering methods take
+    `headers` as ready lines, each with its CRLF, without those of the framing, which are added here.
+    """
+
+    __slots__ = (
+        "_head",
+        "_headers",
+        "_line",
+        "body",
+        "expects_continue",
+        "http11",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "reserved",
+        "stage",
+    )
+
+    def __init__(self, line: Line, request_line: RequestLine, headers: HeaderMap) -> None:
+        self.method, self.path, self.query, self.http11 = request_line
+        self.keep_alive = self.http11
+        self.expects_continue = False
+        self.body: bytes | None = None  # None until all of it is here
+        self.reserved = 0  # bytes counted in `Shared.buffered`
+        self.stage = OPEN
+        self._line = line
+        self._headers = headers
+        self._head = b""  # a started answer's head that waits for the first write
+
+    @property
+    def headers(self) -> Headers:
+        return list_headers(self._headers)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, by its lower-case name."""
+        return first_value(self._headers, name)
+
+    @property
+    def peer(self) -> str:
+        """The client's address, "" on a unix socket; behind trusted proxies, the one they vouch for."""
+        peer = self._line.peer()
+        proxies = self._line.shared.manners.proxies
+        return proxies.client(peer, self.headers) if proxies else peer
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has hung up."""
+        return self._line.lost
+
+    async def read_body(self) -> bytes:
+        """The whole body. Raises RequestTooLarge, Unavailable (too much buffered in all), InvalidRequest (chunks)."""
+        body = self.body
+        if body is None:
+            return await self._line.receive(self)
+        if body and not self.reserved:
+            self._line.shared.reserve(len(body))
+            self.reserved = len(body)
+        return body
+
+    def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
+        """The whole answer, in one write. `length` is what an answer to HEAD says instead of the body's own."""
+        if self.stage != OPEN:
+            raise RuntimeError("this exchange has been answered")
+        self.stage = DONE
+        if status == 204 or status == 304:  # noqa: PLR1714  two comparisons are faster than a set
+            framing = b"\r\n"
+            body = b""
+        else:
+            framing = b"content-length: %d\r\n\r\n" % (len(body) if length is None else length)
+            if self.method == "HEAD":
+                body = b""
+        self._line.transport.write(b"".join((self._opening(status), headers, framing, body)))
+
+    def start(self, status: int, headers: bytes) -> None:
+        """A chunked answer begins; its head leaves with the first write."""
+        if self.stage != OPEN:
+            raise RuntimeError("this exchange has been answered")
+        self.stage = STARTED
+        if not self.http11:
+            self.keep_alive = False  # the end of such an answer is the connection's end
+        framing = b"transfer-encoding: chunked\r\n\r\n" if self.http11 else b"\r\n"
+        self._head = b"".join((self._opening(status), headers, framing))
+
+    def send(self, data: bytes) -> bool:
+        """Write a piece at once; False asks to wait for `drained`, the client reads slowly. Raises Disconnected."""
+        line = self._line
+        if line.lost:
+            raise Disconnected("the client hung up")
+        if self.stage != STARTED:
+            raise RuntimeError("this answer has not been started, or has ended")
+        piece = self._frame(data)
+        if piece:
+            line.transport.write(piece)
+        return not line.paused
+
+    async def drained(self) -> None:
+        """Wait until the client has read enough. Raises Disconnected."""
+        await self._line.drained()
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece, and wait while the client reads slowly. Raises Disconnected."""
+        if not self.send(data):
+            await self._line.drained()
+
+    def end(self, data: bytes = b"") -> None:
+        """The last piece and the end of the answer, in one write."""
+        if self.stage != STARTED:
+            raise RuntimeError("this answer has not been started, or has ended")
+        self.stage = DONE
+        last = self._frame(data)
+        if self.http11 and self.method != "HEAD":
+            last += b"0\r\n\r\n"
+        if last:
+            self._line.transport.write(last)
+
+    def abort(self) -> None:
+        """Close after what has been written, without the mark that says the answer is complete."""
+        self.stage = DONE
+        self.keep_alive = False
+        if self.http11:
+            self._line.transport.close()
+        else:
+            self._line.transport.abort()  # where the end of the connection would mean success
+
+    def retract(self) -> bool:
+        """Take back a start of which nothing has been sent; whether the exchange can be answered (anew)."""
+        if self.stage == STARTED and self._head:
+            self.stage = OPEN
+            self._head = b""
+        return self.stage == OPEN
+
+    def _opening(self, status: int) -> bytes:
+        shared = self._line.shared
+        if not self.keep_alive or self.body is None or shared.draining:
+            self.keep_alive = False
+        return opening(status, shared.date(), close=not self.keep_alive)
+
+    def _frame(self, data: bytes) -> bytes:
+        head = self._head
+        if head:
+            self._head = b""
+        if not data or self.method == "HEAD":
+            return head
+        if not self.http11:
+            return head + data
+        return b"%b%x\r\n%b\r\n" % (head, len(data), data)

@@ -1,0 +1,80 @@
+"""A message's head: what llhttp let pass is read into plain values, and what may be read in two ways is refused.
+
+llhttp has already refused lines that end in a bare LF or CR, folded lines, control characters, spaces before the
+colon, lengths that are not one row of digits or come twice, and a length beside a transfer encoding.
+"""
+
+from tokenharbor.http.message import Headers
+from tokenharbor.kernel.errors import InvalidRequest, MethodNotAllowed
+
+END = b"\r\n\r\n"
+
+HeaderMap = dict[bytes, bytes]
+"""Lower-case name → value; the values of a name that came several times are joined by LF, which no value can hold."""
+
+RequestLine = tuple[str, str, str, bool]
+"""Method, path, query, and whether it is HTTP/1.1 (else 1.0)."""
+
+_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+
+def list_headers(headers: HeaderMap) -> Headers:
+    """One pair for each header line."""
+    return [(name, value.rstrip(b" \t")) for name, joined in headers.items() for value in joined.split(b"\n")]
+
+
+def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
+    """The value of a lower-case name, the first if there are several; None if there is none."""
+    value = headers.get(name)
+    if value is None:
+        return None
+    if b"\n" in value:
+        value = value[: value.index(b"\n")]
+    return value.rstrip(b" \t")
+
+
+def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:
+    """Whether a comma-separated header, in any of its lines, holds this lower-case token."""
+    value = headers.get(name)
+    if value is None:
+        return False
+    return token in [part.strip(b" \t") for part in value.lower().replace(b"\n", b",").split(b",")]
+
+
+def is_chunked(headers: HeaderMap) -> bool:
+    """Whether chunked is the one transfer encoding."""
+    return headers.get(b"transfer-encoding", b"").strip(b" \t").lower() == b"chunked"
+
+
+def read_request_line(line: bytes) -> RequestLine:
+    """Raises InvalidRequest or MethodNotAllowed."""
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        raise InvalidRequest("The request line is not a method, a path and a version, with one space between.")
+    token, target, version = parts
+    if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+        raise InvalidRequest("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    method = _METHODS.get(token)
+    if method is None:
+        raise MethodNotAllowed("This method is not served here.")
+    if not target.startswith(b"/"):
+        target = _origin_form(method, target)
+    try:
+        path, _, query = target.decode("ascii").partition("?")
+    except UnicodeDecodeError:
+        raise InvalidRequest("The path has bytes outside ASCII: percent-encode them.") from None
+    if b"#" in target:
+        raise InvalidRequest("The path has a fragment (#): send it without.")
+    return method, path, query, version == b"HTTP/1.1"
+
+
+def _origin_form(method: str, target: bytes) -> bytes:
+    """The path of an absolute target (`http://host/path`), as RFC 9112 asks; `*` of OPTIONS stays."""
+    if target == b"*" and method == "OPTIONS":
+        return target
+    scheme, found, rest = target.partition(b"://")
+    if not found or scheme.lower() not in (b"http", b"https"):
+        raise InvalidRequest("The request target is neither a path nor an http URL.")
+    cut = min(at for at in (rest.find(b"/"), rest.find(b"?"), len(rest)) if at >= 0)
+    path = rest[cut:]
+    return path if path.startswith(b"/") else b"/" + path

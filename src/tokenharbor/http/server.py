@@ -1,0 +1,96 @@
+"""The server: listens, lends its connections what they share, and drains."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Sequence
+
+from tokenharbor.http.connection import Connection
+from tokenharbor.http.forwarded import TrustedProxies
+from tokenharbor.http.message import Limits
+from tokenharbor.http.shared import Crashed, Handler, Manners, Refuse, Shared
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.errors import Refusal
+
+__all__ = ["Handler", "Refuse", "Server", "log_crash", "plain_refusal"]
+
+_BACKLOG = 2048
+
+
+def plain_refusal(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
+    """A refusal as one line of text, for servers that speak no dialect."""
+    return refusal.status, b"content-type: text/plain; charset=utf-8\r\n", refusal.message.encode() + b"\n"
+
+
+def log_crash(path: str, error: Exception) -> None:
+    """Where it happened and what kind it was; never the message, which may quote a caller's content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+    logging.getLogger(__name__).error("a handler crashed on %s: %s at %s", path, type(error).__name__, where)
+
+
+class Server:
+    """Serves one handler on any number of addresses of one loop. Made inside the running loop."""
+
+    __slots__ = ("_listeners", "_shared")
+
+    def __init__(  # noqa: PLR0913  the last three have defaults that most servers keep
+        self,
+        handler: Handler,
+        limits: Limits,
+        clock: Clock,
+        *,
+        trusted_proxies: Sequence[str] = (),
+        refuse: Refuse = plain_refusal,
+        crashed: Crashed = log_crash,
+    ) -> None:
+        manners = Manners(refuse, crashed, limits, TrustedProxies(trusted_proxies))
+        self._shared = Shared(handler, manners, clock)
+        self._listeners: list[asyncio.Server] = []
+
+    def accept(self) -> asyncio.Protocol:
+        """A new connection's protocol, for whichever transport brings it."""
+        return Connection(self._shared)
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""
+        listener = await self._shared.loop.create_server(
+            self.accept, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None
+        )
+        self._listeners.append(listener)
+        bound: int = listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def start_unix(self, path: str) -> None:
+        """Listen on a unix socket. Raises OSError."""
+        self._listeners.append(await self._shared.loop.create_unix_server(self.accept, path, backlog=_BACKLOG))
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._shared.guests)
+
+    async def drain(self, seconds: float) -> int:
+        """Accept nothing more, close what is idle, let open requests finish; how many had to be cut after that."""
+        shared = self._shared
+        shared.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for guest in list(shared.guests):
+            guest.leave_if_idle()
+        finished = await self._emptied(seconds)
+        cut = list(shared.guests)
+        for guest in cut:
+            guest.cut()
+        if not finished:
+            await self._emptied(seconds)
+        shared.sweeper.stop()
+        return len(cut)
+
+    async def _emptied(self, seconds: float) -> bool:
+        shared = self._shared
+        if not shared.guests:
+            return True
+        shared.empty = shared.loop.create_future()
+        done, _ = await asyncio.wait([shared.empty], timeout=seconds)
+        return bool(done)
