@@ -1,0 +1,75 @@
+"""API keys: how one is made, recognised and hashed, and what its rules say."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from tokenharbor.identity.caller import Caller
+from tokenharbor.kernel.entropy import Entropy
+from tokenharbor.kernel.secret import DerivedSecret
+
+PREFIX = "thk_live_"
+LENGTH = len(PREFIX) + 32
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FAIR = 256 - 256 % len(_ALPHABET)  # bytes from here on would favour the first letters
+_BASE62 = frozenset(_ALPHABET.encode())
+
+Hash = Callable[[bytes], bytes]
+"""A presented key → its keyed hash, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: shown once, never stored. `first4` and `last4` are of its 32 characters, for display."""
+
+    key: str = field(repr=False)
+
+    @property
+    def first4(self) -> str:
+        return self.key[len(PREFIX) : len(PREFIX) + 4]
+
+    @property
+    def last4(self) -> str:
+        return self.key[-4:]
+
+
+def make_key(entropy: Entropy) -> NewKey:
+    """Every character equally likely."""
+    letters: list[str] = []
+    while len(letters) < LENGTH - len(PREFIX):
+        letters += [_ALPHABET[byte % 62] for byte in entropy.bytes(40) if byte < _FAIR]
+    return NewKey(PREFIX + "".join(letters[: LENGTH - len(PREFIX)]))
+
+
+def is_well_formed(presented: bytes) -> bool:
+    return (
+        len(presented) == LENGTH
+        and presented.startswith(PREFIX.encode())
+        and _BASE62.issuperset(presented[len(PREFIX) :])
+    )
+
+
+def hasher(derived: DerivedSecret) -> Hash:
+    """The keyed hash (BLAKE2b). A key has 190 bits, so that a slow hash would protect nothing more."""
+    keyed = hashlib.blake2b(key=derived.secret, digest_size=32)
+
+    def hash_key(presented: bytes) -> bytes:
+        state = keyed.copy()
+        state.update(presented)
+        return state.digest()
+
+    return hash_key
+
+
+def allows_ip(caller: Caller, peer: str) -> bool:
+    """Whether the key's networks hold the address. What is no address is in no network."""
+    if not caller.networks:
+        return True
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:192.0.2.1, as dual-stack sockets report it
+    return any((mapped or address) in network for network in caller.networks)

@@ -1,0 +1,63 @@
+-- Accounts, users, memberships, API keys and credentials.
+
+-- name: add_account
+-- A payer. Its wallet comes with it, by trigger.
+INSERT INTO account (id, created_at, name, edition) VALUES ($1, $2, $3, $4)
+
+-- name: add_user
+-- A person; no row comes back where the e-mail is another's.
+INSERT INTO app_user (id, created_at, email) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING RETURNING id
+
+-- name: add_membership
+-- Who may act for an account.
+INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)
+
+-- name: account
+-- One account with its members' e-mails; nothing for an unknown one.
+SELECT a.id, a.created_at, a.name, a.region, a.edition,
+       array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
+FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
+WHERE a.id = $1 GROUP BY a.id
+
+-- name: accounts
+-- Accounts with their members' e-mails, oldest first, the ones after an id.
+SELECT a.id, a.created_at, a.name, a.region, a.edition,
+       array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
+FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
+WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2
+
+-- name: has_accounts
+-- Whether anybody was ever here.
+SELECT EXISTS (SELECT FROM account)
+
+-- name: add_key
+-- A key; its meter comes with it, by trigger. No row comes back where the account is unknown.
+INSERT INTO api_key (id, account_id, name, hash, hash_key_id, first4, last4, models, providers, denied_providers,
+                     networks, quota, daily, monthly, created_at, expires_at)
+SELECT $1, a.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM account a WHERE a.id = $2
+RETURNING id
+
+-- name: keys
+-- An account's keys, oldest first.
+SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+       created_at, expires_at, revoked_at
+FROM api_key WHERE account_id = $1 ORDER BY created_at, id
+
+-- name: revoke_key
+-- From now on the key opens nothing; the first time stands. No row comes back for an unknown key.
+UPDATE api_key SET revoked_at = least(revoked_at, $2) WHERE id = $1 RETURNING account_id, revoked_at
+
+-- name: changed_keys
+-- What changed after a number, in order.
+SELECT change, hash, id, account_id, models, providers, denied_providers, networks, expires_at, revoked_at
+FROM api_key WHERE change > $1 ORDER BY change LIMIT $2
+
+-- name: set_credential
+-- The one that was there is gone.
+INSERT INTO credential (provider, sealed, seal_key_id, changed_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (provider) DO UPDATE
+SET sealed = excluded.sealed, seal_key_id = excluded.seal_key_id, changed_at = excluded.changed_at
+
+-- name: credentials
+-- All of them, still sealed.
+SELECT provider, sealed, seal_key_id FROM credential ORDER BY provider

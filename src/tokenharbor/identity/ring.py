@@ -1,0 +1,168 @@
+"""The key ring: every API key in force, in memory, swapped whole and never older than a second."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from tokenharbor.db.errors import unavailable
+from tokenharbor.identity.caller import Caller
+from tokenharbor.identity.keys import LENGTH, Hash, is_well_formed
+from tokenharbor.identity.store import SQL
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
+
+_PAGE = 5_000
+_POLL_SECONDS = 0.4  # what a lost NOTIFY may cost; a revoked key is refused within a second
+_ASK_SECONDS = 2.0  # what a caller with an unknown key waits for the database
+_REST_SECONDS = 0.01  # between two readings: unknown keys by the thousand cost a hundred queries a second
+_UNKNOWN_SECONDS = 1.0
+_MOST_UNKNOWN = 10_000
+_MESSAGE = "This API key is not valid: unknown or revoked. Check that it was copied whole."
+
+
+class Reader(Protocol):
+    """A pool or a connection, as asyncpg makes them."""
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The keys in force by hash, and the number of the last change that is in it."""
+
+    callers: Mapping[bytes, Caller]
+    change: int
+
+
+class KeyRing:
+    """Finds callers by their keys. It keeps hashes only; a key lives as long as the request that shows it.
+
+    Every change of a key is numbered in the database, so that one short query brings the ring up to date. It runs
+    every 0.4 s, after each `nudge`, and, shared by all who wait, for keys that the ring does not know.
+    """
+
+    def __init__(self, reader: Reader, hash_key: Hash, clock: Clock) -> None:
+        self._reader = reader
+        self._hash = hash_key
+        self._clock = clock
+        self._snapshot = _Snapshot({}, 0)
+        self._unknown: dict[bytes, float] = {}  # until when, soonest first
+        self._nudged = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._next: asyncio.Task[bool] | None = None
+        self._rest_until = 0.0
+        self._log = structlog.get_logger()
+
+    def __len__(self) -> int:
+        return len(self._snapshot.callers)
+
+    def find(self, presented: bytes) -> Caller | None:
+        """The caller, if the ring knows the key. Expiry and networks are the asker's to look at."""
+        if len(presented) != LENGTH:
+            return None
+        return self._snapshot.callers.get(self._hash(presented))
+
+    async def look_up(self, presented: bytes) -> Caller:
+        """The caller, asking the database if need be. Raises InvalidApiKey, or Unavailable while it is away."""
+        if not is_well_formed(presented):
+            raise InvalidApiKey("This API key is malformed: one begins with thk_live_ and has 41 characters.")
+        hashed = self._hash(presented)
+        caller = self._snapshot.callers.get(hashed)
+        if caller is None and self._unknown.get(hashed, 0.0) <= self._clock.monotonic():
+            await self._read_soon()
+            caller = self._snapshot.callers.get(hashed)
+            if caller is None:
+                self._remember_unknown(hashed)
+        if caller is None:
+            raise InvalidApiKey(_MESSAGE)
+        return caller
+
+    def nudge(self) -> None:
+        """Something may have changed: read it now."""
+        self._nudged.set()
+
+    async def refresh(self) -> None:
+        """Bring the ring up to date. Raises Unavailable."""
+        async with self._reading:
+            await self._read()
+
+    async def run(self) -> None:
+        """Keep the ring up to date, until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except Unavailable:
+                self._log.warning("keys_not_read", reason="the database is away")
+            try:
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._nudged.wait()
+            except TimeoutError:
+                pass
+            self._nudged.clear()
+
+    async def _read_soon(self) -> None:
+        """Wait for a reading that begins after now; whoever asks meanwhile waits for the same."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._next_reading())
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                was_read = await asyncio.shield(self._next)
+        except TimeoutError:
+            was_read = False
+        if not was_read:
+            raise Unavailable("The database is away. Try again shortly.", retry_after=1)
+
+    async def _next_reading(self) -> bool:
+        async with self._reading:
+            await asyncio.sleep(max(0.0, self._rest_until - self._clock.monotonic()))
+            self._next = None  # who asks from here on may be too late for this reading
+            try:
+                await self._read()
+            except Unavailable:
+                return False
+            self._rest_until = self._clock.monotonic() + _REST_SECONDS
+            return True
+
+    async def _read(self) -> None:
+        callers: dict[bytes, Caller] | None = None
+        change = self._snapshot.change
+        while True:
+            with unavailable():
+                rows = await self._reader.fetch(SQL.changed_keys, change, _PAGE)
+            if not rows:
+                break
+            if callers is None:
+                callers = dict(self._snapshot.callers)
+            for row in rows:
+                self._apply(row, callers)
+            change = rows[-1]["change"]
+        if callers is not None:
+            self._snapshot = _Snapshot(callers, change)
+
+    def _apply(self, row: Any, callers: dict[bytes, Caller]) -> None:
+        hashed = row["hash"]
+        self._unknown.pop(hashed, None)
+        if row["revoked_at"] is not None:
+            callers.pop(hashed, None)
+            return
+        callers[hashed] = Caller(
+            key_id=row["id"],
+            account_id=row["account_id"],
+            models=frozenset(row["models"]),
+            providers=frozenset(row["providers"]),
+            denied_providers=frozenset(row["denied_providers"]),
+            networks=tuple(row["networks"]),
+            expires_at=row["expires_at"],
+        )
+
+    def _remember_unknown(self, hashed: bytes) -> None:
+        now = self._clock.monotonic()
+        while self._unknown:
+            oldest, until = next(iter(self._unknown.items()))
+            if until > now and len(self._unknown) < _MOST_UNKNOWN:
+                break
+            del self._unknown[oldest]
+        self._unknown[hashed] = now + _UNKNOWN_SECONDS

@@ -1,0 +1,188 @@
+"""Accounts, users, memberships and API keys in the database.
+
+Each function takes a connection and leaves the transaction to whoever calls, so that books can join in.
+"""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+import asyncpg
+
+from tokenharbor.db.queries import read_queries
+from tokenharbor.identity.keys import NewKey, hasher
+from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.secret import DerivedSecret
+from tokenharbor.kernel.world import World
+
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The room's SQL."""
+
+    add_account: str
+    add_user: str
+    add_membership: str
+    account: str
+    accounts: str
+    has_accounts: str
+    add_key: str
+    keys: str
+    revoke_key: str
+    changed_keys: str
+    set_credential: str
+    credentials: str
+
+
+SQL = read_queries(Queries, "tokenharbor.identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A payer, and the e-mails of who may act for it."""
+
+    id: UUID
+    created_at: datetime
+    name: str
+    region: str
+    edition: str
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """What a key may do. Empty: no rule; None: no limit. Limits are in all, a UTC day, a UTC month."""
+
+    name: str = ""
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    denied_providers: tuple[str, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    quota: Usd | None = None
+    daily: Usd | None = None
+    monthly: Usd | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as its owner sees it."""
+
+    id: UUID
+    account_id: UUID
+    first4: str
+    last4: str
+    rules: KeyRules
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def create_account(conn: asyncpg.Connection, world: World, email: str, edition: str) -> Account:
+    """Account, user and membership. Raises BooksRefused for an e-mail that is malformed or there already."""
+    email = email.strip().lower()
+    if _EMAIL.fullmatch(email) is None:
+        raise BooksRefused(f"not an e-mail address: {email[:100]!r}")
+    now = world.clock.now()
+    account = Account(world.ids.new(), now, email.partition("@")[0], "", edition, (email,))
+    user_id = world.ids.new()
+    async with conn.transaction():
+        if await conn.fetchval(SQL.add_user, user_id, now, email) is None:
+            raise BooksRefused(f"there is a user with the e-mail {email} already")
+        await conn.execute(SQL.add_account, account.id, now, account.name, edition)
+        await conn.execute(SQL.add_membership, account.id, user_id, "owner", now)
+    return account
+
+
+async def find_account(conn: asyncpg.Connection, account_id: UUID) -> Account | None:
+    row = await conn.fetchrow(SQL.account, account_id)
+    return None if row is None else _account(row)
+
+
+async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:
+    """All of them, oldest first."""
+    last = UUID(int=0)
+    while rows := await conn.fetch(SQL.accounts, last, _PAGE):
+        for row in rows:
+            yield _account(row)
+        last = rows[-1]["id"]
+
+
+async def has_accounts(conn: asyncpg.Connection) -> bool:
+    return bool(await conn.fetchval(SQL.has_accounts))
+
+
+async def add_key(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account_id: UUID, issued: tuple[NewKey, KeyRules]
+) -> UUID:
+    """Store a key's hash and rules; its id. Raises BooksRefused for an account that is not there."""
+    key, rules = issued
+    key_id = world.ids.new()
+    found = await conn.fetchval(
+        SQL.add_key,
+        key_id,
+        account_id,
+        rules.name,
+        hasher(derived)(key.key.encode()),
+        derived.id,
+        key.first4,
+        key.last4,
+        rules.models,
+        rules.providers,
+        rules.denied_providers,
+        rules.networks,
+        rules.quota,
+        rules.daily,
+        rules.monthly,
+        world.clock.now(),
+        rules.expires_at,
+    )
+    if found is None:
+        raise BooksRefused("there is no such account")
+    return key_id
+
+
+async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
+    """An account's keys, oldest first, the revoked ones too."""
+    return [_key(row) for row in await conn.fetch(SQL.keys, account_id)]
+
+
+async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> datetime:
+    """When the key was revoked: `at`, or earlier if it was before. Raises BooksRefused for an unknown key."""
+    row = await conn.fetchrow(SQL.revoke_key, key_id, at)
+    if row is None:
+        raise BooksRefused("there is no such API key")
+    revoked_at: datetime = row["revoked_at"]
+    return revoked_at
+
+
+def _account(row: Any) -> Account:
+    return Account(row["id"], row["created_at"], row["name"], row["region"], row["edition"], tuple(row["emails"]))
+
+
+def _key(row: Any) -> KeyRow:
+    rules = KeyRules(
+        name=row["name"],
+        models=tuple(row["models"]),
+        providers=tuple(row["providers"]),
+        denied_providers=tuple(row["denied_providers"]),
+        networks=tuple(row["networks"]),
+        quota=_usd(row["quota"]),
+        daily=_usd(row["daily"]),
+        monthly=_usd(row["monthly"]),
+        expires_at=row["expires_at"],
+    )
+    return KeyRow(
+        row["id"], row["account_id"], row["first4"], row["last4"], rules, row["created_at"], row["revoked_at"]
+    )
+
+
+def _usd(nano: int | None) -> Usd | None:
+    return None if nano is None else Usd(nano)

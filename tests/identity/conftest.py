@@ -1,0 +1,37 @@
+"""A world that stands still and a migrated database for the tests of identity."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from tokenharbor.db.pool import Options, connect
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.entropy import SeededEntropy
+from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
+from tokenharbor.kernel.world import World, make_world
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def world(clock: ManualClock) -> World:
+    return make_world(clock, SeededEntropy(1))
+
+
+@pytest.fixture
+def derived() -> DerivedSecret:
+    return RootSecret("of-the-tests-" * 4).derive(Purpose.KEY_HASHES)
+
+
+@pytest.fixture
+async def conn(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(Options(database_url))
+    yield connection
+    await connection.close()

@@ -1,0 +1,258 @@
+"""The key ring: new keys open at once, revoked ones within a second, and no database is no reason for a 401."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tokenharbor.db.pool import Options, open_pool
+from tokenharbor.identity import ring as ring_module
+from tokenharbor.identity import store
+from tokenharbor.identity.keys import NewKey, hasher, make_key
+from tokenharbor.identity.ring import KeyRing
+from tokenharbor.identity.store import KeyRules
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret
+from tokenharbor.kernel.world import World
+
+
+class Reader:
+    """The pool, its readings counted, and away, slow or dead on demand."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.readings = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Any]:
+        self.readings += 1
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        rows: Sequence[Any] = await self._pool.fetch(query, *args)
+        return rows
+
+
+@dataclass
+class House:
+    """A database with one account, and a ring on it."""
+
+    conn: asyncpg.Connection
+    world: World
+    derived: DerivedSecret
+    account_id: UUID
+    reader: Reader
+    ring: KeyRing
+
+    async def new_key(self, rules: KeyRules | None = None) -> tuple[bytes, UUID]:
+        made = make_key(self.world.entropy)
+        issued = (made, rules or KeyRules())
+        return made.key.encode(), await store.add_key(self.conn, self.world, self.derived, self.account_id, issued)
+
+    async def revoke(self, key_id: UUID) -> None:
+        await store.revoke_key(self.conn, key_id, self.world.clock.now())
+
+
+@pytest.fixture
+async def house(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, database_url: str
+) -> AsyncIterator[House]:
+    pool = await open_pool(Options(database_url), size=2)
+    reader = Reader(pool)
+    account = await store.create_account(conn, world, "ada@example.com", "e")
+    ring = KeyRing(reader, hasher(derived), world.clock)
+    yield House(conn, world, derived, account.id, reader, ring)
+    await pool.close()
+
+
+def unknown_key(number: int) -> bytes:
+    return NewKey(f"thk_live_{number:032d}").key.encode()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  what is waited for is a fact, no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_key_in_the_snapshot_is_found_with_its_rules(house: House) -> None:
+    expires_at = house.world.clock.now() + timedelta(days=1)
+    key, key_id = await house.new_key(KeyRules(models=("m",), denied_providers=("p",), expires_at=expires_at))
+    assert house.ring.find(key) is None
+    await house.ring.refresh()
+    caller = house.ring.find(key)
+    assert caller is not None
+    assert (caller.key_id, caller.account_id) == (key_id, house.account_id)
+    assert (caller.models, caller.providers) == (frozenset({"m"}), frozenset())
+    assert caller.denied_providers == frozenset({"p"})
+    assert caller.expires_at == expires_at
+
+
+async def test_a_new_key_opens_at_once(house: House) -> None:
+    await house.ring.refresh()
+    key, key_id = await house.new_key()
+    assert house.ring.find(key) is None
+    assert (await house.ring.look_up(key)).key_id == key_id
+    assert house.ring.find(key) is not None
+
+
+async def test_an_unknown_key_costs_one_reading_a_second(house: House, clock: ManualClock) -> None:
+    await house.ring.refresh()
+    before = house.reader.readings
+    for _ in range(5):
+        with pytest.raises(InvalidApiKey, match="unknown or revoked"):
+            await house.ring.look_up(unknown_key(1))
+    assert house.reader.readings == before + 1
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(InvalidApiKey):
+        await house.ring.look_up(unknown_key(1))
+    assert house.reader.readings == before + 2
+
+
+async def test_unknown_keys_by_the_hundred_share_their_readings(house: House) -> None:
+    await house.ring.refresh()
+    before = house.reader.readings
+    house.reader.gate.clear()
+    asked = [asyncio.create_task(house.ring.look_up(unknown_key(number))) for number in range(200)]
+    await asyncio.sleep(0.05)
+    house.reader.gate.set()
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {InvalidApiKey}
+    assert house.reader.readings <= before + 2
+
+
+async def test_a_key_made_while_a_reading_runs_is_not_missed(house: House) -> None:
+    """Who asks during a reading waits for one that begins later: the first may have looked too early."""
+    await house.ring.refresh()
+    house.reader.gate.clear()
+    early = asyncio.create_task(house.ring.look_up(unknown_key(1)))
+    await asyncio.sleep(0.02)
+    key, key_id = await house.new_key()
+    late = asyncio.create_task(house.ring.look_up(key))
+    await asyncio.sleep(0.02)
+    house.reader.gate.set()
+    assert (await late).key_id == key_id
+    with pytest.raises(InvalidApiKey):
+        await early
+
+
+async def test_malformed_keys_never_reach_the_database(house: House) -> None:
+    for presented in (b"", b"x" * 100_000, b"thk_live_short", b"thk_live_" + b"!" * 32):
+        assert house.ring.find(presented) is None
+        with pytest.raises(InvalidApiKey, match="malformed"):
+            await house.ring.look_up(presented)
+    assert house.reader.readings == 0
+
+
+async def test_the_memory_of_unknown_keys_is_bounded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "_MOST_UNKNOWN", 50)
+    asked = [house.ring.look_up(unknown_key(number)) for number in range(200)]
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert len(house.ring._unknown) <= 50
+
+
+async def test_a_revoked_key_is_refused_after_a_reading(house: House) -> None:
+    key, key_id = await house.new_key()
+    other, _ = await house.new_key()
+    await house.ring.refresh()
+    await house.revoke(key_id)
+    await house.ring.refresh()
+    assert house.ring.find(key) is None
+    assert house.ring.find(other) is not None
+    with pytest.raises(InvalidApiKey, match="unknown or revoked"):
+        await house.ring.look_up(key)
+
+
+async def test_a_revocation_is_seen_within_a_second_though_nobody_tells(house: House) -> None:
+    key, key_id = await house.new_key()
+    keeping = asyncio.create_task(house.ring.run())
+    await house.ring.look_up(key)
+    await house.revoke(key_id)
+    await until(lambda: house.ring.find(key) is None)
+    assert ring_module._POLL_SECONDS <= 0.5
+    keeping.cancel()
+
+
+async def test_a_nudge_is_followed_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "_POLL_SECONDS", 3600)
+    keeping = asyncio.create_task(house.ring.run())
+    key, _ = await house.new_key()
+    await asyncio.sleep(0.1)
+    other, _ = await house.new_key()
+    house.ring.nudge()
+    await until(lambda: house.ring.find(key) is not None and house.ring.find(other) is not None)
+    keeping.cancel()
+
+
+async def test_while_the_database_is_away_known_keys_stay_and_unknown_ones_are_not_called_invalid(
+    house: House,
+) -> None:
+    key, _ = await house.new_key()
+    await house.ring.refresh()
+    house.reader.error = ConnectionRefusedError("away")
+    keeping = asyncio.create_task(house.ring.run())
+    with pytest.raises(Unavailable) as caught:
+        await house.ring.look_up(unknown_key(1))
+    assert caught.value.retry_after == 1
+    assert house.ring.find(key) is not None
+    house.reader.error = None
+    with pytest.raises(InvalidApiKey):
+        await house.ring.look_up(unknown_key(1))
+    assert not keeping.done()
+    keeping.cancel()
+
+
+async def test_a_database_that_does_not_answer_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "_ASK_SECONDS", 0.05)
+    house.reader.gate.clear()
+    with pytest.raises(Unavailable):
+        await house.ring.look_up(unknown_key(1))
+    house.reader.gate.set()
+    with pytest.raises(InvalidApiKey):
+        await house.ring.look_up(unknown_key(1))
+
+
+async def test_a_caller_who_hangs_up_does_not_take_the_others_along(house: House) -> None:
+    house.reader.gate.clear()
+    first, second = (asyncio.create_task(house.ring.look_up(unknown_key(number))) for number in range(2))
+    await asyncio.sleep(0.02)
+    first.cancel()
+    await asyncio.sleep(0)
+    house.reader.gate.set()
+    with pytest.raises(InvalidApiKey):
+        await second
+
+
+async def test_the_ring_is_read_page_by_page(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "_PAGE", 3)
+    keys = [(await house.new_key())[0] for _ in range(8)]
+    await house.ring.refresh()
+    assert len(house.ring) == 8
+    assert all(house.ring.find(key) for key in keys)
+
+
+async def test_a_change_that_commits_late_is_not_missed(house: House, database_url: str) -> None:
+    """Two keys are made at once; the one that began first commits last."""
+    await house.ring.refresh()
+    other = await asyncpg.connect(database_url)
+    slow = other.transaction()
+    await slow.start()
+    made = make_key(house.world.entropy)
+    await store.add_key(other, house.world, house.derived, house.account_id, (made, KeyRules()))
+    fast = asyncio.create_task(house.new_key())
+    await asyncio.sleep(0.05)
+    await house.ring.refresh()
+    await slow.commit()
+    key, _ = await fast
+    await house.ring.refresh()
+    assert house.ring.find(made.key.encode()) is not None
+    assert house.ring.find(key) is not None
+    await other.close()
