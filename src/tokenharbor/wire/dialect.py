@@ -41,6 +41,11 @@ class Splicer(Protocol):
 
     def feed(self, data: bytes) -> bytes: ...
 
+    def close(self) -> bytes:
+        """The vendor's bytes are over: a last event that lacks its blank line counts, as most clients count it.
+        Returns as `feed` does; `complete` and `failure` may change.
+        """
+
     def ending(self, cost_usd: str | None = None) -> bytes:
         """What leaves after the settlement; with `cost_usd`, `usage.cost` is added where the dialect has usage."""
 
@@ -83,13 +88,14 @@ class Dialect(Protocol):
 
     def reader(self) -> Reader: ...
 
-    def writer(self) -> Writer: ...
+    def writer(self, created: int = 0, *, usage: bool = True) -> Writer:
+        """`created` in Unix seconds, where the dialect says it; `usage` False leaves out what a client must ask for."""
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         """A whole answer body as events."""
 
-    def write_reply(self, events: Sequence[Event]) -> bytes:
-        """Events as a whole answer body."""
+    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:
+        """Events as a whole answer body; those of a failure as an error body."""
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         """A non-2xx answer."""

@@ -1,9 +1,11 @@
 """The neutral events of an answer: what every dialect's stream means.
 
-    Started (BlockOpened BlockGrew* BlockClosed)* UsageReported* (Finished | Failed)
+    Started (BlockOpened BlockGrew* BlockClosed | UsageReported)* (Finished | Failed)
 
-Blocks are numbered from 0 in the order they open and may be open side by side (parallel calls).
-There is exactly one Finished or Failed; Finished says `tool_calls` if and only if a tool call was opened.
+Blocks are numbered from 0 in the order they open and may be open side by side (parallel calls). What is known of
+the usage may be reported early; the last report counts. There is exactly one Finished or Failed; a Failed may
+come at any time, even first. Finished says `tool_calls` only if a tool call was opened, and if one was it never
+says `stop`: a call cut off by `length` is no call to carry out.
 """
 
 from enum import StrEnum

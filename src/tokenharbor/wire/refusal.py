@@ -92,9 +92,8 @@ _SCRUBBED = tuple(
         (r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+", "[url]"),
         (r"\b(bearer)\s+[\w.~+/=*-]{6,}", r"\1 [secret]"),
         (
-            r"((?:api|access|secret|auth)[ _-]?(?:key|token)(?: provided)?|password|credential)"
-            r"(\"?\s*[:=]\s*\"?)[^\s\"',;)]{4,}",
-            r"\1\2[secret]",
+            r"((?:(?:api|access|secret|auth)[ _-]?(?:key|token)(?: provided)?|password)\"?\s*[:=]\s*\"?)[^\s\"',;)]{4,}",
+            r"\1[secret]",
         ),
         (r"\b(?:sk|pk|rk|ak|thk|thm|gsk|xai|nvapi|hf|ghp|key)[-_][\w*.-]{6,}", "[secret]"),
         (r"\b(?:AIza|AKIA|ASIA|ya29\.|eyJ)[\w.*/+=-]{10,}", "[secret]"),

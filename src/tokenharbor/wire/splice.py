@@ -33,7 +33,6 @@ class EventSplicer(ABC):
         "_held",
         "_over",
         "complete",
-        "events",
         "failure",
         "input_usage",
         "quarantined",
@@ -56,7 +55,6 @@ class EventSplicer(ABC):
         self.quarantined = False
         self.text_bytes = 0
         self.input_usage: Usage | None = None
-        self.events = 0  # how many came that were not pings
 
     @property
     def held_bytes(self) -> int:

@@ -1,13 +1,16 @@
 """Anthropic's messages, spoken by its clients, its agents and the vendors that serve them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.anthropic_messages import failures, request
+from tokenharbor.wire.anthropic_messages import failures, requests
 from tokenharbor.wire.anthropic_messages.answer import read_answer
+from tokenharbor.wire.anthropic_messages.reader import AnthropicReader, read_reply
 from tokenharbor.wire.anthropic_messages.splice import AnthropicSplicer
+from tokenharbor.wire.anthropic_messages.writer import AnthropicWriter, write_reply
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
 
@@ -15,14 +18,15 @@ from tokenharbor.wire.request import Edit, Request
 class AnthropicMessages:
     """The dialect `anthropic_messages`."""
 
-    name = request.NAME
+    name = requests.NAME
     path = "/messages"
+    passes = frozenset({b"anthropic-version", b"anthropic-beta"})
 
     def read_request(self, body: bytes, path_model: str | None = None) -> Request:  # noqa: ARG002  in the body here
-        return request.read(body)
+        return requests.read(body)
 
-    def write_request(self, request_: Request, edit: Edit) -> bytes:
-        return request.write(request_, edit)
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return requests.write(request, edit)
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         return read_answer(body)
@@ -30,14 +34,26 @@ class AnthropicMessages:
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
         return add_cost(body, cost_usd) or body
 
-    def splice(self, request_: Request, *, hide_usage: bool) -> AnthropicSplicer:  # noqa: ARG002  never only ours
+    def splice(self, request: Request, *, hide_usage: bool) -> AnthropicSplicer:  # noqa: ARG002  never only ours
         return AnthropicSplicer()
+
+    def reader(self) -> AnthropicReader:
+        return AnthropicReader()
+
+    def writer(self, created: int = 0, *, usage: bool = True) -> AnthropicWriter:  # noqa: ARG002  it always says usage
+        return AnthropicWriter()
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        return read_reply(body)
+
+    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:  # noqa: ARG002  it says no time
+        return write_reply(events)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
-    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
-        return failures.write_refusal(refusal, request_id)
+    def write_refusal(self, refusal: Refusal, requestid: str) -> bytes:
+        return failures.write_refusal(refusal, requestid)
 
-    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
-        return failures.write_stream_refusal(refusal, request_id)
+    def write_stream_refusal(self, refusal: Refusal, requestid: str) -> bytes:
+        return failures.write_stream_refusal(refusal, requestid)

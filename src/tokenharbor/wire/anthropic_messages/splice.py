@@ -30,13 +30,11 @@ class AnthropicSplicer(EventSplicer):
             return self._garbage()
         kind = event.type
         if kind == "content_block_delta" and event.delta is not None:
-            self.events += 1
             return self._grow(event.delta)
         if kind == "ping":
             return IDLE
         if kind == "error" or name == b"error":
             return self._fail(read_stream_failure(event.error))
-        self.events += 1
         return self._judge_frame(event)
 
     def _judge_frame(self, event: Event) -> int:

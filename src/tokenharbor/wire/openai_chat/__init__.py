@@ -1,28 +1,32 @@
 """OpenAI's chat completions, spoken by its clients and by most vendors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.openai_chat import failures, request
+from tokenharbor.wire.openai_chat import failures, requests
 from tokenharbor.wire.openai_chat.answer import read_answer
+from tokenharbor.wire.openai_chat.reader import OpenAIReader, read_reply
 from tokenharbor.wire.openai_chat.splice import OpenAISplicer
+from tokenharbor.wire.openai_chat.writer import OpenAIWriter, write_reply
 from tokenharbor.wire.request import Edit, Request
 
 
 class OpenAIChat:
     """The dialect `openai_chat`."""
 
-    name = request.NAME
+    name = requests.NAME
     path = "/chat/completions"
+    passes: frozenset[bytes] = frozenset()
 
     def read_request(self, body: bytes, path_model: str | None = None) -> Request:  # noqa: ARG002  in the body here
-        return request.read(body)
+        return requests.read(body)
 
-    def write_request(self, request_: Request, edit: Edit) -> bytes:
-        return request.write(request_, edit)
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return requests.write(request, edit)
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         return read_answer(body)
@@ -30,14 +34,27 @@ class OpenAIChat:
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
         return add_cost(body, cost_usd) or body
 
-    def splice(self, request_: Request, *, hide_usage: bool) -> OpenAISplicer:
-        return OpenAISplicer(request_.choices, hide_usage=hide_usage)
+    def splice(self, request: Request, *, hide_usage: bool) -> OpenAISplicer:
+        # The cost that a caller asked for stands in the usage chunk: it cannot be hidden then.
+        return OpenAISplicer(request.choices, hide_usage=hide_usage and not request.include_cost)
+
+    def reader(self) -> OpenAIReader:
+        return OpenAIReader()
+
+    def writer(self, created: int = 0, *, usage: bool = True) -> OpenAIWriter:
+        return OpenAIWriter(created, usage=usage)
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        return read_reply(body)
+
+    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:
+        return write_reply(events, created)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
-    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
+    def write_refusal(self, refusal: Refusal, requestid: str) -> bytes:  # noqa: ARG002  a header carries it
         return failures.write_refusal(refusal)
 
-    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  likewise
+    def write_stream_refusal(self, refusal: Refusal, requestid: str) -> bytes:  # noqa: ARG002  likewise
         return failures.write_stream_refusal(refusal)

@@ -35,7 +35,6 @@ class OpenAISplicer(EventSplicer):
         choices = chunk.choices
         if choices is None or len(chunk.error) > 4:
             return self._judge_other(name, chunk)
-        self.events += 1
         turn = IDLE
         for choice in choices:
             words = choice.delta
@@ -67,7 +66,6 @@ class OpenAISplicer(EventSplicer):
     def _end(self) -> int:
         if not self.started:
             return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
-        self.events += 1
         self.complete = True
         return ENDING
 

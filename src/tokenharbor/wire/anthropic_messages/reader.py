@@ -1,0 +1,188 @@
+"""Anthropic's answers read into events: its streams, and its whole bodies."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
+from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, decode_event, decode_whole
+from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
+from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.events import BlockKind, FinishReason, Note
+from tokenharbor.wire.events import Event as Neutral
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.usage import BadUsageError
+
+DIALECT = "anthropic_messages"
+
+_REASONS = {
+    "end_turn": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "stop_sequence": FinishReason.STOP_SEQUENCE,
+    "refusal": FinishReason.REFUSAL,
+    "pause_turn": FinishReason.PAUSE,
+}
+_KINDS = {"text": BlockKind.TEXT, "thinking": BlockKind.REASONING, "tool_use": BlockKind.TOOL_CALL}
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Shell(msgspec.Struct, frozen=True):
+    """The members that may have to be kept unread."""
+
+    content_block: msgspec.Raw = msgspec.Raw(b"null")
+    delta: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Contents(msgspec.Struct, frozen=True):
+    content: list[msgspec.Raw]
+
+
+_decode_shell = msgspec.json.Decoder(_Shell).decode
+_decode_contents = msgspec.json.Decoder(_Contents).decode
+
+
+def _note(name: str, raw: bytes) -> tuple[Note, ...]:
+    return (Note(DIALECT, name, raw),)
+
+
+def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
+    """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
+    if block.type == "redacted_thinking":
+        index = blocks.open(BlockKind.REASONING)
+        blocks.grow(index, "", _note("redacted_thinking", (block.data or "").encode()))
+        return index
+    kind = _KINDS.get(block.type)
+    if kind is None:
+        index = blocks.open(BlockKind.TEXT)
+        blocks.grow(index, "", _note("block", raw()))
+        return index
+    index = blocks.open(kind, block.id or "", block.name or "")
+    blocks.grow(index, block.text or block.thinking or "")
+    if block.signature:
+        blocks.grow(index, "", _note("signature", block.signature.encode()))
+    if kind is BlockKind.TOOL_CALL and bytes(block.input) not in (b"null", b"{}"):
+        blocks.grow(index, bytes(block.input).decode())
+    return index
+
+
+class AnthropicReader:
+    """Fulfils `Reader`."""
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._blocks = Blocks()
+        self._places: dict[int, int] = {}  # the vendor's index to ours
+        self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
+        self._counts: Counts | None = None
+        self._reason: FinishReason | None = None
+        self._stop_sequence: str | None = None
+
+    def feed(self, data: bytes) -> Sequence[Neutral]:
+        return self._read(self._framer.feed(data))
+
+    def close(self) -> Sequence[Neutral]:
+        events = list(self._read(self._framer.close()))
+        if not self._blocks.ended:
+            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+            events += self._blocks.take()
+        return events
+
+    def _read(self, frames: Sequence[Frame]) -> Sequence[Neutral]:
+        for name, data, _ in frames:
+            if data is not None and name != b"ping" and not self._blocks.ended:
+                self._frame(name, data)
+        if self._framer.overflow and not self._blocks.ended:
+            self._blocks.garbage()
+        return self._blocks.take()
+
+    def _frame(self, name: bytes, data: bytes) -> None:
+        try:
+            event = decode_event(data)
+        except _UNREADABLE:
+            self._blocks.garbage()
+            return
+        if event.type == "error" or name == b"error":
+            self._blocks.fail(read_stream_failure(event.error))
+        elif not self._tell(event, data):
+            self._blocks.garbage()
+
+    def _tell(self, event: Event, data: bytes) -> bool:
+        """False if the event breaks the dialect."""
+        match event.type:
+            case "content_block_delta" if event.delta is not None and event.index in self._places:
+                self._grow(event.index, event.delta, data)
+            case "content_block_start" if event.content_block is not None and event.index not in self._places:
+                self._open(event.index, event.content_block, data)
+            case "content_block_stop" if event.index in self._places:
+                self._blocks.close(self._places[event.index])
+            case "message_start" if isinstance(event.message, Message) and not self._blocks.started:
+                self._blocks.start(event.message.id, event.message.model)
+                self._report(event.message.usage)
+            case "message_delta" if event.delta is not None:
+                self._report(event.usage)
+                self._note_reason(event.delta)
+            case "message_stop" if self._reason is not None:
+                self._blocks.finish(self._reason, self._stop_sequence)
+            case "" | "message_start" | "message_delta" | "message_stop":
+                return False
+            case "content_block_start" | "content_block_delta" | "content_block_stop":
+                return False
+        return True
+
+    def _open(self, index: int, block: Block, data: bytes) -> None:
+        self._places[index] = open_block(self._blocks, block, lambda: bytes(_decode_shell(data).content_block))
+        if block.type not in _KINDS:
+            self._silent.add(index)
+
+    def _grow(self, index: int, delta: Delta, data: bytes) -> None:
+        place = self._places[index]
+        text = delta.text or delta.thinking or delta.partial_json or ""
+        if index not in self._silent and text:
+            self._blocks.grow(place, text)
+        elif delta.signature:
+            self._blocks.grow(place, "", _note("signature", delta.signature.encode()))
+        elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
+            self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
+
+    def _report(self, raw: msgspec.Raw) -> None:
+        if len(raw) <= 4:
+            return
+        with suppress(BadUsageError):  # counts that do not add up are worth nothing: the gateway counts for itself
+            self._counts = merge(self._counts, read_counts(raw))
+            self._blocks.report(add_up(self._counts))
+
+    def _note_reason(self, delta: Delta) -> None:
+        if delta.stop_reason:
+            self._reason = _REASONS.get(delta.stop_reason, FinishReason.STOP)
+            self._stop_sequence = delta.stop_sequence
+            self._blocks.close_all()
+
+
+def read_reply(body: bytes) -> Sequence[Neutral]:
+    """A whole answer as events; Failed if it is none."""
+    blocks = Blocks()
+    try:
+        event = decode_event(body)
+        if event.type == "error" or len(event.error) > 4:
+            blocks.fail(read_stream_failure(event.error))
+            return blocks.take()
+        whole = decode_whole(body)
+        contents = _decode_contents(body).content
+    except _UNREADABLE:
+        blocks.garbage()
+        return blocks.take()
+    blocks.start(whole.id, whole.model)
+    for block, raw in zip(whole.content, contents, strict=True):
+        blocks.close(open_block(blocks, block, raw.__bytes__))
+    if len(whole.usage) > 4:
+        with suppress(BadUsageError):
+            blocks.report(add_up(read_counts(whole.usage)))
+    if whole.stop_reason:
+        blocks.finish(_REASONS.get(whole.stop_reason, FinishReason.STOP), whole.stop_sequence)
+    else:
+        blocks.garbage()
+    return blocks.take()

@@ -1,0 +1,224 @@
+"""Events written as Anthropic's answers: as a stream, and whole."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import sse
+from tokenharbor.wire.anthropic_messages.reader import DIALECT
+from tokenharbor.wire.anthropic_messages.usage import write_usage
+from tokenharbor.wire.body import UnreadableError, scan
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.refusal import scrub
+from tokenharbor.wire.translate import Block, collect
+
+_encode = msgspec.json.encode
+
+_REASONS = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+    FinishReason.STOP_SEQUENCE: "stop_sequence",
+    FinishReason.REFUSAL: "refusal",
+    FinishReason.PAUSE: "pause_turn",
+}
+_FAILURES = {
+    FailureKind.REQUEST: "invalid_request_error",
+    FailureKind.CONTEXT: "invalid_request_error",
+    FailureKind.CREDENTIAL: "authentication_error",
+    FailureKind.NOT_FOUND: "not_found_error",
+    FailureKind.RATE_LIMIT: "rate_limit_error",
+    FailureKind.OVERLOADED: "overloaded_error",
+    FailureKind.TIMEOUT: "timeout_error",
+}
+_UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
+
+
+class AnthropicWriter:
+    """Fulfils `Writer`. Its blocks follow one another on the wire: what comes for a second open block waits until the
+    first is closed, since clients of this dialect hold one block at a time.
+    """
+
+    def __init__(self) -> None:
+        self._started: Started | None = None  # not yet written: the usage of the input may follow
+        self._usage: Usage | None = None
+        self._current: int | None = None
+        self._opened: BlockOpened | None = None  # current and not yet written: a note may say what it truly is
+        self._waiting: list[BlockOpened | BlockGrew | BlockClosed] = []
+        self._written = 0  # blocks
+
+    def write(self, event: Event) -> bytes:
+        match event:
+            case Started():
+                self._started = event
+                return b""
+            case UsageReported():
+                self._usage = event.usage
+                return self._start() if self._started else b""
+            case Finished():
+                return self._start() + self._finish(event)
+            case Failed():
+                return self._start() + sse.write(_encode(_error(event.failure)), b"error")
+        return self._start() + self._block(event)
+
+    def _start(self) -> bytes:
+        started, self._started = self._started, None
+        if started is None:
+            return b""
+        usage = {**write_usage(self._usage), "output_tokens": 0} if self._usage else _UNKNOWN
+        message = _message(started.id, started.model, [], None, usage)
+        return _event("message_start", message=message)
+
+    def _block(self, event: BlockOpened | BlockGrew | BlockClosed) -> bytes:
+        if self._current is None:
+            self._current = event.index
+        elif event.index != self._current:
+            self._waiting.append(event)
+            return b""
+        match event:
+            case BlockOpened():
+                self._opened = event
+                return b""
+            case BlockGrew():
+                return self._grow(event)
+        return self._close()
+
+    def _grow(self, event: BlockGrew) -> bytes:
+        ours = [note for note in event.notes if note.dialect == DIALECT]
+        whole = next((note for note in ours if note.name in ("block", "redacted_thinking")), None)
+        out = b""
+        if self._opened is not None:
+            self._kind = self._opened.kind
+            out = self._open(whole)
+        if event.text:
+            out += self._delta(_text_delta(self._kind, event.text))
+        for note in ours:
+            if note.name == "signature":
+                out += self._delta({"type": "signature_delta", "signature": note.raw.decode()})
+            elif note.name == "delta":
+                out += self._delta(msgspec.Raw(note.raw))
+        return out
+
+    def _open(self, whole: Note | None) -> bytes:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return b""
+        self._kind = opened.kind
+        return _event("content_block_start", index=self._written, content_block=_beginning(opened, whole))
+
+    def _delta(self, delta: object) -> bytes:
+        return _event("content_block_delta", index=self._written, delta=delta)
+
+    def _close(self) -> bytes:
+        out = self._open(None) + _event("content_block_stop", index=self._written)
+        self._written += 1
+        self._current = None
+        waiting, self._waiting = self._waiting, []
+        return out + b"".join([self._block(event) for event in waiting])
+
+    def _finish(self, event: Finished) -> bytes:
+        usage = write_usage(self._usage) if self._usage else _UNKNOWN
+        delta = {"stop_reason": _REASONS[event.reason], "stop_sequence": event.stop_sequence}
+        return _event("message_delta", delta=delta, usage=usage) + _event("message_stop")
+
+
+def _event(name: str, **members: object) -> bytes:
+    return sse.write(_encode({"type": name, **members}), name.encode())
+
+
+def _beginning(opened: BlockOpened, whole: Note | None) -> object:
+    """The block as content_block_start shows it."""
+    if whole is not None and whole.name == "block":
+        return msgspec.Raw(whole.raw)
+    if whole is not None:
+        return {"type": "redacted_thinking", "data": whole.raw.decode()}
+    if opened.kind is BlockKind.TOOL_CALL:
+        return {"type": "tool_use", "id": opened.call_id, "name": opened.name, "input": {}}
+    if opened.kind is BlockKind.REASONING:
+        return {"type": "thinking", "thinking": "", "signature": ""}
+    return {"type": "text", "text": ""}
+
+
+def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
+    if kind is BlockKind.TOOL_CALL:
+        return {"type": "input_json_delta", "partial_json": text}
+    if kind is BlockKind.REASONING:
+        return {"type": "thinking_delta", "thinking": text}
+    return {"type": "text_delta", "text": text}
+
+
+def _message(
+    id_: str, model: str, content: list[object], end: Finished | None, usage: dict[str, object]
+) -> dict[str, object]:
+    return {
+        "id": id_,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": _REASONS[end.reason] if end else None,
+        "stop_sequence": end.stop_sequence if end else None,
+        "usage": usage,
+    }
+
+
+def _error(failure: Failure) -> dict[str, object]:
+    error = {
+        "type": _FAILURES.get(failure.kind, "api_error"),
+        "message": scrub(failure.message) or "The answer was cut off.",
+    }
+    if failure.kind is FailureKind.CONTEXT:
+        error["code"] = "context_length_exceeded"
+    return {"type": "error", "error": error}
+
+
+def write_reply(events: Iterable[Event]) -> bytes:
+    """A whole answer's body, or an error's."""
+    reply = collect(events)
+    if reply.reason is None:
+        return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
+    usage = write_usage(reply.usage) if reply.usage else _UNKNOWN
+    content = [_content(block) for block in reply.blocks]
+    end = Finished(reply.reason, reply.stop_sequence)
+    return _encode(_message(reply.id, reply.model, content, end, usage))
+
+
+def _content(block: Block) -> object:
+    notes = {note.name: note.raw for note in block.notes if note.dialect == DIALECT}
+    if "block" in notes:
+        return msgspec.Raw(notes["block"])
+    if "redacted_thinking" in notes:
+        return {"type": "redacted_thinking", "data": notes["redacted_thinking"].decode()}
+    if block.kind is BlockKind.TOOL_CALL:
+        return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": _arguments(block.text)}
+    if block.kind is BlockKind.REASONING:
+        return {"type": "thinking", "thinking": block.text, "signature": notes.get("signature", b"").decode()}
+    return {"type": "text", "text": block.text}
+
+
+def _arguments(text: str) -> object:
+    """This dialect's arguments are an object. What a model wrote that is none (it may be cut off) is shown to the
+    client as it is, under a name that no tool has.
+    """
+    if not text.strip():
+        return {}
+    raw = text.encode("utf-8", "replace")
+    try:
+        scan(raw)
+    except UnreadableError:
+        return {"_unreadable": text}
+    return msgspec.Raw(raw)

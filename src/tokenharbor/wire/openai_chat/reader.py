@@ -1,0 +1,228 @@
+"""OpenAI's answers read into events: its chunks, and its whole bodies."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.shapes import (
+    Choice,
+    Chunk,
+    Part,
+    ToolCall,
+    Words,
+    decode_chunk,
+    try_usage,
+    usage_of,
+)
+from tokenharbor.wire.sse import Frame, Framer
+
+DIALECT = "openai_chat"
+
+_REASONS = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.REFUSAL,
+}
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Call:
+    """A tool call as it comes in: it opens once its name is known."""
+
+    __slots__ = ("block", "id", "waiting")
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.block: int | None = None
+        self.waiting = ""
+
+
+class _Teller:
+    """Tells the events of words, whether they come in pieces or whole. Only the first choice is told."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks()
+        self.answer_id = ""
+        self._calls: dict[int, _Call] = {}
+        self._made = 0
+
+    def start(self, chunk: Chunk) -> None:
+        if not self.blocks.started:
+            self.answer_id = chunk.id or ""
+            self.blocks.start(self.answer_id, chunk.model or "")
+
+    def words(self, words: Words) -> None:
+        reasoning = words.reasoning_content or words.reasoning
+        notes = self._notes(words)
+        if reasoning or notes:
+            self.blocks.speak(BlockKind.REASONING, reasoning or "", notes)
+        if isinstance(words.content, str):
+            if words.content:
+                self.blocks.speak(BlockKind.TEXT, words.content)
+        elif words.content:
+            self._parts(words.content)
+        if words.refusal:
+            self.blocks.speak(BlockKind.REFUSAL, words.refusal)
+        for position, call in enumerate(words.tool_calls or ()):
+            self._call(position if call.index is None else call.index, call)
+        if words.function_call is not None:
+            self._call(0, ToolCall(function=words.function_call))
+
+    def _parts(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if part.text:
+                self.blocks.speak(BlockKind.TEXT, part.text)
+            thinking = part.thinking or ()
+            for thought in [Part(thinking)] if isinstance(thinking, str) else thinking:
+                if thought.text:
+                    self.blocks.speak(BlockKind.REASONING, thought.text)
+
+    def _notes(self, words: Words) -> tuple[Note, ...]:
+        raw = words.reasoning_details
+        return (Note(DIALECT, "reasoning_details", bytes(raw)),) if len(raw) > 4 else ()
+
+    def _call(self, key: int, piece: ToolCall) -> None:
+        name, text = _name_and_text(piece)
+        call = self._calls.get(key)
+        if call is None or (piece.id and name and piece.id != call.id):
+            # Some vendors give every parallel call the same index: a new id with a name is a new call.
+            call = self._calls[key] = _Call(piece.id or self._new_id())
+        if call.block is None:
+            call.waiting += text
+            if not name:
+                return
+            self.blocks.pause()
+            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name)
+            text = call.waiting
+        self.blocks.grow(call.block, text, _call_notes(piece))
+
+    def _new_id(self) -> str:
+        """For vendors that give calls no id: unlike those of other answers, whose results stand in one conversation."""
+        self._made += 1
+        return f"call_{_UNFIT.sub('', self.answer_id)[-24:]}_{self._made}"
+
+    def nameless(self) -> bool:
+        """Whether a call came whose name never did."""
+        return any(call.block is None for call in self._calls.values())
+
+
+def _name_and_text(piece: ToolCall) -> tuple[str, str]:
+    if piece.custom is not None:
+        return piece.custom.name or "", piece.custom.input or ""
+    if piece.function is not None:
+        return piece.function.name or "", piece.function.arguments or ""
+    return "", ""
+
+
+def _call_notes(piece: ToolCall) -> tuple[Note, ...]:
+    raw = piece.extra_content
+    return (Note(DIALECT, "extra_content", bytes(raw)),) if len(raw) > 4 else ()
+
+
+class OpenAIReader:
+    """Fulfils `Reader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._teller = _Teller()
+        self._blocks = self._teller.blocks
+        self._reason: FinishReason | None = None
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        return self._read(self._framer.feed(data))
+
+    def close(self) -> Sequence[Event]:
+        events = list(self._read(self._framer.close()))
+        if not self._blocks.ended:
+            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+            events += self._blocks.take()
+        return events
+
+    def _read(self, frames: Sequence[Frame]) -> Sequence[Event]:
+        for name, data, _ in frames:
+            if data is not None and not self._blocks.ended:
+                self._frame(name, data)
+        if self._framer.overflow and not self._blocks.ended:
+            self._blocks.garbage()
+        return self._blocks.take()
+
+    def _frame(self, name: bytes, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            self._done()
+            return
+        try:
+            chunk = decode_chunk(data)
+        except _UNREADABLE:
+            self._blocks.garbage()
+            return
+        if (failure := read_stream_failure(chunk)) is not None:
+            self._blocks.fail(failure)
+            return
+        if chunk.choices is None and len(chunk.usage) <= 4:
+            if name in (b"", b"message"):
+                self._blocks.garbage()
+            return
+        self._chunk(chunk)
+
+    def _chunk(self, chunk: Chunk) -> None:
+        self._teller.start(chunk)
+        for choice in chunk.choices or ():
+            if choice.index == 0:
+                self._choice(choice)
+        raw = usage_of(chunk)
+        usage = try_usage(raw) if raw is not None else None
+        if usage is not None and not self._blocks.ended:
+            self._blocks.report(usage)
+
+    def _choice(self, choice: Choice) -> None:
+        if choice.delta is not None and self._reason is None:
+            self._teller.words(choice.delta)
+        if choice.finish_reason == "error":
+            self._blocks.fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
+        elif choice.finish_reason and self._reason is None:
+            self._reason = _REASONS.get(choice.finish_reason, FinishReason.STOP)
+            self._blocks.close_all()
+
+    def _done(self) -> None:
+        if self._reason is None or self._teller.nameless():
+            self._blocks.garbage()
+        else:
+            self._blocks.finish(self._reason)
+
+
+def read_reply(body: bytes) -> Sequence[Event]:
+    """A whole answer as events; Failed if it is none."""
+    teller = _Teller()
+    blocks = teller.blocks
+    try:
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        blocks.garbage()
+        return blocks.take()
+    failure = read_stream_failure(whole)
+    if failure is not None:
+        blocks.fail(failure)
+        return blocks.take()
+    choice = next((choice for choice in whole.choices or () if choice.index == 0), None)
+    if choice is None or choice.message is None or not choice.finish_reason:
+        blocks.garbage()
+        return blocks.take()
+    teller.start(whole)
+    teller.words(choice.message)
+    blocks.close_all()
+    raw = usage_of(whole)
+    if raw is not None and (usage := try_usage(raw)) is not None:
+        blocks.report(usage)
+    if teller.nameless():
+        blocks.garbage()
+    else:
+        blocks.finish(_REASONS.get(choice.finish_reason, FinishReason.STOP))
+    return blocks.take()

@@ -1,0 +1,91 @@
+"""Between streams and whole answers: events gathered into a reply, and a reply played as events."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.failure import Failure, FailureKind
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A whole block; a tool call's text is its arguments."""
+
+    kind: BlockKind
+    text: str = ""
+    notes: tuple[Note, ...] = ()
+    call_id: str = ""
+    name: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole answer. `failure` is set if it did not become one; `reason` is None then."""
+
+    id: str
+    model: str
+    blocks: tuple[Block, ...]
+    usage: Usage | None
+    reason: FinishReason | None
+    stop_sequence: str | None = None
+    failure: Failure | None = None
+
+
+def collect(events: Iterable[Event]) -> Reply:
+    """What the events come to; those that end without Finished or Failed are a broken answer."""
+    started, usage = Started("", ""), None
+    opened: dict[int, BlockOpened] = {}
+    grown: dict[int, list[BlockGrew]] = {}
+    end: Finished | Failed = Failed(Failure(FailureKind.BROKEN))
+    for event in events:
+        match event:
+            case Started():
+                started = event
+            case BlockOpened():
+                opened[event.index], grown[event.index] = event, []
+            case BlockGrew():
+                grown[event.index].append(event)
+            case UsageReported():
+                usage = event.usage
+            case Finished() | Failed():
+                end = event
+            case BlockClosed():
+                pass
+    blocks = tuple(_whole(opened[index], grown[index]) for index in opened)
+    if isinstance(end, Failed):
+        return Reply(started.id, started.model, blocks, usage, None, failure=end.failure)
+    return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence)
+
+
+def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
+    text = "".join(growth.text for growth in grown)
+    notes = tuple(note for growth in grown for note in growth.notes)
+    return Block(opened.kind, text, notes, opened.call_id, opened.name)
+
+
+def replay(reply: Reply) -> Iterator[Event]:
+    """The events of a whole answer."""
+    yield Started(reply.id, reply.model)
+    for index, block in enumerate(reply.blocks):
+        yield BlockOpened(index, block.kind, block.call_id, block.name)
+        if block.text or block.notes:
+            yield BlockGrew(index, block.text, block.notes)
+        yield BlockClosed(index)
+    if reply.usage is not None:
+        yield UsageReported(reply.usage)
+    if reply.reason is None:
+        yield Failed(reply.failure or Failure(FailureKind.BROKEN))
+    else:
+        yield Finished(reply.reason, reply.stop_sequence)
