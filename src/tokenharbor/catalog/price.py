@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -82,7 +82,7 @@ class _Hours(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class _Later(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
-    from_: date | datetime
+    from_: Any  # a date or a moment; msgspec knows no union of the two
     steps: Sequence[object] = ()
     hours: Sequence[object] = ()
 
@@ -107,6 +107,8 @@ def read_price(table: object, where: str) -> Price:
         here = f"{where} later[{place}]"
         _refuse_numbers(row, here)
         later = read_table(_Later, row, here)
+        if not isinstance(later.from_, date):
+            raise Misconfigured(f"{here}: from must be a date such as 2027-01-31, not {type_name(later.from_)}")
         since = _midnight(later.from_)
         components += [*_components(later, here, since=since), *_varied(later, here, since)]
     return make_price(components)
