@@ -27,7 +27,7 @@ class Index:
 
     def __init__(self, catalog: Catalog) -> None:
         self._found: dict[str, Found] = {}
-        for rank in (_own_names, _aliases, _pins, _vendor_names):
+        for rank in _RANKS:
             for model in catalog.models.values():
                 for name, provider in rank(model):
                     self._found.setdefault(name, Found(model, provider))
@@ -69,6 +69,16 @@ def _vendor_names(model: Model) -> Iterator[tuple[str, str | None]]:
     if model.vendor:
         for name in (model.name, *model.aliases):
             yield f"{model.vendor}/{name}", None
+
+
+_RANKS = (_own_names, _aliases, _pins, _vendor_names)
+
+
+def names_of(model: Model) -> Iterator[str]:
+    """Every name that a model claims, whether or not another has a better claim to it."""
+    for rank in _RANKS:
+        for name, _ in rank(model):
+            yield name
 
 
 def _grams(name: str) -> frozenset[str]:

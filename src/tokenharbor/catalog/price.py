@@ -215,14 +215,14 @@ def _order(line: Component) -> tuple[int, datetime, tuple[int, int, tuple[int, .
     return UNITS.index(line.unit), since, hours, line.above_input
 
 
-def show_million(pico: int) -> str:
-    """Pico-USD per token as USD per 1M tokens: the shortest decimal string."""
-    return _decimal(pico, _MILLION_PLACES)
+def show_million(pico: int, per: int = 1) -> str:
+    """Pico-USD per token as USD per 1M tokens: the shortest decimal string. `per`: a power of ten that divides it."""
+    return _decimal(pico, _MILLION_PLACES + len(str(per)) - 1)
 
 
-def show_one(pico: int) -> str:
-    """Pico-USD as USD: the shortest decimal string."""
-    return _decimal(pico, _PICO_PLACES)
+def show_one(pico: int, per: int = 1) -> str:
+    """Pico-USD as USD, likewise."""
+    return _decimal(pico, _PICO_PLACES + len(str(per)) - 1)
 
 
 def _decimal(value: int, places: int) -> str:

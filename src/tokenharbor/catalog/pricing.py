@@ -199,6 +199,10 @@ class Rates:
         picos: list[int] = [getattr(table, unit) for table in steps.tables]
         return max(picos)
 
+    def thresholds(self, at: datetime) -> tuple[int, ...]:
+        """The input sizes above which prices change at `at`; the first is 0."""
+        return 0, *(self._always or self._at(at)).thresholds
+
     def _table(self, usage: Usage, at: datetime) -> _Picos:
         steps = self._always or self._at(at)
         if not steps.thresholds:

@@ -1,0 +1,103 @@
+"""What is doubtful in a catalogue that loads: for the operator's eyes, before a caller finds it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tokenharbor.catalog.find import Index, names_of
+from tokenharbor.catalog.price import show_million
+from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.types import Catalog, Endpoint, Model
+
+
+class Kind(StrEnum):
+    """What is doubtful."""
+
+    NO_PRICE = "no_price"  # it cannot be sold there: listed and refused, never billed at 0
+    NO_ENDPOINT = "no_endpoint"  # nobody sells it
+    NO_CREDENTIAL = "no_credential"  # nothing says where the provider's key is
+    SHADOWED = "shadowed"  # a name of one model leads to another
+    FREE = "free"  # input and output cost nothing
+    PRICE = "price"  # classes of a price in an unusual order: a slip of the pen, most likely
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One doubt. `fault`: something cannot be sold as it stands; else only worth a look."""
+
+    kind: Kind
+    where: str
+    message: str
+    fault: bool = False
+
+
+def check_catalog(catalog: Catalog, at: datetime) -> tuple[Finding, ...]:
+    """Every finding, faults first, at the prices of `at` (aware UTC)."""
+    found = [
+        *_providers(catalog),
+        *(finding for model in catalog.models.values() for finding in _model(model, at)),
+        *_shadowed(catalog),
+    ]
+    return tuple(sorted(found, key=lambda finding: not finding.fault))
+
+
+def _providers(catalog: Catalog) -> Iterator[Finding]:
+    for provider in catalog.providers.values():
+        if provider.credential is None and provider.auth != "none":
+            message = 'no credential is named; state credential = "env:NAME", or auth = "none" if it takes none'
+            yield Finding(Kind.NO_CREDENTIAL, f"provider {provider.name}", message)
+
+
+def _model(model: Model, at: datetime) -> Iterator[Finding]:
+    where = f"model {model.name}"
+    if not model.endpoints:
+        yield Finding(Kind.NO_ENDPOINT, where, "no provider sells it, so every request for it is refused", fault=True)
+    elif all(endpoint.price is None for endpoint in model.endpoints):
+        yield Finding(Kind.NO_PRICE, where, "it has no price, so every request for it is refused", fault=True)
+    seen = set()
+    for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
+        if endpoint.provider.name not in seen:
+            seen.add(endpoint.provider.name)
+            yield from _endpoint(endpoint, at)
+
+
+def _endpoint(endpoint: Endpoint, at: datetime) -> Iterator[Finding]:
+    where = f"model {endpoint.model} at {endpoint.provider.name}"
+    if endpoint.price is None:
+        yield Finding(Kind.NO_PRICE, where, "it has no price there, so it is never routed there")
+        return
+    rates = Rates(endpoint.price, Terms())
+    if not rates.dearest("input", at) and not rates.dearest("output", at):
+        yield Finding(Kind.FREE, where, "input and output cost nothing")
+        return
+    for threshold in rates.thresholds(at):
+        size = f"above {threshold} tokens of input, " if threshold else ""
+        for message in _unusual(rates, at, threshold + 1):
+            yield Finding(Kind.PRICE, where, size + message)
+
+
+def _unusual(rates: Rates, at: datetime, input_size: int) -> Iterator[str]:
+    def dearer(unit: str, other: str) -> str | None:
+        here, there = rates.pico(unit, at, input_size), rates.pico(other, at, input_size)
+        return f"{unit} {show_million(here)} is dearer than {other} {show_million(there)}" if here > there else None
+
+    for message in (
+        dearer("input", "output"),
+        dearer("cache_read", "input"),
+        dearer("input", "cache_write_5m"),
+        dearer("cache_write_5m", "cache_write_1h"),
+        dearer("output", "reasoning"),
+    ):
+        if message is not None:
+            yield message
+
+
+def _shadowed(catalog: Catalog) -> Iterator[Finding]:
+    index = Index(catalog)
+    for model in catalog.models.values():
+        for name in names_of(model):
+            found = index.find(name)
+            if found is not None and found.model.name != model.name:
+                message = f"the name {name!r} leads to {found.model.name} instead"
+                yield Finding(Kind.SHADOWED, f"model {model.name}", message)

@@ -1,0 +1,169 @@
+"""The catalogue as the API shows it: one object per model that OpenAI's, Anthropic's and Gemini's clients can read.
+
+Prices are what a caller pays at that moment, with the markup and without the service fee, which is stated beside
+them: decimal strings in USD per 1M tokens, and for one image, second, search or tool use. `prompt` and `completion`
+are the same input and output prices in USD per token, under the names that OpenRouter's clients know.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
+from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
+from tokenharbor.catalog.types import Catalog, Endpoint, Model
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEEPS = {"none": 0, "training": 1_000_000}
+
+
+class Selling(Protocol):
+    """What the policy in force says of prices, in basis points."""
+
+    @property
+    def service_fee_bp(self) -> int: ...
+
+    def markup_of(self, model: str) -> int: ...
+
+
+class Showcase:
+    """Every model's object, worked out anew only when a minute has passed, for prices may change with time."""
+
+    def __init__(self, catalog: Catalog, selling: Selling) -> None:
+        self._models = catalog.models
+        self._selling = selling
+        self._tariff = Tariff()
+        self._minute: datetime | None = None
+        self._objects: dict[str, dict[str, Any]] = {}
+
+    def model(self, name: str, at: datetime) -> dict[str, Any]:
+        """The object of a model by its canonical name, at the prices of `at` (aware UTC)."""
+        minute = at.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute, self._objects = minute, {}
+        found = self._objects.get(name)
+        if found is None:
+            found = self._objects[name] = self._describe(self._models[name], minute)
+        return found
+
+    def list(self, names: Iterable[str], at: datetime) -> dict[str, Any]:
+        """The list of these models: OpenAI's and Anthropic's envelope, and `models` for Gemini's clients."""
+        data = [self.model(name, at) for name in names]
+        return {
+            "object": "list",
+            "data": data,
+            "has_more": False,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+            "models": [_for_gemini(each) for each in data],
+        }
+
+    def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
+        markup = self._selling.markup_of(model.name)
+        rates = {
+            endpoint.name: self._tariff.rates(endpoint.price, Terms(markup_bp=markup))
+            for endpoint in model.endpoints
+            if endpoint.price is not None
+        }
+        pricing = {name: self._pricing(each, at) for name, each in rates.items()}
+        cheapest = min(rates, key=lambda name: _plain_price(rates[name], at), default="")
+        return {
+            "id": model.name,
+            "object": "model",
+            "type": "model",
+            "created": model.created,
+            "created_at": _rfc3339(model.created),
+            "owned_by": model.vendor or next((each.provider.name for each in model.endpoints), ""),
+            "display_name": model.label,
+            "lifecycle": "active",
+            "context_length": model.context,
+            "max_input_tokens": model.context,
+            "max_tokens": model.max_output,
+            "max_output_tokens": model.max_output,
+            "capabilities": sorted(model.capabilities),
+            "aliases": list(model.aliases),
+            "pricing": pricing.get(cheapest),
+            "providers": _providers(model, pricing),
+            "retention": _worst([endpoint.provider.retention for endpoint in model.endpoints]),
+        }
+
+    def _pricing(self, rates: Rates, at: datetime) -> dict[str, Any]:
+        sold = BP + rates.terms.markup_bp
+        first, *steps = rates.thresholds(at)
+        prompt, completion = rates.pico("input", at) * sold, rates.pico("output", at) * sold
+        shown = {
+            "currency": "USD",
+            **_prices(rates, at, first),
+            "prompt": show_one(prompt, BP),
+            "completion": show_one(completion, BP),
+            "service_fee_bp": self._selling.service_fee_bp,
+        }
+        if steps:
+            shown["steps"] = [{"above_input": step, **_prices(rates, at, step)} for step in steps]
+        return shown
+
+
+def _prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
+    """The priced units under the names that the catalogue's files use, for an input just above the threshold."""
+    sold = BP + rates.terms.markup_bp
+    millions = {
+        field: show_million(rates.pico(unit, at, threshold + 1) * sold, BP)
+        for field, unit in PER_MILLION.items()
+        if unit in rates.priced
+    }
+    ones = {
+        field: show_one(rates.pico(unit, at, threshold + 1) * sold, BP)
+        for field, unit in PER_ONE.items()
+        if unit in rates.priced
+    }
+    return millions | ones
+
+
+def _providers(model: Model, pricing: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each company once, with the wires in which it sells the model."""
+    found: dict[str, dict[str, Any]] = {}
+    for endpoint in model.endpoints:
+        row = found.setdefault(endpoint.provider.name, _provider(endpoint, pricing))
+        row["wires"].append(endpoint.provider.wire)
+    return list(found.values())
+
+
+def _provider(endpoint: Endpoint, pricing: Mapping[str, Any]) -> dict[str, Any]:
+    provider = endpoint.provider
+    return {
+        "name": provider.name,
+        "display_name": provider.label,
+        "region": endpoint.region or provider.region,
+        "retention": provider.retention,
+        "wires": [],
+        "pricing": pricing.get(endpoint.name),
+    }
+
+
+def _plain_price(rates: Rates, at: datetime) -> int:
+    return rates.pico("input", at) + rates.pico("output", at)
+
+
+def _worst(retentions: Iterable[str | None]) -> str | None:
+    """The longest that any of them keeps data; None, unknown, counts as the worst."""
+    known = list(retentions)
+    return None if None in known or not known else max((each for each in known if each), key=_days)
+
+
+def _days(retention: str) -> int:
+    return _KEEPS[retention] if retention in _KEEPS else int(retention.removeprefix("days:"))
+
+
+def _rfc3339(created: int) -> str:
+    return (_EPOCH + timedelta(seconds=created)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _for_gemini(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Without methods, for Gemini's own paths are another wire than the ones a model is called by here."""
+    return {
+        "name": f"models/{shown['id']}",
+        "displayName": shown["display_name"],
+        "inputTokenLimit": shown["context_length"],
+        "outputTokenLimit": shown["max_output_tokens"],
+        "supportedGenerationMethods": [],
+    }
