@@ -230,7 +230,9 @@ def _report(reply: Reply, usage: Usage, *, closing: bool = False) -> Report | No
         case "negative":
             counts |= {"output_tokens": -1}
         case "not_adding_up":
-            counts |= {"cache_creation_input_tokens": written + 7}
+            counts["output_tokens_details"] = {"thinking_tokens": counts["output_tokens"] + 1}
+            if not closing:
+                counts["cache_creation"] = {"ephemeral_5m_input_tokens": written + 1, "ephemeral_1h_input_tokens": 1}
         case "huge":
             counts |= {"output_tokens": 10**18}
         case "text":
