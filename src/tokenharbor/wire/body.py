@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -37,31 +38,41 @@ def scan(body: bytes) -> tuple[Members, tuple[Span, ...]]:
     of such a body may see two different ones.
     """
     members = _members(body)
-    spans = []
-    position = 1
-    for name, raw in members.items():
-        value = position + len(name) + 3
-        end = value + len(raw)
-        spans.append((name, position, value, end))
-        position = end + 1
     # Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
-    # would make the body longer, so equality proves that the places are right.
-    if position != len(body) or not spans:
-        spans = _walk(body, members)
-    return members, tuple(spans)
+    # would make the body longer, so equality proves that each member stands where the lengths say.
+    sizes = [len(name) + len(raw) + 4 for name, raw in members.items()]
+    if sum(sizes) + 1 != len(body) or not members:
+        return members, tuple(_walk(body, members))
+    starts = accumulate(sizes, initial=1)
+    return members, tuple(
+        [
+            (name, start, start + len(name) + 3, start + size - 1)
+            for name, start, size in zip(members, starts, sizes, strict=False)
+        ]
+    )
 
 
-def read_members(body: bytes, known: frozenset[str]) -> tuple[Members, tuple[Span, ...]]:
-    """Scan a request's body; raises InvalidRequest, also for names that differ from another one, or from a
-    `known` one, in case only.
-    """
+def read_members(body: bytes) -> tuple[Members, tuple[Span, ...]]:
+    """Scan a request's body; raises InvalidRequest."""
     try:
-        members, spans = scan(body)
+        return scan(body)
     except UnreadableError as error:
         raise InvalidRequest(f"The body is not usable: {error}.", param=error.name) from None
-    if not known.issuperset(members):
-        _refuse_variants(members, known)
-    return members, spans
+
+
+def refuse_variants(members: Members, known: frozenset[str]) -> None:
+    """Raises InvalidRequest for a name that differs from another one, or from a `known` one, in case only."""
+    seen: dict[str, str] = {}
+    for name in members:
+        folded = name.casefold()
+        other = seen.setdefault(folded, name)
+        if other == name and (name in known or folded not in known):
+            continue
+        other = folded if folded in known else other
+        shown, meant = name[:_SHOWN], other[:_SHOWN]
+        raise InvalidRequest(
+            f"The key {shown!r} differs from {meant!r} in case only: write {meant!r}, once.", param=shown
+        )
 
 
 def edit(body: bytes, spans: Collection[Span], changes: Mapping[str, bytes | None]) -> bytes:
@@ -147,18 +158,3 @@ def _repeated(name: str | None) -> UnreadableError:
     if name is None:
         return UnreadableError("a key stands in it more than once")
     return UnreadableError(f"the key {name[:_SHOWN]!r} stands in it more than once", name[:_SHOWN])
-
-
-def _refuse_variants(members: Members, known: frozenset[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in members:
-        folded = name.casefold()
-        other = seen.setdefault(folded, name)
-        if other == name and (name in known or folded not in known):
-            continue
-        other = folded if folded in known else other
-        shown = name[:_SHOWN]
-        raise InvalidRequest(
-            f"The key {shown!r} differs from {other[:_SHOWN]!r} in case only: write it as {other[:_SHOWN]!r}, once.",
-            param=shown,
-        )

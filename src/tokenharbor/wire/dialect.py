@@ -37,7 +37,10 @@ class Splicer(Protocol):
     quarantined: bool  # usage came and did not add up
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
-    held_bytes: int  # how much is held back now, before the first content and for the ending
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is held back now, before the first content and for the ending."""
 
     def feed(self, data: bytes) -> bytes: ...
 

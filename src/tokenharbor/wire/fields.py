@@ -17,6 +17,8 @@ Check = Callable[[msgspec.Raw], str | None]
 
 NULL = msgspec.Raw(b"null")
 
+_BRACKET = ord("[")
+
 _text = msgspec.json.Decoder(str).decode
 _whole = msgspec.json.Decoder(int).decode
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
@@ -72,7 +74,7 @@ def need_list(members: Members, name: str) -> msgspec.Raw:
     raw = members.get(name)
     if raw is None:
         raise InvalidRequest(f"`{name}` is missing.", param=name)
-    if bytes(memoryview(raw)[:1]) != b"[":
+    if memoryview(raw)[0] != _BRACKET:
         raise InvalidRequest(f"`{name}` must be an array.", param=name)
     return raw
 

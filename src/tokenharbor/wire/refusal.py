@@ -92,7 +92,10 @@ _SCRUBBED = tuple(
         (r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+", "[url]"),
         (r"\b(bearer)\s+[\w.~+/=*-]{6,}", r"\1 [secret]"),
         (
-            r"((?:(?:api|access|secret|auth)[ _-]?(?:key|token)(?: provided)?|password)\"?\s*[:=]\s*\"?)[^\s\"',;)]{4,}",
+            (
+                r"((?:(?:api|access|secret|auth)[ _-]?(?:key|token)(?: provided)?|password)[\"\s]*[:=][\"\s]*)"
+                r"[^\s\"',;)]{4,}"
+            ),
             r"\1[secret]",
         ),
         (r"\b(?:sk|pk|rk|ak|thk|thm|gsk|xai|nvapi|hf|ghp|key)[-_][\w*.-]{6,}", "[secret]"),

@@ -73,6 +73,7 @@ class Request(msgspec.Struct, frozen=True):
     rules: ProviderRules | None = None
     cache: CacheRules | None = None
     include_cost: bool = False
+    extended: bool = False  # our own fields stand in the body, and must not reach the vendor
 
 
 class Edit(msgspec.Struct, frozen=True):

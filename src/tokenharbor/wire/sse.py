@@ -1,7 +1,6 @@
 """Server-sent events: bytes in, whole events out, each with the very bytes that it came in."""
 
 import re
-from typing import NamedTuple
 
 MAX_EVENT = 1 << 20
 """The most bytes that one event may take."""
@@ -13,16 +12,12 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
 
-class Frame(NamedTuple):
-    """One event: its name (empty if none was given), its data, and its bytes as they came, blank line included.
+Frame = tuple[bytes, bytes | None, bytes]
+"""One event: its name (empty if none was given), its data, and its bytes as they came, blank line included.
 
-    `data` is None where there is none: a comment, or fields that carry nothing. Lines that are no field at all
-    are taken for data, so that a body that is no event stream is judged as what it is.
-    """
-
-    name: bytes
-    data: bytes | None
-    raw: bytes
+The data is None where there is none: a comment, or fields that carry nothing. Lines that are no field at all are
+taken for data, so that a body that is no event stream is judged as what it is.
+"""
 
 
 class Framer:
@@ -42,6 +37,11 @@ class Framer:
         return len(self._pending)
 
     def feed(self, data: bytes) -> list[Frame]:
+        if self._pending or self._returns or b"\r" in data:
+            return self._feed_any(data)
+        return self._cut(data)
+
+    def _feed_any(self, data: bytes) -> list[Frame]:
         if not self._returns and b"\r" in data:
             self._returns = True
         pending = self._pending
@@ -62,12 +62,22 @@ class Framer:
         return [self._parse(rest)] if rest else []
 
     def _cut(self, data: bytes) -> list[Frame]:
-        frames = []
+        """Frames that end with two line feeds; the two shapes that nearly all have are read here and now."""
+        frames: list[Frame] = []
+        find, startswith = data.find, data.startswith
         start = 0
-        while (end := data.find(b"\n\n", start)) >= 0:
-            end += 2
-            frames.append(self._read(data[start:end]))
-            start = end
+        while (end := find(b"\n\n", start)) >= 0:
+            raw = data[start : end + 2]
+            line = find(b"\n", start)
+            if line == end and startswith(b"data: ", start):
+                frames.append((b"", data[start + 6 : end], raw))
+                self._fresh = False
+            elif startswith(b"event: ", start) and startswith(b"data: ", line + 1) and find(b"\n", line + 1) == end:
+                frames.append((data[start + 7 : line], data[line + 7 : end], raw))
+                self._fresh = False
+            else:
+                frames.append(self._parse(raw))
+            start = end + 2
         self._keep(data, start)
         return frames
 
@@ -85,21 +95,6 @@ class Framer:
             self._pending += data[start:]
             self.overflow = self.overflow or len(self._pending) > MAX_EVENT
 
-    def _read(self, raw: bytes) -> Frame:
-        """A frame that ends with two line feeds, in the two shapes that nearly all have."""
-        if raw.startswith(b"data: "):
-            data = raw[6:-2]
-            if b"\n" not in data:
-                self._fresh = False
-                return Frame(b"", data, raw)
-        elif raw.startswith(b"event: "):
-            line = raw.find(b"\n")
-            data = raw[line + 7 : -2]
-            if raw.startswith(b"data: ", line + 1) and b"\n" not in data:
-                self._fresh = False
-                return Frame(raw[7:line], data, raw)
-        return self._parse(raw)
-
     def _parse(self, raw: bytes) -> Frame:
         text = raw.removeprefix(_BOM) if self._fresh else raw
         self._fresh = False
@@ -116,8 +111,8 @@ class Framer:
                 continue
             fields = fields or bool(line)
         if strange and not fields:
-            return Frame(b"", b"\n".join(strange), raw)
-        return Frame(name, b"\n".join(data) if data else None, raw)
+            return b"", b"\n".join(strange), raw
+        return name, b"\n".join(data) if data else None, raw
 
 
 def write(data: bytes, name: bytes = b"") -> bytes:

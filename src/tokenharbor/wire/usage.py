@@ -8,6 +8,9 @@ class BadUsageError(ValueError):
     """The vendor's usage does not add up."""
 
 
-def check_range(*counts: int) -> None:
-    if min(counts) < 0 or max(counts) > MOST:
+def check_range(before: int, after: int, parts: int) -> None:
+    """Refuse totals out of range, and negative ones among the `parts`, given joined by `|`: parts within their totals
+    are in range then.
+    """
+    if before | after | parts < 0 or before > MOST or after > MOST:
         raise BadUsageError("a count out of range")

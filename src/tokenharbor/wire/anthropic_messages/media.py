@@ -1,6 +1,7 @@
-"""How large a messages request's input is, without counting inlined media as text."""
+"""How large a messages request's input is, without counting inlined media as text, and what of it may be cached."""
 
-import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -8,9 +9,15 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.request import InputSize
 
-_MARKERS = (b'"image"', b'"document"', b'"tool_definition"', b'"container_upload"')
-HIDDEN = re.compile(rb"\\u00[2-7]")
-"""An ASCII letter written as an escape: a marker could hide behind it."""
+T = TypeVar("T")
+
+
+class _CacheControl(msgspec.Struct, frozen=True, gc=False):
+    ttl: str | None = None
+
+
+class _Tool(msgspec.Struct, frozen=True, gc=False):
+    type: str | None = None
 
 
 class _Source(msgspec.Struct, frozen=True, gc=False):
@@ -19,73 +26,91 @@ class _Source(msgspec.Struct, frozen=True, gc=False):
     content: "str | list[_Block] | None" = None
 
 
-class _Tool(msgspec.Struct, frozen=True, gc=False):
-    type: str | None = None
-
-
 class _Block(msgspec.Struct, frozen=True, gc=False):
+    """A block of content; `source` of a search result is a string, `content` of a tool's result may be an object."""
+
     type: str | None = None
-    source: _Source | msgspec.UnsetType | str | None = None
+    source: _Source | str | None = None
     content: "str | list[_Block] | dict[str, msgspec.Raw] | None" = None
     tool: _Tool | None = None
+    cache_control: _CacheControl | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
     content: str | list[_Block] | None = None
 
 
-_decode = msgspec.json.Decoder(list[_Message]).decode
+_decode_messages = msgspec.json.Decoder(list[_Message]).decode
+_decode_system = msgspec.json.Decoder(str | list[_Block] | None).decode
+_decode_control = msgspec.json.Decoder(_CacheControl | None).decode
 
 
-class _Tally:
-    """Counts media, however deep they stand in tool results and documents."""
+class Tally:
+    """Counts media, however deep they stand in tool results and documents, and notes marks for the cache."""
 
     def __init__(self) -> None:
-        self.images = self.files = self.inlined = self.in_files = 0
+        self.images = self.files = 0
+        self.inlined = self.in_files = 0  # bytes
+        self.cached = self.cached_1h = False
+
+    def size(self, length: int) -> InputSize:
+        return InputSize(max(0, length - self.inlined - self.in_files), self.images, self.files, 0, self.in_files)
+
+    def mark(self, control: _CacheControl | None) -> None:
+        if control is not None:
+            self.cached = True
+            self.cached_1h = self.cached_1h or control.ttl not in (None, "5m")
 
     def add(self, blocks: list[_Block]) -> None:
         for block in blocks:
-            if block.type == "image":
-                self.images += 1
-                self.inlined += _data_size(block)
-            elif block.type == "document":
-                self._add_document(block)
-            elif block.type == "container_upload":
-                self.files += 1
-            elif block.tool is not None and block.tool.type == "tool_definition":
-                raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
+            if block.cache_control is not None:
+                self.mark(block.cache_control)
+            if block.source is not None:
+                self._add_media(block, block.source)
             if isinstance(block.content, list):
                 self.add(block.content)
+            if block.type == "container_upload":
+                self.files += 1
+            if block.tool is not None and block.tool.type == "tool_definition":
+                raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
 
-    def _add_document(self, block: _Block) -> None:
-        source = block.source
-        if not isinstance(source, _Source) or source.type not in ("text", "content"):
-            self.files += 1
-            self.in_files += _data_size(block)
-        elif isinstance(source.content, list):
-            self.add(source.content)
+    def _add_media(self, block: _Block, source: _Source | str) -> None:
+        size = len(source.data or "") if isinstance(source, _Source) and source.type == "base64" else 0
+        if block.type == "image":
+            self.images += 1
+            self.inlined += size
+        elif block.type == "document" and isinstance(source, _Source):
+            if isinstance(source.content, list):
+                self.add(source.content)
+            elif source.type not in ("text", "content"):
+                self.files += 1
+                self.in_files += size
 
 
-def _data_size(block: _Block) -> int:
-    source = block.source
-    return len(source.data or "") if isinstance(source, _Source) and source.type == "base64" else 0
-
-
-def measure(body: bytes, members: Members) -> InputSize:
-    """Raises InvalidRequest where content has the wrong shape."""
-    for marker in _MARKERS:
-        if marker in body:
-            break
-    else:
-        if b"\\u00" not in body or not HIDDEN.search(body):
-            return InputSize(len(body))
+def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
     try:
-        messages = _decode(members["messages"])
+        return decode(members[name])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"`messages` is not usable: {error}.", param="messages") from None
-    tally = _Tally()
-    for message in messages:
+        raise InvalidRequest(f"`{name}` is not usable: {error}.", param=name) from None
+
+
+def measure(body: bytes, members: Members) -> Tally:
+    """Raises InvalidRequest where content has the wrong shape."""
+    tally = Tally()
+    if "cache_control" in members:
+        tally.mark(_read(members, "cache_control", _decode_control))
+    if body.find(b"[", body.find(b"[") + 1) < 0:
+        return tally  # the array of messages is the only one: no content in blocks
+    for message in _read(members, "messages", _decode_messages):
         if isinstance(message.content, list):
             tally.add(message.content)
-    inlined = tally.inlined + tally.in_files
-    return InputSize(max(0, len(body) - inlined), tally.images, tally.files, 0, tally.in_files)
+    system = _read(members, "system", _decode_system) if "system" in members else None
+    if isinstance(system, list):
+        tally.add(system)
+    return tally
+
+
+def mark_tool(tally: Tally, tool: Members) -> None:
+    """A tool's definition may be marked for the cache too."""
+    if "cache_control" in tool:
+        tally.mark(_read(tool, "cache_control", _decode_control))

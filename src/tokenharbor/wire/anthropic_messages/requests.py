@@ -4,8 +4,8 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import extensions
-from tokenharbor.wire.anthropic_messages.media import HIDDEN, measure
-from tokenharbor.wire.body import Members, edit, read_members
+from tokenharbor.wire.anthropic_messages.media import Tally, mark_tool, measure
+from tokenharbor.wire.body import Members, edit, read_members, refuse_variants
 from tokenharbor.wire.fields import (
     NULL,
     Check,
@@ -46,7 +46,7 @@ _PLAIN = frozenset(
         "workspace_id",
         "betas",
     }
-) | frozenset(extensions.NAMES)
+)
 
 _CONTAINER = "runs the vendor's containers, which have a price of their own and are not sold here: leave it out."
 _BILLING = "changes who is billed or how: leave it out."
@@ -92,8 +92,8 @@ _CHECKS: dict[str, Check] = {
     "fallback_credit_token": unsold(_BILLING),
     "billing_policy": unsold(_BILLING),
 }
-_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"}
 _EXTENSIONS = frozenset(extensions.NAMES)
+_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
 
 # Tools that the caller runs. All others run at the vendor; of those only a bounded web search has a price.
 _CALLER_RUN = ("custom", "bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
@@ -104,17 +104,18 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 def read(body: bytes) -> Request:
     """Raises InvalidRequest."""
-    members, spans = read_members(body, _KNOWN)
+    members, spans = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
-    searches = 0
+    ours, extended, searches = extensions.NONE, False, 0
+    tally = measure(body, members)
     if not _PLAIN.issuperset(members):
+        refuse_variants(members, _KNOWN)
         run_checks(members, _CHECKS)
         if "tools" in members:
-            searches = _count_searches(members["tools"])
-    ours = extensions.NONE if _EXTENSIONS.isdisjoint(members) else extensions.read_extensions(members)
-    writes = b'"cache_control"' in body
-    hidden = b"\\u00" in body and HIDDEN.search(body) is not None
+            searches = _read_tools(members["tools"], tally)
+        extended = not _EXTENSIONS.isdisjoint(members)
+        ours = extensions.read_extensions(members)
     return Request(
         dialect=NAME,
         body=body,
@@ -123,13 +124,14 @@ def read(body: bytes) -> Request:
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
         wants_usage=True,  # this dialect always says it
-        size=measure(body, members),
-        cache_writes=writes or hidden,
-        cache_writes_1h=hidden or (writes and b'"1h"' in body),
+        size=tally.size(len(body)),
+        cache_writes=tally.cached,
+        cache_writes_1h=tally.cached_1h,
         web_search_uses=searches,
         rules=ours.rules,
         cache=ours.cache,
         include_cost=ours.include_cost,
+        extended=extended,
     )
 
 
@@ -141,10 +143,11 @@ def _read_maximum(members: Members) -> int:
     return maximum
 
 
-def _count_searches(raw: msgspec.Raw) -> int:
+def _read_tools(raw: msgspec.Raw, tally: Tally) -> int:
     """The most searches that the tools allow; refuses what the vendor would run without a bound or a price."""
     searches = 0
     for index, tool in enumerate(read_objects(raw, "tools")):
+        mark_tool(tally, tool)
         param = f"tools[{index}]"
         kind = _tool_type(tool.get("type", NULL), param)
         if kind.startswith(_SEARCH):
@@ -173,10 +176,9 @@ def _tool_type(raw: msgspec.Raw, param: str) -> str:
 
 def write(request: Request, change: Edit) -> bytes:
     """The body for a vendor."""
-    changes: dict[str, bytes | None] = {}
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
-    changes.update((span[0], None) for span in request.spans if span[0] in _EXTENSIONS)
     if change.max_output is not None:
         changes["max_tokens"] = b"%d" % change.max_output
     return edit(request.body, request.spans, changes) if changes else request.body

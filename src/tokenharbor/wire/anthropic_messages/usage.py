@@ -71,7 +71,9 @@ def add_up(counts: Counts) -> Usage:
         reasoning=thinking,
         web_searches=searches,
     )
-    check_range(usage.input, usage.cache_read, five_minutes, hour, usage.output, thinking, searches)
+    before = usage.input + usage.cache_read + five_minutes + hour
+    parts = usage.input | usage.cache_read | five_minutes | hour | usage.output | thinking | searches
+    check_range(before, counts.output_tokens + searches, parts)
     return usage
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import extensions
-from tokenharbor.wire.body import Members, UnreadableError, edit, read_members, scan
+from tokenharbor.wire.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.fields import (
     NULL,
     Check,
@@ -60,7 +60,7 @@ _PLAIN = frozenset(
         "verbosity",
         "enable_thinking",
     }
-) | frozenset(extensions.NAMES)
+)
 
 _SEARCH = "starts a web search at the vendor, which has a price of its own and is not sold here: leave it out."
 _AUDIO = "asks for generated audio, which is not sold here: leave it out."
@@ -92,24 +92,24 @@ _CHECKS: dict[str, Check] = {
     "deferred": unsold("defers the answer, which is not served here: leave it out."),
     "background": unsold("defers the answer, which is not served here: leave it out."),
 }
-_LIGHT = _PLAIN | {"tools"}
-_KNOWN = _LIGHT | _CHECKS.keys()
 _EXTENSIONS = frozenset(extensions.NAMES)
-
-
+_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
 def read(body: bytes) -> Request:
     """Raises InvalidRequest."""
-    members, spans = read_members(body, _KNOWN)
+    members, spans = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
+    ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(members):
+        refuse_variants(members, _KNOWN)
         run_checks(members, _CHECKS)
         if "tools" in members:
             _check_tools(members["tools"])
-    ours = extensions.NONE if _EXTENSIONS.isdisjoint(members) else extensions.read_extensions(members)
+        extended = not _EXTENSIONS.isdisjoint(members)
+        ours = extensions.read_extensions(members)
     return Request(
         dialect=NAME,
         body=body,
@@ -117,27 +117,28 @@ def read(body: bytes) -> Request:
         model=model,
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
-        choices=read_count(members, "n", 1, _MOST_CHOICES) or 1,
-        wants_usage=_wants_usage(members.get("stream_options")),
+        choices=(read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
+        wants_usage=_wants_usage(members["stream_options"]) if "stream_options" in members else False,
         size=measure(body, members),
         cache_writes=True,  # vendors of this dialect cache by themselves; some price the write
         rules=ours.rules,
         cache=ours.cache,
         include_cost=ours.include_cost,
+        extended=extended,
     )
 
 
 def _read_maximum(members: Members) -> int | None:
     """Two names for one bound; should both be set, whichever the vendor obeys is covered."""
-    newer = read_count(members, "max_completion_tokens", 1)
-    older = read_count(members, "max_tokens", 1)
+    newer = read_count(members, "max_completion_tokens", 1) if "max_completion_tokens" in members else None
+    older = read_count(members, "max_tokens", 1) if "max_tokens" in members else None
     if newer is None or older is None:
         return newer or older
     return max(newer, older)
 
 
-def _wants_usage(raw: msgspec.Raw | None) -> bool:
-    if raw is None or is_null(raw):
+def _wants_usage(raw: msgspec.Raw) -> bool:
+    if is_null(raw):
         return False
     return read_flag(_options(raw)[0], "include_usage")
 
@@ -161,16 +162,13 @@ def _check_tools(raw: msgspec.Raw) -> None:
 
 def write(request: Request, change: Edit) -> bytes:
     """The body for a vendor; `stream_options` is asked for only where the answer is a stream."""
-    changes: dict[str, bytes | None] = {}
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
-    names = {span[0] for span in request.spans}
-    if not _EXTENSIONS.isdisjoint(names):
-        changes.update((name, None) for name in _EXTENSIONS & names)
     if change.max_output is not None:
+        names = [span[0] for span in request.spans]
         name = "max_completion_tokens" if "max_completion_tokens" in names else change.max_name
-        name = "max_tokens" if "max_tokens" in names else name
-        changes[name] = b"%d" % change.max_output
+        changes["max_tokens" if "max_tokens" in names else name] = b"%d" % change.max_output
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
     return edit(request.body, request.spans, changes) if changes else request.body

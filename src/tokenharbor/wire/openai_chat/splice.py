@@ -6,7 +6,7 @@ from tokenharbor.wire import sse
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.openai_chat.shapes import Chunk, decode_chunk, try_usage, usage_of, words_size
+from tokenharbor.wire.openai_chat.shapes import Choice, Chunk, decode_chunk, try_usage, usage_of, words_size
 from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
 
 DONE = b"[DONE]"
@@ -37,25 +37,28 @@ class OpenAISplicer(EventSplicer):
             return self._judge_other(name, chunk)
         turn = IDLE
         for choice in choices:
-            words = choice.delta
-            if words is not None:
-                if size := words_size(words):
-                    self._grown += size
-                    turn = CONTENT
-                elif words.tool_calls or words.function_call:
-                    turn = CONTENT
-            if choice.finish_reason:
-                if choice.finish_reason == "error":
-                    return self._fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
-                self._finished.add(choice.index)
-                turn = CONTENT
+            turn = max(turn, self._judge_choice(choice))
         if len(chunk.usage) > 4 or (self._finished and not self._over):
             self._note_usage(chunk)
-        if turn != IDLE:
-            return ENDING if len(self._finished) >= self._choices else CONTENT
         if not choices and self._finished and len(chunk.usage) > 4:
             return HIDDEN if self._hide_usage else ENDING
-        return IDLE
+        return turn
+
+    def _judge_choice(self, choice: Choice) -> int:
+        turn = IDLE
+        words = choice.delta
+        if words is not None:
+            if size := words_size(words):
+                self._grown += size
+                turn = CONTENT
+            elif words.tool_calls or words.function_call:
+                turn = CONTENT
+        if not choice.finish_reason:
+            return turn
+        if choice.finish_reason == "error":
+            return self._fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
+        self._finished.add(choice.index)
+        return ENDING if len(self._finished) >= self._choices else CONTENT
 
     def _note_usage(self, chunk: Chunk) -> None:
         raw = usage_of(chunk)

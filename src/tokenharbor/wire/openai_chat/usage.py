@@ -49,7 +49,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     written = max(before.cache_write_tokens or 0, before.cache_creation_input_tokens or 0)
     audio_in, audio_out = before.audio_tokens or 0, after.audio_tokens or 0
     reasoning = after.reasoning_tokens or 0
-    check_range(prompt, completion, read, written, audio_in, audio_out, reasoning)
+    check_range(prompt, completion, read | written | audio_in | audio_out | reasoning)
     if read + written > prompt:
         raise BadUsageError("more tokens cached than sent")
     if not _includes_reasoning(prompt, completion, reasoning, counts.total_tokens):
