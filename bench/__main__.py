@@ -1,0 +1,169 @@
+"""`python -m bench`: stage everything, measure the rows in turn, check the books, and write the tables."""
+
+import argparse
+import asyncio
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from bench import rows
+from bench.bodies import LARGE, SMALL
+from bench.fsync import fdatasync_us
+from bench.house import settle_down, start_house
+from bench.litellm import KEY, start_litellm, version
+from bench.machine import TOOLS, Missing, Program, Started, describe, find_program, free_port, pin, said_by
+from bench.nginx import start_proxy, start_vendor
+from bench.report import Results, render, write_readme
+from bench.rows import Cost, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int
+    seconds: float
+    snapshot_seconds: float
+    latency_times: int
+    quick: bool
+    only: frozenset[str]
+
+    def wants(self, row: str) -> bool:
+        return not self.only or row in self.only
+
+
+def read_plan() -> Plan:
+    parser = argparse.ArgumentParser(prog="bench", description="What Token Harbor costs to run.")
+    parser.add_argument("--quick", action="store_true", help="about a minute, rough; the README is left alone")
+    parser.add_argument("--only", default="", help="rows by name, comma-separated; the README is left alone")
+    parser.add_argument("--seconds", type=float, default=0, help="of each run")
+    words = parser.parse_args()
+    only = frozenset(filter(None, words.only.split(",")))
+    if words.quick:
+        return Plan(1, words.seconds or 2, 6, 500, quick=True, only=only)
+    return Plan(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
+
+
+def main() -> int:
+    began = perf_counter()
+    plan = read_plan()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 16_384)), hard))
+    (TOOLS / "bench").mkdir(parents=True, exist_ok=True)
+    started = Started(Path(tempfile.mkdtemp(prefix="run-", dir=TOOLS / "bench")))
+    results = Results()
+    try:
+        find_program("taskset", "util-linux")
+        measure(started, plan, results)
+    except Missing as missing:
+        print(f"bench: {missing}", file=sys.stderr)
+        return 1
+    finally:
+        started.stop_all()
+        shutil.rmtree(started.folder, ignore_errors=True)
+    results.facts.append(f"The whole took {(perf_counter() - began) / 60:.1f} minutes.")
+    text = render(results)
+    print("\n" + text)
+    if not plan.quick and not plan.only:
+        write_readme(text)
+    return 0
+
+
+def measure(started: Started, plan: Plan, results: Results) -> None:
+    stage = set_up(started, plan)
+    with_litellm = start_litellm_if_wanted(stage, plan)
+    for row, run in apart_rows(stage, with_litellm, plan):
+        cost = run()
+        results.note(row, cost)
+        say(row, cost)
+        settle_down()
+    if with_litellm is not None:
+        with_litellm.stop()
+    whole_machine(stage, plan, results)
+    say("ledger verify: " + stage.house.cli("ledger", "verify"))
+    results.facts += facts(stage, with_litellm=with_litellm is not None)
+
+
+def set_up(started: Started, plan: Plan) -> Stage:
+    drip_port = free_port()
+    started.start("drip", sys.executable, "-m", "bench.drip", str(drip_port), port=drip_port)
+    _, vendor_port = start_vendor(started)
+    proxy, proxy_port = start_proxy(started, vendor_port, drip_port)
+    house = start_house(started, vendor_port, drip_port, rows.MODELS)
+    say("opening wallets")
+    keys = house.open_wallets(rows.WALLETS)
+    ports = {"vendor": vendor_port, "drip": drip_port, "proxy": proxy_port}
+    return Stage(started, house, proxy, ports, keys, plan.seconds)
+
+
+def start_litellm_if_wanted(stage: Stage, plan: Plan) -> Program | None:
+    if not plan.wants("litellm"):
+        return None
+    program, stage.ports["litellm"] = start_litellm(stage.started, stage.ports["vendor"])
+    pin(program.pid, rows.GATEWAY_CORE)
+    return program
+
+
+def apart_rows(stage: Stage, litellm: Program | None, plan: Plan) -> list[tuple[str, Callable[[], Cost]]]:
+    """The rows of one core for the proxy, round after round, so that a noisy minute meets all alike."""
+    rows.pin_apart(stage)
+    each: list[tuple[str, Callable[[], Cost]]] = [
+        ("nginx small", lambda: rows.nginx_requests(stage, SMALL)),
+        ("one wallet", lambda: rows.gateway_requests(stage, "bench", stage.keys[:1])),
+        ("many wallets", lambda: rows.gateway_requests(stage, "bench", stage.keys)),
+        ("nginx large", lambda: rows.nginx_requests(stage, LARGE)),
+        ("large", lambda: rows.gateway_requests(stage, "bench-large", stage.keys[:1])),
+        ("nginx chunks", lambda: rows.nginx_chunks(stage)),
+        ("chunks", lambda: rows.gateway_chunks(stage)),
+    ]
+    if litellm is not None:
+        each.append(("litellm", lambda: rows.litellm_requests(stage, litellm, KEY)))
+    return [row for _ in range(plan.rounds) for row in each if plan.wants(row[0])]
+
+
+def whole_machine(stage: Stage, plan: Plan, results: Results) -> None:
+    """The rows in which everything shares all cores."""
+    rows.pin_nothing(stage)
+    if plan.wants("open streams"):
+        results.memory = rows.open_streams(stage)
+        say(f"open streams: {results.memory}")
+    if plan.wants("latency"):
+        results.latency = rows.latency(stage, plan.latency_times)
+        results.fdatasync_us = fdatasync_us(stage.started.folder)
+        say(f"latency: {results.latency}; fdatasync {results.fdatasync_us} µs")
+    if plan.wants("rate"):
+        for _ in range(plan.rounds):
+            results.rate.append(rows.all_cores_rate(stage, stage.keys[:1]))
+            say("rate, one wallet", results.rate[-1])
+            results.rate_many.append(rows.all_cores_rate(stage, stage.keys))
+            say("rate, 1,000 wallets", results.rate_many[-1])
+    if plan.wants("snapshot"):
+        results.under_snapshot = rows.rate_under_snapshot(stage, plan.snapshot_seconds)
+        say("rate under a snapshot", Cost.middle(results.under_snapshot))
+
+
+def facts(stage: Stage, *, with_litellm: bool) -> list[str]:
+    nginx = said_by(find_program("nginx", "nginx-light"), "-v").rpartition("/")[2]
+    compared = f", LiteLLM {version()}" if with_litellm else ""
+    return [
+        f"{describe()}.",
+        f"PostgreSQL {asyncio.run(stage.house.postgres_version())}, nginx {nginx}{compared}, wrk.",
+        f"{stage.billed:,} requests were billed: each 200 of each row is in the books, and `ledger verify` passes.",
+    ]
+
+
+def say(what: str, cost: Cost | None = None) -> None:
+    if cost is not None:
+        what += (
+            f": {cost.proxy_us:.1f} µs, PostgreSQL {cost.postgres_us:.1f} µs, {cost.rate:,.0f}/s, core {cost.busy:.0%}"
+        )
+    print(what, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""What a durable write costs on this disk, by PostgreSQL's own `pg_test_fsync`."""
+
+import re
+from pathlib import Path
+
+from bench.machine import said_by
+from tokenharbor.db.programs import find_programs
+
+_LINE = re.compile(r"fdatasync\s+([\d.]+) ops/sec\s+([\d.]+) usecs/op")
+
+
+def fdatasync_us(folder: Path) -> float:
+    """Microseconds of one 8 KiB write with fdatasync, in the folder's file system."""
+    file = folder / "fsync.bin"
+    said = said_by(str(find_programs().folder / "pg_test_fsync"), "-s", "1", "-f", str(file))
+    found = _LINE.search(said)
+    assert found is not None, said
+    return float(found[2])

@@ -1,0 +1,105 @@
+"""The tables, and their place in bench/README.md."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.machine import ROOT
+from bench.rows import OPEN_STREAMS, STREAMS, Cost, Latency
+
+_README = ROOT / "bench" / "README.md"
+_BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
+
+
+@dataclass
+class Results:
+    """What was measured, round by round where there were rounds."""
+
+    rounds: dict[str, list[Cost]] = field(default_factory=dict)
+    latency: Latency | None = None
+    fdatasync_us: float | None = None
+    memory: tuple[float, float] | None = None
+    rate: list[Cost] = field(default_factory=list)
+    rate_many: list[Cost] = field(default_factory=list)
+    under_snapshot: Sequence[Cost] = ()
+    facts: list[str] = field(default_factory=list)
+
+    def note(self, row: str, cost: Cost) -> None:
+        self.rounds.setdefault(row, []).append(cost)
+
+    def ratio(self, row: str, base: str) -> float:
+        """The median of the ratios within each round."""
+        pairs = zip(self.rounds[row], self.rounds[base], strict=False)
+        return median(one.proxy_us / other.proxy_us for one, other in pairs)
+
+
+# row, what its base is, what it is called
+_ROWS = (
+    ("nginx small", "nginx small", "nginx `proxy_pass`, 2 KiB bodies"),
+    ("one wallet", "nginx small", "**gateway, billed, all on one wallet**, 2 KiB bodies"),
+    ("many wallets", "nginx small", "**gateway, billed, on 1,000 wallets**, 2 KiB bodies"),
+    ("litellm", "nginx small", "LiteLLM, not billed, 2 KiB bodies"),
+    ("nginx large", "nginx large", "nginx `proxy_pass`, 100 KiB bodies"),
+    ("large", "nginx large", "gateway, billed, 100 KiB bodies"),
+    ("nginx chunks", "nginx chunks", f"nginx `proxy_pass`, unbuffered, a chunk of {STREAMS} streams"),
+    ("chunks", "nginx chunks", f"gateway, billed, a chunk of {STREAMS} streams"),
+)
+
+
+def render(results: Results) -> str:
+    return "\n".join((*_facts(results), "", *_cpu_table(results), "", *_other_table(results), ""))
+
+
+def _facts(results: Results) -> list[str]:
+    return [f"- {fact}" for fact in results.facts]
+
+
+def _cpu_table(results: Results) -> list[str]:
+    lines = [
+        "| CPU at saturation, µs each | the proxy | × nginx | with PostgreSQL | each a second | proxy's core busy |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row, base, name in _ROWS:
+        if row not in results.rounds:
+            continue
+        cost = Cost.middle(results.rounds[row])
+        ratio = f"{results.ratio(row, base):.2f}" if base in results.rounds else ""
+        both = f"{cost.proxy_us + cost.postgres_us:.1f}" if cost.postgres_us else ""
+        lines.append(f"| {name} | {cost.proxy_us:.1f} | {ratio} | {both} | {cost.rate:,.0f} | {cost.busy:.0%} |")
+    return lines
+
+
+def _other_table(results: Results) -> list[str]:
+    return ["| | measured | bound |", "|---|--:|--:|", *_singles(results), *_rates(results)]
+
+
+def _singles(results: Results) -> Iterator[str]:
+    if results.memory:
+        before, most = results.memory
+        what = f"gateway's memory with {OPEN_STREAMS:,} open streams ({before:.0f} MiB before)"
+        yield f"| {what} | {most:.0f} MiB | 120 MiB |"
+    if (times := results.latency) is not None:
+        what = f"p50 added at one connection (vendor alone {times.direct:.2f} ms, through nginx {times.nginx:.2f} ms)"
+        yield f"| {what} | {times.gateway - times.direct:.2f} ms | 2 ms (goal 1) |"
+    if results.fdatasync_us is not None:
+        what = "beside it: one 8 KiB write with fdatasync, by `pg_test_fsync`"
+        yield f"| {what} | {results.fdatasync_us / 1e3:.2f} ms | |"
+
+
+def _rates(results: Results) -> Iterator[str]:
+    for name, costs in (("one wallet", results.rate), ("1,000 wallets", results.rate_many)):
+        if costs:
+            middle = Cost.middle(costs)
+            spent = f"gateway {middle.proxy_us:.0f} µs, PostgreSQL {middle.postgres_us:.0f} µs each"
+            yield f"| billed requests a second on all cores, {name} ({spent}) | {middle.rate:,.0f} | 6,000 |"
+    if results.under_snapshot:
+        rates = [cost.rate for cost in results.under_snapshot]
+        what = f"the same, one wallet, a snapshot held open (first slice {rates[0]:,.0f}, last {rates[-1]:,.0f})"
+        yield f"| {what} | {median(rates):,.0f} | |"
+
+
+def write_readme(text: str) -> None:
+    """Put the tables between the marks."""
+    before, _, rest = _README.read_text().partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    _README.write_text(f"{before}{_BEGIN}{text}{_END}{after}")

@@ -1,0 +1,215 @@
+"""The rows: each loads one thing for a while, and says what it cost; what is billed is checked against the books."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.bodies import LARGE, SMALL, request_body
+from bench.house import House, Snapshot, Sold, settle_down
+from bench.latency import Asker, in_turn, raw_request
+from bench.load import Answered, Load, press
+from bench.machine import Program, Started, all_cores, cpu_seconds, pin
+from bench.streams import Streamed, read_streams
+
+GATEWAY_CORE, OTHER_CORES = {0}, {1}
+CHAT = "/v1/chat/completions"
+STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
+OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
+WALLETS = 1_000
+MODELS = (
+    Sold("bench", "bench", "bench-upstream"),
+    Sold("bench-large", "benchlarge", "bench-upstream"),
+    Sold("bench-chunks", "benchdrip", f"drip-{CHUNKS}-{CHUNK_MS}"),
+    Sold("bench-open", "benchdrip", f"drip-{OPEN_CHUNKS}-{OPEN_MS}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One short run: microseconds of CPU for each unit of work done, and how much of it was done a second."""
+
+    proxy_us: float
+    postgres_us: float
+    rate: float
+    busy: float  # of the proxy's core
+
+    @staticmethod
+    def middle(costs: Sequence["Cost"]) -> "Cost":
+        return Cost(
+            median(cost.proxy_us for cost in costs),
+            median(cost.postgres_us for cost in costs),
+            median(cost.rate for cost in costs),
+            median(cost.busy for cost in costs),
+        )
+
+
+@dataclass
+class Stage:
+    """Everything that runs while the rows are measured."""
+
+    started: Started
+    house: House
+    proxy: Program
+    ports: dict[str, int]
+    keys: Sequence[str]
+    seconds: float
+    billed: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def check_books(self, good: int, cut: int = 0) -> None:
+        """The books charged each 200, and at most those more whose readers were cut off at the end of the load."""
+        billed = self.house.billed()
+        new, self.billed = billed - self.billed, billed
+        assert good <= new <= good + cut, f"{good} answers with 200, but {new} requests billed"
+
+    def target(self, name: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[name]}{path}{CHAT}"
+
+
+def pin_apart(stage: Stage) -> None:
+    """The measured proxies on one core, everything else on the other."""
+    stage.house.pin(GATEWAY_CORE, OTHER_CORES)
+    pin(stage.proxy.pid, GATEWAY_CORE)
+    for program in stage.started.programs:
+        if program.name in ("vendor", "drip"):
+            pin(program.pid, OTHER_CORES)
+
+
+def pin_nothing(stage: Stage) -> None:
+    stage.house.pin(all_cores(), all_cores())
+    for program in stage.started.programs:
+        pin(program.pid, all_cores())
+
+
+def gateway_requests(stage: Stage, model: str, keys: Sequence[str], connections: int = 64) -> Cost:
+    """Billed requests through the gateway, as fast as they go."""
+    size = LARGE if model == "bench-large" else SMALL
+    load = Load(stage.house.chat_url, request_body(model, size), keys, connections)
+    before = stage.house.cpu()
+    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    after = stage.house.cpu()
+    _all_good(answered)
+    stage.check_books(answered.good, connections)
+    gateway, postgres = after[0] - before[0], after[1] - before[1]
+    return _cost(answered, gateway, postgres)
+
+
+def nginx_requests(stage: Stage, size: int) -> Cost:
+    """The same requests through nginx, which looks at nothing and bills nobody."""
+    path = "/large" if size == LARGE else "/small"
+    load = Load(stage.target("proxy", path), request_body("bench", size), stage.keys[:1])
+    before = cpu_seconds(stage.proxy.pid)
+    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    took = cpu_seconds(stage.proxy.pid) - before
+    _all_good(answered)
+    return _cost(answered, took, 0.0)
+
+
+def litellm_requests(stage: Stage, program: Program, key: str) -> Cost:
+    """The same through LiteLLM, which keeps no books here."""
+    load = Load(stage.target("litellm"), request_body("bench", SMALL), [key], connections=16)
+    before = cpu_seconds(program.pid)
+    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    took = cpu_seconds(program.pid) - before
+    _all_good(answered)
+    return _cost(answered, took, 0.0)
+
+
+def _all_good(answered: Answered) -> None:
+    assert answered.good, "not one request was answered with 200"
+    assert not answered.bad, f"{answered.bad} of {answered.good + answered.bad} requests were refused"
+    assert not answered.broken, f"{answered.broken} connections broke or were late"
+
+
+def _cost(answered: Answered, proxy: float, postgres: float) -> Cost:
+    return Cost(proxy / answered.good * 1e6, postgres / answered.good * 1e6, answered.rate, proxy / answered.seconds)
+
+
+def gateway_chunks(stage: Stage) -> Cost:
+    """Streams through the gateway, billed, each chunk on its way at once."""
+    before = stage.house.cpu()
+    streamed = read_streams(stage.house.port, _stream_request("bench-chunks", stage.keys[0]), STREAMS)
+    after = stage.house.cpu()
+    stage.check_books(STREAMS)
+    return _chunk_cost(streamed, after[0] - before[0], after[1] - before[1])
+
+
+def nginx_chunks(stage: Stage) -> Cost:
+    request = _stream_request(f"drip-{CHUNKS}-{CHUNK_MS}", stage.keys[0], "/drip")
+    before = cpu_seconds(stage.proxy.pid)
+    streamed = read_streams(stage.ports["proxy"], request, STREAMS)
+    return _chunk_cost(streamed, cpu_seconds(stage.proxy.pid) - before, 0.0)
+
+
+def _chunk_cost(streamed: Streamed, proxy: float, postgres: float) -> Cost:
+    assert streamed.complete == STREAMS, f"{STREAMS - streamed.complete} streams did not come to their end"
+    assert streamed.chunks == STREAMS * CHUNKS, f"{streamed.chunks} of {STREAMS * CHUNKS} chunks came"
+    return Cost(
+        proxy / streamed.chunks * 1e6,
+        postgres / streamed.chunks * 1e6,
+        streamed.chunks / streamed.seconds,
+        proxy / streamed.seconds,
+    )
+
+
+def open_streams(stage: Stage) -> tuple[float, float]:
+    """MiB of the gateway before, and the most while 1,000 streams are open (all billed at their ends)."""
+    before = stage.house.resident_mib()
+    seen = [before]
+    request = _stream_request("bench-open", stage.keys[0])
+    streamed = read_streams(stage.house.port, request, OPEN_STREAMS, lambda: seen.append(stage.house.resident_mib()))
+    assert streamed.complete == OPEN_STREAMS, f"{OPEN_STREAMS - streamed.complete} streams did not come to their end"
+    stage.check_books(OPEN_STREAMS)
+    return before, max(seen)
+
+
+def _stream_request(model: str, key: str, path: str = "") -> bytes:
+    return raw_request(f"{path}{CHAT}", key, request_body(model, SMALL, stream=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Medians in ms of one request after another over one connection."""
+
+    direct: float
+    nginx: float
+    gateway: float
+
+
+def latency(stage: Stage, times: int) -> Latency:
+    body = request_body("bench", SMALL)
+    key = stage.keys[0]
+    askers = [
+        Asker(stage.ports["vendor"], raw_request(f"/small{CHAT}", key, body)),
+        Asker(stage.ports["proxy"], raw_request(f"/small{CHAT}", key, body)),
+        Asker(stage.house.port, raw_request(CHAT, key, body)),
+    ]
+    in_turn(askers, 50)
+    for asker in askers:
+        asker.times_ms.clear()
+    in_turn(askers, times)
+    for asker in askers:
+        asker.close()
+    stage.check_books(times + 50)
+    return Latency(*(asker.median_ms() for asker in askers))
+
+
+def all_cores_rate(stage: Stage, keys: Sequence[str]) -> Cost:
+    """Billed requests a second with load, vendor, gateway and PostgreSQL sharing all cores as they like."""
+    load = Load(stage.house.chat_url, request_body("bench", SMALL), keys, connections=128)
+    before = stage.house.cpu()
+    answered = press(stage.started.folder, load, stage.seconds, all_cores())
+    after = stage.house.cpu()
+    _all_good(answered)
+    stage.check_books(answered.good, 128)
+    return _cost(answered, after[0] - before[0], after[1] - before[1])
+
+
+def rate_under_snapshot(stage: Stage, seconds: float) -> Sequence[Cost]:
+    """The same while somebody keeps one old snapshot open, so that no dead row can be cleaned away: its slices."""
+    slices = []
+    with Snapshot(stage.started, stage.house.database_url):
+        for _ in range(max(1, round(seconds / stage.seconds))):
+            slices.append(all_cores_rate(stage, stage.keys[:1]))
+            settle_down()
+    return slices
