@@ -85,7 +85,7 @@ async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
 
 async def _fresh_database(postgres_url: str, template: str) -> AsyncIterator[str]:
     name = f"t{next(_numbers)}"
-    await _administer(postgres_url, f"create database {name} template {template}")
+    await _administer(postgres_url, f"create database {name} template {template} strategy file_copy")
     yield postgres_url % name
     await _administer(postgres_url, f"drop database {name} with (force)")
 

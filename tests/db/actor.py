@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+import uvloop
+
 from tokenharbor.db.embedded import EmbeddedPostgres, postmaster_pid
 from tokenharbor.db.programs import Programs, find_programs
 from tokenharbor.kernel.errors import Misconfigured
@@ -37,7 +39,8 @@ def main() -> None:
     home, kind, *user = sys.argv[1:]
     programs = become_ordinary(*map(int, user)) if user else None
     try:
-        asyncio.run(act(Path(home), kind, programs))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if kind == "server" else None) as runner:
+            runner.run(act(Path(home), kind, programs))
     except Misconfigured as error:
         print(error, file=sys.stderr)
         sys.exit(1)

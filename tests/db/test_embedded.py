@@ -14,7 +14,7 @@ import pytest
 from tests.db.harbor import AM_ROOT, ROLES, Harbor, sql
 
 from tokenharbor.db import embedded
-from tokenharbor.db.cluster import Cluster, socket_folder
+from tokenharbor.db.cluster import make_socket_folder
 from tokenharbor.db.embedded import EmbeddedPostgres
 from tokenharbor.db.programs import Programs, copy_programs
 from tokenharbor.kernel.errors import Misconfigured
@@ -241,18 +241,25 @@ def test_a_start_that_is_interrupted_leaves_nothing_running(any_harbor: Harbor) 
 
 def test_a_socket_folder_that_somebody_else_laid_out_is_refused(tmp_path: Path) -> None:
     ordinary = Programs(tmp_path, None)
-    cluster = Cluster(tmp_path / "a long way from home, with blanks")
-    cluster.root.mkdir()
-    folder = socket_folder(cluster, ordinary)
-    folder.rmdir()
     trap = tmp_path / "trap"
     trap.mkdir()
+    (trap / "treasure").touch()
+    folder = tmp_path / "sockets"
     folder.symlink_to(trap)
-    try:
-        with pytest.raises(Misconfigured, match="belongs to somebody else"):
-            socket_folder(cluster, ordinary)
-    finally:
-        folder.unlink()
+    with pytest.raises(Misconfigured, match="belongs to somebody else"):
+        make_socket_folder(folder, ordinary)
+    assert (trap / "treasure").exists()
+
+
+def test_settings_are_not_written_through_a_link(any_harbor: Harbor) -> None:
+    any_harbor.server().leave()
+    precious = any_harbor.home / "precious"
+    precious.write_text("keep me")
+    for name in ("postgresql.conf", "postgresql.conf.new"):
+        (any_harbor.cluster.data / name).unlink(missing_ok=True)
+        (any_harbor.cluster.data / name).symlink_to(precious)
+    any_harbor.server().leave()
+    assert precious.read_text() == "keep me"
 
 
 def test_programs_work_from_a_path_with_blanks(make_harbor: MakeHarbor) -> None:

