@@ -73,7 +73,7 @@ def test_fields_are_all_shown_with_the_name_first(tmp_path: Path) -> None:
     [
         ("failover = true", "failovr = true", "unknown field 'failovr'; did you mean 'failover'?"),
         ("failover = true", "", "missing required field failover"),
-        ("markup_bp = 500", "markup_bp = 5.5", "markup_bp: expected an integer, got float"),
+        ("markup_bp = 500", "markup_bp = 5.5", "markup_bp: expected an integer, got a float"),
         ("markup_bp = 500", "markup_bp = -1", "markup_bp: expected an integer >= 0"),
         ("cap_share_bp = 5000", "cap_share_bp = 10001", "cap_share_bp: expected an integer <= 10000"),
         ("max_providers = 3", "max_providers = 0", "max_providers: expected an integer >= 1"),

@@ -20,7 +20,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
 _UPSTREAM_NAME = re.compile(r"[!-~]{1,200}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CREDENTIAL = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|store:.+")
-_RETENTION = re.compile(r"none|training|days:[1-9]\d{0,4}")
+_RETENTION = re.compile(r"none|training|days:[1-9][0-9]{0,4}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 

@@ -47,8 +47,8 @@ PER_ONE: Mapping[str, str] = {
 
 _PICO_PLACES = 12
 _MILLION_PLACES = 6
-_DECIMAL = re.compile(r"(\d{1,7})(?:\.(\d{1,12}))?")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_DECIMAL = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,12}))?")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -111,7 +111,7 @@ def read_price(table: object, where: str) -> Price:
             raise Misconfigured(f"{here}: from must be a date such as 2027-01-31, not {type_name(later.from_)}")
         since = _midnight(later.from_)
         components += [*_components(later, here, since=since), *_varied(later, here, since)]
-    return make_price(components)
+    return make_price(components, where)
 
 
 def _varied(read: _Table | _Later, where: str, since: datetime | None) -> Iterator[Component]:
@@ -156,7 +156,7 @@ def _pico(text: str, places: int, where: str) -> int:
         raise Misconfigured(f'{where}: not a decimal string such as "0.28": {text[:40]!r}')
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
-        raise Misconfigured(f"{where}: more than {places} decimals would not be whole pico-USD: {text[:40]!r}")
+        raise Misconfigured(f"{where}: more than {places} decimals are not whole pico-USD: {text[:40]!r}")
     return int(whole + fraction.ljust(places, "0"))
 
 
@@ -187,7 +187,7 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(tuple[Component, ...])
 
 
-def make_price(components: Sequence[Component]) -> Price:
+def make_price(components: Sequence[Component], where: str = "a price") -> Price:
     """A price of these lines, whatever their order, with its version.
 
     Raises Misconfigured for two lines of which neither comes before the other.
@@ -195,7 +195,7 @@ def make_price(components: Sequence[Component]) -> Price:
     lines = tuple(sorted(components, key=_order))
     for line, following in pairwise(lines):
         if _order(line) == _order(following):
-            raise Misconfigured(f"{line.unit} is priced twice for the same input size and time")
+            raise Misconfigured(f"{where}: {line.unit} is priced twice for the same input size and time")
     return Price(lines, hashlib.sha256(_ENCODER.encode(lines)).digest())
 
 

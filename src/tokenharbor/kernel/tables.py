@@ -11,6 +11,14 @@ from tokenharbor.kernel.errors import Misconfigured
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_PLAIN_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a float",
+    "bool": "a boolean",
+    "object": "a table",
+    "array": "an array",
+}
 _MSGSPEC_PLACE = re.compile(r"^(?P<what>.*?) - at `\$(?P<path>[^`]*)`$")
 
 
@@ -53,7 +61,7 @@ def _plain(message: str) -> str:
     match = _MSGSPEC_PLACE.match(message)
     what, path = (match["what"], match["path"]) if match else (message, "")
     what = what.replace(" | null", "").removeprefix("Object ")
-    what = what.replace("`str`", "a string").replace("`int`", "an integer").replace("`bool`", "a boolean")
-    what = what.replace("`", "")
-    place = path.removeprefix(".")
+    for name, plain in _PLAIN_NAMES.items():
+        what = what.replace(f"`{name}`", plain)
+    what, place = what.replace("`", ""), path.removeprefix(".")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else f"{what[:1].lower()}{what[1:]}"
