@@ -54,11 +54,9 @@ async def test_what_is_no_email_is_refused(conn: asyncpg.Connection, world: Worl
 async def test_accounts_are_listed_page_by_page_oldest_first(
     conn: asyncpg.Connection, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not await store.has_accounts(conn)
     monkeypatch.setattr(store, "_PAGE", 2)
     made = [await store.create_account(conn, world, f"{n}@example.com", "e") for n in range(5)]
     assert [each async for each in store.list_accounts(conn)] == made
-    assert await store.has_accounts(conn)
 
 
 async def test_a_key_is_stored_as_a_hash_with_its_rules_and_meter(
@@ -75,6 +73,20 @@ async def test_a_key_is_stored_as_a_hash_with_its_rules_and_meter(
     assert made.key not in str(dict(row))
     meter = await conn.fetchrow("select quota, daily, monthly from key_meter where key_id = $1", key_id)
     assert tuple(meter) == (RULES.quota, RULES.daily, RULES.monthly)
+
+
+async def test_an_owner_leads_to_the_account(conn: asyncpg.Connection, world: World) -> None:
+    made = await store.create_account(conn, world, "ada@example.com", "e")
+    assert await store.account_of(conn, "Ada@example.com") == made.id
+    assert await store.account_of(conn, "bob@example.com") is None
+
+
+async def test_a_key_once_issued_is_remembered(conn: asyncpg.Connection, world: World, derived: DerivedSecret) -> None:
+    account = await store.create_account(conn, world, "ada@example.com", "e")
+    assert not await store.has_keys(conn)
+    key_id = await store.add_key(conn, world, derived, account.id, (make_key(world.entropy), KeyRules()))
+    await store.revoke_key(conn, key_id, world.clock.now())
+    assert await store.has_keys(conn)
 
 
 async def test_a_key_needs_an_account(conn: asyncpg.Connection, world: World, derived: DerivedSecret) -> None:

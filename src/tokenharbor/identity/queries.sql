@@ -26,9 +26,14 @@ SELECT a.id, a.created_at, a.name, a.region, a.edition,
 FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
 WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2
 
--- name: has_accounts
--- Whether anybody was ever here.
-SELECT EXISTS (SELECT FROM account)
+-- name: account_of
+-- The account that a user owns; the oldest, if there are more.
+SELECT m.account_id FROM app_user u JOIN membership m ON m.user_id = u.id
+WHERE u.email = $1 AND m.role = 'owner' ORDER BY m.created_at, m.account_id LIMIT 1
+
+-- name: has_keys
+-- Whether a key was ever issued.
+SELECT EXISTS (SELECT FROM api_key)
 
 -- name: add_key
 -- A key; its meter comes with it, by trigger. No row comes back where the account is unknown.

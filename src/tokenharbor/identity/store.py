@@ -33,7 +33,8 @@ class Queries:
     add_membership: str
     account: str
     accounts: str
-    has_accounts: str
+    account_of: str
+    has_keys: str
     add_key: str
     keys: str
     revoke_key: str
@@ -91,7 +92,7 @@ async def create_account(conn: asyncpg.Connection, world: World, email: str, edi
     if _EMAIL.fullmatch(email) is None:
         raise BooksRefused(f"not an e-mail address: {email[:100]!r}")
     now = world.clock.now()
-    account = Account(world.ids.new(), now, email.partition("@")[0], "", edition, (email,))
+    account = Account(world.ids.new(), now, "", "", edition, (email,))
     user_id = world.ids.new()
     async with conn.transaction():
         if await conn.fetchval(SQL.add_user, user_id, now, email) is None:
@@ -115,8 +116,15 @@ async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:
         last = rows[-1]["id"]
 
 
-async def has_accounts(conn: asyncpg.Connection) -> bool:
-    return bool(await conn.fetchval(SQL.has_accounts))
+async def account_of(conn: asyncpg.Connection, email: str) -> UUID | None:
+    """The account that the user of this e-mail owns."""
+    account_id: UUID | None = await conn.fetchval(SQL.account_of, email.strip().lower())
+    return account_id
+
+
+async def has_keys(conn: asyncpg.Connection) -> bool:
+    """Whether a key was ever issued, in force or not."""
+    return bool(await conn.fetchval(SQL.has_keys))
 
 
 async def add_key(

@@ -1,0 +1,171 @@
+"""What a doctor looks at: each check is one line, with what mends it."""
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
+from tokenharbor.app.session import open_database
+from tokenharbor.app.settings import Settings
+from tokenharbor.catalog.load import load_catalog
+from tokenharbor.catalog.types import Provider
+from tokenharbor.db.fingerprint import check_fingerprint
+from tokenharbor.db.migrate import pending, read_migrations
+from tokenharbor.editions.policy import load_edition
+from tokenharbor.identity.credentials import read_credentials
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import HarborError
+from tokenharbor.kernel.secret import RootSecret
+from tokenharbor.kernel.world import World
+from tokenharbor.wire import WIRES
+
+_LEAST_BYTES = 1 << 30
+_REACH_SECONDS = 3
+_CLOCK_SLACK = timedelta(minutes=1)
+_NEWEST = "select id from {} order by id desc limit 1"
+_NOBODY = ".invalid"  # RFC 6761: a name that leads nowhere; such an address is known only once the server runs
+
+
+class State(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    OFF = "off"  # not in use, which is no fault
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, how it came out, and what mends it."""
+
+    check: str
+    state: State
+    message: str
+    fix: str = ""
+
+
+async def run_checks(settings: Settings, world: World) -> list[Check]:
+    """Every check, in order. What fails is a check that came out bad, never an exception."""
+    checks = [_configuration(settings), *_home(settings.home)]
+    stored: Mapping[str, str] = {}
+    try:
+        root = root_secret(settings, world.entropy)
+    except HarborError as error:
+        checks.append(Check("root secret", State.BAD, _line(error)))
+    else:
+        source = settings.server.secret or str(settings.home / "secret.key")
+        checks.append(Check("root secret", State.OK, f"{source}, for its owner only"))
+        found, stored = await _database(settings, world, root)
+        checks += found
+    checks.append(_redis(settings))
+    checks += await _providers(settings, stored)
+    return checks
+
+
+def _configuration(settings: Settings) -> Check:
+    try:
+        policy = load_edition(settings.edition)
+    except HarborError as error:
+        return Check("configuration", State.BAD, _line(error), "correct it")
+    source = str(settings.file) if settings.file.exists() else f"no {settings.file}, so all is as by default"
+    return Check("configuration", State.OK, f"{source}; edition {policy.name}")
+
+
+def _home(home: Path) -> Iterator[Check]:
+    found = home.stat() if home.exists() else None
+    if found is None or not stat.S_ISDIR(found.st_mode) or not os.access(home, os.W_OK | os.X_OK):
+        yield Check("home", State.BAD, f"{home} cannot be written to", "name another with --home, or: mkdir -p, chown")
+        return
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Check("permissions", State.BAD, f"others may write to {home}", f"chmod go-w {home}")
+    else:
+        yield Check("permissions", State.OK, f"{home} is written to by its owner only")
+    free = shutil.disk_usage(home).free
+    state = State.OK if free >= _LEAST_BYTES else State.BAD
+    fix = "" if state is State.OK else f"make room: at least {_LEAST_BYTES >> 20} MiB"
+    yield Check("disk", state, f"{free >> 20} MiB free", fix)
+
+
+async def _database(settings: Settings, world: World, root: RootSecret) -> tuple[list[Check], Mapping[str, str]]:
+    """The checks, and the credentials that are stored there."""
+    checks: list[Check] = []
+    stored: Mapping[str, str] = {}
+    try:
+        async with open_database(settings) as (_, conn):
+            checks += [check async for check in _inside(conn, root)]
+            if all(check.state is State.OK for check in checks):
+                checks.append(await _clock(conn, world.clock.now()))
+                stored = await read_credentials(conn, credential_seal(root, world.entropy))
+    except (HarborError, OSError, asyncpg.PostgresError) as error:
+        checks.append(Check("database", State.BAD, _line(error), "see whether it runs and what its log says"))
+    return checks, stored
+
+
+async def _inside(conn: asyncpg.Connection, root: RootSecret) -> AsyncIterator[Check]:
+    version = conn.get_server_version()
+    yield Check("database", State.OK, f"PostgreSQL {version.major}.{version.minor} answers")
+    migrations = read_migrations()
+    lacking = await pending(conn, migrations)
+    if lacking:
+        message = f"{len(lacking)} of {len(migrations)} are not applied"
+        yield Check("migrations", State.BAD, message, "tokenharbor serve applies them when it starts")
+        return
+    yield Check("migrations", State.OK, f"all {len(migrations)} applied")
+    await check_fingerprint(conn, root.fingerprint)
+
+
+async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:
+    """Ids bear their time: none is of the future, if nobody has set the clock back."""
+    newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
+    latest = max((ids.at(each) for each in newest if each is not None), default=now)
+    if latest > now + _CLOCK_SLACK:
+        return Check("clock", State.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
+    return Check("clock", State.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
+
+
+def _redis(settings: Settings) -> Check:
+    message = "one gateway process needs none" if settings.redis.url is None else "set, and not used by one process"
+    return Check("redis", State.OFF, message)
+
+
+async def _providers(settings: Settings, stored: Mapping[str, str]) -> list[Check]:
+    try:
+        catalog = load_catalog(settings.catalog, WIRES, str(settings.file))
+        find = secret_of(settings, stored)
+        return list(await asyncio.gather(*(_provider(each, find(each)) for each in catalog.providers.values())))
+    except HarborError as error:
+        return [Check("providers", State.BAD, _line(error), "correct it")]
+
+
+async def _provider(provider: Provider, secret: str | None) -> Check:
+    name = f"provider {provider.name}"
+    url = urlsplit(provider.base_url)
+    host = url.hostname or ""
+    if provider.auth != "none" and secret is None:
+        variable = (provider.credential or "").removeprefix("env:")
+        how = f"set {variable}, or: " if provider.credential and provider.credential.startswith("env:") else ""
+        fix = f"{how}tokenharbor providers set {provider.name} --credential-stdin"
+        return Check(name, State.OFF, "no credential", fix)
+    if host.endswith(_NOBODY):
+        return Check(name, State.OK, "built in: it runs when the server does")
+    try:
+        async with asyncio.timeout(_REACH_SECONDS):
+            _, writer = await asyncio.open_connection(host, url.port or (443 if url.scheme == "https" else 80))
+    except (OSError, TimeoutError) as error:
+        message = f"{host} cannot be reached: {_line(error)}"
+        return Check(name, State.BAD, message, "see whether the network, its name and a firewall let us through")
+    writer.close()
+    return Check(name, State.OK, f"{host} answers")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

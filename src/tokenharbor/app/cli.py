@@ -1,0 +1,88 @@
+"""The command line: the table of commands, each loaded when it is called, and how errors end."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import click
+
+from tokenharbor import __version__
+from tokenharbor.app.commands.common import Group
+from tokenharbor.kernel.errors import HarborError
+
+_COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "serve",
+    "accounts": "accounts",
+    "credit": "accounts",
+    "balance": "accounts",
+    "keys": "keys",
+    "usage": "receipts",
+    "receipt": "receipts",
+    "ledger": "ledger",
+    "catalog": "catalog",
+    "providers": "providers",
+    "edition": "editions",
+    "doctor": "doctor",
+    "simulator": "simulator",
+}
+"""Each command, and the file of `commands/` that it stands in."""
+
+
+class Lazy(Group):
+    """Loads a command when it is called, for each needs other rooms: one that needs few starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"tokenharbor.app.commands.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=Lazy)
+@click.version_option(__version__, message="tokenharbor %(version)s")
+def cli() -> None:
+    """Token Harbor: an AI gateway and a prepaid wallet in one program."""
+
+
+def main() -> None:
+    """The program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """0 done, 1 refused or failed, 2 not understood; what went wrong is one line on stderr."""
+    try:
+        code = cli.main(list(arguments), prog_name="tokenharbor", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        return _end(2, f"{error.format_message()} (see {_path(error)} --help)")
+    except BrokenPipeError:  # whoever read our answer has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return _end(1, "interrupted")
+    except (HarborError, OSError, click.ClickException) as error:
+        return _end(1, str(error))
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _end(1, f"a fault of ours: {type(error).__name__}: {error} (python -X dev says more)")
+    return code if isinstance(code, int) else 0
+
+
+def _end(code: int, message: str) -> int:
+    click.echo("tokenharbor: " + " ".join(message.split()), err=True)
+    return code
+
+
+def _path(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx is not None else "tokenharbor"

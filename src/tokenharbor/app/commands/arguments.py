@@ -1,0 +1,112 @@
+"""How commands read ids, amounts, times and lists."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
+
+import click
+
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID, Kind
+from tokenharbor.kernel.money import Usd
+
+Names = tuple[str, ...]
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+_SPAN = re.compile(r"([1-9]\d{0,4})([dhm])", re.ASCII)
+_UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+class IdType(click.ParamType[UUID]):
+    """An id as it is shown, of one kind."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.name = f"{kind}_id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+        if isinstance(value, UUID):
+            return value
+        try:
+            return ids.parse(self._kind, value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class UsdType(click.ParamType[Usd]):
+    """A positive amount in US dollars: a decimal string."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Usd:
+        if isinstance(value, Usd):
+            return value
+        try:
+            amount = Usd.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if amount <= 0:
+            self.fail(f"an amount is more than nothing: {value!r}", param, ctx)
+        return amount
+
+
+class SpanType(click.ParamType[timedelta]):
+    """A span of time from now: `90d`, `12h`, `30m`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = _SPAN.fullmatch(value)
+        if match is None:
+            self.fail(f"a span is a whole number of days, hours or minutes, such as 90d or 12h: {value!r}", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]
+
+
+class MomentType(click.ParamType[datetime]):
+    """A day or a moment in UTC: `2026-03-01`, `2026-03-01T12:00:00Z`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"a day or a moment in UTC is meant, such as 2026-03-01: {value!r}", param, ctx)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class NamesType(click.ParamType[Names]):
+    """Names with commas between them."""
+
+    name = "a,b"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Names:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+        if not all(names):
+            self.fail(f"a name between the commas is missing: {value!r}", param, ctx)
+        return names
+
+
+class NetworksType(click.ParamType[Networks]):
+    """Addresses and networks with commas between them."""
+
+    name = "cidr,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Networks:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(ip_network(text.strip()) for text in value.split(","))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+ACCOUNT, KEY, REQUEST = IdType("acct"), IdType("key"), IdType("req")
+USD, SPAN, MOMENT, NAMES, NETWORKS = UsdType(), SpanType(), MomentType(), NamesType(), NetworksType()

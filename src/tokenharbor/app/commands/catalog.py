@@ -1,0 +1,51 @@
+"""`catalog`: what is on sale, and what is doubtful about it."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from tokenharbor.app.commands.common import Answer, Group, say, settings, table
+from tokenharbor.app.settings import Settings
+from tokenharbor.catalog.check import check_catalog
+from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.load import load_catalog
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.editions.policy import load_edition
+from tokenharbor.kernel.clock import SystemClock
+from tokenharbor.wire import WIRES
+
+
+@click.group(cls=Group)
+def catalog() -> None:
+    """Show and check what is on sale."""
+
+
+@catalog.command("list")
+def list_all() -> None:
+    """List the models with their prices (USD per 1M tokens, markup included) and who sells them."""
+    in_force = settings()
+    found = _catalog(in_force)
+    showcase = Showcase(found, load_edition(in_force.edition))
+    models = [showcase.model(name, SystemClock().now()) for name in sorted(found.models)]
+    say(Answer(models, table(("model", "input", "output", "context", "providers"), map(_row, models))))
+
+
+@catalog.command()
+def check() -> None:
+    """Check the catalogue: what cannot be sold, and what looks like a slip. Exit 1 if anything cannot be sold."""
+    findings = check_catalog(_catalog(settings()), SystemClock().now())
+    faults = sum(finding.fault for finding in findings)
+    lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]
+    document = [msgspec.to_builtins(finding) for finding in findings]
+    say(Answer(document, lines or ["nothing to find fault with"], f"{faults} cannot be sold" if faults else None))
+
+
+def _catalog(in_force: Settings) -> Catalog:
+    return load_catalog(in_force.catalog, WIRES, str(in_force.file))
+
+
+def _row(model: dict[str, Any]) -> tuple[object, ...]:
+    pricing = model["pricing"] or {}
+    providers = ", ".join(provider["name"] for provider in model["providers"])
+    return model["id"], pricing.get("input", "no price"), pricing.get("output"), model["context_length"], providers

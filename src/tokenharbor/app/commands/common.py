@@ -1,0 +1,92 @@
+"""What every command shares: its options, its settings, and how it answers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tokenharbor.app.settings import Settings, load_settings
+
+_META = "tokenharbor.app."
+
+
+def _keep(context: click.Context, param: click.Parameter, value: object) -> None:
+    """Said before the subcommand or after it: the last word counts."""
+    if value:
+        context.meta[_META + str(param.name)] = value
+
+
+def _shared_options() -> list[click.Parameter]:
+    place = click.Path(path_type=Path)
+    return [
+        click.Option(["--home"], type=place, metavar="DIR", help="Where everything is kept.", **_KEPT),
+        click.Option(["--config"], type=place, metavar="FILE", help="The configuration, not HOME's own.", **_KEPT),
+        click.Option(["--json"], is_flag=True, help="Answer with one JSON document.", **_KEPT),
+    ]
+
+
+_KEPT: dict[str, Any] = {"expose_value": False, "callback": _keep}
+
+
+class Command(click.Command):
+    """A command that takes `--home`, `--config` and `--json`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _shared_options()
+
+
+class Group(click.Group):
+    """A group that takes them too, before the subcommand."""
+
+    command_class = Command
+    group_class = type
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _shared_options()
+
+
+def settings() -> Settings:
+    """The settings in force for this command. Raises Misconfigured."""
+    meta = click.get_current_context().meta
+    return load_settings(meta.get(f"{_META}home"), meta.get(f"{_META}config"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command has to say: as one JSON document, or as lines for people. `failure` makes it exit 1."""
+
+    document: Any
+    lines: Iterable[str]
+    failure: str | None = None
+
+
+def say(answer: Answer) -> None:
+    """Print an answer as asked for; exit 1 after one that reports a failure."""
+    context = click.get_current_context()
+    if context.meta.get(f"{_META}json"):
+        click.echo(msgspec.json.format(msgspec.json.encode(answer.document), indent=2))
+    else:
+        for line in answer.lines:
+            click.echo(line)
+    if answer.failure is not None:
+        click.echo(f"tokenharbor: {answer.failure}", err=True)
+        context.exit(1)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
+    """Rows as aligned columns under their heads; nothing for no rows."""
+    cells = [tuple("" if cell is None else str(cell) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *cells)]
+    return [line.rstrip() for line in lines] if cells else []
+
+
+def show_time(moment: datetime | None) -> str | None:
+    """UTC, ISO 8601, to the second."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

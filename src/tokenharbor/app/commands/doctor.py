@@ -1,0 +1,24 @@
+"""`doctor`: is everything there and as it should be; a line each, with what mends it."""
+
+import asyncio
+from dataclasses import asdict
+
+import click
+
+from tokenharbor.app.checks import State, run_checks
+from tokenharbor.app.commands.common import Answer, Command, say, settings
+from tokenharbor.app.session import log_to_stderr
+from tokenharbor.kernel.world import real_world
+
+
+@click.command(cls=Command)
+def doctor() -> None:
+    """Check database, migrations, Redis, providers, clock, disk and permissions. Exit 1 if anything is wrong."""
+    log_to_stderr()
+    checks = asyncio.run(run_checks(settings(), real_world()))
+    lines = [
+        f"{each.state:<4} {each.check}: {each.message}" + (f" ({each.fix})" if each.fix else "") for each in checks
+    ]
+    bad = sum(each.state is State.BAD for each in checks)
+    failure = f"{bad} of {len(checks)} checks found something wrong" if bad else None
+    say(Answer([asdict(check) for check in checks], lines, failure))

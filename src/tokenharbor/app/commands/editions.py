@@ -1,0 +1,28 @@
+"""`edition`: the policy in force, every field of it."""
+
+import click
+import msgspec
+
+from tokenharbor.app.commands.common import Answer, Group, say, settings
+from tokenharbor.editions.policy import edition_names, fields, load_edition
+
+
+@click.group(cls=Group)
+def edition() -> None:
+    """Show what the editions set."""
+
+
+@edition.command()
+@click.argument("name", required=False)
+def show(name: str | None) -> None:
+    """Show every field of an edition: of the one in force, if none is named."""
+    found = fields(load_edition(name or settings().edition))
+    lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in found.items()]
+    say(Answer(found, lines))
+
+
+@edition.command("list")
+def list_all() -> None:
+    """List the editions that come with the program."""
+    names = list(edition_names())
+    say(Answer(names, names))

@@ -1,0 +1,17 @@
+"""`simulator`: a provider that is none, for tests, demos and benches."""
+
+from pathlib import Path
+
+import click
+
+from tokenharbor.app.commands.common import Command
+from tokenharbor.simulator.serve import run
+
+
+@click.command(cls=Command)
+@click.option("--port", type=click.IntRange(0, 65_535), required=True, metavar="N", help="0 picks a free one.")
+@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Answers and faults, as TOML.")
+@click.option("--host", default="127.0.0.1", metavar="H", help="The address to listen on.")
+def simulator(port: int, script: Path | None, host: str) -> None:
+    """Simulate a provider, with scripted faults: no model answers here."""
+    run(port, script, host)

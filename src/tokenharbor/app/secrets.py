@@ -1,0 +1,41 @@
+"""The root secret in force, and the credentials that lie under it."""
+
+from collections.abc import Callable, Mapping
+
+from tokenharbor.app.settings import Settings
+from tokenharbor.catalog.types import Provider
+from tokenharbor.kernel.entropy import Entropy
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.secret import Purpose, RootSecret, Seal, read_or_make
+
+
+def root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
+    """What `server.secret` points to, else HOME/secret.key, made on first use. Raises Misconfigured."""
+    reference = settings.server.secret
+    if reference is None:
+        return read_or_make(settings.home / "secret.key", entropy)
+    material = settings.secret(reference)
+    if material is None:
+        raise Misconfigured(f"server.secret: {reference} is not set")
+    try:
+        return RootSecret(material)
+    except Misconfigured as error:
+        raise Misconfigured(f"server.secret: {reference}: {error}") from None
+
+
+def credential_seal(root: RootSecret, entropy: Entropy) -> Seal:
+    return Seal(root.derive(Purpose.CREDENTIALS), entropy)
+
+
+def secret_of(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:
+    """Each provider's credential: the one that the operator stored, else what its reference points to."""
+
+    def find(provider: Provider) -> str | None:
+        if provider.name in stored:
+            return stored[provider.name]
+        reference = provider.credential
+        if reference is not None and reference.startswith("store:"):
+            return stored.get(reference.removeprefix("store:"))
+        return settings.secret(reference)
+
+    return find

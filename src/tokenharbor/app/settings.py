@@ -1,0 +1,274 @@
+"""Settings: the operator's TOML file and the environment over it, read once into frozen types.
+
+This is the only file that reads the environment.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import inspect
+
+from tokenharbor.http.forwarded import TrustedProxies
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.tables import did_you_mean, read_table
+
+PREFIX: Final = "TOKENHARBOR_"
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_HINT = "write env:NAME or file:PATH, which say where it is"
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are bytes."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Count = 1
+    drain_seconds: Seconds = 30
+    trusted_proxies: tuple[str, ...] = ()
+    max_body: Count = 32 << 20
+    max_buffered: Count = 512 << 20
+    secret: str | None = None
+    metrics_token: str | None = None
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[database]`. Without a URL it is the embedded PostgreSQL under HOME."""
+
+    url: str | None = None
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[redis]`. One gateway process needs none."""
+
+    url: str | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    """What may stand at the top of the file."""
+
+    edition: str = "token-harbor"
+    server: dict[str, Any] = {}
+    database: dict[str, Any] = {}
+    redis: dict[str, Any] = {}
+    providers: dict[str, Any] = {}
+    models: dict[str, Any] = {}
+
+
+_SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "server": ServerSettings,
+    "database": DatabaseSettings,
+    "redis": RedisSettings,
+}
+_SECRETS: Final = (("server", "secret"), ("server", "metrics_token"))
+_URLS: Final = (("database", "url"), ("redis", "url"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set. `catalog` holds the file's `providers` and `models` as they stand there."""
+
+    home: Path
+    file: Path
+    edition: str
+    server: ServerSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    catalog: Mapping[str, Any]
+    environ: Mapping[str, str] = field(repr=False)
+
+    def secret(self, reference: str | None) -> str | None:
+        """What a reference points to, None where there is nothing. Raises Misconfigured for an unreadable file."""
+        return None if reference is None else resolve_secret(reference, self.environ, self.home)
+
+
+def load_settings(
+    home: Path | None = None, file: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings in force. What is None comes from the environment, else from the contract's defaults.
+
+    Raises Misconfigured with one line that says what is wrong and where, and holds no value.
+    """
+    environ = dict(os.environ) if environ is None else environ  # noqa: TID251  the one place
+    home = (home or _home(environ)).absolute()
+    named = file or _path(environ, "CONFIG")
+    usual = home / "tokenharbor.toml"
+    path = (named or usual).absolute()
+    tables = _parse(path, must_exist=path != usual)
+    stated = read_table(_File, tables, str(path))
+    references = frozenset(_references(tables))
+    _refuse_unknown_variables(environ, references)
+    sections = {
+        name: _section(kind, name, getattr(stated, name), (environ, str(path))) for name, kind in _SECTIONS.items()
+    }
+    settings = Settings(
+        home=home,
+        file=path,
+        edition=environ.get(f"{PREFIX}EDITION") or _beside(path, stated.edition),
+        server=sections["server"],
+        database=sections["database"],
+        redis=sections["redis"],
+        catalog={"providers": stated.providers, "models": stated.models},
+        environ=environ,
+    )
+    _check(settings)
+    return settings
+
+
+def resolve_secret(reference: str, environ: Mapping[str, str], folder: Path | None = None) -> str | None:
+    """What `env:NAME` or `file:PATH` points to, blanks at its ends removed; None for a variable that is unset or
+    empty. A relative path is one in `folder`. Raises Misconfigured for a file that cannot be read.
+    """
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        return environ.get(rest, "").strip() or None
+    if kind != "file":
+        raise Misconfigured(f"a secret was expected by reference: {_HINT}")
+    path = (folder or Path()) / rest
+    try:
+        return path.read_text("utf-8").strip() or None
+    except OSError as error:
+        raise Misconfigured(f"{path}: the secret cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path}: the secret is not text") from None
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    named = _path(environ, "HOME")
+    if named is not None:
+        return named
+    return Path("/var/lib/tokenharbor") if os.geteuid() == 0 else Path.home() / ".local/share/tokenharbor"
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(PREFIX + name)
+    return Path(text).expanduser() if text else None
+
+
+def _parse(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        if must_exist:
+            raise Misconfigured(f"{path}: there is no such file") from None
+        return {}
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path}: not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path}: not TOML: {error}") from None
+
+
+def _references(value: object) -> Iterator[str]:
+    """The names of the variables that a table refers to: they are the operator's own, whatever they begin with."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
+    elif isinstance(value, str) and value.startswith("env:"):
+        yield value.removeprefix("env:")
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str]) -> None:
+    known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
+    known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
+    pointed_at = {environ[name].removeprefix("env:") for name in known if environ.get(name, "").startswith("env:")}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known | references | pointed_at:
+            raise Misconfigured(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
+
+
+def _variable(section: str, name: str) -> str:
+    return f"{PREFIX}{section}_{name}".upper()
+
+
+def _section(
+    kind: type[msgspec.Struct], section: str, stated: Mapping[str, Any], sources: tuple[Mapping[str, str], str]
+) -> Any:
+    environ, path = sources
+    of_file = read_table(kind, stated, f"{path} [{section}]")
+    _refuse_clear_secrets(section, stated, path)
+    from_environment = {}
+    for each in inspect.type_info(kind).fields:  # type: ignore[attr-defined]  # a struct's has them
+        variable = _variable(section, each.name)
+        if environ.get(variable):
+            table = {each.name: _value(each.type, environ[variable])}
+            read = read_table(kind, table, variable)
+            from_environment[each.name] = getattr(read, each.name)
+    return msgspec.structs.replace(of_file, **from_environment)
+
+
+def _value(kind: inspect.Type, text: str) -> object:
+    """A variable's text as TOML would have given it, as far as it looks like it."""
+    if isinstance(kind, inspect.VarTupleType):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)) and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        return int(text)
+    if isinstance(kind, inspect.FloatType) and re.fullmatch(r"-?\d{1,18}\.\d{1,9}", text, re.ASCII):
+        return float(text)
+    return text
+
+
+def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], path: str) -> None:
+    """The file may be read, copied and shown around. The environment may hold a URL with its password."""
+    for where, name in _URLS:
+        url = stated.get(name) if where == section else None
+        if url is not None and not _REFERENCE.fullmatch(url) and _has_password(url):
+            raise Misconfigured(
+                f"{path} [{section}]: {name} holds a password in clear; {_HINT}, or set {_variable(section, name)}"
+            )
+
+
+def _has_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.password is not None or "password=" in parts.query
+
+
+def _beside(path: Path, edition: str) -> str:
+    """An edition of one's own is named by its path, a relative one from the folder of the file that names it."""
+    return str(path.parent / edition) if "/" in edition or edition.endswith(".toml") else edition
+
+
+def _check(settings: Settings) -> None:
+    for section, name in _SECRETS:
+        reference = getattr(getattr(settings, section), name)
+        if reference is not None and not _REFERENCE.fullmatch(reference):
+            raise Misconfigured(f"{settings.file} [{section}]: {name} stands there in clear; {_HINT}")
+    if settings.server.workers > 1:
+        raise Misconfigured(
+            f"{settings.file} [server]: workers: more than one gateway process is not supported yet; set 1"
+        )
+    TrustedProxies(settings.server.trusted_proxies)
+
+
+def database_url(settings: Settings) -> str | None:
+    """The URL of the operator's own PostgreSQL, None for the embedded one. Raises Misconfigured."""
+    return _url(settings, "database", settings.database.url, ("postgresql", "postgres"))
+
+
+def _url(settings: Settings, section: str, stated: str | None, schemes: Sequence[str]) -> str | None:
+    if stated is None:
+        return None
+    url = settings.secret(stated) if _REFERENCE.fullmatch(stated) else stated
+    if url is None:
+        raise Misconfigured(f"{settings.file} [{section}]: url: {stated} is not set")
+    if url.partition("://")[0] not in schemes:
+        raise Misconfigured(f"{settings.file} [{section}]: url does not begin with {schemes[0]}://")
+    return url
