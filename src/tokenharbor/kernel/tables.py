@@ -19,6 +19,7 @@ _PLAIN_NAMES = {
     "object": "a table",
     "array": "an array",
 }
+_ENUM_VALUE = re.compile(r"Invalid enum value .*")
 _MSGSPEC_PLACE = re.compile(r"^(?P<what>.*?) - at `\$(?P<path>[^`]*)`$")
 
 
@@ -63,5 +64,6 @@ def _plain(message: str) -> str:
     what = what.replace(" | null", "").removeprefix("Object ")
     for name, plain in _PLAIN_NAMES.items():
         what = what.replace(f"`{name}`", plain)
+    what = _ENUM_VALUE.sub("not one of the values it takes", what)
     what, place = what.replace("`", ""), path.removeprefix(".")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else f"{what[:1].lower()}{what[1:]}"
