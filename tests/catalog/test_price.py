@@ -105,7 +105,10 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         (_price(hours=[{"from": "01:00", "to": "1"}]), "hours[0] to: not a time of the UTC day"),
         (_price(hours=[{"from": "01:00", "to": "01:00"}]), "hours[0]: no time lies within these hours"),
         (_price(hours=[{"from": "01:00", "to": "02:00", "days": []}]), "hours[0]: no time lies within these hours"),
-        (_price(hours=[{"from": "01:00", "to": "02:00", "days": ["sunday"]}]), "hours[0]: days[0]: not one of the values it takes"),
+        (
+            _price(hours=[{"from": "01:00", "to": "02:00", "days": ["sunday"]}]),
+            "hours[0]: days[0]: not one of the values it takes",
+        ),
         (_price(later=[{"from": "2027-01-01", "input": "1"}]), "later[0]: from must be a date"),
         (_price(steps=[{"above_input": 5, "input": "1"}] * 2), "input is priced twice"),
         ("3", "a table was expected, not a string"),
