@@ -157,6 +157,9 @@ def test_a_server_that_joins_a_command_keeps_what_the_command_started(any_harbor
     server = any_harbor.server()
     command.leave()
     assert any_harbor.running() == server.pid
+    server.kill()
+    any_harbor.command().leave()
+    assert any_harbor.running() == server.pid
 
 
 def test_a_command_leaves_what_a_killed_server_left(any_harbor: Harbor) -> None:

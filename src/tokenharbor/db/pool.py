@@ -129,7 +129,6 @@ class Link:
 
     async def _open(self) -> None:
         connection = await connect(self._options)
-        self._lost.clear()
         connection.add_termination_listener(self._lose)
         try:
             with opening():
