@@ -3,9 +3,8 @@
 import asyncio
 from typing import Protocol
 
-from tokenharbor.http.head import HeaderMap, first_value, list_headers
+from tokenharbor.http.head import HeaderMap, first_value, list_headers, map_headers
 from tokenharbor.http.message import AnswerTooLarge, Deadlines, Headers, Phase
-from tokenharbor.http.sweeper import NEVER
 from tokenharbor.kernel.errors import HarborError
 
 
@@ -29,37 +28,49 @@ class Answer:
     __slots__ = (
         "_deadlines",
         "_ends_at",
+        "_header_map",
         "_loop",
         "_phase",
-        "_source",
         "_stream",
-        "_waiter",
         "complete",
         "error",
-        "header_map",
+        "head",
         "held",
+        "interim",
         "pieces",
+        "source",
         "status",
         "unread",
         "untaken",
+        "waiter",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines, ends_at: float, *, stream: bool) -> None:
         self.status = 0  # until the head has come
-        self.header_map: HeaderMap = {}
+        self.head = b""  # what came until the head was complete, perhaps with some of the body
+        self.interim = 0  # how many 1xx heads stand before the answer's own
         self.pieces: list[bytes] = []
         self.unread = 0  # bytes in the pieces
         self.complete = False  # the last byte has come, if perhaps not been read
         self.error: HarborError | None = None  # why the last byte will never come
         self.held = False  # the upstream waits for us to read
         self.untaken = False  # it is certain that the upstream never had the whole request
+        self.source: Source | None = None
+        self.waiter: asyncio.Future[None] | None = None
         self._loop = loop
         self._deadlines = deadlines
         self._ends_at = ends_at  # the total timer, in the loop's time
         self._stream = stream
         self._phase: Phase = "first_event"
-        self._source: Source | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._header_map: HeaderMap | None = None
+
+    @property
+    def header_map(self) -> HeaderMap:
+        """Made when first asked for: of most answers nobody asks."""
+        known = self._header_map
+        if known is None:
+            known = self._header_map = map_headers(self.head, skip=self.interim)
+        return known
 
     @property
     def headers(self) -> Headers:
@@ -71,15 +82,18 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body. Raises AnswerTooLarge over `limit` bytes, Broken, TimedOut."""
+        if self.complete and len(self.pieces) == 1 and self.unread <= limit:
+            self.unread = 0
+            return self.pieces.pop()
         parts: list[bytes] = []
         size = 0
         while not self.complete or self.pieces:
-            size += self.unread
-            if size > limit:
+            parts.append(await self.next())
+            size += len(parts[-1])
+            if size + self.unread > limit:
                 self.close()
                 raise AnswerTooLarge(f"the upstream's answer is longer than {limit} bytes")
-            parts.append(await self.next())
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
     async def next(self) -> bytes:
         """What has come since the last time, at least one byte; b"" at the end. Raises Broken, TimedOut."""
@@ -89,67 +103,62 @@ class Answer:
                 return b""
             if self.error is not None:
                 raise self.error
-            await self._change()
+            self.waiter = self._loop.create_future()
+            await self.waiter
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread = 0
-        if self.held and self._source is not None:
+        if self.held and self.source is not None:
             self.held = False
-            self._source.resume()
+            self.source.resume()
         return data
 
     def content_arrived(self) -> None:
         """The reader saw content: from this moment the time to the next content counts."""
-        source = self._source
+        source = self.source
         if source is not None and self._stream:
             self._phase = "between_events"
             source.watch(min(self._loop.time() + self._deadlines.between_events, self._ends_at))
 
     def close(self) -> None:
         """Give up what has not come: the upstream sees a hang-up at once. Nothing to do on a complete answer."""
-        source = self._source
+        source = self.source
         if source is not None:
-            self._source = None
+            self.source = None
             source.abandon()
 
-    async def opened(self) -> None:
-        """Wait for the head; if it is not a stream, for the whole answer or as much as may wait unread."""
-        while self.error is None and not (self.status if self._stream else self.complete or self.held):
-            await self._change()
-        if self.error is not None and not (self._stream and self.status):
-            raise self.error
+    # What the client and the connection call
 
-    # What the connection calls
-
-    def sent(self, source: Source) -> None:
-        self._source = source
-        first = self._deadlines.first_event if self._stream else NEVER
-        source.watch(min(self._loop.time() + first, self._ends_at))
+    def sent(self, source: Source, now: float) -> asyncio.Future[None]:
+        """The request is on its way. The future is done when the answer is open: its head has come, or, if it is
+        not a stream, all of it or as much as may wait unread; `error` says what went wrong instead.
+        """
+        self.source = source
+        source.watch(min(now + self._deadlines.first_event, self._ends_at) if self._stream else self._ends_at)
+        waiter = self.waiter = self._loop.create_future()
+        return waiter
 
     def ended(self, error: HarborError | None) -> None:
         """The last byte has come, or will never come."""
-        self._source = None
+        self.source = None
         self.error = error
         self.complete = error is None
 
     def changed(self) -> None:
         """Wake whoever waits, if there is something to see: what is no stream is not shown in parts."""
-        waiter = self._waiter
-        if waiter is None or not (self._stream or self.complete or self.held or self.error is not None):
+        waiter = self.waiter
+        if waiter is None or not (self.complete or self._stream or self.held or self.error is not None):
             return
-        self._waiter = None
-        if not waiter.done():
-            waiter.set_result(None)
+        if self.status or self.error is not None:
+            self.waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def ran_out(self, now: float) -> Phase | None:
         """Which timer ran out; None while bytes wait to be read, for then the silence may be ours."""
         if now >= self._ends_at:
             return "total"
-        if self.pieces and self._source is not None:
-            self._source.watch(min(now + self._deadlines.between_events, self._ends_at))
+        if self.pieces and self.source is not None:
+            self.source.watch(min(now + self._deadlines.between_events, self._ends_at))
             return None
         return self._phase
-
-    async def _change(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        await waiter

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tokenharbor.http.answer import Answer
 from tokenharbor.http.link import Link
-from tokenharbor.http.message import Broken, ConnectFailed, Deadlines, TimedOut
+from tokenharbor.http.message import ConnectFailed, Deadlines, TimedOut
 from tokenharbor.http.origin import Origin, origin_of
 from tokenharbor.http.sweeper import Sweeper
 
@@ -57,11 +57,7 @@ class _Pool:
 
     def take(self) -> Link | None:
         idle = self._idle
-        while idle:
-            link = idle.pop()
-            if not link.transport.is_closing():
-                return link
-        return None
+        return idle.pop() if idle else None
 
     def give_back(self, link: Link) -> None:
         if len(self._idle) < self._most:
@@ -75,7 +71,7 @@ class _Pool:
             self._idle.remove(link)
 
     def close(self) -> None:
-        for link in self._idle:
+        for link in list(self._idle):
             link.transport.abort()
         self._idle.clear()
 
@@ -104,18 +100,28 @@ class Client:
         unless it is a GET or HEAD: a model would be paid twice.
         """
         request = _frame(head, body)
-        ends_at = self.loop.time() + deadlines.total
+        loop = self.loop
+        now = loop.time()
+        ends_at = now + deadlines.total
         pool = self._pools.get(origin) or self._open_pool(origin)
-        answer = Answer(self.loop, deadlines, ends_at, stream=stream)
         link = pool.take()
-        if link is not None:
+        fresh = link is None
+        while True:
+            if link is None:
+                link = await self._open(pool, deadlines)
+                now = loop.time()
+            answer = Answer(loop, deadlines, ends_at, stream=stream)
             try:
-                return await _ask(link, answer, request)
-            except Broken:
-                if not (answer.untaken or _is_safe(head)) or answer.status:
-                    raise
-            answer = Answer(self.loop, deadlines, ends_at, stream=stream)
-        return await _ask(await self._open(pool, deadlines), answer, request)
+                await link.send(answer, request, now)
+            except BaseException:  # a hang-up: the upstream must not go on
+                answer.close()
+                raise
+            error = answer.error
+            if error is None or (stream and answer.status):
+                return answer
+            if fresh or not (answer.untaken or (_is_safe(head) and not answer.head)):
+                raise error
+            link, fresh = None, True
 
     def close(self) -> None:
         """Close what is idle; open answers stay with their readers."""
@@ -136,16 +142,6 @@ class Client:
             raise TimedOut("connect") from error
         except OSError as error:  # TLS's errors are among them
             raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
-
-
-async def _ask(link: Link, answer: Answer, request: bytes) -> Answer:
-    try:
-        link.send(answer, request)
-        await answer.opened()
-    except BaseException:  # a hang-up, above all: the upstream must not go on
-        answer.close()
-        raise
-    return answer
 
 
 def _frame(head: bytes, body: bytes) -> bytes:

@@ -1,47 +1,33 @@
-"""One client's connection: bytes in, exchanges one after the other, answers out."""
+"""One client's connection: exchanges one after the other, from the bytes that come to the answers that leave."""
 
 import asyncio
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
-from tokenharbor.http.body import Body, ChunkedBody, FixedBody
-from tokenharbor.http.exchange import DONE, Exchange, opening
-from tokenharbor.http.head import END, HeaderMap, has_token, is_chunked
+from tokenharbor.http.body import Body
+from tokenharbor.http.exchange import CLOSE, DONE, Exchange
 from tokenharbor.http.message import Disconnected
+from tokenharbor.http.reader import RequestReader
 from tokenharbor.http.shared import Shared
 from tokenharbor.http.sweeper import NEVER
-from tokenharbor.kernel.errors import (
-    InvalidRequest,
-    Refusal,
-    RequestTooLarge,
-    Unavailable,
-    UnsupportedEncoding,
-    UpgradeRequired,
-)
+from tokenharbor.kernel.errors import InvalidRequest, Refusal, RequestTooLarge, Unavailable
 
 _AHEAD = 64 << 10  # bytes that a client may send before they are wanted: a body unasked, or the next requests
 
 
 class Connection(asyncio.Protocol):
-    """Reads one request at a time; what a client sends meanwhile is kept, and past `_AHEAD` left in the socket.
+    """Handles one request at a time; what a client sends meanwhile is kept, and past `_AHEAD` left in the socket.
 
     Reading goes on while a request is handled: that is how a hang-up is seen at once. An end of the client's
-    stream before its answer counts as a hang-up, as it does in the field's proxies. The parser is fed exactly
-    what belongs to one message, head and body, so that it never runs ahead into the next.
+    stream before its answer counts as a hang-up, as it does in the field's proxies.
     """
 
     __slots__ = (
-        "_body",
-        "_body_fault",
         "_exchange",
-        "_fed",
-        "_follows",
-        "_headers",
+        "_fault",
+        "_heading",
         "_holding",
         "_lingering",
-        "_parser",
         "_peer",
-        "_rest",
+        "_reader",
         "_task",
         "_unsent",
         "_wanted",
@@ -60,17 +46,13 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         self.paused = False
         self.lost = False
-        self._parser = HttpRequestParser(self)
-        self._headers: HeaderMap = {}
-        self._rest = b""  # an incomplete head, or what came after the request under way
-        self._fed = 0  # how much of the incomplete head the parser has seen
-        self._follows = True  # the parser is fed the body, too
+        self._reader = RequestReader(shared)
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._body: Body | None = None  # a body that did not come whole with its head
-        self._body_fault: Refusal | None = None
+        self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
+        self._heading = False  # the head's timer runs
         self._holding = False  # reading is paused
         self._lingering = False  # the last answer is out; what still comes is thrown away
         self._unsent = 0
@@ -91,7 +73,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._receive(data)
         elif not self._lingering:
-            self._begin(self._rest + data if self._rest else data)
+            self._begin(data)
 
     def eof_received(self) -> None:
         if self._exchange is not None and self._exchange.stage != DONE:
@@ -124,17 +106,6 @@ class Connection(asyncio.Protocol):
         elif not self._lingering and not self.transport.is_closing():
             self._next()
 
-    # What the parser calls
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        headers = self._headers
-        if name in headers:
-            value = headers[name] + b"\n" + value
-            if value.count(b"\n") >= self.shared.limits.header_count:
-                raise RequestTooLarge("The request has too many headers.")
-        headers[name] = value
-
     # What the exchange calls
 
     def peer(self) -> str:
@@ -151,11 +122,11 @@ class Connection(asyncio.Protocol):
             raise Disconnected("the client hung up")
 
     async def receive(self, exchange: Exchange) -> bytes:
-        body = self._body
+        body = self._reader.body
         if body is None or self.lost:
-            raise self._body_fault or Disconnected("the client hung up")
+            raise self._fault or Disconnected("the client hung up")
         self._reserve(exchange, max(body.expected, body.size))
-        if exchange.expects_continue and not body.size:
+        if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
         if not body.done:
@@ -165,7 +136,7 @@ class Connection(asyncio.Protocol):
                 await self._wanted
             finally:
                 self._wanted = None
-        self._body = None
+        self._reader.body = None
         exchange.body = b"".join(body.pieces)
         return exchange.body
 
@@ -180,7 +151,7 @@ class Connection(asyncio.Protocol):
             self.cut()
 
     def leave_if_idle(self) -> None:
-        if self._exchange is None and not self._rest:
+        if self._exchange is None and not self._reader.rest:
             self.transport.close()
 
     def cut(self) -> None:
@@ -188,136 +159,45 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         self.transport.abort()
 
-    # Heads
+    # Reading
 
     def _begin(self, data: bytes) -> None:
         """The beginning of a request, perhaps all of it."""
-        if data[0] in b"\r\n":
-            data = data.lstrip(b"\r\n")  # RFC 9112: blank lines before a request are ignored
-        at = data.find(END)
-        path = ""
         try:
-            if at < 0:
-                self._hold_head(data)
-                return
-            raw = data[: at + 4]
-            self._check(raw)
-            line = self.shared.request_line(raw[: raw.find(b"\r\n")])
-            path = line[1]
-            exchange = Exchange(self, line, self._headers)
-            self._read_head(exchange, data, at + 4)
+            exchange = self._reader.begin(self, data)
         except Refusal as refusal:
-            self._refuse(path, refusal)
+            self._refuse(self._reader.path, refusal)
             return
-        self._headers = {}
-        self._fed = 0
+        if exchange is None:
+            if not self._heading and self._reader.rest:
+                self._heading = True
+                self._wait(self.shared.limits.head_seconds)
+            return
+        self._heading = False
         self._exchange = exchange
         self.deadline = NEVER
-        self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop)
-
-    def _check(self, raw: bytes) -> None:
-        """Let llhttp read a whole head."""
-        limits = self.shared.limits
-        if len(raw) > limits.headers:
-            raise RequestTooLarge("The request's headers are too long.")
-        try:
-            self._parser.feed_data(raw[self._fed :] if self._fed else raw)
-        except HttpParserUpgrade:
-            self._parser = HttpRequestParser(self)  # it takes the body for another protocol's: we do not
-            self._follows = False
-        except HttpParserError as error:
-            raise _explain(error) from None
-        else:
-            self._follows = True
-        if len(self._headers) > limits.header_count:
-            raise RequestTooLarge("The request has too many headers.")
-
-    def _hold_head(self, data: bytes) -> None:
-        """A head that is not complete: what came is checked all the same, so that no garbage waits for its end."""
-        limits = self.shared.limits
-        end = data.find(b"\r\n")
-        if len(data) > limits.headers or (end < 0 and len(data) > limits.request_line):
-            raise RequestTooLarge("The request's headers are too long.")
-        if end >= 0:
-            self.shared.request_line(data[:end])
-        try:
-            self._parser.feed_data(data[self._fed :])
-        except HttpParserError as error:
-            raise _explain(error) from None
-        if not self._rest and data:
-            self._wait(limits.head_seconds)
-        self._rest = data
-        self._fed = len(data)
-
-    def _read_head(self, exchange: Exchange, data: bytes, at: int) -> None:
-        """What cannot be served is refused; then the body, or its beginning, is taken from `at` on."""
-        headers = self._headers
-        host = headers.get(b"host")
-        if exchange.http11 if host is None else b"\n" in host:
-            raise InvalidRequest("HTTP/1.1 asks for exactly one Host header.")
-        if b"connection" in headers and has_token(headers, b"connection", b"close"):
-            exchange.keep_alive = False
-        if b"upgrade" in headers and has_token(headers, b"upgrade", b"websocket"):
-            raise UpgradeRequired("WebSocket is not served here: use HTTP, with server-sent events for streams.")
-        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
-            raise UnsupportedEncoding("Compressed bodies are not taken: send the body as it is.")
-        if b"transfer-encoding" in headers:
-            self._take_body(exchange, self._chunked(exchange), data[at:])
-            return
-        length = int(headers.get(b"content-length", 0))
-        end = at + length
-        if end > len(data) or length > self.shared.limits.body:
-            self._take_body(exchange, FixedBody(length), data[at:])
-            return
-        exchange.body = body = data[at:end]
-        if body and self._follows:
-            self._parser.feed_data(body)
-        self._rest = data[end:]
-
-    def _chunked(self, exchange: Exchange) -> ChunkedBody:
-        if not exchange.http11 or not is_chunked(self._headers):
-            raise InvalidRequest("Of the transfer encodings only chunked is taken, and only in HTTP/1.1.")
-        self._parser = HttpRequestParser(self)  # the chunks are read by `ChunkedBody` alone
-        self._follows = False
-        return ChunkedBody()
-
-    # Bodies
-
-    def _take_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
-        """A body that is not whole yet, or not plain."""
-        self._rest = b""
-        self._body = body
-        exchange.expects_continue = exchange.http11 and has_token(self._headers, b"expect", b"100-continue")
-        if data:
-            self._feed_body(body, data)
-        if body.done and body.size <= self.shared.limits.body:
-            exchange.body = b"".join(body.pieces)
-            self._body = None
+        self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
 
     def _receive(self, data: bytes) -> None:
         """What comes while a request is under way: more of its body, or the next requests."""
-        if self._body_fault is not None:
+        reader = self._reader
+        body = reader.body
+        if self._fault is not None:
             return
-        body = self._body
         if body is None or body.done:
-            self._hold(data)
+            reader.rest += data
         else:
-            self._feed_body(body, data)
-
-    def _feed_body(self, body: Body, data: bytes) -> None:
-        try:
-            used = body.feed(data)
-        except InvalidRequest as fault:
-            self._fail_body(fault)
-            return
-        if self._follows:
-            self._parser.feed_data(data[:used])
-        if used < len(data):
-            self._hold(data[used:])
-        if self._wanted is not None and self._exchange is not None and not self._wanted.done():
-            self._body_grew(body, self._exchange, self._wanted)
-        elif body.size > _AHEAD:
-            self._hold(b"")
+            try:
+                reader.feed_body(body, data)
+            except InvalidRequest as fault:
+                self._fail_body(fault)
+                return
+            if self._wanted is not None and self._exchange is not None and not self._wanted.done():
+                self._body_grew(body, self._exchange, self._wanted)
+            elif body.size > _AHEAD:
+                self._hold()
+        if len(reader.rest) > _AHEAD:
+            self._hold()
 
     def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
         try:
@@ -332,9 +212,10 @@ class Connection(asyncio.Protocol):
             self._wait(self.shared.limits.body_seconds)
 
     def _fail_body(self, fault: Refusal) -> None:
-        self._body_fault = fault
-        self._body = None
-        self._rest = b""
+        """From here on nobody knows where the next request would begin."""
+        self._fault = fault
+        self._reader.body = None
+        self._reader.rest = b""
         if self._wanted is not None and not self._wanted.done():
             self.deadline = NEVER
             self._wanted.set_exception(fault)
@@ -345,10 +226,9 @@ class Connection(asyncio.Protocol):
         self.shared.reserve(size - exchange.reserved)
         exchange.reserved = size
 
-    def _hold(self, data: bytes) -> None:
-        """Keep bytes for later; too many of them, and the rest stays in the socket."""
-        self._rest += data
-        if not self._holding and (len(self._rest) > _AHEAD or not data):
+    def _hold(self) -> None:
+        """What comes next stays in the socket."""
+        if not self._holding:
             self._holding = True
             self.transport.pause_reading()
 
@@ -402,26 +282,24 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         if self.paused:  # `resume_writing` comes back here: a client that reads nothing is asked nothing more
             return
-        if self.shared.draining:
+        shared = self.shared
+        if shared.draining:
             self._leave(unread=False)
             return
-        self._release()
-        data = self._rest
-        self._rest = b""
-        self._wait(self.shared.limits.idle_seconds)
-        if data:
+        self.deadline = at = shared.loop.time() + shared.limits.idle_seconds
+        if at < shared.sweeper.due:
+            shared.sweeper.arm(at)
+        if self._holding:
+            self._release()
+        if self._reader.rest:
+            data, self._reader.rest = self._reader.rest, b""
             self._begin(data)
 
     def _refuse(self, path: str, refusal: Refusal) -> None:
         """Answer what could not become an exchange, and close."""
         status, headers, body = self.shared.manners.refuse(path, refusal)
-        answer = (
-            opening(status, self.shared.date(), close=True),
-            headers,
-            b"content-length: %d\r\n\r\n" % len(body),
-            body,
-        )
-        self.transport.write(b"".join(answer))
+        framing = b"content-length: %d\r\n\r\n" % len(body)
+        self.transport.write(b"".join((self.shared.opening(status), CLOSE, headers, framing, body)))
         self._leave(unread=True)
 
     def _leave(self, *, unread: bool) -> None:
@@ -429,9 +307,9 @@ class Connection(asyncio.Protocol):
         over unread bytes would reset the connection, and the client could lose the answer.
         """
         self._lingering = True
-        if unread or self._rest:
-            self._rest = b""
-            self._body = None
+        if unread or self._reader.rest:
+            self._reader.rest = b""
+            self._reader.body = None
             self._release()
             self.transport.write_eof()
             self._wait(self.shared.limits.linger_seconds)
@@ -445,10 +323,3 @@ class Connection(asyncio.Protocol):
         self.deadline = at = shared.loop.time() + seconds
         if at < shared.sweeper.due:
             shared.sweeper.arm(at)
-
-
-def _explain(error: HttpParserError) -> Refusal:
-    """What llhttp found, or what our own callback refused."""
-    if isinstance(error.__context__, Refusal):
-        return error.__context__
-    return InvalidRequest(f"This is not HTTP/1.1: {error}.")

@@ -1,24 +1,16 @@
 """One request and its answer, as a handler sees them."""
 
 import asyncio
-from http import HTTPStatus
 from typing import Protocol
 
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
 from tokenharbor.http.message import Disconnected, Headers
 from tokenharbor.http.shared import Shared
 
-_STATUS_LINES = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_CLOSE = b"connection: close\r\n"
+CLOSE = b"connection: close\r\n"
 
 OPEN, STARTED, DONE = range(3)
 """How far an answer is: nothing of it, its head and perhaps some of its body, all of it."""
-
-
-def opening(status: int, date: bytes, *, close: bool) -> bytes:
-    """Status line and date, and `connection: close` where this answer is its connection's last."""
-    line = (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + date
-    return line + _CLOSE if close else line
 
 
 class Line(Protocol):
@@ -44,11 +36,11 @@ class Exchange:
     """
 
     __slots__ = (
+        "_chunked",
         "_head",
         "_headers",
         "_line",
         "body",
-        "expects_continue",
         "http11",
         "keep_alive",
         "method",
@@ -61,12 +53,12 @@ class Exchange:
     def __init__(self, line: Line, request_line: RequestLine, headers: HeaderMap) -> None:
         self.method, self.path, self.query, self.http11 = request_line
         self.keep_alive = self.http11
-        self.expects_continue = False
         self.body: bytes | None = None  # None until all of it is here
         self.reserved = 0  # bytes counted in `Shared.buffered`
         self.stage = OPEN
         self._line = line
         self._headers = headers
+        self._chunked = False
         self._head = b""  # a started answer's head that waits for the first write
 
     @property
@@ -83,6 +75,12 @@ class Exchange:
         peer = self._line.peer()
         proxies = self._line.shared.manners.proxies
         return proxies.client(peer, self.headers) if proxies else peer
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether a trusted proxy brought it, whose other headers may be believed, too."""
+        proxies = self._line.shared.manners.proxies
+        return bool(proxies) and proxies.trusts(self._line.peer())
 
     @property
     def gone(self) -> bool:
@@ -113,18 +111,26 @@ class Exchange:
                 body = b""
         self._line.transport.write(b"".join((self._opening(status), headers, framing, body)))
 
-    def start(self, status: int, headers: bytes) -> None:
-        """A chunked answer begins; its head leaves with the first write."""
+    def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
+        """An answer begins, chunked or of a `length` known before; its head leaves with the first write."""
         if self.stage != OPEN:
             raise RuntimeError("this exchange has been answered")
         self.stage = STARTED
-        if not self.http11:
+        if length is not None:
+            framing = b"content-length: %d\r\n\r\n" % length
+        elif self.http11:
+            self._chunked = True
+            framing = b"transfer-encoding: chunked\r\n\r\n"
+        else:
             self.keep_alive = False  # the end of such an answer is the connection's end
-        framing = b"transfer-encoding: chunked\r\n\r\n" if self.http11 else b"\r\n"
+            framing = b"\r\n"
         self._head = b"".join((self._opening(status), headers, framing))
 
     def send(self, data: bytes) -> bool:
-        """Write a piece at once; False asks to wait for `drained`, the client reads slowly. Raises Disconnected."""
+        """Write a piece at once; False asks to wait for `drained`: the client reads slowly. Raises Disconnected.
+
+        An empty piece sends what is held back of the head, and nothing else.
+        """
         line = self._line
         if line.lost:
             raise Disconnected("the client hung up")
@@ -150,7 +156,7 @@ class Exchange:
             raise RuntimeError("this answer has not been started, or has ended")
         self.stage = DONE
         last = self._frame(data)
-        if self.http11 and self.method != "HEAD":
+        if self._chunked and self.method != "HEAD":
             last += b"0\r\n\r\n"
         if last:
             self._line.transport.write(last)
@@ -159,10 +165,10 @@ class Exchange:
         """Close after what has been written, without the mark that says the answer is complete."""
         self.stage = DONE
         self.keep_alive = False
-        if self.http11:
+        if self._chunked:
             self._line.transport.close()
         else:
-            self._line.transport.abort()  # where the end of the connection would mean success
+            self._line.transport.abort()  # where an orderly end of the connection would mean success
 
     def retract(self) -> bool:
         """Take back a start of which nothing has been sent; whether the exchange can be answered (anew)."""
@@ -172,10 +178,12 @@ class Exchange:
         return self.stage == OPEN
 
     def _opening(self, status: int) -> bytes:
+        """Status line, date, and `connection: close` where this answer is the connection's last."""
         shared = self._line.shared
-        if not self.keep_alive or self.body is None or shared.draining:
-            self.keep_alive = False
-        return opening(status, shared.date(), close=not self.keep_alive)
+        if self.keep_alive and self.body is not None and not shared.draining:
+            return shared.opening(status)
+        self.keep_alive = False
+        return shared.opening(status) + CLOSE
 
     def _frame(self, data: bytes) -> bytes:
         head = self._head
@@ -183,6 +191,6 @@ class Exchange:
             self._head = b""
         if not data or self.method == "HEAD":
             return head
-        if not self.http11:
+        if not self._chunked:
             return head + data
         return b"%b%x\r\n%b\r\n" % (head, len(data), data)

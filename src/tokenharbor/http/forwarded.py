@@ -30,7 +30,7 @@ class TrustedProxies:
 
         An entry that is no address ends the walk: nobody vouches for what stands left of it.
         """
-        if not self._trusts(peer):
+        if not self.trusts(peer):
             return peer
         chain = b",".join(value for name, value in headers if name == b"x-forwarded-for")
         for entry in reversed(chain.split(b",")):
@@ -38,11 +38,12 @@ class TrustedProxies:
             if address is None:
                 return peer
             peer = address
-            if not self._trusts(peer):
+            if not self.trusts(peer):
                 return peer
         return peer
 
-    def _trusts(self, peer: str) -> bool:
+    def trusts(self, peer: str) -> bool:
+        """Whether this is one of them; "" is whoever came over a unix socket."""
         if not peer:
             return self._unix
         address = _plain(ip_address(peer))

@@ -18,6 +18,19 @@ RequestLine = tuple[str, str, str, bool]
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
+def map_headers(head: bytes, *, skip: int = 0) -> HeaderMap:
+    """The headers of a head that llhttp has let pass, after `skip` others; what follows the blank line is left."""
+    start = 0
+    for _ in range(skip):
+        start = head.index(END, start) + 4
+    headers: HeaderMap = {}
+    for line in head[start : head.index(END, start)].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
+        headers[name] = headers[name] + b"\n" + value if name in headers else value
+    return headers
+
+
 def list_headers(headers: HeaderMap) -> Headers:
     """One pair for each header line."""
     return [(name, value.rstrip(b" \t")) for name, joined in headers.items() for value in joined.split(b"\n")]

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from tokenharbor.http.forwarded import TrustedProxies
@@ -26,6 +26,7 @@ Refuse = Callable[[str, Refusal], tuple[int, bytes, bytes]]
 Crashed = Callable[[str, Exception], None]
 """(path, error): a handler's error that is not a Refusal; the one who logs leaves out the message."""
 
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
 
 
@@ -52,9 +53,8 @@ class Shared:
 
     __slots__ = (
         "_clock",
-        "_date",
-        "_date_until",
-        "_lines",
+        "_openings",
+        "_openings_until",
         "buffered",
         "draining",
         "empty",
@@ -63,6 +63,7 @@ class Shared:
         "limits",
         "loop",
         "manners",
+        "request_lines",
         "sweeper",
     )
 
@@ -76,29 +77,35 @@ class Shared:
         self.empty: asyncio.Future[None] | None = None  # resolved when the last guest leaves
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
+        self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
         self._clock = clock
-        self._lines: dict[bytes, RequestLine] = {}
-        self._date = b""
-        self._date_until = float("-inf")
+        self._openings: dict[int, bytes] = {}
+        self._openings_until = float("-inf")
 
-    def request_line(self, line: bytes) -> RequestLine:
-        """Read a request line; the same few come again and again, so they are remembered."""
-        known = self._lines.get(line)
-        if known is None:
-            known = read_request_line(line)
-            if len(self._lines) >= _LINES_REMEMBERED:
-                self._lines.clear()
-            self._lines[line] = known
-        return known
+    def read_request_line(self, data: bytes) -> RequestLine:
+        """The first line, read and remembered. Raises InvalidRequest, MethodNotAllowed, RequestTooLarge."""
+        line = data[: data.find(b"\r\n")]
+        if len(line) > self.limits.request_line:
+            raise RequestTooLarge(f"The request line is longer than {self.limits.request_line} bytes.")
+        read = read_request_line(line)
+        if len(self.request_lines) >= _LINES_REMEMBERED:
+            self.request_lines.clear()
+        self.request_lines[line] = read
+        return read
 
-    def date(self) -> bytes:
-        """The `date` header's line, made once a second."""
+    def opening(self, status: int) -> bytes:
+        """Status line and `date` header; the same for a second."""
         now = self.loop.time()
-        if now >= self._date_until:
-            wall: datetime = self._clock.now()
-            self._date = b"date: " + format_datetime(wall, usegmt=True).encode() + b"\r\n"
-            self._date_until = now + 1 - wall.microsecond / 1e6
-        return self._date
+        if now >= self._openings_until:
+            self._openings.clear()
+            self._openings_until = now + 1 - self._clock.now().microsecond / 1e6
+        return self._openings.get(status) or self._make_opening(status)
+
+    def _make_opening(self, status: int) -> bytes:
+        date = format_datetime(self._clock.now(), usegmt=True)
+        opening = f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\ndate: {date}\r\n".encode()
+        self._openings[status] = opening
+        return opening
 
     def reserve(self, size: int) -> None:
         """Count a body's bytes; Unavailable when all bodies together would be too many."""

@@ -1,0 +1,157 @@
+"""Reads one client's bytes into requests, one at a time; no socket, clock or await here."""
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from tokenharbor.http.body import Body, ChunkedBody, FixedBody
+from tokenharbor.http.exchange import Exchange, Line
+from tokenharbor.http.head import END, HeaderMap, has_token, is_chunked
+from tokenharbor.http.shared import Shared
+from tokenharbor.kernel.errors import (
+    InvalidRequest,
+    Refusal,
+    RequestTooLarge,
+    UnsupportedEncoding,
+    UpgradeRequired,
+)
+
+
+class RequestReader:
+    """Heads are read by llhttp, which is fed exactly what belongs to one message, so that it never runs ahead into
+    the next. Bodies are framed here: after a refusal nobody guesses where the next request begins.
+    """
+
+    __slots__ = ("_fed", "_follows", "_headers", "_parser", "_shared", "body", "expects_continue", "path", "rest")
+
+    def __init__(self, shared: Shared) -> None:
+        self.rest = b""  # an incomplete head, or what came after the request under way
+        self.body: Body | None = None  # a body that did not come whole with its head
+        self.expects_continue = False  # of that body's sender
+        self.path = ""  # of the request that is refused, as far as it is known
+        self._shared = shared
+        self._parser = HttpRequestParser(self)
+        self._headers: HeaderMap = {}
+        self._fed = 0  # how much of the incomplete head the parser has seen
+        self._follows = True  # the parser is fed the body, too
+
+    def begin(self, line: Line, data: bytes) -> Exchange | None:
+        """Read on at the beginning of a request; None while its head is incomplete. Raises Refusal, and is then done.
+
+        The body, if all of it is there, is the exchange's; else `body` takes what follows. What comes after the
+        request is in `rest`.
+        """
+        if self.rest:
+            data = self.rest + data
+        end = data.find(END) + 4
+        if end < 4:
+            self._hold(data.lstrip(b"\r\n"))
+            return None
+        raw = data[:end]
+        shared = self._shared
+        request_line = shared.request_lines.get(raw[: raw.find(b"\r\n")])
+        if request_line is None:
+            if data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
+                self.rest = b""
+                return self.begin(line, data.lstrip(b"\r\n"))
+            request_line = shared.read_request_line(raw)
+        self.path = request_line[1]
+        headers = self._headers
+        self._feed_head(raw)
+        limits = shared.limits
+        if len(headers) > limits.header_count or end > limits.headers:
+            raise RequestTooLarge("The request's headers are too many or too long.")
+        exchange = Exchange(line, request_line, headers)
+        self._headers = {}
+        self._fed = 0
+        self._check(exchange, headers)
+        length = int(headers.get(b"content-length", 0))
+        stop = end + length
+        if stop > len(data) or length > limits.body or b"transfer-encoding" in headers:
+            self._take_body(exchange, headers, data[end:])
+        else:
+            exchange.body = body = data[end:stop]
+            self.rest = data[stop:]
+            if body and self._follows:
+                self._parser.feed_data(body)
+        return exchange
+
+    def feed_body(self, body: Body, data: bytes) -> None:
+        """More of the request under way. Raises InvalidRequest."""
+        used = body.feed(data)
+        if self._follows:
+            self._parser.feed_data(data[:used])
+        self.rest += data[used:]
+
+    # What the parser calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        headers = self._headers
+        if name in headers:
+            value = headers[name] + b"\n" + value
+            if value.count(b"\n") >= self._shared.limits.header_count:
+                raise RequestTooLarge("The request's headers are too many or too long.")
+        headers[name] = value
+
+    # Heads
+
+    def _hold(self, data: bytes) -> None:
+        """A head that is not complete: what came is checked all the same, so that no garbage waits for its end."""
+        limits = self._shared.limits
+        end = data.find(b"\r\n")
+        if len(data) > limits.headers or (end < 0 and len(data) > limits.request_line):
+            raise RequestTooLarge("The request's headers are too many or too long.")
+        if end >= 0:
+            self.path = self._shared.read_request_line(data)[1]
+        self._feed_head(data)
+        self.rest = data
+        self._fed = len(data)
+
+    def _feed_head(self, raw: bytes) -> None:
+        self._follows = True
+        try:
+            self._parser.feed_data(raw[self._fed :] if self._fed else raw)
+        except HttpParserUpgrade:
+            self._replace_parser()  # it takes the body for another protocol's
+        except HttpParserError as error:
+            if isinstance(error.__context__, Refusal):
+                raise error.__context__ from None
+            raise InvalidRequest(f"This is not HTTP/1.1: {error}.") from None
+
+    def _replace_parser(self) -> None:
+        """From here on the body is framed by us alone, and the next head is a new parser's."""
+        self._parser = HttpRequestParser(self)
+        self._follows = False
+
+    def _check(self, exchange: Exchange, headers: HeaderMap) -> None:
+        """What cannot be served is refused."""
+        host = headers.get(b"host")
+        if exchange.http11 if host is None else b"\n" in host:
+            raise InvalidRequest("HTTP/1.1 asks for exactly one Host header.")
+        connection = headers.get(b"connection", b"keep-alive")
+        if connection != b"keep-alive" and has_token(headers, b"connection", b"close"):
+            exchange.keep_alive = False
+        if b"upgrade" in headers and has_token(headers, b"upgrade", b"websocket"):
+            raise UpgradeRequired("WebSocket is not served here: use HTTP, with server-sent events for streams.")
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+            raise UnsupportedEncoding("Compressed bodies are not taken: send the body as it is.")
+
+    # Bodies
+
+    def _take_body(self, exchange: Exchange, headers: HeaderMap, data: bytes) -> None:
+        """A body that is not whole yet, or not plain."""
+        body: Body
+        if b"transfer-encoding" in headers:
+            if not exchange.http11 or not is_chunked(headers):
+                raise InvalidRequest("Of the transfer encodings only chunked is taken, and only in HTTP/1.1.")
+            body = ChunkedBody()
+            self._replace_parser()
+        else:
+            body = FixedBody(int(headers[b"content-length"]))
+        self.rest = b""
+        self.expects_continue = exchange.http11 and has_token(headers, b"expect", b"100-continue")
+        if data:
+            self.feed_body(body, data)
+        if body.done and body.size <= self._shared.limits.body:
+            exchange.body = b"".join(body.pieces)
+        else:
+            self.body = body
