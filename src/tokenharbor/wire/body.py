@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"\{")
 _NAME = re.compile(_SPACE + rb'("[^"\\]*(?:\\.[^"\\]*)*")' + _SPACE + rb":" + _SPACE, re.DOTALL)
-_COMMA = re.compile(_SPACE + rb",")
+_AFTER = re.compile(_SPACE + rb"([,}])")
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 
 
@@ -128,17 +128,18 @@ def _walk(body: bytes, members: Members) -> list[Span]:
     opening = _OPEN.match(body)
     position = opening.end() if opening else 0
     spans: list[Span] = []
+    more = False
     for name, raw in members.items():
         match = _match_name(body, position)
         value, end = match.end(), match.end() + len(raw)
         found = _decode_text(match[1])
-        if found != name or body[value:end] != bytes(raw):
+        after = _AFTER.match(body, end)
+        if found != name or body[value:end] != bytes(raw) or after is None:
             raise _repeated(found)
         spans.append((name, match.start(1), value, end))
-        comma = _COMMA.match(body, end)
-        position = comma.end() if comma else end
-    if body[position:].strip(b" \t\n\r") != b"}":
-        raise _repeated(_name_at(body, position))
+        position, more = after.end(), after[1] == b","
+    if more:
+        raise _repeated(_decode_text(_match_name(body, position)[1]))
     return spans
 
 
@@ -149,12 +150,5 @@ def _match_name(body: bytes, position: int) -> re.Match[bytes]:
     return match
 
 
-def _name_at(body: bytes, position: int) -> str | None:
-    match = _NAME.match(body, position)
-    return _decode_text(match[1]) if match else None
-
-
-def _repeated(name: str | None) -> UnreadableError:
-    if name is None:
-        return UnreadableError("a key stands in it more than once")
+def _repeated(name: str) -> UnreadableError:
     return UnreadableError(f"the key {name[:_SHOWN]!r} stands in it more than once", name[:_SHOWN])

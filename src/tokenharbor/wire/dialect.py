@@ -36,6 +36,7 @@ class Splicer(Protocol):
     usage: Usage | None  # the vendor's last usage; None if absent or not adding up
     quarantined: bool  # usage came and did not add up
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
+    ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
 
     @property

@@ -42,7 +42,7 @@ def read_model(members: Members) -> str:
     return model
 
 
-def read_flag(members: Members, name: str) -> bool:
+def read_flag(members: Members, name: str, within: str = "") -> bool:
     """A boolean; absent and null are False."""
     raw = members.get(name)
     if raw is None:
@@ -52,20 +52,21 @@ def read_flag(members: Members, name: str) -> bool:
         return True
     if text in (b"false", b"null"):
         return False
-    raise InvalidRequest(f"`{name}` must be true or false.", param=name)
+    raise InvalidRequest(f"`{within}{name}` must be true or false.", param=within + name)
 
 
-def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS) -> int | None:
-    """A whole number; absent and null are None."""
+def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS, within: str = "") -> int | None:
+    """A whole number; absent and null are None. `within` says where `members` stand, such as `tools[0].`."""
     raw = members.get(name)
     if raw is None or is_null(raw):
         return None
+    param = within + name
     try:
         count = _whole(raw)
     except msgspec.DecodeError:
-        raise InvalidRequest(f"`{name}` must be a whole number.", param=name) from None
+        raise InvalidRequest(f"`{param}` must be a whole number.", param=param) from None
     if not least <= count <= most:
-        raise InvalidRequest(f"`{name}` must be between {least} and {most}.", param=name)
+        raise InvalidRequest(f"`{param}` must be between {least} and {most}.", param=param)
     return count
 
 

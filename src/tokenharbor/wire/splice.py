@@ -33,6 +33,7 @@ class EventSplicer(ABC):
         "_held",
         "_over",
         "complete",
+        "ending_text_bytes",
         "failure",
         "input_usage",
         "quarantined",
@@ -53,7 +54,7 @@ class EventSplicer(ABC):
         self.failure: Failure | None = None
         self.usage: Usage | None = None
         self.quarantined = False
-        self.text_bytes = 0
+        self.text_bytes = self.ending_text_bytes = 0
         self.input_usage: Usage | None = None
 
     @property
@@ -96,6 +97,7 @@ class EventSplicer(ABC):
             if not self.started:  # nothing has left yet: all of it waits, so that a refusal can still be one
                 self._ending, self._head = self._head, []
             self.started = self._over = True
+            self.ending_text_bytes += self._grown
             self._ending.append(raw)
             self._held += len(raw)
         elif self.started:

@@ -37,11 +37,13 @@ class Framer:
         return len(self._pending)
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._pending or self._returns or b"\r" in data:
+        if self._pending or self._returns or self.overflow or b"\r" in data:
             return self._feed_any(data)
         return self._cut(data)
 
     def _feed_any(self, data: bytes) -> list[Frame]:
+        if self.overflow:
+            return []
         if not self._returns and b"\r" in data:
             self._returns = True
         pending = self._pending
@@ -49,7 +51,7 @@ class Framer:
             start = max(0, len(pending) - 3)
             pending += data
             if pending.find(b"\n\n", start) < 0 and not (self._returns and _END.search(pending, start)):
-                self.overflow = self.overflow or len(pending) > MAX_EVENT
+                self.overflow = len(pending) > MAX_EVENT
                 return []
             data = bytes(pending)
             pending.clear()
@@ -59,7 +61,7 @@ class Framer:
         """The bytes are over: what was left without its blank line, as an event."""
         rest = bytes(self._pending)
         self._pending.clear()
-        return [self._parse(rest)] if rest else []
+        return [self._parse(rest)] if rest and not self.overflow else []
 
     def _cut(self, data: bytes) -> list[Frame]:
         """Frames that end with two line feeds; the two shapes that nearly all have are read here and now."""
@@ -68,6 +70,9 @@ class Framer:
         start = 0
         while (end := find(b"\n\n", start)) >= 0:
             raw = data[start : end + 2]
+            if len(raw) > MAX_EVENT:
+                self.overflow = True
+                return frames
             line = find(b"\n", start)
             if line == end and startswith(b"data: ", start):
                 frames.append((b"", data[start + 6 : end], raw))
@@ -82,10 +87,14 @@ class Framer:
         return frames
 
     def _cut_any(self, data: bytes) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         start = 0
         while match := _END.search(data, start):
-            frames.append(self._parse(data[start : match.end()]))
+            raw = data[start : match.end()]
+            if len(raw) > MAX_EVENT:
+                self.overflow = True
+                return frames
+            frames.append(self._parse(raw))
             start = match.end()
         self._keep(data, start)
         return frames

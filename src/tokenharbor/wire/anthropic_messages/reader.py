@@ -93,7 +93,7 @@ class AnthropicReader:
 
     def _read(self, frames: Sequence[Frame]) -> Sequence[Neutral]:
         for name, data, _ in frames:
-            if data is not None and name != b"ping" and not self._blocks.ended:
+            if data and name != b"ping" and not self._blocks.ended:
                 self._frame(name, data)
         if self._framer.overflow and not self._blocks.ended:
             self._blocks.garbage()

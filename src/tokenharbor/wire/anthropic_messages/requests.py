@@ -151,7 +151,7 @@ def _read_tools(raw: msgspec.Raw, tally: Tally) -> int:
         param = f"tools[{index}]"
         kind = _tool_type(tool.get("type", NULL), param)
         if kind.startswith(_SEARCH):
-            maximum = read_count(tool, "max_uses", 1, _MOST_SEARCHES)
+            maximum = read_count(tool, "max_uses", 1, _MOST_SEARCHES, f"{param}.")
             if maximum is None:
                 raise InvalidRequest(
                     f"`{param}.max_uses` is missing: each search has a price, so say how many there may be.",

@@ -22,7 +22,7 @@ class AnthropicSplicer(EventSplicer):
         self._counts: Counts | None = None
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
-        if data is None or name == b"ping":
+        if not data or name == b"ping":
             return IDLE
         try:
             event = decode_event(data)

@@ -148,7 +148,7 @@ class OpenAIReader:
 
     def _read(self, frames: Sequence[Frame]) -> Sequence[Event]:
         for name, data, _ in frames:
-            if data is not None and not self._blocks.ended:
+            if data and not self._blocks.ended:
                 self._frame(name, data)
         if self._framer.overflow and not self._blocks.ended:
             self._blocks.garbage()

@@ -140,7 +140,7 @@ def _read_maximum(members: Members) -> int | None:
 def _wants_usage(raw: msgspec.Raw) -> bool:
     if is_null(raw):
         return False
-    return read_flag(_options(raw)[0], "include_usage")
+    return read_flag(_options(raw)[0], "include_usage", "stream_options.")
 
 
 def _options(raw: msgspec.Raw) -> tuple[Members, tuple[tuple[str, int, int, int], ...]]:

@@ -24,7 +24,7 @@ class OpenAISplicer(EventSplicer):
         self._finished: set[int] = set()
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
-        if data is None:
+        if not data:
             return IDLE
         if data.startswith(DONE):
             return self._end()

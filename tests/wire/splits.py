@@ -1,0 +1,28 @@
+"""Tapes, and ways to cut their bytes."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+TAPES = Path(__file__).parent.parent / "tapes"
+
+
+def tape(dialect: str, name: str) -> bytes:
+    return (TAPES / dialect / f"{name}.sse").read_bytes()
+
+
+def tape_names() -> list[tuple[str, str]]:
+    return sorted((path.parent.name, path.stem) for path in TAPES.glob("*/*.sse"))
+
+
+def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
+    """The data in pieces; empty ones are none."""
+    edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
+    for start, end in itertools.pairwise(edges):
+        if start < end:
+            yield data[start:end]
+
+
+places = st.lists(st.integers(0, 5_000), max_size=30)

@@ -1,0 +1,397 @@
+"""Streams passed on in their own dialect: what leaves, when, and what is noted."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from tests.wire.splits import cut, places, tape, tape_names
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Splicer
+from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.sse import MAX_EVENT, Framer
+
+OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+
+
+def splicer(dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False) -> Splicer:
+    fields: dict[str, Any] = {"model": "m", "messages": [], "max_tokens": 9, "stream": True}
+    if choices > 1:
+        fields["n"] = choices
+    if include_cost:
+        fields["usage"] = {"include": True}
+    wire = WIRES[dialect]
+    return wire.splice(wire.read_request(json.dumps(fields).encode()), hide_usage=hide_usage)
+
+
+def events(stream: bytes) -> list[bytes]:
+    """The stream's events, each with its bytes."""
+    framer = Framer()
+    return [raw for _, _, raw in [*framer.feed(stream), *framer.close()]]
+
+
+class Passed(NamedTuple):
+    """What came of a stream, however it was cut."""
+
+    left: bytes
+    ending: bytes
+    started: bool
+    complete: bool
+    failure: FailureKind | None
+    usage: Usage | None
+    quarantined: bool
+    text_bytes: int
+    input_usage: Usage | None
+
+
+def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
+    left = b"".join([*(spliced.feed(piece) for piece in pieces), spliced.close()])
+    return Passed(
+        left,
+        spliced.ending(),
+        spliced.started,
+        spliced.complete,
+        spliced.failure.kind if spliced.failure else None,
+        spliced.usage,
+        spliced.quarantined,
+        spliced.text_bytes,
+        spliced.input_usage,
+    )
+
+
+def whole(dialect: str, name: str, **options: Any) -> Passed:
+    return passed(splicer(dialect, **options), [tape(dialect, name)])
+
+
+@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@settings(max_examples=40)
+@given(where=places)
+def test_any_split_gives_the_same_bytes_and_facts(dialect: str, name: str, where: list[int]) -> None:
+    stream = tape(dialect, name)
+    for hide in (False, True):
+        expected = passed(splicer(dialect, hide_usage=hide), [stream])
+        assert passed(splicer(dialect, hide_usage=hide), cut(stream, where)) == expected
+
+
+@pytest.mark.parametrize(("dialect", "name"), tape_names())
+def test_byte_by_byte_gives_the_same_and_nothing_is_held_in_the_end(dialect: str, name: str) -> None:
+    stream = tape(dialect, name)
+    assert passed(splicer(dialect), [stream[i : i + 1] for i in range(len(stream))]) == whole(dialect, name)
+
+
+COMPLETE = [pair for pair in tape_names() if not pair[1].startswith(("error", "cut")) and pair[1] != "two_choices"]
+
+
+@pytest.mark.parametrize(("dialect", "name"), COMPLETE)
+def test_a_complete_stream_leaves_byte_for_byte(dialect: str, name: str) -> None:
+    result = whole(dialect, name)
+    assert result.left + result.ending == tape(dialect, name)
+    assert (result.started, result.complete, result.failure, result.quarantined) == (True, True, None, False)
+    assert result.usage is not None
+
+
+@pytest.mark.parametrize(("dialect", "name"), COMPLETE)
+def test_nothing_from_the_stop_reason_onward_leaves_before_the_settlement(dialect: str, name: str) -> None:
+    marks = (b'finish_reason":"', b'"stop_reason":"', b"[DONE]", b"message_stop")
+    result = whole(dialect, name)
+    assert not any(mark in result.left for mark in marks)
+    assert any(mark in events(result.ending)[-1] for mark in marks)
+
+
+@pytest.mark.parametrize(("dialect", "name"), COMPLETE)
+def test_the_stop_reason_in_one_segment_with_the_rest_still_waits(dialect: str, name: str) -> None:
+    spliced = splicer(dialect)
+    out = spliced.feed(tape(dialect, name))
+    assert out + spliced.ending() == tape(dialect, name)
+    assert spliced.held_bytes == len(spliced.ending())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "head"),
+    [
+        (OPENAI, "text", 1),
+        (OPENAI, "reasoning", 3),
+        (OPENAI, "parallel_tools", 0),
+        (OPENAI, "filtered_crlf", 2),
+        (OPENAI, "refusal", 1),
+        (ANTHROPIC, "text", 3),
+        (ANTHROPIC, "thinking_tools", 3),
+        (ANTHROPIC, "redacted_thinking", 1),
+        (ANTHROPIC, "web_search", 1),
+        (ANTHROPIC, "late_counts", 3),
+    ],
+)
+def test_everything_before_the_first_content_waits_for_it(dialect: str, name: str, head: int) -> None:
+    frames = events(tape(dialect, name))
+    spliced = splicer(dialect)
+    for frame in frames[:head]:
+        assert spliced.feed(frame) == b""
+        assert not spliced.started
+    assert spliced.held_bytes == sum(map(len, frames[:head]))
+    assert spliced.feed(frames[head]) == b"".join(frames[: head + 1])
+    assert spliced.started
+    assert spliced.held_bytes == 0
+
+
+def test_pings_pass_once_content_came() -> None:
+    spliced = splicer(ANTHROPIC)
+    frames = events(tape(ANTHROPIC, "thinking_tools"))
+    ping = next(frame for frame in frames if b"ping" in frame)
+    spliced.feed(b"".join(frames[:5]))
+    assert spliced.started
+    before = spliced.text_bytes
+    assert spliced.feed(ping) == ping
+    assert spliced.text_bytes == before
+    openai = splicer(OPENAI)
+    openai.feed(b"".join(events(tape(OPENAI, "reasoning"))[:5]))
+    assert openai.feed(b": keep-alive\n\n") == b": keep-alive\n\n"
+    assert openai.feed(b"data:\n\n") == b"data:\n\n"
+
+
+def test_the_usage_chunk_that_we_asked_for_is_removed_alone() -> None:
+    frames = events(tape(OPENAI, "text"))
+    result = whole(OPENAI, "text", hide_usage=True)
+    assert result.left + result.ending == b"".join(frames[:-2] + frames[-1:])
+    assert result.usage == Usage(input=67, cache_read=1152, output=17)
+
+
+def test_usage_that_shares_its_chunk_is_left_in_place() -> None:
+    for name in ("reasoning", "usage_in_choice", "same_index_tools"):
+        result = whole(OPENAI, name, hide_usage=True)
+        assert result.left + result.ending == tape(OPENAI, name)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "usage"),
+    [
+        (OPENAI, "reasoning", Usage(input=14, output=3, reasoning=6)),
+        (OPENAI, "usage_in_choice", Usage(input=6, cache_read=24, output=3)),
+        (OPENAI, "same_index_tools", Usage(input=70, output=22, reasoning=31)),
+        (ANTHROPIC, "text", Usage(input=21, output=12)),
+        (
+            ANTHROPIC,
+            "thinking_tools",
+            Usage(input=4, cache_read=18800, cache_write_5m=300, cache_write_1h=2000, output=85, reasoning=48),
+        ),
+        (ANTHROPIC, "web_search", Usage(input=9812, output=77, web_searches=1)),
+        (ANTHROPIC, "late_counts", Usage(input=33, cache_read=11, output=4)),
+    ],
+)
+def test_the_vendors_usage_is_noted_disjoint(dialect: str, name: str, usage: Usage) -> None:
+    assert whole(dialect, name).usage == usage
+
+
+def test_the_input_is_known_from_the_start_where_the_dialect_says_it() -> None:
+    result = whole(ANTHROPIC, "cut_off")
+    assert result.input_usage == Usage(input=21)
+    assert result.usage is None
+    assert whole(OPENAI, "cut_off").input_usage is None
+
+
+def test_the_text_is_counted_as_it_leaves() -> None:
+    assert whole(OPENAI, "text").text_bytes == len("The harbour is open — 港口.".encode())
+    assert whole(OPENAI, "reasoning").text_bytes == len("Two plus two4")
+    assert whole(OPENAI, "parallel_tools").text_bytes == 2 * len('{"port":"Brest"}')
+    assert whole(OPENAI, "refusal").text_bytes == len("I can't help with that.")
+    assert whole(ANTHROPIC, "text").text_bytes == len("The harbour is open — 港口.".encode())
+    text = "Two ports, two calls." + "Looking." + 2 * '{"port": "Brest"}'
+    assert whole(ANTHROPIC, "thinking_tools").text_bytes == len(text)
+
+
+def test_text_that_is_held_back_is_counted_apart() -> None:
+    finish = b'"delta":{},"logprobs":null,"finish_reason":"stop"'
+    stream = tape(OPENAI, "text").replace(finish, finish.replace(b"{}", b'{"content":"!!"}'))
+    spliced = splicer(OPENAI)
+    left = spliced.feed(stream)
+    assert b"!!" in spliced.ending()
+    assert b"!!" not in left
+    assert spliced.text_bytes == whole(OPENAI, "text").text_bytes
+    assert spliced.ending_text_bytes == 2
+
+
+def test_with_several_choices_the_last_to_finish_ends_the_answer() -> None:
+    frames = events(tape(OPENAI, "two_choices"))
+    result = whole(OPENAI, "two_choices", choices=2)
+    assert result.left == b"".join(frames[:6])
+    assert result.ending == b"".join(frames[6:])
+    assert result.complete
+    hidden = whole(OPENAI, "two_choices", choices=2, hide_usage=True)
+    assert hidden.ending == frames[6] + frames[8]
+
+
+def test_fewer_choices_than_asked_for_still_end() -> None:
+    result = whole(OPENAI, "text", choices=3)
+    assert result.complete
+    assert result.left + result.ending == tape(OPENAI, "text")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "stream"),
+    [
+        (
+            OPENAI,
+            (
+                b'data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n'
+                b'data: {"choices":[{"index":0,"delta":{"content":"All"},"finish_reason":"stop"}]}\n\n'
+                b"data: [DONE]\n\n"
+            ),
+        ),
+        (ANTHROPIC, tape(ANTHROPIC, "refusal")),
+    ],
+)
+def test_a_finish_as_first_content_starts_and_ends_at_once(dialect: str, stream: bytes) -> None:
+    spliced = splicer(dialect)
+    assert b"".join(spliced.feed(piece) for piece in events(stream)) == b""
+    assert (spliced.started, spliced.complete) == (True, True)
+    assert spliced.ending() == stream
+    assert spliced.text_bytes == 0
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("late", [False, True])
+def test_an_error_in_the_stream_is_a_failure_and_does_not_leave(dialect: str, late: bool) -> None:
+    name = "error_late" if late else "error_first"
+    result = whole(dialect, name)
+    kinds = {
+        (OPENAI, False): FailureKind.OVERLOADED,
+        (OPENAI, True): FailureKind.RATE_LIMIT,
+        (ANTHROPIC, False): FailureKind.OVERLOADED,
+        (ANTHROPIC, True): FailureKind.SERVER,
+    }
+    assert result.failure is kinds[dialect, late]
+    assert result.started is late
+    assert not result.complete
+    assert b"error" not in result.left
+    assert (result.left != b"") is late
+    assert result.ending == b""
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_stream_without_its_terminator_is_not_complete(dialect: str) -> None:
+    result = whole(dialect, "cut_off")
+    assert result.started
+    assert not result.complete
+    assert result.left == tape(dialect, "cut_off")
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"data: not json\n\n",
+        b"data: [1,2]\n\n",
+        b'data: "text"\n\n',
+        b"data: {}\n\n",
+        b'data: {"foo":1}\n\n',
+        b'data: {"choices":{},"type":7}\n\n',
+        b'data: {"choices":[{"delta":{"content":5}}],"type":"content_block_delta","delta":{"text":5}}\n\n',
+        b'data: {"choices":[1],"type":"message_start","message":5}\n\n',
+        b"data: \xff\xfe\n\n",
+        b'data: {"choices":[{"delta":{"content":"\xff"}}],"type":"content_block_delta","delta":{"text":"\xff"}}\n\n',
+        b"data: " + b'{"type":' * 100_000 + b"\n\n",
+        b"<html><body>Bad gateway</body></html>\n\n",
+        b"<html><body>Bad gateway</body></html>",
+        b"data: " + b"x" * (MAX_EVENT + 1),
+        b"\x00\x01\x02\x03\n\n",
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_garbage_is_a_failure_and_does_not_leave(dialect: str, garbage: bytes, late: bool) -> None:
+    before = tape(dialect, "cut_off") if late else b""
+    result = passed(splicer(dialect), [before + garbage])
+    assert result.failure is FailureKind.GARBAGE
+    assert result.left == before
+    assert not result.complete
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
+    end = b"data: [DONE]\n\n" if dialect == OPENAI else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    result = passed(splicer(dialect), [end])
+    assert result.failure is FailureKind.BROKEN
+    assert not result.complete
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_terminator_without_its_blank_line_counts_at_the_end_of_the_bytes(dialect: str) -> None:
+    stream = tape(dialect, "text").rstrip(b"\n")
+    spliced = splicer(dialect)
+    left = spliced.feed(stream)
+    before = spliced.complete
+    left += spliced.close()
+    assert (before, spliced.complete) == (False, True)
+    assert left + spliced.ending() == stream
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        b'{"prompt_tokens":-1,"completion_tokens":2,"total_tokens":1}',
+        b'{"prompt_tokens":5,"completion_tokens":2,"total_tokens":9}',
+        b'{"prompt_tokens":5,"completion_tokens":"2","total_tokens":7}',
+        b'{"prompt_tokens":5,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":6}}',
+        b"[1,2,3]",
+    ],
+)
+def test_usage_that_does_not_add_up_is_quarantined_and_the_answer_goes_on(usage: bytes) -> None:
+    stream = b"".join(events(tape(OPENAI, "text"))[:-2])
+    stream += b'data: {"choices":[],"usage":' + usage + b"}\n\ndata: [DONE]\n\n"
+    result = passed(splicer(OPENAI), [stream])
+    assert (result.usage, result.quarantined, result.complete, result.failure) == (None, True, True, None)
+
+
+def test_the_last_usage_counts() -> None:
+    usage = b'"usage":{"prompt_tokens":5,"completion_tokens":%d}'
+    stream = tape(OPENAI, "cut_off").replace(b'"usage":null', usage % 1)
+    stream += b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],' + usage % 2 + b"}\n\ndata: [DONE]\n\n"
+    spliced = splicer(OPENAI)
+    left = spliced.feed(stream)
+    assert spliced.usage == Usage(input=5, output=2)
+    assert left == b"".join(events(stream)[:2])
+    assert spliced.ending("0.5") == b"".join(events(stream)[2:]).replace(b":2}}", b':2,"cost":0.5}}')
+
+
+def test_no_usage_is_no_quarantine() -> None:
+    frames = events(tape(OPENAI, "text"))
+    result = passed(splicer(OPENAI), [b"".join(frames[:-2] + frames[-1:])])
+    assert (result.usage, result.quarantined, result.complete) == (None, False, True)
+
+
+def test_the_cost_stands_in_the_usage_when_it_was_asked_for() -> None:
+    spliced = splicer(OPENAI, hide_usage=True, include_cost=True)
+    left = spliced.feed(tape(OPENAI, "text"))
+    usage = json.loads(events(spliced.ending("0.000012345"))[-2].removeprefix(b"data: "))["usage"]
+    assert usage["cost"] == pytest.approx(0.000012345)
+    assert (left + spliced.ending("0.000012345")).replace(b',"cost":0.000012345', b"") == tape(OPENAI, "text")
+
+
+@pytest.mark.parametrize("name", ["text", "web_search"])
+def test_the_cost_stands_in_the_last_usage_of_a_message(name: str) -> None:
+    spliced = splicer(ANTHROPIC, include_cost=True)
+    left = spliced.feed(tape(ANTHROPIC, name))
+    ending = spliced.ending("0.100000000")
+    assert b'"cost":0.100000000}' in events(ending)[0]
+    assert (left + ending).replace(b',"cost":0.100000000', b"") == tape(ANTHROPIC, name)
+
+
+def test_a_vendors_own_cost_is_replaced() -> None:
+    stream = tape(OPENAI, "reasoning").replace(b'"prompt_cache_hit_tokens":0', b'"cost":9.9')
+    spliced = splicer(OPENAI)
+    spliced.feed(stream)
+    assert b'"cost":0.1' in spliced.ending("0.1")
+    assert b"9.9" not in spliced.ending("0.1")
+
+
+def test_events_of_a_later_version_pass() -> None:
+    new = b'event: message_note\ndata: {"type":"message_note","x":1}\n\n'
+    spliced = splicer(ANTHROPIC)
+    frames = events(tape(ANTHROPIC, "text"))
+    assert spliced.feed(b"".join(frames[:4])) != b""
+    assert spliced.feed(new) == new
+    other = splicer(OPENAI)
+    other.feed(tape(OPENAI, "cut_off"))
+    assert other.feed(b"event: note\ndata: {}\n\n") == b"event: note\ndata: {}\n\n"
+    assert other.failure is None
