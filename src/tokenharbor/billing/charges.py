@@ -133,7 +133,7 @@ class Settler:
             refusal=meter.refusal,
             client_request_id=meter.client_request_id,
             max_output_capped=meter.capped,
-            hold=meter.hold,
+            hold=int(meter.hold),  # msgspec writes no subclass of int
             price_version=offer.rates.price.version.hex() if offer else "",
             markup_bp=terms.markup_bp if terms else 0,
             discount_bp=terms.discount_bp if terms else 0,

@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tokenharbor.catalog.describe import describe_model, list_models
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
@@ -26,19 +25,19 @@ class Listing:
         self._parts = parts
 
     async def models(self, call: Call) -> None:
-        """No key is needed; with one, what that key may use."""
+        """What is on sale. No key is needed; with one, what that key may use."""
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
-        models = [model for model in shop.catalog.models.values() if not _hidden(model.name, caller)]
-        self._answer(call, list_models(models, shop.policy))
+        names = [name for name in shop.on_sale() if not _hidden(name, caller)]
+        self._answer(call, shop.showcase.list(names, call.meter.started_at))
 
     async def model(self, call: Call, name: str) -> None:
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
         found = shop.index.find(name)
-        if found is None or _hidden(found.model.name, caller):
+        if found is None or _hidden(found.model.name, caller) or not shop.shelves[found.model.name].sales:
             raise ModelNotFound(f"There is no model {name[:100]!r}. GET /v1/models lists them all.", param="model")
-        self._answer(call, describe_model(found.model, shop.policy))
+        self._answer(call, shop.showcase.model(found.model.name, call.meter.started_at))
 
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)

@@ -1,13 +1,15 @@
 """The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
 from tokenharbor.billing.quote import Offer
+from tokenharbor.catalog.describe import Showcase
 from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
@@ -43,6 +45,16 @@ class Snapshot:
     index: Index
     policy: Policy
     shelves: Mapping[str, Shelf]
+    showcase: Showcase
+
+    def on_sale(self) -> Iterator[str]:
+        """The names of the models that some endpoint can serve."""
+        return (name for name, shelf in self.shelves.items() if shelf.sales)
+
+    def prices(self) -> Mapping[bytes, str]:
+        """Every price on sale in its canonical form, by version."""
+        prices = (sale.offer.rates.price for shelf in self.shelves.values() for sale in shelf.sales.values())
+        return {price.version: write_price(price).decode() for price in prices}
 
 
 _MAX_NAME = "max_tokens"
@@ -54,7 +66,7 @@ SecretOf = Callable[[Provider], str | None]
 def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, at: datetime) -> Snapshot:
     """Endpoints are ordered by the prices of `at`."""
     shelves = {model.name: _shelf(model, policy, secret_of, at) for model in catalog.models.values()}
-    return Snapshot(catalog, Index(catalog), policy, shelves)
+    return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(catalog, policy))
 
 
 def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> Shelf:

@@ -12,6 +12,7 @@ from tokenharbor.kernel.errors import BooksAway, BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, ZERO, Usd
 from tokenharbor.ledger.book import Answer
+from tokenharbor.ledger.checks import check_clawback, check_credit
 from tokenharbor.ledger.operations import Placing, Releasing, Settling
 from tokenharbor.ledger.posting import credit_source
 from tokenharbor.ledger.statements import Statements, read_statements
@@ -89,10 +90,16 @@ class PostgresBook:
     def __init__(self, sql: Statements, gateway_id: UUID, rails: Rails, pool: asyncpg.Pool) -> None:
         self._sql = sql
         self._pool = pool
+        self._rails = rails
         self._places = Track(Placing(sql, gateway_id), sql, rails.holds, pool, _PLACE_PAUSES)
         self._settles = Track(Settling(sql), sql, rails.ends, pool, _END_PAUSES)
         self._releases = Track(Releasing(sql), sql, rails.ends, pool, _END_PAUSES)
         self._doubtful: dict[UUID, Hold] = {}
+
+    @property
+    def is_up(self) -> bool:
+        """Whether both connections of the hot path stand."""
+        return self._rails.holds.link.is_up and self._rails.ends.link.is_up
 
     async def close(self) -> None:
         for track in (self._places, self._settles, self._releases):
@@ -181,19 +188,3 @@ class PostgresBook:
             ):
                 raise BooksRefused(in_one_line(cause)) from cause
             raise
-
-
-def check_credit(credit: Credit) -> None:
-    """Raises BooksRefused for what cannot be granted."""
-    if credit.amount <= 0:
-        raise BooksRefused("a credit is more than nothing")
-    if credit.pool is Pool.LOCKED:
-        raise BooksRefused("locked credit comes with a match only")
-    if credit.expires_at is not None and credit.expires_at <= credit.at:
-        raise BooksRefused("a credit that has expired already")
-
-
-def check_clawback(clawback: Clawback) -> None:
-    """Raises BooksRefused for what cannot be taken back."""
-    if clawback.amount <= 0:
-        raise BooksRefused("a clawback is more than nothing")

@@ -1,0 +1,214 @@
+"""Composition: a running Token Harbor, its parts put together in the order in which they need each other."""
+
+import asyncio
+import contextlib
+import fcntl
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+
+from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
+from tokenharbor.app.session import prepare
+from tokenharbor.app.settings import Settings, database_url, load_settings
+from tokenharbor.billing.books import Books
+from tokenharbor.billing.charges import Settler
+from tokenharbor.billing.holds import Holds
+from tokenharbor.billing.receipts import Receipts
+from tokenharbor.catalog.load import load_catalog, relocate
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.db.embedded import EmbeddedPostgres
+from tokenharbor.db.listen import Listener
+from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.db.pool import Options, connect, open_pool
+from tokenharbor.editions.policy import load_edition
+from tokenharbor.gateway.edge import Edge
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.routes import Routes
+from tokenharbor.gateway.shop import Shop
+from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
+from tokenharbor.http.client import Client
+from tokenharbor.http.message import Limits
+from tokenharbor.http.server import Server
+from tokenharbor.identity.credentials import read_credentials
+from tokenharbor.identity.keys import hasher
+from tokenharbor.identity.ring import KeyRing
+from tokenharbor.kernel.errors import BooksAway, Misconfigured
+from tokenharbor.kernel.secret import Purpose, RootSecret
+from tokenharbor.kernel.world import World, real_world
+from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
+from tokenharbor.ledger.history import History
+from tokenharbor.ledger.store import PostgresBook, open_book
+from tokenharbor.routing.health import Health
+from tokenharbor.simulator.demo import demo_script
+from tokenharbor.simulator.serve import Simulator, start
+from tokenharbor.wire import WIRES
+
+DEMO = "demo"  # the provider that the built-in simulator plays; its file is in catalog/providers
+_UPKEEP_SECONDS = 3600
+_SETUP_TIMEOUT_MS = 600_000
+_log = structlog.get_logger("app")
+
+
+@dataclass(frozen=True, slots=True)
+class Harbor:
+    """Everything that a server needs while it runs."""
+
+    settings: Settings
+    world: World
+    root: RootSecret
+    pool: asyncpg.Pool
+    book: PostgresBook
+    books: Books
+    shop: Shop
+    demo: Simulator
+    server: Server
+
+    async def reload(self) -> None:
+        """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there."""
+        try:
+            settings = load_settings(self.settings.home, self.settings.file, self.settings.environ)
+            snapshot = await _snapshot(settings, self.root, self.world, self.pool, self.demo)
+            await History(self.pool).add_prices(snapshot.prices(), self.world.clock.now())
+            self.shop.swap(snapshot)
+        except (Misconfigured, BooksAway) as error:
+            _log.error("not_reloaded", reason=str(error))
+        else:
+            _log.info("reloaded")
+
+
+@contextlib.asynccontextmanager
+async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
+    """All parts, started and not yet listening. Raises Misconfigured, BooksAway."""
+    world = real_world()
+    async with contextlib.AsyncExitStack() as stack:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(_only_one(settings.home))
+        root = root_secret(settings, world.entropy)
+        url = await _database(settings, stack)
+        await _migrated(url, world, root)
+        pool = await stack.enter_async_context(await open_pool(Options(url)))
+        gateway_id = await enter_gateway(pool, world, str(settings.home))
+        stack.push_async_callback(leave_gateway, pool, gateway_id, world)
+        book = await stack.enter_async_context(open_book(url, gateway_id))
+        books = Books(book)
+        stack.push_async_callback(books.drain)
+        ring = await _key_ring(pool, root, world, url, stack)
+        demo = await start(world, demo_script(_demo_models(settings)))
+        stack.push_async_callback(demo.stop)
+        history = History(pool)
+        shop = Shop(await _snapshot(settings, root, world, pool, demo))
+        await history.add_prices(shop.current.prices(), world.clock.now())
+        client = Client()
+        stack.callback(client.close)
+        health = Health(world.clock)
+        metrics = Metrics(world.clock, health)
+        parts = Parts(
+            world,
+            shop,
+            ring,
+            Holds(books, world),
+            Settler(books, world),
+            Receipts(history, book),
+            client,
+            health,
+            metrics,
+        )
+        edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), None)
+        server = _server(settings, world, Routes(parts, edge))
+        stack.enter_context(_running(_upkeep(pool, world)))
+        yield Harbor(settings, world, root, pool, book, books, shop, demo, server)
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """One server for a HOME: the lock goes with the process, however it ends."""
+    with (home / "serve.lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Misconfigured(f"another server runs in {home}: stop it, or give this one its own --home") from None
+        yield
+
+
+async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> str:
+    url = database_url(settings)
+    if url is not None:
+        return url
+    embedded = await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=True))
+    stack.enter_context(_running(embedded.supervise()))
+    return embedded.url
+
+
+async def _migrated(url: str, world: World, root: RootSecret) -> None:
+    conn = await connect(Options(url, "tokenharbor-setup", _SETUP_TIMEOUT_MS))
+    try:
+        await prepare(conn, world, root)
+    finally:
+        await conn.close()
+
+
+async def _key_ring(
+    pool: asyncpg.Pool, root: RootSecret, world: World, url: str, stack: contextlib.AsyncExitStack
+) -> KeyRing:
+    ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
+    await ring.refresh()
+    listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
+    stack.enter_context(_running(ring.run()))
+    stack.enter_context(_running(_nudge(ring, listener)))
+    return ring
+
+
+async def _nudge(ring: KeyRing, listener: Listener) -> None:
+    async for _ in listener:
+        ring.nudge()
+
+
+async def _snapshot(
+    settings: Settings, root: RootSecret, world: World, pool: asyncpg.Pool, demo: Simulator
+) -> Snapshot:
+    stored = await read_credentials(pool, credential_seal(root, world.entropy))
+    catalog = relocate(_catalog(settings), DEMO, f"{demo.url}/v1")
+    policy = load_edition(settings.edition)
+    return build_snapshot(catalog, policy, secret_of(settings, stored), world.clock.now())
+
+
+def _catalog(settings: Settings) -> Catalog:
+    return load_catalog(settings.catalog, WIRES, str(settings.file))
+
+
+def _demo_models(settings: Settings) -> tuple[str, ...]:
+    models = _catalog(settings).models.values()
+    return tuple(
+        endpoint.upstream_model for model in models for endpoint in model.endpoints if endpoint.provider.name == DEMO
+    )
+
+
+def _server(settings: Settings, world: World, routes: Routes) -> Server:
+    limits = Limits(body=settings.server.max_body, buffered=settings.server.max_buffered)
+    return Server(routes, limits, world.clock, trusted_proxies=settings.server.trusted_proxies, refuse=routes.refuse)
+
+
+async def _upkeep(pool: asyncpg.Pool, world: World) -> None:
+    """Partitions for the days to come."""
+    while True:
+        await asyncio.sleep(_UPKEEP_SECONDS)
+        try:
+            async with pool.acquire() as conn:
+                await ensure_partitions(conn, world.clock.now())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _log.warning("partitions_not_made", reason=type(error).__name__)
+
+
+@contextlib.contextmanager
+def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """A task for as long as the block lasts."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()

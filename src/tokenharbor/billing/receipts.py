@@ -1,0 +1,137 @@
+"""Receipts: what a request did and what it cost, worked out from the books when it is read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from tokenharbor.billing.detail import Detail, read_detail
+from tokenharbor.catalog.price import load_price
+from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.history import Charged, History, Past
+from tokenharbor.ledger.types import Balance
+
+
+class Balances(Protocol):
+    """Whatever knows balances."""
+
+    async def balance(self, account_id: UUID, at: datetime) -> Balance: ...
+
+
+class Receipts:
+    """What callers and operators read of requests and balances. Raises BooksError."""
+
+    def __init__(self, history: History, balances: Balances) -> None:
+        self._history = history
+        self._balances = balances
+
+    async def balance(self, account_id: UUID, at: datetime) -> Balance:
+        return await self._balances.balance(account_id, at)
+
+    async def receipt(self, account_id: UUID, request_id: UUID) -> Mapping[str, Any] | None:
+        """The receipt in full; None if this account has no such request."""
+        past = await self._history.request(account_id, request_id)
+        return None if past is None else write_receipt(past)
+
+    async def receipts(self, account_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The latest requests, newest first: without the books' side, which each one's own receipt has."""
+        rows = await self._history.requests(account_id, limit)
+        return [_summary(past, amount) for past, amount in rows]
+
+
+def write_receipt(past: Past) -> dict[str, Any]:
+    """A receipt as JSON types: amounts in USD as decimal strings, times in UTC, durations in ms."""
+    detail = None if past.detail is None else read_detail(past.detail)
+    receipt = _summary(past, past.charged.amount if past.charged else ZERO)
+    if detail is not None:
+        receipt |= _explained(detail)
+    if past.charged is not None:
+        receipt |= _booked(past.request_id, past.charged)
+        if detail is not None:
+            receipt["price"] = _priced(detail, past.charged)
+    return receipt
+
+
+def _summary(past: Past, amount: Usd) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "id": ids.show("req", past.request_id),
+        "object": "request",
+        "ended_at": past.at,
+        "key_id": None if past.key_id is None else ids.show("key", past.key_id),
+        "cost_usd": str(amount),
+        "currency": "USD",
+    }
+    if past.detail is None:
+        return summary | {"detail": "expired"}
+    detail = read_detail(past.detail)
+    return summary | {
+        "started_at": detail.started_at,
+        "status": detail.status,
+        "model_asked": detail.asked,
+        "model": detail.model,
+        "provider": detail.provider or None,
+        "stream": detail.stream,
+        "cache": detail.cache,
+        "usage": None if detail.usage is None else msgspec.structs.asdict(detail.usage),
+        "usage_source": detail.usage_source,
+        "total_ms": detail.total_ms,
+    }
+
+
+def _explained(detail: Detail) -> dict[str, Any]:
+    return {
+        "dialect": detail.dialect,
+        "upstream_model": detail.upstream_model or None,
+        "upstream_request_id": detail.upstream_id or None,
+        "client_request_id": detail.client_request_id or None,
+        "stage": None,
+        "first_content_ms": detail.first_ms,
+        "attempts": [msgspec.structs.asdict(attempt) for attempt in detail.attempts],
+        "usage_quarantined": detail.quarantined,
+        "delivered_bytes": detail.delivered_bytes,
+        "max_output_capped": detail.max_output_capped,
+        "refusal": detail.refusal or None,
+        "hold_usd": str(Usd(detail.hold)),
+    }
+
+
+def _booked(request_id: UUID, charged: Charged) -> dict[str, Any]:
+    return {
+        "charged_at": charged.at,
+        "model_usd": str(charged.amount - charged.fee),
+        "service_fee_usd": str(charged.fee),
+        "overrun_usd": str(charged.overrun),
+        "entry": {
+            "id": ids.show("ent", request_id),
+            "seq": charged.seq,
+            "chain_step": charged.step,
+            "ordinal": charged.ordinal,
+        },
+        "position": {"from_usd": str(Usd(charged.position)), "to_usd": str(Usd(charged.position + charged.amount))},
+        "lots": [
+            {
+                "id": ids.show("lot", drawn.lot_id),
+                "pool": drawn.pool.value,
+                "origin": drawn.origin,
+                "amount_usd": str(drawn.amount),
+            }
+            for drawn in charged.lots
+        ],
+    }
+
+
+def _priced(detail: Detail, charged: Charged) -> dict[str, Any]:
+    """Every component, at the prices of the quote; exact until the total is rounded up, once."""
+    terms = Terms(detail.markup_bp, detail.discount_bp, detail.fee_bp)
+    priced: dict[str, Any] = {"version": detail.price_version, **msgspec.structs.asdict(terms)}
+    if charged.price and detail.usage is not None:
+        rates = Rates(load_price(charged.price.encode()), terms)
+        priced["lines"] = [
+            {"unit": line.unit, "count": line.count, "pico_usd_each": line.pico, "pico_usd": line.cost_pico}
+            for line in rates.lines(detail.usage, detail.started_at)
+        ]
+    return priced

@@ -1,0 +1,117 @@
+"""What happened to requests, read back from the books for receipts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.db.errors import books_away
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.types import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The SQL of history.sql."""
+
+    request: str
+    owner: str
+    requests: str
+    lots: str
+    add_prices: str
+
+
+SQL = read_queries(Queries, "tokenharbor.ledger", "history.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How much of a lot a charge drew."""
+
+    lot_id: UUID
+    pool: Pool
+    origin: str
+    amount: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A request's entry: `[position, position + amount)` of the line, the last `fee` of it the service fee. `lost`
+    is what the books wrote off instead of charging it.
+    """
+
+    at: datetime
+    amount: Usd
+    fee: Usd
+    overrun: Usd
+    position: int
+    seq: int
+    step: int
+    ordinal: int
+    price: str
+    lots: tuple[Drawn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A request as it ended. `detail` is None once it has been purged or erased; `charged` is None if nothing was."""
+
+    request_id: UUID
+    at: datetime
+    key_id: UUID | None
+    detail: bytes | None
+    charged: Charged | None
+
+
+class History:
+    """Reads; raises BooksAway."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def request(self, account_id: UUID, request_id: UUID) -> Past | None:
+        with books_away():
+            row = await self._pool.fetchrow(SQL.request, account_id, request_id)
+            if row is None:
+                return None
+            lots: Sequence[asyncpg.Record] = ()
+            if row["type"] == "usage":
+                lots = await self._pool.fetch(SQL.lots, account_id, row["pos"], row["pos"] + row["amount"])
+        charged = _charged(row, lots) if row["type"] == "usage" else None
+        return Past(request_id, row["at"] or row["entry_at"], row["key_id"], row["detail"], charged)
+
+    async def owner(self, request_id: UUID) -> UUID | None:
+        with books_away():
+            owner: UUID | None = await self._pool.fetchval(SQL.owner, request_id)
+        return owner
+
+    async def requests(self, account_id: UUID, limit: int) -> Sequence[tuple[Past, Usd]]:
+        """The latest ones, newest first, with what each was charged; without their entries."""
+        with books_away():
+            rows = await self._pool.fetch(SQL.requests, account_id, limit)
+        return [
+            (Past(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"])) for row in rows
+        ]
+
+    async def add_prices(self, prices: Mapping[bytes, str], at: datetime) -> None:
+        """Keep prices by their version, so that whoever reads a receipt can work it out again."""
+        with books_away():
+            await self._pool.execute(SQL.add_prices, list(prices), list(prices.values()), at)
+
+
+def _charged(row: asyncpg.Record, lots: Sequence[asyncpg.Record]) -> Charged:
+    return Charged(
+        at=row["entry_at"],
+        amount=Usd(row["amount"]),
+        fee=Usd(row["fee"]),
+        overrun=Usd(row["over"]),
+        position=row["pos"],
+        seq=row["seq"],
+        step=row["step"],
+        ordinal=row["ordinal"],
+        price=row["price"] or "",
+        lots=tuple(Drawn(lot["lot_id"], Pool(lot["pool"]), lot["origin"], Usd(lot["amount"])) for lot in lots),
+    )

@@ -1,0 +1,32 @@
+-- What happened to requests, read back.
+
+-- name: request
+-- One request of an account with its entry and its price; either of row and entry may be missing.
+SELECT r.at, r.key_id, r.model, r.provider, r.status, r.detail, r.salt,
+       e.at AS entry_at, e.seq, e.pos, e.amount, e.fee, e.over, e.step, e.ordinal, e.type, e.price_version,
+       e.provider AS entry_provider, e.detail_digest, p.body AS price
+FROM (SELECT $2::uuid AS id) x
+LEFT JOIN request r ON r.account_id = $1 AND r.id = x.id
+LEFT JOIN entry e ON e.id = x.id AND e.account_id = $1
+LEFT JOIN price p ON p.version = e.price_version
+WHERE r.id IS NOT NULL OR e.id IS NOT NULL
+
+-- name: owner
+-- Whose request it was.
+SELECT account_id FROM request WHERE id = $1 UNION ALL SELECT account_id FROM entry WHERE id = $1 LIMIT 1
+
+-- name: requests
+-- An account's latest requests, newest first, with what each was charged.
+SELECT r.id, r.at, r.key_id, r.model, r.provider, r.status, r.detail, coalesce(e.amount, 0) AS amount
+FROM request r LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage'
+WHERE r.account_id = $1 ORDER BY r.id DESC LIMIT $2
+
+-- name: lots
+-- The lots that an interval of an account's line drew on, in the line's order.
+SELECT s.lot_id, l.pool, l.origin, least(s.end_at, $3) - greatest(s.start_at, $2) AS amount
+FROM segment s JOIN lot l ON l.id = s.lot_id
+WHERE s.account_id = $1 AND s.start_at < $3 AND s.end_at > $2 ORDER BY s.start_at
+
+-- name: add_prices
+-- Prices, each once.
+INSERT INTO price (version, body, effective_at) SELECT v, b, $3 FROM unnest($1::bytea[], $2::text[]) u (v, b) ON CONFLICT DO NOTHING
