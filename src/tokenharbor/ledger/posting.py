@@ -1,11 +1,14 @@
 """Postings: amounts that move from a source address to a destination, so that an entry balances by construction."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import address
-from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.line import Piece
+from tokenharbor.ledger.types import Clawback, Credit, Pool
 
 
 class Posting(msgspec.Struct, frozen=True):
@@ -36,6 +39,23 @@ def credit_source(credit: Credit) -> str:
     return address.clearing("manual", "usd") if credit.origin == "top-up" else address.PROMOTION
 
 
-def expiry_destination(pool: Pool) -> str:
+def claw_postings(clawback: Clawback, pool: Pool, taken: Usd) -> tuple[Posting, ...]:
+    """What was there comes from the lot's pool, the rest from debt."""
+    sources = (
+        (taken, address.account(clawback.account_id, pool)),
+        (clawback.amount - taken, address.debt(clawback.account_id)),
+    )
+    return tuple(Posting(amount, source, clawback.destination, clawback.lot_id) for amount, source in sources if amount)
+
+
+def expiry_postings(account_id: UUID, gone: Sequence[Piece]) -> tuple[Posting, ...]:
     """What was paid for and not used is income; a grant that expires was no expense."""
-    return address.BREAKAGE if pool is Pool.PAID else address.PROMOTION
+    return tuple(
+        Posting(
+            piece.amount,
+            address.account(account_id, piece.lot.pool),
+            address.BREAKAGE if piece.lot.pool is Pool.PAID else address.PROMOTION,
+            piece.lot.id,
+        )
+        for piece in gone
+    )

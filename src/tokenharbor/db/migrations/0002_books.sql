@@ -89,7 +89,7 @@ CREATE TABLE entry (
     seq            bigint NOT NULL,             -- in the account's order, without gaps
     pos            bigint NOT NULL,             -- `spent` before it: usage takes [pos, pos + amount)
     amount         bigint NOT NULL CHECK (amount >= 0),
-    fee            bigint NOT NULL CHECK (fee >= 0),   -- the part of the amount that is the service fee
+    fee            bigint NOT NULL,             -- the part of the amount that is the service fee
     vendor_cost    bigint NOT NULL CHECK (vendor_cost >= 0),
     over           bigint NOT NULL CHECK (over >= 0),  -- cost that neither hold nor balance covered
     step           bigint NOT NULL,
@@ -100,7 +100,8 @@ CREATE TABLE entry (
     price_version  bytea NOT NULL,
     detail_digest  bytea NOT NULL,              -- sha256(salt ‖ detail)
     reference      text NOT NULL,
-    PRIMARY KEY (id)
+    PRIMARY KEY (id),
+    CHECK (fee BETWEEN 0 AND amount)
 ) PARTITION BY RANGE (id);
 CREATE INDEX entry_line ON entry (account_id, seq);
 

@@ -199,6 +199,9 @@ BEGIN
             a_held[a] := a_held[a] + amount;
             more[k] := more[k] + amount;
         ELSE
+            IF EXISTS (SELECT FROM hold WHERE request_id = p_ids[i]) THEN
+                RAISE EXCEPTION 'a hold that stands already' USING ERRCODE = 'unique_violation';
+            END IF;
             IF answers IS NULL THEN
                 answers := array_fill(0::bigint, ARRAY[4 * cardinality(p_ids)]);
             END IF;

@@ -1,0 +1,63 @@
+"""The hash chain of an account: a step per batch, over the digests of the batch's entries in order."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.posting import Posting
+
+GENESIS = bytes(32)
+"""The head of an account without entries."""
+
+_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION_7 = 0x7 << 76
+_VARIANT = 0b10 << 62
+
+
+def next_head(head: bytes, digests: Iterable[bytes]) -> bytes:
+    """The head after a step."""
+    return sha256(head + sha256(b"".join(digests)).digest()).digest()
+
+
+def detail_digest(salt: bytes, detail: bytes) -> bytes:
+    return sha256(salt + detail).digest()
+
+
+def entry_digest(entry: Entry) -> bytes:
+    """The leaf of an entry: its position and amount are part of it. As `entry_digest` in the database."""
+    numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, _microseconds(entry.at))
+    return sha256(
+        b"\0".join([text.encode() for text in (entry.type, entry.provider, entry.reference, "")])
+        + entry.id.bytes
+        + entry.account_id.bytes
+        + b"".join([number.to_bytes(8, "big", signed=True) for number in numbers])
+        + entry.detail_digest
+        + entry.price_version
+    ).digest()
+
+
+def postings_digest(postings: Sequence[Posting]) -> bytes:
+    """As `legs_digest` in the database."""
+    return sha256(b"".join([_posting_bytes(posting) for posting in postings])).digest()
+
+
+def own_id(at: datetime, account_id: UUID, seq: int) -> UUID:
+    """The id of an entry that the books make of themselves, in the form of UUIDv7. As `own_id` in the database."""
+    drawn = sha256(account_id.bytes + seq.to_bytes(8, "big")).digest()[:10]
+    low = int.from_bytes(drawn, "big") & ~(0xF << 76) & ~(0b11 << 62)
+    milliseconds = (at - _UNIX_EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | low)
+
+
+def _posting_bytes(posting: Posting) -> bytes:
+    lot = b"" if posting.lot_id is None else posting.lot_id.bytes
+    return b"\0".join(
+        (posting.amount.to_bytes(8, "big") + lot, posting.source.encode(), posting.destination.encode(), b"")
+    )
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _POSTGRES_EPOCH) // timedelta(microseconds=1)

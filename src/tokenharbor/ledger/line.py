@@ -1,0 +1,123 @@
+"""The line: an account's lots end to end, and one position on it, `spent`. Pure arithmetic.
+
+`cut` is always `spent + held`: what lies before it never changes again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import msgspec
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.types import Pool
+
+_RANK = {Pool.TRIAL: 0, Pool.PROMO: 1, Pool.MATCH: 2, Pool.PAID: 3}
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """A credit as granted."""
+
+    id: UUID
+    pool: Pool
+    origin: str
+    amount: Usd
+    granted_at: datetime
+    expires_at: datetime | None = None
+    refundable_until: datetime | None = None
+    withdrawable_from: datetime | None = None
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A piece of the line, `[start, end)`, that draws on one lot."""
+
+    start: int
+    end: int
+    lot_id: UUID
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """An amount of a lot."""
+
+    lot: Lot
+    amount: Usd
+
+
+Line = tuple[Segment, ...]
+
+
+def spending_order(lot: Lot) -> tuple[datetime, int, datetime, int]:
+    """Soonest to expire; then trial, promo, match, paid; oldest first."""
+    return lot.expires_at or _NEVER, _RANK[lot.pool], lot.granted_at, lot.id.int
+
+
+def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[Piece]:
+    """What lies beyond the cut, by lot, in the order in which it is to be spent."""
+    amounts: dict[UUID, int] = {}
+    for segment in line:
+        if segment.end > cut:
+            amounts[segment.lot_id] = amounts.get(segment.lot_id, 0) + segment.end - max(segment.start, cut)
+    pieces = [Piece(lots[lot_id], Usd(amount)) for lot_id, amount in amounts.items()]
+    return sorted(pieces, key=lambda piece: spending_order(piece.lot))
+
+
+def lay(line: Line, cut: int, pieces: Sequence[Piece]) -> Line:
+    """The line with everything beyond the cut replaced. Neighbours of one lot become one segment."""
+    laid = [Segment(s.start, min(s.end, cut), s.lot_id) for s in line if s.start < cut]
+    here = cut
+    for piece in pieces:
+        if not piece.amount:
+            continue
+        start = here
+        here += piece.amount
+        if laid and laid[-1].lot_id == piece.lot.id:
+            start = laid.pop().start
+        laid.append(Segment(start, here, piece.lot.id))
+    return tuple(laid)
+
+
+def insert(line: Line, lots: Mapping[UUID, Lot], cut: int, new: Piece) -> Line:
+    pieces = [*tail(line, lots, cut), new]
+    return lay(line, cut, sorted(pieces, key=lambda piece: spending_order(piece.lot)))
+
+
+def take(line: Line, lots: Mapping[UUID, Lot], cut: int, taken: Piece) -> Line:
+    """The line without an amount of a lot, which lies beyond the cut."""
+    return lay(
+        line,
+        cut,
+        [
+            Piece(piece.lot, piece.amount - taken.amount) if piece.lot.id == taken.lot.id else piece
+            for piece in tail(line, lots, cut)
+        ],
+    )
+
+
+def split_expired(line: Line, lots: Mapping[UUID, Lot], cut: int, at: datetime) -> tuple[Line, Sequence[Piece]]:
+    """The line without what has expired beyond the cut, and what that was."""
+    pieces = tail(line, lots, cut)
+    gone = [piece for piece in pieces if piece.lot.expires_at is not None and piece.lot.expires_at <= at]
+    return lay(line, cut, [piece for piece in pieces if piece not in gone]), gone
+
+
+def drawn(line: Line, start: int, end: int) -> Sequence[tuple[UUID, Usd]]:
+    """What a charge of `[start, end)` drew from which lot."""
+    return [(s.lot_id, Usd(min(s.end, end) - max(s.start, start))) for s in line if s.start < end and s.end > start]
+
+
+def next_expiry(line: Line, lots: Mapping[UUID, Lot], spent: int) -> datetime:
+    """When the first of what is not spent expires."""
+    times = [lots[s.lot_id].expires_at for s in line if s.end > spent]
+    return min([at for at in times if at is not None], default=_NEVER)
+
+
+def line_end(line: Line) -> int:
+    return line[-1].end if line else 0
+
+
+def is_whole(line: Line) -> bool:
+    """Whether it begins at 0 and has neither gap nor overlap nor an empty segment."""
+    ends = all(before.end == after.start for before, after in pairwise(line))
+    return ends and all(s.start < s.end for s in line) and (not line or line[0].start == 0)

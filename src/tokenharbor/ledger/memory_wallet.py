@@ -1,0 +1,115 @@
+"""An account and a key as the books in memory keep them: the rows `wallet` and `key_meter`, and what hangs on them."""
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import MAX_NANO, Usd
+from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
+from tokenharbor.ledger.columns import day_end, month_end
+from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.line import Line, Lot, line_end, next_expiry
+from tokenharbor.ledger.types import KeyLimits, Why
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Wallet:
+    """An account. Lines, lots and leaves are replaced, never changed: a copy of the fields is a copy of it."""
+
+    account_id: UUID
+    spent: int = 0
+    held: int = 0
+    debt: int = 0
+    next_expiry: datetime = NEVER
+    line: Line = ()
+    lots: Mapping[UUID, Lot] = field(default_factory=dict)
+    seq: int = 0
+    step: int = 0
+    chain: bytes = GENESIS
+    leaves: tuple[bytes, ...] = ()  # of the step that is being written
+
+    @property
+    def cut(self) -> int:
+        """Where the free part of the line begins."""
+        return self.spent + self.held
+
+    @property
+    def free(self) -> Usd:
+        return Usd(line_end(self.line) - self.cut)
+
+    def relay(self, line: Line) -> None:
+        self.line = line
+        self.next_expiry = next_expiry(line, self.lots, self.spent)
+
+    def write(self, entry: Entry) -> Entry:
+        """The entry with its place in the account's order and chain."""
+        placed = msgspec.structs.replace(
+            entry, seq=self.seq + 1, pos=self.spent, step=self.step + 1, ordinal=len(self.leaves)
+        )
+        self.seq += 1
+        self.leaves = (*self.leaves, entry_digest(placed))
+        return placed
+
+    def close_step(self) -> None:
+        if self.leaves:
+            self.chain = next_head(self.chain, self.leaves)
+            self.step += 1
+            self.leaves = ()
+
+
+@dataclass(slots=True)
+class Meter:
+    """A key: what it may spend, and what it has."""
+
+    account_id: UUID
+    limits: KeyLimits
+    spent: int = 0
+    held: int = 0
+    day_spent: int = 0
+    month_spent: int = 0
+    day_end: datetime = _LONG_AGO
+    month_end: datetime = _LONG_AGO
+
+    def lefts(self, at: datetime) -> Mapping[Why, int]:
+        """What quota and budgets still allow, in the order in which they are asked."""
+        day = 0 if at >= self.day_end else self.day_spent
+        month = 0 if at >= self.month_end else self.month_spent
+        limits = self.limits
+        return {
+            Why.QUOTA: _or_all(limits.quota) - self.spent - self.held,
+            Why.DAILY: _or_all(limits.daily) - day - self.held,
+            Why.MONTHLY: _or_all(limits.monthly) - month - self.held,
+        }
+
+    def charge(self, amount: int, at: datetime) -> None:
+        self.spent += amount
+        self.day_spent = amount + (0 if at >= self.day_end else self.day_spent)
+        self.month_spent = amount + (0 if at >= self.month_end else self.month_spent)
+        self.day_end = max(self.day_end, day_end(at))
+        self.month_end = max(self.month_end, month_end(at))
+
+
+Row = TypeVar("Row", Wallet, Meter)
+
+
+def keep(row: Row) -> Callable[[], None]:
+    """What puts a row back as it is now."""
+    before = copy(row)
+
+    def put_back() -> None:
+        for name in row.__slots__:
+            setattr(row, name, getattr(before, name))
+
+    return put_back
+
+
+def _or_all(limit: Usd | None) -> int:
+    return MAX_NANO if limit is None else limit

@@ -1,0 +1,337 @@
+"""The same random operations on both kinds of books: answers, balances, entries and chains are equal."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.entropy import SeededEntropy
+from tokenharbor.kernel.errors import BooksError
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger.book import Book, all_answers
+from tokenharbor.ledger.line import drawn, is_whole, line_end
+from tokenharbor.ledger.memory_book import MemoryBook
+from tokenharbor.ledger.store import PostgresBook, open_book
+from tokenharbor.ledger.types import (
+    Balance,
+    Clawback,
+    Credit,
+    Hold,
+    KeyLimits,
+    Placed,
+    Pool,
+    Record,
+    Release,
+    Settled,
+    Settlement,
+)
+
+START = datetime(2026, 11, 27, 23, 58, tzinfo=UTC)  # days and a month turn over within minutes and days
+ACCOUNTS = 3
+KEYS_EACH = 2
+AMOUNTS = st.integers(0, 900)
+POOLS = st.sampled_from([Pool.PAID, Pool.TRIAL, Pool.MATCH, Pool.PROMO])
+LIFETIMES = st.sampled_from([None, timedelta(minutes=1), timedelta(hours=5), timedelta(days=2)])
+STEPS = st.sampled_from([timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=7), timedelta(days=3)])
+
+
+@dataclass
+class Stage:
+    """What all examples share: the loop, both kinds of book, and ids that never repeat."""
+
+    runner: asyncio.Runner
+    postgres: PostgresBook
+    conn: asyncpg.Connection
+    entropy: SeededEntropy
+
+
+@pytest.fixture
+def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+
+        async def open_stage() -> Stage:
+            admin = await asyncpg.connect(postgres_url % "postgres")
+            await admin.execute(f"create database machine template {migrated_template}")
+            await admin.close()
+            conn = await asyncpg.connect(postgres_url % "machine")
+            stack.push_async_callback(conn.close)
+            for weeks in range(30):
+                await ensure_partitions(conn, START + timedelta(weeks=weeks))
+            world = make_world(ManualClock(START), SeededEntropy(1))
+            book = await stack.enter_async_context(open_book(postgres_url % "machine", world.ids.new()))
+            return Stage(runner, book, conn, SeededEntropy(2))
+
+        yield runner.run(open_stage())
+        runner.run(stack.aclose())
+
+
+class Machine(RuleBasedStateMachine):
+    """Both books, side by side. Open holds, settled and released requests are remembered to be used again."""
+
+    stage: Stage
+    holds = Bundle("holds")
+    settled = Bundle("settled")
+    released = Bundle("released")
+    lots = Bundle("lots")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = MemoryBook()
+        self.clock = ManualClock(START)
+        self.world: World = make_world(self.clock, self.stage.entropy)
+        self.accounts = [self.world.ids.new() for _ in range(ACCOUNTS)]
+        self.keys = {account: [self.world.ids.new() for _ in range(KEYS_EACH)] for account in self.accounts}
+
+    def both(self, call: Callable[[Book], Awaitable[Any]]) -> Any:
+        async def answer(book: Book) -> Any:
+            try:
+                result = await call(book)
+            except BooksError as error:
+                return type(error)
+            return [_plain(item) for item in await all_answers(result)] if isinstance(result, list) else result
+
+        expected = self.stage.runner.run(answer(self.memory))
+        assert self.stage.runner.run(answer(self.stage.postgres)) == expected
+        return expected
+
+    @initialize()
+    def open(self) -> None:
+        for account in self.accounts:
+            self.both(partial(_open, account, self.keys[account]))
+
+    @rule(
+        who=st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, KEYS_EACH - 1)),
+        limits=st.tuples(*[st.none() | st.integers(0, 3000)] * 3),
+    )
+    def limit(self, who: tuple[int, int], limits: tuple[int | None, int | None, int | None]) -> None:
+        account = self.accounts[who[0]]
+        amounts = [None if limit is None else Usd(limit) for limit in limits]
+        self.both(lambda book: book.open_key(self.keys[account][who[1]], account, KeyLimits(*amounts)))
+
+    @rule(
+        target=lots,
+        account=st.integers(0, ACCOUNTS - 1),
+        amount=st.integers(1, 3000),
+        pool=POOLS,
+        lifetime=LIFETIMES,
+        reference=st.none() | st.sampled_from("ab"),
+    )
+    def credit(
+        self, account: int, amount: int, pool: Pool, lifetime: timedelta | None, reference: str | None
+    ) -> tuple[UUID, UUID]:
+        at = self.clock.now()
+        credit = Credit(
+            self.world.ids.new(),
+            self.world.ids.new(),
+            self.accounts[account],
+            pool,
+            "operator",
+            Usd(amount),
+            at,
+            "because",
+            expires_at=None if lifetime is None else at + lifetime,
+            reference=None if reference is None else f"{self.accounts[account]}/{reference}",
+        )
+        self.both(lambda book: book.credit(credit))
+        self.both(lambda book: book.credit(credit))
+        return credit.account_id, credit.lot_id
+
+    @rule(lot=lots, amount=st.integers(0, 2000))
+    def claw(self, lot: tuple[UUID, UUID], amount: int) -> None:
+        claw = Clawback(self.world.ids.new(), *lot, Usd(amount), self.clock.now(), "clearing/manual/usd")
+        self.both(lambda book: book.claw(claw))
+
+    @rule(
+        target=holds,
+        asked=st.lists(
+            st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, KEYS_EACH - 1), st.integers(-1, 1200)), max_size=6
+        ),
+        again=st.lists(holds, max_size=2),
+    )
+    def place(self, asked: list[tuple[int, int, int]], again: list[Hold]) -> Any:
+        batch = [hold for hold in _distinct(again) if hold.request_id in self.memory.holds]
+        batch += [
+            Hold(
+                self.world.ids.new(),
+                self.accounts[account],
+                self.keys[self.accounts[account]][key],
+                Usd(amount),
+                self.clock.now(),
+            )
+            for account, key, amount in asked
+        ]
+        answers = self.both(lambda book: book.place(batch))
+        return multiple(*[hold for hold, answer in zip(batch, answers, strict=True) if isinstance(answer, Placed)])
+
+    @rule(
+        target=settled,
+        ends=st.lists(st.tuples(consumes(holds), AMOUNTS, AMOUNTS, AMOUNTS), max_size=5),
+        again=st.lists(settled, max_size=2),
+    )
+    def settle(self, ends: list[tuple[Hold, int, int, int]], again: list[Settlement]) -> Any:
+        done = self.memory.requests
+        batch = [s for s in _distinct(again, lambda s: s.record.request_id) if s.record.request_id in done]
+        batch += [
+            self._settlement(hold, cost, fee, vendor)
+            for hold, cost, fee, vendor in _distinct(ends, lambda end: end[0].request_id)
+            if hold.request_id not in done
+        ]
+        answers = self.both(lambda book: book.settle(batch))
+        return multiple(*[s for s, answer in zip(batch, answers, strict=True) if isinstance(answer, Settled)])
+
+    @rule(target=released, ends=st.lists(st.tuples(consumes(holds), st.integers(-1, 50)), max_size=4))
+    def release(self, ends: list[tuple[Hold, int]]) -> Any:
+        batch = [
+            Release(self._record(hold), Usd(max(loss, 0)), self.clock.now())
+            for hold, loss in _distinct(ends, lambda end: end[0].request_id)
+            if hold.request_id not in self.memory.requests
+        ]
+        self.both(lambda book: book.release(batch))
+        return multiple(*batch)
+
+    @rule(release=released)
+    def release_again_or_settle_what_was_released(self, release: Release) -> None:
+        self.both(lambda book: book.release([release]))
+        settlement = Settlement(release.record, Usd(5), Usd(1), Usd(2), b"v", self.clock.now())
+        self.both(lambda book: book.settle([settlement]))
+
+    @rule(settlement=settled)
+    def hold_and_release_what_was_settled(self, settlement: Settlement) -> None:
+        record, at = settlement.record, self.clock.now()
+        self.both(lambda book: book.place([Hold(record.request_id, record.account_id, record.key_id, Usd(3), at)]))
+        self.both(lambda book: book.release([Release(record, Usd(7), at)]))
+
+    @rule(hold=holds, stranger=st.integers(0, ACCOUNTS - 1))
+    def settle_for_somebody(self, hold: Hold, stranger: int) -> None:
+        account = self.accounts[stranger]
+        other = Hold(hold.request_id, account, self.keys[account][0], hold.amount, hold.at)
+        if hold.request_id not in self.memory.requests:
+            self.both(lambda book: book.settle([self._settlement(other, 10, 0, 5)]))
+
+    @rule(dropped=st.lists(holds, max_size=3))
+    def drop(self, dropped: list[Hold]) -> None:
+        self.both(lambda book: book.drop([hold.request_id for hold in dropped], self.clock.now()))
+
+    @rule(step=STEPS)
+    def wait(self, step: timedelta) -> None:
+        if self.clock.now() + step < START + timedelta(weeks=29):
+            self.clock.advance(step)
+
+    @rule(account=st.integers(0, ACCOUNTS - 1))
+    def expire(self, account: int) -> None:
+        self.both(lambda book: book.expire(self.accounts[account], self.clock.now()))
+
+    @invariant()
+    def balances_are_equal(self) -> None:
+        for account in self.accounts if self.memory.wallets else ():
+            self.both(partial(_balance, account, self.clock.now()))
+
+    @invariant()
+    def the_line_holds_together(self) -> None:
+        for wallet in self.memory.wallets.values():
+            assert is_whole(wallet.line)
+            assert 0 <= wallet.spent <= wallet.cut <= line_end(wallet.line)
+            assert wallet.held == sum(h.amount for h in self.memory.holds.values() if h.account_id == wallet.account_id)
+        for key_id, meter in self.memory.meters.items():
+            assert meter.held == sum(hold.amount for hold in self.memory.holds.values() if hold.key_id == key_id)
+
+    @invariant()
+    def every_cent_of_a_lot_is_somewhere(self) -> None:
+        for wallet in self.memory.wallets.values():
+            laid = dict.fromkeys(wallet.lots, 0)
+            for lot_id, amount in drawn(wallet.line, 0, line_end(wallet.line)):
+                laid[lot_id] += amount
+            for posting in [p for postings in self.memory.postings.values() for p in postings]:
+                if (
+                    posting.lot_id in laid
+                    and posting.source.startswith("account/")
+                    and not posting.source.endswith("/debt")
+                ):
+                    laid[posting.lot_id] += posting.amount
+            assert laid == {lot_id: lot.amount for lot_id, lot in wallet.lots.items()}
+
+    def teardown(self) -> None:
+        if self.memory.wallets:
+            assert self.stage.runner.run(self._written()) == [
+                {name: getattr(entry, name) for name in entry.__struct_fields__}
+                for entry in sorted(self.memory.entries.values(), key=lambda entry: (entry.account_id.int, entry.seq))
+            ]
+            heads = self.stage.runner.run(self._heads())
+            assert heads == {wallet.account_id: wallet.chain for wallet in self.memory.wallets.values()}
+
+    async def _written(self) -> Sequence[dict[str, Any]]:
+        rows = await self.stage.conn.fetch(
+            "select * from entry where account_id = any($1) order by account_id, seq", self.accounts
+        )
+        return [dict(row) for row in rows]
+
+    async def _heads(self) -> dict[UUID, bytes]:
+        rows = await self.stage.conn.fetch("select * from wallet where account_id = any($1)", self.accounts)
+        return {row["account_id"]: row["chain"] for row in rows}
+
+    def _settlement(self, hold: Hold, cost: int, fee: int, vendor: int) -> Settlement:
+        return Settlement(self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), b"version", self.clock.now())
+
+    def _record(self, hold: Hold) -> Record:
+        return Record(
+            hold.request_id,
+            hold.account_id,
+            hold.key_id,
+            "deepseek-v3.2",
+            "alibaba",
+            "complete",
+            b'{"asked": "deepseek-v3.2"}',
+            hold.request_id.bytes,
+            "token-harbor",
+        )
+
+
+async def _open(account: UUID, keys: Sequence[UUID], book: Book) -> None:
+    await book.open_account(account)
+    for key in keys:
+        await book.open_key(key, account, KeyLimits())
+
+
+async def _balance(account: UUID, at: datetime, book: Book) -> Balance:
+    return await book.balance(account, at)
+
+
+def _plain(answer: Any) -> Any:
+    return type(answer) if isinstance(answer, Exception) else answer
+
+
+def _distinct(items: Sequence[Any], request_id: Callable[[Any], UUID] = lambda item: item.request_id) -> list[Any]:
+    return list({request_id(item): item for item in items}.values())
+
+
+def test_memory_and_postgres_keep_the_same_books(stage: Stage) -> None:
+    machine = type("StagedMachine", (Machine,), {"stage": stage})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
