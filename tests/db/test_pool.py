@@ -156,12 +156,12 @@ async def test_a_link_is_greeted_anew_each_time_it_comes_back(proxy: Proxy) -> N
 
 async def test_a_link_that_the_server_ends_comes_back(proxy: Proxy, empty_database_url: str) -> None:
     async with Link(Options(proxy.url)) as link:
-        pid = await link.connection.fetchval("select pg_backend_pid()")
+        first = link.connection
+        pid = await first.fetchval("select pg_backend_pid()")
         admin = await connect(Options(empty_database_url))
         await admin.execute("select pg_terminate_backend($1)", pid)
         await admin.close()
-        await until(lambda: not link.is_up)
-        await until(lambda: link.is_up)
+        await until(lambda: link.is_up and link.connection is not first)
         assert await link.connection.fetchval("select pg_backend_pid()") != pid
 
 
