@@ -170,6 +170,7 @@ async def test_error_in_the_body_of_a_200(simulate: Start, path: str) -> None:
     answer = await ask(simulator.port, path)
     assert answer.status == 200
     assert answer.json()["error"]["message"]
+    assert not simulator.requests[0].completed
 
 
 @BOTH
@@ -258,6 +259,7 @@ async def test_garbage_with_a_200(simulate: Start, path: str, stream: bool, how:
     answer = await ask(simulator.port, path, stream=stream)
     assert (answer.status, answer.ended) == (200, "complete")
     assert b'"content"' not in answer.body or how == "bad_utf8"
+    assert not simulator.requests[0].completed
     if how == "html":
         assert answer.headers["content-type"] == "text/html"
     if how == "bad_utf8":

@@ -26,7 +26,7 @@ async def perform(exchange: Exchange, steps: list[Step], record: Record) -> None
                 record.status = step.status
                 answer.note(step.piece)
                 exchange.respond(step.status, step.headers, step.piece.data)
-                record.completed = step.status < 400
+                record.completed = step.piece.role == "whole"
             case Head():
                 answer.head(step)
             case Cut():
@@ -88,8 +88,9 @@ class _Answer:
 
     def cut(self, cut: Cut) -> None:
         if cut.how == "reset":
-            connection: socket.socket = self._transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection: socket.socket | None = self._transport.get_extra_info("socket")
+            if connection is not None:  # a simulated transport has none
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
         self._exchange.abort()
 

@@ -85,7 +85,7 @@ def headers(wire: Wire, request_id: str, content_type: bytes = _JSON) -> bytes:
 def plan_refusal(wire: Wire, request_id: str, status: int, words: Words) -> list[Step]:
     """A refusal of the vendor's own."""
     body = wire.error(status, words, request_id)
-    return [Whole(status, headers(wire, request_id), Piece(body, "whole"))]
+    return [Whole(status, headers(wire, request_id), Piece(body))]
 
 
 def plan_steps(order: Order, fault: faults.AnyFault | None) -> list[Step]:
@@ -115,13 +115,13 @@ def _status(order: Order, fault: faults.Status) -> Step:
     extra = "".join(f"{name.lower()}: {value}\r\n" for name, value in fault.headers.items())
     if fault.retry_after is not None:
         extra += f"retry-after: {fault.retry_after}\r\n"
-    return Whole(fault.status, order.headers(_JSON) + extra.encode("latin-1"), Piece(body, "whole"))
+    return Whole(fault.status, order.headers(_JSON) + extra.encode("latin-1"), Piece(body))
 
 
 def _garbage(order: Order, fault: faults.Garbage) -> list[Step]:
     content_type, body = _GARBAGE[fault.how]
     if not order.stream or fault.how == "html":
-        return [Whole(200, order.headers(content_type), Piece(body, "whole"))]
+        return [Whole(200, order.headers(content_type), Piece(body))]
     event = body if fault.how in {"text", "empty"} else b"data: " + body + b"\n\n"
     return [Head(200, order.headers(_STREAM)), Send(Piece(event)), Done()]
 
@@ -170,7 +170,7 @@ def _body(order: Order, fault: faults.AnyFault | None) -> list[Step]:
             return [head, front, Cut(fault.how)]
         case faults.ErrorEvent():
             body = order.wire.error(fault.status, Words(fault.message, fault.code, fault.type), order.reply.id)
-            return [Whole(200, order.headers(_JSON), Piece(body, "whole"))]
+            return [Whole(200, order.headers(_JSON), Piece(body))]
         case faults.Truncated():
             return _truncated(order, [whole], fault)
         case faults.Drip():
