@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 
+import click
 import uvloop
 
 from tokenharbor.app.build import Harbor, open_harbor
@@ -26,8 +27,8 @@ async def _serve(settings: Settings) -> None:
     async with open_harbor(settings) as harbor:
         url = await _listen(harbor)
         for line in await first_run(harbor, url):
-            print(line)
-        print(f"listening on {url}", flush=True)
+            click.echo(line)
+        click.echo(f"listening on {url}")
         gc.freeze()  # what lives as long as the process is not looked at again by the collector
         gc.set_threshold(50_000, 20, 100)
         reloading = asyncio.create_task(_reload(harbor, hup))
