@@ -69,6 +69,14 @@ def test_no_usage_within_its_bounds_costs_more_than_the_quote(
         assert each.rates.rate(usage, AT).total <= quoted.amount
 
 
+def test_an_hours_cache_write_is_bounded_at_its_own_price() -> None:
+    offers = [offer(input=1_000_000, output=2_000_000, cache_write_5m=1_250_000, cache_write_1h=2_000_000)]
+    asked = request(max_output=1, cache_writes=True, cache_writes_1h=True)
+    quoted = quote(asked, MODEL, offers, AT)
+    written = offers[0].rates.rate(Usage(cache_write_1h=quoted.bound.input, output=1), AT)
+    assert written.total <= quoted.amount
+
+
 def test_the_dearest_endpoint_of_the_route_decides() -> None:
     asked = request(max_output=1_000)
     assert quote(asked, MODEL, [CHEAP, DEAR], AT).amount == quote(asked, MODEL, [DEAR], AT).amount

@@ -44,6 +44,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime)
         input=input_bound(request, model),
         output=each * request.choices,
         cache_writes=request.cache_writes,
+        cache_writes_1h=request.cache_writes_1h,
         images=request.size.images > 0,
         audio=request.size.audios > 0,
         web_searches=request.web_search_uses,
