@@ -30,7 +30,7 @@ _CONTEXT_CODES = frozenset({"context_length_exceeded", "model_context_window_exc
 _CONTEXT_WORDS = re.compile(
     r"maximum context length|context[ _-](?:length|window|size)|prompt is too long|input (?:is|length|tokens?).{0,40}"
     r"(?:too long|exceed)|too many (?:input )?tokens|exceeds? the (?:maximum|max) (?:number of )?(?:input )?tokens"
-    r"|range of input length|input length and .?max_tokens.? exceed",
+    r"|model token limit|range of input length|input length and .?max_tokens.? exceed",
     re.IGNORECASE,
 )
 
@@ -86,9 +86,10 @@ def _read_date(text: bytes | None) -> datetime | None:
 
 
 _SCRUBBED = tuple(
-    (re.compile(pattern, re.IGNORECASE), instead)
+    (re.compile(pattern, re.IGNORECASE | re.ASCII), instead)
     for pattern, instead in (
         (r"[\x00-\x08\x0b-\x1f\x7f]", " "),
+        (r"[!-~]{200,}", "[…]"),  # no words; and what follows may take the square of a run's length
         (r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+", "[url]"),
         (r"\b(bearer)\s+[\w.~+/=*-]{6,}", r"\1 [secret]"),
         (

@@ -1,0 +1,281 @@
+"""Whole answers: usage by each vendor's convention, what does not add up, errors under a 200, and the cost."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+
+OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+BILLION = 10**9
+
+
+def answer_of(dialect: str, usage: object = None, **message: Any) -> dict[str, Any]:
+    if dialect == OPENAI:
+        words = {"role": "assistant", "content": "Aye — 港口", **message}
+        choices = [{"index": 0, "message": words, "finish_reason": "stop"}]
+        return {"id": "chatcmpl-1", "object": "chat.completion", "model": "m", "choices": choices, "usage": usage}
+    content = message.get("content", [{"type": "text", "text": "Aye — 港口"}])
+    ends = {"stop_reason": "end_turn", "stop_sequence": None}
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": content,
+        **ends,
+        "usage": usage,
+    }
+
+
+def read(dialect: str, usage: object = None, **message: Any) -> Answer | Failure:
+    return WIRES[dialect].read_answer(json.dumps(answer_of(dialect, usage, **message)).encode())
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}, Usage(input=7, output=3)),
+        ({"prompt_tokens": 7, "completion_tokens": 3}, Usage(input=7, output=3)),
+        ({"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 0}, Usage(input=7)),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 90}},
+            Usage(input=10, cache_read=90, output=3),
+        ),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 3,
+                "prompt_cache_hit_tokens": 64,
+                "prompt_cache_miss_tokens": 36,
+            },
+            Usage(input=36, cache_read=64, output=3),
+        ),
+        ({"prompt_tokens": 100, "completion_tokens": 3, "cached_tokens": 5}, Usage(input=95, cache_read=5, output=3)),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 30},
+            },
+            Usage(input=50, cache_read=20, cache_write_5m=30, output=3),
+        ),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_input_tokens": 99},
+            },
+            Usage(input=1, cache_write_5m=99, output=3),
+        ),
+        (
+            {"prompt_tokens": 1, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 40}},
+            Usage(input=1, output=10, reasoning=40),
+        ),
+        (
+            {
+                "prompt_tokens": 1,
+                "completion_tokens": 10,
+                "total_tokens": 51,
+                "completion_tokens_details": {"reasoning_tokens": 40},
+            },
+            Usage(input=1, output=10, reasoning=40),
+        ),
+        (
+            {
+                "prompt_tokens": 50,
+                "completion_tokens": 30,
+                "prompt_tokens_details": {"audio_tokens": 40, "cached_tokens": 20},
+                "completion_tokens_details": {"audio_tokens": 25},
+            },
+            Usage(cache_read=20, audio_in=30, output=5, audio_out=25),
+        ),
+        ({"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": None}, Usage(input=7, output=3)),
+        ({"prompt_tokens": 7, "completion_tokens": 3, "cost": 0.1, "x": {}}, Usage(input=7, output=3)),
+    ],
+)
+def test_openais_vendors_count_inclusively(usage: object, expected: Usage) -> None:
+    assert read(OPENAI, usage) == Answer(expected)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 7, "output_tokens": 3}, Usage(input=7, output=3)),
+        (
+            {"input_tokens": 7, "output_tokens": 3, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 50},
+            Usage(input=7, cache_read=90, cache_write_5m=50, output=3),
+        ),
+        (
+            {
+                "input_tokens": 7,
+                "output_tokens": 3,
+                "cache_creation_input_tokens": 50,
+                "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30},
+            },
+            Usage(input=7, cache_write_5m=20, cache_write_1h=30, output=3),
+        ),
+        (
+            {"input_tokens": 7, "output_tokens": 3, "cache_creation": {"ephemeral_1h_input_tokens": 30}},
+            Usage(input=7, cache_write_1h=30, output=3),
+        ),
+        (
+            {"input_tokens": 7, "output_tokens": 30, "output_tokens_details": {"thinking_tokens": 20}},
+            Usage(input=7, output=10, reasoning=20),
+        ),
+        (
+            {"input_tokens": 7, "output_tokens": 3, "server_tool_use": {"web_search_requests": 2}},
+            Usage(input=7, output=3, web_searches=2),
+        ),
+        (
+            {"input_tokens": 7, "output_tokens": 3, "server_tool_use": None, "cache_creation": None},
+            Usage(input=7, output=3),
+        ),
+    ],
+)
+def test_anthropics_vendors_count_exclusively(usage: object, expected: Usage) -> None:
+    assert read(ANTHROPIC, usage) == Answer(expected)
+
+
+GOOD = {OPENAI: {"prompt_tokens": 10, "completion_tokens": 5}, ANTHROPIC: {"input_tokens": 10, "output_tokens": 5}}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "wrong"),
+    [
+        *(
+            (OPENAI, {name: value})
+            for name in GOOD[OPENAI]
+            for value in (-1, 1.5, "7", None, True, [], BILLION + 1, 10**40)
+        ),
+        *((ANTHROPIC, {name: value}) for name in GOOD[ANTHROPIC] for value in (-1, 1.5, "7", True, [], BILLION + 1)),
+        (OPENAI, {"total_tokens": 14}),
+        (OPENAI, {"total_tokens": 16}),
+        (OPENAI, {"prompt_tokens_details": {"cached_tokens": 11}}),
+        (OPENAI, {"prompt_tokens_details": {"cached_tokens": -1}}),
+        (OPENAI, {"prompt_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 5}}),
+        (OPENAI, {"prompt_tokens_details": {"audio_tokens": -2}}),
+        (OPENAI, {"prompt_cache_hit_tokens": 11}),
+        (OPENAI, {"completion_tokens_details": {"reasoning_tokens": 6}}),
+        (OPENAI, {"completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 3}}),
+        (OPENAI, {"prompt_tokens_details": []}),
+        (ANTHROPIC, {"cache_read_input_tokens": -1}),
+        (ANTHROPIC, {"cache_creation_input_tokens": -1}),
+        (ANTHROPIC, {"output_tokens_details": {"thinking_tokens": 6}}),
+        (ANTHROPIC, {"server_tool_use": {"web_search_requests": -1}}),
+        (
+            ANTHROPIC,
+            {
+                "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3},
+            },
+        ),
+        (ANTHROPIC, {"input_tokens": None}),
+        (ANTHROPIC, {"output_tokens": None}),
+    ],
+)
+def test_usage_that_does_not_add_up_is_quarantined_and_the_text_counted(dialect: str, wrong: dict[str, Any]) -> None:
+    assert read(dialect, {**GOOD[dialect], **wrong}) == Answer(None, len("Aye — 港口".encode()), quarantined=True)
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("usage", [None, {}])
+def test_no_usage_is_no_quarantine(dialect: str, usage: object) -> None:
+    assert read(dialect, usage) == Answer(None, len("Aye — 港口".encode()), quarantined=False)
+
+
+def test_all_that_was_generated_is_counted() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": '{"a":1}'}}
+    assert read(OPENAI, content=None, reasoning_content="12345", tool_calls=[call, call]) == Answer(None, 5 + 2 * 7)
+    assert read(OPENAI, content=None, refusal="No.") == Answer(None, 3)
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "ab"}]}, {"type": "text", "text": "c"}]
+    assert read(OPENAI, content=parts) == Answer(None, 3)
+    blocks = [
+        {"type": "thinking", "thinking": "12345", "signature": "s"},
+        {"type": "tool_use", "id": "t", "name": "tide", "input": {"a": 1}},
+    ]
+    assert read(ANTHROPIC, content=blocks) == Answer(None, 5 + len('{"a": 1}'))
+
+
+vectors = st.builds(
+    Usage,
+    **{unit: st.integers(0, 10**6) for unit in ("input", "cache_read", "cache_write_5m", "output", "reasoning")},
+)
+
+
+@given(vectors, st.integers(0, 10**6), st.integers(0, 50))
+def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: int) -> None:
+    from tokenharbor.wire.anthropic_messages import usage as anthropic
+    from tokenharbor.wire.openai_chat import usage as openai
+
+    assert read(OPENAI, openai.write_usage(usage)) == Answer(usage)
+    fuller = Usage(
+        input=usage.input,
+        cache_read=usage.cache_read,
+        cache_write_5m=usage.cache_write_5m,
+        cache_write_1h=more,
+        output=usage.output,
+        reasoning=usage.reasoning,
+        web_searches=searches,
+    )
+    assert read(ANTHROPIC, anthropic.write_usage(fuller)) == Answer(fuller)
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"Bad gateway",
+        b'{"id":1',
+        b'{"choices":[],"content":null}',
+        b'{"choices":"x","type":"message","content":"x"}',
+        b'{"choices":[7],"type":"message","content":[7]}',
+        b'{"choices":[{"message":{"content":"\xff"}}],"type":"message","content":[{"text":"\xff"}]}',
+        b'{"a":' + b"[" * 100_000,
+        b'data: {"choices":[]}\n\n',
+    ],
+)
+def test_what_is_no_answer_is_garbage(dialect: str, body: bytes) -> None:
+    read_ = WIRES[dialect].read_answer(body)
+    assert isinstance(read_, Failure)
+    assert read_.kind is FailureKind.GARBAGE
+
+
+def test_an_error_under_a_200_is_a_failure() -> None:
+    error = {"error": {"message": "Overloaded", "type": "overloaded_error", "code": None}}
+    with_choices = answer_of(OPENAI, GOOD[OPENAI]) | error
+    for dialect, body in (
+        (OPENAI, error),
+        (OPENAI, with_choices),
+        (OPENAI, {"object": "error", "message": "Overloaded", "code": "overloaded"}),
+        (ANTHROPIC, {"type": "error", **error}),
+        (ANTHROPIC, error),
+    ):
+        read_ = WIRES[dialect].read_answer(json.dumps(body).encode())
+        assert isinstance(read_, Failure)
+        assert (read_.kind, read_.message) == (FailureKind.OVERLOADED, "Overloaded")
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_cost_is_added_to_the_usage_and_no_other_byte_changes(dialect: str, indent: int | None) -> None:
+    body = json.dumps(answer_of(dialect, GOOD[dialect]), indent=indent, ensure_ascii=False).encode()
+    priced = WIRES[dialect].price_answer(body, "0.000000150")
+    assert json.loads(priced)["usage"] == {**GOOD[dialect], "cost": 1.5e-7}
+    assert priced.replace(b',"cost":0.000000150', b"") == body
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_without_usage_there_is_no_place_for_the_cost(dialect: str) -> None:
+    body = json.dumps(answer_of(dialect)).encode()
+    assert WIRES[dialect].price_answer(body, "0.1") == body
