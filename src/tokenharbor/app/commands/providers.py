@@ -1,5 +1,7 @@
 """`providers`: our own credentials at them."""
 
+import sys
+
 import click
 
 from tokenharbor.app.commands.common import Answer, Group, show_time
@@ -28,7 +30,7 @@ async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer
     catalog = load_catalog(session.settings.catalog, WIRES, str(session.settings.file))
     if name not in catalog.providers:
         raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
-    secret = _read(click.get_text_stream("stdin").read(_LONGEST + 1))
+    secret = _read(sys.stdin.read(_LONGEST + 1))
     now = session.world.clock.now()
     await set_credential(session.conn, credential_seal(session.root, session.world.entropy), name, secret, now)
     return Answer({"provider": name, "changed_at": show_time(now)}, [f"the credential of {name} is stored, encrypted"])

@@ -1,0 +1,287 @@
+"""Commands on a database: what the contract says that they print, take and refuse."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.app.conftest import Cli, Outcome
+
+NOBODY = "acct_" + "0" * 26
+NO_KEY = "key_" + "0" * 26
+NO_REQUEST = "req_" + "0" * 26
+
+
+def refused(outcome: Outcome, code: int = 1) -> str:
+    """The one line of a refusal."""
+    assert outcome.code == code
+    assert outcome.out == ""
+    assert outcome.err.startswith("tokenharbor: ")
+    assert outcome.err.count("\n") == 1
+    assert "Traceback" not in outcome.err
+    return outcome.err
+
+
+def account(cli: Cli, email: str = "ada@example.com") -> str:
+    made: str = cli("accounts", "create", "--email", email, "--json").json["id"]
+    return made
+
+
+def test_an_account_is_made_shown_and_listed(cli: Cli) -> None:
+    made = cli("accounts", "create", "--email", "Ada@example.com", "--json").json
+    assert made == {"id": made["id"], "email": "ada@example.com"}
+    assert re.fullmatch(r"acct_[0-9a-v]{26}", made["id"])
+    plain = cli("accounts", "create", "--email", "bob@example.com")
+    assert re.fullmatch(r"acct_[0-9a-v]{26}\n", plain.out)
+    shown = cli("accounts", "show", made["id"], "--json").json
+    assert (shown["id"], shown["emails"], shown["edition"]) == (made["id"], ["ada@example.com"], "token-harbor")
+    listed = cli("accounts", "list", "--json").json
+    assert [each["id"] for each in listed] == [made["id"], plain.out.strip()]
+    assert "bob@example.com" in cli("accounts", "list").out
+
+
+def test_an_email_that_exists_is_refused(cli: Cli) -> None:
+    account(cli)
+    again = cli("accounts", "create", "--email", "ADA@example.com", "--json")
+    assert "there is a user with the e-mail ada@example.com already" in refused(again)
+
+
+def test_credit_lies_in_its_pool_until_it_expires(cli: Cli) -> None:
+    made = account(cli)
+    for words in (("10.00", "paid"), ("2.5", "trial", "--expires", "7d"), ("0.000000001", "promo")):
+        usd, pool, *more = words
+        assert cli("credit", made, "--usd", usd, "--pool", pool, *more, "--reason", "a test").code == 0
+    assert cli("balance", made, "--json").json == {
+        "balance_usd": "12.500000001",
+        "held_usd": "0.000000000",
+        "pools": {
+            "paid": "10.000000000",
+            "trial": "2.500000000",
+            "match": "0.000000000",
+            "locked": "0.000000000",
+            "promo": "0.000000001",
+        },
+    }
+    assert "12.500000001" in cli("balance", made).out
+
+
+def test_credit_says_what_it_granted(cli: Cli) -> None:
+    made = account(cli)
+    granted = cli("credit", made, "--usd", "1", "--pool", "trial", "--expires", "12h", "--reason", "x", "--json").json
+    assert re.fullmatch(r"ent_[0-9a-v]{26}", granted["id"])
+    assert (granted["account"], granted["usd"], granted["pool"]) == (made, "1.000000000", "trial")
+    until = datetime.fromisoformat(granted["expires_at"])
+    assert timedelta(hours=11) < until - datetime.now(UTC) <= timedelta(hours=12)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--usd", "0", "--pool", "paid"),
+        ("--usd", "-1", "--pool", "paid"),
+        ("--usd", "1e3", "--pool", "paid"),
+        ("--usd", "0.0000000001", "--pool", "paid"),
+        ("--usd", "99999999999", "--pool", "paid"),
+        ("--usd", "1", "--pool", "locked"),
+        ("--usd", "1", "--pool", "paid", "--expires", "soon"),
+        ("--usd", "1", "--pool", "paid", "--expires", "0d"),
+        ("--usd", "1"),
+    ],
+)
+def test_credit_that_makes_no_sense_is_a_mistake_of_usage(bare: Cli, words: tuple[str, ...]) -> None:
+    refused(bare("credit", NOBODY, *words, "--reason", "x"), 2)
+
+
+def test_a_key_is_shown_once_and_listed_without_itself(cli: Cli) -> None:
+    made = account(cli)
+    issued = cli("keys", "create", made, "--json").json
+    assert set(issued) == {"id", "key"}
+    assert re.fullmatch(r"key_[0-9a-v]{26}", issued["id"])
+    assert re.fullmatch(r"thk_live_[0-9A-Za-z]{32}", issued["key"])
+    plain = cli("keys", "create", made)
+    assert re.fullmatch(r"thk_live_[0-9A-Za-z]{32}\n", plain.out)
+    for listed in (cli("keys", "list", made), cli("keys", "list", made, "--json")):
+        assert issued["id"] in listed.out
+        assert issued["key"] not in listed.out
+        assert issued["key"][9:13] + "…" + issued["key"][-4:] in listed.out
+
+
+def test_a_key_keeps_its_rules(cli: Cli) -> None:
+    made = account(cli)
+    words = ("--name", "ci", "--quota-usd", "5", "--daily-usd", "1.5", "--monthly-usd", "3", "--expires", "90d")
+    more = ("--models", "demo-chat,demo-reasoner", "--providers", "demo", "--deny-providers", "openai")
+    assert cli("keys", "create", made, *words, *more, "--ip", "192.0.2.0/24,2001:db8::1").code == 0
+    [listed] = cli("keys", "list", made, "--json").json
+    assert listed["name"] == "ci"
+    assert (listed["quota_usd"], listed["daily_usd"], listed["monthly_usd"]) == (
+        "5.000000000",
+        "1.500000000",
+        "3.000000000",
+    )
+    assert (listed["models"], listed["providers"]) == (["demo-chat", "demo-reasoner"], ["demo"])
+    assert (listed["deny_providers"], listed["ip"]) == (["openai"], ["192.0.2.0/24", "2001:db8::1/128"])
+    until = datetime.fromisoformat(listed["expires_at"])
+    assert timedelta(days=89) < until - datetime.now(UTC) <= timedelta(days=90)
+
+
+def test_rules_that_name_nothing_are_refused(cli: Cli) -> None:
+    made = account(cli)
+    assert "did you mean 'demo-chat'?" in refused(cli("keys", "create", made, "--models", "demo-chatt"))
+    assert "did you mean 'openai'?" in refused(cli("keys", "create", made, "--deny-providers", "opnai"))
+    assert cli("keys", "list", made, "--json").json == []
+
+
+def test_a_model_is_kept_under_the_name_that_the_gateway_compares(cli: Cli) -> None:
+    made = account(cli)
+    assert cli("keys", "create", made, "--models", "demo/demo-chat,demo-chat").code == 0
+    assert cli("keys", "list", made, "--json").json[0]["models"] == ["demo-chat"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--ip", "10.0.0.1/8"),
+        ("--ip", "localhost"),
+        ("--models", "a,,b"),
+        ("--expires", "90"),
+        ("--quota-usd", "0"),
+        ("--rpm", "5"),  # nothing enforces it yet, so it is not offered
+    ],
+)
+def test_rules_that_make_no_sense_are_a_mistake_of_usage(bare: Cli, words: tuple[str, ...]) -> None:
+    refused(bare("keys", "create", NOBODY, *words), 2)
+
+
+def test_a_key_is_revoked_for_good(cli: Cli) -> None:
+    issued = cli("keys", "create", made := account(cli), "--json").json
+    revoked = cli("keys", "revoke", issued["id"], "--json").json
+    assert revoked["id"] == issued["id"]
+    [listed] = cli("keys", "list", made, "--json").json
+    assert listed["revoked_at"] == revoked["revoked_at"]
+    assert "there is no such API key" in refused(cli("keys", "revoke", NO_KEY))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("accounts", "show", NOBODY),
+        ("balance", NOBODY),
+        ("usage", NOBODY),
+        ("credit", NOBODY, "--usd", "1", "--pool", "paid", "--reason", "x"),
+        ("keys", "create", NOBODY),
+        ("keys", "list", NOBODY),
+    ],
+)
+def test_an_unknown_account_is_refused(cli: Cli, words: tuple[str, ...]) -> None:
+    assert f"there is no account {NOBODY}" in refused(cli(*words))
+
+
+def test_an_account_that_did_nothing_used_nothing(cli: Cli) -> None:
+    made = account(cli)
+    assert cli("usage", made, "--json").json == []
+    assert cli("usage", made, "--from", "2026-01-01", "--to", "2026-02-01").out == (
+        "0.000000000 USD from 2026-01-01 00:00 to 2026-02-01 00:00 UTC\n"
+    )
+
+
+def test_an_unknown_request_has_no_receipt(cli: Cli) -> None:
+    assert f"there is no request {NO_REQUEST}" in refused(cli("receipt", NO_REQUEST))
+
+
+def test_a_credential_is_stored_and_never_shown(cli: Cli) -> None:
+    stored = cli("providers", "set", "openai", "--credential-stdin", stdin="sk-very-secret\n")
+    assert stored.code == 0
+    assert "sk-very-secret" not in stored.out + stored.err
+    assert cli("providers", "set", "openai", "--credential-stdin", "--json", stdin="x").json["provider"] == "openai"
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "two words", "two\nlines", "ümlaut", "x" * 20_000])
+def test_what_is_no_credential_is_refused_and_not_repeated(cli: Cli, stdin: str) -> None:
+    line = refused(cli("providers", "set", "openai", "--credential-stdin", stdin=stdin))
+    assert not stdin.strip() or stdin not in line
+
+
+def test_a_credential_needs_a_provider_that_is_known(cli: Cli) -> None:
+    line = refused(cli("providers", "set", "opnai", "--credential-stdin", stdin="sk"))
+    assert "there is no provider 'opnai'; did you mean 'openai'?" in line
+    refused(cli("providers", "set", "openai"), 2)
+
+
+def test_another_root_secret_is_refused(cli: Cli, tmp_path: Path) -> None:
+    account(cli)
+    (tmp_path / "home" / "secret.key").unlink()
+    assert "the root secret is not the one this database was made with" in refused(cli("accounts", "list"))
+
+
+def test_a_root_secret_that_others_may_read_is_refused(cli: Cli, tmp_path: Path) -> None:
+    account(cli)
+    (tmp_path / "home" / "secret.key").chmod(0o644)
+    assert "run: chmod 600" in refused(cli("accounts", "list"))
+
+
+def test_a_root_secret_by_reference_takes_the_place_of_the_file(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENHARBOR_SERVER_SECRET", "env:ROOT")
+    assert "server.secret: env:ROOT is not set" in refused(cli("accounts", "list"))
+    monkeypatch.setenv("ROOT", "short")
+    assert "server.secret: env:ROOT: the root secret is shorter than 32" in refused(cli("accounts", "list"))
+    monkeypatch.setenv("ROOT", "r" * 40)
+    account(cli)
+    assert not (tmp_path / "home" / "secret.key").exists()
+
+
+def test_a_database_that_is_away_is_said_to_be(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENHARBOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
+    refused(bare("accounts", "list"))
+
+
+def test_the_doctor_finds_all_well_and_says_what_is_off(cli: Cli) -> None:
+    account(cli)
+    found = {each["check"]: each for each in cli("doctor", "--json").json}
+    well = {"configuration", "permissions", "disk", "root secret", "database", "migrations", "clock", "provider demo"}
+    assert {name for name, each in found.items() if each["state"] == "ok"} == well
+    assert found["provider openai"]["state"] == "off"
+    assert "tokenharbor providers set openai --credential-stdin" in found["provider openai"]["fix"]
+    assert found["redis"]["state"] == "off"
+
+
+def test_the_doctor_reports_each_fault_and_goes_on(
+    cli: Cli, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    (home / "tokenharbor.toml").write_text('edition = "relai"\n[providers.acme]\nwire = "openai_caht"\n')
+    monkeypatch.setenv("TOKENHARBOR_DATABASE_URL", empty_database_url)
+    outcome = cli("doctor")
+    assert outcome.code == 1
+    bad = [line for line in outcome.out.splitlines() if line.startswith("bad")]
+    assert [line.split(":")[0] for line in bad] == [
+        "bad  configuration",
+        "bad  permissions",
+        "bad  migrations",
+        "bad  providers",
+    ]
+    assert f"chmod go-w {home}" in outcome.out
+    assert "tokenharbor: 4 of " in outcome.err
+
+
+def test_the_doctor_tells_a_provider_that_cannot_be_reached(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(cli)
+    (tmp_path / "home" / "tokenharbor.toml").write_text(
+        '[providers.near]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\ncredential = "env:NEAR_KEY"\n'
+    )
+    monkeypatch.setenv("NEAR_KEY", "k")
+    outcome = cli("doctor")
+    assert "bad  provider near: 127.0.0.1 cannot be reached" in outcome.out
+    assert outcome.code == 1
+
+
+def test_the_doctor_notices_a_clock_that_was_set_back(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    account(cli)
+    past = datetime.now(UTC) - timedelta(days=2)
+    monkeypatch.setattr("tokenharbor.kernel.clock.SystemClock.now", lambda _: past)
+    assert "bad  clock:" in cli("doctor").out

@@ -1,0 +1,206 @@
+"""Settings: the file, the environment over it, and mistakes told in one line that names no value."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tokenharbor.app.settings import Settings, database_url, load_settings, resolve_secret
+from tokenharbor.kernel.errors import Misconfigured
+
+
+def load(home: Path, text: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    if text is not None:
+        (home / "tokenharbor.toml").write_text(text)
+    return load_settings(home, None, environ or {})
+
+
+def test_without_a_file_all_is_as_the_contract_says(tmp_path: Path) -> None:
+    found = load(tmp_path)
+    assert (found.server.host, found.server.port, found.server.workers) == ("127.0.0.1", 8080, 1)
+    assert (found.server.drain_seconds, found.server.trusted_proxies) == (30, ())
+    assert (found.server.max_body, found.server.max_buffered) == (32 << 20, 512 << 20)
+    assert (found.edition, found.catalog) == ("token-harbor", {"providers": {}, "models": {}})
+    assert database_url(found) is None
+
+
+def test_the_file_is_read_and_the_environment_comes_before_it(tmp_path: Path) -> None:
+    text = """
+        edition = "relay"
+        [server]
+        port = 1234
+        host = "::1"
+        drain_seconds = 5
+        trusted_proxies = ["10.0.0.0/8"]
+        [providers.acme]
+        wire = "openai_chat"
+    """
+    environ = {
+        "TOKENHARBOR_SERVER_PORT": "4321",
+        "TOKENHARBOR_SERVER_DRAIN_SECONDS": "1.5",
+        "TOKENHARBOR_SERVER_TRUSTED_PROXIES": "192.0.2.1, 198.51.100.0/24",
+        "TOKENHARBOR_EDITION": "tokenhub",
+        "TOKENHARBOR_DATABASE_URL": "postgresql://u:p@127.0.0.1/x",
+        "UNRELATED": "x",
+    }
+    found = load(tmp_path, text, environ)
+    assert (found.server.host, found.server.port, found.server.drain_seconds) == ("::1", 4321, 1.5)
+    assert found.server.trusted_proxies == ("192.0.2.1", "198.51.100.0/24")
+    assert found.edition == "tokenhub"
+    assert database_url(found) == "postgresql://u:p@127.0.0.1/x"
+    assert found.catalog["providers"] == {"acme": {"wire": "openai_chat"}}
+
+
+def test_home_and_file_come_from_the_command_then_the_environment(tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text("[server]\nport = 7\n")
+    environ = {"TOKENHARBOR_HOME": str(tmp_path / "h"), "TOKENHARBOR_CONFIG": str(other)}
+    found = load_settings(None, None, environ)
+    assert (found.home, found.file, found.server.port) == (tmp_path / "h", other, 7)
+    assert load_settings(tmp_path, None, environ).home == tmp_path
+    usual = Path("/var/lib/tokenharbor") if os.geteuid() == 0 else Path.home() / ".local/share/tokenharbor"
+    assert load_settings(None, None, {}).home == usual
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"nowhere\.toml: there is no such file"):
+        load_settings(tmp_path, tmp_path / "nowhere.toml", {})
+
+
+MISTAKES = [
+    ("[server]\nprot = 1", "unknown field 'prot'; did you mean 'port'?"),
+    ("[sever]\nport = 1", "unknown field 'sever'; did you mean 'server'?"),
+    ("editions = 'x'", "unknown field 'editions'; did you mean 'edition'?"),
+    ("edition = 5", "edition: expected a string"),
+    ("server = 5", "server: "),
+    ("[server]\nport = '8080'", "[server]: port: expected an integer"),
+    ("[server]\nport = 8080.5", "[server]: port: expected an integer"),
+    ("[server]\nport = true", "[server]: port: expected an integer"),
+    ("[server]\nport = 65536", "[server]: port: "),
+    ("[server]\nport = -1", "[server]: port: "),
+    ("[server]\nport = 99999999999999999999999", "[server]: port: "),
+    ("[server]\nmax_body = 0", "[server]: max_body: "),
+    ("[server]\nworkers = 2", "workers: more than one gateway process is not supported yet"),
+    ("[server]\ndrain_seconds = -1", "[server]: drain_seconds: "),
+    ("[server]\ndrain_seconds = nan", "[server]: drain_seconds: "),
+    ("[server]\ntrusted_proxies = '10.0.0.1'", "[server]: trusted_proxies: "),
+    ("[server]\ntrusted_proxies = ['somewhere']", "server.trusted_proxies: 'somewhere'"),
+    ("[server]\ntrusted_proxies = ['10.0.0.1/8']", "server.trusted_proxies: 10.0.0.1/8"),
+    ("[[server]]\nport = 1", "server: "),
+    ("[database]\nurl = 5", "[database]: url: expected a string"),
+    ("port = ", "not TOML"),
+    ("[server\nport = 1", "not TOML"),
+    ("[server]\nport = 1\nport = 2", "not TOML"),
+    ("providers = []", "providers: "),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), MISTAKES)
+def test_a_mistake_is_one_line_that_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path, text)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "tokenharbor.toml" in str(caught.value) or "server.trusted_proxies" in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "tokenharbor.toml").write_bytes(b"edition = '\xff'")
+    with pytest.raises(Misconfigured, match=r"tokenharbor\.toml: not UTF-8"):
+        load(tmp_path)
+    (tmp_path / "tokenharbor.toml").unlink()
+    (tmp_path / "tokenharbor.toml").mkdir()
+    with pytest.raises(Misconfigured, match=r"tokenharbor\.toml: cannot be read: Is a directory"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        (
+            "TOKENHARBOR_SERVER_PROT",
+            "1",
+            "unknown variable 'TOKENHARBOR_SERVER_PROT'; did you mean 'TOKENHARBOR_SERVER_P",
+        ),
+        ("TOKENHARBOR_SERVER_PORT", "http", "TOKENHARBOR_SERVER_PORT: port: expected an integer"),
+        ("TOKENHARBOR_SERVER_PORT", "70000", "TOKENHARBOR_SERVER_PORT: port: "),
+        ("TOKENHARBOR_SERVER_PORT", "٣", "TOKENHARBOR_SERVER_PORT: port: "),
+        ("TOKENHARBOR_SERVER_DRAIN_SECONDS", "soon", "TOKENHARBOR_SERVER_DRAIN_SECONDS: drain_seconds: "),
+        ("TOKENHARBOR_SERVER_WORKERS", "3", "workers: more than one"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path, name: str, value: str, complaint: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path, None, {name: value})
+    assert complaint in str(caught.value)
+
+
+def test_variables_that_the_operator_refers_to_may_be_called_anything(tmp_path: Path) -> None:
+    text = '[providers.acme]\ncredential = "env:TOKENHARBOR_ACME"\n[server]\nsecret = "env:TOKENHARBOR_ROOT"\n'
+    environ = {
+        "TOKENHARBOR_ACME": "k",
+        "TOKENHARBOR_ROOT": "r" * 40,
+        "TOKENHARBOR_SERVER_METRICS_TOKEN": "env:TOKENHARBOR_TOKEN",
+        "TOKENHARBOR_TOKEN": "t",
+    }
+    found = load(tmp_path, text, environ)
+    assert found.secret(found.server.secret) == "r" * 40
+    assert found.secret(found.server.metrics_token) == "t"
+
+
+SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[server]\nsecret = "{SECRET}"',
+        f'[server]\nmetrics_token = "{SECRET}"',
+        f'[database]\nurl = "postgresql://u:{SECRET}@db/x"',
+        f'[database]\nurl = "postgresql://db/x?user=u&password={SECRET}"',
+    ],
+)
+def test_a_secret_in_clear_is_refused_with_a_hint_and_not_repeated(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Misconfigured, match="in clear; write env:NAME or file:PATH") as caught:
+        load(tmp_path, text)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_secret_in_clear_is_refused_from_the_environment_too(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="secret stands there in clear") as caught:
+        load(tmp_path, None, {"TOKENHARBOR_SERVER_SECRET": SECRET})
+    assert SECRET not in str(caught.value)
+
+
+def test_settings_do_not_show_the_environment(tmp_path: Path) -> None:
+    assert SECRET not in repr(load(tmp_path, None, {"SOME_KEY": SECRET}))
+
+
+def test_references_are_resolved(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("  of-the-file\n")
+    environ = {"NAME": " of-the-environment ", "EMPTY": ""}
+    assert resolve_secret("env:NAME", environ) == "of-the-environment"
+    assert resolve_secret("env:EMPTY", environ) is None
+    assert resolve_secret("env:NONE", environ) is None
+    assert resolve_secret(f"file:{tmp_path / 'key'}", environ) == "of-the-file"
+    assert resolve_secret("file:key", environ, tmp_path) == "of-the-file"
+    with pytest.raises(Misconfigured, match="nothere: the secret cannot be read: No such file"):
+        resolve_secret("file:nothere", environ, tmp_path)
+    with pytest.raises(Misconfigured, match="by reference"):
+        resolve_secret("sk-clear", environ)
+
+
+def test_a_database_url_may_be_a_reference(tmp_path: Path) -> None:
+    text = '[database]\nurl = "env:DB"\n'
+    assert database_url(load(tmp_path, text, {"DB": "postgresql://u:p@db/x"})) == "postgresql://u:p@db/x"
+    with pytest.raises(Misconfigured, match=r"\[database\]: url: env:DB is not set"):
+        database_url(load(tmp_path, text, {}))
+    with pytest.raises(Misconfigured, match=r"url does not begin with postgresql://"):
+        database_url(load(tmp_path, text, {"DB": "mysql://u:p@db/x"}))
+
+
+def test_an_edition_of_ones_own_lies_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    assert load(tmp_path, 'edition = "mine.toml"').edition == str(tmp_path / "mine.toml")
+    assert load(tmp_path, 'edition = "/etc/mine.toml"').edition == "/etc/mine.toml"
+    assert load(tmp_path, 'edition = "relay"').edition == "relay"
