@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, quote
+from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, make_offer, quote
 from tokenharbor.catalog.price import make_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Component, Endpoint, Model, Provider
@@ -24,7 +24,7 @@ MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozense
 def offer(terms: Terms = Terms(), **picos: int) -> Offer:  # noqa: B008  frozen
     price = make_price([Component(unit, pico) for unit, pico in picos.items()])
     endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
-    return Offer(endpoint, Rates(price, terms))
+    return make_offer(endpoint, Rates(price, terms))
 
 
 def request(**more: object) -> Request:

@@ -44,7 +44,7 @@ def count(meter: Meter) -> Counted:
     output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
     if meter.input_usage is not None:
         return Counted(msgspec.structs.replace(meter.input_usage, output=output, reasoning=0), "estimated")
-    return Counted(Usage(input=-(-meter.size_bytes // BYTES_PER_OUTPUT_TOKEN), output=output), "estimated")
+    return Counted(Usage(input=-(-meter.request.size.text_bytes // BYTES_PER_OUTPUT_TOKEN), output=output), "estimated")
 
 
 class Settler:
@@ -69,7 +69,7 @@ class Settler:
 
     async def give_back(self, meter: Meter) -> None:
         """Release what is held before the caller hears of the failure; if the books are away, once they return."""
-        if meter.state is not State.HELD or (meter.delivered_bytes and meter.bill_broken):
+        if meter.state is not State.HELD or (meter.delivered_bytes and meter.policy.bill_broken_streams):
             return self.abandon(meter)
         meter.state = State.CLOSED
         release = self._release(meter)
@@ -85,7 +85,7 @@ class Settler:
         if meter.state not in (State.ASKED, State.HELD):
             return
         meter.state = State.CLOSED
-        if meter.delivered_bytes and (meter.bill_broken or not meter.refusal):
+        if meter.delivered_bytes and (meter.policy.bill_broken_streams or not meter.refusal):
             self._books.settle_soon(self._settlement(meter, "failed" if meter.refusal else "hung_up"))
         else:
             self._books.release_soon(self._release(meter))
@@ -108,23 +108,20 @@ class Settler:
         return Release(self._record(meter, "failed", None), ZERO, self._world.clock.now())
 
     def _record(self, meter: Meter, status: Status, counted: Counted | None) -> Record:
-        now = self._world.clock.monotonic()
         meter.status = status
-        offer = meter.offer
-        provider = offer.endpoint.provider.name if offer else ""
-        terms = offer.rates.terms if offer else None
+        world, offer = self._world, meter.offer
+        began, first_at = meter.started, meter.first_at
         detail = Detail(
-            asked=meter.asked,
+            asked=meter.request.model,
             model=meter.model,
-            dialect=meter.dialect,
+            dialect=meter.request.dialect,
             status=status,
             started_at=meter.started_at,
-            total_ms=int((now - meter.started) * 1000),
-            first_ms=None if meter.first_at is None else int((meter.first_at - meter.started) * 1000),
-            provider=provider,
-            upstream_model=offer.endpoint.upstream_model if offer else "",
+            total_ms=int((world.clock.monotonic() - began) * 1000),
+            first_ms=None if first_at is None else int((first_at - began) * 1000),
+            served=offer.served if offer else None,
             upstream_id=meter.upstream_id,
-            stream=meter.stream,
+            stream=meter.request.stream,
             usage=counted.usage if counted else None,
             usage_source=counted.source if counted else "none",
             quarantined=meter.quarantined,
@@ -134,21 +131,16 @@ class Settler:
             client_request_id=meter.client_request_id,
             max_output_capped=meter.capped,
             hold=int(meter.hold),  # msgspec writes no subclass of int
-            price_version=offer.rates.price.version.hex() if offer else "",
-            markup_bp=terms.markup_bp if terms else 0,
-            discount_bp=terms.discount_bp if terms else 0,
-            fee_bp=terms.fee_bp if terms else 0,
         )
-        salt = self._world.entropy.bytes(_SALT_BYTES)
         return Record(
             meter.request_id,
             meter.account_id,
             meter.key_id,
             meter.model,
-            provider,
+            offer.served.provider if offer else "",
             status,
             write_detail(detail),
-            salt,
-            meter.edition,
-            region=offer.endpoint.region or "" if offer else "",
+            world.entropy.bytes(_SALT_BYTES),
+            meter.policy.name,
+            offer.served.region if offer else "",
         )

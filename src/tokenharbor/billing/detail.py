@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from tokenharbor.catalog.pricing import Terms
 from tokenharbor.kernel.usage import Usage
 
 UsageSource = Literal["vendor", "estimated", "none"]
@@ -21,8 +22,18 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
 
 
+class Served(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who served and at what price: the same for every request that an offer serves. Rates in basis points."""
+
+    provider: str
+    upstream_model: str
+    price_version: str
+    region: str = ""
+    terms: Terms = Terms()
+
+
 class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """As frozen at settlement. Amounts in nano-USD, times in ms, rates in basis points."""
+    """As frozen at settlement. Amounts in nano-USD, times in ms."""
 
     asked: str
     model: str
@@ -31,8 +42,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: datetime
     total_ms: int
     first_ms: int | None = None
-    provider: str = ""
-    upstream_model: str = ""
+    served: Served | None = None
     upstream_id: str = ""
     stream: bool = False
     usage: Usage | None = None
@@ -45,10 +55,6 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     client_request_id: str = ""
     max_output_capped: int | None = None
     hold: int = 0
-    price_version: str = ""
-    markup_bp: int = 0
-    discount_bp: int = 0
-    fee_bp: int = 0
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -25,68 +25,40 @@ class State(Enum):
 class Meter:
     """Written by the gateway as the request goes on; read by the settler. Times are monotonic seconds."""
 
-    __slots__ = (
-        "account_id",
-        "asked",
-        "attempts",
-        "bill_broken",
-        "capped",
-        "client_request_id",
-        "delivered_bytes",
-        "dialect",
-        "edition",
-        "first_at",
-        "hold",
-        "input_usage",
-        "key_id",
-        "model",
-        "offer",
-        "quarantined",
-        "refusal",
-        "request_id",
-        "size_bytes",
-        "started",
-        "started_at",
-        "state",
-        "status",
-        "stream",
-        "upstream_id",
-        "usage",
-    )
+    account_id: UUID
+    key_id: UUID
+    policy: Policy
+    request: Request
+    model = ""  # its canonical name
+    state = State.OPEN
+    status: Status = "refused"
+    refusal = ""
+    hold: Usd = ZERO
+    capped: int | None = None
+    offer: Offer | None = None  # the one that serves
+    upstream_id = ""
+    first_at: float | None = None
+    usage: Usage | None = None  # the vendor's, complete
+    input_usage: Usage | None = None  # the vendor's, of the input alone
+    quarantined = False
+    delivered_bytes = 0  # of generated text handed to the client
+    client_request_id = ""
 
     def __init__(self, request_id: UUID, started_at: datetime, started: float) -> None:
         self.request_id = request_id
         self.started_at = started_at
         self.started = started
-        self.state = State.OPEN
         self.attempts: list[Attempt] = []
-        self.offer: Offer | None = None  # the one that serves
-        self.hold = ZERO
-        self.capped: int | None = None
-        self.first_at: float | None = None
-        self.usage: Usage | None = None  # the vendor's, complete
-        self.input_usage: Usage | None = None  # the vendor's, of the input alone
-        self.quarantined = False
-        self.delivered_bytes = 0  # of generated text handed to the client
-        self.upstream_id = ""
-        self.refusal = ""
-        self.status: Status = "refused"
-        self.model = ""
-        self.client_request_id = ""
 
     def describe(self, request: Request, model: str) -> None:
         """What was asked."""
-        self.asked = request.model
+        self.request = request
         self.model = model
-        self.dialect = request.dialect
-        self.stream = request.stream
-        self.size_bytes = request.size.text_bytes
 
     def bill_to(self, account_id: UUID, key_id: UUID, policy: Policy) -> None:
         self.account_id = account_id
         self.key_id = key_id
-        self.edition = policy.name
-        self.bill_broken = policy.bill_broken_streams
+        self.policy = policy
 
     def served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
         """An endpoint has given an answer, or a stream's first content."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from tokenharbor.billing.detail import Served
 from tokenharbor.catalog.pricing import BP, Bound, Rates
 from tokenharbor.catalog.types import Endpoint, Model
 from tokenharbor.editions.policy import Policy
@@ -18,6 +19,18 @@ class Offer(msgspec.Struct, frozen=True):
 
     endpoint: Endpoint
     rates: Rates
+    served: Served
+
+
+def make_offer(endpoint: Endpoint, rates: Rates) -> Offer:
+    served = Served(
+        provider=endpoint.provider.name,
+        upstream_model=endpoint.upstream_model,
+        price_version=rates.price.version.hex(),
+        region=endpoint.region or endpoint.provider.region or "",
+        terms=rates.terms,
+    )
+    return Offer(endpoint, rates, served)
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -51,7 +64,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime)
     )
     if bound.web_searches:
         _refuse_unpriced_search(offers)
-    return Quote(max([offer.rates.upper_bound(bound, at) for offer in offers]), bound)
+    return Quote(_dearest(bound, offers, at), bound)
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -74,8 +87,13 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     if fits < policy.cap_min_tokens:
         return None
     bound = msgspec.structs.replace(whole.bound, output=fits * request.choices)
-    amount = max([offer.rates.upper_bound(bound, wallet.at) for offer in offers])
-    return Quote(amount, bound, capped=fits)
+    return Quote(_dearest(bound, offers, wallet.at), bound, capped=fits)
+
+
+def _dearest(bound: Bound, offers: Sequence[Offer], at: datetime) -> Usd:
+    if len(offers) == 1:
+        return offers[0].rates.upper_bound(bound, at)
+    return max([offer.rates.upper_bound(bound, at) for offer in offers])
 
 
 def _refuse_unpriced_search(offers: Sequence[Offer]) -> None:

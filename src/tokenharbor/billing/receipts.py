@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tokenharbor.billing.detail import Detail, read_detail
+from tokenharbor.billing.detail import Detail, Served, read_detail
 from tokenharbor.catalog.price import load_price
-from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.pricing import Rates
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
@@ -51,8 +51,8 @@ def write_receipt(past: Past) -> dict[str, Any]:
         receipt |= _explained(detail)
     if past.charged is not None:
         receipt |= _booked(past.request_id, past.charged)
-        if detail is not None:
-            receipt["price"] = _priced(detail, past.charged)
+        if detail is not None and detail.served is not None:
+            receipt["price"] = _priced(detail, detail.served, past.charged)
     return receipt
 
 
@@ -73,7 +73,7 @@ def _summary(past: Past, amount: Usd) -> dict[str, Any]:
         "status": detail.status,
         "model_asked": detail.asked,
         "model": detail.model,
-        "provider": detail.provider or None,
+        "provider": detail.served.provider if detail.served else None,
         "stream": detail.stream,
         "cache": detail.cache,
         "usage": None if detail.usage is None else msgspec.structs.asdict(detail.usage),
@@ -85,7 +85,7 @@ def _summary(past: Past, amount: Usd) -> dict[str, Any]:
 def _explained(detail: Detail) -> dict[str, Any]:
     return {
         "dialect": detail.dialect,
-        "upstream_model": detail.upstream_model or None,
+        "upstream_model": detail.served.upstream_model if detail.served else None,
         "upstream_request_id": detail.upstream_id or None,
         "client_request_id": detail.client_request_id or None,
         "stage": None,
@@ -124,12 +124,11 @@ def _booked(request_id: UUID, charged: Charged) -> dict[str, Any]:
     }
 
 
-def _priced(detail: Detail, charged: Charged) -> dict[str, Any]:
+def _priced(detail: Detail, served: Served, charged: Charged) -> dict[str, Any]:
     """Every component, at the prices of the quote; exact until the total is rounded up, once."""
-    terms = Terms(detail.markup_bp, detail.discount_bp, detail.fee_bp)
-    priced: dict[str, Any] = {"version": detail.price_version, **msgspec.structs.asdict(terms)}
+    priced: dict[str, Any] = {"version": served.price_version, **msgspec.structs.asdict(served.terms)}
     if charged.price and detail.usage is not None:
-        rates = Rates(load_price(charged.price.encode()), terms)
+        rates = Rates(load_price(charged.price.encode()), served.terms)
         priced["lines"] = [
             {"unit": line.unit, "count": line.count, "pico_usd_each": line.pico, "pico_usd": line.cost_pico}
             for line in rates.lines(detail.usage, detail.started_at)

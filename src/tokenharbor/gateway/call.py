@@ -6,14 +6,13 @@ import msgspec
 
 from tokenharbor.billing.meter import Meter
 from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.head import HeaderMap
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
 from tokenharbor.wire.dialect import Dialect
 from tokenharbor.wire.request import ProviderRules
 
-_KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
-_BEARER = b"bearer "
 _MAX_CLIENT_ID = 128
 _RULES = msgspec.json.Decoder(ProviderRules)
 
@@ -21,42 +20,20 @@ _RULES = msgspec.json.Decoder(ProviderRules)
 class Call:
     """What the gateway notes of an exchange before it reads the body."""
 
-    __slots__ = (
-        "client_request_id",
-        "dialect",
-        "dry_run",
-        "exchange",
-        "key",
-        "lines",
-        "meter",
-        "request_id",
-        "rules",
-    )
+    __slots__ = ("dialect", "dry_run", "exchange", "key", "lines", "meter", "request_id", "rules")
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
-        uuid = world.ids.new()
-        clock = world.clock
+        uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map
         self.exchange = exchange
         self.dialect = dialect
         self.meter = Meter(uuid, clock.now(), clock.monotonic())
         self.request_id = ids.show("req", uuid)
-        self.key: bytes | None = None
-        self.lines = b""
-        self.rules: bytes | None = None
+        self.key = presented_key(headers)
+        self.lines = b"" if dialect.passes.isdisjoint(headers) else passed_on(headers, dialect)
+        self.rules = headers.get(b"x-tokenharbor-provider")
         self.dry_run = False
-        self._read_headers()
-
-    def _read_headers(self) -> None:
-        passes = self.dialect.passes
-        for name, value in self.exchange.headers:
-            if name in _KEY_HEADERS:
-                self.key = _bare(name, value)
-            elif name in passes:
-                self.lines += name + b": " + value + b"\r\n"
-            elif name == b"x-tokenharbor-provider":
-                self.rules = value
-            elif name == b"x-request-id":
-                self.meter.client_request_id = value[:_MAX_CLIENT_ID].decode("latin-1")
+        if b"x-request-id" in headers:
+            self.meter.client_request_id = headers[b"x-request-id"][:_MAX_CLIENT_ID].decode("latin-1")
 
     def read_query(self) -> None:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""
@@ -79,7 +56,21 @@ class Call:
             raise InvalidRequest(f"x-tokenharbor-provider: {error}", param="provider") from None
 
 
-def _bare(name: bytes, value: bytes) -> bytes | None:
-    if name != b"authorization":
-        return value.strip()
-    return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else None
+def presented_key(headers: HeaderMap) -> bytes | None:
+    """The key as it was sent; `Authorization` wins over the vendors' own headers."""
+    value = headers.get(b"authorization")
+    if value is not None and value[:7].lower() == b"bearer ":
+        return value[7:].strip()
+    value = headers.get(b"x-api-key") or headers.get(b"x-goog-api-key")
+    return value.strip() if value is not None else None
+
+
+def passed_on(headers: HeaderMap, dialect: Dialect) -> bytes:
+    """The caller's header lines that go on to a vendor of its dialect."""
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for name, joined in headers.items()
+        if name in dialect.passes
+        for value in joined.split(b"\n")
+    ]
+    return b"".join(lines)

@@ -19,14 +19,14 @@ async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Re
         balance = await reads.balance(caller.account_id, call.meter.started_at)
     except BooksError as error:
         raise Unavailable("The books cannot be reached; try again shortly.") from error
-    quoted = planned.quote(call.meter.started_at) if planned.sales else None
+    quoted = planned.quote(call.meter.started_at) if planned.way.sales else None
     answer: dict[str, Any] = {
-        "model": planned.model.name,
+        "model": planned.shelf.model.name,
         "route": [
             {"provider": endpoint.provider.name, "model": endpoint.model, "region": endpoint.region}
-            for endpoint in planned.route.endpoints
+            for endpoint in planned.way.route.endpoints
         ],
-        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.route.dropped],
+        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.way.route.dropped],
         "quote": None,
         "affordable": False,
     }

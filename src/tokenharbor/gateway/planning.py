@@ -5,33 +5,26 @@ from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.quote import Offer, Quote, quote
-from tokenharbor.catalog.types import Model
+from tokenharbor.billing.quote import Quote, quote
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.snapshot import Sale, Shelf, Snapshot
+from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
 from tokenharbor.routing.health import Health
-from tokenharbor.routing.plan import Route, Wanted, plan_route
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Wanted, plan_route
 from tokenharbor.wire.request import Request
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A request with its model, its route and the sales along it."""
+    """A request with its model and its way."""
 
     request: Request
     shelf: Shelf
-    route: Route
-    sales: Sequence[Sale]
-    offers: Sequence[Offer]
-
-    @property
-    def model(self) -> Model:
-        return self.shelf.model
+    way: Way
 
     def quote(self, at: datetime) -> Quote:
-        return quote(self.request, self.shelf.model, self.offers, at)
+        return quote(self.request, self.shelf.model, self.way.offers, at)
 
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:
@@ -41,22 +34,21 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
         raise _no_model(request.model, snapshot.index.nearest(request.model))
     model = found.model
     allow_model(caller, model.name)
-    shelf = snapshot.shelves[model.name]
-    policy = snapshot.policy
-    route = plan_route(
-        Wanted(
-            dialect=call.dialect.name,
-            candidates=shelf.candidates,
-            key=key_rules(caller),
-            boundaries=boundaries(request.rules, call.header_rules(), found),
-            cooling=health.cooling(),
-            latency_ms=health.latency_ms,
-            at_most=policy.max_providers if policy.failover else 1,
-        )
-    )
     call.meter.describe(request, model.name)
-    sales = [shelf.sales[endpoint.name] for endpoint in route.endpoints]
-    return Planned(request, shelf, route, sales, [sale.offer for sale in sales])
+    shelf = snapshot.shelves[model.name]
+    key, bounds, cooling = key_rules(caller), boundaries(request.rules, call.header_rules(), found), health.cooling()
+    if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
+        return Planned(request, shelf, shelf.plain[call.dialect.name])
+    wanted = Wanted(
+        dialect=call.dialect.name,
+        candidates=shelf.candidates,
+        key=key,
+        boundaries=bounds,
+        cooling=cooling,
+        latency_ms=health.latency_ms,
+        at_most=most_providers(snapshot.policy),
+    )
+    return Planned(request, shelf, shelf.way(plan_route(wanted)))
 
 
 def _no_model(name: str, nearest: Sequence[str]) -> ModelNotFound:

@@ -38,10 +38,12 @@ class Gateway:
             planned = plan(call, caller, request, snapshot, parts.health)
             if call.dry_run:
                 return await answer_dry_run(call, caller, planned, parts.reads)
-            if not planned.sales:
-                raise nobody(planned.model.name, planned.route.dropped)
+            if not planned.way.sales:
+                raise nobody(planned.shelf.model.name, planned.way.route.dropped)
             meter.bill_to(caller.account_id, caller.key_id, snapshot.policy)
-            await parts.holds.place(meter, request, planned.offers, snapshot.policy, planned.quote(meter.started_at))
+            await parts.holds.place(
+                meter, request, planned.way.offers, snapshot.policy, planned.quote(meter.started_at)
+            )
             if request.stream:
                 await self._stream(call, planned)
             else:
@@ -82,7 +84,7 @@ class Gateway:
     async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
         faults: list[Fault] = []
-        for sale in planned.sales:
+        for sale in planned.way.sales:
             outcome = await self._attempt(call, planned.request, sale)
             if not isinstance(outcome, Failure):
                 return sale, outcome

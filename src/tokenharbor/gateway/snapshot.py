@@ -1,19 +1,19 @@
 """The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.quote import Offer
+from tokenharbor.billing.quote import Offer, make_offer
 from tokenharbor.catalog.describe import Showcase
 from tokenharbor.catalog.find import Index
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
-from tokenharbor.routing.plan import Candidate
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.wire import WIRES
 
@@ -29,12 +29,31 @@ class Sale(msgspec.Struct, frozen=True):
     max_name: str
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A route with the sales along it."""
+
+    route: Route
+    sales: tuple[Sale, ...]
+    offers: tuple[Offer, ...]
+
+
 class Shelf(msgspec.Struct, frozen=True):
-    """One model: its endpoints as candidates, cheapest first, and those that can serve, by endpoint name."""
+    """One model: its endpoints as candidates, cheapest first, and those that can serve, by endpoint name. `plain` has
+    the way of a request without any rule while every endpoint is healthy, by dialect.
+    """
 
     model: Model
     candidates: tuple[Candidate, ...]
     sales: Mapping[str, Sale]
+    plain: Mapping[str, Way]
+
+    def way(self, route: Route) -> Way:
+        return make_way(route, self.sales)
+
+
+def make_way(route: Route, sales: Mapping[str, Sale]) -> Way:
+    along = tuple([sales[endpoint.name] for endpoint in route.endpoints])
+    return Way(route, along, tuple([sale.offer for sale in along]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,17 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> S
         candidates.append(Candidate(endpoint, rates.dearest("input", at), rates.dearest("output", at)))
         sales[endpoint.name] = _sale(endpoint, rates, secret_of)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
-    return Shelf(model, tuple(candidates), sales)
+    plain = {dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales) for dialect in WIRES}
+    return Shelf(model, tuple(candidates), sales, plain)
+
+
+def plain_wish(dialect: str, candidates: Sequence[Candidate], policy: Policy) -> Wanted:
+    """What a request without any rule wants, while every endpoint is healthy."""
+    return Wanted(dialect, candidates, NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, most_providers(policy))
+
+
+def most_providers(policy: Policy) -> int:
+    return policy.max_providers if policy.failover else 1
 
 
 def terms_of(model: Model, policy: Policy) -> Terms:
@@ -104,4 +133,4 @@ def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf) -> Sale:
     provider = endpoint.provider
     target = build_target(endpoint, WIRES[provider.wire].path, secret_of(provider))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
-    return Sale(Offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)
+    return Sale(make_offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)

@@ -37,6 +37,7 @@ class Exchange:
 
     __slots__ = (
         "_chunked",
+        "_endless",
         "_head",
         "_headers",
         "_line",
@@ -59,11 +60,17 @@ class Exchange:
         self._line = line
         self._headers = headers
         self._chunked = False
+        self._endless = False  # the end of the answer is the connection's: HTTP/1.0
         self._head = b""  # a started answer's head that waits for the first write
 
     @property
     def headers(self) -> Headers:
         return list_headers(self._headers)
+
+    @property
+    def header_map(self) -> HeaderMap:
+        """The headers as they are kept: see HeaderMap. Not to be changed."""
+        return self._headers
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name."""
@@ -122,7 +129,8 @@ class Exchange:
             self._chunked = True
             framing = b"transfer-encoding: chunked\r\n\r\n"
         else:
-            self.keep_alive = False  # the end of such an answer is the connection's end
+            self._endless = True
+            self.keep_alive = False
             framing = b"\r\n"
         self._head = b"".join((self._opening(status), headers, framing))
 
@@ -165,10 +173,10 @@ class Exchange:
         """Close after what has been written, without the mark that says the answer is complete."""
         self.stage = DONE
         self.keep_alive = False
-        if self._chunked:
-            self._line.transport.close()
+        if self._endless:
+            self._line.transport.abort()  # an orderly end would mean success
         else:
-            self._line.transport.abort()  # where an orderly end of the connection would mean success
+            self._line.transport.close()
 
     def retract(self) -> bool:
         """Take back a start of which nothing has been sent; whether the exchange can be answered (anew)."""

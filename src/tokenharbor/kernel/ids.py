@@ -27,14 +27,17 @@ class Ids:
         self._clock = clock
         self._entropy = entropy
         self._last = 0
+        self._last_ms = 0
 
     def new(self) -> UUID:
-        drawn = int.from_bytes(self._entropy.bytes(10), "big")
-        value = (self._clock.unix_ms() << 80 | drawn) & _OURS | _VERSION_7
-        if value <= self._last:  # the same millisecond, or a clock set back: go on from the last one
-            value = self._last + 1
-        self._last = value
-        return _uuid(value)
+        now_ms = self._clock.unix_ms()
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+            drawn = int.from_bytes(self._entropy.bytes(10), "big")
+            self._last = (now_ms << 80 | drawn) & _OURS | _VERSION_7
+        else:  # the same millisecond, or a clock set back: go on from the last one
+            self._last += 1
+        return _uuid(self._last)
 
 
 def _uuid(value: int) -> UUID:
