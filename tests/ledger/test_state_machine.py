@@ -47,6 +47,7 @@ from tokenharbor.ledger.types import (
     Settled,
     Settlement,
 )
+from tokenharbor.ledger.verify import verify
 
 START = datetime(2026, 11, 27, 23, 58, tzinfo=UTC)  # days and a month turn over within minutes and days
 ACCOUNTS = 3
@@ -279,6 +280,7 @@ class Machine(RuleBasedStateMachine):
                 {name: getattr(entry, name) for name in entry.__struct_fields__}
                 for entry in sorted(self.memory.entries.values(), key=lambda entry: (entry.account_id.int, entry.seq))
             ]
+            assert self.stage.runner.run(verify(self.stage.conn, self.accounts)).fault is None
             heads = self.stage.runner.run(self._heads())
             assert heads == {wallet.account_id: wallet.chain for wallet in self.memory.wallets.values()}
 
@@ -335,3 +337,4 @@ def test_memory_and_postgres_keep_the_same_books(stage: Stage) -> None:
             max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    assert stage.runner.run(verify(stage.conn)).fault is None

@@ -14,7 +14,8 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.types import Pool
 
 _RANK = {Pool.TRIAL: 0, Pool.PROMO: 1, Pool.MATCH: 2, Pool.PAID: 3}
-_NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When that expires which does not."""
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ Line = tuple[Segment, ...]
 
 def spending_order(lot: Lot) -> tuple[datetime, int, datetime, int]:
     """Soonest to expire; then trial, promo, match, paid; oldest first."""
-    return lot.expires_at or _NEVER, _RANK[lot.pool], lot.granted_at, lot.id.int
+    return lot.expires_at or NEVER, _RANK[lot.pool], lot.granted_at, lot.id.int
 
 
 def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[Piece]:
@@ -110,7 +111,7 @@ def drawn(line: Line, start: int, end: int) -> Sequence[tuple[UUID, Usd]]:
 def next_expiry(line: Line, lots: Mapping[UUID, Lot], spent: int) -> datetime:
     """When the first of what is not spent expires."""
     times = [lots[s.lot_id].expires_at for s in line if s.end > spent]
-    return min([at for at in times if at is not None], default=_NEVER)
+    return min([at for at in times if at is not None], default=NEVER)
 
 
 def line_end(line: Line) -> int:

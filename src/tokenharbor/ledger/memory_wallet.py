@@ -13,10 +13,9 @@ from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
 from tokenharbor.ledger.columns import day_end, month_end
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.line import Line, Lot, line_end, next_expiry
+from tokenharbor.ledger.line import NEVER, Line, Lot, line_end, next_expiry
 from tokenharbor.ledger.types import KeyLimits, Why
 
-NEVER = datetime.max.replace(tzinfo=UTC)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

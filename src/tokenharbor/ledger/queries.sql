@@ -63,11 +63,3 @@ FROM wallet w LEFT JOIN LATERAL (
     FROM segment s JOIN lot l ON l.id = s.lot_id WHERE s.account_id = w.account_id AND s.end_at > w.spent) s ON s.end_at > w.spent
 WHERE w.account_id = $1
 GROUP BY w.held, w.debt, s.pool
-
--- name: add_price
--- A price, once.
-INSERT INTO price (version, body, effective_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
-
--- name: price
--- A price by its version.
-SELECT body, effective_at FROM price WHERE version = $1

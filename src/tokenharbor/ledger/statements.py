@@ -24,8 +24,6 @@ class Statements:
     open_wallet: str
     open_meter: str
     balance: str
-    add_price: str
-    price: str
 
 
 def read_statements() -> Statements:
