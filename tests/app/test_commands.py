@@ -1,9 +1,11 @@
 """Commands on a database: what the contract says that they print, take and refuse."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.app.conftest import Cli, Outcome
 
@@ -170,6 +172,7 @@ def test_a_key_is_revoked_for_good(cli: Cli) -> None:
         ("credit", NOBODY, "--usd", "1", "--pool", "paid", "--reason", "x"),
         ("keys", "create", NOBODY),
         ("keys", "list", NOBODY),
+        ("ledger", "export", NOBODY),
     ],
 )
 def test_an_unknown_account_is_refused(cli: Cli, words: tuple[str, ...]) -> None:
@@ -182,6 +185,38 @@ def test_an_account_that_did_nothing_used_nothing(cli: Cli) -> None:
     assert cli("usage", made, "--from", "2026-01-01", "--to", "2026-02-01").out == (
         "0.000000000 USD from 2026-01-01 00:00 to 2026-02-01 00:00 UTC\n"
     )
+
+
+def test_the_ledger_is_verified_and_the_first_fault_told(cli: Cli, database_url: str) -> None:
+    made = account(cli)
+    assert cli("credit", made, "--usd", "3", "--pool", "paid", "--reason", "x").code == 0
+    assert cli("ledger", "verify", "--json").json == {"ok": True, "accounts": 1, "entries": 1, "fault": None}
+    asyncio.run(meddle(database_url))
+    outcome = cli("ledger", "verify")
+    assert made in refused(outcome)
+
+
+async def meddle(database_url: str) -> None:
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("update wallet set line_end = line_end + 1")
+    await conn.close()
+
+
+def test_the_ledger_is_exported_with_its_running_balance(cli: Cli) -> None:
+    made = account(cli)
+    for usd in ("3", "0.25"):
+        assert cli("credit", made, "--usd", usd, "--pool", "promo", "--reason", "x").code == 0
+    head, *rows = cli("ledger", "export", made).out.splitlines()
+    assert head == "Date,Type,Source pool,Amount USD,Running balance USD,Status,Order ID,PayPal capture ID"
+    assert [row.split(",")[2:5] for row in rows] == [
+        ["promo", "3.000000000", "3.000000000"],
+        ["promo", "0.250000000", "3.250000000"],
+    ]
+    as_json = cli("ledger", "export", made, "--json").json
+    assert [each["Running balance USD"] for each in as_json] == ["3.000000000", "3.250000000"]
+    assert cli("ledger", "export", made, "--type", "recharge").out.splitlines() == [head]
+    assert cli("ledger", "export", made, "--to", "2020-01-01").out.splitlines() == [head]
+    assert len(cli("ledger", "export", made, "--from", "2020-01-01").out.splitlines()) == 3
 
 
 def test_an_unknown_request_has_no_receipt(cli: Cli) -> None:

@@ -149,6 +149,10 @@ def test_variables_that_the_operator_refers_to_may_be_called_anything(tmp_path: 
     assert found.secret(found.server.metrics_token) == "t"
 
 
+def test_variables_that_callers_use_are_no_settings(tmp_path: Path) -> None:
+    assert load(tmp_path, None, {"TOKENHARBOR_KEY": "thk_live_x", "TOKENHARBOR_API_KEY": "x"}).server.port == 8080
+
+
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
 
 

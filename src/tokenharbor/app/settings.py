@@ -22,6 +22,7 @@ from tokenharbor.kernel.tables import did_you_mean, read_table
 PREFIX: Final = "TOKENHARBOR_"
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_OF_CALLERS = frozenset(f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL"))  # no settings: our pages use them
 _HINT = "write env:NAME or file:PATH, which say where it is"
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -188,7 +189,7 @@ def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
     pointed_at = {environ[name].removeprefix("env:") for name in known if environ.get(name, "").startswith("env:")}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known | references | pointed_at:
+        if name.startswith(PREFIX) and name not in known | references | pointed_at | _OF_CALLERS:
             raise Misconfigured(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
 
 

@@ -66,17 +66,20 @@ class Answer:
     failure: str | None = None
 
 
+def wants_json() -> bool:
+    return bool(click.get_current_context().meta.get(f"{_META}json"))
+
+
 def say(answer: Answer) -> None:
     """Print an answer as asked for; exit 1 after one that reports a failure."""
-    context = click.get_current_context()
-    if context.meta.get(f"{_META}json"):
+    if wants_json():
         click.echo(msgspec.json.format(msgspec.json.encode(answer.document), indent=2))
     else:
         for line in answer.lines:
             click.echo(line)
     if answer.failure is not None:
         click.echo(f"tokenharbor: {answer.failure}", err=True)
-        context.exit(1)
+        click.get_current_context().exit(1)
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:

@@ -1,9 +1,17 @@
 """`ledger`: the books recomputed from their entries, and read out."""
 
+import csv
+from datetime import datetime
+
 import click
 
-from tokenharbor.app.commands.common import Answer, Group
+from tokenharbor.app.commands.accounts import existing
+from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
+from tokenharbor.app.commands.common import Answer, Group, wants_json
 from tokenharbor.app.session import Session, at_database
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.export import Choice
+from tokenharbor.ledger.export import export as export_ledger
 from tokenharbor.ledger.verify import verify as verify_books
 
 
@@ -25,3 +33,22 @@ async def verify(session: Session) -> Answer:
     }
     lines = [] if report.fault else [f"{report.accounts} accounts and {report.entries} entries are as they should be"]
     return Answer(document, lines, report.fault)
+
+
+@ledger.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.option("--type", "kind", metavar="TYPE", help="Only such rows: recharge, usage, expiry, …")
+@click.option("--from", "since", type=MOMENT, metavar="D", help="From this day or moment (UTC) on.")
+@click.option("--to", "until", type=MOMENT, metavar="D", help="Up to this day or moment (UTC), and without it.")
+@at_database
+async def export(
+    session: Session, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
+) -> Answer:
+    """Write an account's ledger as CSV, with the running balance."""
+    await existing(session, account_id)
+    lines = export_ledger(session.conn, account_id, Choice(kind, since, until))
+    if wants_json():
+        return Answer(list(csv.DictReader([line async for line in lines])), ())
+    async for line in lines:
+        click.echo(line, nl=False)
+    return Answer(None, ())
