@@ -1,0 +1,515 @@
+"""The client against upstreams that do what upstreams do, over loopback."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.http.support import PATIENT, SOON, Raw, asking, chunked, echo, serving, settle, upstream
+
+from tokenharbor.http.client import Answer, Client, Origin, connect_by_sockets
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.link import Link
+from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
+
+HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_request_is_one_write_with_its_length() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"body", PATIENT, stream=False))
+        line = await up.line()
+        assert await line.hear(b"body") == HEAD + b"content-length: 4\r\n\r\nbody"
+        await line.say(OK)
+        answer = await asked
+        assert (answer.status, answer.header(b"content-length"), await answer.read(10)) == (200, b"2", b"ok")
+        assert answer.headers == [(b"content-length", b"2")]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_request_without_a_body_has_no_length(method: str) -> None:
+    async with upstream() as up, asking() as client:
+        head = f"{method} / HTTP/1.1\r\nhost: up\r\n".encode()
+        asked = asyncio.create_task(client.send(up.origin, head, b"", PATIENT, stream=False))
+        line = await up.line()
+        assert await line.hear(b"\r\n\r\n") == head + b"\r\n"
+        await line.say(OK)
+        assert await (await asked).read(10) == (b"ok" if method == "GET" else b"")
+
+
+async def test_a_connection_is_used_again() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        line = await up.line()
+        for _ in range(3):
+            await line.hear(b"\r\n\r\n")
+            await line.say(OK)
+            assert await (await asked).read(10) == b"ok"
+            asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=True))
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM + chunked(b"a", b"b"))
+        assert await (await asked).read(10) == b"ab"
+        assert up.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"HTTP/1.1 200 OK\r\n",
+        OK + b"x",
+    ],
+)
+async def test_a_connection_that_may_not_stay_is_not_used_again(answer: bytes) -> None:
+    async with upstream() as up, asking() as client:
+        for accepted in (1, 2):
+            asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+            line = await up.line()
+            await line.hear(b"\r\n\r\n")
+            await line.say(answer)
+            assert await (await asked).read(10) == b"ok"
+            assert up.accepted == accepted
+
+
+async def test_what_comes_unasked_is_no_answer_to_the_next_request() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(OK)
+        await (await asked).read(10)
+        await line.say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse")
+        assert await line.hear_all() == b""
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        second = await up.line()
+        await second.hear(b"\r\n\r\n")
+        await second.say(OK)
+        assert await (await asked).read(10) == b"ok"
+
+
+async def test_pieces_come_as_they_are_sent() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM)
+        answer = await asked
+        assert answer.header(b"content-type") == b"text/event-stream"
+        for piece in (b"one", b"two"):
+            await line.say(b"%x\r\n%b\r\n" % (len(piece), piece))
+            assert await answer.next() == piece
+        await line.say(b"0\r\n\r\n")
+        assert await answer.next() == b""
+        assert await answer.next() == b""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfour",
+        STREAM + b"5\r\nfour",
+        STREAM + b"4\r\nfour\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nzip",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        STREAM + b"zz\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000,
+        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 20 + OK,
+        b"HTTP/2 200\r\n\r\n",
+        b"220 smtp ready\r\n",
+        b"\x15\x03\x01\x00\x02\x02",
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_is_no_whole_answer_is_broken(answer: bytes, stream: bool) -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=stream))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(answer)
+        line.writer.write_eof()
+        with pytest.raises(Broken):
+            await (await asked).read(1000)
+        assert up.accepted == 1  # never sent again
+
+
+async def test_a_reset_in_the_middle_is_broken_after_what_had_come() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM + b"4\r\nhalf\r\n")
+        answer = await asked
+        assert await answer.next() == b"half"
+        line.hang_up()
+        with pytest.raises(Broken):
+            await answer.next()
+
+
+async def test_a_long_answer_is_bounded() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        saying = asyncio.create_task(
+            line.say(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 50_000_000)
+        )
+        with pytest.raises(AnswerTooLarge):
+            await (await asked).read(1_000_000)
+        with pytest.raises(ConnectionError):
+            await saying
+
+
+async def test_a_long_answer_within_the_limit_is_read_whole() -> None:
+    body = bytes(range(256)) * 20_000
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        saying = asyncio.create_task(line.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+        assert await (await asked).read(len(body)) == body
+        await saying
+
+
+async def test_a_fast_upstream_waits_for_a_slow_reader() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        chunk, count = b"x" * 65_536, 400
+        saying = asyncio.create_task(line.say(STREAM + chunked(*[chunk] * count)))
+        answer = await asked
+        before = -1
+        while before != answer.unread:
+            before = answer.unread
+            await asyncio.sleep(0.05)
+        assert not saying.done()
+        assert answer.unread <= 768 << 10
+        assert await answer.read(100_000_000) == chunk * count
+        await saying
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+async def test_giving_up_is_seen_by_the_upstream_at_once(how: str) -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        if how == "cancel":
+            asked.cancel()
+        else:
+            await line.say(STREAM)
+            (await asked).close()
+        assert await line.hear_all() == b""
+
+
+async def test_a_client_that_hangs_up_is_passed_upstream() -> None:
+    async with upstream() as up, asking() as client:
+
+        async def relay(exchange: Exchange) -> None:
+            answer = await client.send(up.origin, HEAD, b"", PATIENT, stream=True)
+            try:
+                exchange.start(answer.status, b"")
+                while data := await answer.next():
+                    await exchange.write(data)
+                exchange.end()
+            finally:
+                answer.close()
+
+        async with serving(relay) as origin:
+            reader, writer = await asyncio.open_connection(origin.host, origin.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            line = await up.line()
+            await line.hear(b"\r\n\r\n")
+            await line.say(STREAM + b"4\r\nhalf\r\n")
+            async with asyncio.timeout(SOON):
+                await reader.readuntil(b"half\r\n")
+            writer.close()
+            assert await line.hear_all() == b""
+
+
+async def test_no_listener_is_a_failed_connection() -> None:
+    async with upstream() as up, asking() as client:
+        pass
+    async with asking() as client:
+        with pytest.raises(ConnectFailed):
+            await client.send(up.origin, HEAD, b"", PATIENT, stream=False)
+        with pytest.raises(ConnectFailed):
+            await client.send(Origin("no-such-host.invalid", 80), HEAD, b"", PATIENT, stream=False)
+
+
+# Timers
+
+
+async def ping(line: Raw, answer: Answer) -> None:
+    while True:
+        await line.say(b"6\r\n: ping\r\n")
+        await answer.next()
+        await asyncio.sleep(0.02)
+
+
+async def read_lively(asked: asyncio.Task[Answer]) -> None:
+    answer = await asked
+    while await answer.next():
+        answer.content_arrived()
+
+
+async def test_connecting_has_its_timer() -> None:
+    async def never(_origin: Origin, _protocol: Callable[[], Link]) -> Link:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with asking(connector=never) as client:
+        with pytest.raises(TimedOut) as raised:
+            await client.send(Origin("h", 1), HEAD, b"", replace(PATIENT, connect=0.05), stream=False)
+        assert raised.value.phase == "connect"
+
+
+async def test_the_first_event_has_its_timer_and_headers_or_pings_do_not_count() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, first_event=0.3), stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM)
+        answer = await asked
+        with pytest.raises(TimedOut) as raised:
+            await ping(line, answer)
+        assert raised.value.phase == "first_event"
+        assert await line.hear_all() == b""
+
+
+async def test_between_events_has_its_timer_and_only_content_resets_it() -> None:
+    async with upstream() as up, asking() as client:
+        deadlines = replace(PATIENT, first_event=1, between_events=0.3)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM)
+        answer = await asked
+        for _ in range(8):  # longer than either timer, together
+            await line.say(b"4\r\ndata\r\n")
+            await answer.next()
+            answer.content_arrived()
+            await asyncio.sleep(0.15)
+        with pytest.raises(TimedOut) as raised:
+            await ping(line, answer)
+        assert raised.value.phase == "between_events"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_whole_has_its_timer_however_lively_it_is(stream: bool) -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, total=0.3), stream=stream))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+
+        async def drip() -> None:
+            await line.say(STREAM)
+            while True:
+                await line.say(b"4\r\ndata\r\n")
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.create_task(drip())
+        with pytest.raises(TimedOut) as raised:
+            await read_lively(asked)
+        assert raised.value.phase == "total"
+        dripping.cancel()
+        await asyncio.wait([dripping])
+
+
+async def test_what_is_no_stream_has_no_timer_but_connect_and_total() -> None:
+    async with upstream() as up, asking() as client:
+        deadlines = replace(PATIENT, first_event=0.05, between_events=0.05)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        await line.say(OK)
+        assert await (await asked).read(10) == b"ok"
+
+
+async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
+    async with upstream() as up, asking() as client:
+        deadlines = replace(PATIENT, first_event=0.1, between_events=0.1)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM + chunked(b"data"))
+        answer = await asked
+        await asyncio.sleep(0.4)
+        assert await answer.read(10) == b"data"
+
+
+async def test_idle_connections_are_closed_after_a_while() -> None:
+    async with upstream() as up, asking(idle_seconds=0.05) as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(OK)
+        await asked
+        assert await line.hear_all() == b""
+
+
+async def test_no_more_connections_idle_than_may() -> None:
+    async with upstream() as up, asking(max_idle_per_origin=1) as client:
+        asked = [asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False)) for _ in range(2)]
+        first, second = await up.line(), await up.line()
+        for line in (first, second):
+            await line.hear(b"\r\n\r\n")
+            await line.say(OK)
+        for task in asked:
+            await task
+        ends = [asyncio.create_task(line.hear_all()) for line in (first, second)]
+        done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=SOON)
+        assert (len(done), len(waiting)) == (1, 1)
+        client.close()
+        await asyncio.wait(ends, timeout=SOON)
+        assert all(end.done() for end in ends)
+
+
+# Stale connections
+
+
+async def test_a_connection_closed_while_idle_is_not_used() -> None:
+    async with upstream() as up, asking() as client:
+        for accepted in (1, 2, 3):
+            asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+            line = await up.line()
+            await line.hear(b"\r\n\r\n")
+            await line.say(OK)
+            assert await (await asked).read(10) == b"ok"
+            line.writer.close()
+            await asyncio.sleep(0.02)
+            assert up.accepted == accepted
+
+
+@pytest.mark.parametrize("size", [1, 3_000_000])
+async def test_a_request_that_crossed_the_close_is_sent_again(size: int) -> None:
+    """The upstream closes and we write before our loop can see it: no program there can have read the request."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        origin = Origin(*listener.getsockname())
+
+        async def serve_once() -> socket.socket:
+            line, _ = await loop.sock_accept(listener)
+            while (await loop.sock_recv(line, 1 << 20))[-1:] != b"!":
+                pass
+            await loop.sock_sendall(line, OK)
+            return line
+
+        async with asking() as client:
+            serving_once = asyncio.create_task(serve_once())
+            answer = await client.send(origin, HEAD, b"!", PATIENT, stream=False)
+            assert await answer.read(10) == b"ok"
+            line = await serving_once
+            line.close()  # at once: the loop has no chance to see it before the next request is written
+            serving_once = asyncio.create_task(serve_once())
+            answer = await client.send(origin, HEAD, b"x" * size + b"!", PATIENT, stream=False)
+            assert await answer.read(10) == b"ok"
+            (await serving_once).close()
+
+
+@pytest.mark.parametrize("reset", [True, False])
+async def test_a_request_that_may_have_been_read_is_not_sent_again(reset: bool) -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"1", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n1")
+        await line.say(OK)
+        await (await asked).read(10)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"2", PATIENT, stream=False))
+        await line.hear(b"\r\n\r\n2")
+        if reset:
+            line.hang_up()
+        else:
+            line.writer.close()
+        with pytest.raises(Broken):
+            await asked
+        await settle()
+        assert up.accepted == 1
+
+
+async def test_a_get_is_sent_again() -> None:
+    get = b"GET / HTTP/1.1\r\nhost: up\r\n"
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(OK)
+        await (await asked).read(10)
+        asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
+        await line.hear(b"\r\n\r\n")
+        line.writer.close()
+        second = await up.line()
+        await second.hear(b"\r\n\r\n")
+        second.writer.close()  # and not a third time
+        with pytest.raises(Broken):
+            await asked
+
+
+# Other transports
+
+
+async def test_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_unix_server(accept, path)
+    async with asking() as client:
+        answer = await client.send(Origin("localhost", 80, unix=path), HEAD, b"", PATIENT, stream=False)
+        assert await answer.read(10) == b"ok"
+    listener.close()
+
+
+async def test_tls_is_verified(tls: tuple[ssl.SSLContext, str]) -> None:
+    context, authority = tls
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await writer.drain()
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    port = listener.sockets[0].getsockname()[1]
+    async with asking(connector=connect_by_sockets(authority)) as client:
+        answer = await client.send(Origin("localhost", port, tls=True), HEAD, b"", PATIENT, stream=False)
+        assert await answer.read(10) == b"ok"
+        with pytest.raises(ConnectFailed):  # the certificate is another host's
+            await client.send(Origin("127.0.0.1", port, tls=True), HEAD, b"", PATIENT, stream=False)
+    async with asking() as client:
+        with pytest.raises(ConnectFailed):  # nobody vouches for it
+            await client.send(Origin("localhost", port, tls=True), HEAD, b"", PATIENT, stream=False)
+    listener.close()
+    await settle()
+
+
+async def test_server_and_client_understand_each_other() -> None:
+    async with serving(echo) as origin, asking() as client:
+        bodies = [b"x" * size for size in (0, 1, 2048, 65_536, 300_000, 3_000_000)] * 3
+
+        async def ask(body: bytes) -> bytes:
+            answer = await client.send(origin, HEAD, body, PATIENT, stream=len(body) % 2 == 0)
+            return await answer.read(10_000_000)
+
+        assert await asyncio.gather(*map(ask, bodies)) == [b"POST /v1/x  " + body for body in bodies]
+
+
+async def test_a_client_needs_a_loop_and_leaves_nothing_behind() -> None:
+    client = Client()
+    client.close()
+    assert client.sweeper.due == float("inf")

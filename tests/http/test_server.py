@@ -1,0 +1,516 @@
+"""The server over loopback: what a client on the wire sees."""
+
+import asyncio
+import logging
+
+import pytest
+from tests.http.support import (
+    DATE,
+    SOON,
+    Raw,
+    calling,
+    chunked,
+    echo,
+    make_server,
+    post,
+    refuse_with_code,
+    serving,
+    settle,
+    until,
+)
+
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.message import Disconnected, Limits
+from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
+
+GET = b"GET /hello?a=b HTTP/1.1\r\nHost: harbor\r\n\r\n"
+
+
+async def test_an_answer_has_length_and_date_and_leaves_the_connection_open() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        for _ in range(3):
+            await raw.say(GET)
+            status, head, body = await raw.hear_answer()
+            assert (status, body) == (200, b"GET /hello a=b ")
+            assert head == b"HTTP/1.1 200 OK\r\n" + DATE + b"x-answer: 1\r\ncontent-length: 15\r\n\r\n"
+
+
+async def test_pipelined_requests_are_answered_in_order_and_one_at_a_time() -> None:
+    running = 0
+
+    async def slow(exchange: Exchange) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await asyncio.sleep(0.001)
+        running -= 1
+        await echo(exchange)
+
+    async with serving(slow) as origin, calling(origin) as raw:
+        await raw.say(b"".join(post(f"/{n}", b"x" * n) for n in range(20)))
+        for n in range(20):
+            assert (await raw.hear_answer())[2] == f"POST /{n}  ".encode() + b"x" * n
+
+
+async def test_more_pipelined_bytes_than_are_kept_wait_in_the_socket() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        count, body = 40, b"y" * 10_000
+        sending = asyncio.create_task(raw.say(post("/", body) * count))
+        for _ in range(count):
+            assert (await raw.hear_answer())[2] == b"POST /  " + body
+        await sending
+
+
+async def test_a_chunked_request_is_read_whole() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        head = b"POST /c HTTP/1.1\r\nHost: harbor\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for _ in range(2):
+            await raw.say(head + chunked(b"one", b"two" * 1000))
+            assert (await raw.hear_answer())[2] == b"POST /c  one" + b"two" * 1000
+        await raw.say(GET)
+        assert (await raw.hear_answer())[2] == b"GET /hello a=b "
+
+
+async def test_a_large_body_comes_in_many_segments() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        body = bytes(range(256)) * 8192
+        sending = asyncio.create_task(raw.say(post("/", body)))
+        assert (await raw.hear_answer())[2] == b"POST /  " + body
+        await sending
+        await raw.say(GET)
+        assert (await raw.hear_answer())[0] == 200
+
+
+async def test_continue_is_said_when_the_body_is_wanted() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert await raw.hear(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await raw.say(b"abc")
+        assert (await raw.hear_answer())[2] == b"POST /  abc"
+
+
+async def test_a_refusal_before_the_body_asks_for_no_body() -> None:
+    async def guard(_exchange: Exchange) -> None:
+        raise InvalidApiKey("Who are you?")
+
+    async with serving(guard) as origin, calling(origin) as raw:
+        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        status, head, body = await raw.hear_answer()
+        assert (status, body) == (401, b"Who are you?\n")
+        assert b"connection: close\r\n" in head
+        assert await raw.hear_all() == b""
+
+
+async def test_a_refused_upload_can_be_read_by_a_client_that_is_still_sending() -> None:
+    async def guard(_exchange: Exchange) -> None:
+        raise InvalidApiKey("Who are you?")
+
+    async with serving(guard) as origin, calling(origin) as raw:
+        sending = asyncio.create_task(raw.say(post("/", b"z" * (8 << 20))))
+        assert (await raw.hear_answer())[0] == 401
+        await sending
+
+
+async def test_a_handler_that_reads_no_body_is_not_followed_by_what_it_did_not_read() -> None:
+    async def hasty(exchange: Exchange) -> None:
+        exchange.respond(200, b"", b"done")
+
+    async with serving(hasty) as origin, calling(origin) as raw:
+        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
+        await raw.hear_answer()
+        await raw.say(GET)
+        assert await raw.hear_all() == b""
+
+
+async def test_head_is_answered_without_a_body() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        await raw.say(b"HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n" + GET)
+        head = await raw.hear(b"\r\n\r\n")
+        assert b"content-length: 9\r\n" in head
+        assert (await raw.hear_answer())[2] == b"GET /hello a=b "
+
+
+async def test_no_content_has_no_length() -> None:
+    async def preflight(exchange: Exchange) -> None:
+        exchange.respond(204, b"allow: POST\r\n", b"")
+
+    async with serving(preflight) as origin, calling(origin) as raw:
+        await raw.say(b"OPTIONS /v1 HTTP/1.1\r\nHost: h\r\n\r\n")
+        head = await raw.hear(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 204 No Content\r\n")
+        assert b"content-length" not in head
+
+
+async def stream(exchange: Exchange) -> None:
+    exchange.start(200, b"content-type: text/event-stream\r\n")
+    for piece in (b"one", b"", b"two"):
+        await exchange.write(piece)
+    exchange.end(b"three")
+
+
+async def test_a_stream_is_chunked_and_the_connection_stays() -> None:
+    async with serving(stream) as origin, calling(origin) as raw:
+        for _ in range(2):
+            await raw.say(GET)
+            status, head, body = await raw.hear_answer()
+            assert (status, body) == (200, b"onetwothree")
+            assert b"transfer-encoding: chunked\r\n" in head
+
+
+async def test_http_1_0_gets_an_answer_that_ends_with_the_connection() -> None:
+    async with serving(stream) as origin, calling(origin) as raw:
+        await raw.say(b"GET / HTTP/1.0\r\n\r\n")
+        head, _, body = (await raw.hear_all()).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        assert b"connection: close" in head
+        assert body == b"onetwothree"
+
+
+async def test_connection_close_is_obeyed_and_said() -> None:
+    async with serving(echo) as origin, calling(origin) as raw:
+        await raw.say(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: x, Close\r\n\r\n")
+        assert b"\r\nconnection: close\r\n" in await raw.hear_all()
+
+
+async def test_an_answer_cut_short_has_no_terminating_chunk() -> None:
+    async def breaks(exchange: Exchange) -> None:
+        exchange.start(200, b"")
+        await exchange.write(b"half")
+        exchange.abort()
+
+    async with serving(breaks) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        assert (await raw.hear_all()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
+
+
+async def test_a_crash_is_a_500_that_says_nothing_and_is_logged_without_content(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def crashes(_exchange: Exchange) -> None:
+        raise ValueError("the caller's secret")
+
+    with caplog.at_level(logging.ERROR):
+        async with serving(crashes) as origin, calling(origin) as raw:
+            await raw.say(GET)
+            said = await raw.hear_all()
+    assert said.startswith(b"HTTP/1.1 500 ")
+    assert b"connection: close" in said
+    assert b"secret" not in said
+    assert "ValueError" in caplog.text
+    assert "test_server.py" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_crash_in_a_stream_cuts_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def crashes(exchange: Exchange) -> None:
+        exchange.start(200, b"")
+        await exchange.write(b"half")
+        raise ValueError
+
+    async with serving(crashes) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        assert (await raw.hear_all()).endswith(b"half\r\n")
+    assert "ValueError" in caplog.text
+
+
+async def test_a_handler_that_forgets_to_answer_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def silent(_exchange: Exchange) -> None:
+        return
+
+    async with serving(silent) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        assert (await raw.hear_answer())[0] == 500
+    assert "RuntimeError" in caplog.text
+
+
+async def test_a_refusal_after_a_start_that_was_never_sent_is_still_told() -> None:
+    async def hesitant(exchange: Exchange) -> None:
+        exchange.start(200, b"content-type: text/event-stream\r\n")
+        raise InvalidRequest("No.")
+
+    async with serving(hesitant, refuse=refuse_with_code) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        assert (await raw.hear_answer())[::2] == (400, b"/hello: invalid_request")
+
+
+@pytest.mark.parametrize("gracefully", [True, False])
+async def test_a_hang_up_cancels_the_handler_at_once(gracefully: bool) -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            assert exchange.gone
+            cancelled.set()
+
+    async with serving(waits) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        async with asyncio.timeout(SOON):
+            await started.wait()
+            if gracefully:
+                raw.writer.close()
+            else:
+                raw.hang_up()
+            await cancelled.wait()
+
+
+async def test_a_handler_is_not_cancelled_once_its_answer_is_complete() -> None:
+    finished = asyncio.Event()
+
+    async def tidies(exchange: Exchange) -> None:
+        exchange.respond(200, b"", b"")
+        await asyncio.sleep(0.05)
+        finished.set()
+
+    async with serving(tidies) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        await raw.hear_answer()
+        raw.hang_up()
+        async with asyncio.timeout(SOON):
+            await finished.wait()
+
+
+async def test_writing_waits_for_a_slow_reader_and_ends_with_its_hang_up() -> None:
+    written = 0
+    ended: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    async def gushes(exchange: Exchange) -> None:
+        nonlocal written
+        exchange.start(200, b"")
+        try:
+            while True:
+                await exchange.write(b"x" * 65536)
+                written += 65536
+        except BaseException as error:
+            ended.set_result(error)
+            raise
+
+    async with serving(gushes) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        before = -1
+        async with asyncio.timeout(SOON):
+            while written != before or not written:
+                before = written
+                await asyncio.sleep(0.05)
+            assert written < 64 << 20  # the rest waits in the handler, not in memory
+            raw.hang_up()
+            assert isinstance(await ended, asyncio.CancelledError | Disconnected)
+
+
+async def test_the_slow_reader_gets_every_byte() -> None:
+    async def large(exchange: Exchange) -> None:
+        exchange.start(200, b"")
+        for n in range(200):
+            if not exchange.send(bytes([n]) * 50_000):
+                await exchange.drained()
+        exchange.end()
+
+    async with serving(large) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        await asyncio.sleep(0.05)
+        assert (await raw.hear_answer())[2] == b"".join(bytes([n]) * 50_000 for n in range(200))
+
+
+async def test_no_more_requests_are_read_from_a_client_that_reads_no_answers() -> None:
+    served = 0
+
+    async def large(exchange: Exchange) -> None:
+        nonlocal served
+        served += 1
+        exchange.respond(200, b"", b"x" * (1 << 20))
+
+    async with serving(large) as origin, calling(origin) as raw:
+        count = 100
+        sending = asyncio.create_task(raw.say(GET * count))
+        before = -1
+        async with asyncio.timeout(SOON):
+            while served != before:
+                before = served
+                await asyncio.sleep(0.05)
+        assert 0 < served < count
+        for _ in range(count):
+            await raw.hear_answer()
+        await sending
+        assert served == count
+
+
+async def test_limits_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits(request_line=100, headers=1000, header_count=10, body=1000, buffered=1500)
+    cases = [
+        (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 413),
+        (b"GET /" + b"a" * 200, 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2000 + b"\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2000, 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(10)) + b"\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X: a\r\n" * 11 + b"\r\n", 413),
+        (post("/", b"b" * 1001), 413),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"b" * 600, b"b" * 600), 413),
+        (post("/", b"b" * 1000), 200),
+    ]
+    async with serving(echo, limits) as origin:
+        for request, status in cases:
+            async with calling(origin) as raw:
+                await raw.say(request)
+                assert (await raw.hear_answer())[0] == status, request[:80]
+    assert not caplog.records
+
+
+async def test_all_bodies_together_are_bounded() -> None:
+    gate = asyncio.Event()
+
+    async def holds(exchange: Exchange) -> None:
+        await exchange.read_body()
+        await gate.wait()
+        exchange.respond(200, b"", b"")
+
+    async with serving(holds, Limits(body=1000, buffered=1500)) as origin:
+        async with calling(origin) as first, calling(origin) as second:
+            await first.say(post("/", b"b" * 900))
+            await asyncio.sleep(0.05)
+            await second.say(post("/", b"b" * 900))
+            assert (await second.hear_answer())[0] == 503
+            gate.set()
+            assert (await first.hear_answer())[0] == 200
+        async with calling(origin) as third:
+            await third.say(post("/", b"b" * 900))
+            assert (await third.hear_answer())[0] == 200
+
+
+async def test_what_cannot_be_served_is_refused_in_the_words_of_whoever_runs_the_server() -> None:
+    cases = [
+        (b"GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n", 426),
+        (post("/v1/messages", b"..", b"Content-Encoding: gzip\r\n"), 415),
+        (b"BREW /v1 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+        (b"TRACE /v1 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+    ]
+    async with serving(echo, refuse=refuse_with_code) as origin:
+        for request, status in cases:
+            async with calling(origin) as raw:
+                await raw.say(request)
+                answered, head, body = await raw.hear_answer()
+                assert answered == status
+                assert b"connection: close" in head
+                assert body.startswith((b"/v1", b": "))
+                assert await raw.hear_all() == b""
+
+
+async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_request() -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    async with serving(echo) as origin, calling(origin) as raw:
+        for _ in range(2):
+            await raw.say(post("/j", b"java", upgrade))
+            assert (await raw.hear_answer())[2] == b"POST /j  java"
+        await raw.say(post("/j", b"later"))
+        assert (await raw.hear_answer())[2] == b"POST /j  later"
+
+
+async def test_too_many_connections_are_told_so() -> None:
+    async with serving(echo, Limits(connections=2)) as origin:
+        async with calling(origin) as first, calling(origin) as second:
+            for raw in (first, second):
+                await raw.say(GET)
+                await raw.hear_answer()
+            async with calling(origin) as third:
+                assert (await third.hear_answer())[0] == 503
+        await asyncio.sleep(0.05)
+        async with calling(origin) as fourth:
+            await fourth.say(GET)
+            assert (await fourth.hear_answer())[0] == 200
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: h\r\n", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"],
+)
+async def test_whoever_goes_on_too_slowly_is_closed(beginning: bytes) -> None:
+    limits = Limits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1)
+    async with serving(echo, limits) as origin, calling(origin) as raw:
+        await raw.say(beginning)
+        assert await raw.hear_all() == b""
+
+
+async def test_a_dripping_head_is_closed_however_steadily_it_drips() -> None:
+    async def drip(raw: Raw) -> None:
+        for letter in b"GET / HTTP/1.1\r\nX: " + b"a" * 1000:
+            await raw.say(bytes([letter]))
+            await asyncio.sleep(0.02)
+
+    async with serving(echo, Limits(head_seconds=0.2)) as origin, calling(origin) as raw, asyncio.timeout(SOON):
+        with pytest.raises(ConnectionError):
+            await drip(raw)
+
+
+async def test_a_dripping_body_is_read() -> None:
+    async with serving(echo, Limits(body_seconds=1)) as origin, calling(origin) as raw:
+        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
+        for letter in b"patience":
+            await raw.say(bytes([letter]))
+            await asyncio.sleep(0.03)
+        assert (await raw.hear_answer())[2] == b"POST /  patience"
+
+
+async def test_whoever_reads_nothing_of_an_answer_is_closed() -> None:
+    async def large(exchange: Exchange) -> None:
+        exchange.respond(200, b"", b"x" * (32 << 20))
+
+    server = make_server(large, Limits(write_seconds=0.1))
+    port = await server.start("127.0.0.1", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(GET)
+    await until(lambda: server.connections == 1)
+    await until(lambda: server.connections == 0)
+    writer.close()
+    await server.drain(0)
+
+
+async def test_draining_lets_open_requests_finish_and_closes_what_is_idle() -> None:
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        started.set()
+        await gate.wait()
+        await echo(exchange)
+
+    server = make_server(waits)
+    port = await server.start("127.0.0.1", 0)
+    busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", port)
+    idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+    busy_writer.write(GET)
+    async with asyncio.timeout(SOON):
+        await started.wait()
+        draining = asyncio.create_task(server.drain(SOON))
+        assert await idle_reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", port)
+        assert not draining.done()
+        gate.set()
+        said = await busy_reader.read()
+        assert await draining == 0
+    assert b"connection: close\r\n" in said
+    assert said.endswith(b"GET /hello a=b ")
+    for writer in (busy_writer, idle_writer):
+        writer.close()
+    await settle()
+
+
+async def test_draining_cuts_what_does_not_finish_in_time() -> None:
+    cancelled = asyncio.Event()
+
+    async def waits(_exchange: Exchange) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    server = make_server(waits)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(GET)
+    await asyncio.sleep(0.05)
+    assert await server.drain(0.05) == 1
+    assert cancelled.is_set()
+    assert await reader.read() == b""
+    writer.close()
+    await settle()

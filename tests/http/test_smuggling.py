@@ -1,0 +1,182 @@
+"""Requests that two readers could take for different requests: each is refused and its connection closed, or read in
+the one way that is safe. The refused are followed by a request that must never be served.
+"""
+
+import pytest
+from tests.http.support import MemoryTransport, chunked, make_server, post, settle
+
+from tokenharbor.http.exchange import Exchange
+
+H = b"POST /outer HTTP/1.1\r\nHost: h\r\n"
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
+
+REFUSED = {
+    "length beside chunked": H + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked beside length": H + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "two lengths that agree": H + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "two lengths that differ": H + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
+    "two lengths in one line": H + b"Content-Length: 3, 3\r\n\r\nabc",
+    "a negative length": H + b"Content-Length: -3\r\n\r\nabc",
+    "a length with a sign": H + b"Content-Length: +3\r\n\r\nabc",
+    "a length in hexadecimal": H + b"Content-Length: 0x3\r\n\r\nabc",
+    "a length with an underscore": H + b"Content-Length: 1_0\r\n\r\nabcabcabca",
+    "a length of other digits": H + "Content-Length: ٣\r\n\r\nabc".encode(),
+    "a length that overflows 64 bits": H + b"Content-Length: 18446744073709551619\r\n\r\nabc",
+    "an empty length": H + b"Content-Length:\r\n\r\n",
+    "a length with a space inside": H + b"Content-Length: 3 3\r\n\r\nabc",
+    "an encoding other than chunked": H + b"Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+    "an encoding before chunked": H + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "an encoding after chunked": H + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "identity": H + b"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "chunked twice": H + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunked in two lines": H + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and identity": H + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "almost chunked": H + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "quoted chunked": H + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
+    "chunked with a parameter": H + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+    "chunked after a vertical tab": H + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "an empty encoding": H + b"Transfer-Encoding:\r\n\r\n",
+    "chunked in HTTP/1.0": b"POST /outer HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a folded encoding": H + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a folded header": H + b"X: a\r\n b\r\n\r\n",
+    "a folded header with a tab": H + b"X: a\r\n\tContent-Length: 3\r\n\r\n",
+    "a space before the colon": H + b"Content-Length : 3\r\n\r\nabc",
+    "a tab before the colon": H + b"Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n",
+    "a space before the first header": b"POST /outer HTTP/1.1\r\n Host: h\r\n\r\n",
+    "a header without a colon": H + b"Content-Length\r\n\r\n",
+    "a header without a name": H + b": 3\r\n\r\n",
+    "a header name with a parenthesis": H + b"X(y): 3\r\n\r\n",
+    "a NUL in a value": H + b"X: a\x00b\r\n\r\n",
+    "a NUL in a name": H + b"X\x00: b\r\n\r\n",
+    "a control character in a value": H + b"X: a\x01b\r\n\r\n",
+    "lines that end in LF": b"GET /outer HTTP/1.1\nHost: h\n\n",
+    "one header that ends in LF": H + b"X: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a blank line that ends in LF": H + b"X: a\r\n\n",
+    "lines that end in CR": b"GET /outer HTTP/1.1\rHost: h\r\r",
+    "a CR inside a value": H + b"X: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "no host": b"GET /outer HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /outer HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "two spaces in the request line": b"GET  /outer HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a tab in the request line": b"GET\t/outer\tHTTP/1.1\r\nHost: h\r\n\r\n",
+    "a space in the path": b"GET /out er HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a space after the version": b"GET /outer HTTP/1.1 \r\nHost: h\r\n\r\n",
+    "a space before the method": b" GET /outer HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a method in lower case": b"get /outer HTTP/1.1\r\nHost: h\r\n\r\n",
+    "bytes outside ASCII in the path": "GET /öuter HTTP/1.1\r\nHost: h\r\n\r\n".encode(),
+    "a NUL in the path": b"GET /out\x00er HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a fragment": b"GET /outer#x HTTP/1.1\r\nHost: h\r\n\r\n",
+    "an authority": b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "an authority for another method": b"GET h:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "another scheme": b"GET ftp://h/outer HTTP/1.1\r\nHost: h\r\n\r\n",
+    "an asterisk for another method": b"GET * HTTP/1.1\r\nHost: h\r\n\r\n",
+    "HTTP/0.9": b"GET /outer\r\n",
+    "HTTP/0.9 with a version": b"GET /outer HTTP/0.9\r\nHost: h\r\n\r\n",
+    "HTTP/1.2": b"GET /outer HTTP/1.2\r\nHost: h\r\n\r\n",
+    "HTTP/2": b"GET /outer HTTP/2.0\r\nHost: h\r\n\r\n",
+    "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "RTSP": b"OPTIONS * RTSP/1.0\r\nHost: h\r\n\r\n",
+    "ICE": b"SOURCE /outer ICE/1.0\r\nHost: h\r\n\r\n",
+}
+
+CHUNKED = H + b"Transfer-Encoding: chunked\r\n\r\n"
+BAD_CHUNKS = {
+    "a size with a sign": b"+3\r\nabc\r\n0\r\n\r\n",
+    "a negative size": b"-3\r\nabc\r\n0\r\n\r\n",
+    "a size with 0x": b"0x3\r\nabc\r\n0\r\n\r\n",
+    "a size with an underscore": b"1_0\r\nabc\r\n0\r\n\r\n",
+    "no size": b"\r\nabc\r\n0\r\n\r\n",
+    "a size that is no number": b"three\r\nabc\r\n0\r\n\r\n",
+    "a space before the size": b" 3\r\nabc\r\n0\r\n\r\n",
+    "a space after the size": b"3 \r\nabc\r\n0\r\n\r\n",
+    "a size that overflows 64 bits": b"10000000000000003\r\nabc\r\n0\r\n\r\n",
+    "a size line that ends in LF": b"3\nabc\r\n0\r\n\r\n",
+    "a size line with a CR inside": b"3;a\rb\r\nabc\r\n0\r\n\r\n",
+    "a chunk longer than its size": b"3\r\nabcd\r\n0\r\n\r\n",
+    "a chunk that ends in LF": b"3\r\nabc\n0\r\n\r\n",
+    "a chunk without its end": b"3\r\nabc0\r\n\r\n",
+    "trailers whose lines end in LF": b"0\r\nX: a\n\r\n",
+    "an endless extension": b"3;" + b"a" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
+    "endless trailers": b"0\r\n" + b"X: a\r\n" * 5000 + b"\r\n",
+    "a NUL in an extension": b"3;\x00\r\nabc\r\n0\r\n\r\n",
+}
+
+SERVED = {
+    "an absolute target": (b"GET http://other/in/ner?a=b HTTP/1.1\r\nHost: h\r\n\r\n", "/in/ner", "a=b", b""),
+    "an absolute target without a path": (b"GET http://other?a HTTP/1.1\r\nHost: h\r\n\r\n", "/", "a", b""),
+    "an asterisk for OPTIONS": (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "*", "", b""),
+    "blank lines before": (b"\r\n\r\nGET /inner HTTP/1.1\r\nHost: h\r\n\r\n", "/inner", "", b""),
+    "two slashes": (b"GET //inner HTTP/1.1\r\nHost: h\r\n\r\n", "//inner", "", b""),
+    "percent signs": (b"GET /a%2Fb%00 HTTP/1.1\r\nHost: h\r\n\r\n", "/a%2Fb%00", "", b""),
+    "a length with spaces around": (
+        b"POST /inner HTTP/1.1\r\nHost: h\r\nContent-Length:  3 \r\n\r\nabc",
+        "/inner",
+        "",
+        b"abc",
+    ),
+    "chunked in capitals": (
+        b"POST /inner HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n" + chunked(b"abc"),
+        "/inner",
+        "",
+        b"abc",
+    ),
+    "extensions and trailers": (
+        CHUNKED.replace(b"outer", b"inner") + b'3;a=b;c="d e"\r\nabc\r\n000\r\nContent-Length: 9\r\nHost: x\r\n\r\n',
+        "/inner",
+        "",
+        b"abc",
+    ),
+    "a body that looks like a request": (post("/inner", HIDDEN), "/inner", "", HIDDEN),
+}
+
+
+class Seen:
+    """What reached the handler."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, bytes]] = []
+
+    async def handle(self, exchange: Exchange) -> None:
+        self.requests.append((exchange.path, exchange.query, await exchange.read_body()))
+        assert exchange.header(b"host") in (b"h", b"harbor")
+        exchange.respond(200, b"", b"")
+
+
+async def offer(*pieces: bytes) -> tuple[Seen, MemoryTransport]:
+    seen = Seen()
+    transport = MemoryTransport(make_server(seen.handle).accept())
+    for piece in pieces:
+        transport.feed(piece)
+        await settle()
+    return seen, transport
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+@pytest.mark.parametrize("together", [True, False])
+async def test_is_refused(shape: str, together: bool) -> None:
+    seen, transport = await offer(*([REFUSED[shape] + HIDDEN] if together else [REFUSED[shape], HIDDEN]))
+    assert seen.requests == []
+    assert transport.written.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 405 "))
+    assert transport.written.count(b"\r\ndate: ") == 1
+    assert b"\r\nconnection: close\r\n" in transport.written
+    assert transport.finished
+
+
+@pytest.mark.parametrize("shape", BAD_CHUNKS)
+@pytest.mark.parametrize("together", [True, False])
+async def test_chunks_are_refused(shape: str, together: bool) -> None:
+    body = BAD_CHUNKS[shape] + HIDDEN
+    seen, transport = await offer(*([CHUNKED + body] if together else [CHUNKED, body]))
+    assert seen.requests == []
+    assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert transport.written.count(b"\r\ndate: ") == 1
+    assert transport.finished
+
+
+@pytest.mark.parametrize("shape", SERVED)
+async def test_is_read_in_the_one_safe_way(shape: str) -> None:
+    request, path, query, body = SERVED[shape]
+    after = b"GET /after HTTP/1.1\r\nHost: h\r\n\r\n"
+    seen, transport = await offer(request + after)
+    assert seen.requests == [(path, query, body), ("/after", "", b"")]
+    assert not transport.finished

@@ -1,0 +1,188 @@
+"""However the bytes are cut into segments, the same is read; whatever the bytes are, nothing but HTTP is answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.http.support import (
+    PATIENT,
+    MemoryTransport,
+    chunked,
+    cut,
+    echo,
+    make_server,
+    places,
+    post,
+    refuse_with_code,
+    settle,
+)
+
+from tokenharbor.http.client import Client, Origin
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.link import Link
+from tokenharbor.http.message import Broken, Headers, Limits
+
+bodies = st.binary(max_size=60)
+REQUESTS = (
+    b"GET /plain?q=1 HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n",
+    post("/fixed", b"a body\r\n\r\nwith a blank line"),
+    b"\r\nPOST /chunked HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"GET /", b"x" * 40),
+    post("/upgrade", b"offered", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+    b"HEAD /head HTTP/1.1\r\nHost: h\r\nX: a\r\nX: b\r\n\r\n",
+    b"OPTIONS /options HTTP/1.1\r\nHost: h\r\n\r\n",
+)
+ENDINGS = (
+    b"",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nmore",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n",
+)
+ANSWERS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: a\r\nContent-Length: 12\r\n\r\nHTTP/1.1 200",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nTransfer-Encoding: chunked\r\nSet-Cookie: b\r\n\r\n"
+    + chunked(b"one", b"two"),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\none\r\n0\r\nContent-Type: late\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\nto the end",
+    b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold",
+    b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+    b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
+)
+INTERIM = (b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 2)
+
+
+async def converse(
+    pieces: Iterable[bytes], handler: Callable[[Exchange], Awaitable[None]] = echo
+) -> tuple[bytes, bool]:
+    """What the server says to these segments, and whether it says good-bye."""
+    server = make_server(handler, refuse=refuse_with_code)  # which words a refusal has may depend on the cut
+    transport = MemoryTransport(server.accept())
+    for piece in pieces:
+        transport.feed(piece)
+        await settle()
+    said, gone = bytes(transport.written), transport.finished or transport.closed
+    transport.feed_eof()
+    await settle()
+    assert transport.closed
+    assert server.connections == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return said, gone
+
+
+@given(st.lists(st.sampled_from(REQUESTS), max_size=4), st.sampled_from(ENDINGS), places)
+def test_requests_are_the_same_however_they_are_cut(requests: list[bytes], ending: bytes, at: list[int]) -> None:
+    data = b"".join(requests) + ending
+    assert asyncio.run(converse(cut(data, at))) == asyncio.run(converse([data] if data else []))
+
+
+@given(st.sampled_from(ENDINGS[3:] + REQUESTS))
+def test_requests_byte_by_byte(data: bytes) -> None:
+    assert asyncio.run(converse(cut(data, list(range(len(data)))))) == asyncio.run(converse([data]))
+
+
+def mutate(data: bytes, edits: list[tuple[int, bytes, int]]) -> bytes:
+    for where, new, dropped in edits:
+        at = where % (len(data) + 1)
+        data = data[:at] + new + data[at + dropped :]
+    return data
+
+
+FRAGMENTS = (
+    *(b"\r\n", b"\n", b"\r", b" ", b":", b"\x00", b"\xff", b"\r\n\r\n", b"0\r\n\r\n", b"HTTP/1.1", b"HTTP/1.0"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: x\r\n", b"Connection: close\r\n"),
+    *(
+        b"Upgrade: websocket\r\n",
+        b"Expect: 100-continue\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"ffffffff",
+    ),
+)
+edits = st.lists(
+    st.tuples(st.integers(0, 400), st.sampled_from(FRAGMENTS) | st.binary(max_size=4), st.integers(0, 8)), max_size=6
+)
+
+
+@given(st.lists(st.sampled_from(REQUESTS + ENDINGS) | bodies, max_size=4), edits, places)
+def test_no_bytes_make_the_server_fail(
+    parts: list[bytes], changes: list[tuple[int, bytes, int]], at: list[int]
+) -> None:
+    crashes: list[Exception] = []
+
+    async def scenario() -> bytes:
+        server = make_server(echo, Limits(headers=300, body=200), crashed=lambda _path, error: crashes.append(error))
+        transport = MemoryTransport(server.accept())
+        for piece in cut(mutate(b"".join(parts), changes), at):
+            transport.feed(piece)
+            await settle()
+        said = bytes(transport.written)
+        transport.feed_eof()
+        await settle()
+        assert server.connections == 0
+        return said
+
+    said = asyncio.run(scenario())
+    assert crashes == []
+    assert said == b"" or said.startswith(b"HTTP/1.1 ")
+
+
+class Stub:
+    """A connection whose upstream says what the test wants, after the request."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = list(pieces)
+        self.transports: list[MemoryTransport] = []
+
+    async def connect(self, _origin: Origin, protocol: Callable[[], Link]) -> Link:
+        link = protocol()
+        self.transports.append(MemoryTransport(link))
+        return link
+
+    async def answer(self) -> None:
+        await settle()
+        for piece in self.pieces:
+            self.transports[-1].feed(piece)
+            await asyncio.sleep(0)
+        self.transports[-1].feed_eof()
+
+
+async def ask(pieces: Iterable[bytes], *, stream: bool) -> tuple[int, Headers, bytes] | str:
+    stub = Stub(pieces)
+    client = Client(connector=stub.connect)
+    answering = asyncio.create_task(stub.answer())
+    try:
+        answer = await client.send(Origin("h", 1), b"POST / HTTP/1.1\r\nhost: h\r\n", b"..", PATIENT, stream=stream)
+        return answer.status, answer.headers, await answer.read(1000)
+    except Broken:
+        return "broken"
+    finally:
+        await answering
+        client.close()
+        await settle()
+
+
+@given(st.sampled_from(ANSWERS), st.sampled_from(INTERIM), places, st.booleans())
+def test_answers_are_the_same_however_they_are_cut(answer: bytes, interim: bytes, at: list[int], stream: bool) -> None:
+    whole = asyncio.run(ask([answer], stream=stream))
+    assert whole != "broken"
+    assert asyncio.run(ask(cut(interim + answer, at), stream=stream)) == whole
+
+
+@given(st.sampled_from(ANSWERS), st.integers(1, 200), st.booleans())
+def test_an_answer_cut_short_is_never_a_whole_one(answer: bytes, missing: int, stream: bool) -> None:
+    if b"to the end" in answer:
+        return  # its end is the connection's: nobody can tell
+    short = answer[:-missing]
+    assert asyncio.run(ask([short] if short else [], stream=stream)) == "broken"
+
+
+@given(st.sampled_from(ANSWERS) | bodies, edits, places, st.booleans())
+def test_no_bytes_make_the_client_fail(
+    answer: bytes, changes: list[tuple[int, bytes, int]], at: list[int], stream: bool
+) -> None:
+    read = asyncio.run(ask(cut(mutate(answer, changes), at), stream=stream))
+    assert read == "broken" or isinstance(read, tuple)
