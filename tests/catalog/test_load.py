@@ -99,8 +99,8 @@ def test_a_provider_that_takes_no_credential_has_none(load: Load) -> None:
     assert load({"providers": {"openai": own}}).providers["openai"].credential is None
 
 
-def test_a_provider_can_be_moved_to_where_it_listens(load: Load) -> None:
-    moved = relocate(load({}), "demo", "http://127.0.0.1:4321/v1")
+def test_the_built_in_provider_is_moved_to_where_it_listens(load: Load) -> None:
+    moved = relocate(load({}), "http://127.0.0.1:4321/v1")
     demo = [
         each.provider for model in moved.models.values() for each in model.endpoints if each.provider.name == "demo"
     ]

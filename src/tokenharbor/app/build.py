@@ -25,6 +25,7 @@ from tokenharbor.db.listen import Listener
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import Options, connect, open_pool
 from tokenharbor.editions.policy import load_edition
+from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.parts import Parts
@@ -48,7 +49,6 @@ from tokenharbor.simulator.demo import demo_script
 from tokenharbor.simulator.serve import Simulator, start
 from tokenharbor.wire import WIRES
 
-DEMO = "demo"  # the provider that the built-in simulator plays; its file is in catalog/providers
 _UPKEEP_SECONDS = 3600
 _SETUP_TIMEOUT_MS = 600_000
 _log = structlog.get_logger("app")
@@ -118,7 +118,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
             health,
             metrics,
         )
-        edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), None)
+        console = Console(settings.home / "console.sock", client)
+        edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), console)
         server = _server(settings, world, Routes(parts, edge))
         stack.enter_context(_running(_upkeep(pool, world)))
         yield Harbor(settings, world, root, pool, book, books, shop, demo, server)
@@ -172,7 +173,7 @@ async def _snapshot(
     settings: Settings, root: RootSecret, world: World, pool: asyncpg.Pool, demo: Simulator
 ) -> Snapshot:
     stored = await read_credentials(pool, credential_seal(root, world.entropy))
-    catalog = relocate(_catalog(settings), DEMO, f"{demo.url}/v1")
+    catalog = relocate(_catalog(settings), f"{demo.url}/v1")
     policy = load_edition(settings.edition)
     return build_snapshot(catalog, policy, secret_of(settings, stored), world.clock.now())
 
@@ -183,9 +184,7 @@ def _catalog(settings: Settings) -> Catalog:
 
 def _demo_models(settings: Settings) -> tuple[str, ...]:
     models = _catalog(settings).models.values()
-    return tuple(
-        endpoint.upstream_model for model in models for endpoint in model.endpoints if endpoint.provider.name == DEMO
-    )
+    return tuple(each.upstream_model for model in models for each in model.endpoints if each.provider.builtin)
 
 
 def _server(settings: Settings, world: World, routes: Routes) -> Server:

@@ -26,13 +26,11 @@ def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str 
     return build_catalog(read_layers([*shipped, (file, operator)]), usual, wires)
 
 
-def relocate(catalog: Catalog, name: str, base_url: str) -> Catalog:
-    """The catalogue with a provider, in all its wires, at another address: for one whose port is known only once it
-    runs.
-    """
+def relocate(catalog: Catalog, base_url: str) -> Catalog:
+    """The catalogue with the built-in provider, in all its wires, at the address at which it now runs."""
 
     def moved(provider: Provider) -> Provider:
-        return replace(provider, base_url=base_url) if provider.name == name else provider
+        return replace(provider, base_url=base_url) if provider.builtin else provider
 
     models = {
         model.name: replace(

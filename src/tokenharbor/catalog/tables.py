@@ -49,6 +49,7 @@ class ProviderTable(WireTable, frozen=True):
     retention: str | None = None
     timeouts: TimeoutsTable | None = None
     label: Text | None = None
+    builtin: bool | None = None
     wires: Mapping[str, WireTable] | None = None
 
 

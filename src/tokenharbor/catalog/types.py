@@ -35,6 +35,7 @@ class Provider:
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
     max_field: str | None = None  # the body's member for the output's maximum, where it is not the wire's usual one
+    builtin: bool = False  # played by the program itself: its address is known only once it runs
 
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
