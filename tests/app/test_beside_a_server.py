@@ -1,0 +1,93 @@
+"""Commands beside a running server: what they change is in force at once, and what they show is what was done."""
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.app.conftest import Cli
+from tests.e2e.harbor import launch
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, called as by a client."""
+
+    url: str
+
+    def chat(self, key: str, model: str = "demo-chat") -> tuple[int, Any, Any]:
+        """Status, headers and body of a small request."""
+        body = {"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": "Ahoy!"}]}
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        try:
+            headers = {"Authorization": f"Bearer {key}"}
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, json.loads(answer.read())
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def server(cli: Cli, tmp_path: Path, database_url: str) -> Iterator[Server]:
+    """Beside it, `cli` works in the same HOME on the same database."""
+    env = {"TOKENHARBOR_DATABASE_URL": database_url, "TOKENHARBOR_HOME": str(tmp_path / "home")}
+    program = launch("serve", "--port", "0", env=env)
+    try:
+        yield Server(program.wait_for(r"listening on (\S+)")[1])
+    finally:
+        assert program.stop() == 0
+
+
+def test_a_key_and_its_rules_are_in_force_at_once(cli: Cli, server: Server) -> None:
+    account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
+    assert cli("credit", account, "--usd", "1", "--pool", "paid", "--reason", "x").code == 0
+
+    issued = cli("keys", "create", account, "--json").json
+    status, headers, body = server.chat(issued["key"])
+    assert (status, body["choices"][0]["finish_reason"]) == (200, "stop")
+
+    receipt = cli("receipt", headers["x-request-id"], "--json").json
+    assert (receipt["key_id"], receipt["cost_usd"]) == (issued["id"], headers["x-tokenharbor-cost-usd"])
+    [used] = cli("usage", account, "--json").json
+    assert (used["model"], used["requests"], used["cost_usd"]) == ("demo-chat", 1, receipt["cost_usd"])
+    assert used["output"] > 0
+    [_, row] = cli("ledger", "export", account, "--json").json
+    assert (row["Type"], row["Amount USD"], row["Order ID"]) == ("usage", f"-{used['cost_usd']}", receipt["id"])
+    assert cli("balance", account, "--json").json["balance_usd"] == row["Running balance USD"]
+    assert cli("ledger", "verify").code == 0
+
+    for words, refusal in (
+        (("--models", "demo-reasoner"), (403, "permission_denied")),
+        (("--ip", "192.0.2.1"), (403, "permission_denied")),
+        (("--daily-usd", "0.000000001"), (402, "insufficient_quota")),
+    ):
+        bound = cli("keys", "create", account, *words, "--json").json["key"]
+        status, _, body = server.chat(bound)
+        assert (status, body["error"]["code"]) == refusal, words
+
+
+def test_a_revoked_key_is_refused_within_a_second(cli: Cli, server: Server) -> None:
+    account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
+    assert cli("credit", account, "--usd", "1", "--pool", "paid", "--reason", "x").code == 0
+    issued = cli("keys", "create", account, "--json").json
+    assert server.chat(issued["key"])[0] == 200
+    assert cli("keys", "revoke", issued["id"]).code == 0
+    revoked = time.monotonic()
+    while server.chat(issued["key"])[0] == 200:
+        assert time.monotonic() - revoked < 1
+    status, _, body = server.chat(issued["key"])
+    assert (status, body["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_a_second_server_in_the_same_home_is_refused(cli: Cli, server: Server) -> None:
+    outcome = cli("serve", "--port", "0")
+    assert outcome.code == 1
+    assert "another server runs in" in outcome.err
