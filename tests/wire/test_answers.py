@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.anthropic_messages import usage as anthropic
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat import usage as openai
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 BILLION = 10**9
@@ -23,15 +25,8 @@ def answer_of(dialect: str, usage: object = None, **message: Any) -> dict[str, A
         return {"id": "chatcmpl-1", "object": "chat.completion", "model": "m", "choices": choices, "usage": usage}
     content = message.get("content", [{"type": "text", "text": "Aye — 港口"}])
     ends = {"stop_reason": "end_turn", "stop_sequence": None}
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": content,
-        **ends,
-        "usage": usage,
-    }
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content}
+    return {**head, **ends, "usage": usage}
 
 
 def read(dialect: str, usage: object = None, **message: Any) -> Answer | Failure:
@@ -143,18 +138,14 @@ def test_anthropics_vendors_count_exclusively(usage: object, expected: Usage) ->
     assert read(ANTHROPIC, usage) == Answer(expected)
 
 
+WRONG: list[Any] = [-1, 1.5, "7", None, True, [], BILLION + 1, 10**40]
 GOOD = {OPENAI: {"prompt_tokens": 10, "completion_tokens": 5}, ANTHROPIC: {"input_tokens": 10, "output_tokens": 5}}
 
 
 @pytest.mark.parametrize(
     ("dialect", "wrong"),
     [
-        *(
-            (OPENAI, {name: value})
-            for name in GOOD[OPENAI]
-            for value in (-1, 1.5, "7", None, True, [], BILLION + 1, 10**40)
-        ),
-        *((ANTHROPIC, {name: value}) for name in GOOD[ANTHROPIC] for value in (-1, 1.5, "7", True, [], BILLION + 1)),
+        *((dialect, {name: value}) for dialect, good in GOOD.items() for name in good for value in WRONG),
         (OPENAI, {"total_tokens": 14}),
         (OPENAI, {"total_tokens": 16}),
         (OPENAI, {"prompt_tokens_details": {"cached_tokens": 11}}),
@@ -176,8 +167,6 @@ GOOD = {OPENAI: {"prompt_tokens": 10, "completion_tokens": 5}, ANTHROPIC: {"inpu
                 "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3},
             },
         ),
-        (ANTHROPIC, {"input_tokens": None}),
-        (ANTHROPIC, {"output_tokens": None}),
     ],
 )
 def test_usage_that_does_not_add_up_is_quarantined_and_the_text_counted(dialect: str, wrong: dict[str, Any]) -> None:
@@ -211,9 +200,6 @@ vectors = st.builds(
 
 @given(vectors, st.integers(0, 10**6), st.integers(0, 50))
 def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: int) -> None:
-    from tokenharbor.wire.anthropic_messages import usage as anthropic
-    from tokenharbor.wire.openai_chat import usage as openai
-
     assert read(OPENAI, openai.write_usage(usage)) == Answer(usage)
     fuller = Usage(
         input=usage.input,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -64,6 +65,8 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     blocks.grow(index, block.text or block.thinking or "")
     if block.signature:
         blocks.grow(index, "", _note("signature", block.signature.encode()))
+    for citation in block.citations or ():
+        blocks.grow(index, "", _note("citation", bytes(citation)))
     if kind is BlockKind.TOOL_CALL and bytes(block.input) not in (b"null", b"{}"):
         blocks.grow(index, bytes(block.input).decode())
     return index
@@ -107,8 +110,11 @@ class AnthropicReader:
             return
         if event.type == "error" or name == b"error":
             self._blocks.fail(read_stream_failure(event.error))
-        elif not self._tell(event, data):
+        elif not self._in_order(event) or not self._tell(event, data):
             self._blocks.garbage()
+
+    def _in_order(self, event: Event) -> bool:
+        return self._blocks.started or event.type in ("message_start", "ping")
 
     def _tell(self, event: Event, data: bytes) -> bool:
         """False if the event breaks the dialect."""
@@ -145,6 +151,8 @@ class AnthropicReader:
             self._blocks.grow(place, text)
         elif delta.signature:
             self._blocks.grow(place, "", _note("signature", delta.signature.encode()))
+        elif len(delta.citation) > 4:
+            self._blocks.grow(place, "", _note("citation", bytes(delta.citation)))
         elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
             self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
 
@@ -177,7 +185,7 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
         return blocks.take()
     blocks.start(whole.id, whole.model)
     for block, raw in zip(whole.content, contents, strict=True):
-        blocks.close(open_block(blocks, block, raw.__bytes__))
+        blocks.close(open_block(blocks, block, partial(bytes, raw)))
     if len(whole.usage) > 4:
         with suppress(BadUsageError):
             blocks.report(add_up(read_counts(whole.usage)))

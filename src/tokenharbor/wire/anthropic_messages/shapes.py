@@ -13,6 +13,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     thinking: str | None = None
     partial_json: str | None = None
     signature: str | None = None
+    citation: msgspec.Raw = NULL
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -28,6 +29,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = NULL
+    citations: list[msgspec.Raw] | None = None
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -7,8 +7,9 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
+from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.body import UnreadableError, scan
+from tokenharbor.wire.body import UnreadableError, edit, scan
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -27,6 +28,7 @@ from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
 _encode = msgspec.json.encode
+_decode_delta = msgspec.json.Decoder(Delta).decode
 
 _REASONS = {
     FinishReason.STOP: "end_turn",
@@ -79,7 +81,7 @@ class AnthropicWriter:
         started, self._started = self._started, None
         if started is None:
             return b""
-        usage = {**write_usage(self._usage), "output_tokens": 0} if self._usage else _UNKNOWN
+        usage = write_usage(self._usage) if self._usage else _UNKNOWN
         message = _message(started.id, started.model, [], None, usage)
         return _event("message_start", message=message)
 
@@ -109,6 +111,8 @@ class AnthropicWriter:
         for note in ours:
             if note.name == "signature":
                 out += self._delta({"type": "signature_delta", "signature": note.raw.decode()})
+            elif note.name == "citation":
+                out += self._delta({"type": "citations_delta", "citation": msgspec.Raw(note.raw)})
             elif note.name == "delta":
                 out += self._delta(msgspec.Raw(note.raw))
         return out
@@ -198,16 +202,24 @@ def write_reply(events: Iterable[Event]) -> bytes:
 
 
 def _content(block: Block) -> object:
-    notes = {note.name: note.raw for note in block.notes if note.dialect == DIALECT}
-    if "block" in notes:
-        return msgspec.Raw(notes["block"])
-    if "redacted_thinking" in notes:
-        return {"type": "redacted_thinking", "data": notes["redacted_thinking"].decode()}
+    notes = [note for note in block.notes if note.dialect == DIALECT]
+    last = {note.name: note.raw for note in notes}
+    if "block" in last:
+        return _own(last["block"], [note.raw for note in notes if note.name == "delta"])
+    if "redacted_thinking" in last:
+        return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
         return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": _arguments(block.text)}
     if block.kind is BlockKind.REASONING:
-        return {"type": "thinking", "thinking": block.text, "signature": notes.get("signature", b"").decode()}
-    return {"type": "text", "text": block.text}
+        return {"type": "thinking", "thinking": block.text, "signature": last.get("signature", b"").decode()}
+    citations = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
+    return {"type": "text", "text": block.text, **({"citations": citations} if citations else {})}
+
+
+def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
+    """A block that only this dialect has, with the input that its stream gave it in pieces."""
+    pieces = "".join(_decode_delta(delta).partial_json or "" for delta in deltas)
+    return msgspec.Raw(edit(raw, scan(raw)[1], {"input": pieces.encode()}) if pieces else raw)
 
 
 def _arguments(text: str) -> object:

@@ -49,6 +49,8 @@ _STREAM_KINDS = {
     "permission_error": FailureKind.CREDENTIAL,
     "invalid_request_error": FailureKind.REQUEST,
     "context_length_exceeded": FailureKind.CONTEXT,
+    "not_found": FailureKind.NOT_FOUND,
+    "model_not_found": FailureKind.NOT_FOUND,
     "timeout_error": FailureKind.TIMEOUT,
     "timeout": FailureKind.TIMEOUT,
 }

@@ -1,0 +1,262 @@
+"""Neutral events: each dialect reads what it writes, chains of dialects keep the meaning, and the rules always hold."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.wire.answers import answers, check_rules, meaning
+from tests.wire.splits import TAPES, cut, places, tape, tape_names
+
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+)
+from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.translate import collect, replay
+
+OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+DIALECTS = st.sampled_from(sorted(WIRES))
+
+
+def write(dialect: str, events: Iterable[Event]) -> bytes:
+    writer = WIRES[dialect].writer()
+    return b"".join([writer.write(event) for event in events])
+
+
+def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
+    reader = WIRES[dialect].reader()
+    events = [event for piece in pieces for event in reader.feed(piece)]
+    return [*events, *reader.close()]
+
+
+def close_to(read_: Sequence[Event], sent: Sequence[Event]) -> None:
+    """The same meaning; where no usage was known, zeros may have been written. A failure may cut what came before."""
+    ours, theirs = meaning(sent), meaning(read_)
+    if ours.usage is None:
+        theirs = theirs._replace(usage=None)
+    if ours.failure is not None:
+        assert theirs.failure is ours.failure
+        assert ours.text.startswith(theirs.text)
+        assert ours.reasoning.startswith(theirs.reasoning)
+        return
+    assert theirs == ours
+
+
+@given(answers())
+def test_the_random_answers_obey_the_rules_themselves(events: list[Event]) -> None:
+    check_rules(events)
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@given(events=answers(), where=places)
+def test_a_stream_is_read_as_it_was_written(dialect: str, events: list[Event], where: list[int]) -> None:
+    stream = write(dialect, events)
+    read_ = read(dialect, [stream])
+    check_rules(read_)
+    close_to(read_, events)
+    assert collect(read(dialect, cut(stream, where))) == collect(read_)
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@given(events=answers())
+def test_a_whole_answer_is_read_as_it_was_written(dialect: str, events: list[Event]) -> None:
+    wire = WIRES[dialect]
+    read_ = wire.read_reply(wire.write_reply(events))
+    check_rules(read_)
+    close_to(read_, events)
+
+
+@given(answers(), st.lists(st.tuples(DIALECTS, st.booleans()), min_size=2, max_size=4))
+def test_any_chain_of_dialects_keeps_the_meaning(events: list[Event], chain: list[tuple[str, bool]]) -> None:
+    passed: Sequence[Event] = events
+    for dialect, whole in chain:
+        wire = WIRES[dialect]
+        passed = wire.read_reply(wire.write_reply(passed)) if whole else read(dialect, [write(dialect, passed)])
+        check_rules(passed)
+    close_to(passed, events)
+
+
+@given(answers())
+def test_a_reply_is_the_same_played_and_gathered(events: list[Event]) -> None:
+    reply = collect(events)
+    played = list(replay(reply))
+    check_rules(played)
+    assert collect(played) == reply
+
+
+@given(answers())
+def test_blocks_of_a_message_stand_one_after_the_other(events: list[Event]) -> None:
+    """Clients of this dialect hold one open block, whatever runs side by side elsewhere."""
+    open_ = None
+    for line in write(ANTHROPIC, events).decode().split("\n"):
+        if not line.startswith("data: "):
+            continue
+        event = json.loads(line.removeprefix("data: "))
+        match event["type"]:
+            case "content_block_start":
+                assert open_ is None
+                open_ = event["index"]
+            case "content_block_delta":
+                assert open_ == event["index"]
+            case "content_block_stop":
+                assert open_ == event["index"]
+                open_ = None
+            case "message_delta":
+                assert open_ is None
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+@given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), where=places)
+def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -> None:
+    events = read(dialect, cut(data, where))
+    assert isinstance(events[-1], Failed)
+    assert sum(isinstance(event, Failed | Finished) for event in events) == 1
+
+
+@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.DataObject) -> None:
+    stream = bytearray(tape(dialect, name))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(stream) - 1))
+        stream[start : start + data.draw(st.integers(0, 60))] = data.draw(st.binary(max_size=3))
+        if not stream:
+            break
+    events = read(dialect, [bytes(stream)])
+    if isinstance(events[-1], Finished):
+        check_rules(events)
+    else:
+        assert sum(isinstance(event, Failed | Finished) for event in events) == 1
+
+
+def plain(event: Event) -> dict[str, object]:
+    """An event as the golden lists show it."""
+    members = msgspec.to_builtins(event, builtin_types=(bytes,))
+    kept = {name: value for name, value in members.items() if value not in (None, "", (), {})}
+    return {"event": type(event).__name__, **json.loads(json.dumps(kept, default=bytes.decode))}
+
+
+@pytest.mark.parametrize(("dialect", "name"), tape_names())
+def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
+    golden = json.loads((TAPES / dialect / f"{name}.json").read_text())
+    events = read(dialect, [tape(dialect, name)])
+    check_rules(events)
+    assert [plain(event) for event in events] == golden
+
+
+@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@settings(max_examples=30)
+@given(where=places)
+def test_any_split_of_a_tape_gives_the_same_events(dialect: str, name: str, where: list[int]) -> None:
+    stream = tape(dialect, name)
+    assert read(dialect, cut(stream, where)) == read(dialect, [stream])
+
+
+@pytest.mark.parametrize("name", ["thinking_tools", "redacted_thinking", "web_search", "refusal", "text"])
+def test_what_only_one_dialect_knows_comes_back_to_it_byte_for_byte(name: str) -> None:
+    events = read(ANTHROPIC, [tape(ANTHROPIC, name)])
+    assert read(ANTHROPIC, [write(ANTHROPIC, events)]) == events
+    wire = WIRES[ANTHROPIC]
+    assert meaning(wire.read_reply(wire.write_reply(events))) == meaning(events)
+    again = wire.write_reply(wire.read_reply(wire.write_reply(events)))
+    assert again == wire.write_reply(events)
+
+
+def test_what_the_stream_gave_in_pieces_is_whole_in_a_whole_answer() -> None:
+    events = read(ANTHROPIC, [tape(ANTHROPIC, "web_search")])
+    search, result, text = json.loads(WIRES[ANTHROPIC].write_reply(events))["content"]
+    assert (search["type"], search["input"]) == ("server_tool_use", {"query": "tide Brest"})
+    assert result["content"][0]["encrypted_content"] == "Eq8Tape"
+    assert [citation["encrypted_index"] for citation in text["citations"]] == ["EoTape"]
+
+
+def test_thought_signatures_of_calls_come_back() -> None:
+    events = read(OPENAI, [tape(OPENAI, "same_index_tools")])
+    wire = WIRES[OPENAI]
+    signature = b'{"google":{"thought_signature":"CsQBAXLI2nz9"}}'
+    assert signature in write(OPENAI, events)
+    assert signature in wire.write_reply(events)
+    assert collect(read(OPENAI, [write(OPENAI, events)])) == collect(events)
+
+
+@pytest.mark.parametrize(("dialect", "other"), [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)])
+def test_notes_never_reach_another_dialect(dialect: str, other: str) -> None:
+    note = Note(dialect, "signature" if dialect == ANTHROPIC else "reasoning_details", b'"opaque"')
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockOpened(0, BlockKind.REASONING),
+        BlockGrew(0, "Hm.", (note,)),
+        BlockClosed(0),
+        Finished(FinishReason.STOP),
+    ]
+    assert b"opaque" in write(dialect, events)
+    assert b"opaque" not in write(other, events)
+    assert b"opaque" not in WIRES[other].write_reply(events)
+
+
+def test_arguments_that_are_no_object_are_shown_as_they_are() -> None:
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c", "tide"),
+        BlockGrew(0, '{"port": "Bre'),
+        BlockClosed(0),
+        Finished(FinishReason.LENGTH),
+    ]
+    (block,) = json.loads(WIRES[ANTHROPIC].write_reply(events))["content"]
+    assert block["input"] == {"_unreadable": '{"port": "Bre'}
+
+
+@pytest.mark.parametrize(
+    ("finish", "calls", "expected"),
+    [
+        ("stop", True, FinishReason.TOOL_CALLS),
+        ("tool_calls", False, FinishReason.STOP),
+        ("length", True, FinishReason.LENGTH),
+        ("something_new", False, FinishReason.STOP),
+    ],
+)
+def test_reasons_that_vendors_confuse_are_set_right(finish: str, calls: bool, expected: FinishReason) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Aye.", **({"tool_calls": [call]} if calls else {})}
+    body = {"id": "a", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    assert WIRES[OPENAI].read_reply(json.dumps(body).encode())[-1] == Finished(expected)
+
+
+def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
+    def ids(answer: str) -> list[str]:
+        calls = [{"index": n, "function": {"name": "tide", "arguments": "{}"}} for n in range(2)]
+        chunk = {"id": answer, "choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": "stop"}]}
+        events = read(OPENAI, [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"])
+        check_rules(events)
+        return [event.call_id for event in events if isinstance(event, BlockOpened)]
+
+    assert len({*ids("one"), *ids("two")}) == 4
+
+
+def test_a_call_that_never_gets_a_name_is_garbage() -> None:
+    chunk = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c"}]},"finish_reason":"stop"}]}\n\n'
+    end = read(OPENAI, [chunk + b"data: [DONE]\n\n"])[-1]
+    assert isinstance(end, Failed)
+    assert end.failure.kind is FailureKind.GARBAGE
+
+
+def test_the_usage_chunk_is_only_for_those_who_want_it() -> None:
+    events = read(OPENAI, [tape(OPENAI, "text")])
+    for wanted in (True, False):
+        writer = WIRES[OPENAI].writer(1_790_000_000, usage=wanted)
+        stream = b"".join([writer.write(event) for event in events])
+        assert (b'"prompt_tokens":1219' in stream) is wanted
+        assert b'"created":1790000000' in stream
