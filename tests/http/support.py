@@ -89,9 +89,11 @@ async def settle() -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what no event tells."""
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.01)
+    for _ in range(int(SOON / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 def make_server(handler: Handler, limits: Limits | None = None, **options: object) -> Server:
