@@ -1,10 +1,11 @@
 """What is not the data plane: health, readiness, metrics, the front page, and the way to the console's process."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.page import render_page
 from tokenharbor.gateway.shop import Shop
@@ -20,15 +21,13 @@ _PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`ready` says whether the books can be reached. `console` passes an exchange on to the console's process; None
-    where none runs.
-    """
+    """`ready` says whether the books can be reached. While no console runs, `/` is one plain page of our own."""
 
     shop: Shop
     metrics: Metrics
     ready: Callable[[], bool]
     metrics_token: str | None
-    console: Callable[[Exchange], Awaitable[None]] | None
+    console: Console
 
     async def serve(self, exchange: Exchange) -> None:
         path = exchange.path
@@ -39,8 +38,8 @@ class Edge:
             exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"the database is away\n")
         elif path == "/metrics":
             self._metrics(exchange)
-        elif self.console is not None:
-            await self.console(exchange)
+        elif self.console.runs:
+            await self.console.serve(exchange)
         elif path == "/" and exchange.method in ("GET", "HEAD"):
             host = exchange.header(b"host") or b"127.0.0.1:8080"
             exchange.respond(200, _PAGE, render_page(self.shop.current, host.decode("latin-1")))

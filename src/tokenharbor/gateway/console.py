@@ -1,0 +1,28 @@
+"""The way to the console: its process listens on a socket under HOME, and stands behind our port while it does."""
+
+from pathlib import Path
+
+from tokenharbor.http.client import Client
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.message import Deadlines
+from tokenharbor.http.origin import Origin
+from tokenharbor.http.proxy import forward
+
+_DEADLINES = Deadlines(connect=1, first_event=30, between_events=300, total=3600)  # pages, and events for a live page
+
+
+class Console:
+    """Pages and `/api`, served by another process."""
+
+    def __init__(self, socket: Path, client: Client) -> None:
+        self._socket = socket
+        self._client = client
+        self._origin = Origin("console", 80, unix=str(socket))
+
+    @property
+    def runs(self) -> bool:
+        return self._socket.is_socket()
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Raises Unavailable if it does not answer."""
+        await forward(exchange, self._client, self._origin, _DEADLINES)
