@@ -18,7 +18,7 @@ _READY_SECONDS = 60
 _STOP_SECONDS = 40
 
 
-class Missing(Exception):  # noqa: N818  reads as the sentence it is
+class Missing(Exception):
     """Something the bench needs is not there; the message says what to do."""
 
 

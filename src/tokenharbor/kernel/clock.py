@@ -22,7 +22,7 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251  the one place
 
     def monotonic(self) -> float:
-        return time.monotonic()  # noqa: TID251  the one place
+        return time.monotonic()
 
     def unix_ms(self) -> int:
         return time.time_ns() // 1_000_000

@@ -33,7 +33,7 @@ class SeededEntropy:
     """The same bytes for the same seed; for simulations and tests, never for secrets."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: TID251  the one place
+        self._random = random.Random(seed)
 
     def bytes(self, count: int) -> bytes:
         return self._random.randbytes(count)
