@@ -37,7 +37,7 @@ def failure(dialect: str, status: int, body: object = None, **headers: str) -> F
         (429, FailureKind.RATE_LIMIT),
         (500, FailureKind.SERVER),
         (502, FailureKind.SERVER),
-        (503, FailureKind.OVERLOADED),
+        (503, FailureKind.SERVER),
         (529, FailureKind.OVERLOADED),
         (302, FailureKind.SERVER),
         (418, FailureKind.SERVER),

@@ -145,7 +145,7 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
 
     def final(data: bytes) -> dict[str, Any]:
         with anthropic_client(200, data, SSE) as client, streaming(client) as reading:
-            message = reading.get_final_message().to_dict()
+            message: dict[str, Any] = reading.get_final_message().to_dict()
         message.pop("usage")
         message.pop("stop_details", None)
         return message

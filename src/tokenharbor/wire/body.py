@@ -1,8 +1,7 @@
 """JSON objects kept as bytes: where each top-level member stands, and edits that leave every other byte alone."""
 
 import re
-from collections.abc import Collection, Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -33,26 +32,38 @@ class UnreadableError(ValueError):
         self.name = name
 
 
-def scan(body: bytes) -> tuple[Members, tuple[Span, ...]]:
-    """The members of a JSON object and their places. Raises UnreadableError, also for a repeated name: two readers
-    of such a body may see two different ones.
+def scan(body: bytes) -> Members:
+    """The members of a JSON object. Raises UnreadableError, also for a repeated name: two readers of such a body
+    may see two different ones.
     """
     members = _members(body)
-    # Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
-    # would make the body longer, so equality proves that each member stands where the lengths say.
-    sizes = [len(name) + len(raw) + 4 for name, raw in members.items()]
-    if sum(sizes) + 1 != len(body) or not members:
-        return members, tuple(_walk(body, members))
-    starts = accumulate(sizes, initial=1)
-    return members, tuple(
-        [
-            (name, start, start + len(name) + 3, start + size - 1)
-            for name, start, size in zip(members, starts, sizes, strict=False)
-        ]
-    )
+    if not _is_compact(body, members):
+        _walk(body, members)
+    return members
 
 
-def read_members(body: bytes) -> tuple[Members, tuple[Span, ...]]:
+def spans(body: bytes, members: Members) -> Iterable[Span]:
+    """Where the members of a scanned body stand, in their order."""
+    return _add_up(members) if _is_compact(body, members) else _walk(body, members)
+
+
+def _is_compact(body: bytes, members: Members) -> bool:
+    """Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
+    would make the body longer, so equality proves that each member stands where the lengths say.
+    """
+    return sum(map(len, members)) + sum(map(len, members.values())) + 4 * len(members) + 1 == len(body)
+
+
+def _add_up(members: Members) -> Iterator[Span]:
+    start = 1
+    for name, raw in members.items():
+        value = start + len(name) + 3
+        end = value + len(raw)
+        yield name, start, value, end
+        start = end + 1
+
+
+def read_members(body: bytes) -> Members:
     """Scan a request's body; raises InvalidRequest."""
     try:
         return scan(body)
@@ -75,35 +86,56 @@ def refuse_variants(members: Members, known: frozenset[str]) -> None:
         )
 
 
-def edit(body: bytes, spans: Collection[Span], changes: Mapping[str, bytes | None]) -> bytes:
-    """The body with members set to new values, or removed (None); those that it lacks are added at its end.
+def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> bytes:
+    """A scanned body with members set to new values, or removed (None); those that it lacks are added at its end.
     Every other byte stays.
     """
     pieces: list[bytes] = []
-    cursor = previous_end = 0
-    kept = False
-    absent = dict(changes)
-    places = list(spans)
-    for index, (name, start, value, end) in enumerate(places):
-        if name not in changes:
-            kept = True
-        elif (new := absent.pop(name)) is not None:
-            pieces += (body[cursor:value], new)
-            cursor, kept = end, True
-        elif kept:
-            pieces.append(body[cursor:previous_end])
-            cursor = end
-        else:
-            pieces.append(body[cursor:start])
-            cursor = places[index + 1][1] if index + 1 < len(places) else end
-        previous_end = end
-    added = [b"%b:%b" % (_encode(name), new) for name, new in absent.items() if new is not None]
+    present = removed = cursor = 0
+    added = []
+    for name, new in changes.items():
+        if name in members:
+            present += 1
+            removed += new is None
+        elif new is not None:
+            added.append(b"%b:%b" % (_encode(name), new))
+    if present:
+        cursor = _edit_present(body, members, changes, pieces, present)
     if added:
-        tail = previous_end or body.index(b"{") + 1
-        pieces += (body[cursor:tail], b"," if kept else b"", b",".join(added))
-        cursor = max(cursor, tail)
+        tail = body.rindex(b"}")
+        pieces += (body[cursor:tail], b"," if len(members) > removed else b"", b",".join(added))
+        cursor = tail
     pieces.append(body[cursor:])
     return b"".join(pieces)
+
+
+def _edit_present(
+    body: bytes, members: Members, changes: Mapping[str, bytes | None], pieces: list[bytes], left: int
+) -> int:
+    """Carry out the `left` changes of members that are there; returns how far into the body the pieces are."""
+    cursor = previous_end = 0
+    kept = skipping = False  # whether a member stays before this one; whether the first ones were removed just now
+    for name, start, value, end in spans(body, members):
+        if skipping:
+            cursor, skipping = start, False
+        if not left:
+            break
+        if name not in changes:
+            kept = True
+        else:
+            left -= 1
+            new = changes[name]
+            if new is not None:
+                pieces += (body[cursor:value], new)
+                cursor, kept = end, True
+            elif kept:
+                pieces.append(body[cursor:previous_end])
+                cursor = end
+            else:
+                pieces.append(body[cursor:start])
+                skipping = True
+        previous_end = end
+    return previous_end if skipping else cursor
 
 
 def _members(body: bytes) -> Members:

@@ -8,12 +8,11 @@ def add_cost(body: bytes, cost_usd: str) -> bytes | None:
     byte as it was; None if it has no usage object.
     """
     try:
-        _, spans = scan(body)
-        for name, _, start, end in spans:
-            if name == "usage" and body[start : start + 1] == b"{":
-                usage = body[start:end]
-                priced = edit(usage, scan(usage)[1], {"cost": cost_usd.encode()})
-                return body[:start] + priced + body[end:]
+        members = scan(body)
+        usage = bytes(members.get("usage", b""))
+        if not usage.startswith(b"{"):
+            return None
+        priced = edit(usage, scan(usage), {"cost": cost_usd.encode()})
+        return edit(body, members, {"usage": priced})
     except UnreadableError:
-        pass
-    return None
+        return None

@@ -13,8 +13,8 @@ class FailureKind(StrEnum):
     CREDENTIAL = "credential"  # 401, 402, 403: ours, not the caller's
     NOT_FOUND = "not_found"  # 404: the endpoint is wrong
     RATE_LIMIT = "rate_limit"  # 429, or a stream error that says so
-    OVERLOADED = "overloaded"  # 529, 503, or a stream error that says so
-    SERVER = "server"  # other 5xx, and any status that is not HTTP's idea of an answer
+    OVERLOADED = "overloaded"  # 529, or a stream error that says so
+    SERVER = "server"  # 503 and other 5xx, and any status that is not HTTP's idea of an answer
     CONNECT = "connect"  # no connection
     TIMEOUT = "timeout"  # connect, first event, between events, total
     BROKEN = "broken"  # closed or reset before the end, or without the terminator

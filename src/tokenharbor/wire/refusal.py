@@ -21,7 +21,6 @@ _KINDS = {
     413: FailureKind.REQUEST,
     422: FailureKind.REQUEST,
     429: FailureKind.RATE_LIMIT,
-    503: FailureKind.OVERLOADED,
     504: FailureKind.TIMEOUT,
     529: FailureKind.OVERLOADED,
 }

@@ -54,13 +54,12 @@ class InputSize(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """One request: the typed facts that routing and money need, and the caller's own bytes.
 
-    `spans` are the top-level members of the body in order: (name, start of the name's quote, start of the value,
-    end of the value), in bytes, so that an edit touches nothing else.
+    `members` are the top-level members of the body in order, unread, so that an edit touches nothing else.
     """
 
     dialect: str
     body: bytes
-    spans: tuple[tuple[str, int, int, int], ...]
+    members: dict[str, msgspec.Raw]
     model: str
     stream: bool = False
     max_output: int | None = None  # the caller's own maximum, None if none was set

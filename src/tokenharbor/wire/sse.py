@@ -37,8 +37,12 @@ class Framer:
         return len(self._pending)
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._pending or self._returns or self.overflow or b"\r" in data:
+        if self._pending or self._returns or self.overflow or data.find(b"\r") >= 0:
             return self._feed_any(data)
+        size = len(data)
+        if data.find(b"\n") == size - 2 and data.startswith(b"data: ") and data.endswith(b"\n\n") and size <= MAX_EVENT:
+            self._fresh = False
+            return [(b"", data[6:-2], data)]  # most pieces of a stream are one event in one line
         return self._cut(data)
 
     def _feed_any(self, data: bytes) -> list[Frame]:

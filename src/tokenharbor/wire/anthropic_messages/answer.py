@@ -34,7 +34,7 @@ def read_answer(body: bytes) -> Answer | Failure:
         return _garbage()
     if glance.type == "error" or len(glance.error) > 4:
         return read_stream_failure(glance.error)
-    if bytes(memoryview(glance.content)[:1]) != b"[":
+    if memoryview(glance.content)[0] != ord("["):
         return _garbage()
     absent = len(glance.usage) <= 4
     if not absent:

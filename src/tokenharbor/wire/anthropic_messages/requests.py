@@ -104,7 +104,7 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 def read(body: bytes) -> Request:
     """Raises InvalidRequest."""
-    members, spans = read_members(body)
+    members = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
     ours, extended, searches = extensions.NONE, False, 0
@@ -119,7 +119,7 @@ def read(body: bytes) -> Request:
     return Request(
         dialect=NAME,
         body=body,
-        spans=spans,
+        members=members,
         model=model,
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
@@ -181,4 +181,4 @@ def write(request: Request, change: Edit) -> bytes:
         changes["model"] = msgspec.json.encode(change.model)
     if change.max_output is not None:
         changes["max_tokens"] = b"%d" % change.max_output
-    return edit(request.body, request.spans, changes) if changes else request.body
+    return edit(request.body, request.members, changes) if changes else request.body

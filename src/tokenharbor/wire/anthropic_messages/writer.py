@@ -219,7 +219,7 @@ def _content(block: Block) -> object:
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
     """A block that only this dialect has, with the input that its stream gave it in pieces."""
     pieces = "".join(_decode_delta(delta).partial_json or "" for delta in deltas)
-    return msgspec.Raw(edit(raw, scan(raw)[1], {"input": pieces.encode()}) if pieces else raw)
+    return msgspec.Raw(edit(raw, scan(raw), {"input": pieces.encode()}) if pieces else raw)
 
 
 def _arguments(text: str) -> object:

@@ -18,6 +18,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
     error: msgspec.Raw = NULL
 
 
+_BRACKET, _BRACE = b"[{"
 _glance = msgspec.json.Decoder(_Glance).decode
 
 
@@ -29,7 +30,7 @@ def read_answer(body: bytes) -> Answer | Failure:
         glance = _glance(body)
     except _UNREADABLE:
         return _garbage()
-    if len(glance.usage) > 4 and len(glance.error) <= 4 and bytes(memoryview(glance.choices)[:2]) == b"[{":
+    if len(glance.usage) > 4 and len(glance.error) <= 4 and _holds_objects(glance.choices):
         usage = try_usage(glance.usage)
         if usage is not None:
             return Answer(usage)
@@ -58,3 +59,8 @@ def _text_bytes(whole: Chunk) -> int:
 
 def _garbage() -> Failure:
     return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
+
+
+def _holds_objects(raw: msgspec.Raw) -> bool:
+    view = memoryview(raw)
+    return len(view) > 2 and view[0] == _BRACKET and view[1] == _BRACE

@@ -42,7 +42,7 @@ _STREAM_KINDS = {
     "overloaded_error": FailureKind.OVERLOADED,
     "overloaded": FailureKind.OVERLOADED,
     "engine_overloaded_error": FailureKind.OVERLOADED,
-    "service_unavailable": FailureKind.OVERLOADED,
+    "service_unavailable": FailureKind.SERVER,
     "insufficient_quota": FailureKind.CREDENTIAL,
     "authentication_error": FailureKind.CREDENTIAL,
     "invalid_api_key": FailureKind.CREDENTIAL,

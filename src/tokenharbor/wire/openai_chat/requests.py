@@ -99,7 +99,7 @@ _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 def read(body: bytes) -> Request:
     """Raises InvalidRequest."""
-    members, spans = read_members(body)
+    members = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
     ours, extended = extensions.NONE, False
@@ -113,7 +113,7 @@ def read(body: bytes) -> Request:
     return Request(
         dialect=NAME,
         body=body,
-        spans=spans,
+        members=members,
         model=model,
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
@@ -140,10 +140,10 @@ def _read_maximum(members: Members) -> int | None:
 def _wants_usage(raw: msgspec.Raw) -> bool:
     if is_null(raw):
         return False
-    return read_flag(_options(raw)[0], "include_usage", "stream_options.")
+    return read_flag(_options(raw), "include_usage", "stream_options.")
 
 
-def _options(raw: msgspec.Raw) -> tuple[Members, tuple[tuple[str, int, int, int], ...]]:
+def _options(raw: msgspec.Raw) -> Members:
     try:
         return scan(bytes(raw))
     except UnreadableError as error:
@@ -166,18 +166,17 @@ def write(request: Request, change: Edit) -> bytes:
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
     if change.max_output is not None:
-        names = [span[0] for span in request.spans]
+        names = request.members
         name = "max_completion_tokens" if "max_completion_tokens" in names else change.max_name
         changes["max_tokens" if "max_tokens" in names else name] = b"%d" % change.max_output
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
-    return edit(request.body, request.spans, changes) if changes else request.body
+    return edit(request.body, request.members, changes) if changes else request.body
 
 
 def _asking(request: Request) -> bytes:
     """The caller's `stream_options` with the usage asked for."""
-    for name, _, start, end in request.spans:
-        if name == "stream_options" and request.body[start:end] != b"null":
-            options = request.body[start:end]
-            return edit(options, scan(options)[1], {"include_usage": b"true"})
+    options = bytes(request.members.get("stream_options", NULL))
+    if options != b"null":
+        return edit(options, scan(options), {"include_usage": b"true"})
     return b'{"include_usage":true}'

@@ -45,13 +45,11 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS
     after = counts.completion_tokens_details or _NO_COMPLETION_DETAILS
-    reads = (before.cached_tokens or 0, counts.prompt_cache_hit_tokens or 0, counts.cached_tokens or 0)
-    writes = (before.cache_write_tokens or 0, before.cache_creation_input_tokens or 0)
+    read = before.cached_tokens or counts.prompt_cache_hit_tokens or counts.cached_tokens or 0
+    written = before.cache_write_tokens or before.cache_creation_input_tokens or 0
     audio_in, audio_out = before.audio_tokens or 0, after.audio_tokens or 0
     reasoning = after.reasoning_tokens or 0
-    parts = reads[0] | reads[1] | reads[2] | writes[0] | writes[1] | audio_in | audio_out | reasoning
-    check_range(prompt, completion, parts)
-    read, written = max(reads), max(writes)
+    check_range(prompt, completion, read | written | audio_in | audio_out | reasoning)
     if read + written > prompt:
         raise BadUsageError("more tokens cached than sent")
     if not _includes_reasoning(prompt, completion, reasoning, counts.total_tokens):
