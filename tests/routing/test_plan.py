@@ -137,7 +137,7 @@ def test_another_dialect_is_not_an_endpoint() -> None:
 
 
 def test_nobody_says_whose_boundary_it_was() -> None:
-    key = plan(candidate("alpha"), key=KeyRules(providers=frozenset({"beta"})))
+    key = plan(candidate("alpha"), candidate("off", off="it has no price"), key=KeyRules(providers=frozenset({"beta"})))
     assert isinstance(nobody("m", key.dropped), PermissionDenied)
     request = plan(candidate("alpha"), rules=Boundaries(ignore=frozenset({"alpha"})))
     refusal = nobody("m", request.dropped)

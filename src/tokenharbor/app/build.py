@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import fcntl
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import structlog
 
+from tokenharbor.app.background import Background
 from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
 from tokenharbor.app.session import prepare
 from tokenharbor.app.settings import Settings, database_url, load_settings
@@ -21,7 +21,7 @@ from tokenharbor.billing.receipts import Receipts
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.listen import Listener
+from tokenharbor.db.listen import Listener, Notice
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import Options, connect, open_pool
 from tokenharbor.editions.policy import load_edition
@@ -67,6 +67,7 @@ class Harbor:
     shop: Shop
     demo: Simulator
     server: Server
+    background: Background
 
     async def reload(self) -> None:
         """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there."""
@@ -89,7 +90,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         settings.home.mkdir(parents=True, exist_ok=True)
         stack.enter_context(_only_one(settings.home))
         root = root_secret(settings, world.entropy)
-        url = await _database(settings, stack)
+        background = await stack.enter_async_context(Background())
+        url = await _database(settings, stack, background)
         await _migrated(url, world, root)
         pool = await stack.enter_async_context(await open_pool(Options(url)))
         gateway_id = await enter_gateway(pool, world, str(settings.home))
@@ -97,7 +99,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         book = await stack.enter_async_context(open_book(url, gateway_id))
         books = Books(book)
         stack.push_async_callback(books.drain)
-        ring = await _key_ring(pool, root, world, url, stack)
+        ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
+        await ring.refresh()
         demo = await start(world, demo_script(_demo_models(settings)))
         stack.push_async_callback(demo.stop)
         history = History(pool)
@@ -121,8 +124,13 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         console = Console(settings.home / "console.sock", client)
         edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), console)
         server = _server(settings, world, Routes(parts, edge))
-        stack.enter_context(_running(_upkeep(pool, world)))
-        yield Harbor(settings, world, root, pool, book, books, shop, demo, server)
+        harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
+        listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
+        background.run(ring.run())
+        background.run(_heed(listener, ring, harbor))
+        background.run(_upkeep(pool, world))
+        stack.push_async_exit(background)  # before what it works with goes away
+        yield harbor
 
 
 @contextlib.contextmanager
@@ -136,12 +144,12 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> str:
+async def _database(settings: Settings, stack: contextlib.AsyncExitStack, background: Background) -> str:
     url = database_url(settings)
     if url is not None:
         return url
     embedded = await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=True))
-    stack.enter_context(_running(embedded.supervise()))
+    background.run(embedded.supervise())
     return embedded.url
 
 
@@ -153,20 +161,12 @@ async def _migrated(url: str, world: World, root: RootSecret) -> None:
         await conn.close()
 
 
-async def _key_ring(
-    pool: asyncpg.Pool, root: RootSecret, world: World, url: str, stack: contextlib.AsyncExitStack
-) -> KeyRing:
-    ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
-    await ring.refresh()
-    listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
-    stack.enter_context(_running(ring.run()))
-    stack.enter_context(_running(_nudge(ring, listener)))
-    return ring
-
-
-async def _nudge(ring: KeyRing, listener: Listener) -> None:
-    async for _ in listener:
+async def _heed(listener: Listener, ring: KeyRing, harbor: Harbor) -> None:
+    """Keys are read anew whatever changed, the rest where a provider's credential did, or may have."""
+    async for news in listener:
         ring.nudge()
+        if not isinstance(news, Notice) or news.payload == "credential":
+            await harbor.reload()
 
 
 async def _snapshot(
@@ -201,13 +201,3 @@ async def _upkeep(pool: asyncpg.Pool, world: World) -> None:
                 await ensure_partitions(conn, world.clock.now())
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             _log.warning("partitions_not_made", reason=type(error).__name__)
-
-
-@contextlib.contextmanager
-def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
-    """A task for as long as the block lasts."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()

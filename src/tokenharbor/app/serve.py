@@ -2,9 +2,13 @@
 
 import asyncio
 import gc
+import logging
 import signal
+import sys
+from typing import Any
 
 import click
+import structlog
 import uvloop
 
 from tokenharbor.app.build import Harbor, open_harbor
@@ -15,6 +19,7 @@ from tokenharbor.kernel.errors import Misconfigured
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises Misconfigured, BooksAway."""
+    _log_to_stderr()
     uvloop.run(_serve(settings))
 
 
@@ -31,10 +36,26 @@ async def _serve(settings: Settings) -> None:
         click.echo(f"listening on {url}")
         gc.freeze()  # what lives as long as the process is not looked at again by the collector
         gc.set_threshold(50_000, 20, 100)
-        reloading = asyncio.create_task(_reload(harbor, hup))
-        await stopped.wait()
-        reloading.cancel()
+        background = harbor.background
+        background.run(_reload(harbor, hup))
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), background.failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await harbor.server.drain(settings.server.drain_seconds)
+        if background.failed.done():
+            background.failed.result()
+
+
+def _log_to_stderr() -> None:
+    """One JSON object a line; stdout is for what a person starts the server for."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 async def _listen(harbor: Harbor) -> str:

@@ -13,6 +13,8 @@ from tokenharbor.gateway.parts import Parts
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, ModelNotFound, NotFound, Unavailable
+from tokenharbor.kernel.money import ZERO
+from tokenharbor.ledger.types import Pool
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -46,7 +48,7 @@ class Listing:
             "balance_usd": str(balance.available),
             "held_usd": str(balance.held),
             "currency": "USD",
-            "pools": {pool.value: str(amount) for pool, amount in balance.pools.items()},
+            "pools": {pool.value: str(balance.pools.get(pool, ZERO)) for pool in Pool},
         }
         self._answer(call, answer)
 

@@ -94,10 +94,10 @@ def plan_route(wanted: Wanted) -> Route:
 def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
     """The refusal when a plan leaves nobody: whose boundary it was, and each endpoint's reason."""
     reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
-    if dropped and all(drop.by_key for drop in dropped):
-        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
         return BoundariesLeaveNobody(f"No provider of {model} lies within the request's boundaries: {reasons}.")
+    if any(drop.by_key for drop in dropped):
+        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons or 'none is configured'}.")
 
 
