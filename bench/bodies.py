@@ -20,9 +20,14 @@ def request_body(model: str, size: int, *, stream: bool = False) -> bytes:
     }
     if stream:
         body["stream"] = True
-    missing = size - len(json.dumps(body))
+    missing = size - len(_compact(body))
     body["messages"][1]["content"] = (_WORDS * (missing // len(_WORDS) + 1))[:missing]  # type: ignore[index]
-    return json.dumps(body).encode()
+    return _compact(body)
+
+
+def _compact(body: object) -> bytes:
+    """Without blanks, as the vendors' own clients write it."""
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def nginx_answer(size: int) -> tuple[str, str]:
