@@ -3,7 +3,6 @@
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import Broken, TimedOut
-from tokenharbor.routing.verdict import Fault, broken_off
 from tokenharbor.upstream.send import Opened, failure_of
 from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -11,35 +10,40 @@ from tokenharbor.wire.failure import Failure, FailureKind
 MAX_ENDING_BYTES = 4 << 20
 
 
-async def relay(opened: Opened, call: Call, provider: str) -> None:
-    """Pass on every byte before the ending. Raises the refusal if the stream does not reach its terminator, and
-    Disconnected if the client leaves; the meter has noted what was delivered in either case.
+async def relay(opened: Opened, call: Call) -> Failure | None:
+    """Pass on every byte before the ending. None once the terminator is here, else how the stream broke off. Raises
+    Disconnected if the client leaves; the meter has noted what was delivered in any case.
     """
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
     piece = opened.first
+    over = False
     while True:
         if piece:
             _note(call.meter, splicer)
             await exchange.write(piece)
         if splicer.failure is not None:
-            raise broken_off(Fault(provider, splicer.failure))
+            return splicer.failure
         if splicer.complete:
             break
         if splicer.held_bytes > MAX_ENDING_BYTES:
-            raise broken_off(Fault(provider, Failure(FailureKind.GARBAGE)))
+            return Failure(FailureKind.GARBAGE)
+        if over:
+            return Failure(FailureKind.BROKEN)
         try:
             data = await answer.next()
         except (Broken, TimedOut) as error:
-            raise broken_off(Fault(provider, failure_of(error))) from error
-        if not data:
-            raise broken_off(Fault(provider, Failure(FailureKind.BROKEN)))
+            return failure_of(error)
+        over = not data
         before = splicer.text_bytes
-        piece = splicer.feed(data)
+        piece = splicer.close() if over else splicer.feed(data)
         if splicer.text_bytes != before:
             answer.content_arrived()
-    _note(call.meter, splicer)
-    call.meter.usage = splicer.usage
-    call.meter.quarantined = splicer.quarantined
+    meter = call.meter
+    _note(meter, splicer)
+    meter.delivered_bytes += splicer.ending_text_bytes  # it leaves with the settlement
+    meter.usage = splicer.usage
+    meter.quarantined = splicer.quarantined
+    return None
 
 
 def _note(meter: Meter, splicer: Splicer) -> None:

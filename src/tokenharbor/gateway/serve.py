@@ -1,5 +1,7 @@
 """The life of a request: admit, read, plan, hold, open, relay, settle; on one screen, in `Gateway.serve`."""
 
+import msgspec
+
 from tokenharbor.billing.detail import Attempt
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
@@ -13,7 +15,7 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.plan import nobody
-from tokenharbor.routing.verdict import VERDICTS, Fault, refusal_of
+from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
 from tokenharbor.wire.dialect import Dialect
 from tokenharbor.wire.failure import Failure
@@ -74,7 +76,9 @@ class Gateway:
         assert isinstance(opened, Opened)  # noqa: S101  what a stream opens
         try:
             call.exchange.start(200, stream_head(call, sale.lines))
-            await relay(opened, call, sale.offer.endpoint.provider.name)
+            failure = await relay(opened, call)
+            if failure is not None:
+                raise self._broke_off(call, sale, failure)
             charge = await self._parts.settler.settle(call.meter)
             cost = str(charge) if planned.request.include_cost else None
             call.exchange.end(opened.splicer.ending(cost))
@@ -109,6 +113,17 @@ class Gateway:
         meter.served_by(sale.offer, outcome.upstream_id, now)
         self._parts.health.praise(endpoint.name, took_ms)
         return outcome
+
+    def _broke_off(self, call: Call, sale: Sale, failure: Failure) -> Refusal:
+        """The endpoint failed after its first content: nobody else may answer any more."""
+        meter, endpoint = call.meter, sale.offer.endpoint
+        attempt = meter.attempts[-1]
+        since = self._parts.world.clock.monotonic() - (meter.first_at or 0.0)
+        meter.attempts[-1] = msgspec.structs.replace(
+            attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
+        )
+        self._blame(endpoint.name, failure)
+        return broken_off(Fault(endpoint.provider.name, failure), billed=meter.policy.bill_broken_streams)
 
     async def _ask(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         dialect, client = call.dialect, self._parts.client

@@ -13,6 +13,7 @@ from tokenharbor.kernel.errors import (
     VendorRefused,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.refusal import scrub
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -38,7 +39,8 @@ VERDICTS: Mapping[FailureKind, Verdict] = {
 }
 
 _BUSY = frozenset({FailureKind.RATE_LIMIT, FailureKind.OVERLOADED})
-_DEFAULT_RETRY_SECONDS = 1
+_LEAST_RETRY_SECONDS = 1
+_LONGEST_WORD = 100
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -54,32 +56,37 @@ def refusal_of(faults: Sequence[Fault]) -> Refusal:
     if not VERDICTS[last.failure.kind].try_next:
         return _vendors_own(last)
     if all(fault.failure.kind in _BUSY for fault in faults):
-        waits = [fault.failure.retry_after or _DEFAULT_RETRY_SECONDS for fault in faults]
+        waits = [fault.failure.retry_after for fault in faults if fault.failure.retry_after is not None]
         return RateLimited(
             "Every provider of this model is at its rate limit. Wait and try again.",
             provider=last.provider,
-            retry_after=min(waits),
+            retry_after=max(min(waits, default=0), _LEAST_RETRY_SECONDS),
         )
     blamed = next(fault for fault in reversed(faults) if fault.failure.kind not in _BUSY)
     return broken_off(blamed)
 
 
-def broken_off(fault: Fault) -> Refusal:
-    """What the caller hears of one provider's failure."""
-    says = VERDICTS[fault.failure.kind].says
-    if fault.failure.kind is FailureKind.TIMEOUT:
-        return UpstreamTimeout(f"{fault.provider}: {says}. Nothing was billed; try again.", provider=fault.provider)
-    return UpstreamError(f"{fault.provider}: {says}. Nothing was billed; try again.", provider=fault.provider)
+def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
+    """What the caller hears of one provider's failure. `billed`: the edition bills what had come until then."""
+    kind = UpstreamTimeout if fault.failure.kind is FailureKind.TIMEOUT else UpstreamError
+    bill = "What had come is billed" if billed else "Nothing was billed"
+    return kind(f"{fault.provider}: {VERDICTS[fault.failure.kind].says}. {bill}; try again.", provider=fault.provider)
 
 
 def _vendors_own(fault: Fault) -> Refusal:
     failure = fault.failure
+    message, param = scrub(failure.message), _word(failure.param)
     if failure.kind is FailureKind.CONTEXT:
-        return ContextLengthExceeded(failure.message or "The input does not fit the model.", param=failure.param)
+        return ContextLengthExceeded(message or "The input does not fit the model.", param=param)
     return VendorRefused(
-        failure.message or "The vendor refused the request.",
+        message or "The vendor refused the request.",
         status=failure.status if failure.status in (400, 413, 422) else 400,
-        code=failure.code or "invalid_request",
-        type=failure.type or "invalid_request_error",
-        param=failure.param,
+        code=_word(failure.code) or "invalid_request",
+        type=_word(failure.type) or "invalid_request_error",
+        param=param,
     )
+
+
+def _word(text: str | None) -> str | None:
+    """A code, a type or a field's name as a vendor said it; None where it is empty or no such thing."""
+    return text if text and len(text) <= _LONGEST_WORD and scrub(text) == text else None

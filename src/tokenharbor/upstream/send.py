@@ -87,14 +87,14 @@ async def _to_first_content(answer: Answer, splicer: Splicer, dialect: Dialect) 
         return await _failure(answer, dialect)
     while True:
         data = await answer.next()
-        if not data:
-            return Failure(FailureKind.BROKEN)
-        first = splicer.feed(data)
+        first = splicer.feed(data) if data else splicer.close()
         if splicer.failure is not None and not splicer.started:
             return splicer.failure
         if splicer.started:
             answer.content_arrived()
             return Opened(answer, splicer, first, _upstream_id(answer))
+        if not data:
+            return Failure(FailureKind.BROKEN)
         if splicer.held_bytes > MAX_HELD_BYTES:
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 

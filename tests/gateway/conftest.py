@@ -1,0 +1,30 @@
+"""Fixtures: one house for the room's tests, as new for each of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+import uvloop
+from tests.conftest import _fresh_database
+from tests.gateway.house import House, open_house
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_house(
+    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    async for url in _fresh_database(postgres_url, migrated_template):
+        async with open_house(tmp_path_factory.mktemp("house"), url) as house:
+            yield house
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(running_house: House) -> House:
+    """Healthy vendors that answer, and an account with 100 USD."""
+    await running_house.begin()
+    return running_house

@@ -1,0 +1,274 @@
+"""A whole gateway inside the tests' own loop: the composition of production, with a simulator as every vendor."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+from tests.gateway import raw
+from tests.gateway.raw import Said
+from tests.gateway.tape import Tape, play
+
+from tokenharbor.app.build import Harbor, open_harbor
+from tokenharbor.app.secrets import secret_of
+from tokenharbor.app.settings import Settings, load_settings
+from tokenharbor.editions.policy import Policy
+from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.http.client import Connector
+from tokenharbor.http.link import Link
+from tokenharbor.http.origin import Origin
+from tokenharbor.identity import store
+from tokenharbor.identity.keys import make_key
+from tokenharbor.identity.store import KeyRules
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.secret import Purpose
+from tokenharbor.kernel.world import real_world
+from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.simulator.record import Record
+from tokenharbor.simulator.script import Script, read_script
+from tokenharbor.simulator.serve import Simulator, start
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+VENDORS = ("alpha", "beta", "gamma", "delta")
+"""Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
+
+TIMERS = ("connect", "first_event", "between_events", "total")
+QUICK = 0.15
+"""Seconds of the one timer that is short at the provider `quick_TIMER`; its others are long."""
+
+ANSWER = 'answer = { text = "one two three four", chunk_chars = 4 }\n'
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+_LONG = dict.fromkeys(TIMERS, 20.0)
+_NOWHERE = "blackhole.invalid"
+_PROVIDER = """
+[providers.{name}]
+wire = "openai_chat"
+base_url = "{url}/{name}/v1"
+credential = "env:{variable}"
+timeouts = {{ {timeouts} }}
+{more}
+[providers.{name}.wires.anthropic_messages]
+base_url = "{url}/{name}/v1"
+"""
+_MODEL = """
+[models."{name}"]
+vendor = "sims"
+context = 200000
+max_output = 8192
+capabilities = ["tools", "reasoning"]
+aliases = ["{name}-2026-01-01"]
+"""
+_ENDPOINT = """
+[[models."{model}".endpoints]]
+provider = "{provider}"
+upstream_model = "{provider}-{model}"
+price = {{ input = "{input}", output = "{output}", cache_read = "0.10", cache_write = "1.25", cache_write_1h = "2" }}
+"""
+_MORE = {"alpha": 'region = "eu"\nretention = "none"', "beta": 'region = "us"\nretention = "days:30"'}
+
+
+def configuration(simulator: str, tape: str) -> str:
+    """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
+    text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
+    for timer in TIMERS:
+        url = f"http://{_NOWHERE}" if timer == "connect" else simulator
+        text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
+    models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",)}
+    models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
+    for model, providers in models.items():
+        text += _MODEL.format(name=model)
+        for place, provider in enumerate(providers, 1):
+            text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
+    return text
+
+
+def _provider(name: str, url: str, timers: Mapping[str, float] = _LONG) -> str:
+    timeouts = ", ".join(f"{timer} = {seconds}" for timer, seconds in timers.items())
+    return _PROVIDER.format(name=name, url=url, variable=_variable(name), timeouts=timeouts, more=_MORE.get(name, ""))
+
+
+def _variable(provider: str) -> str:
+    return f"KEY_OF_{provider.upper()}"
+
+
+def credential_of(provider: str) -> str:
+    return f"vendor-secret-of-{provider}-0123456789"
+
+
+@dataclass(frozen=True)
+class Payer:
+    """An account and one of its keys."""
+
+    account_id: UUID
+    key_id: UUID
+    key: str
+
+
+@dataclass
+class House:
+    """The running gateway, and what tests turn at it."""
+
+    harbor: Harbor
+    settings: Settings
+    parts: Parts
+    simulator: Simulator
+    tape: Tape
+    port: int
+    chat_client: openai.AsyncOpenAI
+    message_client: anthropic.AsyncAnthropic
+    payer: Payer = field(init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def begin(self) -> None:
+        """As if nothing had happened before: a new account with money, healthy providers, no faults."""
+        self.script(ANSWER)
+        self.simulator.records.clear()
+        self.tape.begin()
+        health = self.parts.health
+        for seen in (health._failures, health._cooling_until, health._latency_ms):
+            seen.clear()
+        self.payer = await self.new_payer()
+
+    # The vendors
+
+    def script(self, text: str) -> None:
+        """What the vendors do, in the simulator's TOML."""
+        self.simulator.set_script(read_script(f"keep_bodies = true\n{text}", form="toml", where="test"))
+
+    def fail(self, *faults: str) -> None:
+        """The vendors in their order fail in these ways; "" is an answer."""
+        rules = [
+            f'[[rules]]\nmatch = {{ path = "/{vendor}/*" }}\nfault = {{ {fault} }}\n'
+            for vendor, fault in zip(VENDORS, faults, strict=False)
+            if fault
+        ]
+        self.script(ANSWER + "".join(rules))
+
+    async def seen(self) -> list[Record]:
+        """What the vendors have had of us, once all of it is over."""
+        await self.simulator.records.settled()
+        return self.simulator.requests
+
+    async def called(self) -> list[str]:
+        """The vendors that were called, in order."""
+        return [record.path.split("/")[1] for record in await self.seen()]
+
+    def use_policy(self, policy: Policy) -> None:
+        shop = self.parts.shop
+        secrets = secret_of(self.settings, {})
+        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock.now()))
+
+    # Accounts and keys
+
+    async def new_payer(self, usd: str = "100", rules: KeyRules | None = None) -> Payer:
+        """An account with so much money (none at "0") and a key."""
+        harbor, world = self.harbor, self.harbor.world
+        async with harbor.pool.acquire() as conn:
+            email = f"{world.ids.new()}@example.com"
+            account_id = (await store.create_account(conn, world, email, "token-harbor")).id
+        if usd != "0":
+            amount, now = Usd.parse(usd), world.clock.now()
+            entry_id, lot_id = world.ids.new(), world.ids.new()
+            await harbor.book.credit(Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test"))
+        return await self.new_key(account_id, rules)
+
+    async def new_key(self, account_id: UUID, rules: KeyRules | None = None) -> Payer:
+        harbor, issued, rules = self.harbor, make_key(self.harbor.world.entropy), rules or KeyRules()
+        derived = harbor.root.derive(Purpose.KEY_HASHES)
+        async with harbor.pool.acquire() as conn:
+            key_id = await store.add_key(conn, harbor.world, derived, account_id, (issued, rules))
+        return Payer(account_id, key_id, issued.key)
+
+    async def money(self) -> tuple[str, str]:
+        """What the payer can spend and what is held, as the API says it."""
+        said = (await self.get("/v1/account/balance")).json()
+        return said["balance_usd"], said["held_usd"]
+
+    async def receipt(self, request_id: str) -> Any:
+        said = await self.get(f"/v1/requests/{request_id}")
+        assert said.status == 200, said.body
+        return said.json()
+
+    # Requests
+
+    async def chat(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+        return await self.post(CHAT, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)
+
+    async def message(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+        return await self.post(MESSAGES, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)
+
+    async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Said:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = self._signed(headers) | {"content-type": "application/json"}
+        return await raw.ask(self.port, "POST", path, signed, data)
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Said:
+        return await raw.ask(self.port, "GET", path, self._signed(headers))
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Said:
+        """Without a key, unless the headers have one."""
+        return await raw.ask(self.port, method, path, headers or {})
+
+    def _signed(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        """With the payer's key, unless the headers have one."""
+        names = {name.lower() for name in headers or ()}
+        key = {} if names & {"authorization", "x-api-key", "x-goog-api-key"} else {"x-api-key": self.payer.key}
+        return {**key, **(headers or {})}
+
+    def chats(self) -> openai.AsyncOpenAI:
+        """OpenAI's library with the payer's key."""
+        return self.chat_client.with_options(api_key=self.payer.key)
+
+    def messages(self) -> anthropic.AsyncAnthropic:
+        """Anthropic's library with the payer's key."""
+        return self.message_client.with_options(api_key=self.payer.key)
+
+
+@contextlib.asynccontextmanager
+async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
+    """Everything started in this loop and listening."""
+    async with contextlib.AsyncExitStack() as stack:
+        tape = await stack.enter_async_context(play())
+        simulator = await start(real_world(), Script())
+        stack.push_async_callback(simulator.stop)
+        settings = _settings(folder, database_url, configuration(simulator.url, tape.url))
+        harbor = await stack.enter_async_context(open_harbor(settings))
+        parts: Parts = harbor.server._shared.handler._gateway._parts  # type: ignore[attr-defined]
+        parts.client._connect = _or_wait(parts.client._connect)
+        port = await harbor.server.start("127.0.0.1", 0)
+        stack.push_async_callback(harbor.server.drain, 0.1)
+        url = f"http://127.0.0.1:{port}"
+        chats = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="nobody", max_retries=0)
+        messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
+        await stack.enter_async_context(chats)
+        await stack.enter_async_context(messages)
+        yield House(harbor, settings, parts, simulator, tape, port, chats, messages)
+
+
+def _settings(folder: Path, database_url: str, config: str) -> Settings:
+    (folder / "tokenharbor.toml").write_text(config)
+    providers = (*VENDORS, "taped", *(f"quick_{timer}" for timer in TIMERS))
+    environ = {_variable(name): credential_of(name) for name in providers}
+    return load_settings(folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url})
+
+
+def _or_wait(connect: Connector) -> Connector:
+    """To one host nobody ever comes through."""
+
+    async def connect_or_wait(origin: Origin, protocol: Callable[[], Link]) -> Link:
+        if origin.host == _NOWHERE:
+            await asyncio.Event().wait()
+        return await connect(origin, protocol)
+
+    return connect_or_wait
