@@ -1,3 +1,5 @@
+"""Scripts: what they may say, and what is said of a mistake in one."""
+
 from pathlib import Path
 
 import pytest

@@ -92,7 +92,7 @@ class Settler:
 
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer
-        assert offer is not None, "only a request that an endpoint serves is settled"  # noqa: S101
+        assert offer is not None, "only a request that an endpoint serves is settled"  # noqa: S101  for mypy
         counted = count(meter)
         charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
         return Settlement(

@@ -31,7 +31,7 @@ class Metrics(Collector):
         provider = offer.endpoint.provider.name if offer else ""
         self._requests[meter.model, provider, meter.status] += 1
         if offer is not None:
-            self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]
+            self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]  # Counter is typed for whole numbers
         if meter.status != "complete" or len(meter.attempts) > 1:
             for attempt in meter.attempts:
                 if attempt.outcome != "ok":

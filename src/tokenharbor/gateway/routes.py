@@ -1,6 +1,6 @@
 """The paths of the data plane: which handler serves each, and how errors before any handler are said."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from tokenharbor.gateway.answers import CORS_PREFLIGHT, json_head, refusal_head
 from tokenharbor.gateway.call import Call
@@ -23,10 +23,15 @@ ANSWERS: Mapping[str, str] = {
 _DEFAULT_DIALECT = "openai_chat"
 
 
-def dialect_of(path: str, *, anthropic: bool = False) -> Dialect:
-    """The dialect in which a path's errors are said; `anthropic` decides for paths that clients of both use."""
-    anthropic = anthropic or path.startswith("/v1/messages")
-    return WIRES[ANSWERS.get(path) or ("anthropic_messages" if anthropic else _DEFAULT_DIALECT)]
+def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
+    """The dialect in which a path's errors are said. Where clients of several read a path, headers (their names in
+    lower case) that only one dialect knows tell which.
+    """
+    for served, name in ANSWERS.items():
+        if path.startswith(served):
+            return WIRES[name]
+    told = (dialect for dialect in WIRES.values() if not dialect.passes.isdisjoint(headers))
+    return next(told, WIRES[_DEFAULT_DIALECT])
 
 
 class Routes:
@@ -61,7 +66,7 @@ class Routes:
         if exchange.method == "OPTIONS":
             exchange.respond(204, CORS_PREFLIGHT, b"")
             return
-        dialect = dialect_of(exchange.path, anthropic=exchange.header(b"anthropic-version") is not None)
+        dialect = dialect_of(exchange.path, exchange.header_map)
         call = Call(exchange, dialect, self._world)
         try:
             call.read_query()

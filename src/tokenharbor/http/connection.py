@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         try:
             await self.shared.handler(exchange)
             if exchange.stage != DONE:
-                raise RuntimeError("the handler ended without an end of its answer")  # noqa: TRY301
+                raise RuntimeError("the handler ended without an end of its answer")  # noqa: TRY301  it ends like any fault of a handler
         except Refusal as refusal:
             self._answer_refusal(exchange, refusal)
         except Disconnected:

@@ -132,7 +132,7 @@ class RateLimited(Refusal):
 class VendorRefused(Refusal):
     """The vendor refused the request itself: its own words, scrubbed."""
 
-    def __init__(self, message: str, *, status: int, code: str, type: str, param: str | None = None) -> None:  # noqa: A002
+    def __init__(self, message: str, *, status: int, code: str, type: str, param: str | None = None) -> None:  # noqa: A002  the vendors' word
         super().__init__(message, param=param)
         self.status, self.code, self.type = status, code, type
 

@@ -1,3 +1,5 @@
+-- What the books are asked to do: one call each, for many requests at once or for one account.
+
 -- name: place_holds
 -- Holds what fits, in order of arrival.
 SELECT place_holds($1, $2, $3, $4, $5, $6, $7, $8)

@@ -21,9 +21,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
-_provider = msgspec.json.Decoder(ProviderRules)
-_cache = msgspec.json.Decoder(CacheRules)
-_usage = msgspec.json.Decoder(UsageRules)
+_PROVIDER = msgspec.json.Decoder(ProviderRules)
+_CACHE = msgspec.json.Decoder(CacheRules)
+_USAGE = msgspec.json.Decoder(UsageRules)
 
 
 class Extensions(NamedTuple):
@@ -42,14 +42,14 @@ def read_extensions(members: Members) -> Extensions:
     rules, cache, usage = members.get("provider"), members.get("cache"), members.get("usage")
     return Extensions(
         read_rules(rules) if rules is not None else None,
-        _read(_cache, "cache", cache) if cache is not None else None,
-        _read(_usage, "usage", usage).include if usage is not None else False,
+        _read(_CACHE, "cache", cache) if cache is not None else None,
+        _read(_USAGE, "usage", usage).include if usage is not None else False,
     )
 
 
 def read_rules(raw: bytes | msgspec.Raw, name: str = "provider") -> ProviderRules:
     """The `provider` extension, from the body or from a header; raises InvalidRequest that names the field."""
-    rules = _read(_provider, name, raw)
+    rules = _read(_PROVIDER, name, raw)
     if rules.max_price is not None:
         for field in ("input", "output"):
             _check_price(getattr(rules.max_price, field), f"{name}.max_price.{field}")
