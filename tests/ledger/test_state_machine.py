@@ -79,7 +79,7 @@ def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
             await admin.close()
             conn = await asyncpg.connect(postgres_url % "machine")
             stack.push_async_callback(conn.close)
-            for weeks in range(30):
+            for weeks in range(5):
                 await ensure_partitions(conn, START + timedelta(weeks=weeks))
             world = make_world(ManualClock(START), SeededEntropy(1))
             book = await stack.enter_async_context(open_book(postgres_url % "machine", world.ids.new()))
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(step=STEPS)
     def wait(self, step: timedelta) -> None:
-        if self.clock.now() + step < START + timedelta(weeks=29):
+        if self.clock.now() + step < START + timedelta(weeks=5):
             self.clock.advance(step)
 
     @rule(account=st.integers(0, ACCOUNTS - 1))

@@ -111,8 +111,12 @@ class PostgresBook:
         answers = await self._places.run(holds)
         for hold, answer in zip(holds, answers, strict=True):
             if isinstance(answer, BooksAway):
-                self._doubtful[hold.request_id] = hold
+                self.doubt(hold)
         return answers
+
+    def doubt(self, hold: Hold) -> None:
+        """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
+        self._doubtful[hold.request_id] = hold
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
         return await self._settles.run(settlements)

@@ -27,6 +27,7 @@ LOOK_FIRST = (
 )
 """Errors after which a batch is tried with its eyes open."""
 
+_DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _RULES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.InterfaceError, ValueError)
 _OWN_RULE = "TH001"
 
@@ -106,24 +107,20 @@ class Track(Generic[Row, Result]):
         for pause in (*self._pauses, None):
             try:
                 async with self._rail.turn:
-                    return await self._try(self._rail.link.connection, rows)
-            except (
-                BooksAway,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-            ) as error:
-                self._hang_up(error)
+                    return await self._once(rows)
+            except (BooksAway, *_DRIVERS) as error:
                 if pause is None:
                     return [BooksAway(in_one_line(error))] * len(rows)
                 await asyncio.sleep(pause)
         raise AssertionError("the last turn returns")
 
-    def _hang_up(self, error: Exception) -> None:
-        """After a silence nobody knows what the connection is doing: a new one is asked instead."""
-        if isinstance(error, TimeoutError) and self._rail.link.is_up:
-            self._rail.link.connection.terminate()
+    async def _once(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        conn = self._rail.link.connection
+        try:
+            return await self._try(conn, rows)
+        except _DRIVERS:
+            conn.terminate()  # nobody knows what it is doing: the link makes a new one
+            raise
 
     async def _try(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         try:
@@ -227,8 +224,14 @@ def _tell(future: asyncio.Future[Result], answer: Result | Exception) -> None:
 
 def _as_books_error(error: Exception) -> Exception:
     """A row that breaks a rule is refused; whatever else the database says is its own trouble."""
-    ours = isinstance(error, asyncpg.PostgresError) and error.sqlstate == _OWN_RULE
-    kind = BooksRefused if ours or (isinstance(error, _RULES) and not is_away(error)) else BooksAway
+    kind = BooksRefused if _breaks_a_rule(error) else BooksAway
     refused = kind(in_one_line(error))
     refused.__cause__ = error
     return refused
+
+
+def _breaks_a_rule(error: Exception) -> bool:
+    if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+        return False  # there is no partition for the row yet
+    own = isinstance(error, asyncpg.PostgresError) and error.sqlstate == _OWN_RULE
+    return own or (isinstance(error, _RULES) and not is_away(error))

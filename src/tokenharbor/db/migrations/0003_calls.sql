@@ -199,7 +199,7 @@ BEGIN
             a_held[a] := a_held[a] + amount;
             more[k] := more[k] + amount;
         ELSE
-            IF EXISTS (SELECT FROM hold WHERE request_id = p_ids[i]) THEN
+            IF array_position(p_ids, p_ids[i]) < i OR EXISTS (SELECT FROM hold WHERE request_id = p_ids[i]) THEN
                 RAISE EXCEPTION 'a hold that stands already' USING ERRCODE = 'unique_violation';
             END IF;
             IF answers IS NULL THEN

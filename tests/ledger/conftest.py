@@ -1,0 +1,186 @@
+"""A scene for the books' tests: a database, a clock moved by hand, the books, and short words for what happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.entropy import SystemEntropy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.store import PostgresBook, open_book
+from tokenharbor.ledger.types import (
+    Credit,
+    Hold,
+    KeyLimits,
+    Placed,
+    Pool,
+    Record,
+    Refused,
+    Release,
+    Settled,
+    Settlement,
+)
+from tokenharbor.ledger.verify import verify
+
+START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Scene:
+    """One account with one key, and the books; others are opened as needed."""
+
+    url: str
+    conn: asyncpg.Connection
+    book: PostgresBook
+    clock: ManualClock
+    world: World
+    account: UUID
+    keys: dict[UUID, UUID] = field(default_factory=dict)
+
+    async def open_account(self, account: UUID | None = None) -> UUID:
+        account, key = account or self.world.ids.new(), self.world.ids.new()
+        await self.book.open_account(account)
+        await self.book.open_key(key, account, KeyLimits())
+        self.keys[account] = key
+        return account
+
+    @property
+    def key(self) -> UUID:
+        return self.keys[self.account]
+
+    def second_book(self) -> AbstractAsyncContextManager[PostgresBook]:
+        return open_book(self.url, self.world.ids.new())
+
+    async def limit(self, limits: KeyLimits) -> None:
+        await self.book.open_key(self.key, self.account, limits)
+
+    async def credit(
+        self,
+        amount: int,
+        pool: Pool = Pool.PAID,
+        lifetime: timedelta | None = None,
+        account: UUID | None = None,
+        reference: str | None = None,
+    ) -> Credit:
+        at = self.clock.now()
+        credit = Credit(
+            self.world.ids.new(),
+            self.world.ids.new(),
+            account or self.account,
+            pool,
+            "top-up" if pool is Pool.PAID else "operator",
+            Usd(amount),
+            at,
+            "a test",
+            expires_at=None if lifetime is None else at + lifetime,
+            reference=reference,
+        )
+        await self.book.credit(credit)
+        return credit
+
+    def hold(self, amount: int, account: UUID | None = None) -> Hold:
+        account = account or self.account
+        return Hold(self.world.ids.new(), account, self.keys[account], Usd(amount), self.clock.now())
+
+    def record(self, hold: Hold, model: str = "deepseek-v3.2") -> Record:
+        return Record(
+            hold.request_id,
+            hold.account_id,
+            hold.key_id,
+            model,
+            "alibaba",
+            "complete",
+            b'{"asked":"deepseek-v3.2"}',
+            b"sixteen of salt.",
+            "token-harbor",
+        )
+
+    def settlement(self, hold: Hold, cost: int, fee: int = 0, vendor_cost: int = 0) -> Settlement:
+        return Settlement(self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), b"price version", self.clock.now())
+
+    async def place(self, *holds: Hold) -> list[Placed | Refused | Exception]:
+        answers = await self.book.place(holds)
+        come: Sequence[Any] = await all_answers(answers)
+        return list(come)
+
+    async def settle(self, *settlements: Settlement) -> list[Settled | Exception]:
+        return [*await all_answers(await self.book.settle(settlements))]
+
+    async def release(self, *holds: Hold, loss: int = 0) -> list[Exception | None]:
+        at = self.clock.now()
+        releases = [Release(self.record(hold), Usd(loss), at) for hold in holds]
+        return [*await all_answers(await self.book.release(releases))]
+
+    async def spend(self, amount: int) -> None:
+        """A request from hold to settlement."""
+        hold = self.hold(amount)
+        assert await self.place(hold) == [Placed(Usd(amount))]
+        assert await self.settle(self.settlement(hold, amount)) == [Settled(Usd(amount), Usd(0), Usd(0))]
+
+    async def available(self, account: UUID | None = None) -> Usd:
+        return (await self.book.balance(account or self.account, self.clock.now())).available
+
+    async def held(self, account: UUID | None = None) -> Usd:
+        return (await self.book.balance(account or self.account, self.clock.now())).held
+
+    async def fault(self) -> str | None:
+        return (await verify(self.conn, [self.account])).fault
+
+
+@pytest.fixture(scope="session")
+def ledger_url(postgres_url: str, migrated_template: str) -> str:
+    """A database that the room's tests share: each has accounts of its own."""
+
+    async def make() -> None:
+        admin = await asyncpg.connect(postgres_url % "postgres")
+        await admin.execute(f"create database ledger template {migrated_template}")
+        await admin.close()
+        conn = await asyncpg.connect(postgres_url % "ledger")
+        await ensure_partitions(conn, START)
+        await ensure_partitions(conn, START + timedelta(days=8))
+        await conn.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
+    return postgres_url % "ledger"
+
+
+@pytest.fixture
+async def scene(ledger_url: str) -> AsyncIterator[Scene]:
+    async with _open_scene(ledger_url) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def lone_scene(database_url: str) -> AsyncIterator[Scene]:
+    """A scene with a database of its own, to be spoilt."""
+    conn = await asyncpg.connect(database_url)
+    await ensure_partitions(conn, START)
+    await conn.close()
+    async with _open_scene(database_url) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def _open_scene(url: str) -> AsyncIterator[Scene]:
+    clock = ManualClock(START)
+    world = make_world(clock, SystemEntropy())
+    conn = await asyncpg.connect(url)
+    try:
+        async with open_book(url, world.ids.new()) as book:
+            scene = Scene(url, conn, book, clock, world, world.ids.new())
+            await scene.open_account(scene.account)
+            yield scene
+    finally:
+        await conn.close()

@@ -1,0 +1,84 @@
+"""The ledger as CSV: every row is the one before plus its amount."""
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.export import Choice, export
+from tokenharbor.ledger.types import Clawback, Pool
+
+EVERYTHING = Choice()
+
+
+async def _rows(scene: Any, choice: Choice = EVERYTHING) -> Sequence[dict[str, str]]:
+    return list(csv.DictReader([line async for line in export(scene.conn, scene.account, choice)]))
+
+
+async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> None:
+    await scene.credit(60)
+    trial = await scene.credit(100, Pool.TRIAL, timedelta(hours=1))
+    await scene.spend(50)
+    hold = scene.hold(30)
+    await scene.place(hold)
+    scene.clock.advance(timedelta(hours=2))
+    await scene.settle(scene.settlement(hold, 70))
+    claw = Clawback(
+        scene.world.ids.new(), scene.account, trial.lot_id, Usd(5), scene.clock.now(), "clearing/manual/usd"
+    )
+    await scene.book.claw(claw)
+    await scene.credit(20)
+    rows = await _rows(scene)
+    assert [(row["Type"], row["Source pool"], row["Amount USD"]) for row in rows] == [
+        ("recharge", "paid", "0.000000060"),
+        ("operator", "trial", "0.000000100"),
+        ("usage", "trial", "-0.000000050"),
+        ("expiry", "trial", "-0.000000020"),
+        ("usage", "trial", "-0.000000030"),
+        ("usage", "paid", "-0.000000040"),
+        ("recharge", "paid", "0.000000015"),
+    ]
+    balance = ZERO
+    for row in rows:
+        balance += Usd.parse(row["Amount USD"])
+        assert row["Running balance USD"] == str(balance)
+    final = await scene.book.balance(scene.account, scene.clock.now())
+    assert balance == final.available + final.held
+
+
+async def test_a_row_says_when_in_utc_and_which_request(scene: Any) -> None:
+    await scene.credit(60, reference="capture-1")
+    hold = scene.hold(30)
+    await scene.place(hold)
+    await scene.settle(scene.settlement(hold, 30))
+    recharge, usage = await _rows(scene)
+    assert recharge["Date"] == "2026-11-25T12:00:00.000000Z"
+    assert recharge["PayPal capture ID"] == "capture-1"
+    assert usage["Order ID"] == ids.show("req", hold.request_id)
+
+
+async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
+    await scene.credit(60)
+    await scene.spend(50)
+    scene.clock.advance(timedelta(hours=12))
+    await scene.credit(7)
+    recharges = await _rows(scene, Choice(type="recharge"))
+    assert [row["Running balance USD"] for row in recharges] == ["0.000000060", "0.000000017"]
+    midnight = datetime(2026, 11, 26, tzinfo=UTC)
+    assert [row["Amount USD"] for row in await _rows(scene, Choice(since=midnight))] == ["0.000000007"]
+    assert len(await _rows(scene, Choice(until=midnight))) == 2
+
+
+async def test_a_formula_in_a_reference_is_text(scene: Any) -> None:
+    await scene.credit(1, reference=f"=cmd|{scene.account}")
+    assert (await _rows(scene))[0]["PayPal capture ID"].startswith("'=")
+
+
+async def test_nobody_has_no_ledger(scene: Any) -> None:
+    with pytest.raises(BooksRefused):
+        [line async for line in export(scene.conn, scene.world.ids.new(), EVERYTHING)]

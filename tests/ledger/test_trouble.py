@@ -1,0 +1,184 @@
+"""A bad row, an account that a stranger keeps locked, a database that is gone: the others are not affected."""
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.types import Hold, Placed, Refused, Settled, Settlement
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        lambda scene, hold: scene.settlement(hold, -5),
+        lambda scene, hold: scene.settlement(hold, 5, fee=6),
+        lambda scene, hold: scene.settlement(hold, 2**63),
+        lambda scene, hold: _with_model(scene, hold, "no\0zero"),
+        lambda scene, hold: _with_model(scene, hold, "lone \ud800 surrogate"),
+        lambda scene, hold: scene.settlement(_of_nobody(scene, hold), 5),
+    ],
+    ids=["negative", "fee above cost", "out of range", "zero byte", "surrogate", "no such account"],
+)
+async def test_a_poisonous_settlement_stops_only_itself(scene: Any, poison: Any) -> None:
+    await scene.credit(1000)
+    holds = [scene.hold(10) for _ in range(30)]
+    await scene.place(*holds)
+    batch = [scene.settlement(hold, 10) for hold in holds]
+    batch[11] = poison(scene, holds[11])
+    answers = await scene.settle(*batch)
+    assert isinstance(answers.pop(11), BooksRefused)
+    assert answers == [Settled(Usd(10), ZERO, ZERO)] * 29
+    assert (await scene.available(), await scene.held()) == (700, 10)
+    assert await scene.fault() is None
+
+
+@pytest.mark.parametrize("amount", [-1, 2**63])
+async def test_a_poisonous_hold_stops_only_itself(scene: Any, amount: int) -> None:
+    await scene.credit(1000)
+    holds = [scene.hold(10), scene.hold(amount), scene.hold(10)]
+    first, bad, last = await scene.place(*holds)
+    assert isinstance(bad, BooksRefused)
+    assert (first, last) == (Placed(Usd(10)), Placed(Usd(10)))
+
+
+async def test_a_settlement_does_not_take_somebody_elses_hold(scene: Any) -> None:
+    stranger = await scene.open_account()
+    await scene.credit(100)
+    await scene.credit(100, account=stranger)
+    hold = scene.hold(50)
+    await scene.place(hold)
+    theirs = Hold(hold.request_id, stranger, scene.keys[stranger], hold.amount, hold.at)
+    (answer,) = await scene.settle(scene.settlement(theirs, 50))
+    assert isinstance(answer, BooksRefused)
+    assert (await scene.available(), await scene.held(), await scene.available(stranger)) == (50, 50, 100)
+
+
+async def test_a_locked_wallet_does_not_stall_others(scene: Any) -> None:
+    other = await scene.open_account()
+    await scene.credit(100)
+    await scene.credit(100, account=other)
+    holds: Gather[Hold, Placed | Refused] = Gather(scene.book.place)
+    ends: Gather[Settlement, Settled] = Gather(scene.book.settle)
+    stuck, free = scene.hold(10), scene.hold(10, other)
+    await scene.place(stuck, free)
+    async with scene.conn.transaction():
+        await scene.conn.execute("select from wallet where account_id = $1 for update", scene.account)
+        stuck_settlement = ends.submit(scene.settlement(stuck, 10))
+        assert await ends.submit(scene.settlement(free, 10)) == Settled(Usd(10), ZERO, ZERO)
+        stuck_hold = holds.submit(scene.hold(20))
+        begin = time.monotonic()
+        for _ in range(20):
+            assert await holds.submit(scene.hold(1, other)) == Placed(Usd(1))
+        assert time.monotonic() - begin < 1
+        assert not stuck_hold.done()
+        assert not stuck_settlement.done()
+    assert await stuck_settlement == Settled(Usd(10), ZERO, ZERO)
+    assert await stuck_hold == Placed(Usd(20))
+    assert await scene.fault() is None
+
+
+async def test_a_wallet_that_stays_locked_is_away_and_neither_refused_nor_charged(scene: Any) -> None:
+    await scene.credit(100)
+    async with scene.conn.transaction():
+        await scene.conn.execute("select from wallet where account_id = $1 for update", scene.account)
+        (answer,) = await scene.place(scene.hold(10))
+    assert isinstance(answer, BooksAway)
+    assert (await scene.available(), await scene.held()) == (100, 0)
+
+
+async def test_settlements_of_one_request_on_two_connections_charge_once(scene: Any) -> None:
+    await scene.credit(1000)
+    hold = scene.hold(100)
+    await scene.place(hold)
+    settlement = scene.settlement(hold, 100)
+    async with scene.second_book() as second:
+        answers = await asyncio.gather(scene.book.settle([settlement]), second.settle([settlement]))
+    assert sorted(answer[0].again for answer in answers) == [False, True]
+    assert await scene.available() == 900
+
+
+async def test_a_connection_lost_on_the_way_is_made_up_for_by_the_request_id(scene: Any) -> None:
+    await scene.credit(1000)
+    holds = [scene.hold(10) for _ in range(5)]
+    await scene.place(*holds)
+    async with scene.conn.transaction():
+        await scene.conn.execute("select from wallet where account_id = $1 for update", scene.account)
+        settling = asyncio.create_task(scene.settle(*[scene.settlement(hold, 10) for hold in holds]))
+        await _until_waiting(scene.conn)
+        await _cut_connections(scene)
+    assert [answer.charge for answer in await settling] == [10] * 5
+    assert (await scene.available(), await scene.held()) == (950, 0)
+    assert await scene.fault() is None
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_charged_again(scene: Any) -> None:
+    await scene.credit(1000)
+    hold = scene.hold(10)
+    await scene.place(hold)
+    settlement = scene.settlement(hold, 10)
+    await scene.settle(settlement)
+    await _cut_connections(scene)
+    (answer,) = await scene.settle(settlement)
+    assert answer == Settled(Usd(10), ZERO, ZERO, again=True)
+    assert await scene.available() == 990
+
+
+async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> None:
+    scene = lone_scene
+    await scene.credit(1000)
+    name = await scene.conn.fetchval("select current_database()")
+    admin = await asyncpg.connect(scene.url.replace(f"/{name}", "/postgres"))
+    await admin.execute(f"alter database {name} allow_connections false")
+    await _cut_connections(scene, admin)
+    try:
+        hold = scene.hold(10)
+        (placed,) = await scene.place(hold)
+        (settled,) = await scene.settle(scene.settlement(hold, 10))
+        (released,) = await scene.release(hold)
+        with pytest.raises(BooksAway):
+            await scene.credit(1)
+    finally:
+        await admin.execute(f"alter database {name} allow_connections true")
+        await admin.close()
+    assert [type(answer) for answer in (placed, settled, released)] == [BooksAway] * 3
+
+
+async def test_a_hold_that_nobody_was_told_of_is_given_back(scene: Any) -> None:
+    await scene.credit(100)
+    lost = scene.hold(60)
+    await scene.place(lost)
+    scene.book.doubt(lost)
+    assert await scene.place(scene.hold(100)) == [Placed(Usd(100))]
+
+
+async def _until_waiting(conn: asyncpg.Connection) -> None:
+    while not await conn.fetchval(  # noqa: ASYNC110  PostgreSQL tells nobody that somebody waits
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    ):
+        await asyncio.sleep(0.001)
+
+
+async def _cut_connections(scene: Any, by: asyncpg.Connection | None = None) -> None:
+    """As a database does that is restarted."""
+    name = await scene.conn.fetchval("select current_database()")
+    cut = await (by or scene.conn).fetch(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like $2",
+        name,
+        "tokenharbor%",
+    )
+    assert cut
+
+
+def _with_model(scene: Any, hold: Hold, model: str) -> Settlement:
+    now = scene.clock.now()
+    return Settlement(scene.record(hold, model), Usd(5), ZERO, ZERO, b"", now)
+
+
+def _of_nobody(scene: Any, hold: Hold) -> Hold:
+    return Hold(hold.request_id, scene.world.ids.new(), hold.key_id, hold.amount, hold.at)
