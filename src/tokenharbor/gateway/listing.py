@@ -2,19 +2,22 @@
 
 from collections.abc import Awaitable
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from tokenharbor.gateway.admit import admit
+from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.planning import find_model, no_model
+from tokenharbor.gateway.snapshot import Shelf
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksError, InvalidRequest, ModelNotFound, NotFound, Unavailable
+from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.ledger.types import Pool
+from tokenharbor.routing.plan import against_key
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -30,16 +33,17 @@ class Listing:
         """What is on sale. No key is needed; with one, what that key may use."""
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
-        names = [name for name in shop.on_sale() if not _hidden(name, caller)]
+        names = [name for name in shop.on_sale() if _may_use(caller, shop.shelves[name])]
         self._answer(call, shop.showcase.list(names, call.meter.started_at))
 
     async def model(self, call: Call, name: str) -> None:
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
-        found = shop.index.find(name)
-        if found is None or _hidden(found.model.name, caller) or not shop.shelves[found.model.name].sales:
-            raise ModelNotFound(f"There is no model {name[:100]!r}. GET /v1/models lists them all.", param="model")
-        self._answer(call, shop.showcase.model(found.model.name, call.meter.started_at))
+        name = unquote(name)
+        model = find_model(shop, name).model.name
+        if not shop.shelves[model].sales or not _may_use(caller, shop.shelves[model]):
+            raise no_model(name)
+        self._answer(call, shop.showcase.model(model, call.meter.started_at))
 
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)
@@ -83,8 +87,15 @@ async def _read(reading: Awaitable[T]) -> T:
         raise Unavailable("The books cannot be reached; try again shortly.") from error
 
 
-def _hidden(model: str, caller: Caller | None) -> bool:
-    return caller is not None and bool(caller.models) and model not in caller.models
+def _may_use(caller: Caller | None, shelf: Shelf) -> bool:
+    """Whether the key's rules leave the model and somebody who sells it."""
+    if caller is None:
+        return True
+    if caller.models and shelf.model.name not in caller.models:
+        return False
+    rules = key_rules(caller)
+    providers = {sale.offer.endpoint.provider.name for sale in shelf.sales.values()}
+    return any(against_key(provider, rules) is None for provider in providers)
 
 
 def _limit(text: str) -> int:

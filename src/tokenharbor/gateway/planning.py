@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from tokenharbor.billing.quote import Quote, quote
+from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
@@ -29,9 +30,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:
     """Raises ModelNotFound, PermissionDenied, InvalidRequest; may leave nobody."""
-    found = snapshot.index.find(request.model)
-    if found is None:
-        raise _no_model(request.model, snapshot.index.nearest(request.model))
+    found = find_model(snapshot, request.model)
     model = found.model
     allow_model(caller, model.name)
     call.meter.describe(request, model.name)
@@ -51,6 +50,14 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     return Planned(request, shelf, shelf.way(plan_route(wanted)))
 
 
-def _no_model(name: str, nearest: Sequence[str]) -> ModelNotFound:
+def find_model(snapshot: Snapshot, name: str) -> Found:
+    """Raises ModelNotFound, which names the nearest."""
+    found = snapshot.index.find(name)
+    if found is None:
+        raise no_model(name, snapshot.index.nearest(name))
+    return found
+
+
+def no_model(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:
     hint = f" The nearest: {', '.join(nearest)}." if nearest else ""
     return ModelNotFound(f"There is no model {name[:100]!r}.{hint} GET /v1/models lists them all.", param="model")

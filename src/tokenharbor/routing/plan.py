@@ -108,7 +108,7 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
     if endpoint.provider.wire != wanted.dialect:
         return Dropped(endpoint, f"it does not speak {wanted.dialect}")
     if wanted.key is not NO_KEY_RULES:
-        why = _against_key(endpoint.provider.name, wanted.key)
+        why = against_key(endpoint.provider.name, wanted.key)
         if why is not None:
             return Dropped(endpoint, why, by_key=True)
     if wanted.boundaries is not NO_BOUNDARIES:
@@ -118,7 +118,8 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
     return None
 
 
-def _against_key(provider: str, rules: KeyRules) -> str | None:
+def against_key(provider: str, rules: KeyRules) -> str | None:
+    """Why the key's owner does not allow a provider, or None."""
     if rules.providers and provider not in rules.providers:
         return "the key does not allow it"
     if provider in rules.denied:

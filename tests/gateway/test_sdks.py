@@ -1,0 +1,348 @@
+"""The vendors' own libraries, pointed at the gateway and nothing else changed."""
+
+import asyncio
+import json
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from tests.gateway.house import HELLO, House
+
+from tokenharbor.kernel.money import Usd
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TEXT = "Fair winds — 顺风 🌊 and following seas."
+SCRIPT = f"""
+[answer]
+text = "{TEXT}"
+reasoning = "The harbour is calm today."
+chunk_chars = 5
+[answer.usage]
+input = 100
+cache_read = 40
+cache_write_5m = 7
+output = 11
+reasoning = 5
+[[answer.calls]]
+name = "bash"
+arguments = {{ command = "echo ahoy" }}
+"""
+COST = Usd.parse("0.000144750")
+"""At 1 USD per million of input, 0.10 of cache reads, 1.25 of cache writes, 2 of output and reasoning."""
+
+CHAT_TOOLS: Any = [{"type": "function", "function": {"name": "bash", "parameters": {"type": "object"}}}]
+MESSAGES_TOOLS: Any = [{"name": "bash", "input_schema": {"type": "object"}}]
+INCLUDE: Any = {"usage": {"include": True}}
+
+
+@pytest.fixture
+def scripted(house: House) -> House:
+    house.script(SCRIPT)
+    return house
+
+
+async def spent(house: House) -> Usd:
+    balance, held = await house.money()
+    assert held == "0.000000000"
+    return Usd(Usd.parse("100") - Usd.parse(balance))
+
+
+async def texts(stream: Any) -> tuple[str, list[Any]]:
+    """What a chat stream said, and its chunks."""
+    chunks = [chunk async for chunk in stream]
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices), chunks
+
+
+# OpenAI's
+
+
+async def test_openai_whole(scripted: House) -> None:
+    raw = await scripted.chats().chat.completions.with_raw_response.create(model="solo", messages=HELLO)
+    answer = raw.parse()
+    assert answer.choices[0].message.content == TEXT
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens_details is not None
+    assert (answer.usage.prompt_tokens, answer.usage.prompt_tokens_details.cached_tokens) == (147, 40)
+    assert (answer.usage.completion_tokens, answer.usage.total_tokens) == (16, 163)
+    assert answer._request_id == raw.headers["x-request-id"]
+    assert {name: value for name, value in raw.headers.items() if name.startswith("x-tokenharbor")} == {
+        "x-tokenharbor-model": "solo",
+        "x-tokenharbor-provider": "alpha",
+        "x-tokenharbor-attempts": "1",
+        "x-tokenharbor-cache": "none",
+        "x-tokenharbor-cost-usd": str(await spent(scripted)),
+    }
+    assert not hasattr(answer.usage, "cost")
+
+
+async def test_openai_stream(scripted: House) -> None:
+    raw = await scripted.chats().chat.completions.with_raw_response.create(model="solo", messages=HELLO, stream=True)
+    said, chunks = await texts(raw.parse())
+    assert said == TEXT
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
+    assert (raw.headers["x-tokenharbor-model"], raw.headers["x-tokenharbor-provider"]) == ("solo", "alpha")
+    assert "x-tokenharbor-cost-usd" not in raw.headers, "a stream's cost stands on its receipt only"
+    receipt = await scripted.receipt(raw.headers["x-request-id"])
+    assert Usd.parse(receipt["cost_usd"]) == await spent(scripted) > 0
+    assert receipt["usage_source"] == "vendor", "we asked for the usage"
+
+
+async def test_openai_usage_comes_in_a_stream_only_if_it_was_asked_for(scripted: House) -> None:
+    create = scripted.chats().chat.completions.create
+    _, chunks = await texts(await create(model="solo", messages=HELLO, stream=True))
+    assert [chunk.usage for chunk in chunks if chunk.usage] == []
+    assert all(chunk.choices for chunk in chunks), "the chunk that we asked for is gone"
+    options: Any = {"include_usage": True}
+    _, chunks = await texts(await create(model="solo", messages=HELLO, stream=True, stream_options=options))
+    assert [chunk.usage.total_tokens for chunk in chunks if chunk.usage] == [163]
+    assert not hasattr(chunks[-1].usage, "cost")
+
+
+async def test_openai_cost_where_it_is_asked_for(scripted: House) -> None:
+    create = scripted.chats().chat.completions.create
+    whole = await create(model="solo", messages=HELLO, extra_body=INCLUDE)
+    assert Usd.parse(str(whole.usage.cost)) == await spent(scripted) > 0  # type: ignore[union-attr]
+    said, chunks = await texts(await create(model="solo", messages=HELLO, stream=True, extra_body=INCLUDE))
+    assert said == TEXT
+    (usage,) = [chunk.usage for chunk in chunks if chunk.usage]
+    assert Usd.parse(f"{usage.cost:.9f}") * 2 == await spent(scripted)
+
+
+async def test_openai_agent_runs_a_tool(scripted: House) -> None:
+    create = scripted.chats().chat.completions.create
+    asked = await create(model="solo", messages=HELLO, tools=CHAT_TOOLS)
+    assert asked.choices[0].finish_reason == "tool_calls"
+    (call,) = asked.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert (call.function.name, json.loads(call.function.arguments)) == ("bash", {"command": "echo ahoy"})
+    result = {"role": "tool", "tool_call_id": call.id, "content": "ahoy\n"}
+    history: Any = [*HELLO, asked.choices[0].message.model_dump(exclude_none=True), result]
+    final = await create(model="solo", messages=history, tools=CHAT_TOOLS)
+    assert final.choices[0].message.content == "The tool ran. It said: ahoy"
+
+
+async def test_openai_streams_a_tool_call(scripted: House) -> None:
+    async with scripted.chats().chat.completions.stream(model="solo", messages=HELLO, tools=CHAT_TOOLS) as stream:
+        async for _ in stream:
+            pass
+        final = await stream.get_final_completion()
+    assert final.choices[0].message.tool_calls
+    assert final.choices[0].message.tool_calls[0].function.arguments == '{"command":"echo ahoy"}'
+
+
+async def test_openai_choices(scripted: House) -> None:
+    create = scripted.chats().chat.completions.create
+    whole = await create(model="solo", messages=HELLO, n=3)
+    assert [choice.message.content for choice in whole.choices] == [TEXT] * 3
+    stream = await create(model="solo", messages=HELLO, n=3, stream=True)
+    said = {0: "", 1: "", 2: ""}
+    async for chunk in stream:
+        for choice in chunk.choices:
+            said[choice.index] += choice.delta.content or ""
+    assert said == dict.fromkeys(range(3), TEXT)
+
+
+@pytest.mark.parametrize("base", ["/v1", "/v1/"])
+async def test_openai_in_its_synchronous_form(scripted: House, base: str) -> None:
+    def ask() -> tuple[str | None, str]:
+        with openai.OpenAI(base_url=scripted.url + base, api_key=scripted.payer.key, max_retries=0) as client:
+            whole = client.chat.completions.create(model="solo", messages=HELLO)
+            stream = client.chat.completions.create(model="solo", messages=HELLO, stream=True)
+            said = "".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
+            return whole.choices[0].message.content, said
+
+    assert await asyncio.to_thread(ask) == (TEXT, TEXT)
+
+
+async def test_openai_models(house: House) -> None:
+    client = house.chats()
+    listed = [model.id async for model in client.models.list()]
+    assert {"solo", "duo", "quad"} <= set(listed)
+    for name in ("solo", "solo-2026-01-01", "alpha/solo", "sims/solo"):
+        model = await client.models.retrieve(name)
+        assert (model.id, model.object, model.owned_by) == ("solo", "model", "sims")
+    with pytest.raises(openai.NotFoundError) as missing:
+        await client.models.retrieve("sollo")
+    assert missing.value.code == "model_not_found"
+    assert "solo" in missing.value.message.replace("sollo", "")
+
+
+async def test_openai_refusals(house: House) -> None:
+    create = house.chats().chat.completions.create
+    with pytest.raises(openai.NotFoundError) as unknown:
+        await create(model="quadd", messages=HELLO)
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+    assert "quad" in unknown.value.message
+    with pytest.raises(openai.BadRequestError) as bad:
+        await create(model="solo", messages="hello")  # type: ignore[arg-type]
+    assert (bad.value.code, bad.value.type, bad.value.param) == ("invalid_request", "invalid_request_error", "messages")
+    with pytest.raises(openai.AuthenticationError) as stranger:
+        await house.chat_client.chat.completions.create(model="solo", messages=HELLO)
+    assert stranger.value.code == "invalid_api_key"
+
+
+# Anthropic's
+
+
+async def test_anthropic_whole(scripted: House) -> None:
+    create = scripted.messages().messages.with_raw_response.create
+    raw = await create(model="solo", messages=HELLO, max_tokens=100)
+    answer = await raw.parse()
+    assert [block.type for block in answer.content] == ["thinking", "text"]
+    assert answer.content[1].text == TEXT  # type: ignore[union-attr]
+    assert answer.stop_reason == "end_turn"
+    usage = answer.usage
+    assert (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (100, 40, 7)
+    assert usage.output_tokens == 16
+    assert answer._request_id == raw.headers["request-id"] == raw.headers["x-request-id"]
+    assert raw.headers["x-tokenharbor-cost-usd"] == str(COST)
+    assert await spent(scripted) == COST
+    assert not hasattr(usage, "cost")
+
+
+async def test_anthropic_stream(scripted: House) -> None:
+    async with scripted.messages().messages.stream(model="solo", messages=HELLO, max_tokens=100) as stream:
+        text = "".join([piece async for piece in stream.text_stream])
+        final = await stream.get_final_message()
+    assert text == TEXT
+    assert final.content[0].type == "thinking"
+    assert final.content[0].signature
+    assert (final.stop_reason, final.usage.input_tokens, final.usage.output_tokens) == ("end_turn", 100, 16)
+    assert stream.response.headers["x-tokenharbor-provider"] == "alpha"
+    assert "x-tokenharbor-cost-usd" not in stream.response.headers
+    assert await spent(scripted) == COST
+
+
+async def test_anthropic_cost_where_it_is_asked_for(scripted: House) -> None:
+    create = scripted.messages().messages.create
+    whole = await create(model="solo", messages=HELLO, max_tokens=100, extra_body=INCLUDE)
+    assert f"{whole.usage.cost:.9f}" == str(COST)  # type: ignore[attr-defined]
+    stream = await create(model="solo", messages=HELLO, max_tokens=100, stream=True, extra_body=INCLUDE)
+    costs = [event.usage.cost async for event in stream if event.type == "message_delta"]  # type: ignore[attr-defined]
+    assert [f"{cost:.9f}" for cost in costs] == [str(COST)]
+
+
+async def test_anthropic_agent_runs_a_tool(scripted: House) -> None:
+    client = scripted.messages()
+    async with client.messages.stream(model="solo", messages=HELLO, max_tokens=100, tools=MESSAGES_TOOLS) as stream:
+        asked = await stream.get_final_message()
+    call = asked.content[-1]
+    assert call.type == "tool_use"
+    assert (call.name, call.input, asked.stop_reason) == ("bash", {"command": "echo ahoy"}, "tool_use")
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": [{"type": "text", "text": "ahoy"}]}
+    history: Any = [
+        *HELLO,
+        {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in asked.content]},
+        {"role": "user", "content": [result]},
+    ]
+    final = await client.messages.create(model="solo", messages=history, max_tokens=100, tools=MESSAGES_TOOLS)
+    assert final.content[-1].text == "The tool ran. It said: ahoy"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("base", ["", "/"])
+async def test_anthropic_in_its_synchronous_form(scripted: House, base: str) -> None:
+    def ask() -> tuple[str, str]:
+        key = scripted.payer.key
+        with anthropic.Anthropic(base_url=scripted.url + base, api_key=key, max_retries=0) as client:
+            whole = client.messages.create(model="solo", messages=HELLO, max_tokens=100)
+            with client.messages.stream(model="solo", messages=HELLO, max_tokens=100) as stream:
+                return whole.content[-1].text, "".join(stream.text_stream)  # type: ignore[union-attr]
+
+    assert await asyncio.to_thread(ask) == (TEXT, TEXT)
+
+
+async def test_anthropic_models(house: House) -> None:
+    client = house.messages()
+    listed = [model.id async for model in client.models.list()]
+    assert {"solo", "duo", "quad"} <= set(listed)
+    model = await client.models.retrieve("alpha/solo")
+    assert (model.id, model.type, model.max_input_tokens) == ("solo", "model", 200_000)
+    with pytest.raises(anthropic.NotFoundError):
+        await client.models.retrieve("sollo")
+
+
+async def test_anthropic_refusals(house: House) -> None:
+    create = house.messages().messages.create
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        await create(model="quadd", messages=HELLO, max_tokens=5)
+    assert body_of(unknown.value)["code"] == "model_not_found"
+    with pytest.raises(anthropic.BadRequestError) as bad:
+        await create(model="solo", messages=HELLO, max_tokens=-5)
+    assert (body_of(bad.value)["type"], body_of(bad.value)["param"]) == ("invalid_request_error", "max_tokens")
+    with pytest.raises(anthropic.AuthenticationError) as stranger:
+        await house.message_client.messages.create(model="solo", messages=HELLO, max_tokens=5)
+    assert body_of(stranger.value)["type"] == "authentication_error"
+
+
+def body_of(error: anthropic.APIStatusError) -> Any:
+    body: Any = error.body
+    assert body["request_id"] == error.request_id
+    return body["error"]
+
+
+# Both
+
+
+@pytest.fixture(params=["authorization", "x-api-key", "x-goog-api-key"])
+def signed(request: pytest.FixtureRequest, house: House) -> dict[str, str]:
+    """The key in each of its headers."""
+    return {request.param: f"Bearer {house.payer.key}" if request.param == "authorization" else house.payer.key}
+
+
+async def test_the_key_in_each_of_its_headers(house: House, signed: dict[str, str]) -> None:
+    assert (await house.chat(headers=signed)).status == 200
+    assert (await house.message(headers=signed)).status == 200
+    assert (await house.get("/v1/account/balance", signed)).status == 200
+
+
+async def test_anthropics_library_with_a_bearer(house: House) -> None:
+    async with anthropic.AsyncAnthropic(base_url=house.url, auth_token=house.payer.key) as client:
+        answer = await client.messages.create(model="solo", messages=HELLO, max_tokens=100)
+    assert answer.stop_reason == "end_turn"
+
+
+async def test_a_callers_own_request_id_is_kept_and_no_more(house: House) -> None:
+    said = await house.chat(headers={"x-request-id": "mine-7"})
+    assert said.headers["x-request-id"].startswith("req_")
+    assert (await house.receipt(said.headers["x-request-id"]))["client_request_id"] == "mine-7"
+    raw = await house.messages().messages.with_raw_response.create(
+        model="solo", messages=HELLO, max_tokens=9, extra_headers={"x-request-id": "mine-8"}
+    )
+    assert (await house.receipt(raw.headers["x-request-id"]))["client_request_id"] == "mine-8"
+
+
+@pytest.mark.parametrize("library", ["openai", "anthropic"])
+async def test_a_library_retries_what_may_pass_and_is_billed_once(house: House, library: str) -> None:
+    house.script("[[rules]]\nmatch = { nth = [1] }\nfault = { kind = 'status', status = 500 }")
+    if library == "openai":
+        await house.chats().with_options(max_retries=1).chat.completions.create(model="solo", messages=HELLO)
+    else:
+        client = house.messages().with_options(max_retries=1)
+        await client.messages.create(model="solo", messages=HELLO, max_tokens=50)
+    rows = (await house.get("/v1/requests")).json()["data"]
+    assert [row["status"] for row in rows] == ["complete", "failed"], "a library's retry is a request of its own"
+    assert Usd.parse(rows[0]["cost_usd"]) == await spent(house) > 0
+
+
+@pytest.mark.parametrize("library", ["openai", "anthropic"])
+async def test_a_library_does_not_retry_for_want_of_money(house: House, library: str) -> None:
+    house.payer = await house.new_payer("0.000001")
+    before = refused(house)
+    if library == "openai":
+        with pytest.raises(openai.APIStatusError) as broke:
+            await house.chats().with_options(max_retries=3).chat.completions.create(model="solo", messages=HELLO)
+        assert (broke.value.status_code, broke.value.code, broke.value.type) == (402, *["insufficient_quota"] * 2)
+    else:
+        client = house.messages().with_options(max_retries=3)
+        with pytest.raises(anthropic.APIStatusError) as owing:
+            await client.messages.create(model="solo", messages=HELLO, max_tokens=50)
+        assert (owing.value.status_code, body_of(owing.value)["type"]) == (402, "billing_error")
+    assert refused(house) == before + 1
+    assert await house.called() == []
+
+
+def refused(house: House) -> int:
+    return house.parts.metrics._requests["solo", "", "refused"]
