@@ -86,8 +86,11 @@ async def test_a_trusted_proxy_before_us_is_believed() -> None:
         ),
         (
             GET,
-            b"HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 302 Found\r\ndate: D\r\nlocation: /x\r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: /\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
+            (
+                b"HTTP/1.1 302 Found\r\ndate: D\r\nlocation: /\r\n"
+                b"set-cookie: a\r\nset-cookie: b\r\ncontent-length: 0\r\n\r\n"
+            ),
         ),
         (
             GET,

@@ -1,13 +1,19 @@
 """The server over loopback: what a client on the wire sees."""
 
 import asyncio
+import gc
 import logging
+from contextlib import suppress
 
 import pytest
+from httptools import HttpRequestParser, HttpResponseParser
 from tests.http.support import (
     DATE,
+    PATIENT,
     SOON,
+    MemoryTransport,
     Raw,
+    asking,
     calling,
     chunked,
     echo,
@@ -19,8 +25,12 @@ from tests.http.support import (
     until,
 )
 
+from tokenharbor.http.answer import Answer
+from tokenharbor.http.connection import Connection
 from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.link import Link
 from tokenharbor.http.message import Disconnected, Limits
+from tokenharbor.http.reader import RequestReader
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 
 GET = b"GET /hello?a=b HTTP/1.1\r\nHost: harbor\r\n\r\n"
@@ -254,6 +264,68 @@ async def test_a_hang_up_cancels_the_handler_at_once(gracefully: bool) -> None:
             else:
                 raw.hang_up()
             await cancelled.wait()
+
+
+async def test_a_hang_up_before_the_handler_could_begin_leaves_nothing_behind() -> None:
+    server = make_server(echo)
+    transport = MemoryTransport(server.accept())
+    transport.feed(GET)
+    transport.abort()
+    transport.protocol.connection_lost(None)
+    await settle()
+    assert server.connections == 0
+    assert transport.written == b""
+    assert await server.drain(SOON) == 0
+
+
+async def test_closed_connections_leave_nothing_to_the_garbage_collector() -> None:
+    kinds = (Connection, RequestReader, HttpRequestParser, Exchange, Link, HttpResponseParser, Answer)
+
+    def alive() -> int:
+        return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+    async with asking() as client, serving(stream) as origin:
+        gc.collect()
+        gc.disable()
+        try:
+            before = alive()
+            for _ in range(3):
+                async with calling(origin) as raw:
+                    await raw.say(GET)
+                    await raw.hear_answer()
+                    await raw.say(post("/", b"never whole")[:-1])
+                    await raw.say(b"")
+                async with calling(origin) as raw:
+                    await raw.say(b"nonsense\r\n\r\n")
+                    await raw.hear_all()
+                head = b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
+                answer = await client.send(origin, head, b"", PATIENT, stream=False)
+                assert await answer.read(100) == b"onetwothree"
+                del answer
+            await until(lambda: alive() == before)
+        finally:
+            gc.enable()
+
+
+async def test_answering_after_a_hang_up_is_no_error() -> None:
+    answered = asyncio.Event()
+
+    async def stubborn(exchange: Exchange) -> None:
+        exchange.start(200, b"")
+        exchange.send(b"x")
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        with pytest.raises(Disconnected):
+            exchange.send(b"x")
+        exchange.end(b"x")
+        answered.set()
+
+    async with serving(stubborn) as origin, calling(origin) as raw:
+        await raw.say(GET)
+        await raw.hear(b"x\r\n")
+        raw.hang_up()
+        async with asyncio.timeout(SOON):
+            await answered.wait()
 
 
 async def test_a_handler_is_not_cancelled_once_its_answer_is_complete() -> None:

@@ -52,6 +52,7 @@ ANSWERS = (
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
     b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
 )
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
 INTERIM = (b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 2)
 
 
@@ -180,7 +181,7 @@ def test_an_answer_cut_short_is_never_a_whole_one(answer: bytes, missing: int, s
     assert asyncio.run(ask([short] if short else [], stream=stream)) == "broken"
 
 
-@given(st.sampled_from(ANSWERS) | bodies, edits, places, st.booleans())
+@given(st.sampled_from((*ANSWERS, SWITCH)) | bodies, edits, places, st.booleans())
 def test_no_bytes_make_the_client_fail(
     answer: bytes, changes: list[tuple[int, bytes, int]], at: list[int], stream: bool
 ) -> None:

@@ -138,21 +138,13 @@ class Answer:
         waiter = self.waiter = self._loop.create_future()
         return waiter
 
-    def ended(self, error: HarborError | None) -> None:
-        """The last byte has come, or will never come."""
-        self.source = None
-        self.error = error
-        self.complete = error is None
-
     def changed(self) -> None:
-        """Wake whoever waits, if there is something to see: what is no stream is not shown in parts."""
+        """Wake whoever waits, if there is something to see; what is no stream is not shown in parts."""
         waiter = self.waiter
-        if waiter is None or not (self.complete or self._stream or self.held or self.error is not None):
+        if waiter is None or waiter.done():
             return
-        if self.status or self.error is not None:
-            self.waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        if self.error is not None or (self.status and (self._stream or self.held)):
+            waiter.set_result(None)
 
     def ran_out(self, now: float) -> Phase | None:
         """Which timer ran out; None while bytes wait to be read, for then the silence may be ours."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tokenharbor.http.answer import Answer
 from tokenharbor.http.link import Link
-from tokenharbor.http.message import ConnectFailed, Deadlines, TimedOut
+from tokenharbor.http.message import LARGE, ConnectFailed, Deadlines, TimedOut
 from tokenharbor.http.origin import Origin, origin_of
 from tokenharbor.http.sweeper import Sweeper
 
@@ -62,7 +62,9 @@ class _Pool:
     def give_back(self, link: Link) -> None:
         if len(self._idle) < self._most:
             self._idle.append(link)
-            link.watch(self.loop.time() + self._idle_seconds)
+            link.deadline = at = self.loop.time() + self._idle_seconds
+            if at < self.sweeper.due:
+                self.sweeper.arm(at)
         else:
             link.transport.close()
 
@@ -144,10 +146,12 @@ class Client:
             raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
 
 
-def _frame(head: bytes, body: bytes) -> bytes:
+def _frame(head: bytes, body: bytes) -> tuple[bytes, ...]:
+    if len(body) > LARGE:
+        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
     if not body and _is_safe(head):
-        return head + b"\r\n"
-    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return (head + b"\r\n",)
+    return (b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body),)
 
 
 def _is_safe(head: bytes) -> bool:

@@ -21,6 +21,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_begun",
         "_exchange",
         "_fault",
         "_heading",
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(shared)
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False  # the task has run at least once
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
@@ -67,7 +69,9 @@ class Connection(asyncio.Protocol):
         shared.sweeper.add(self)
         self._wait(shared.limits.idle_seconds)
         if len(shared.guests) > shared.limits.connections:
-            self._refuse("", Unavailable("Too many connections are open: try again shortly.", retry_after=1))
+            self._refuse(
+                "", Unavailable("Too many connections are open: try again shortly.", retry_after=1), unread=False
+            )
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is not None:
@@ -91,6 +95,9 @@ class Connection(asyncio.Protocol):
             self.shared.left(self)
         elif self._exchange.stage != DONE and self._task is not None:
             self._task.cancel()
+            if not self._begun:  # it will never run, not even to its own end
+                self._finish(self._exchange)
+        self._reader.close()
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -166,14 +173,14 @@ class Connection(asyncio.Protocol):
         try:
             exchange = self._reader.begin(self, data)
         except Refusal as refusal:
-            self._refuse(self._reader.path, refusal)
+            self._refuse(self._reader.path, refusal, unread=True)
             return
         if exchange is None:
             if not self._heading and self._reader.rest:
                 self._heading = True
                 self._wait(self.shared.limits.head_seconds)
             return
-        self._heading = False
+        self._heading = self._begun = False
         self._exchange = exchange
         self.deadline = NEVER
         self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
@@ -240,6 +247,7 @@ class Connection(asyncio.Protocol):
     # Answers
 
     async def _serve(self, exchange: Exchange) -> None:
+        self._begun = True
         try:
             await self.shared.handler(exchange)
             if exchange.stage != DONE:
@@ -295,12 +303,12 @@ class Connection(asyncio.Protocol):
             data, self._reader.rest = self._reader.rest, b""
             self._begin(data)
 
-    def _refuse(self, path: str, refusal: Refusal) -> None:
+    def _refuse(self, path: str, refusal: Refusal, *, unread: bool) -> None:
         """Answer what could not become an exchange, and close."""
         status, headers, body = self.shared.manners.refuse(path, refusal)
         framing = b"content-length: %d\r\n\r\n" % len(body)
         self.transport.write(b"".join((self.shared.opening(status), CLOSE, headers, framing, body)))
-        self._leave(unread=True)
+        self._leave(unread=unread)
 
     def _leave(self, *, unread: bool) -> None:
         """Close after the last answer. What the client still sends is read and thrown away for a while: closing

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
-from tokenharbor.http.message import Disconnected, Headers
+from tokenharbor.http.message import LARGE, Disconnected, Headers
 from tokenharbor.http.shared import Shared
 
 CLOSE = b"connection: close\r\n"
@@ -105,10 +105,13 @@ class Exchange:
         return body
 
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
-        """The whole answer, in one write. `length` is what an answer to HEAD says instead of the body's own."""
+        """The whole answer, in one write; nobody hears it after a hang-up. `length`: what HEAD is told instead."""
         if self.stage != OPEN:
             raise RuntimeError("this exchange has been answered")
         self.stage = DONE
+        line = self._line
+        if line.lost:
+            return
         if status == 204 or status == 304:  # noqa: PLR1714  two comparisons are faster than a set
             framing = b"\r\n"
             body = b""
@@ -116,7 +119,10 @@ class Exchange:
             framing = b"content-length: %d\r\n\r\n" % (len(body) if length is None else length)
             if self.method == "HEAD":
                 body = b""
-        self._line.transport.write(b"".join((self._opening(status), headers, framing, body)))
+        if len(body) > LARGE:
+            line.transport.writelines((self._opening(status) + headers + framing, body))
+        else:
+            line.transport.write(b"".join((self._opening(status), headers, framing, body)))
 
     def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
         """An answer begins, chunked or of a `length` known before; its head leaves with the first write."""
@@ -159,14 +165,14 @@ class Exchange:
             await self._line.drained()
 
     def end(self, data: bytes = b"") -> None:
-        """The last piece and the end of the answer, in one write."""
+        """The last piece and the end of the answer, in one write; nobody hears it after a hang-up."""
         if self.stage != STARTED:
             raise RuntimeError("this answer has not been started, or has ended")
         self.stage = DONE
         last = self._frame(data)
         if self._chunked and self.method != "HEAD":
             last += b"0\r\n\r\n"
-        if last:
+        if last and not self._line.lost:
             self._line.transport.write(last)
 
     def abort(self) -> None:

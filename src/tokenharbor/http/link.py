@@ -5,9 +5,10 @@ import fcntl
 import struct
 import sys
 import termios
+from collections.abc import Sequence
 from typing import Protocol
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from tokenharbor.http.answer import Answer
 from tokenharbor.http.message import Broken, TimedOut
@@ -54,13 +55,16 @@ class Link(asyncio.Protocol):
         self._keeps = True  # the connection can be used again
         self._without_body = False  # the request was HEAD
 
-    def send(self, answer: Answer, request: bytes, now: float) -> asyncio.Future[None]:
+    def send(self, answer: Answer, request: Sequence[bytes], now: float) -> asyncio.Future[None]:
         """One request, whole, in one write; the future is done when the answer is open."""
         self._answer = answer
         self._complete = False
-        self._without_body = request.startswith(b"HEAD ")
+        self._without_body = request[0].startswith(b"HEAD ")
         transport = self.transport
-        transport.write(request)
+        if len(request) == 1:
+            transport.write(request[0])
+        else:
+            transport.writelines(request)
         if transport.is_closing():  # the write itself failed
             answer.untaken = True
         return answer.sent(self, now)
@@ -80,14 +84,15 @@ class Link(asyncio.Protocol):
             answer.head = answer.head + data if answer.head else data
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             self._keeps = False
             if not self._complete:
                 self._fail(answer, _explain(error))
                 return
         if self._complete:
             self._finish(answer)
-        elif answer.unread > _UNREAD:
+            return
+        if answer.unread > _UNREAD:
             self._hold(answer)
         elif not answer.status and len(answer.head) > _HEAD_BYTES:
             self._fail(answer, Broken("the upstream's headers are too long"))
@@ -100,7 +105,6 @@ class Link(asyncio.Protocol):
             self._pool.forget(self)
         elif answer.status and _ends_by_close(answer):
             self._finish(answer)
-            answer.changed()
         else:
             answer.untaken = not answer.head and _unacknowledged(self.transport)
             self._fail(answer, Broken("the upstream closed before the end of its answer"))
@@ -111,6 +115,7 @@ class Link(asyncio.Protocol):
         if self._answer is not None:
             reason = type(exc).__name__ if exc else "closed"
             self._fail(self._answer, Broken(f"the connection to the upstream was lost: {reason}"))
+        del self._parser  # they hold each other
 
     # What the parser calls
 
@@ -180,15 +185,20 @@ class Link(asyncio.Protocol):
     def _finish(self, answer: Answer) -> None:
         """The last byte has come."""
         self._answer = None
-        answer.ended(None)
+        answer.source = None
+        answer.complete = True
         if self._keeps and not self.transport.get_write_buffer_size():
             self._pool.give_back(self)
         else:
             self._drop()
+        waiter = answer.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _fail(self, answer: Answer, error: HarborError) -> None:
         self._answer = None
-        answer.ended(error)
+        answer.source = None
+        answer.error = error
         answer.changed()
         self._drop()
 
@@ -204,7 +214,7 @@ def _ends_by_close(answer: Answer) -> bool:
     return b"content-length" not in headers and b"transfer-encoding" not in headers
 
 
-def _explain(error: HttpParserError) -> Broken:
+def _explain(error: HttpParserError | HttpParserUpgrade) -> Broken:
     """What llhttp found, or what our callbacks did."""
     if isinstance(error.__context__, Broken):
         return error.__context__

@@ -12,6 +12,10 @@ Phase = Literal["connect", "first_event", "between_events", "total"]
 """Which of the four upstream timers ran out."""
 
 
+LARGE = 32 << 10
+"""Bytes from which a body is handed to the transport beside its head rather than copied behind it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the server takes, in bytes, counts and seconds."""

@@ -47,7 +47,7 @@ class RequestReader:
             return None
         raw = data[:end]
         shared = self._shared
-        request_line = shared.request_lines.get(raw[: raw.find(b"\r\n")])
+        request_line = shared.request_lines.get(raw[: raw.find(b"\r")])
         if request_line is None:
             if data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
                 self.rest = b""
@@ -55,7 +55,11 @@ class RequestReader:
             request_line = shared.read_request_line(raw)
         self.path = request_line[1]
         headers = self._headers
-        self._feed_head(raw)
+        self._follows = True
+        try:
+            self._parser.feed_data(raw[self._fed :] if self._fed else raw)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._explain(error)
         limits = shared.limits
         if len(headers) > limits.header_count or end > limits.headers:
             raise RequestTooLarge("The request's headers are too many or too long.")
@@ -81,6 +85,10 @@ class RequestReader:
             self._parser.feed_data(data[:used])
         self.rest += data[used:]
 
+    def close(self) -> None:
+        """Nothing more will be read. The parser and its reader hold each other: only this lets them go."""
+        del self._parser
+
     # What the parser calls
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -102,20 +110,21 @@ class RequestReader:
             raise RequestTooLarge("The request's headers are too many or too long.")
         if end >= 0:
             self.path = self._shared.read_request_line(data)[1]
-        self._feed_head(data)
+        try:
+            self._parser.feed_data(data[self._fed :])
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._explain(error)
         self.rest = data
         self._fed = len(data)
 
-    def _feed_head(self, raw: bytes) -> None:
-        self._follows = True
-        try:
-            self._parser.feed_data(raw[self._fed :] if self._fed else raw)
-        except HttpParserUpgrade:
+    def _explain(self, error: HttpParserError | HttpParserUpgrade) -> None:
+        """Raise what llhttp found, or what we refused; an upgrade is no error, but the parser is lost to it."""
+        if isinstance(error, HttpParserUpgrade):
             self._replace_parser()  # it takes the body for another protocol's
-        except HttpParserError as error:
-            if isinstance(error.__context__, Refusal):
-                raise error.__context__ from None
-            raise InvalidRequest(f"This is not HTTP/1.1: {error}.") from None
+            return
+        if isinstance(error.__context__, Refusal):
+            raise error.__context__
+        raise InvalidRequest(f"This is not HTTP/1.1: {error}.")
 
     def _replace_parser(self) -> None:
         """From here on the body is framed by us alone, and the next head is a new parser's."""

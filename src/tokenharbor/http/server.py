@@ -15,6 +15,7 @@ from tokenharbor.kernel.errors import Refusal
 __all__ = ["Handler", "Refuse", "Server", "log_crash", "plain_refusal"]
 
 _BACKLOG = 2048
+_UNWINDING = 5.0  # seconds that cancelled handlers have to tidy up
 
 
 def plain_refusal(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
@@ -83,7 +84,7 @@ class Server:
         for guest in cut:
             guest.cut()
         if not finished:
-            await self._emptied(seconds)
+            await self._emptied(_UNWINDING)
         shared.sweeper.stop()
         return len(cut)
 
