@@ -103,6 +103,31 @@ def test_other_refusals_are_not_taken_for_it(message: str) -> None:
     assert failure(OPENAI, 400, {"error": {"message": message}}).kind is FailureKind.REQUEST
 
 
+@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (429, "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."),
+        (400, None, "Your credit balance is too low to access the API. Please go to Plans & Billing."),
+        (400, None, "API key not valid. Please pass a valid API key."),
+        (400, "Arrearage", "Access denied, please make sure your account is in good standing."),
+    ],
+)
+def test_what_is_our_own_accounts_fault_is_not_the_callers(
+    dialect: str, status: int, code: str | None, message: str
+) -> None:
+    assert failure(dialect, status, {"error": {"message": message, "code": code}}).kind is FailureKind.CREDENTIAL
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_callers_own_words_blame_no_credential(dialect: str) -> None:
+    echo = "Invalid value for `stop`: 'Your credit balance is too low. API key not valid.'"
+    assert failure(dialect, 400, {"error": {"message": echo}}).kind is FailureKind.REQUEST
+    assert failure(dialect, 429, {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}).kind is (
+        FailureKind.RATE_LIMIT
+    )
+
+
 NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
 
 

@@ -57,7 +57,7 @@ class TestBoth:
             ({"model": "m" * 257}, "model"),
             ({"messages": "hi"}, "messages"),
             ({"messages": None}, "messages"),
-            ({"messages": [{"role": "user", "content": [7]}]}, "messages"),
+            ({"messages": [{"role": "user", "content": [7]}]}, "messages[0].content[0]"),
             ({"stream": "true"}, "stream"),
             ({"stream": 1}, "stream"),
             ({"max_tokens": "9"}, "max_tokens"),

@@ -189,6 +189,8 @@ def test_the_input_is_known_from_the_start_where_the_dialect_says_it() -> None:
     assert result.input_usage == Usage(input=21)
     assert result.usage is None
     assert whole(OPENAI, "cut_off").input_usage is None
+    without_output = tape(ANTHROPIC, "cut_off").replace(b'"output_tokens":1,', b"")
+    assert passed(splicer(ANTHROPIC), [without_output]).input_usage == Usage(input=21)
 
 
 def test_the_text_is_counted_as_it_leaves() -> None:

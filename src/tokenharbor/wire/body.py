@@ -150,7 +150,8 @@ def _members(body: bytes) -> Members:
     except msgspec.ValidationError:
         raise UnreadableError("it must be a JSON object") from None
     except msgspec.DecodeError as error:
-        raise UnreadableError(f"it is not JSON: {error}" if body.strip() else "it is empty") from None
+        why = str(error).removeprefix("JSON is malformed: ").lower()
+        raise UnreadableError(f"it is not JSON: {why}" if body.strip() else "it is empty") from None
 
 
 def _walk(body: bytes, members: Members) -> list[Span]:

@@ -1,6 +1,5 @@
 """Our own fields in a request, the same in every dialect: `provider`, `cache`, `usage`."""
 
-import re
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
 from tokenharbor.wire.body import Members
+from tokenharbor.wire.fields import wrong_shape
 from tokenharbor.wire.request import CacheRules, ProviderRules, UsageRules
 
 NAMES = ("provider", "cache", "usage")
@@ -17,9 +17,6 @@ REMOVED: dict[str, bytes | None] = dict.fromkeys(NAMES)
 """The edit that does so."""
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 _PROVIDER = msgspec.json.Decoder(ProviderRules)
 _CACHE = msgspec.json.Decoder(CacheRules)
@@ -75,12 +72,5 @@ def _read(decoder: "msgspec.json.Decoder[T]", name: str, raw: bytes | msgspec.Ra
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = str(error)
-    place = _PLACE.search(text)
-    unknown = _UNKNOWN.search(text)
-    param = ".".join(filter(None, (name, place and place[1], unknown and unknown[1])))
-    if unknown:
-        fields = ", ".join(field.encode_name for field in msgspec.structs.fields(decoder.type))
-        raise InvalidRequest(f"`{param}` is not a field; `{name}` takes: {fields}.", param=param)
-    said = _PLACE.sub("", text).replace("`", "")
-    raise InvalidRequest(f"`{param}` is not usable: {said[:1].lower()}{said[1:]}.", param=param)
+        fields = [field.encode_name for field in msgspec.structs.fields(decoder.type)]
+        raise wrong_shape(name, error, fields) from None

@@ -1,6 +1,7 @@
 """Reading single top-level fields of a request: right types or an InvalidRequest that names the field."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -11,6 +12,9 @@ MOST_TOKENS = 100_000_000
 """No model writes more in one answer."""
 
 _LONGEST_MODEL = 256
+
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 Check = Callable[[msgspec.Raw], str | None]
 """Looks at a field's value: None, or the sentence that says why it is refused."""
@@ -23,6 +27,19 @@ _text = msgspec.json.Decoder(str).decode
 _whole = msgspec.json.Decoder(int).decode
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> InvalidRequest:
+    """What a decoder's error on the field `name` means to the caller; `known` are the names that it may have."""
+    text = str(error)
+    place, unknown = _PLACE.search(text), _UNKNOWN.search(text)
+    within = place[1] if place else ""
+    param = f"{name}{'' if within.startswith('[') else '.'}{within}" if within else name
+    if unknown:
+        param = f"{param}.{unknown[1]}"
+        return InvalidRequest(f"`{param}` is not a field; `{name}` takes: {', '.join(known)}.", param=param)
+    said = _PLACE.sub("", text).replace("`", "")
+    return InvalidRequest(f"`{param}` is not usable: {said[:1].lower()}{said[1:]}.", param=param)
 
 
 def is_null(raw: msgspec.Raw | None) -> bool:

@@ -34,9 +34,17 @@ _CONTEXT_WORDS = re.compile(
 )
 
 
+# Some vendors say with a 400 or a 429 that our own account or key is at fault. Only the beginning of a message counts:
+# further on it may repeat a caller's words.
+_OURS = re.compile(r"your credit balance is too low|(?:incorrect|invalid) api[ _-]key|api key not valid", re.IGNORECASE)
+_OURS_CODES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "Arrearage"})
+
+
 def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
     """What a non-2xx answer means."""
     kind = _KINDS.get(status, FailureKind.SERVER)
+    if kind in (FailureKind.REQUEST, FailureKind.RATE_LIMIT) and (code in _OURS_CODES or _OURS.match(message)):
+        return FailureKind.CREDENTIAL
     if kind is FailureKind.REQUEST and is_context(code, message):
         return FailureKind.CONTEXT
     return kind

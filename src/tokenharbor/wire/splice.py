@@ -1,25 +1,17 @@
 """A vendor's stream passed on to a client of the same dialect: one state machine for every dialect of events."""
 
 from abc import ABC, abstractmethod
-from enum import IntEnum
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
 
-
-class Turn(IntEnum):
-    """What one event means for the splice."""
-
-    IDLE = 0  # a ping, a comment, an empty beginning: no content
-    CONTENT = 1
-    ENDING = 2  # it carries the stop reason, or comes after it
-    HIDDEN = 3  # ours alone: the client must not see it
-    FAILED = 4  # `failure` is set
-
-
-# Plain numbers: a member of an enumeration costs a look-up at each use.
-IDLE, CONTENT, ENDING, HIDDEN, FAILED = (int(turn) for turn in Turn)
+# What one event means for the splice: its turn. Plain numbers, since a member of an enumeration costs a look-up.
+IDLE = 0  # a ping, a comment, an empty beginning: no content
+CONTENT = 1
+ENDING = 2  # it carries the stop reason, or comes after it
+HIDDEN = 3  # ours alone: the client must not see it
+FAILED = 4  # `failure` is set
 
 
 class EventSplicer(ABC):

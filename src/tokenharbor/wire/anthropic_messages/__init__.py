@@ -52,8 +52,8 @@ class AnthropicMessages:
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
-    def write_refusal(self, refusal: Refusal, requestid: str) -> bytes:
-        return failures.write_refusal(refusal, requestid)
+    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
+        return failures.write_refusal(refusal, request_id)
 
-    def write_stream_refusal(self, refusal: Refusal, requestid: str) -> bytes:
-        return failures.write_stream_refusal(refusal, requestid)
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
+        return failures.write_stream_refusal(refusal, request_id)

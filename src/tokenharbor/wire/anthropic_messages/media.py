@@ -7,6 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
+from tokenharbor.wire.fields import wrong_shape
 from tokenharbor.wire.request import InputSize
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
     try:
         return decode(members[name])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"`{name}` is not usable: {error}.", param=name) from None
+        raise wrong_shape(name, error) from None
 
 
 def measure(body: bytes, members: Members) -> Tally:

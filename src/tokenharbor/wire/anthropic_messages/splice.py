@@ -1,5 +1,7 @@
 """Anthropic's streams passed on as they came: what each event means for the splice."""
 
+from contextlib import suppress
+
 import msgspec
 
 from tokenharbor.wire import sse
@@ -84,9 +86,10 @@ class AnthropicSplicer(EventSplicer):
 
     def _note_input(self) -> None:
         """What message_start says of the input is true from the start; its output count is only a beginning."""
-        if self.usage is not None:
-            self.input_usage = msgspec.structs.replace(self.usage, output=0, reasoning=0)
-            self.usage = None
+        self.usage = None
+        if self._counts is not None:
+            with suppress(BadUsageError):
+                self.input_usage = add_up(msgspec.structs.replace(self._counts, output_tokens=0))
 
     def _end(self) -> int:
         if not self.started:

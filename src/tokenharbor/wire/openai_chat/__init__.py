@@ -53,8 +53,8 @@ class OpenAIChat:
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
-    def write_refusal(self, refusal: Refusal, requestid: str) -> bytes:  # noqa: ARG002  a header carries it
+    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
         return failures.write_refusal(refusal)
 
-    def write_stream_refusal(self, refusal: Refusal, requestid: str) -> bytes:  # noqa: ARG002  likewise
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  likewise
         return failures.write_stream_refusal(refusal)

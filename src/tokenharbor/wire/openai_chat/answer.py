@@ -18,7 +18,6 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
     error: msgspec.Raw = NULL
 
 
-_BRACKET, _BRACE = b"[{"
 _glance = msgspec.json.Decoder(_Glance).decode
 
 
@@ -63,4 +62,4 @@ def _garbage() -> Failure:
 
 def _holds_objects(raw: msgspec.Raw) -> bool:
     view = memoryview(raw)
-    return len(view) > 2 and view[0] == _BRACKET and view[1] == _BRACE
+    return len(view) > 2 and view[0] == ord("[") and view[1] == ord("{")

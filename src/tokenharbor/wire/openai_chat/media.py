@@ -2,8 +2,8 @@
 
 import msgspec
 
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
+from tokenharbor.wire.fields import wrong_shape
 from tokenharbor.wire.request import InputSize
 
 
@@ -36,7 +36,7 @@ def measure(body: bytes, members: Members) -> InputSize:
     try:
         messages = _decode(members["messages"])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"`messages` is not usable: {error}.", param="messages") from None
+        raise wrong_shape("messages", error) from None
     parts = [part for message in messages if isinstance(message.content, list) for part in message.content]
     return _tally(len(body), parts) if parts else InputSize(len(body))
 
