@@ -49,30 +49,37 @@ def hold_columns(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
 
 def settlement_columns(settlements: Sequence[Settlement]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are billed."""
-    return (
-        "usage",
-        *_who_and_when(settlements),
-        [s.cost for s in settlements],
-        [s.fee for s in settlements],
-        [s.vendor_cost for s in settlements],
-        [s.at for s in settlements],
-        [s.price_version for s in settlements],
-        *_record_columns([s.record for s in settlements]),
-    )
+    shared, wallets, meters = _who_and_when(settlements)
+    endings = [
+        _ending(s.record, (wallet, meter, s.cost, s.fee, s.vendor_cost, s.at, s.price_version))
+        for s, wallet, meter in zip(settlements, wallets, meters, strict=True)
+    ]
+    return "usage", *shared, endings
 
 
 def release_columns(releases: Sequence[Release]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are not."""
-    nothing = [0] * len(releases)
+    shared, wallets, meters = _who_and_when(releases)
+    endings = [
+        _ending(r.record, (wallet, meter, 0, 0, r.loss, r.at, b""))
+        for r, wallet, meter in zip(releases, wallets, meters, strict=True)
+    ]
+    return "loss", *shared, endings
+
+
+def _ending(record: Record, money: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row type `ending`."""
     return (
-        "loss",
-        *_who_and_when(releases),
-        nothing,
-        nothing,
-        [r.loss for r in releases],
-        [r.at for r in releases],
-        [b""] * len(releases),
-        *_record_columns([r.record for r in releases]),
+        record.request_id,
+        *money,
+        record.model,
+        record.provider,
+        record.status,
+        record.edition,
+        record.region,
+        _json(record.labels),
+        record.salt,
+        record.detail,
     )
 
 
@@ -99,25 +106,14 @@ def _midnight(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _who_and_when(rows: Sequence[Settlement] | Sequence[Release]) -> Sequence[Any]:
+def _who_and_when(
+    rows: Sequence[Settlement] | Sequence[Release],
+) -> tuple[Sequence[Any], Sequence[int], Sequence[int]]:
+    """What a batch shares, and each row's places among its accounts and keys."""
     accounts, wallets = slots([row.record.account_id for row in rows])
     keys, meters = slots([row.record.key_id for row in rows])
     at = max([row.at for row in rows])
-    ids = [row.record.request_id for row in rows]
-    return accounts, keys, at, day_end(at), month_end(at), ids, wallets, meters
-
-
-def _record_columns(records: Sequence[Record]) -> Sequence[Any]:
-    return (
-        [r.model for r in records],
-        [r.provider for r in records],
-        [r.status for r in records],
-        [r.edition for r in records],
-        [r.region for r in records],
-        [_json(r.labels) for r in records],
-        [r.salt for r in records],
-        [r.detail for r in records],
-    )
+    return (accounts, keys, at, day_end(at), month_end(at)), wallets, meters
 
 
 def _json(labels: Mapping[str, str]) -> str:
