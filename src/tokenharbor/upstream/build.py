@@ -11,13 +11,23 @@ _AGENT = "tokenharbor"
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint ready to be called. The heads lack only content-length and the blank line."""
+    """An endpoint ready to be called. The heads lack only the `usual` headers, content-length and the blank line."""
 
     endpoint: Endpoint
     origin: Origin
     head_whole: bytes
     head_stream: bytes
+    usual: tuple[tuple[bytes, bytes], ...]  # the provider's own, each by its name with the colon, and its line
     deadlines: Deadlines
+
+    def lines(self, callers: bytes) -> bytes:
+        """The header lines of one request: `callers`, and the usual ones that they leave out, for a vendor takes two
+        versions of its dialect for none.
+        """
+        for name, line in self.usual:
+            if not callers.startswith(name) and b"\n" + name not in callers:
+                callers += line
+        return callers
 
 
 def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
@@ -28,7 +38,6 @@ def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
         ("host", origin.authority),
         ("user-agent", _AGENT),
         ("content-type", "application/json"),
-        *provider.headers,
         *sign(provider.auth, secret),
     ]
     head = f"POST {prefix}{path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
@@ -38,5 +47,10 @@ def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
         origin,
         (head + "accept: application/json\r\n").encode("latin-1"),
         (head + "accept: text/event-stream\r\n").encode("latin-1"),
+        tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
     )
+
+
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    return name + b":", b"%b: %b\r\n" % (name, value)

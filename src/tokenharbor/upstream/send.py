@@ -46,7 +46,11 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
     target = outgoing.target
     try:
         answer = await client.send(
-            target.origin, target.head_whole + outgoing.lines, outgoing.body, target.deadlines, stream=False
+            target.origin,
+            target.head_whole + target.lines(outgoing.lines),
+            outgoing.body,
+            target.deadlines,
+            stream=False,
         )
         try:
             if answer.status // 100 != 2:
@@ -67,7 +71,11 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     target = outgoing.target
     try:
         answer = await client.send(
-            target.origin, target.head_stream + outgoing.lines, outgoing.body, target.deadlines, stream=True
+            target.origin,
+            target.head_stream + target.lines(outgoing.lines),
+            outgoing.body,
+            target.deadlines,
+            stream=True,
         )
     except _ERRORS as error:
         return failure_of(error)
