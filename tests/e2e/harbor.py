@@ -29,6 +29,7 @@ class Program:
                 with self._changed:
                     self.lines.append(line.rstrip("\n"))
                     self._changed.notify_all()
+        self.process.wait()  # who waits for a line looks whether there can still be one
         with self._changed:
             self._changed.notify_all()
 

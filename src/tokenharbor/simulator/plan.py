@@ -219,7 +219,9 @@ def _truncated(order: Order, pieces: Sequence[Piece], fault: faults.Truncated) -
 
 
 def _drip(pieces: Sequence[Piece], fault: faults.Drip) -> list[Step]:
-    """Each piece in crumbs; what it counts for is counted with its first, its end is reached with its last."""
+    """Each piece in crumbs; what it counts for is counted with its first, its end is reached with its last, after
+    which there is nothing to wait for.
+    """
     steps: list[Step] = []
     for piece in pieces:
         crumbs = [piece.data[start : start + fault.bytes] for start in range(0, len(piece.data), fault.bytes)]
@@ -231,4 +233,4 @@ def _drip(pieces: Sequence[Piece], fault: faults.Drip) -> list[Step]:
                 Send(Piece(crumb, piece.role if ends else "close", counted, piece.report if ends else None)),
                 Wait(fault.ms),
             ]
-    return steps
+    return steps[:-1]
