@@ -1,0 +1,207 @@
+"""The pages say what is so: their links, paths, commands, examples and tables are held against the code."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from tests.house.checkout import HOUSE, ROOT, Source, read_checkout
+
+from tokenharbor.app import settings
+from tokenharbor.app.cli import cli
+from tokenharbor.app.settings import load_settings
+from tokenharbor.catalog import tables
+from tokenharbor.catalog.load import load_catalog
+from tokenharbor.catalog.price import PER_MILLION, PER_ONE
+from tokenharbor.editions.policy import Rules, load_edition
+from tokenharbor.gateway import routes
+from tokenharbor.gateway.answers import EXPOSED
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.routing.health import Health
+from tokenharbor.wire import WIRES
+
+PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
+PATHS = {source.path for source in read_checkout()}
+FOLDERS = {folder.as_posix() for path in PATHS for folder in Path(path).parents}
+
+
+def page(path: str) -> str:
+    return next(source.text for source in PAGES if source.path == path)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def inline(text: str) -> Iterator[str]:
+    for line in re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).splitlines():
+        yield from re.findall(r"`([^`]+)`", line)
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if line.startswith("|") and not set(line) <= set("|- "):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+# ---- links, paths, commands
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
+def test_links_lead_somewhere(source: Source) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", source.text):
+        if "://" not in target:
+            place, _, anchor = target.partition("#")
+            found = (Path(source.path).parent / place).as_posix() if place else source.path
+            assert found in PATHS, f"{source.path} links to {target}"
+            assert not anchor or anchor in _anchors(page(found)), f"{source.path} links to {target}"
+
+
+def _anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
+def test_files_that_a_page_names_are_there(source: Source) -> None:
+    for word in inline(source.text):
+        if re.fullmatch(r"[a-z][\w./-]*(/|\.(py|sql|toml|sh|md))", word) and not word.startswith("postgres/"):
+            near = {word.rstrip("/"), f"{HOUSE}{word}".rstrip("/"), f"{Path(source.path).parent.as_posix()}/{word}"}
+            known = PATHS | FOLDERS | {"simulator", "tokenharbor.toml"}
+            assert near & known, f"{source.path} names {word}"
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
+def test_commands_that_a_page_shows_exist(source: Source) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = [*inline(source.text), *(line for block in blocks(source.text, "sh") for line in block.splitlines())]
+    for line in shown:
+        words = line.partition("#")[0].split()
+        if words[:1] == ["make"] and len(words) == 2:
+            assert words[1] in targets, f"{source.path} shows {line}"
+        if words and re.fullmatch(r"(\.venv/bin/)?tokenharbor", words[0]):
+            _follow(words[1:], f"{source.path} shows {line}")
+
+
+def _follow(words: list[str], message: str) -> None:
+    """A command line as far as its options, each of which the command has."""
+    command: click.Command = cli
+    context = click.Context(cli)
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            found = command.get_command(context, word)
+            assert found is not None, message
+            command = found
+        elif word.startswith("--"):
+            options = {name for each in command.params for name in each.opts} | {"--help", "--version"}
+            assert word in options, message
+        elif word in ("<", ">", "|"):
+            return
+
+
+# ---- configuration
+
+CONFIGURATION = "docs/configuration.md"
+CATALOGUE = "docs/catalogue.md"
+SECTIONS = (settings.ServerSettings, settings.DatabaseSettings, settings.RedisSettings)
+CATALOGUE_TABLES = (tables.ProviderTable, tables.TimeoutsTable, tables.ModelTable, tables.EndpointTable)
+
+
+def test_the_configuration_shown_is_read_by_the_program(tmp_path: Path) -> None:
+    *examples, edition = blocks(page(CONFIGURATION), "toml")
+    for number, example in enumerate(["\n".join(examples), *["\n".join(blocks(page(CATALOGUE), "toml"))]]):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(example)
+        read = load_settings(tmp_path, file, {})
+        catalog = load_catalog(read.catalog, WIRES, str(file))
+        assert catalog.models["acme-large"].endpoints[0].price is not None
+    (tmp_path / "mine.toml").write_text(edition)
+    assert load_edition(str(tmp_path / "mine.toml")).markup_of("acme-large") == 250
+
+
+def test_the_defaults_shown_are_the_programs() -> None:
+    shown = tomllib.loads("\n".join(blocks(page(CONFIGURATION), "toml")[:1]))
+    usual = settings.ServerSettings()
+    for name in ("host", "port", "workers", "drain_seconds", "max_body", "max_buffered"):
+        assert shown["server"][name] == getattr(usual, name), name
+    timeouts = tables.TimeoutsTable.__struct_fields__
+    defaults = {cells[0].strip("`"): cells[1] for cells in rows(page(CONFIGURATION)) if cells[0].strip("`") in timeouts}
+    catalog = load_catalog({}, WIRES)
+    plain = next(iter(catalog.providers.values())).timeouts
+    assert defaults == {name: str(getattr(plain, name)) for name in timeouts}
+
+
+def test_every_field_is_documented() -> None:
+    text = page(CONFIGURATION)
+    for section in SECTIONS:
+        for name in section.__struct_fields__:
+            assert re.search(rf"^{name} = ", text, re.MULTILINE), f"{section.__name__}.{name}"
+    for name in Rules.__struct_fields__:
+        assert re.search(rf"^\[?{name}\b", text, re.MULTILINE), name
+    catalogue = page(CATALOGUE)
+    names = [name for table in CATALOGUE_TABLES for name in table.__struct_fields__] + [*PER_MILLION, *PER_ONE]
+    for name in names:
+        assert re.search(rf"\b{name}\b", catalogue), name
+
+
+def test_every_variable_is_documented_and_no_other() -> None:
+    documented = {cells[0].strip("`") for cells in rows(page(CONFIGURATION)) if cells[0].startswith("`TOKENHARBOR_")}
+    names = ("server", "database", "redis")
+    fields = [
+        f"{section}_{name}" for section, kind in zip(names, SECTIONS, strict=True) for name in kind.__struct_fields__
+    ]
+    assert documented == {f"{settings.PREFIX}{name}".upper() for name in ("home", "config", "edition", *fields)}
+
+
+# ---- the API
+
+API = "docs/api.md"
+
+
+def test_the_paths_documented_are_those_served() -> None:
+    documented = {
+        re.sub(r"\?.*|\{id\}", "", path)
+        for cells in rows(page(API))
+        for path in re.findall(r"`(?:GET|POST) ([^`]+)`", cells[0])
+    }
+    served = set()
+    for module in ("routes", "edge"):
+        tree = ast.parse((ROOT / HOUSE / "gateway" / f"{module}.py").read_text())
+        constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        served |= {text for text in constants if isinstance(text, str) and re.fullmatch(r"/[a-z\d/_]*", text)}
+    assert documented == served - {"/v1/", "/v1beta/"}
+    assert routes.ANSWERS.keys() <= documented
+
+
+def test_every_error_is_documented_and_no_other() -> None:
+    documented = {
+        (cells[0], cells[1].strip("`"), cells[2].strip("`")) for cells in rows(page(API)) if cells[0].isdigit()
+    }
+    ours = {(str(kind.status), kind.code, kind.type) for kind in _refusals(Refusal) if "code" in vars(kind)}
+    assert documented == ours
+
+
+def _refusals(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _refusals(each)
+
+
+def test_every_header_is_documented_and_no_other() -> None:
+    after = page(API).partition("## Headers of answers")[2].partition("\n## ")[0]
+    documented = {name for cells in rows(after) for name in re.findall(r"`([a-z-]+)`", cells[0])}
+    assert documented == set(EXPOSED.split(", "))
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    families = list(Metrics(clock, Health(clock)).collect())
+    ours = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    documented = {cells[0].strip("`") for cells in rows(page("docs/operations.md")) if "tokenharbor_" in cells[0]}
+    assert documented == ours
