@@ -3,26 +3,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime-ready
 DEV := .venv/.dev-ready
+MAKEFLAGS += --no-print-directory
 
-.PHONY: run setup test check bench lock catalog clean help
+.PHONY: run setup test check lint types floors fast bench catalog lock clean help
 
-help: ## this list
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
-
-run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080
-	@exec $(BIN)/tokenharbor serve
+run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
+	@exec $(BIN)/tokenharbor serve $(ARGS)
 
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
-test: $(DEV) check ## every test, the real clients' included
+test: $(DEV) check ## every test: crashes, floods and the real clients included
 	$(BIN)/python -m pytest -m slow
 
-check: $(DEV) ## lint, types, floors, fast tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -m "not slow"
+check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
+	@$(MAKE) --jobs=3 --keep-going --output-sync=target lint types floors fast
+
+lint:
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo "lint: clean"
+
+types:
+	@$(BIN)/mypy
+
+floors:
+	@$(BIN)/lint-imports --no-logo
+
+fast:
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
 
 bench: $(DEV) ## measure, and write the table of bench/README.md
 	$(BIN)/python -m bench
@@ -33,6 +39,12 @@ catalog: $(DEV) ## make the catalogue's files anew from the published prices
 lock: $(DEV) ## resolve the dependencies anew
 	scripts/lock.sh
 
+clean: ## remove what the set-up and the tools made
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
 $(RUNTIME): requirements.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh requirements.lock
 	@touch $@
@@ -40,6 +52,3 @@ $(RUNTIME): requirements.lock pyproject.toml scripts/setup.sh
 $(DEV): requirements-dev.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh requirements-dev.lock
 	@touch $@ $(RUNTIME)
-
-clean: ## remove what the set-up made
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
