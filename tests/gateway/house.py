@@ -17,7 +17,7 @@ from tests.gateway.tape import Tape, play
 from tokenharbor.app.build import Harbor, open_harbor
 from tokenharbor.app.secrets import secret_of
 from tokenharbor.app.settings import Settings, load_settings
-from tokenharbor.editions.policy import Policy
+from tokenharbor.editions.policy import Policy, load_edition
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.http.client import Connector
@@ -138,6 +138,8 @@ class House:
         health = self.parts.health
         for seen in (health._failures, health._cooling_until, health._latency_ms):
             seen.clear()
+        if self.parts.shop.current.policy.name != self.settings.edition:
+            self.use_edition(self.settings.edition)
         self.payer = await self.new_payer()
 
     # The vendors
@@ -163,6 +165,10 @@ class House:
     async def called(self) -> list[str]:
         """The vendors that were called, in order."""
         return [record.path.split("/")[1] for record in await self.seen()]
+
+    def use_edition(self, name: str) -> None:
+        """Until the next test."""
+        self.use_policy(load_edition(name))
 
     def use_policy(self, policy: Policy) -> None:
         shop = self.parts.shop

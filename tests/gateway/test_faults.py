@@ -187,6 +187,7 @@ async def heard(pieces: AsyncIterator[str]) -> tuple[str, Exception | None]:
 
 
 async def latest_receipt(house: House) -> Any:
+    await house.harbor.books.drain()
     (latest,) = (await house.get("/v1/requests?limit=2")).json()["data"]
     return await house.receipt(latest["id"])
 
