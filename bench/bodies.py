@@ -9,19 +9,17 @@ _PIECE = 2_000
 
 def request_body(model: str, size: int, *, stream: bool = False) -> bytes:
     """A request of about `size` bytes, with a maximum of its own."""
+    asked = {"role": "user", "content": ""}
     body = {
         "model": model,
-        "messages": [
-            {"role": "system", "content": "You are a careful clerk. Answer briefly."},
-            {"role": "user", "content": ""},
-        ],
+        "messages": [{"role": "system", "content": "You are a careful clerk. Answer briefly."}, asked],
         "max_tokens": 256,
         "temperature": 0.2,
     }
     if stream:
         body["stream"] = True
     missing = size - len(_compact(body))
-    body["messages"][1]["content"] = (_WORDS * (missing // len(_WORDS) + 1))[:missing]  # type: ignore[index]
+    asked["content"] = (_WORDS * (missing // len(_WORDS) + 1))[:missing]
     return _compact(body)
 
 

@@ -159,6 +159,7 @@ def start_house(started: Started, vendor: int, drip: int, models: Sequence[Sold]
     )  # fmt: skip
     wait_until(lambda: "listening on " in program.log.read_text(errors="replace"), program)
     lines = (home / "postgres/data/postmaster.pid").read_text().splitlines()
+    started.detached.append(int(lines[0]))
     return House(home, port, program, f"postgresql://tokenharbor@/tokenharbor?host={lines[4]}", int(lines[0]))
 
 

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from hashlib import sha256
+from http.client import HTTPConnection
 
-from bench.machine import ROOT, TOOLS, Missing, Program, Started, free_port, said_by
+from bench.bodies import SMALL, request_body
+from bench.machine import ROOT, TOOLS, Missing, Program, Started, free_port, said_by, wait_until
 
 KEY = "sk-bench"
 _LOCK = ROOT / "bench" / "requirements-litellm.lock"
@@ -34,7 +36,21 @@ def start_litellm(started: Started, vendor: int) -> tuple[Program, int]:
         "LITELLM_LOG=ERROR", "DISABLE_ADMIN_UI=True", str(TOOLS / "litellm/bin/litellm"), "--config", str(config),
         "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False", port=port,
     )  # fmt: skip
+    wait_until(lambda: _answers(port), program)
     return program, port
+
+
+def _answers(port: int) -> bool:
+    """Whether a first request, for which it makes itself ready at length, is answered with 200."""
+    head = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/v1/chat/completions", request_body("bench", SMALL), head)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def version() -> str:

@@ -1,8 +1,10 @@
 """The machine: what it is, which programs it has, and what running processes take of it."""
 
+import contextlib
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -53,6 +55,7 @@ class Started:
 
     folder: Path
     programs: list[Program] = field(default_factory=list)
+    detached: list[int] = field(default_factory=list)  # what a program of ours started, and should end
 
     def start(self, name: str, *command: str, port: int = 0) -> Program:
         """Start a program with its output in `NAME.log`; wait until it listens on `port`, if there is one."""
@@ -68,6 +71,9 @@ class Started:
     def stop_all(self) -> None:
         while self.programs:
             self.programs.pop().stop()
+        for pid in self.detached:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
 
 
 def wait_until(ready: Callable[[], bool], program: Program) -> None:
