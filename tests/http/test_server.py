@@ -193,6 +193,23 @@ async def test_an_answer_cut_short_has_no_terminating_chunk() -> None:
         assert (await raw.hear_all()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
 
 
+async def test_an_answer_that_only_the_connection_could_end_is_reset_when_cut_short() -> None:
+    gate = asyncio.Event()
+
+    async def breaks(exchange: Exchange) -> None:
+        exchange.start(200, b"")
+        await exchange.write(b"half")
+        await gate.wait()
+        exchange.abort()
+
+    async with serving(breaks) as origin, calling(origin) as raw:
+        await raw.say(b"GET / HTTP/1.0\r\n\r\n")
+        await raw.hear(b"half")
+        gate.set()
+        with pytest.raises(ConnectionResetError):
+            await raw.hear_all()
+
+
 async def test_a_crash_is_a_500_that_says_nothing_and_is_logged_without_content(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -23,6 +23,8 @@ class Line(Protocol):
 
     def peer(self) -> str: ...
 
+    def reset(self) -> None: ...
+
     async def drained(self) -> None: ...
 
     async def receive(self, exchange: "Exchange") -> bytes: ...
@@ -180,7 +182,7 @@ class Exchange:
         self.stage = DONE
         self.keep_alive = False
         if self._endless:
-            self._line.transport.abort()  # an orderly end would mean success
+            self._line.reset()  # an orderly end would mean success
         else:
             self._line.transport.close()
 
