@@ -1,18 +1,19 @@
 -- The books: wallets, meters, lots on lines, holds, entries with their postings, requests, prices. All amounts are nano-USD.
+-- Each hot table has one CHECK for all its numbers: PostgreSQL reads every CHECK anew for every statement.
 
 -- The hot row of an account. Its line is all the spendable credit it ever had, end to end: [0, spent) is spent,
 -- [spent, spent + held) is what open requests may take, [spent + held, line_end) is free.
 CREATE TABLE wallet (
     account_id   uuid PRIMARY KEY,
     line_end     bigint NOT NULL DEFAULT 0,
-    spent        bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
-    held         bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
-    debt         bigint NOT NULL DEFAULT 0 CHECK (debt >= 0),
+    spent        bigint NOT NULL DEFAULT 0,
+    held         bigint NOT NULL DEFAULT 0,
+    debt         bigint NOT NULL DEFAULT 0,
     next_expiry  timestamptz NOT NULL DEFAULT 'infinity',   -- of what lies beyond `spent`
     seq          bigint NOT NULL DEFAULT 0,                  -- of the last entry
     step         bigint NOT NULL DEFAULT 0,                  -- of the hash chain
     chain        bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
-    CHECK (spent + held <= line_end)
+    CHECK (least(spent, held, debt, line_end - spent - held) >= 0)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 -- The hot row of an API key: what it may spend, and what it has. A period's sum counts until its end, then starts again.
@@ -22,12 +23,13 @@ CREATE TABLE key_meter (
     quota        bigint NOT NULL DEFAULT 9223372036854775807,  -- no limit is the largest number
     daily        bigint NOT NULL DEFAULT 9223372036854775807,
     monthly      bigint NOT NULL DEFAULT 9223372036854775807,
-    spent        bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
-    held         bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
-    day_spent    bigint NOT NULL DEFAULT 0 CHECK (day_spent >= 0),
-    month_spent  bigint NOT NULL DEFAULT 0 CHECK (month_spent >= 0),
+    spent        bigint NOT NULL DEFAULT 0,
+    held         bigint NOT NULL DEFAULT 0,
+    day_spent    bigint NOT NULL DEFAULT 0,
+    month_spent  bigint NOT NULL DEFAULT 0,
     day_end      timestamptz NOT NULL DEFAULT '-infinity',
-    month_end    timestamptz NOT NULL DEFAULT '-infinity'
+    month_end    timestamptz NOT NULL DEFAULT '-infinity',
+    CHECK (least(spent, held, day_spent, month_spent) >= 0)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 -- The limits are written once, on the key; the meter's are the database's own copy. Every account has a wallet.
@@ -88,10 +90,10 @@ CREATE TABLE entry (
     account_id     uuid NOT NULL,
     seq            bigint NOT NULL,             -- in the account's order, without gaps
     pos            bigint NOT NULL,             -- `spent` before it: usage takes [pos, pos + amount)
-    amount         bigint NOT NULL CHECK (amount >= 0),
+    amount         bigint NOT NULL,
     fee            bigint NOT NULL,             -- the part of the amount that is the service fee
-    vendor_cost    bigint NOT NULL CHECK (vendor_cost >= 0),
-    over           bigint NOT NULL CHECK (over >= 0),  -- cost that neither hold nor balance covered
+    vendor_cost    bigint NOT NULL,
+    over           bigint NOT NULL,             -- cost that neither hold nor balance covered
     step           bigint NOT NULL,
     at             timestamptz NOT NULL,
     ordinal        int NOT NULL,                -- within the step, from 0
@@ -101,7 +103,7 @@ CREATE TABLE entry (
     detail_digest  bytea NOT NULL,              -- sha256(salt ‖ detail)
     reference      text NOT NULL,
     PRIMARY KEY (id),
-    CHECK (fee BETWEEN 0 AND amount)
+    CHECK (least(fee, amount - fee, vendor_cost, over) >= 0)
 ) PARTITION BY RANGE (id);
 CREATE INDEX entry_line ON entry (account_id, seq);
 

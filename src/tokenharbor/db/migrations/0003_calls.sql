@@ -1,6 +1,9 @@
 -- What the books can do, each call one transaction: place holds, settle, release, credit, claw, expire. Whoever changes an
 -- account locks its wallet first; many wallets are locked in order of their ids. Times are passed in: nothing here asks for one.
 -- Within a batch a row names its account and key by slot: an index into the arrays of distinct ids, which are sorted.
+--
+-- Statements on hot tables name one table each, by `= ANY (ids)`: of a join the planner would make a scan of the whole table
+-- as soon as statistics call it small, and dead rows can lie there by the thousand.
 
 -- An entry's leaf in the chain. Zero bytes cannot occur in text, so that no two entries read alike. (STABLE as `convert_to`
 -- is: a call that claimed more could not be inlined, and would cost four times as much.)
@@ -216,11 +219,10 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id)
-    SELECT u.id, p_accounts[u.a], p_keys[u.k], u.amount, p_gateway
-    FROM unnest(p_ids, p_wallet, p_meter, p_amounts) WITH ORDINALITY u (id, a, k, amount, o)
-    WHERE answers IS NULL OR answers[4 * u.o - 3] = 0;
-    UPDATE wallet t SET held = x.held FROM unnest(p_accounts, a_held) x (id, held) WHERE t.account_id = x.id AND t.held <> x.held;
-    UPDATE key_meter t SET held = t.held + x.more FROM unnest(p_keys, more) x (id, more) WHERE t.key_id = x.id AND x.more <> 0;
+    SELECT p_ids[i], p_accounts[p_wallet[i]], p_keys[p_meter[i]], p_amounts[i], p_gateway
+    FROM generate_series(1, cardinality(p_ids)) i WHERE answers IS NULL OR answers[4 * i - 3] = 0;
+    UPDATE wallet SET held = a_held[array_position(p_accounts, account_id)] WHERE account_id = ANY (p_accounts);
+    UPDATE key_meter SET held = held + more[array_position(p_keys, key_id)] WHERE key_id = ANY (p_keys);
     RETURN answers;
 END $$;
 
@@ -241,7 +243,7 @@ RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     n CONSTANT int := cardinality(p_ids);
     w record;
-    gone record;
+    h record;
     a_free bigint[];            -- by account
     a_spent bigint[];
     a_held bigint[];
@@ -266,16 +268,14 @@ DECLARE
 BEGIN
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
     a_free := w.free; a_spent := w.spent; a_held := w.held; a_seq := w.seq;
-    WITH taken AS (
-        DELETE FROM hold h USING unnest(p_ids, p_wallet, p_meter) WITH ORDINALITY u (id, a, k, o)
-        WHERE h.request_id = u.id RETURNING u.o, h.amount, h.account_id = p_accounts[u.a] AND h.key_id = p_keys[u.k] AS fits)
-    SELECT array_agg(o) AS rows, array_agg(amount) AS amounts, bool_and(fits) AS fit INTO gone FROM taken;
-    IF NOT gone.fit THEN
-        RAISE EXCEPTION 'a hold of another account or key' USING ERRCODE = 'TH001';
-    END IF;
-    FOR j IN 1 .. coalesce(cardinality(gone.rows), 0) LOOP
-        holds[gone.rows[j]] := gone.amounts[j];
+    FOR h IN SELECT i, x.amount, x.account_id = p_accounts[p_wallet[i]] AND x.key_id = p_keys[p_meter[i]] AS fits
+        FROM generate_series(1, n) i, LATERAL (SELECT * FROM hold WHERE request_id = p_ids[i] OFFSET 0) x LOOP
+        IF NOT h.fits THEN
+            RAISE EXCEPTION 'a hold of another account or key' USING ERRCODE = 'TH001';
+        END IF;
+        holds[h.i] := h.amount;
     END LOOP;
+    DELETE FROM hold WHERE request_id = ANY (p_ids);
     FOR i IN 1 .. n LOOP
         a := p_wallet[i];
         k := p_meter[i];
@@ -309,23 +309,24 @@ BEGIN
         leaves[a] := coalesce(leaves[a] || digest, digest);
     END LOOP;
     INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, step, at, ordinal, type, provider, price_version, detail_digest, reference)
-    SELECT u.id, p_accounts[u.a], u.seq, u.pos, u.charge, u.fee, u.vendor, u.over, w.step[u.a] + 1, u.at, u.ordinal, p_type, u.provider, u.version, u.digest, ''
-    FROM unnest(p_ids, p_wallet, seqs, positions, charges, fees, p_vendor, overs, p_ats, ordinals, p_providers, p_versions, digests)
-        u (id, a, seq, pos, charge, fee, vendor, over, at, ordinal, provider, version, digest)
-    WHERE u.seq > 0;
+    SELECT p_ids[i], p_accounts[p_wallet[i]], seqs[i], positions[i], charges[i], fees[i], p_vendor[i], overs[i], w.step[p_wallet[i]] + 1, p_ats[i],
+        ordinals[i], p_type, p_providers[i], p_versions[i], digests[i], ''
+    FROM generate_series(1, n) i WHERE seqs[i] > 0;
     INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, salt, detail)
-    SELECT u.id, p_accounts[u.a], p_keys[u.k], u.at, u.model, u.provider, u.status, u.edition, u.region, u.labels::jsonb, u.salt, u.detail
-    FROM unnest(p_ids, p_wallet, p_meter, p_ats, p_models, p_providers, p_statuses, p_editions, p_regions, p_labels, p_salts, p_details)
-        u (id, a, k, at, model, provider, status, edition, region, labels, salt, detail);
-    UPDATE wallet t SET spent = x.spent, held = x.held, seq = x.seq,
-        step = t.step + CASE WHEN x.leaves IS NULL THEN 0 ELSE 1 END,
-        chain = CASE WHEN x.leaves IS NULL THEN t.chain ELSE sha256(t.chain || sha256(x.leaves)) END
-    FROM unnest(p_accounts, a_spent, a_held, a_seq, leaves) x (id, spent, held, seq, leaves) WHERE t.account_id = x.id;
-    UPDATE key_meter t SET spent = t.spent + x.charge, held = t.held - x.hold,
-        day_spent = CASE WHEN p_at >= t.day_end THEN 0 ELSE t.day_spent END + x.charge,
-        month_spent = CASE WHEN p_at >= t.month_end THEN 0 ELSE t.month_spent END + x.charge,
-        day_end = greatest(t.day_end, p_day_end), month_end = greatest(t.month_end, p_month_end)
-    FROM unnest(p_keys, key_charge, key_hold) x (id, charge, hold) WHERE t.key_id = x.id;
+    SELECT p_ids[i], p_accounts[p_wallet[i]], p_keys[p_meter[i]], p_ats[i], p_models[i], p_providers[i], p_statuses[i], p_editions[i], p_regions[i],
+        p_labels[i]::jsonb, p_salts[i], p_details[i]
+    FROM generate_series(1, n) i;
+    UPDATE wallet SET (spent, held, seq, step, chain) = (
+        SELECT a_spent[i], a_held[i], a_seq[i], step + CASE WHEN leaves[i] IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN leaves[i] IS NULL THEN chain ELSE sha256(chain || sha256(leaves[i])) END
+        FROM (SELECT array_position(p_accounts, account_id) AS i OFFSET 0) x)
+    WHERE account_id = ANY (p_accounts);
+    UPDATE key_meter SET (spent, held, day_spent, month_spent, day_end, month_end) = (
+        SELECT spent + key_charge[i], held - key_hold[i], CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END + key_charge[i],
+            CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END + key_charge[i],
+            greatest(day_end, p_day_end), greatest(month_end, p_month_end)
+        FROM (SELECT array_position(p_keys, key_id) AS i OFFSET 0) x)
+    WHERE key_id = ANY (p_keys);
     IF w.due IS NOT NULL THEN
         PERFORM expire_line(p_accounts[d], p_at) FROM unnest(w.due) d;
     END IF;
