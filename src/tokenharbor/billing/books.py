@@ -25,14 +25,14 @@ class Books:
         self._releases: Gather[Release, None] = Gather(book.release)
         self._loose: set[asyncio.Task[None]] = set()
 
-    async def place(self, hold: Hold) -> Placed | Refused:
-        return await self._holds.submit(hold)
+    def place(self, hold: Hold) -> asyncio.Future[Placed | Refused]:
+        return self._holds.submit(hold)
 
-    async def settle(self, settlement: Settlement) -> Settled:
-        return await self._settlements.submit(settlement)
+    def settle(self, settlement: Settlement) -> asyncio.Future[Settled]:
+        return self._settlements.submit(settlement)
 
-    async def release(self, release: Release) -> None:
-        await self._releases.submit(release)
+    def release(self, release: Release) -> asyncio.Future[None]:
+        return self._releases.submit(release)
 
     def settle_soon(self, settlement: Settlement) -> None:
         """Goes through even if the books are away for now; nobody waits."""

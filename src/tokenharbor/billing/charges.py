@@ -1,5 +1,6 @@
 """Charges: what a request is billed at its end, settled or released exactly once whatever happened to the client."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 import msgspec
@@ -21,9 +22,9 @@ class Settles(Protocol):
     if nobody waits for them any more.
     """
 
-    async def settle(self, settlement: Settlement) -> Settled: ...
+    def settle(self, settlement: Settlement) -> Awaitable[Settled]: ...
 
-    async def release(self, release: Release) -> None: ...
+    def release(self, release: Release) -> Awaitable[None]: ...
 
     def settle_soon(self, settlement: Settlement) -> None: ...
 

@@ -1,6 +1,6 @@
 """Holds: a request's reservation in the books, capped where the caller left the maximum open."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from tokenharbor.billing.meter import Meter, State
@@ -18,7 +18,7 @@ class Places(Protocol):
     cancelled while it waits leaves no hold behind.
     """
 
-    async def place(self, hold: Hold) -> Placed | Refused: ...
+    def place(self, hold: Hold) -> Awaitable[Placed | Refused]: ...
 
 
 class Holds:

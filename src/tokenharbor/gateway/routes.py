@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from tokenharbor.gateway.answers import CORS_PREFLIGHT, json_head, refusal_head
+from tokenharbor.gateway.answers import bare_refusal_head, preflight_head, refusal_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
@@ -53,18 +53,17 @@ class Routes:
             "/v1/requests/": listing.receipt,
         }
 
-    async def __call__(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> Awaitable[None]:
         dialect = self._answers.get(exchange.path)
         if dialect is not None and exchange.method == "POST":
-            await self._gateway.serve(exchange, dialect)
-        elif exchange.path.startswith(("/v1/", "/v1beta/")):
-            await self._read(exchange)
-        else:
-            await self._edge.serve(exchange)
+            return self._gateway.serve(exchange, dialect)
+        if exchange.path.startswith(("/v1/", "/v1beta/")):
+            return self._read(exchange)
+        return self._edge.serve(exchange)
 
     async def _read(self, exchange: Exchange) -> None:
         if exchange.method == "OPTIONS":
-            exchange.respond(204, CORS_PREFLIGHT, b"")
+            exchange.respond(204, preflight_head(self._new_id()), b"")
             return
         dialect = dialect_of(exchange.path, exchange.header_map)
         call = Call(exchange, dialect, self._world)
@@ -92,5 +91,9 @@ class Routes:
 
     def refuse(self, path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
         """Status, header lines and body for what the server refuses before a handler runs."""
-        request_id = ids.show("req", self._world.ids.new())
-        return refusal.status, json_head(request_id), dialect_of(path).write_refusal(refusal, request_id)
+        request_id = self._new_id()
+        body = dialect_of(path).write_refusal(refusal, request_id)
+        return refusal.status, bare_refusal_head(request_id, refusal), body
+
+    def _new_id(self) -> str:
+        return ids.show("req", self._world.ids.new())

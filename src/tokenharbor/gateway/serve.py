@@ -1,5 +1,7 @@
 """The life of a request: admit, read, plan, hold, open, relay, settle; on one screen, in `Gateway.serve`."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from tokenharbor.billing.detail import Attempt
@@ -125,14 +127,14 @@ class Gateway:
         self._blame(endpoint.name, failure)
         return broken_off(Fault(endpoint.provider.name, failure), billed=meter.policy.bill_broken_streams)
 
-    async def _ask(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
         dialect, client = call.dialect, self._parts.client
         hide_usage = request.stream and not request.wants_usage
-        edit = Edit(sale.offer.endpoint.upstream_model, call.meter.capped, ask_usage=hide_usage, max_name=sale.max_name)
+        edit = Edit(sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.max_name)
         outgoing = Outgoing(sale.target, dialect, dialect.write_request(request, edit), call.lines)
         if request.stream:
-            return await open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
-        return await fetch(client, outgoing)
+            return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
+        return fetch(client, outgoing)
 
     def _blame(self, name: str, failure: Failure) -> None:
         seconds = VERDICTS[failure.kind].cool_seconds

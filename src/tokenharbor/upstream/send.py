@@ -1,9 +1,12 @@
 """One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
 
+import re
+
 import msgspec
 
 from tokenharbor.http.answer import Answer
 from tokenharbor.http.client import Client
+from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
 from tokenharbor.wire.dialect import Answer as ReadAnswer
@@ -123,9 +126,12 @@ def failure_of(error: Exception) -> Failure:
     return Failure(FailureKind.BROKEN)
 
 
+_REQUEST_ID = re.compile(rb"\r\n(?:x-)?request-id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
 _ERRORS = (ConnectFailed, TimedOut, Broken)
 
 
 def _upstream_id(answer: Answer) -> str:
-    value = answer.header(b"x-request-id") or answer.header(b"request-id") or b""
-    return value[:128].decode("latin-1")
+    """What the vendor calls the request, found without reading every header: this is asked of each answer."""
+    head = answer.head
+    found = _REQUEST_ID.search(head, 0, head.find(END))
+    return "" if found is None else found[1].decode("latin-1")
