@@ -2,8 +2,6 @@
 
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from tokenharbor.billing.meter import Meter
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap
@@ -11,10 +9,10 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
 from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.extensions import read_rules
 from tokenharbor.wire.request import ProviderRules
 
 _MAX_CLIENT_ID = 128
-_RULES = msgspec.json.Decoder(ProviderRules)
 
 
 class Call:
@@ -39,21 +37,25 @@ class Call:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""
         if not self.exchange.query:
             return
-        query = dict(parse_qsl(self.exchange.query, keep_blank_values=True))
-        if "key" in query:
+        query = parse_qsl(self.exchange.query, keep_blank_values=True)
+        if any(name == "key" for name, _ in query):
             raise InvalidApiKey(
                 "Send the key in a header (Authorization: Bearer, x-api-key or x-goog-api-key), not in the URL."
             )
-        self.dry_run = query.get("dry_run") in ("1", "true")
+        self.dry_run = _is_dry({value for name, value in query if name == "dry_run"})
 
     def header_rules(self) -> ProviderRules | None:
         """The `provider` extension where it came as a header."""
-        if self.rules is None:
-            return None
-        try:
-            return _RULES.decode(self.rules)
-        except msgspec.MsgspecError as error:
-            raise InvalidRequest(f"x-tokenharbor-provider: {error}", param="provider") from None
+        return None if self.rules is None else read_rules(self.rules, "x-tokenharbor-provider")
+
+
+def _is_dry(values: set[str]) -> bool:
+    """Whoever writes `dry_run` does not expect to be billed: what is not clearly yes or no is refused."""
+    if values <= {"0", "false"}:
+        return False
+    if values <= {"1", "true"}:
+        return True
+    raise InvalidRequest("`dry_run` is 1 or 0: send ?dry_run=1, or leave it out.", param="dry_run")
 
 
 def presented_key(headers: HeaderMap) -> bytes | None:

@@ -1,5 +1,6 @@
 """What callers read: models, their balance, their requests' receipts."""
 
+import re
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -58,7 +59,7 @@ class Listing:
 
     async def receipts(self, call: Call) -> None:
         caller = await self._admit(call)
-        limit = _limit(dict(parse_qsl(call.exchange.query)).get("limit", "100"))
+        limit = _limit(dict(parse_qsl(call.exchange.query, keep_blank_values=True)).get("limit", "100"))
         rows = await _read(self._parts.reads.receipts(caller.account_id, limit))
         self._answer(call, {"object": "list", "data": rows})
 
@@ -99,6 +100,7 @@ def _may_use(caller: Caller | None, shelf: Shelf) -> bool:
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= _MOST_RECEIPTS:
+    limit = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    if not 1 <= limit <= _MOST_RECEIPTS:
         raise InvalidRequest(f"limit is a whole number from 1 to {_MOST_RECEIPTS}.", param="limit")
-    return int(text)
+    return limit

@@ -7,6 +7,8 @@ from tokenharbor.kernel.errors import InvalidRequest
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _LONGEST_LINE = 4096  # a chunk's size with its extensions, or one trailer
 _LONGEST_TRAILERS = 16 << 10
+_FREE_CHUNKS = 1024  # from here on chunks must have this size on average: each costs as much as a short request
+_AVERAGE_CHUNK = 32
 
 
 class FixedBody:
@@ -34,13 +36,14 @@ class FixedBody:
 class ChunkedBody:
     """A chunked body; its extensions and trailers are read and dropped."""
 
-    __slots__ = ("_held", "_missing", "_trailer_bytes", "_where", "done", "expected", "pieces", "size")
+    __slots__ = ("_chunks", "_held", "_missing", "_trailer_bytes", "_where", "done", "expected", "pieces", "size")
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.size = 0
         self.expected = 0  # nobody knows
         self.done = False
+        self._chunks = 0
         self._held = b""  # the beginning of a line whose end has not come
         self._missing = 0  # of the chunk being read
         self._trailer_bytes = 0
@@ -95,6 +98,9 @@ class ChunkedBody:
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
             raise InvalidRequest("A chunk's size is not a hexadecimal number.")
+        self._chunks += 1
+        if self._chunks > _FREE_CHUNKS and self._chunks * _AVERAGE_CHUNK > self.size:
+            raise InvalidRequest("The body comes in too many too small chunks.")
         self._missing = int(match[1], 16)
         self._where = "data" if self._missing else "trailers"
 

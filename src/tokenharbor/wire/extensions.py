@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
-from tokenharbor.wire.body import Members
+from tokenharbor.wire.body import Members, UnreadableError, scan
 from tokenharbor.wire.fields import wrong_shape
 from tokenharbor.wire.request import CacheRules, ProviderRules, UsageRules
 
@@ -17,6 +17,8 @@ REMOVED: dict[str, bytes | None] = dict.fromkeys(NAMES)
 """The edit that does so."""
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_BRACE = ord("{")
 
 _PROVIDER = msgspec.json.Decoder(ProviderRules)
 _CACHE = msgspec.json.Decoder(CacheRules)
@@ -70,7 +72,20 @@ def _check_price(text: str | None, param: str) -> None:
 
 def _read(decoder: "msgspec.json.Decoder[T]", name: str, raw: bytes | msgspec.Raw) -> T:
     try:
-        return decoder.decode(raw)
+        read = decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         fields = [field.encode_name for field in msgspec.structs.fields(decoder.type)]
         raise wrong_shape(name, error, fields) from None
+    _refuse_repeats(name, bytes(raw))
+    return read
+
+
+def _refuse_repeats(name: str, raw: bytes) -> None:
+    """A name that stands twice could mean either. Only known fields come here, so it is not deep."""
+    try:
+        members = scan(raw)
+    except UnreadableError as error:
+        raise InvalidRequest(f"`{name}` is not usable: {error}.", param=name) from None
+    for member, value in members.items():
+        if memoryview(value)[0] == _BRACE:
+            _refuse_repeats(f"{name}.{member}", bytes(value))

@@ -12,6 +12,8 @@ MOST_TOKENS = 100_000_000
 """No model writes more in one answer."""
 
 _LONGEST_MODEL = 256
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+_LONGEST_COMPLAINT = 200
 
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
@@ -36,9 +38,9 @@ def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> Inval
     within = place[1] if place else ""
     param = f"{name}{'' if within.startswith('[') else '.'}{within}" if within else name
     if unknown:
-        param = f"{param}.{unknown[1]}"
+        param = f"{param}.{unknown[1][:_SHOWN]}"
         return InvalidRequest(f"`{param}` is not a field; `{name}` takes: {', '.join(known)}.", param=param)
-    said = _PLACE.sub("", text).replace("`", "")
+    said = _PLACE.sub("", text).replace("`", "")[:_LONGEST_COMPLAINT]
     return InvalidRequest(f"`{param}` is not usable: {said[:1].lower()}{said[1:]}.", param=param)
 
 

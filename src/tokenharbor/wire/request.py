@@ -1,8 +1,11 @@
 """What the gateway knows of a request, whatever its dialect; the body itself stays bytes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+Name = Annotated[str, msgspec.Meta(max_length=128)]
+Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=64)]
 
 
 class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -10,20 +13,20 @@ class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     boundaries; `order` and `sort` are preferences. `max_price`: USD per 1M tokens as decimal strings.
     """
 
-    only: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
-    region: str | None = None
+    only: Names = ()
+    ignore: Names = ()
+    order: Names = ()
+    region: Name | None = None
     max_price: "MaxPrice | None" = None
-    retention: str | None = None
+    retention: Name | None = None
     sort: Literal["price", "latency"] | None = None
 
 
 class MaxPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """USD per 1M tokens, decimal strings."""
 
-    input: str | None = None
-    output: str | None = None
+    input: Name | None = None
+    output: Name | None = None
 
 
 class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
