@@ -1,6 +1,7 @@
 """Fixtures: one house for the room's tests, as new for each of them."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -8,6 +9,8 @@ import pytest_asyncio
 import uvloop
 from tests.conftest import _fresh_database
 from tests.gateway.house import House, open_house
+
+from tokenharbor.http.forwarded import TrustedProxies
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -28,3 +31,11 @@ async def house(running_house: House) -> House:
     """Healthy vendors that answer, and an account with 100 USD."""
     await running_house.begin()
     return running_house
+
+
+@pytest.fixture
+def behind_proxy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes from loopback is a proxy that says for whom it asks."""
+    shared = house.harbor.server._shared
+    trusting = dataclasses.replace(shared.manners, proxies=TrustedProxies(["127.0.0.1"]))
+    monkeypatch.setattr(shared, "manners", trusting)

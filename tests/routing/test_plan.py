@@ -92,7 +92,12 @@ def test_a_lone_endpoint_is_tried_even_while_it_cools() -> None:
 
 
 def test_sorting_by_latency_prefers_the_quick() -> None:
-    latency = {"alpha/m:openai_chat": 900.0, "beta/m:openai_chat": 100.0, "gamma/m:openai_chat": 500.0, "delta/m:openai_chat": 50.0}
+    latency = {
+        "alpha/m:openai_chat": 900.0,
+        "beta/m:openai_chat": 100.0,
+        "gamma/m:openai_chat": 500.0,
+        "delta/m:openai_chat": 50.0,
+    }
     route = plan(*map(candidate, NAMES), rules=Boundaries(by_latency=True), latency_ms=latency)
     assert names(route) == ["delta", "beta", "gamma", "alpha"]
 
@@ -139,6 +144,9 @@ def test_another_dialect_is_not_an_endpoint() -> None:
 def test_nobody_says_whose_boundary_it_was() -> None:
     key = plan(candidate("alpha"), candidate("off", off="it has no price"), key=KeyRules(providers=frozenset({"beta"})))
     assert isinstance(nobody("m", key.dropped), PermissionDenied)
+    both = Boundaries(only=frozenset({"alpha"}))
+    pinned = plan(candidate("alpha"), candidate("beta"), rules=both, key=KeyRules(providers=frozenset({"beta"})))
+    assert isinstance(nobody("m", pinned.dropped), PermissionDenied), "the key forbids whom the request asks for"
     request = plan(candidate("alpha"), rules=Boundaries(ignore=frozenset({"alpha"})))
     refusal = nobody("m", request.dropped)
     assert isinstance(refusal, BoundariesLeaveNobody)

@@ -14,7 +14,7 @@ _SSE = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
     + _CORS.encode()
 )
-CORS_PREFLIGHT = (
+_PREFLIGHT = (
     b"access-control-allow-origin: *\r\n"
     b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
     b"access-control-allow-headers: *, authorization\r\n"
@@ -43,23 +43,35 @@ def stream_head(call: Call, lines: bytes) -> bytes:
 
 def refusal_head(call: Call, refusal: Refusal) -> bytes:
     """Route headers only where a provider was asked."""
-    own = _ids(call.request_id)
-    if refusal.retry_after is not None:
-        own += f"retry-after: {refusal.retry_after}\r\n"
-    if refusal.should_retry is not None:
-        own += f"x-should-retry: {'true' if refusal.should_retry else 'false'}\r\n"
+    head = bare_refusal_head(call.request_id, refusal)
     attempts = call.meter.attempts
     if attempts:
-        own += (
+        route = (
             f"x-tokenharbor-model: {call.meter.model}\r\nx-tokenharbor-provider: {attempts[-1].provider}\r\n"
             f"x-tokenharbor-attempts: {len(attempts)}\r\nx-tokenharbor-cache: none\r\n"
             f"x-tokenharbor-cost-usd: {ZERO}\r\n"
         )
-    return _JSON + own.encode("ascii", "replace")
+        head += route.encode("ascii")
+    return head
 
 
-def json_head(request_id: str | None = None) -> bytes:
-    return _JSON + (_ids(request_id).encode("ascii") if request_id else b"")
+def bare_refusal_head(request_id: str, refusal: Refusal) -> bytes:
+    """Of what is refused before there is a call."""
+    own = _ids(request_id)
+    if refusal.retry_after is not None:
+        own += f"retry-after: {refusal.retry_after}\r\n"
+    if refusal.should_retry is not None:
+        own += f"x-should-retry: {'true' if refusal.should_retry else 'false'}\r\n"
+    return _JSON + own.encode("ascii")
+
+
+def json_head(request_id: str) -> bytes:
+    return _JSON + _ids(request_id).encode("ascii")
+
+
+def preflight_head(request_id: str) -> bytes:
+    """Of the answer to a browser that asks whether it may ask."""
+    return _PREFLIGHT + _ids(request_id).encode("ascii")
 
 
 def _capped(call: Call) -> str:

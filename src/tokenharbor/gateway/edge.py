@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.page import render_page
@@ -53,10 +54,17 @@ class Edge:
             exchange.respond(403, _TEXT, b"Metrics are for loopback, or for a Bearer of server.metrics_token.\n")
 
     def _may_see_metrics(self, exchange: Exchange) -> bool:
-        if self.metrics_token is not None:
-            presented = exchange.header(b"authorization") or b""
-            return hmac.compare_digest(presented, b"Bearer " + self.metrics_token.encode())
-        try:
-            return ip_address(exchange.peer).is_loopback
-        except ValueError:
-            return False
+        presented = presented_key(exchange.header_map)
+        if self.metrics_token is not None and presented is not None:
+            return hmac.compare_digest(presented, self.metrics_token.encode())
+        return _is_local(exchange)
+
+
+def _is_local(exchange: Exchange) -> bool:
+    """From loopback, and for nobody else: a proxy that we do not know of says for whom it asks, too."""
+    if exchange.header(b"x-forwarded-for") is not None and not exchange.behind_proxy:
+        return False
+    try:
+        return ip_address(exchange.peer).is_loopback
+    except ValueError:
+        return False

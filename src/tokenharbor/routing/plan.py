@@ -1,6 +1,6 @@
 """The plan of a route: request, boundaries and health in; ordered endpoints out, and why each other was dropped."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -77,7 +77,7 @@ def plan_route(wanted: Wanted) -> Route:
     """Boundaries first, then the caller's order, then health, then price. May leave nobody: see `nobody`."""
     kept: list[Endpoint] = []
     dropped: list[Dropped] = []
-    for candidate in wanted.candidates:
+    for candidate in _in_dialect(wanted.candidates, wanted.dialect):
         drop = _drop(candidate, wanted)
         if drop is None:
             kept.append(candidate.endpoint)
@@ -94,11 +94,20 @@ def plan_route(wanted: Wanted) -> Route:
 def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
     """The refusal when a plan leaves nobody: whose boundary it was, and each endpoint's reason."""
     reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
+    if any(drop.by_key for drop in dropped):  # the request itself would have had somebody
+        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
         return BoundariesLeaveNobody(f"No provider of {model} lies within the request's boundaries: {reasons}.")
-    if any(drop.by_key for drop in dropped):
-        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons or 'none is configured'}.")
+
+
+def _in_dialect(candidates: Sequence[Candidate], dialect: str) -> Iterator[Candidate]:
+    """A company that speaks the dialect is asked in it: its endpoints in other wires are no candidates."""
+    speak = {each.endpoint.provider.name for each in candidates if each.endpoint.provider.wire == dialect}
+    for each in candidates:
+        provider = each.endpoint.provider
+        if provider.wire == dialect or provider.name not in speak:
+            yield each
 
 
 def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
@@ -107,14 +116,14 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
         return Dropped(endpoint, candidate.off)
     if endpoint.provider.wire != wanted.dialect:
         return Dropped(endpoint, f"it does not speak {wanted.dialect}")
-    if wanted.key is not NO_KEY_RULES:
-        why = against_key(endpoint.provider.name, wanted.key)
-        if why is not None:
-            return Dropped(endpoint, why, by_key=True)
     if wanted.boundaries is not NO_BOUNDARIES:
         why = _against_request(candidate, wanted.boundaries)
         if why is not None:
             return Dropped(endpoint, why, by_request=True)
+    if wanted.key is not NO_KEY_RULES:
+        why = against_key(endpoint.provider.name, wanted.key)
+        if why is not None:
+            return Dropped(endpoint, why, by_key=True)
     return None
 
 
