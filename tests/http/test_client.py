@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,20 @@ async def test_a_connection_that_may_not_stay_is_not_used_again(answer: bytes) -
             await line.say(answer)
             assert await (await asked).read(10) == b"ok"
             assert up.accepted == accepted
+
+
+async def test_a_connection_with_an_unsent_request_is_not_used_again() -> None:
+    async with upstream() as up, asking() as client:
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"x" * (16 << 20), PATIENT, stream=False))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(OK)  # hasty: most of the request is still on its way
+        assert await (await asked).read(10) == b"ok"
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
+        second = await up.line()
+        assert await second.hear(b"\r\n\r\n") == HEAD + b"content-length: 0\r\n\r\n"
+        await second.say(OK)
+        assert await (await asked).read(10) == b"ok"
 
 
 async def test_what_comes_unasked_is_no_answer_to_the_next_request() -> None:
@@ -250,17 +265,26 @@ async def test_no_listener_is_a_failed_connection() -> None:
 # Timers
 
 
-async def ping(line: Raw, answer: Answer) -> None:
-    while True:
-        await line.say(b"6\r\n: ping\r\n")
-        await answer.next()
-        await asyncio.sleep(0.02)
+@asynccontextmanager
+async def dripping(line: Raw, piece: bytes) -> AsyncIterator[None]:
+    """The upstream goes on saying this, until it is hung up on."""
+
+    async def drip() -> None:
+        with suppress(ConnectionError):
+            while True:
+                await line.say(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(drip())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
 
 
-async def read_lively(asked: asyncio.Task[Answer]) -> None:
-    answer = await asked
+async def read_on(answer: Answer, *, as_content: bool) -> None:
     while await answer.next():
-        answer.content_arrived()
+        if as_content:
+            answer.content_arrived()
 
 
 async def test_connecting_has_its_timer() -> None:
@@ -276,54 +300,55 @@ async def test_connecting_has_its_timer() -> None:
 
 async def test_the_first_event_has_its_timer_and_headers_or_pings_do_not_count() -> None:
     async with upstream() as up, asking() as client:
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, first_event=0.3), stream=True))
+        deadlines = replace(PATIENT, first_event=0.3)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
         await line.hear(b"\r\n\r\n")
         await line.say(STREAM)
         answer = await asked
-        with pytest.raises(TimedOut) as raised:
-            await ping(line, answer)
+        async with dripping(line, b": ping"):
+            with pytest.raises(TimedOut) as raised:
+                await read_on(answer, as_content=False)
         assert raised.value.phase == "first_event"
         assert await line.hear_all() == b""
 
 
 async def test_between_events_has_its_timer_and_only_content_resets_it() -> None:
     async with upstream() as up, asking() as client:
-        deadlines = replace(PATIENT, first_event=1, between_events=0.3)
+        deadlines = replace(PATIENT, first_event=0.7, between_events=0.7, total=1.6)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
         await line.hear(b"\r\n\r\n")
         await line.say(STREAM)
         answer = await asked
-        for _ in range(8):  # longer than either timer, together
-            await line.say(b"4\r\ndata\r\n")
-            await answer.next()
-            answer.content_arrived()
-            await asyncio.sleep(0.15)
-        with pytest.raises(TimedOut) as raised:
-            await ping(line, answer)
+        async with dripping(line, b"data"):
+            with pytest.raises(TimedOut) as raised:
+                await read_on(answer, as_content=True)
+        assert raised.value.phase == "total"  # content came all the time
+
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(deadlines, total=9), stream=True))
+        line = await up.line()
+        await line.hear(b"\r\n\r\n")
+        await line.say(STREAM + b"4\r\ndata\r\n")
+        answer = await asked
+        await answer.next()
+        answer.content_arrived()
+        async with dripping(line, b": ping"):
+            with pytest.raises(TimedOut) as raised:
+                await read_on(answer, as_content=False)
         assert raised.value.phase == "between_events"
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_the_whole_has_its_timer_however_lively_it_is(stream: bool) -> None:
+async def test_the_total_has_its_timer_where_there_is_no_stream() -> None:
     async with upstream() as up, asking() as client:
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, total=0.3), stream=stream))
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, total=0.3), stream=False))
         line = await up.line()
         await line.hear(b"\r\n\r\n")
-
-        async def drip() -> None:
-            await line.say(STREAM)
-            while True:
-                await line.say(b"4\r\ndata\r\n")
-                await asyncio.sleep(0.02)
-
-        dripping = asyncio.create_task(drip())
-        with pytest.raises(TimedOut) as raised:
-            await read_lively(asked)
+        await line.say(STREAM)
+        async with dripping(line, b"data"):
+            with pytest.raises(TimedOut) as raised:
+                await asked
         assert raised.value.phase == "total"
-        dripping.cancel()
-        await asyncio.wait([dripping])
 
 
 async def test_what_is_no_stream_has_no_timer_but_connect_and_total() -> None:

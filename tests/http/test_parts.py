@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.http.support import calling, serving, until
 
@@ -76,6 +76,7 @@ def test_the_client_is_the_right_most_untrusted_address(peer: str, chain: list[b
     assert proxies.client(peer, headers) == client
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789abcdef.:[] ,", max_size=20)))
 def test_whatever_stands_in_the_chain_an_address_comes_out(entries: list[str]) -> None:
     proxies = TrustedProxies(["10.0.0.0/8"])

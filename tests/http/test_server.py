@@ -91,6 +91,27 @@ async def test_a_large_body_comes_in_many_segments() -> None:
         assert (await raw.hear_answer())[0] == 200
 
 
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+async def test_a_body_that_nobody_wants_yet_waits_in_the_socket(framing: str) -> None:
+    gate = asyncio.Event()
+
+    async def hesitant(exchange: Exchange) -> None:
+        await gate.wait()
+        await echo(exchange)
+
+    body = b"z" * (16 << 20)
+    request = post("/", body)
+    if framing == "chunked":
+        request = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body)
+    async with serving(hesitant) as origin, calling(origin) as raw:
+        sending = asyncio.create_task(raw.say(request))
+        await asyncio.sleep(0.2)
+        assert not sending.done()
+        gate.set()
+        assert (await raw.hear_answer())[2] == b"POST /  " + body
+        await sending
+
+
 async def test_continue_is_said_when_the_body_is_wanted() -> None:
     async with serving(echo) as origin, calling(origin) as raw:
         await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
@@ -538,6 +559,19 @@ async def test_a_dripping_body_is_read() -> None:
             await raw.say(bytes([letter]))
             await asyncio.sleep(0.03)
         assert (await raw.hear_answer())[2] == b"POST /  patience"
+
+
+async def test_the_bodys_timer_ends_with_the_body() -> None:
+    async def thorough(exchange: Exchange) -> None:
+        body = await exchange.read_body()
+        await asyncio.sleep(0.4)
+        exchange.respond(200, b"", body)
+
+    async with serving(thorough, Limits(body_seconds=0.1)) as origin, calling(origin) as raw:
+        await raw.say(post("/", b"half and half")[:-4])
+        await asyncio.sleep(0.02)
+        await raw.say(b"half")
+        assert (await raw.hear_answer())[2] == b"half and half"
 
 
 async def test_whoever_reads_nothing_of_an_answer_is_closed() -> None:
