@@ -307,11 +307,12 @@ class Connection(asyncio.Protocol):
         self.deadline = at = shared.loop.time() + shared.limits.idle_seconds
         if at < shared.sweeper.due:
             shared.sweeper.arm(at)
-        if self._holding:
-            self._release()
-        if self._reader.rest:
-            data, self._reader.rest = self._reader.rest, b""
+        reader = self._reader
+        if reader.rest:
+            data, reader.rest = reader.rest, b""
             self._begin(data)
+        if self._holding and len(reader.rest) <= _AHEAD:
+            self._release()
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool) -> None:
         """Answer what could not become an exchange, and close."""
