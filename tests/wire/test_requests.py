@@ -209,6 +209,10 @@ class TestOpenAI:
     def test_counts_start_at_one(self, name: str) -> None:
         assert refusal(OPENAI, **{name: 0}).param == name
 
+    def test_the_vendors_cache_may_always_be_written(self) -> None:
+        assert read(OPENAI).cache_writes
+        assert not read(OPENAI).cache_writes_1h
+
     def test_choices_are_bounded(self) -> None:
         assert read(OPENAI, n=3).choices == 3
         assert read(OPENAI, n=None).choices == 1

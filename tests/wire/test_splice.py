@@ -356,6 +356,23 @@ def test_the_last_usage_counts() -> None:
     assert spliced.ending("0.5") == b"".join(events(stream)[2:]).replace(b":2}}", b':2,"cost":0.5}}')
 
 
+def test_a_usage_chunk_without_choices_is_ours_too() -> None:
+    frames = events(tape(OPENAI, "text"))
+    frames[-2] = b'data: {"id":"x","usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
+    hidden = passed(splicer(OPENAI, hide_usage=True), frames)
+    assert hidden.left + hidden.ending == b"".join(frames[:-2] + frames[-1:])
+    shown = passed(splicer(OPENAI), frames)
+    assert shown.left + shown.ending == b"".join(frames)
+    assert hidden.usage == shown.usage == Usage(input=5, output=2)
+
+
+def test_an_answer_that_finishes_in_an_error_is_a_failure() -> None:
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\ndata: [DONE]\n\n'
+    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + chunk])
+    assert (result.failure, result.complete) == (FailureKind.SERVER, False)
+    assert result.left == tape(OPENAI, "cut_off")
+
+
 def test_no_usage_is_no_quarantine() -> None:
     frames = events(tape(OPENAI, "text"))
     result = passed(splicer(OPENAI), [b"".join(frames[:-2] + frames[-1:])])
