@@ -632,6 +632,25 @@ async def test_draining_lets_open_requests_finish_and_closes_what_is_idle() -> N
     await settle()
 
 
+async def test_draining_closes_a_connection_whose_last_answer_said_nothing_of_it() -> None:
+    answered, gate = asyncio.Event(), asyncio.Event()
+
+    async def tidies(exchange: Exchange) -> None:
+        await echo(exchange)
+        answered.set()
+        await gate.wait()
+
+    server = make_server(tidies)
+    transport = MemoryTransport(server.accept())
+    transport.feed(GET)
+    await answered.wait()
+    draining = asyncio.create_task(server.drain(SOON))
+    await settle()
+    gate.set()
+    assert await draining == 0
+    assert transport.closed
+
+
 async def test_draining_cuts_what_does_not_finish_in_time() -> None:
     cancelled = asyncio.Event()
 
