@@ -404,6 +404,72 @@ def test_a_vendors_own_cost_is_replaced() -> None:
     assert b"9.9" not in spliced.ending("0.1")
 
 
+def test_sealed_reasoning_is_content() -> None:
+    """Where a vendor shows no reasoning, its signature alone says that there was some."""
+    frames = events(tape(ANTHROPIC, "thinking_tools"))
+    spliced = splicer(ANTHROPIC)
+    assert spliced.feed(frames[0] + frames[1]) == b""
+    assert spliced.feed(frames[5]) == frames[0] + frames[1] + frames[5]
+    assert b"signature_delta" in frames[5]
+
+
+def test_a_ping_may_say_anything() -> None:
+    spliced = splicer(ANTHROPIC)
+    spliced.feed(tape(ANTHROPIC, "cut_off"))
+    assert spliced.feed(b"event: ping\ndata: {}\n\n") == b"event: ping\ndata: {}\n\n"
+    assert spliced.failure is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "event", "kind"),
+    [
+        (ANTHROPIC, b'event: error\ndata: {"error":{"type":"rate_limit_error"}}\n\n', FailureKind.RATE_LIMIT),
+        (ANTHROPIC, b'data: {"type":"error","error":{"type":"billing_error"}}\n\n', FailureKind.CREDENTIAL),
+        (ANTHROPIC, b'event: error\ndata: {"type":"error"}\n\n', FailureKind.SERVER),
+        (
+            ANTHROPIC,
+            b'data: {"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"}}\n\n',
+            FailureKind.CONTEXT,
+        ),
+        (OPENAI, b'data: {"error":{"message":"maximum context length is 10 tokens"}}\n\n', FailureKind.CONTEXT),
+        (OPENAI, b'data: {"error":{"message":"no","type":"invalid_request_error"}}\n\n', FailureKind.REQUEST),
+        (OPENAI, b'data: {"error":{"message":"no","code":529}}\n\n', FailureKind.OVERLOADED),
+        (OPENAI, b'data: {"error":"no"}\n\n', FailureKind.SERVER),
+        (OPENAI, b'data: {"error":[1]}\n\n', FailureKind.SERVER),
+        (OPENAI, b'event: error\ndata: {"error":{"message":"no","code":"timeout"}}\n\n', FailureKind.TIMEOUT),
+        (OPENAI, b'data: {"object":"error","message":"no","code":429}\n\n', FailureKind.RATE_LIMIT),
+        (OPENAI, b'{"error":{"message":"no","code":"invalid_api_key"}}', FailureKind.CREDENTIAL),
+    ],
+)
+def test_errors_in_a_stream_are_told_apart(dialect: str, event: bytes, kind: FailureKind) -> None:
+    assert passed(splicer(dialect), [event]).failure is kind
+
+
+@pytest.mark.parametrize(
+    ("five_minutes", "hour", "total", "expected"),
+    [
+        (300, 0, 500, Usage(input=21, cache_write_5m=500, output=1)),
+        (0, 300, 500, Usage(input=21, cache_write_1h=500, output=1)),
+        (300, 200, 500, Usage(input=21, cache_write_5m=300, cache_write_1h=200, output=1)),
+        (300, 100, 500, None),
+    ],
+)
+def test_what_is_written_to_the_cache_may_grow(
+    five_minutes: int, hour: int, total: int, expected: Usage | None
+) -> None:
+    stream = tape(ANTHROPIC, "refusal")
+    for name, count in (
+        (b"cache_creation_input_tokens", five_minutes + hour),
+        (b"ephemeral_5m_input_tokens", five_minutes),
+        (b"ephemeral_1h_input_tokens", hour),
+    ):
+        stream = stream.replace(b'"%b":0' % name, b'"%b":%d' % (name, count))
+    last = b'"usage":{"output_tokens":1}'
+    stream = stream.replace(last, b'"usage":{"output_tokens":1,"cache_creation_input_tokens":%d}' % total)
+    result = passed(splicer(ANTHROPIC), [stream])
+    assert (result.usage, result.quarantined) == (expected, expected is None)
+
+
 def test_events_of_a_later_version_pass() -> None:
     new = b'event: message_note\ndata: {"type":"message_note","x":1}\n\n'
     spliced = splicer(ANTHROPIC)

@@ -33,8 +33,6 @@ class AnthropicSplicer(EventSplicer):
         kind = event.type
         if kind == "content_block_delta" and event.delta is not None:
             return self._grow(event.delta)
-        if kind == "ping":
-            return IDLE
         if kind == "error" or name == b"error":
             return self._fail(read_stream_failure(event.error))
         return self._judge_frame(event)
