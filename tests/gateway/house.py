@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import asyncpg
 import openai
 from tests.gateway import raw
 from tests.gateway.raw import Said
@@ -46,6 +47,7 @@ QUICK = 0.2
 ANSWER = 'answer = { text = "one two three four", chunk_chars = 4 }\n'
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
+_AT_ONCE = 50  # accounts made beforehand
 _LONG = dict.fromkeys(TIMERS, 20.0)
 _NOWHERE = "blackhole.invalid"
 _PROVIDER = """
@@ -125,6 +127,7 @@ class House:
     chat_client: openai.AsyncOpenAI
     message_client: anthropic.AsyncAnthropic
     payer: Payer = field(init=False)
+    spare: list[Payer] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -140,7 +143,9 @@ class House:
             seen.clear()
         if self.parts.shop.current.policy.name != self.settings.edition:
             self.use_edition(self.settings.edition)
-        self.payer = await self.new_payer()
+        if not self.spare:
+            self.spare = await self._make_payers(_AT_ONCE, "100", KeyRules())
+        self.payer = self.spare.pop()
 
     # The vendors
 
@@ -179,22 +184,35 @@ class House:
 
     async def new_payer(self, usd: str = "100", rules: KeyRules | None = None) -> Payer:
         """An account with so much money (none at "0") and a key."""
-        harbor, world = self.harbor, self.harbor.world
-        async with harbor.pool.acquire() as conn:
-            email = f"{world.ids.new()}@example.com"
-            account_id = (await store.create_account(conn, world, email, "token-harbor")).id
-        if usd != "0":
-            amount, now = Usd.parse(usd), world.clock.now()
-            entry_id, lot_id = world.ids.new(), world.ids.new()
-            await harbor.book.credit(Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test"))
-        return await self.new_key(account_id, rules)
+        (payer,) = await self._make_payers(1, usd, rules or KeyRules())
+        return payer
 
     async def new_key(self, account_id: UUID, rules: KeyRules | None = None) -> Payer:
-        harbor, issued, rules = self.harbor, make_key(self.harbor.world.entropy), rules or KeyRules()
+        async with self.harbor.pool.acquire() as conn:
+            return await self._add_key(conn, account_id, rules or KeyRules())
+
+    async def _make_payers(self, count: int, usd: str, rules: KeyRules) -> list[Payer]:
+        """Many at once: keys are read anew once for all of them."""
+        world = self.harbor.world
+        async with self.harbor.pool.acquire() as conn, conn.transaction():
+            emails = [f"{world.ids.new()}@example.com" for _ in range(count)]
+            accounts = [await store.create_account(conn, world, email, "token-harbor") for email in emails]
+            payers = [await self._add_key(conn, account.id, rules) for account in accounts]
+        for payer in payers if usd != "0" else ():
+            await self._grant(payer.account_id, Usd.parse(usd))
+        return payers
+
+    async def _add_key(self, conn: asyncpg.Connection, account_id: UUID, rules: KeyRules) -> Payer:
+        harbor, issued = self.harbor, make_key(self.harbor.world.entropy)
         derived = harbor.root.derive(Purpose.KEY_HASHES)
-        async with harbor.pool.acquire() as conn:
-            key_id = await store.add_key(conn, harbor.world, derived, account_id, (issued, rules))
+        key_id = await store.add_key(conn, harbor.world, derived, account_id, (issued, rules))
         return Payer(account_id, key_id, issued.key)
+
+    async def _grant(self, account_id: UUID, amount: Usd) -> None:
+        world = self.harbor.world
+        entry_id, lot_id, now = world.ids.new(), world.ids.new(), world.clock.now()
+        credit = Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test")
+        await self.harbor.book.credit(credit)
 
     async def money(self) -> tuple[str, str]:
         """What the payer can spend and what is held, as the API says it."""

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "message"])
 STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+EITHER = pytest.mark.parametrize(("dialect", "stream"), [("chat", True), ("message", False)])
+"""Where neither changes what is decided, one of each will do."""
 UNTOUCHED = ("100.000000000", "0.000000000")
 
 NEXT = {
@@ -110,8 +112,7 @@ def busy(status: int, wait: int | None = None) -> str:
     return f"kind = 'status', status = {status}" + ("" if wait is None else f", retry_after = {wait}")
 
 
-@DIALECTS
-@STREAM
+@EITHER
 @pytest.mark.parametrize(
     ("faults", "wait"),
     [
@@ -133,8 +134,7 @@ async def test_when_all_are_busy_it_is_a_429_with_the_smallest_wait(
     assert await house.money() == UNTOUCHED
 
 
-@DIALECTS
-@STREAM
+@EITHER
 @pytest.mark.parametrize(
     ("faults", "status", "provider"),
     [
@@ -199,10 +199,9 @@ def rules(where: str, **provider: Any) -> dict[str, Any]:
     return {"headers": {"x-tokenharbor-provider": json.dumps(provider)}}
 
 
-WHERE = pytest.mark.parametrize("where", ["body", "header"])
+WHERE = pytest.mark.parametrize(("dialect", "where"), [("chat", "body"), ("message", "header")])
 
 
-@DIALECTS
 @WHERE
 @pytest.mark.parametrize(
     ("provider", "route"),
@@ -242,7 +241,6 @@ async def test_a_pin_is_a_boundary(house: House, dialect: str) -> None:
     assert (said.status, said.error["param"]) == (400, "provider")
 
 
-@DIALECTS
 @WHERE
 @pytest.mark.parametrize(
     "provider",
@@ -298,8 +296,7 @@ async def test_rules_come_in_the_body_or_the_header_and_not_in_both(house: House
 # Editions
 
 
-@DIALECTS
-@STREAM
+@EITHER
 @pytest.mark.parametrize("edition", edition_names())
 async def test_an_edition_says_how_many_are_tried(house: House, dialect: str, stream: bool, edition: str) -> None:
     most = 1 if edition == "token-hub" else 3
