@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from tokenharbor.db.errors import books_away
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
@@ -37,4 +38,6 @@ async def enter_gateway(pool: asyncpg.Pool, world: World, home: str) -> UUID:
 
 
 async def leave_gateway(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
-    await pool.execute(SQL.leave, gateway_id, world.clock.now())
+    """Raises BooksAway: then the gateway has not left, and its successor ends it."""
+    with books_away():
+        await pool.execute(SQL.leave, gateway_id, world.clock.now())

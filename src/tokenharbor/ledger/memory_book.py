@@ -155,14 +155,14 @@ class MemoryBook:
         standing = self.holds.get(hold.request_id)
         if standing is not None:
             return Placed(standing.amount)
-        if hold.amount < 0:
-            return BooksRefused("a hold is not negative")
         wallet, meter = self.wallets.get(hold.account_id), self.meters.get(hold.key_id)
         if wallet is None or meter is None or meter.account_id != hold.account_id:
             return Refused(Why.UNKNOWN, ZERO, ZERO)
         refused = _refusal(hold.amount, wallet, meter, at)
         if refused is not None:
             return refused
+        if hold.amount < 0:
+            return BooksRefused("a hold is not negative")
         self._undo += (keep(wallet), keep(meter), lambda: self.holds.pop(hold.request_id))
         wallet.held += hold.amount
         meter.held += hold.amount

@@ -8,7 +8,7 @@ import asyncpg
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.columns import hold_columns, release_columns, settlement_columns
+from tokenharbor.ledger.columns import hold_arguments, release_arguments, settlement_arguments
 from tokenharbor.ledger.statements import Statements
 from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement, Why
 
@@ -48,7 +48,7 @@ class Placing:
         return row.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[Placed | Refused]:
-        numbers = await conn.fetchval(self._sql.place_holds, *hold_columns(rows, self._gateway_id))
+        numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id))
         if numbers is None:
             return [Placed(row.amount) for row in rows]
         return [_verdict(row, *numbers[4 * i : 4 * i + 4]) for i, row in enumerate(rows)]
@@ -78,7 +78,7 @@ class Settling:
         return row.record.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Sequence[Settled]:
-        numbers = await conn.fetchval(self._sql.end_requests, *settlement_columns(rows))
+        numbers = await conn.fetchval(self._sql.end_requests, *settlement_arguments(rows))
         if numbers is None:
             return [Settled(row.cost, row.fee, ZERO) for row in rows]
         amounts = iter([Usd(number) for number in numbers])
@@ -112,7 +112,7 @@ class Releasing:
         return row.record.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Sequence[None]:
-        await conn.fetchval(self._sql.end_requests, *release_columns(rows))
+        await conn.fetchval(self._sql.end_requests, *release_arguments(rows))
         return [None] * len(rows)
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Mapping[UUID, None]:

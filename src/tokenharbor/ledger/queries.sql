@@ -2,18 +2,11 @@
 
 -- name: place_holds
 -- Holds what fits, in order of arrival.
-SELECT place_holds($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT place_holds($1, $2, $3, $4, $5, $6, $7)
 
 -- name: end_requests
 -- Settles or releases.
-SELECT end_requests($1, $2, $3, $4, $5, $6, ids, wallets, meters, costs, fees, vendors, ats, versions, models, providers, statuses,
-                    editions, regions, labels, salts, details)
-FROM (SELECT array_agg(id) AS ids, array_agg(wallet) AS wallets, array_agg(meter) AS meters, array_agg(cost) AS costs,
-             array_agg(fee) AS fees, array_agg(vendor) AS vendors, array_agg(at) AS ats, array_agg(version) AS versions,
-             array_agg(model) AS models, array_agg(provider) AS providers, array_agg(status) AS statuses,
-             array_agg(edition) AS editions, array_agg(region) AS regions, array_agg(labels) AS labels,
-             array_agg(salt) AS salts, array_agg(detail) AS details
-      FROM unnest($7::ending[])) batch
+SELECT end_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- name: drop_holds
 -- Gives holds back without a word about their requests.

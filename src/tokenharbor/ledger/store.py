@@ -106,7 +106,7 @@ class PostgresBook:
             await track.close()
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]:
-        if self._doubtful:
+        if self._doubtful and self._rails.holds.link.is_up:  # else these are refused at once, and the doubt remains
             await self._clear_doubt(holds)
         answers = await self._places.run(holds)
         for hold, answer in zip(holds, answers, strict=True):

@@ -1,6 +1,6 @@
 -- What the books can do, each call one transaction: place holds, settle, release, credit, claw, expire. Whoever changes an
 -- account locks its wallet first; many wallets are locked in order of their ids. Times are passed in: nothing here asks for one.
--- Within a batch a row names its account and key by slot: an index into the arrays of distinct ids, which are sorted.
+-- Accounts and keys are passed as sorted, distinct ids.
 --
 -- Statements on hot tables name one table each, by `= ANY (ids)`: of a join the planner would make a scan of the whole table
 -- as soon as statistics call it small, and dead rows can lie there by the thousand.
@@ -145,13 +145,23 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What is asked for, one value a row: several times cheaper to send than a column each. What rows share is sent once: `payer`
+-- is a place in `p_wallet` and `p_meter`, which name a place among the distinct accounts and keys; `kind` is a place in the
+-- arrays from model to price version; `before` is by how many microseconds the row is older than `p_at`.
+CREATE TYPE asking AS (id uuid, payer int, amount bigint);
+CREATE TYPE ending AS (id uuid, payer int, kind int, before bigint, cost bigint, fee bigint, vendor bigint, salt bytea, detail bytea);
+
 -- Place holds in order of arrival: one that does not fit refuses only itself. All rows lie in one UTC day; `p_at` is their
 -- latest time. NULL: all stand. Else four numbers a row: why not (0: it stands), available, held, what the limit leaves.
 -- A hold that stands already is a unique violation: the caller then looks first (see store.py).
-CREATE FUNCTION place_holds(p_accounts uuid[], p_keys uuid[], p_at timestamptz, p_gateway uuid,
-                            p_ids uuid[], p_wallet int[], p_meter int[], p_amounts bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION place_holds(p_accounts uuid[], p_keys uuid[], p_wallet int[], p_meter int[], p_at timestamptz, p_gateway uuid,
+                            p_rows asking[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     no_limit CONSTANT bigint := 9223372036854775807;
+    n CONSTANT int := cardinality(p_rows);
+    ids uuid[];
+    payer int[];
+    amounts bigint[];
     w record;
     m key_meter;
     a_free bigint[];        -- by account
@@ -169,6 +179,7 @@ DECLARE
     amount bigint;
     why int;
 BEGIN
+    SELECT array_agg(r.id), array_agg(r.payer), array_agg(r.amount) INTO ids, payer, amounts FROM unnest(p_rows) r;
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
     a_free := w.free; a_held := w.held; a_debt := w.debt;
     FOR m IN SELECT * FROM key_meter WHERE key_id = ANY (p_keys) ORDER BY key_id LOOP
@@ -183,10 +194,10 @@ BEGIN
             left_month[k] := m.monthly - m.held - CASE WHEN p_at >= m.month_end THEN 0 ELSE m.month_spent END;
         END IF;
     END LOOP;
-    FOR i IN 1 .. cardinality(p_ids) LOOP
-        a := p_wallet[i];
-        k := p_meter[i];
-        amount := p_amounts[i];
+    FOR i IN 1 .. n LOOP
+        a := p_wallet[payer[i]];
+        k := p_meter[payer[i]];
+        amount := amounts[i];
         why := 0;
         IF a_free[a] IS NULL OR owner[k] IS DISTINCT FROM p_accounts[a] THEN
             why := 6;
@@ -203,11 +214,11 @@ BEGIN
             a_held[a] := a_held[a] + amount;
             more[k] := more[k] + amount;
         ELSE
-            IF array_position(p_ids, p_ids[i]) < i OR EXISTS (SELECT FROM hold WHERE request_id = p_ids[i]) THEN
+            IF array_position(ids, ids[i]) < i OR EXISTS (SELECT FROM hold WHERE request_id = ids[i]) THEN
                 RAISE EXCEPTION 'a hold that stands already' USING ERRCODE = 'unique_violation';
             END IF;
             IF answers IS NULL THEN
-                answers := array_fill(0::bigint, ARRAY[4 * cardinality(p_ids)]);
+                answers := array_fill(0::bigint, ARRAY[4 * n]);
             END IF;
             answers[4 * i - 3] := why;
             IF why < 6 THEN
@@ -219,29 +230,32 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id)
-    SELECT p_ids[i], p_accounts[p_wallet[i]], p_keys[p_meter[i]], p_amounts[i], p_gateway
-    FROM generate_series(1, cardinality(p_ids)) i WHERE answers IS NULL OR answers[4 * i - 3] = 0;
+    SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], amounts[i], p_gateway
+    FROM generate_series(1, n) i WHERE answers IS NULL OR answers[4 * i - 3] = 0;
     UPDATE wallet SET held = a_held[array_position(p_accounts, account_id)] WHERE account_id = ANY (p_accounts);
     UPDATE key_meter SET held = held + more[array_position(p_keys, key_id)] WHERE key_id = ANY (p_keys);
     RETURN answers;
 END $$;
 
--- A request that ends, as a caller passes it: one value a row is several times cheaper to send than a column each.
--- `wallet` and `meter` are places among the batch's accounts and keys, from 1.
-CREATE TYPE ending AS (id uuid, wallet int, meter int, cost bigint, fee bigint, vendor bigint, at timestamptz, version bytea, model text,
-                       provider text, status text, edition text, region text, labels text, salt bytea, detail bytea);
-
 -- End requests: `usage` is billed at its cost, as far as its own hold and what is available cover it; `loss` is not billed,
 -- and leaves an entry only where the vendor costs us something. All rows lie in one UTC day and month, which end at the times
 -- passed. NULL: all were charged in full. Else three numbers a row: charge, fee, overrun. A request that was ended before is a
 -- unique violation: the caller then looks first (see store.py).
-CREATE FUNCTION end_requests(p_type text, p_accounts uuid[], p_keys uuid[], p_at timestamptz, p_day_end timestamptz, p_month_end timestamptz,
-                             p_ids uuid[], p_wallet int[], p_meter int[], p_costs bigint[], p_fees bigint[], p_vendor bigint[],
-                             p_ats timestamptz[], p_versions bytea[], p_models text[], p_providers text[], p_statuses text[],
-                             p_editions text[], p_regions text[], p_labels text[], p_salts bytea[], p_details bytea[])
+CREATE FUNCTION end_requests(p_type text, p_accounts uuid[], p_keys uuid[], p_wallet int[], p_meter int[],
+                             p_at timestamptz, p_day_end timestamptz, p_month_end timestamptz,
+                             p_models text[], p_providers text[], p_statuses text[], p_editions text[], p_regions text[], p_labels text[],
+                             p_versions bytea[], p_rows ending[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
-    n CONSTANT int := cardinality(p_ids);
+    n CONSTANT int := cardinality(p_rows);
+    ids uuid[];
+    payer int[];
+    kind int[];
+    before bigint[];
+    costs bigint[];
+    vendor bigint[];
+    salts bytea[];
+    details bytea[];
     w record;
     h record;
     a_free bigint[];            -- by account
@@ -253,12 +267,13 @@ DECLARE
     key_charge bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     key_hold bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     holds bigint[] := array_fill(0::bigint, ARRAY[n]);
-    charges bigint[] := p_costs;
-    fees bigint[] := p_fees;
+    charges bigint[];
+    fees bigint[];
     overs bigint[] := array_fill(0::bigint, ARRAY[n]);
     positions bigint[] := holds;
     seqs bigint[] := holds;            -- 0: no entry
-    ordinals int[] := p_wallet;
+    ordinals int[] := array_fill(0, ARRAY[n]);
+    ats timestamptz[] := array_fill(p_at, ARRAY[n]);
     digests bytea[] := array_fill(NULL::bytea, ARRAY[n]);
     short boolean := false;            -- whether any was not charged in full
     digest bytea;
@@ -266,23 +281,27 @@ DECLARE
     k int;
     charge bigint;
 BEGIN
+    SELECT array_agg(r.id), array_agg(r.payer), array_agg(r.kind), array_agg(r.before), array_agg(r.cost), array_agg(r.fee), array_agg(r.vendor),
+        array_agg(r.salt), array_agg(r.detail)
+    INTO ids, payer, kind, before, costs, fees, vendor, salts, details FROM unnest(p_rows) r;
+    charges := costs;
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
     a_free := w.free; a_spent := w.spent; a_held := w.held; a_seq := w.seq;
-    FOR h IN SELECT i, x.amount, x.account_id = p_accounts[p_wallet[i]] AND x.key_id = p_keys[p_meter[i]] AS fits
-        FROM generate_series(1, n) i, LATERAL (SELECT * FROM hold WHERE request_id = p_ids[i] OFFSET 0) x LOOP
+    FOR h IN SELECT i, x.amount, x.account_id = p_accounts[p_wallet[payer[i]]] AND x.key_id = p_keys[p_meter[payer[i]]] AS fits
+        FROM generate_series(1, n) i, LATERAL (SELECT * FROM hold WHERE request_id = ids[i] OFFSET 0) x LOOP
         IF NOT h.fits THEN
             RAISE EXCEPTION 'a hold of another account or key' USING ERRCODE = 'TH001';
         END IF;
         holds[h.i] := h.amount;
     END LOOP;
-    DELETE FROM hold WHERE request_id = ANY (p_ids);
+    DELETE FROM hold WHERE request_id = ANY (ids);
     FOR i IN 1 .. n LOOP
-        a := p_wallet[i];
-        k := p_meter[i];
+        a := p_wallet[payer[i]];
+        k := p_meter[payer[i]];
         IF a_free[a] IS NULL THEN
             RAISE EXCEPTION 'no such account: %', p_accounts[a] USING ERRCODE = 'TH001';
         END IF;
-        charge := p_costs[i];
+        charge := costs[i];
         a_held[a] := a_held[a] - holds[i];
         a_free[a] := a_free[a] + holds[i] - charge;
         IF a_free[a] < 0 THEN                     -- the model's part is paid first, the fee by what is left
@@ -295,8 +314,11 @@ BEGIN
         END IF;
         key_charge[k] := key_charge[k] + charge;
         key_hold[k] := key_hold[k] + holds[i];
-        CONTINUE WHEN p_type = 'loss' AND p_vendor[i] = 0;
-        digest := sha256(p_salts[i] || p_details[i]);
+        IF before[i] > 0 THEN
+            ats[i] := p_at - before[i] * interval '1 microsecond';
+        END IF;
+        CONTINUE WHEN p_type = 'loss' AND vendor[i] = 0;
+        digest := sha256(salts[i] || details[i]);
         digests[i] := digest;
         a_seq[a] := a_seq[a] + 1;
         seqs[i] := a_seq[a];
@@ -304,17 +326,17 @@ BEGIN
         a_spent[a] := a_spent[a] + charge;
         ordinals[i] := ordinal[a];
         ordinal[a] := ordinals[i] + 1;
-        digest := entry_digest(p_type, p_providers[i], '', p_ids[i], p_accounts[a], seqs[i], positions[i], charge, fees[i],
-                               p_vendor[i], overs[i], p_ats[i], digest, p_versions[i]);
+        digest := entry_digest(p_type, p_providers[kind[i]], '', ids[i], p_accounts[a], seqs[i], positions[i], charge, fees[i],
+                               vendor[i], overs[i], ats[i], digest, p_versions[kind[i]]);
         leaves[a] := coalesce(leaves[a] || digest, digest);
     END LOOP;
     INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, step, at, ordinal, type, provider, price_version, detail_digest, reference)
-    SELECT p_ids[i], p_accounts[p_wallet[i]], seqs[i], positions[i], charges[i], fees[i], p_vendor[i], overs[i], w.step[p_wallet[i]] + 1, p_ats[i],
-        ordinals[i], p_type, p_providers[i], p_versions[i], digests[i], ''
+    SELECT ids[i], p_accounts[p_wallet[payer[i]]], seqs[i], positions[i], charges[i], fees[i], vendor[i], overs[i],
+        w.step[p_wallet[payer[i]]] + 1, ats[i], ordinals[i], p_type, p_providers[kind[i]], p_versions[kind[i]], digests[i], ''
     FROM generate_series(1, n) i WHERE seqs[i] > 0;
     INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, salt, detail)
-    SELECT p_ids[i], p_accounts[p_wallet[i]], p_keys[p_meter[i]], p_ats[i], p_models[i], p_providers[i], p_statuses[i], p_editions[i], p_regions[i],
-        p_labels[i]::jsonb, p_salts[i], p_details[i]
+    SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], ats[i], p_models[kind[i]], p_providers[kind[i]],
+        p_statuses[kind[i]], p_editions[kind[i]], p_regions[kind[i]], p_labels[kind[i]]::jsonb, salts[i], details[i]
     FROM generate_series(1, n) i;
     UPDATE wallet SET (spent, held, seq, step, chain) = (
         SELECT a_spent[i], a_held[i], a_seq[i], step + CASE WHEN leaves[i] IS NULL THEN 0 ELSE 1 END,
