@@ -165,7 +165,6 @@ DECLARE
     w record;
     m key_meter;
     a_free bigint[];        -- by account
-    a_held bigint[];
     a_debt bigint[];
     owner uuid[] := array_fill(NULL::uuid, ARRAY[cardinality(p_keys)]);       -- by key: its account
     more bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);       -- by key: what this batch holds
@@ -181,7 +180,7 @@ DECLARE
 BEGIN
     SELECT array_agg(r.id), array_agg(r.payer), array_agg(r.amount) INTO ids, payer, amounts FROM unnest(p_rows) r;
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
-    a_free := w.free; a_held := w.held; a_debt := w.debt;
+    a_free := w.free; a_debt := w.debt;
     FOR m IN SELECT * FROM key_meter WHERE key_id = ANY (p_keys) ORDER BY key_id LOOP
         WHILE p_keys[k] <> m.key_id LOOP
             k := k + 1;
@@ -211,7 +210,6 @@ BEGIN
         END IF;
         IF why = 0 THEN
             a_free[a] := a_free[a] - amount;
-            a_held[a] := a_held[a] + amount;
             more[k] := more[k] + amount;
         ELSE
             IF array_position(ids, ids[i]) < i OR EXISTS (SELECT FROM hold WHERE request_id = ids[i]) THEN
@@ -223,7 +221,7 @@ BEGIN
             answers[4 * i - 3] := why;
             IF why < 6 THEN
                 answers[4 * i - 2] := a_free[a];
-                answers[4 * i - 1] := a_held[a];
+                answers[4 * i - 1] := w.held[a] + w.free[a] - a_free[a];
                 answers[4 * i] := CASE why WHEN 2 THEN greatest(left_quota[k] - more[k], 0) WHEN 3 THEN greatest(left_day[k] - more[k], 0)
                                            WHEN 4 THEN greatest(left_month[k] - more[k], 0) ELSE 0 END;
             END IF;
@@ -232,7 +230,7 @@ BEGIN
     INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id)
     SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], amounts[i], p_gateway
     FROM generate_series(1, n) i WHERE answers IS NULL OR answers[4 * i - 3] = 0;
-    UPDATE wallet SET held = a_held[array_position(p_accounts, account_id)] WHERE account_id = ANY (p_accounts);
+    UPDATE wallet SET held = line_end - spent - a_free[array_position(p_accounts, account_id)] WHERE account_id = ANY (p_accounts);
     UPDATE key_meter SET held = held + more[array_position(p_keys, key_id)] WHERE key_id = ANY (p_keys);
     RETURN answers;
 END $$;
@@ -260,10 +258,8 @@ DECLARE
     h record;
     a_free bigint[];            -- by account
     a_spent bigint[];
-    a_held bigint[];
     a_seq bigint[];
     leaves bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(p_accounts)]);  -- by account: the new entries' digests, end to end
-    ordinal int[] := array_fill(0, ARRAY[cardinality(p_accounts)]);
     key_charge bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     key_hold bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     holds bigint[] := array_fill(0::bigint, ARRAY[n]);
@@ -272,7 +268,6 @@ DECLARE
     overs bigint[] := array_fill(0::bigint, ARRAY[n]);
     positions bigint[] := holds;
     seqs bigint[] := holds;            -- 0: no entry
-    ordinals int[] := array_fill(0, ARRAY[n]);
     ats timestamptz[] := array_fill(p_at, ARRAY[n]);
     digests bytea[] := array_fill(NULL::bytea, ARRAY[n]);
     short boolean := false;            -- whether any was not charged in full
@@ -286,7 +281,7 @@ BEGIN
     INTO ids, payer, kind, before, costs, fees, vendor, salts, details FROM unnest(p_rows) r;
     charges := costs;
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
-    a_free := w.free; a_spent := w.spent; a_held := w.held; a_seq := w.seq;
+    a_free := w.free; a_spent := w.spent; a_seq := w.seq;
     FOR h IN SELECT i, x.amount, x.account_id = p_accounts[p_wallet[payer[i]]] AND x.key_id = p_keys[p_meter[payer[i]]] AS fits
         FROM generate_series(1, n) i, LATERAL (SELECT * FROM hold WHERE request_id = ids[i] OFFSET 0) x LOOP
         IF NOT h.fits THEN
@@ -302,7 +297,6 @@ BEGIN
             RAISE EXCEPTION 'no such account: %', p_accounts[a] USING ERRCODE = 'TH001';
         END IF;
         charge := costs[i];
-        a_held[a] := a_held[a] - holds[i];
         a_free[a] := a_free[a] + holds[i] - charge;
         IF a_free[a] < 0 THEN                     -- the model's part is paid first, the fee by what is left
             short := true;
@@ -318,28 +312,25 @@ BEGIN
             ats[i] := p_at - before[i] * interval '1 microsecond';
         END IF;
         CONTINUE WHEN p_type = 'loss' AND vendor[i] = 0;
-        digest := sha256(salts[i] || details[i]);
-        digests[i] := digest;
+        digests[i] := sha256(salts[i] || details[i]);
         a_seq[a] := a_seq[a] + 1;
         seqs[i] := a_seq[a];
         positions[i] := a_spent[a];
         a_spent[a] := a_spent[a] + charge;
-        ordinals[i] := ordinal[a];
-        ordinal[a] := ordinals[i] + 1;
         digest := entry_digest(p_type, p_providers[kind[i]], '', ids[i], p_accounts[a], seqs[i], positions[i], charge, fees[i],
-                               vendor[i], overs[i], ats[i], digest, p_versions[kind[i]]);
+                               vendor[i], overs[i], ats[i], digests[i], p_versions[kind[i]]);
         leaves[a] := coalesce(leaves[a] || digest, digest);
     END LOOP;
     INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, step, at, ordinal, type, provider, price_version, detail_digest, reference)
     SELECT ids[i], p_accounts[p_wallet[payer[i]]], seqs[i], positions[i], charges[i], fees[i], vendor[i], overs[i],
-        w.step[p_wallet[payer[i]]] + 1, ats[i], ordinals[i], p_type, p_providers[kind[i]], p_versions[kind[i]], digests[i], ''
+        w.step[p_wallet[payer[i]]] + 1, ats[i], seqs[i] - w.seq[p_wallet[payer[i]]] - 1, p_type, p_providers[kind[i]], p_versions[kind[i]], digests[i], ''
     FROM generate_series(1, n) i WHERE seqs[i] > 0;
     INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, salt, detail)
     SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], ats[i], p_models[kind[i]], p_providers[kind[i]],
         p_statuses[kind[i]], p_editions[kind[i]], p_regions[kind[i]], p_labels[kind[i]]::jsonb, salts[i], details[i]
     FROM generate_series(1, n) i;
     UPDATE wallet SET (spent, held, seq, step, chain) = (
-        SELECT a_spent[i], a_held[i], a_seq[i], step + CASE WHEN leaves[i] IS NULL THEN 0 ELSE 1 END,
+        SELECT a_spent[i], line_end - a_spent[i] - a_free[i], a_seq[i], step + CASE WHEN leaves[i] IS NULL THEN 0 ELSE 1 END,
             CASE WHEN leaves[i] IS NULL THEN chain ELSE sha256(chain || sha256(leaves[i])) END
         FROM (SELECT array_position(p_accounts, account_id) AS i OFFSET 0) x)
     WHERE account_id = ANY (p_accounts);
