@@ -35,6 +35,7 @@ random_page_cost = 1.1
 fsync = on
 full_page_writes = on
 synchronous_commit = on
+recovery_init_sync_method = syncfs    # after a crash one call instead of one for each file, which takes seconds
 wal_compression = on
 min_wal_size = 128MB
 max_wal_size = 1GB

@@ -18,7 +18,7 @@ OLDEST = 15
 
 _CONNECT_SECONDS = 5
 _GRACE_SECONDS = 1  # after which a server that should have cancelled a statement counts as silent
-_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2)
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5)
 _JSONB_VERSION = b"\x01"
 
 
@@ -50,7 +50,14 @@ async def connect(options: Options) -> asyncpg.Connection:
 async def open_pool(options: Options, *, size: int = 4) -> asyncpg.Pool:
     """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
     with opening():
-        return await asyncpg.create_pool(min_size=1, max_size=size, init=_greet, **_arguments(options))
+        # Without a least size, whose keeper would write its troubles past our log.
+        pool = await asyncpg.create_pool(min_size=0, max_size=size, init=_greet, **_arguments(options))
+        try:
+            async with pool.acquire():
+                return pool
+        except BaseException:
+            pool.terminate()
+            raise
 
 
 def _arguments(options: Options) -> dict[str, Any]:
