@@ -39,6 +39,7 @@ from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.identity.keys import hasher
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import Purpose, RootSecret
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
@@ -95,7 +96,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         await _migrated(url, world, root)
         pool = await stack.enter_async_context(await open_pool(Options(url)))
         gateway_id = await enter_gateway(pool, world, str(settings.home))
-        stack.push_async_callback(leave_gateway, pool, gateway_id, world)
+        stack.push_async_callback(_leave, pool, gateway_id, world)
         book = await stack.enter_async_context(open_book(url, gateway_id))
         books = Books(book)
         stack.push_async_callback(books.drain)
@@ -151,6 +152,13 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack, backgr
     embedded = await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=True))
     background.run(embedded.supervise())
     return embedded.url
+
+
+async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
+    try:
+        await leave_gateway(pool, gateway_id, world)
+    except BooksAway as error:
+        _log.warning("gateway_not_left", reason=str(error))
 
 
 async def _migrated(url: str, world: World, root: RootSecret) -> None:

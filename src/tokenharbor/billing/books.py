@@ -12,6 +12,7 @@ from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Hold, Placed, Record, Refused, Release, Settled, Settlement
 
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+_DRAIN_SECONDS = 5.0
 _log = structlog.get_logger("books")
 T = TypeVar("T")
 
@@ -50,9 +51,17 @@ class Books:
         self._insist(after_holds, release.record)
 
     async def drain(self) -> None:
-        """Wait for what nobody waits for."""
-        while self._loose:
-            await asyncio.wait(set(self._loose))
+        """Wait for what nobody waits for, as far as the books are there: what is left of it bills nobody, and its
+        holds are given back by the next gateway.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + _DRAIN_SECONDS
+        while self._loose and (left := ends_at - loop.time()) > 0:
+            await asyncio.wait(set(self._loose), timeout=left)
+        if self._loose:
+            _log.error("books_not_told", requests=len(self._loose))
+        for task in self._loose:
+            task.cancel()
 
     def _insist(self, ask: Callable[[], Awaitable[object]], record: Record) -> None:
         task = asyncio.ensure_future(_until_done(ask, record))
