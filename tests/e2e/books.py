@@ -54,10 +54,10 @@ def postgres_processes(home: Path) -> Sequence[int]:
     return found
 
 
-def kill(pids: Sequence[int]) -> None:
+def kill(pids: Sequence[int], how: signal.Signals = signal.SIGKILL) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, how)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from tests.e2e.harbor import Harbor, make_harbor, start_simulator
 
 pytestmark = pytest.mark.slow
 
-AT_ONCE = 24
+AT_ONCE = 40
 NO_TERMS = "service_fee_bp = 0\nmarkup_bp = 0\nbill_broken_streams = false\n[markup_bp_by_model]"
 
 
