@@ -19,9 +19,15 @@ _encode = msgspec.json.Encoder().encode
 
 _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"\{")
-_NAME = re.compile(_SPACE + rb'("[^"\\]*(?:\\.[^"\\]*)*")' + _SPACE + rb":" + _SPACE, re.DOTALL)
+_NAME = re.compile(_SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL)  # never goes back
 _AFTER = re.compile(_SPACE + rb"([,}])")
 _SHOWN = 60  # characters of a caller's own name that an error repeats
+
+# What JSON may hold: each object and each name becomes many times its bytes once it is read. No model's context has
+# room for so many.
+_MOST_NAMES = 1_000  # at the top
+_MOST_OBJECTS = 1_000_000
+_NEVER_TOO_MANY = 1 << 20  # bytes that have no room for as many
 
 
 class UnreadableError(ValueError):
@@ -37,9 +43,16 @@ def scan(body: bytes) -> Members:
     may see two different ones.
     """
     members = _members(body)
+    if len(members) > _MOST_NAMES:
+        raise UnreadableError(f"it has more than {_MOST_NAMES} keys")
     if not _is_compact(body, members):
         _walk(body, members)
     return members
+
+
+def is_swollen(body: bytes) -> bool:
+    """Whether JSON may have more objects or names than anybody needs; counted, not read."""
+    return len(body) > _NEVER_TOO_MANY and (body.count(b"{") > _MOST_OBJECTS or body.count(b":") > _MOST_OBJECTS)
 
 
 def spans(body: bytes, members: Members) -> Iterable[Span]:
@@ -139,6 +152,8 @@ def _edit_present(
 
 
 def _members(body: bytes) -> Members:
+    if is_swollen(body):
+        raise UnreadableError(f"it has more than {_MOST_OBJECTS} objects or keys")
     try:
         if not body.isascii():
             body.decode()

@@ -10,8 +10,6 @@ def add_cost(body: bytes, cost_usd: str) -> bytes | None:
     try:
         members = scan(body)
         usage = bytes(members.get("usage", b""))
-        if not usage.startswith(b"{"):
-            return None
         priced = edit(usage, scan(usage), {"cost": cost_usd.encode()})
         return edit(body, members, {"usage": priced})
     except UnreadableError:

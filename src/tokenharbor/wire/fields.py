@@ -12,6 +12,7 @@ MOST_TOKENS = 100_000_000
 """No model writes more in one answer."""
 
 _LONGEST_MODEL = 256
+_MOST_OBJECTS = 50_000  # in an array that is read whole, those inside its objects included
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 _LONGEST_COMPLAINT = 200
 
@@ -101,6 +102,8 @@ def need_list(members: Members, name: str) -> msgspec.Raw:
 
 def read_objects(raw: msgspec.Raw, name: str) -> list[Members]:
     """An array of objects, whose names are distinct each; null is an empty one."""
+    if len(raw) > 2 * _MOST_OBJECTS and bytes(raw).count(b"{") > _MOST_OBJECTS:
+        raise InvalidRequest(f"`{name}` has more than {_MOST_OBJECTS} objects.", param=name)
     try:
         objects = _objects(raw) or []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -63,26 +63,29 @@ class Tally:
             self.cached_1h = self.cached_1h or control.ttl not in (None, "5m")
 
     def add(self, blocks: list[_Block]) -> None:
-        for block in blocks:
-            if block.cache_control is not None:
-                self.mark(block.cache_control)
-            if block.source is not None:
-                self._add_media(block, block.source)
-            if isinstance(block.content, list):
-                self.add(block.content)
-            if block.type == "container_upload":
-                self.files += 1
-            if block.tool is not None and block.tool.type == "tool_definition":
-                raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
+        """Without recursion: callers say how deep it goes."""
+        waiting = [blocks]
+        while waiting:
+            for block in waiting.pop():
+                if block.cache_control is not None:
+                    self.mark(block.cache_control)
+                if block.source is not None:
+                    self._add_media(block, block.source, waiting)
+                if isinstance(block.content, list):
+                    waiting.append(block.content)
+                if block.type == "container_upload":
+                    self.files += 1
+                if block.tool is not None and block.tool.type == "tool_definition":
+                    raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
 
-    def _add_media(self, block: _Block, source: _Source | str) -> None:
+    def _add_media(self, block: _Block, source: _Source | str, waiting: list[list[_Block]]) -> None:
         size = len(source.data or "") if isinstance(source, _Source) and source.type == "base64" else 0
         if block.type == "image":
             self.images += 1
             self.inlined += size
         elif block.type == "document" and isinstance(source, _Source):
             if isinstance(source.content, list):
-                self.add(source.content)
+                waiting.append(source.content)
             elif source.type not in ("text", "content"):
                 self.files += 1
                 self.in_files += size

@@ -13,6 +13,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     Choice,
     Chunk,
     Part,
+    Thought,
     ToolCall,
     Words,
     decode_chunk,
@@ -81,7 +82,7 @@ class _Teller:
             if part.text:
                 self.blocks.speak(BlockKind.TEXT, part.text)
             thinking = part.thinking or ()
-            for thought in [Part(thinking)] if isinstance(thinking, str) else thinking:
+            for thought in [Thought(thinking)] if isinstance(thinking, str) else thinking:
                 if thought.text:
                     self.blocks.speak(BlockKind.REASONING, thought.text)
 

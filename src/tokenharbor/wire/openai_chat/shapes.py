@@ -33,11 +33,17 @@ class Custom(msgspec.Struct, frozen=True, gc=False):
     input: str | None = None
 
 
+class Thought(msgspec.Struct, frozen=True, gc=False):
+    """A part of thinking."""
+
+    text: str | None = None
+
+
 class Part(msgspec.Struct, frozen=True, gc=False):
     """Content in parts, as some vendors send it: text, or thinking with parts of its own."""
 
     text: str | None = None
-    thinking: "list[Part] | str | None" = None
+    thinking: list[Thought] | str | None = None
 
 
 class Words(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +113,7 @@ def words_size(words: Words) -> int:
     if type(content) is str and content:
         size = len(content) if content.isascii() else text_size(content)
     else:
-        size = parts_size(content) if content else 0
+        size = parts_size(content) if isinstance(content, list) else 0
     if reasoning := words.reasoning_content or words.reasoning:
         size += text_size(reasoning)
     if words.refusal:
@@ -130,7 +136,11 @@ def _function_size(function: Function | None) -> int:
     return text_size(function.arguments or "") if function else 0
 
 
-def parts_size(parts: "list[Part] | str") -> int:
-    if isinstance(parts, str):
-        return text_size(parts)
-    return sum(text_size(part.text or "") + parts_size(part.thinking or "") for part in parts)
+def parts_size(parts: list[Part]) -> int:
+    return sum(text_size(part.text or "") + _thinking_size(part.thinking) for part in parts)
+
+
+def _thinking_size(thinking: list[Thought] | str | None) -> int:
+    if thinking is None or isinstance(thinking, str):
+        return text_size(thinking or "")
+    return sum(text_size(thought.text or "") for thought in thinking)
