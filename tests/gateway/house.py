@@ -49,7 +49,8 @@ HELLO: Any = [{"role": "user", "content": "hello"}]
 
 _AT_ONCE = 50  # accounts made beforehand
 _LONG = dict.fromkeys(TIMERS, 20.0)
-_NOWHERE = "blackhole.invalid"
+_NOWHERE = "blackhole.invalid"  # nobody refuses, nobody comes
+_NOBODY = "http://127.0.0.1:1"  # nobody listens there
 _PROVIDER = """
 [providers.{name}]
 wire = "openai_chat"
@@ -80,10 +81,12 @@ _MORE = {"alpha": 'region = "eu"\nretention = "none"', "beta": 'region = "us"\nr
 def configuration(simulator: str, tape: str) -> str:
     """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
     text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
+    text += _provider("dead", _NOBODY)
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",)}
+    models["last-resort"] = ("dead", "quick_connect", "alpha")
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
         text += _MODEL.format(name=model)
@@ -282,7 +285,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
-    providers = (*VENDORS, "taped", *(f"quick_{timer}" for timer in TIMERS))
+    providers = (*VENDORS, "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url})
 

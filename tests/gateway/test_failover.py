@@ -73,6 +73,14 @@ async def test_a_fault_of_the_vendors_leads_to_the_next(
     await check_bill(house, receipt)
 
 
+@DIALECTS
+@STREAM
+async def test_whom_nobody_reaches_leads_to_the_next_too(house: House, dialect: str, stream: bool) -> None:
+    said = await ask(house, dialect, "last-resort", stream=stream)
+    assert (said.status, said.headers["x-tokenharbor-attempts"]) == (200, "3")
+    assert tried(await receipt_of(house, said)) == [("dead", "connect"), ("quick_connect", "timeout"), ("alpha", "ok")]
+
+
 async def check_bill(house: House, receipt: Any) -> None:
     """What beta reported, at beta's price, to the nano; and nothing of what others cost."""
     served = (await house.seen())[-1].usage

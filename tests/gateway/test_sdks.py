@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import anthropic
@@ -72,7 +73,7 @@ async def test_openai_whole(scripted: House) -> None:
         "x-tokenharbor-model": "solo",
         "x-tokenharbor-provider": "alpha",
         "x-tokenharbor-attempts": "1",
-        "x-tokenharbor-cache": "none",
+        "x-tokenharbor-cache": "prefix",
         "x-tokenharbor-cost-usd": str(await spent(scripted)),
     }
     assert not hasattr(answer.usage, "cost")
@@ -88,6 +89,7 @@ async def test_openai_stream(scripted: House) -> None:
     receipt = await scripted.receipt(raw.headers["x-request-id"])
     assert Usd.parse(receipt["cost_usd"]) == await spent(scripted) > 0
     assert receipt["usage_source"] == "vendor", "we asked for the usage"
+    assert (raw.headers["x-tokenharbor-cache"], receipt["cache"]) == ("none", "prefix"), "which nobody knew before"
 
 
 async def test_openai_usage_comes_in_a_stream_only_if_it_was_asked_for(scripted: House) -> None:
@@ -335,6 +337,8 @@ async def test_a_library_does_not_retry_for_want_of_money(house: House, library:
         with pytest.raises(openai.APIStatusError) as broke:
             await house.chats().with_options(max_retries=3).chat.completions.create(model="solo", messages=HELLO)
         assert (broke.value.status_code, broke.value.code, broke.value.type) == (402, *["insufficient_quota"] * 2)
+        assert broke.value.response.headers["x-should-retry"] == "false"
+        assert re.search(r"balance \$0\.000001000, held \$0\.000000000, needed \$0\.\d{9}", broke.value.message)
     else:
         client = house.messages().with_options(max_retries=3)
         with pytest.raises(anthropic.APIStatusError) as owing:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from tokenharbor.billing.detail import Detail, Status, UsageSource, write_detail
+from tokenharbor.billing.detail import Detail, Status, UsageSource, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO, Usd
@@ -128,6 +128,7 @@ class Settler:
             quarantined=meter.quarantined,
             delivered_bytes=meter.delivered_bytes if counted and counted.source == "estimated" else None,
             attempts=tuple(meter.attempts),
+            cache=cache_layer(counted.usage if counted else None),
             refusal=meter.refusal,
             client_request_id=meter.client_request_id,
             max_output_capped=meter.capped,

@@ -57,6 +57,11 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     hold: int = 0
 
 
+def cache_layer(usage: Usage | None) -> str:
+    """Which cache answered, as far as usage tells: `prefix` is the vendor's own."""
+    return "prefix" if usage is not None and usage.cache_read else "none"
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Detail)
 

@@ -1,5 +1,6 @@
 """Answers' heads and refusals: the headers that every answer carries."""
 
+from tokenharbor.billing.detail import cache_layer
 from tokenharbor.gateway.call import Call
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.money import ZERO, Usd
@@ -30,8 +31,8 @@ def whole_head(call: Call, lines: bytes, cost: Usd) -> bytes:
     """The head of a complete answer; `lines` name the model and provider that served."""
     meter = call.meter
     own = (
-        f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
-        f"x-tokenharbor-cost-usd: {cost}\r\n"
+        f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(meter.attempts)}\r\n"
+        f"x-tokenharbor-cache: {cache_layer(meter.usage)}\r\nx-tokenharbor-cost-usd: {cost}\r\n"
     )
     return _JSON + lines + (own + _capped(call)).encode("ascii")
 
