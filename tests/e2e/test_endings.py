@@ -88,6 +88,29 @@ async def test_a_commit_that_does_not_come_is_an_error_without_an_ending_or_a_bi
     assert books.verified(house.harbor)["ok"]
 
 
+async def test_who_hangs_up_before_a_commit_that_fails_is_billed_once_it_can_be(house: House) -> None:
+    """All the text is theirs already; and no hold may wait for a client that is gone."""
+    account, key = house.new_wallet(NANO)
+    house.vendor.says({"text": TEXT})
+    house.vendor.shut()
+    heard = [Heard(question(path, key, stream=True, max_tokens=50)) for path in PATHS]
+    clients = [asyncio.create_task(ask(house.url, one.question, one)) for one in heard]
+    await until(lambda: house.vendor.waiting == len(heard))
+    async with locked_wallet(house, account):
+        house.vendor.open()
+        await until(lambda: all(one.text_bytes == len(TEXT) for one in heard))
+        await _settlements_wait(house)
+        for client in clients:
+            client.cancel()
+        await asyncio.wait(clients)
+        await asyncio.sleep(3)  # longer than any settlement waits for a lock
+    assert NANO - await books.nothing_held(house.url, key) > 0
+    receipts = await books.receipts(house.url, key)
+    assert {receipt["id"] for receipt in receipts if "entry" in receipt} == {one.id for one in heard}
+    assert [receipt["usage_source"] for receipt in receipts] == ["vendor"] * len(heard)
+    assert books.verified(house.harbor)["ok"]
+
+
 async def test_a_locked_wallet_does_not_stall_others(house: House) -> None:
     """Neither at the hold nor at the settlement."""
     account, key = house.new_wallet(NANO)

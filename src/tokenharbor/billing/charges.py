@@ -1,5 +1,6 @@
 """Charges: what a request is billed at its end, settled or released exactly once whatever happened to the client."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
@@ -61,6 +62,9 @@ class Settler:
         meter.state = State.SETTLING
         try:
             settled = await self._books.settle(settlement)
+        except asyncio.CancelledError:  # the client has left, and nobody would hear that this failed
+            self._books.settle_soon(settlement)
+            raise
         except BooksError as error:
             self._books.release_soon(self._release(meter))
             meter.state = State.CLOSED
@@ -76,6 +80,9 @@ class Settler:
         release = self._release(meter)
         try:
             await self._books.release(release)
+        except asyncio.CancelledError:
+            self._books.release_soon(release)
+            raise
         except BooksError:
             self._books.release_soon(release)
 
