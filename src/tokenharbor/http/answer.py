@@ -129,14 +129,10 @@ class Answer:
 
     # What the client and the connection call
 
-    def sent(self, source: Source, now: float) -> asyncio.Future[None]:
-        """The request is on its way. The future is done when the answer is open: its head has come, or, if it is
-        not a stream, all of it or as much as may wait unread; `error` says what went wrong instead.
-        """
+    def sent(self, source: Source, now: float) -> float:
+        """The request is on its way; until when the answer's first content, or its end, is awaited."""
         self.source = source
-        source.watch(min(now + self._deadlines.first_event, self._ends_at) if self._stream else self._ends_at)
-        waiter = self.waiter = self._loop.create_future()
-        return waiter
+        return min(now + self._deadlines.first_event, self._ends_at) if self._stream else self._ends_at
 
     def changed(self) -> None:
         """Wake whoever waits, if there is something to see; what is no stream is not shown in parts."""

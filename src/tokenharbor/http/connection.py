@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None and self._exchange.stage != DONE:
             self.transport.abort()
             self.connection_lost(None)
+        else:
+            self._lingering = True  # the transport closes itself once all is sent
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         if self.lost:
@@ -183,7 +185,7 @@ class Connection(asyncio.Protocol):
         try:
             exchange = self._reader.begin(self, data)
         except Refusal as refusal:
-            self._refuse(self._reader.path, refusal, unread=True)
+            self._refuse(self._reader.path_of(data), refusal, unread=True)
             return
         if exchange is None:
             if not self._heading and self._reader.rest:
@@ -282,20 +284,17 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The handler has ended: the next request, or good-bye."""
-        shared = self.shared
-        shared.buffered -= exchange.reserved
-        self._exchange = None
-        self._task = None
+        if exchange.reserved:
+            self.shared.buffered -= exchange.reserved
+        self._exchange = self._task = None
         if self.lost:
-            shared.left(self)
+            self.shared.left(self)
         elif exchange.stage != DONE:
             self.transport.abort()
-        elif self.transport.is_closing():
-            self._wait(shared.limits.write_seconds)
-        elif not exchange.keep_alive:
-            self._leave(unread=exchange.body is None)
-        else:
+        elif exchange.keep_alive and not self._lingering:
             self._next()
+        else:
+            self._leave(unread=exchange.body is None)
 
     def _next(self) -> None:
         if self.paused:  # `resume_writing` comes back here: a client that reads nothing is asked nothing more
@@ -311,7 +310,7 @@ class Connection(asyncio.Protocol):
         if reader.rest:
             data, reader.rest = reader.rest, b""
             self._begin(data)
-        if self._holding and len(reader.rest) <= _AHEAD:
+        if self._holding and not self._lingering and len(reader.rest) <= _AHEAD:
             self._release()
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool) -> None:
@@ -326,15 +325,15 @@ class Connection(asyncio.Protocol):
         over unread bytes would reset the connection, and the client could lose the answer.
         """
         self._lingering = True
-        if unread or self._reader.rest:
-            self._reader.rest = b""
-            self._reader.body = None
-            self._release()
-            self.transport.write_eof()
-            self._wait(self.shared.limits.linger_seconds)
-        else:
+        if self.transport.is_closing() or not (unread or self._reader.rest):
             self.transport.close()
             self._wait(self.shared.limits.write_seconds)
+            return
+        self._reader.rest = b""
+        self._reader.body = None
+        self._release()
+        self.transport.write_eof()
+        self._wait(self.shared.limits.linger_seconds)
 
     def _wait(self, seconds: float) -> None:
         """At most so long until the next step."""

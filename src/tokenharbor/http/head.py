@@ -41,9 +41,7 @@ def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
     value = headers.get(name)
     if value is None:
         return None
-    if b"\n" in value:
-        value = value[: value.index(b"\n")]
-    return value.rstrip(b" \t")
+    return value.partition(b"\n")[0].rstrip(b" \t")
 
 
 def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:

@@ -23,6 +23,7 @@ _INTERIM_ANSWERS = 8  # 1xx before the answer
 class Pool(Protocol):
     """Where a connection goes between requests."""
 
+    loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
 
     def give_back(self, link: "Link") -> None: ...
@@ -67,7 +68,11 @@ class Link(asyncio.Protocol):
             transport.writelines(request)
         if transport.is_closing():  # the write itself failed
             answer.untaken = True
-        return answer.sent(self, now)
+        self.deadline = at = answer.sent(self, now)
+        if at < self._pool.sweeper.due:
+            self._pool.sweeper.arm(at)
+        waiter = answer.waiter = self._pool.loop.create_future()
+        return waiter
 
     # What the transport calls
 

@@ -20,18 +20,28 @@ class RequestReader:
     the next. Bodies are framed here: after a refusal nobody guesses where the next request begins.
     """
 
-    __slots__ = ("_fed", "_follows", "_headers", "_parser", "_shared", "body", "expects_continue", "path", "rest")
+    __slots__ = (
+        "_fed",
+        "_follows",
+        "_headers",
+        "_largest_body",
+        "_parser",
+        "_shared",
+        "body",
+        "expects_continue",
+        "rest",
+    )
 
     def __init__(self, shared: Shared) -> None:
         self.rest = b""  # an incomplete head, or what came after the request under way
         self.body: Body | None = None  # a body that did not come whole with its head
         self.expects_continue = False  # of that body's sender
-        self.path = ""  # of the request that is refused, as far as it is known
         self._shared = shared
         self._parser = HttpRequestParser(self)
         self._headers: HeaderMap = {}
         self._fed = 0  # how much of the incomplete head the parser has seen
-        self._follows = True  # the parser is fed the body, too
+        self._follows = True  # the parser is fed what `body` takes, too
+        self._largest_body = shared.limits.body
 
     def begin(self, line: Line, data: bytes) -> Exchange | None:
         """Read on at the beginning of a request; None while its head is incomplete. Raises Refusal, and is then done.
@@ -39,11 +49,14 @@ class RequestReader:
         The body, if all of it is there, is the exchange's; else `body` takes what follows. What comes after the
         request is in `rest`.
         """
+        fed = 0
         if self.rest:
             data = self.rest + data
+            fed = self._fed
+            self._fed = 0
         end = data.find(END) + 4
         if end < 4:
-            self._hold(data.lstrip(b"\r\n"))
+            self._hold(data.lstrip(b"\r\n"), fed)
             return None
         raw = data[:end]
         shared = self._shared
@@ -53,30 +66,33 @@ class RequestReader:
                 self.rest = b""
                 return self.begin(line, data.lstrip(b"\r\n"))
             request_line = shared.read_request_line(raw)
-        self.path = request_line[1]
         headers = self._headers
-        self._follows = True
+        follows = True
         try:
-            self._parser.feed_data(raw[self._fed :] if self._fed else raw)
+            self._parser.feed_data(raw[fed:] if fed else raw)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._explain(error)
-        limits = shared.limits
-        if len(headers) > limits.header_count or end > limits.headers:
-            raise RequestTooLarge("The request's headers are too many or too long.")
-        exchange = Exchange(line, request_line, headers)
+            follows = False
         self._headers = {}
-        self._fed = 0
-        self._check(exchange, headers)
-        length = int(headers.get(b"content-length", 0))
-        stop = end + length
-        if stop > len(data) or length > limits.body or b"transfer-encoding" in headers:
-            self._take_body(exchange, headers, data[end:])
-        else:
-            exchange.body = body = data[end:stop]
-            self.rest = data[stop:]
-            if body and self._follows:
-                self._parser.feed_data(body)
+        exchange = Exchange(line, request_line, headers)
+        self._check(exchange, headers, end)
+        stop = end + int(headers.get(b"content-length", 0))
+        if stop > len(data) or stop - end > self._largest_body or b"transfer-encoding" in headers:
+            self._take_body(exchange, headers, data[end:], follows=follows)
+            return exchange
+        exchange.body = body = data[end:stop]
+        self.rest = data[stop:]
+        if body and follows:
+            self._parser.feed_data(body)
         return exchange
+
+    def path_of(self, data: bytes) -> str:
+        """The path of the request that these bytes begin, as far as it can be told; for refusals."""
+        data = (self.rest + data).lstrip(b"\r\n")
+        try:
+            return self._shared.read_request_line(data)[1] if b"\r\n" in data else ""
+        except Refusal:
+            return ""
 
     def feed_body(self, body: Body, data: bytes) -> None:
         """More of the request under way. Raises InvalidRequest."""
@@ -102,16 +118,16 @@ class RequestReader:
 
     # Heads
 
-    def _hold(self, data: bytes) -> None:
+    def _hold(self, data: bytes, fed: int) -> None:
         """A head that is not complete: what came is checked all the same, so that no garbage waits for its end."""
         limits = self._shared.limits
         end = data.find(b"\r\n")
         if len(data) > limits.headers or (end < 0 and len(data) > limits.request_line):
             raise RequestTooLarge("The request's headers are too many or too long.")
         if end >= 0:
-            self.path = self._shared.read_request_line(data)[1]
+            self._shared.read_request_line(data)
         try:
-            self._parser.feed_data(data[self._fed :])
+            self._parser.feed_data(data[fed:])
         except (HttpParserError, HttpParserUpgrade) as error:
             self._explain(error)
         self.rest = data
@@ -129,12 +145,14 @@ class RequestReader:
     def _replace_parser(self) -> None:
         """From here on the body is framed by us alone, and the next head is a new parser's."""
         self._parser = HttpRequestParser(self)
-        self._follows = False
 
-    def _check(self, exchange: Exchange, headers: HeaderMap) -> None:
+    def _check(self, exchange: Exchange, headers: HeaderMap, size: int) -> None:
         """What cannot be served is refused."""
+        limits = self._shared.limits
+        if len(headers) > limits.header_count or size > limits.headers:
+            raise RequestTooLarge("The request's headers are too many or too long.")
         host = headers.get(b"host")
-        if exchange.http11 if host is None else b"\n" in host:
+        if exchange.http11 if host is None else host.find(b"\n") >= 0:  # `in` raises and catches a TypeError first
             raise InvalidRequest("HTTP/1.1 asks for exactly one Host header.")
         connection = headers.get(b"connection", b"keep-alive")
         if connection != b"keep-alive" and has_token(headers, b"connection", b"close"):
@@ -146,7 +164,7 @@ class RequestReader:
 
     # Bodies
 
-    def _take_body(self, exchange: Exchange, headers: HeaderMap, data: bytes) -> None:
+    def _take_body(self, exchange: Exchange, headers: HeaderMap, data: bytes, *, follows: bool) -> None:
         """A body that is not whole yet, or not plain."""
         body: Body
         if b"transfer-encoding" in headers:
@@ -154,9 +172,11 @@ class RequestReader:
                 raise InvalidRequest("Of the transfer encodings only chunked is taken, and only in HTTP/1.1.")
             body = ChunkedBody()
             self._replace_parser()
+            follows = False
         else:
             body = FixedBody(int(headers[b"content-length"]))
         self.rest = b""
+        self._follows = follows
         self.expects_continue = exchange.http11 and has_token(headers, b"expect", b"100-continue")
         if data:
             self.feed_body(body, data)
