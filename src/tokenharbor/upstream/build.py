@@ -19,6 +19,7 @@ class Target(msgspec.Struct, frozen=True):
     head_stream: bytes
     usual: tuple[tuple[bytes, bytes], ...]  # the provider's own, each by its name with the colon, and its line
     deadlines: Deadlines
+    secret: str = ""  # the credential in the heads, so that nothing of it is told on
 
     def lines(self, callers: bytes) -> bytes:
         """The header lines of one request: `callers`, and the usual ones that they leave out, for a vendor takes two
@@ -49,6 +50,7 @@ def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
         (head + "accept: text/event-stream\r\n").encode("latin-1"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
+        secret or "",
     )
 
 

@@ -17,6 +17,8 @@ MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
 MAX_HELD_BYTES = 64 << 10  # before the first content
 
+_SHORTEST_SECRET = 6  # what is shorter stands in words by chance
+
 
 class Outgoing(msgspec.Struct, frozen=True):
     """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
@@ -57,7 +59,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
         )
         try:
             if answer.status // 100 != 2:
-                return await _failure(answer, outgoing.dialect)
+                return await _failure(answer, outgoing)
             body = await answer.read(MAX_ANSWER_BYTES)
         finally:
             answer.close()
@@ -65,7 +67,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
         return failure_of(error)
     read = outgoing.dialect.read_answer(body)
     if isinstance(read, Failure):
-        return read
+        return _redact(read, target.secret)
     return Whole(body, read, _upstream_id(answer))
 
 
@@ -84,7 +86,7 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
         return failure_of(error)
     opened: Opened | Failure | None = None
     try:
-        opened = await _to_first_content(answer, splicer, outgoing.dialect)
+        opened = await _to_first_content(answer, splicer, outgoing)
     except _ERRORS as error:
         opened = failure_of(error)
     finally:
@@ -93,14 +95,14 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     return opened
 
 
-async def _to_first_content(answer: Answer, splicer: Splicer, dialect: Dialect) -> Opened | Failure:
+async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing) -> Opened | Failure:
     if answer.status // 100 != 2:
-        return await _failure(answer, dialect)
+        return await _failure(answer, outgoing)
     while True:
         data = await answer.next()
         first = splicer.feed(data) if data else splicer.close()
         if splicer.failure is not None and not splicer.started:
-            return splicer.failure
+            return _redact(splicer.failure, outgoing.target.secret)
         if splicer.started:
             answer.content_arrived()
             return Opened(answer, splicer, first, _upstream_id(answer))
@@ -110,9 +112,23 @@ async def _to_first_content(answer: Answer, splicer: Splicer, dialect: Dialect) 
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 
-async def _failure(answer: Answer, dialect: Dialect) -> Failure:
-    body = await answer.read(MAX_FAILURE_BYTES)
-    return dialect.read_failure(answer.status, dict(answer.headers), body)
+async def _failure(answer: Answer, outgoing: Outgoing) -> Failure:
+    """What a status and its body say; a body that is too long says nothing."""
+    try:
+        body = await answer.read(MAX_FAILURE_BYTES)
+    except AnswerTooLarge:
+        body = b""
+    failure = outgoing.dialect.read_failure(answer.status, dict(answer.headers), body)
+    return _redact(failure, outgoing.target.secret)
+
+
+def _redact(failure: Failure, secret: str) -> Failure:
+    """The vendor's words without our credential, should it repeat it."""
+    if len(secret) < _SHORTEST_SECRET:
+        return failure
+    words = {name: getattr(failure, name) for name in ("message", "code", "type", "param")}
+    told = {name: text.replace(secret, "[secret]") for name, text in words.items() if text and secret in text}
+    return msgspec.structs.replace(failure, **told) if told else failure
 
 
 def failure_of(error: Exception) -> Failure:

@@ -152,7 +152,7 @@ def _edit_present(
 
 
 def _members(body: bytes) -> Members:
-    if is_swollen(body):
+    if len(body) > _NEVER_TOO_MANY and is_swollen(body):
         raise UnreadableError(f"it has more than {_MOST_OBJECTS} objects or keys")
     try:
         if not body.isascii():

@@ -5,6 +5,7 @@ import msgspec
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import NULL, block_size, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import add_up, read_counts
+from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.usage import BadUsageError
@@ -42,6 +43,8 @@ def read_answer(body: bytes) -> Answer | Failure:
             return Answer(add_up(read_counts(glance.usage)))
         except BadUsageError:
             pass
+    if is_swollen(body):
+        return _garbage()
     try:
         content = decode_whole(body).content
     except _UNREADABLE:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
@@ -37,6 +38,8 @@ def read_answer(body: bytes) -> Answer | Failure:
 
 
 def _read_closely(body: bytes) -> Answer | Failure:
+    if is_swollen(body):
+        return _garbage()
     try:
         whole = decode_chunk(body)
     except _UNREADABLE:

@@ -1,0 +1,121 @@
+"""JSON that grows when it is read: refused before it is, and what is read takes no more than a few times its bytes."""
+
+import tracemalloc
+
+import msgspec
+import pytest
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.anthropic_messages.media import Tally, _Block
+from tokenharbor.wire.body import scan
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.request import Request
+
+MIB = 1 << 20
+DIALECTS = pytest.mark.parametrize("dialect", WIRES)
+
+
+def request(*members: bytes) -> bytes:
+    return b'{"model":"m","max_tokens":1,%b}' % b",".join(members)
+
+
+def many(piece: bytes, count: int) -> bytes:
+    return b",".join([piece] * count)
+
+
+def names(count: int) -> bytes:
+    return b",".join(b'"n%d":1' % number for number in range(count))
+
+
+SWOLLEN = {
+    "messages": request(b'"messages":[%b]' % many(b"{}", 1_000_001)),
+    "parts": request(b'"messages":[{"content":[%b]}]' % many(b"{}", 1_000_001)),
+    "names in messages": request(b'"messages":[{"content":[{%b}]}]' % names(1_000_001)),
+    "names in metadata": request(b'"messages":[],"metadata":{%b}' % names(1_000_001)),
+    "names": request(b'"messages":[]', names(1_001)),
+    "names with blanks": request(b'"messages": []', names(1_001)),
+    "very many names": request(b'"messages":[]', names(1_000_001)),
+    "tools": request(b'"messages":[]', b'"tools":[%b]' % many(b"{}", 50_001)),
+    "schemas": request(b'"messages":[]', b'"tools":[{"a":[%b]}]' % many(b"{}", 50_001)),
+}
+
+
+@DIALECTS
+@pytest.mark.parametrize("name", SWOLLEN)
+def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="more than") as caught:
+        WIRES[dialect].read_request(SWOLLEN[name])
+    assert len(caught.value.message) < 200
+
+
+@DIALECTS
+def test_what_agents_send_is_far_from_that(dialect: str) -> None:
+    tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'
+    text = b"if (a) { b: c } " * 50_000  # a source file of 800 kB, as it stands in a string
+    read = WIRES[dialect].read_request(
+        request(
+            b'"messages":[%b]' % many(b'{"role":"user","content":[{"type":"text","text":"%b"}]}' % text, 4),
+            b'"tools":[%b]' % many(tool, 5_000),
+            names(900),
+        )
+    )
+    assert read.size.text_bytes > 3 * MIB
+
+
+@DIALECTS
+def test_reading_takes_a_few_times_the_bodys_bytes_and_no_more(dialect: str) -> None:
+    long_name = rb"\"" * MIB
+    for body in (
+        request(b'"messages": []', b'"%b":1' % long_name),
+        request(b'"messages": [{"role":"user","content":"%b"}]' % (rb"\"" * MIB)),
+        request(b'"messages": []', b" " * 2 * MIB + b'"novel":[%b]' % many(b"[]", MIB // 2)),
+    ):
+        tracemalloc.start()
+        try:
+            assert isinstance(WIRES[dialect].read_request(body), Request)
+            assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_name_of_escapes_is_found_and_a_repeated_one_refused() -> None:
+    name = rb"\"\\\u0041" * 1_000
+    assert list(scan(b'{ "%b" : 1 }' % name)) == ['"\\A' * 1_000]
+    with pytest.raises(ValueError, match="more than once"):
+        scan(b'{ "%b" : 1, "%b" : 2 }' % (name, name))
+
+
+def test_blocks_in_blocks_are_counted_however_deep() -> None:
+    """The decoder's depth is the interpreter's; ours does not depend on it."""
+    block = _Block(type="image", source="x")
+    for _ in range(100_000):
+        block = _Block(type="tool_result", content=[block])
+    tally = Tally()
+    tally.add([block])
+    assert tally.images == 1
+    while isinstance(block.content, list):  # taken apart, since the interpreter frees it with recursion
+        inner = block.content.pop()
+        assert isinstance(inner, _Block)
+        block = inner
+
+
+@DIALECTS
+def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
+    field = b"choices" if dialect == "openai_chat" else b'type":"message","content'
+    body = b'{"%b":[%b],"usage":{"input_tokens":"x"}}' % (field, many(b"{}", 1_000_001))
+    read = WIRES[dialect].read_answer(body)
+    assert isinstance(read, Failure)
+    assert read.kind is FailureKind.GARBAGE
+
+
+@pytest.mark.parametrize("depth", [1, 2, 400, 480, 485, 490, 495])
+def test_thinking_in_thinking_is_an_answer_or_garbage(depth: int) -> None:
+    """Never an error of ours, at whatever depth the decoder gives up."""
+    thinking = b'[{"thinking":' * depth + b'"x"' + b"}]" * depth
+    read = WIRES["openai_chat"].read_answer(b'{"choices":[{"message":{"content":%b}}]}' % thinking)
+    assert not isinstance(read, Failure) or read.kind is FailureKind.GARBAGE
+    if depth == 1:
+        assert isinstance(read, msgspec.Struct)
+        assert not isinstance(read, Failure)
+        assert read.text_bytes == 1
