@@ -345,6 +345,16 @@ def test_usage_that_does_not_add_up_is_quarantined_and_the_answer_goes_on(usage:
     assert (result.usage, result.quarantined, result.complete, result.failure) == (None, True, True, None)
 
 
+@pytest.mark.parametrize(
+    "usage", [b'{"tokens":5}', b'{"output_tokens":-1}', b'{"output_tokens":"5"}', b'{"input_tokens":7}', b"[1,2,3]"]
+)
+def test_an_output_count_that_never_came_is_not_taken_from_the_start(usage: bytes) -> None:
+    stream = tape(ANTHROPIC, "text").replace(b'{"output_tokens":12}', usage)
+    result = passed(splicer(ANTHROPIC), [stream])
+    assert (result.usage, result.quarantined, result.complete) == (None, True, True)
+    assert result.input_usage == Usage(input=21)
+
+
 def test_the_last_usage_counts() -> None:
     usage = b'"usage":{"prompt_tokens":5,"completion_tokens":%d}'
     stream = tape(OPENAI, "cut_off").replace(b'"usage":null', usage % 1)

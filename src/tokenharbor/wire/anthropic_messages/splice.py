@@ -48,8 +48,7 @@ class AnthropicSplicer(EventSplicer):
                 self._note(event.usage)
                 return ENDING if event.delta.stop_reason else IDLE
             case "message_start" if isinstance(event.message, Message):
-                self._note(event.message.usage)
-                self._note_input()
+                self._begin(event.message.usage)
                 return IDLE
             case "message_stop":
                 return self._end()
@@ -71,23 +70,28 @@ class AnthropicSplicer(EventSplicer):
             self._grown = block_size(block)
         return CONTENT
 
+    def _begin(self, raw: msgspec.Raw) -> None:
+        """What message_start says of the input is true from the start; its output count is only a beginning."""
+        if len(raw) <= 4:
+            return
+        try:
+            counts = read_counts(raw)
+        except BadUsageError:
+            self.quarantined = True
+            return
+        self._counts = msgspec.structs.replace(counts, output_tokens=None)
+        with suppress(BadUsageError):
+            self.input_usage = add_up(msgspec.structs.replace(counts, output_tokens=0))
+
     def _note(self, raw: msgspec.Raw) -> None:
         if len(raw) <= 4:
             return
         try:
             self._counts = merge(self._counts, read_counts(raw))
-            if self._counts.output_tokens is not None:
-                self.usage = add_up(self._counts)
-                self.quarantined = False
+            self.usage = add_up(self._counts)
+            self.quarantined = False
         except BadUsageError:
             self.usage, self.quarantined = None, True
-
-    def _note_input(self) -> None:
-        """What message_start says of the input is true from the start; its output count is only a beginning."""
-        self.usage = None
-        if self._counts is not None:
-            with suppress(BadUsageError):
-                self.input_usage = add_up(msgspec.structs.replace(self._counts, output_tokens=0))
 
     def _end(self) -> int:
         if not self.started:
