@@ -51,7 +51,7 @@ class Prices:
     def vendor_usd(self, model: str, provider: str, usage: Mapping[str, int]) -> Fraction:
         size = sum(usage.get(kind, 0) for kind in _INPUT)
         each = self._in_force(model, provider, size)
-        return sum((count * _per_token(each, kind) for kind, count in usage.items()), Fraction(0))
+        return sum((count * _per_token(each, kind) for kind, count in usage.items() if count), Fraction(0))
 
     def _in_force(self, model: str, provider: str, size: int) -> Mapping[str, Fraction]:
         endpoints = self.models[model]["endpoints"]
