@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -139,6 +139,11 @@ class Raw:
         """To the end of the connection."""
         async with asyncio.timeout(SOON):
             return await self.reader.read()
+
+    async def hear_hang_up(self) -> None:
+        """Until the peer is gone, in order or with a reset: it resets where bytes were left unread."""
+        with suppress(ConnectionError):
+            await self.hear_all()
 
     async def hear_answer(self) -> tuple[int, bytes, bytes]:
         """Status, head and body of one answer."""

@@ -182,13 +182,16 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, data: bytes) -> None:
         """The beginning of a request, perhaps all of it."""
+        reader = self._reader
+        if reader.rest:
+            data = reader.rest + data
         try:
-            exchange = self._reader.begin(self, data)
+            exchange = reader.begin(self, data)
         except Refusal as refusal:
-            self._refuse(self._reader.path_of(data), refusal, unread=True)
+            self._refuse(reader.path_of(data), refusal, unread=True)
             return
         if exchange is None:
-            if not self._heading and self._reader.rest:
+            if not self._heading and reader.rest:
                 self._heading = True
                 self._wait(self.shared.limits.head_seconds)
             return

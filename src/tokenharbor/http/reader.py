@@ -44,16 +44,12 @@ class RequestReader:
         self._largest_body = shared.limits.body
 
     def begin(self, line: Line, data: bytes) -> Exchange | None:
-        """Read on at the beginning of a request; None while its head is incomplete. Raises Refusal, and is then done.
+        """Read a request; None while its head is incomplete. Raises Refusal, and is then done.
 
-        The body, if all of it is there, is the exchange's; else `body` takes what follows. What comes after the
-        request is in `rest`.
+        `data` begins where the request does: what was kept in `rest` stands before what has come. The body, if all
+        of it is there, is the exchange's; else `body` takes what follows. What comes after the request is in `rest`.
         """
-        fed = 0
-        if self.rest:
-            data = self.rest + data
-            fed = self._fed
-            self._fed = 0
+        fed = self._fed
         end = data.find(END) + 4
         if end < 4:
             self._hold(data.lstrip(b"\r\n"), fed)
@@ -63,7 +59,6 @@ class RequestReader:
         request_line = shared.request_lines.get(raw[: raw.find(b"\r")])
         if request_line is None:
             if data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
-                self.rest = b""
                 return self.begin(line, data.lstrip(b"\r\n"))
             request_line = shared.read_request_line(raw)
         headers = self._headers
@@ -73,6 +68,7 @@ class RequestReader:
         except (HttpParserError, HttpParserUpgrade) as error:
             self._explain(error)
             follows = False
+        self._fed = 0
         self._headers = {}
         exchange = Exchange(line, request_line, headers)
         self._check(exchange, headers, end)
@@ -88,7 +84,7 @@ class RequestReader:
 
     def path_of(self, data: bytes) -> str:
         """The path of the request that these bytes begin, as far as it can be told; for refusals."""
-        data = (self.rest + data).lstrip(b"\r\n")
+        data = data.lstrip(b"\r\n")
         try:
             return self._shared.read_request_line(data)[1] if b"\r\n" in data else ""
         except Refusal:
