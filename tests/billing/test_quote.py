@@ -92,6 +92,7 @@ def test_the_input_is_bounded_by_bytes_media_and_the_context() -> None:
     assert input_bound(request(size=InputSize(3_000, images=2)), MODEL) == 11_001
     assert input_bound(request(size=InputSize(3_000, files=1)), MODEL) == 100_000
     assert input_bound(request(size=InputSize(10_000_000)), MODEL) == 100_000
+    assert input_bound(request(web_search_uses=1), MODEL) == 100_000
 
 
 def test_a_thin_wallet_caps_an_open_maximum_to_half_of_what_it_has() -> None:

@@ -68,9 +68,11 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime)
 
 
 def input_bound(request: Request, model: Model) -> int:
-    """The most tokens the input can be: from bytes and media, never more than the context. Files count in full."""
+    """The most tokens the input can be: from bytes and media, never more than the context. What cannot be seen from
+    here (files, audio, what a search will find) counts as all of it.
+    """
     size = request.size
-    if size.files or size.audios:
+    if size.files or size.audios or request.web_search_uses:
         return model.context
     tokens = size.text_bytes // model.bytes_per_token + 1 + size.images * model.image_tokens
     return min(tokens, model.context)
