@@ -76,9 +76,9 @@ async def test_between_events(house: House, dialect: str, pings: str) -> None:
 
 @DIALECTS
 async def test_total_of_a_stream_that_never_pauses(house: House, dialect: str) -> None:
-    house.script("answer = { tokens = 4000, chunk_chars = 4, delay_ms = 10 }")
+    house.script("answer = { tokens = 500, chunk_chars = 4, delay_ms = 10 }")
     asked: Any = {"chat": house.chat, "message": house.message}[dialect]
-    said = await asked("quick-total", stream=True, max_tokens=4000)
+    said = await asked("quick-total", stream=True, max_tokens=500)
     assert (said.status, said.ended) == (200, "complete")
     assert DONE[dialect] not in said.body
     await check_late(house, "total", said.data[-1]["error"])
