@@ -142,7 +142,7 @@ class House:
         self.simulator.records.clear()
         self.tape.begin()
         health = self.parts.health
-        for seen in (health._failures, health._cooling_until, health._latency_ms):
+        for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
         if self.parts.shop.current.policy.name != self.settings.edition:
             self.use_edition(self.settings.edition)

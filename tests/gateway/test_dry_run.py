@@ -25,6 +25,7 @@ async def dry(house: House, path: str, model: str = "duo", **more: Any) -> Any:
 
 
 async def check_nothing_happened(house: House, balance: str = "100.000000000") -> None:
+    assert sum(house.parts.metrics._requests.values()) == 0, "a dry run is no request"
     assert await house.called() == []
     assert await house.money() == (balance, "0.000000000")
     assert (await house.get("/v1/requests")).json()["data"] == []

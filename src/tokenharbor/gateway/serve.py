@@ -58,7 +58,8 @@ class Gateway:
             meter.status = "hung_up"
         finally:
             parts.settler.abandon(meter)
-            parts.metrics.note(meter)
+            if not call.dry_run:
+                parts.metrics.note(meter)
 
     async def _whole(self, call: Call, planned: Planned) -> None:
         meter = call.meter
