@@ -41,7 +41,7 @@ VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
 TIMERS = ("connect", "first_event", "between_events", "total")
-QUICK = 0.2
+QUICK = 0.4
 """Seconds of the one timer that is short at the provider `quick_TIMER`; its others are long."""
 
 ANSWER = 'answer = { text = "one two three four", chunk_chars = 4 }\n'
