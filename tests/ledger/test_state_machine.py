@@ -334,7 +334,7 @@ def test_memory_and_postgres_keep_the_same_books(stage: Stage) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert stage.runner.run(verify(stage.conn)).fault is None

@@ -1,8 +1,10 @@
 """The books in PostgreSQL."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
@@ -16,7 +18,7 @@ from tokenharbor.ledger.checks import check_clawback, check_credit
 from tokenharbor.ledger.operations import Placing, Releasing, Settling
 from tokenharbor.ledger.posting import credit_source
 from tokenharbor.ledger.statements import Statements, read_statements
-from tokenharbor.ledger.track import Rail, Track
+from tokenharbor.ledger.track import OutcomeUnknown, Rail, Track
 from tokenharbor.ledger.types import (
     Balance,
     Clawback,
@@ -31,7 +33,7 @@ from tokenharbor.ledger.types import (
     Settlement,
 )
 
-_LOCK_TIMEOUT_MS = 100  # longer than any of our own transactions lasts: who waits so long waits for a stranger
+_LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
 _STATEMENT_TIMEOUT_MS = 2_000
 _POOL_SIZE = 8
 _PLACE_PAUSES = (0.05, 0.15)
@@ -110,13 +112,19 @@ class PostgresBook:
             await self._clear_doubt(holds)
         answers = await self._places.run(holds)
         for hold, answer in zip(holds, answers, strict=True):
-            if isinstance(answer, BooksAway):
+            if isinstance(answer, asyncio.Future):
+                answer.add_done_callback(partial(self._doubt_later, hold))
+            elif isinstance(answer, OutcomeUnknown):
                 self.doubt(hold)
         return answers
 
     def doubt(self, hold: Hold) -> None:
         """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
         self._doubtful[hold.request_id] = hold
+
+    def _doubt_later(self, hold: Hold, answer: asyncio.Future[Placed | Refused]) -> None:
+        if not answer.cancelled() and isinstance(answer.exception(), OutcomeUnknown):
+            self.doubt(hold)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
         return await self._settles.run(settlements)

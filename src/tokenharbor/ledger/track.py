@@ -32,6 +32,10 @@ _RULES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.
 _OWN_RULE = "TH001"
 
 
+class OutcomeUnknown(BooksAway):
+    """The database was asked and did not answer: it may have been done."""
+
+
 @dataclass(slots=True)
 class Rail:
     """A connection, for one at a time."""
@@ -104,13 +108,16 @@ class Track(Generic[Row, Result]):
         return [answer for day in days for answer in await self._insist(day)]
 
     async def _insist(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+        kind = BooksAway
         for pause in (*self._pauses, None):
             try:
                 async with self._rail.turn:
                     return await self._once(rows)
             except (BooksAway, *_DRIVERS) as error:
+                if not isinstance(error, BooksAway):
+                    kind = OutcomeUnknown
                 if pause is None:
-                    return [BooksAway(in_one_line(error))] * len(rows)
+                    return [kind(in_one_line(error))] * len(rows)
                 await asyncio.sleep(pause)
         raise AssertionError("the last turn returns")
 
@@ -224,10 +231,12 @@ def _tell(future: asyncio.Future[Result], answer: Result | Exception) -> None:
 
 def _as_books_error(error: Exception) -> Exception:
     """A row that breaks a rule is refused; whatever else the database says is its own trouble."""
-    kind = BooksRefused if _breaks_a_rule(error) else BooksAway
-    refused = kind(in_one_line(error))
-    refused.__cause__ = error
-    return refused
+    if _breaks_a_rule(error):
+        ours: Exception = BooksRefused(in_one_line(error))
+    else:
+        ours = (OutcomeUnknown if is_away(error) else BooksAway)(in_one_line(error))
+    ours.__cause__ = error
+    return ours
 
 
 def _breaks_a_rule(error: Exception) -> bool:
