@@ -93,10 +93,11 @@ class Settler:
         if meter.state not in (State.ASKED, State.HELD):
             return
         meter.state = State.CLOSED
+        status: Status = "failed" if meter.refusal else "hung_up"
         if meter.delivered_bytes and (meter.policy.bill_broken_streams or not meter.refusal):
-            self._books.settle_soon(self._settlement(meter, "failed" if meter.refusal else "hung_up"))
+            self._books.settle_soon(self._settlement(meter, status))
         else:
-            self._books.release_soon(self._release(meter))
+            self._books.release_soon(self._release(meter, status))
 
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer
@@ -112,8 +113,8 @@ class Settler:
             self._world.clock.now(),
         )
 
-    def _release(self, meter: Meter) -> Release:
-        return Release(self._record(meter, "failed", None), ZERO, self._world.clock.now())
+    def _release(self, meter: Meter, status: Status = "failed") -> Release:
+        return Release(self._record(meter, status, None), ZERO, self._world.clock.now())
 
     def _record(self, meter: Meter, status: Status, counted: Counted | None) -> Record:
         meter.status = status

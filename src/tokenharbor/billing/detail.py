@@ -13,7 +13,7 @@ Status = Literal["complete", "hung_up", "failed", "refused"]
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One endpoint tried. `outcome` is `ok` or the kind of failure."""
+    """One endpoint tried. `outcome` is `ok`, the kind of failure, or `hung_up`: the caller left before it answered."""
 
     provider: str
     upstream_model: str

@@ -34,7 +34,7 @@ class Metrics(Collector):
             self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]  # Counter is typed for whole numbers
         if meter.status != "complete" or len(meter.attempts) > 1:
             for attempt in meter.attempts:
-                if attempt.outcome != "ok":
+                if attempt.outcome not in ("ok", "hung_up"):
                     self._failures[attempt.provider, attempt.outcome] += 1
 
     def text(self) -> bytes:

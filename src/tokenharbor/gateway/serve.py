@@ -1,5 +1,6 @@
 """The life of a request: admit, read, plan, hold, open, relay, settle; on one screen, in `Gateway.serve`."""
 
+import asyncio
 from collections.abc import Awaitable
 
 import msgspec
@@ -102,12 +103,16 @@ class Gateway:
 
     async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         meter, clock = call.meter, self._parts.world.clock
-        began = clock.monotonic()
-        outcome = await self._ask(call, request, sale)
-        now = clock.monotonic()
-        took_ms = int((now - began) * 1000)
         endpoint = sale.offer.endpoint
         name, upstream_model = endpoint.provider.name, endpoint.upstream_model
+        began = clock.monotonic()
+        try:
+            outcome = await self._ask(call, request, sale)
+        except asyncio.CancelledError:
+            meter.attempts.append(Attempt(name, upstream_model, "hung_up", int((clock.monotonic() - began) * 1000)))
+            raise
+        now = clock.monotonic()
+        took_ms = int((now - began) * 1000)
         if isinstance(outcome, Failure):
             meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
             self._blame(endpoint.name, outcome)
