@@ -114,6 +114,7 @@ class Link:
         """The connection as it is now, for one user at a time. Raises BooksAway while there is none."""
         connection = self._connection
         if connection is None or connection.is_closed():
+            self._lost.set()  # one that dies in the middle of a call tells no listener
             raise BooksAway("the database is away")
         return connection
 
