@@ -1,9 +1,12 @@
 # Everything a person does with this checkout. Nothing is installed outside it but system packages.
-PYTHON ?= python3
+PYTHON ?=  # /usr/bin/python3 if it is new enough, else the path's
 BIN := .venv/bin
 RUNTIME := .venv/.runtime-ready
 DEV := .venv/.dev-ready
 MAKEFLAGS += --no-print-directory
+SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
+PYTEST := $(BIN)/python -m pytest
+TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 
 .PHONY: run setup test check lint types floors fast bench catalog lock clean help
 
@@ -12,11 +15,13 @@ run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000"
 
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
-test: $(DEV) check ## every test: crashes, floods and the real clients included
-	$(BIN)/python -m pytest -m slow
+test: $(DEV) ## every test, at length: crashes, floods and the real clients included
+	@$(SIDE_BY_SIDE) lint types floors
+	$(PYTEST) -m "not slow" $(TWO_AT_A_TIME) --hypothesis-profile=thorough
+	$(PYTEST) -m slow
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
-	@$(MAKE) --jobs=3 --keep-going --output-sync=target lint types floors fast
+	@$(SIDE_BY_SIDE) lint types floors fast
 
 lint:
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo "lint: clean"
@@ -28,7 +33,7 @@ floors:
 	@$(BIN)/lint-imports --no-logo
 
 fast:
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
+	@$(PYTEST) -m "not slow" $(TWO_AT_A_TIME)
 
 bench: $(DEV) ## measure, and write the table of bench/README.md
 	$(BIN)/python -m bench

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from tokenharbor.db.migrate import migrate, read_migrations
 from tokenharbor.db.programs import find_programs
@@ -31,6 +32,11 @@ _SETTINGS = {
 }
 _TEMPLATE = "harbor_template"
 _numbers = itertools.count(1)
+
+# `make check` looks at a few examples of each property, `make test` at many; machines may be busy in either.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
@@ -81,7 +81,6 @@ def _exact(price: Price, usage: Usage, at: datetime) -> Fraction:
     return Fraction(pico, 1_000)
 
 
-@settings(max_examples=150, deadline=None)
 @given(prices(), terms, usages, moments)
 def test_a_charge_is_exact_to_the_end_and_rounded_up_once(
     price: Price, sold: Terms, usage: Usage, at: datetime
@@ -99,7 +98,6 @@ def test_a_charge_is_exact_to_the_end_and_rounded_up_once(
     assert all(type(amount) is Usd for amount in (charge.total, charge.fee, charge.vendor_cost))
 
 
-@settings(max_examples=100, deadline=None)
 @given(prices(), st.integers(0, 20_000), st.integers(0, 5_000), usages, moments)
 def test_without_a_discount_nothing_is_sold_below_its_cost(
     price: Price, markup: int, fee: int, usage: Usage, at: datetime
@@ -123,7 +121,6 @@ def _bound_of(usage: Usage, spare: int) -> Bound:
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(prices(), terms, usages, moments, st.sampled_from([0, 1, 40_000]))
 def test_no_usage_within_a_bound_costs_more_than_it(
     price: Price, sold: Terms, usage: Usage, at: datetime, spare: int
@@ -132,7 +129,6 @@ def test_no_usage_within_a_bound_costs_more_than_it(
     assert rates.rate(usage, at).total <= rates.upper_bound(_bound_of(usage, spare), at)
 
 
-@settings(max_examples=150, deadline=None)
 @given(prices(), terms, usages, moments, st.integers(0, 10**13))
 def test_the_most_output_is_the_most_that_the_budget_covers(
     price: Price, sold: Terms, usage: Usage, at: datetime, budget: int
@@ -152,7 +148,6 @@ def test_the_most_output_is_the_most_that_the_budget_covers(
         assert most == bound.output or cost(most + 1) > budget
 
 
-@settings(max_examples=100, deadline=None)
 @given(prices(), usages, moments)
 def test_a_receipts_lines_add_up_to_the_vendors_cost(price: Price, usage: Usage, at: datetime) -> None:
     rates = Rates(price, Terms())

@@ -59,12 +59,13 @@ DURATIONS: Final[Mapping[str, str]] = {
     "ledger/store.py: _PLACE_PAUSES": "seconds before a batch is tried again",
     "ledger/store.py: _END_PAUSES": "seconds before a batch is tried again",
     "ledger/track.py: pauses": "seconds before a batch is tried again",
-    "billing/books.py: _RETRY_SECONDS": "seconds before the books are asked again",
     "billing/meter.py: first_at": "a reading of the monotonic clock, in seconds",
     "billing/meter.py: started": "a reading of the monotonic clock, in seconds",
     "billing/meter.py: now": "a reading of the monotonic clock, in seconds",
 }
-"""Floats in rooms of money: none is an amount."""
+"""Floats in rooms of money: none is an amount. Names that end in a unit of time explain themselves."""
+
+_SAYS_SECONDS = re.compile(r".*_(seconds|ms)", re.IGNORECASE)
 
 
 def counts_money_in_whole_numbers(source: Source, excused: Mapping[str, str] = DURATIONS) -> Iterator[str]:
@@ -76,7 +77,8 @@ def counts_money_in_whole_numbers(source: Source, excused: Mapping[str, str] = D
         is_float |= isinstance(node, ast.Constant) and isinstance(node.value, float)
         is_float |= isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Div)
         is_float |= isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round"
-        if is_float and f"{source.path.removeprefix(HOUSE)}: {owner}" not in excused:
+        told = _SAYS_SECONDS.fullmatch(owner) or f"{source.path.removeprefix(HOUSE)}: {owner}" in excused
+        if is_float and not told:
             yield source.at(getattr(node, "lineno", 1), f"a float, a division or a rounding near money, in {owner!r}")
 
 
