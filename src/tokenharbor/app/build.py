@@ -79,6 +79,8 @@ class Harbor:
             self.shop.swap(snapshot)
         except (Misconfigured, BooksAway) as error:
             _log.error("not_reloaded", reason=str(error))
+        except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
+            _log.error("not_reloaded", reason=f"a fault of ours: {type(error).__name__}")
         else:
             _log.info("reloaded")
 
@@ -88,9 +90,11 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     """All parts, started and not yet listening. Raises Misconfigured, BooksAway."""
     world = real_world()
     async with contextlib.AsyncExitStack() as stack:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        _make_home(settings.home)
         stack.enter_context(_only_one(settings.home))
         root = root_secret(settings, world.entropy)
+        load_edition(settings.edition)  # what is wrong in the files is said before anything is started
+        demo_models = _demo_models(settings)
         background = await stack.enter_async_context(Background())
         url = await _database(settings, stack, background)
         await _migrated(url, world, root)
@@ -102,7 +106,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         stack.push_async_callback(books.drain)
         ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
         await ring.refresh()
-        demo = await start(world, demo_script(_demo_models(settings)))
+        demo = await start(world, demo_script(demo_models))
         stack.push_async_callback(demo.stop)
         history = History(pool)
         shop = Shop(await _snapshot(settings, root, world, pool, demo))
@@ -132,6 +136,14 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         background.run(_upkeep(pool, world))
         stack.push_async_exit(background)  # before what it works with goes away
         yield harbor
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+        raise Misconfigured(f"{home}: cannot be HOME: {why}") from None
 
 
 @contextlib.contextmanager

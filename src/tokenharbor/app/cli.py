@@ -70,7 +70,9 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except (KeyboardInterrupt, click.Abort):
         return _end(1, "interrupted")
-    except (HarborError, OSError, click.ClickException) as error:
+    except OSError as error:
+        return _end(1, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except (HarborError, click.ClickException) as error:
         return _end(1, str(error))
     except Exception as error:
         if sys.flags.dev_mode:

@@ -5,7 +5,6 @@ This is the only file that reads the environment.
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,11 @@ from msgspec import inspect
 
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import did_you_mean, read_table
+from tokenharbor.kernel.tables import did_you_mean, parse_toml, read_table
 
 PREFIX: Final = "TOKENHARBOR_"
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
 _OF_CALLERS = frozenset(f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL"))  # no settings: our pages use them
 _HINT = "write env:NAME or file:PATH, which say where it is"
 
@@ -159,7 +158,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 def _parse(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse_toml(path.read_text("utf-8"), str(path))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
             raise Misconfigured(f"{path}: there is no such file") from None
@@ -168,8 +167,6 @@ def _parse(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Misconfigured(f"{path}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{path}: not TOML: {error}") from None
 
 
 def _references(value: object) -> Iterator[str]:

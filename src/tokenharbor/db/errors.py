@@ -61,7 +61,7 @@ def opening() -> Iterator[None]:
     except _WRONG as error:
         raise Misconfigured(f"database.url: {in_one_line(error)}") from error
     except (asyncpg.PostgresError, *_AWAY) as error:
-        raise BooksAway(in_one_line(error)) from error
+        raise BooksAway(f"the database cannot be reached: {in_one_line(error)}") from error
 
 
 def in_one_line(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Policy: what the four reference services do differently, as typed fields; an edition is a file of them."""
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import did_you_mean, read_table
+from tokenharbor.kernel.tables import did_you_mean, parse_toml, read_table
 
 BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Share = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -65,12 +64,12 @@ def fields(policy: Policy) -> dict[str, Any]:
 
 def _read(path: Path) -> Policy:
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise Misconfigured(f"edition {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Misconfigured(f"edition {path}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"edition {path}: not TOML: {error}") from None
-    rules = read_table(Rules, table, f"edition {path}")
+    except ValueError:
+        raise Misconfigured(f"edition {path}: no file can have this name") from None
+    rules = read_table(Rules, parse_toml(text, f"edition {path}"), f"edition {path}")
     return Policy(name=path.stem, **msgspec.structs.asdict(rules))

@@ -106,8 +106,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Whatever it is that stands there: a pipe would wait for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _read(path: Path) -> RootSecret:
-    with path.open(encoding="ascii") as file:
+    with open(path, encoding="ascii", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise Misconfigured(f"{path}: the root secret is not an ordinary file")

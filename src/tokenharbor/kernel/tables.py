@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +22,16 @@ _PLAIN_NAMES = {
 }
 _ENUM_VALUE = re.compile(r"Invalid enum value .*")
 _MSGSPEC_PLACE = re.compile(r"^(?P<what>.*?) - at `\$(?P<path>[^`]*)`$")
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """A file's tables. Raises Misconfigured with one line; `where` names the file."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise Misconfigured(f"{where}: not TOML: nested too deeply") from None
+    except ValueError as error:  # a number of too many digits is one, too
+        raise Misconfigured(f"{where}: not TOML: {error}") from None
 
 
 def read_table(kind: type[T], table: object, where: str) -> T:

@@ -128,7 +128,9 @@ def read_script(data: bytes | str, *, form: Literal["toml", "json"], where: str)
     decode = msgspec.toml.decode if form == "toml" else msgspec.json.decode
     try:
         return decode(data, type=Script)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise Misconfigured(f"{where}: nested too deeply") from None
+    except ValueError as error:  # msgspec's, UTF-8's, and a number of too many digits
         raise Misconfigured(f"{where}: {_explain(str(error))}") from None
 
 
