@@ -20,6 +20,9 @@ _PAGE = (
 )
 
 
+_OF_PROXIES = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-forwarded-host", b"via"})
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """`ready` says whether the books can be reached. While no console runs, `/` is one plain page of our own."""
@@ -61,8 +64,8 @@ class Edge:
 
 
 def _is_local(exchange: Exchange) -> bool:
-    """From loopback, and for nobody else: a proxy that we do not know of says for whom it asks, too."""
-    if exchange.header(b"x-forwarded-for") is not None and not exchange.behind_proxy:
+    """From loopback, and for nobody else: a proxy that we do not know of shows by what it adds."""
+    if not _OF_PROXIES.isdisjoint(exchange.header_map) and not exchange.behind_proxy:
         return False
     try:
         return ip_address(exchange.peer).is_loopback
