@@ -114,29 +114,31 @@ class Audit:
         status = receipt["status"] if receipt is not None else None
         if heard.how == "complete":
             assert status == "complete", (name, receipt)
-        if heard.how == "failed" and not self.prices.edition["bill_broken_streams"]:
+        if heard.how == "failed":
             assert status in (None, "failed"), (name, receipt)
         assert heard.how != "cut", (name, heard.raw[-300:])
-        if receipt is None or status == "failed":
+        if receipt is None or "entry" not in receipt:
             self._nothing(heard, receipt, found)
         elif status == "complete":
             self._complete(heard, receipt, found)
+        elif status == "failed":
+            self._broken(heard, receipt, found)
         else:
             self._left(heard, receipt, found)
 
     def _nothing(self, heard: Heard, receipt: Mapping[str, Any] | None, found: Findings) -> None:
-        if receipt is not None and receipt["usage"] is not None:
-            return self._broken(heard, receipt, found)
+        """Who read something pays for it, unless the vendor broke off."""
         found.nothing += 1
         found.failed += heard.how == "failed"
+        assert heard.how in ("failed", "left"), heard.question.name
         if receipt is not None:
-            assert (receipt["cost_usd"], "entry" in receipt) == ("0.000000000", False), receipt
-        if heard.text_bytes and heard.how == "left":  # it read something, so only the vendor's fault makes it free
+            assert receipt["status"] in ("failed", "hung_up"), receipt
+            assert (receipt["cost_usd"], receipt["usage"]) == ("0.000000000", None), receipt
+        if heard.text_bytes:
+            assert not self.prices.edition["bill_broken_streams"], heard.question.name
             assert receipt is not None, heard.question.name
-            record = self.records[receipt["upstream_request_id"]]
-            assert receipt["refusal"], receipt
-            assert record["fault"] in _BROKEN_OFF, record
-        return None
+            assert (receipt["status"], bool(receipt["refusal"])) == ("failed", True), (heard.question.name, receipt)
+            assert self._record(receipt)["fault"] in _BROKEN_OFF, receipt
 
     def _complete(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
         """The vendor's usage, unless it has none or one that does not add up."""
@@ -182,8 +184,10 @@ class Audit:
         assert receipt["usage_source"] == "estimated", receipt
         record = self._record(receipt)
         output = math.ceil(text_bytes / _BYTES_PER_TOKEN)
-        if heard.question.path == MESSAGES and heard.question.stream and record["fault"] != "usage":
-            return _said_first(record["reported"]) | {"output": output}
+        if heard.question.path == MESSAGES and heard.question.stream:
+            said = _said_first(record["reported"])
+            if said is not None:
+                return said | {"output": output}
         return {"input": math.ceil(len(heard.question.body) / _BYTES_PER_TOKEN), "output": output}
 
     def _check(self, heard: Heard, receipt: Mapping[str, Any], usage: Mapping[str, int], found: Findings) -> None:
@@ -235,13 +239,19 @@ def _per_token(each: Mapping[str, Fraction], kind: str) -> Fraction:
     raise AssertionError(f"no price for {kind}")
 
 
-def _said_first(reported: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The input as Anthropic's dialect says it at a stream's start."""
+def _said_first(reported: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
+    """The input as Anthropic's dialect says it at a stream's start, None if it says none that adds up. What the output
+    is begins there only, so nothing hangs on its value; but an object that holds what is no number cannot be read.
+    """
+    if not reported or not isinstance(reported[0]["output_tokens"], int):
+        return None
     first = reported[0]
     split = first["cache_creation"]
-    return {
+    said = {
         "input": first["input_tokens"],
         "cache_read": first["cache_read_input_tokens"],
         "cache_write_5m": split["ephemeral_5m_input_tokens"],
         "cache_write_1h": split["ephemeral_1h_input_tokens"],
     }
+    written = said["cache_write_5m"] + said["cache_write_1h"]
+    return said if min(said.values()) >= 0 and written == first["cache_creation_input_tokens"] else None
