@@ -23,7 +23,6 @@ class Metrics(Collector):
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
-        self._estimate_misses: Counter[str] = Counter()
 
     def note(self, meter: Meter) -> None:
         """A request has ended, whatever its end."""
