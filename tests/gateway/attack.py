@@ -3,7 +3,7 @@
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,11 +104,21 @@ def watching(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 @contextlib.asynccontextmanager
 async def server(house: House, limits: Limits, proxies: Sequence[str] = ()) -> AsyncIterator[int]:
     """The house's gateway behind other limits; the port."""
-    shared = house.harbor.server._shared
-    more = Server(shared.handler, limits, real_world().clock, trusted_proxies=proxies, refuse=shared.manners.refuse)
+    async with counting_server(house, limits, proxies) as (port, _):
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def counting_server(
+    house: House, limits: Limits, proxies: Sequence[str] = ()
+) -> AsyncIterator[tuple[int, Callable[[], int]]]:
+    """Likewise; the port, and how many bytes of bodies are buffered."""
+    ours = house.harbor.server
+    refuse = ours._shared.manners.refuse
+    more = Server(ours._handler, limits, real_world().clock, trusted_proxies=proxies, refuse=refuse)
     port = await more.start("127.0.0.1", 0)
     try:
-        yield port
+        yield port, lambda: more._shared.buffered
     finally:
         await more.drain(0.1)
 

@@ -271,7 +271,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         stack.push_async_callback(simulator.stop)
         settings = _settings(folder, database_url, configuration(simulator.url, tape.url))
         harbor = await stack.enter_async_context(open_harbor(settings))
-        parts: Parts = harbor.server._shared.handler._gateway._parts  # type: ignore[attr-defined]
+        parts: Parts = harbor.server._handler._gateway._parts  # type: ignore[attr-defined]
         parts.client._connect = _or_wait(parts.client._connect)
         port = await harbor.server.start("127.0.0.1", 0)
         stack.push_async_callback(harbor.server.drain, 0.1)

@@ -37,7 +37,7 @@ def check_error(said: Said, path: str, status: int, code: str) -> None:
 
 
 def change_edge(house: House, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    routes = house.harbor.server._shared.handler
+    routes = house.harbor.server._handler
     assert isinstance(routes, Routes)
     edge: Edge = dataclasses.replace(routes._edge, **changes)
     monkeypatch.setattr(routes, "_edge", edge)

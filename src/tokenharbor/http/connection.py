@@ -5,7 +5,7 @@ import socket
 import struct
 
 from tokenharbor.http.body import Body
-from tokenharbor.http.exchange import CLOSE, DONE, Exchange
+from tokenharbor.http.exchange import CLOSE, DONE, Exchange, Handler
 from tokenharbor.http.message import Disconnected
 from tokenharbor.http.reader import RequestReader
 from tokenharbor.http.shared import Shared
@@ -27,6 +27,7 @@ class Connection(asyncio.Protocol):
         "_begun",
         "_exchange",
         "_fault",
+        "_handler",
         "_heading",
         "_holding",
         "_lingering",
@@ -45,8 +46,9 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, handler: Handler) -> None:
         self.shared = shared
+        self._handler = handler
         self.deadline = NEVER
         self.paused = False
         self.lost = False
@@ -144,7 +146,7 @@ class Connection(asyncio.Protocol):
         body = self._reader.body
         if body is None or self.lost:
             raise self._fault or Disconnected("the client hung up")
-        self._reserve(exchange, max(body.expected, body.size))
+        self._reserve(exchange, body)
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
@@ -223,7 +225,7 @@ class Connection(asyncio.Protocol):
 
     def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
         try:
-            self._reserve(exchange, max(body.expected, body.size))
+            self._reserve(exchange, body)
         except Refusal as fault:
             self._fail_body(fault)
             return
@@ -242,11 +244,14 @@ class Connection(asyncio.Protocol):
             self.deadline = NEVER
             self._wanted.set_exception(fault)
 
-    def _reserve(self, exchange: Exchange, size: int) -> None:
-        if size > self.shared.limits.body:
-            raise RequestTooLarge(f"The body is larger than {self.shared.limits.body} bytes.")
-        self.shared.reserve(size - exchange.reserved)
-        exchange.reserved = size
+    def _reserve(self, exchange: Exchange, body: Body) -> None:
+        """Count what has come: who only announces much must not keep others out."""
+        limits = self.shared.limits
+        most = min(limits.body, limits.buffered)
+        if max(body.expected, body.size) > most:
+            raise RequestTooLarge(f"The body is larger than {most} bytes.")
+        self.shared.reserve(body.size - exchange.reserved)
+        exchange.reserved = body.size
 
     def _hold(self) -> None:
         """What comes next stays in the socket."""
@@ -264,7 +269,7 @@ class Connection(asyncio.Protocol):
     async def _serve(self, exchange: Exchange) -> None:
         self._begun = True
         try:
-            await self.shared.handler(exchange)
+            await self._handler(exchange)
             if exchange.stage != DONE:
                 raise RuntimeError("the handler ended without an end of its answer")  # noqa: TRY301  it ends like any fault of a handler
         except Refusal as refusal:

@@ -1,6 +1,7 @@
 """One request and its answer, as a handler sees them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
@@ -210,3 +211,7 @@ class Exchange:
         if not self._chunked:
             return head + data
         return b"%b%x\r\n%b\r\n" % (head, len(data), data)
+
+
+Handler = Callable[[Exchange], Awaitable[None]]
+"""Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete."""

@@ -6,9 +6,10 @@ import traceback
 from collections.abc import Sequence
 
 from tokenharbor.http.connection import Connection
+from tokenharbor.http.exchange import Handler
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.message import Limits
-from tokenharbor.http.shared import Crashed, Handler, Manners, Refuse, Shared
+from tokenharbor.http.shared import Crashed, Manners, Refuse, Shared
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Refusal
 
@@ -33,7 +34,7 @@ def log_crash(path: str, error: Exception) -> None:
 class Server:
     """Serves one handler on any number of addresses of one loop. Made inside the running loop."""
 
-    __slots__ = ("_listeners", "_shared")
+    __slots__ = ("_handler", "_listeners", "_shared")
 
     def __init__(  # noqa: PLR0913  the last three have defaults that most servers keep
         self,
@@ -46,12 +47,13 @@ class Server:
         crashed: Crashed = log_crash,
     ) -> None:
         manners = Manners(refuse, crashed, limits, TrustedProxies(trusted_proxies))
-        self._shared = Shared(handler, manners, clock)
+        self._shared = Shared(manners, clock)
+        self._handler = handler
         self._listeners: list[asyncio.Server] = []
 
     def accept(self) -> asyncio.Protocol:
         """A new connection's protocol, for whichever transport brings it."""
-        return Connection(self._shared)
+        return Connection(self._shared, self._handler)
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""

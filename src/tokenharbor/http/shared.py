@@ -1,11 +1,11 @@
-"""What all connections of one server share: its handler, its limits, and the counts that the limits bind."""
+"""What all connections of one server share: its manners, its limits, and the counts that the limits bind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.head import RequestLine, read_request_line
@@ -13,12 +13,6 @@ from tokenharbor.http.message import Limits
 from tokenharbor.http.sweeper import Sweeper
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Refusal, RequestTooLarge, Unavailable
-
-if TYPE_CHECKING:
-    from tokenharbor.http.exchange import Exchange
-
-Handler = Callable[["Exchange"], Awaitable[None]]
-"""Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete."""
 
 Refuse = Callable[[str, Refusal], tuple[int, bytes, bytes]]
 """(path, refusal) → (status, ready header lines, body). The path is "" where it could not be read."""
@@ -59,7 +53,6 @@ class Shared:
         "draining",
         "empty",
         "guests",
-        "handler",
         "limits",
         "loop",
         "manners",
@@ -67,8 +60,7 @@ class Shared:
         "sweeper",
     )
 
-    def __init__(self, handler: Handler, manners: Manners, clock: Clock) -> None:
-        self.handler = handler
+    def __init__(self, manners: Manners, clock: Clock) -> None:
         self.manners = manners
         self.limits = manners.limits
         self.loop = asyncio.get_running_loop()
