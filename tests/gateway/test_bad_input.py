@@ -14,6 +14,7 @@ from tests.gateway.attack import (
     body,
     check_refusal,
     check_untouched,
+    counting_server,
     send,
     server,
     watching,
@@ -21,6 +22,7 @@ from tests.gateway.attack import (
 )
 from tests.gateway.house import ANSWER, HELLO, House
 from tests.gateway.raw import Said
+from tests.http.support import until
 
 from tokenharbor.http.message import Limits
 
@@ -343,19 +345,33 @@ async def test_a_body_that_stops_coming_is_given_up(house: House, dialect: str) 
 
 
 async def test_large_bodies_together_are_bounded(house: House) -> None:
-    """One that waits for its end counts as large as it says it will be."""
-    async with server(house, Limits(body=64 * KIB, buffered=96 * KIB)) as port:
-        head = f"POST {PATHS['chat']} HTTP/1.1\r\nhost: harbor\r\nx-api-key: {house.payer.key}\r\n"
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"{head}content-length: {60 * KIB}\r\nexpect: 100-continue\r\n\r\n".encode())
-        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
-        said = await send(port, PATHS["chat"], house.payer.key, f"content-length: {60 * KIB}\r\n", b"")
-        check_refusal(said, "chat", 503, "unavailable")
-        assert said.headers["retry-after"] == "1"
-        writer.close()
-        await writer.wait_closed()
+    """By what has come of them: whoever only says that much will come keeps nobody out."""
+    async with counting_server(house, Limits(body=64 * KIB, buffered=96 * KIB)) as (port, buffered):
+        lines = f"content-length: {60 * KIB}\r\n"
+        idle = [await begin(port, house.payer.key, lines, b"") for _ in range(20)]
         length = f"content-length: {len(GOOD)}\r\n"
         assert (await send(port, PATHS["chat"], house.payer.key, length, GOOD)).status == 200
+        busy = [await begin(port, house.payer.key, lines, b"x" * 46 * KIB) for _ in range(2)]
+        await until(lambda: buffered() >= 92 * KIB)
+        said = await send(port, PATHS["chat"], house.payer.key, lines, b"x" * 59 * KIB)
+        check_refusal(said, "chat", 503, "unavailable")
+        assert said.headers["retry-after"] == "1"
+        for writer in (*idle, *busy):
+            writer.close()
+            await writer.wait_closed()
+        await until(lambda: not buffered())
+        assert (await send(port, PATHS["chat"], house.payer.key, length, GOOD)).status == 200
+
+
+async def begin(port: int, key: str, lines: str, content: bytes) -> asyncio.StreamWriter:
+    """A request whose body is wanted, of which so much is sent and no more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST {PATHS['chat']} HTTP/1.1\r\nhost: harbor\r\nx-api-key: {key}\r\n{lines}expect: 100-continue\r\n\r\n"
+    writer.write(head.encode())
+    assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+    writer.write(content)
+    await writer.drain()
+    return writer
 
 
 @DIALECTS
