@@ -1,18 +1,11 @@
-"""A command's session with the database: brought up if need be, migrated, and known to belong to our secret."""
+"""A session with the database: brought up if need be, migrated, and known to belong to our secret."""
 
-import asyncio
 import contextlib
-import functools
-import logging
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec
 
 import asyncpg
-import structlog
 
-from tokenharbor.app.commands.common import Answer, say, settings
 from tokenharbor.app.secrets import root_secret
 from tokenharbor.app.settings import Settings, database_url
 from tokenharbor.db.embedded import EmbeddedPostgres
@@ -24,8 +17,6 @@ from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, real_world
 
 _STATEMENT_TIMEOUT_MS = 600_000  # an operator waits, and presses Ctrl-C
-
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +61,3 @@ async def prepare(conn: asyncpg.Connection, world: World, root: RootSecret) -> N
     await migrate(conn, read_migrations(), now)
     await check_fingerprint(conn, root.fingerprint)
     await ensure_partitions(conn, now)
-
-
-def at_database(work: Callable[Concatenate[Session, P], Awaitable[Answer]]) -> Callable[P, None]:
-    """A command that works in a session and says its answer."""
-
-    @functools.wraps(work)
-    def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        say(asyncio.run(_run(work, *args, **kwargs)))
-
-    return command
-
-
-async def _run(work: Callable[Concatenate[Session, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs) -> Answer:
-    log_to_stderr()
-    async with open_session(settings()) as session:
-        return await work(session, *args, **kwargs)
-
-
-def log_to_stderr() -> None:
-    """A command's stdout is its answer."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

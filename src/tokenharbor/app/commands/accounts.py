@@ -7,7 +7,8 @@ import click
 
 from tokenharbor.app.commands.arguments import ACCOUNT, SPAN, USD
 from tokenharbor.app.commands.common import Answer, Command, Group, show_time, table
-from tokenharbor.app.session import Session, at_database
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import Session
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.identity import store
 from tokenharbor.identity.store import Account

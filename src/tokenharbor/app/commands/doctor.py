@@ -7,7 +7,7 @@ import click
 
 from tokenharbor.app.checks import State, run_checks
 from tokenharbor.app.commands.common import Answer, Command, say, settings
-from tokenharbor.app.session import log_to_stderr
+from tokenharbor.app.commands.database import log_to_stderr
 from tokenharbor.kernel.world import real_world
 
 

@@ -8,7 +8,8 @@ import click
 from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAMES, NETWORKS, SPAN, USD, Names, Networks
 from tokenharbor.app.commands.common import Answer, Group, show_time, table
-from tokenharbor.app.session import Session, at_database
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import Session
 from tokenharbor.catalog.find import Index
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog

@@ -8,7 +8,8 @@ import click
 from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import Answer, Group, wants_json
-from tokenharbor.app.session import Session, at_database
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import Session
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import Choice
 from tokenharbor.ledger.export import export as export_ledger

@@ -5,8 +5,9 @@ import sys
 import click
 
 from tokenharbor.app.commands.common import Answer, Group, show_time
+from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import credential_seal
-from tokenharbor.app.session import Session, at_database
+from tokenharbor.app.session import Session
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.identity.credentials import set_credential
 from tokenharbor.kernel.errors import BooksRefused

@@ -11,7 +11,8 @@ import msgspec
 from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT, REQUEST
 from tokenharbor.app.commands.common import Answer, Command, table
-from tokenharbor.app.session import Session, at_database
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import Session
 from tokenharbor.billing.receipts import write_receipt
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
