@@ -37,13 +37,12 @@ usage = { input = [10, 900], cache_read = [0, 500], output = [1, 400] }
 @pytest.fixture
 def harbor(tmp_path: Path) -> Iterator[Harbor]:
     tmp_path.chmod(0o755)
-    simulator, url = start_simulator(SCRIPT, tmp_path)
-    harbor = make_harbor(tmp_path, url)
-    try:
+    with contextlib.ExitStack() as stack:
+        simulator, url = start_simulator(SCRIPT, tmp_path)
+        stack.callback(simulator.stop)
+        harbor = make_harbor(tmp_path, url)
+        stack.callback(harbor.stop)
         yield harbor
-    finally:
-        harbor.stop()
-        simulator.stop()
 
 
 @dataclass

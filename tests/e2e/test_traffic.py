@@ -1,6 +1,7 @@
 """The books are right to the nano: over random traffic, at the end of the money, under locks and slow commits."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +39,14 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         edition = tmp_path / "own.toml"
         edition.write_text(terms)
         name = str(edition)
-    simulator, url = start_simulator("", tmp_path)
-    config = traffic.config(url, name)
-    harbor = make_harbor(tmp_path, url, config.replace("{", "{{").replace("}", "}}"))
-    try:
+    with contextlib.ExitStack() as stack:
+        simulator, url = start_simulator("", tmp_path)
+        stack.callback(simulator.stop)
+        config = traffic.config(url, name)
+        harbor = make_harbor(tmp_path, url, config.replace("{", "{{").replace("}", "}}"))
+        stack.callback(harbor.stop)
         books.simulator(harbor, "POST", "script", traffic.script(seed))
         yield Run(harbor, read_prices(config, terms), seed, requests)
-    finally:
-        harbor.stop()
-        simulator.stop()
 
 
 async def test_random_traffic_is_billed_to_the_nano(run: Run) -> None:
