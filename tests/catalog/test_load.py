@@ -149,7 +149,7 @@ ENDPOINT = "models/acme-v3.2/endpoints/0/"
         (PROVIDER + "headers", {"a b": "1"}, "header 'a b' has characters that no header can carry"),
         (PROVIDER + "headers", {"a": "1\r\nx: y"}, "header 'a' has characters that no header can carry"),
         (PROVIDER + "region", "Far East", "region is a word such as 'us'"),
-        (PROVIDER + "retention", "days:0", "retention is none, days:N or training"),
+        (PROVIDER + "retention", "days:-1", "retention is none, days:N or training"),
         (PROVIDER + "retention", "30 days", "retention is none, days:N or training"),
         (PROVIDER + "timeouts", {"conect": 1}, "timeouts: unknown field 'conect'; did you mean 'connect'?"),
         (PROVIDER + "timeouts", {"connect": 0}, "timeouts: connect: expected a float > 0"),

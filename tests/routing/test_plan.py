@@ -16,7 +16,6 @@ from tokenharbor.routing.plan import (
     Wanted,
     nobody,
     plan_route,
-    retention_days,
 )
 
 NAMES = ("alpha", "beta", "gamma", "delta")
@@ -156,15 +155,3 @@ def test_nobody_says_whose_boundary_it_was() -> None:
     refusal = nobody("m", off.dropped)
     assert type(refusal) is NoProviderAvailable
     assert "alpha: it has no credential here" in refusal.message
-
-
-@given(st.integers(min_value=0, max_value=10_000))
-def test_retention_days_read_back(days: int) -> None:
-    assert retention_days(f"days:{days}") == days
-    assert retention_days("none") == 0
-
-
-@pytest.mark.parametrize("text", ["", "days", "days:", "days:-1", "forever", "days:1.5"])
-def test_retention_that_is_none_of_the_three_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="retention is none, days:N or training"):
-        retention_days(text)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokenharbor.catalog.price import read_price
+from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.tables import EndpointTable, ModelTable, ProviderTable, Stated, WireTable
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
@@ -20,7 +21,6 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
 _UPSTREAM_NAME = re.compile(r"[!-~]{1,200}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CREDENTIAL = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+|store:.+")
-_RETENTION = re.compile(r"none|training|days:[1-9][0-9]{0,4}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
@@ -86,12 +86,21 @@ def _provider(name: str, table: ProviderTable, face: _Face, wires: Collection[st
         auth=auth,
         headers=tuple(_header(*header, face.place) for header in headers.items()),
         region=_optional(_WORD, table.region, f"{face.place}: region is a word such as 'us'"),
-        retention=_optional(_RETENTION, table.retention, f"{face.place}: retention is none, days:N or training"),
+        retention=_retention(table.retention, face.place),
         timeouts=_timeouts(table),
         label=table.label or name,
         max_field=_optional(_WORD, face.stated.max_field, f"{face.place}: max_field is a field's name"),
         builtin=bool(table.builtin),
     )
+
+
+def _retention(text: str | None, place: str) -> str | None:
+    if text is not None:
+        try:
+            retention_days(text)
+        except ValueError as error:
+            raise Misconfigured(f"{place}: {error}") from None
+    return text
 
 
 def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], place: str) -> Model:

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
+from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import Catalog, Endpoint, Model
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KEEPS = {"none": 0, "training": 1_000_000}
 
 
 class Selling(Protocol):
@@ -147,11 +147,7 @@ def _plain_price(rates: Rates, at: datetime) -> int:
 def _worst(retentions: Iterable[str | None]) -> str | None:
     """The longest that any of them keeps data; None, unknown, counts as the worst."""
     known = list(retentions)
-    return None if None in known or not known else max((each for each in known if each), key=_days)
-
-
-def _days(retention: str) -> int:
-    return _KEEPS[retention] if retention in _KEEPS else int(retention.removeprefix("days:"))
+    return None if None in known or not known else max((each for each in known if each), key=retention_days)
 
 
 def _rfc3339(created: int) -> str:

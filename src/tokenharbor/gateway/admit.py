@@ -2,18 +2,19 @@
 
 from collections.abc import Awaitable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
+from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import Found
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules, retention_days
+from tokenharbor.kernel.money import Usd
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules
 from tokenharbor.wire.request import MaxPrice, ProviderRules
 
 _MISSING = "No API key. Send one as Authorization: Bearer, x-api-key or x-goog-api-key."
-PICO_PER_USD_A_MILLION = 1_000_000
+_NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one
 
 
 class Ring(Protocol):
@@ -67,8 +68,8 @@ def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found:
         ignore=frozenset(rules.ignore),
         region=rules.region,
         retention=_retention(rules.retention),
-        max_input_pico=_pico(prices.input, "provider.max_price.input"),
-        max_output_pico=_pico(prices.output, "provider.max_price.output"),
+        max_input_pico=_pico(prices.input),
+        max_output_pico=_pico(prices.output),
         order=rules.order,
         by_latency=rules.sort == "latency",
     )
@@ -83,13 +84,6 @@ def _retention(text: str | None) -> str | None:
     return text
 
 
-def _pico(text: str | None, param: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or price < 0 or price > PICO_PER_USD_A_MILLION:
-        raise InvalidRequest(f'{param} is USD per 1M tokens as a decimal string, such as "2.50".', param=param)
-    return int(price * PICO_PER_USD_A_MILLION)
+def _pico(per_million: str | None) -> int | None:
+    """USD per 1M tokens, which the dialect has checked, as pico-USD per token."""
+    return None if per_million is None else Usd.parse(per_million) // _NANO_A_MILLION_PER_PICO

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from tokenharbor.catalog.retention import keeps_no_longer
 from tokenharbor.catalog.types import Endpoint
 from tokenharbor.kernel.errors import BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied, Refusal
-
-_RETENTION_DAYS = {"none": 0, "training": 1_000_000}
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -152,21 +151,6 @@ def _against_request(candidate: Candidate, rules: Boundaries) -> str | None:
     if rules.max_output_pico is not None and candidate.output_pico > rules.max_output_pico:
         return "its output price is above provider.max_price"
     return None
-
-
-def keeps_no_longer(has: str | None, bound: str) -> bool:
-    """Whether a provider's retention lies within the bound; what is unknown is taken for the worst."""
-    return retention_days(has or "training") <= retention_days(bound)
-
-
-def retention_days(text: str) -> int:
-    """`none`, `days:N` or `training` as days; ValueError for anything else."""
-    if text in _RETENTION_DAYS:
-        return _RETENTION_DAYS[text]
-    unit, _, count = text.partition(":")
-    if unit != "days" or not count.isdigit():
-        raise ValueError(f"retention is none, days:N or training, not {text[:40]!r}")
-    return int(count)
 
 
 def _unsorted(wanted: Wanted) -> bool:
