@@ -95,10 +95,11 @@ UNREADABLE: dict[str, bytes] = {
 
 
 @DIALECTS
-@pytest.mark.parametrize("name", UNREADABLE)
-async def test_a_body_that_is_no_request(house: House, dialect: str, name: str) -> None:
-    said = await house.post(PATHS[dialect], UNREADABLE[name])
-    check_refusal(said, dialect, 400, "invalid_request")
+async def test_a_body_that_is_no_request(house: House, dialect: str) -> None:
+    for name, content in UNREADABLE.items():
+        said = await house.post(PATHS[dialect], content)
+        assert said.status == 400, (name, said.body)
+        check_refusal(said, dialect, 400, "invalid_request")
     await check_untouched(house)
 
 
@@ -129,10 +130,11 @@ VARIANTS = {
 
 
 @DIALECTS
-@pytest.mark.parametrize("name", REPEATED)
-async def test_a_repeated_key(house: House, dialect: str, name: str) -> None:
-    more, param = REPEATED[name]
-    check_refusal(await house.post(PATHS[dialect], GOOD[:-1] + more + b"}"), dialect, 400, "invalid_request", param)
+async def test_a_repeated_key(house: House, dialect: str) -> None:
+    for name, (more, param) in REPEATED.items():
+        said = await house.post(PATHS[dialect], GOOD[:-1] + more + b"}")
+        assert said.status == 400, (name, said.body)
+        check_refusal(said, dialect, 400, "invalid_request", param)
     await check_untouched(house)
 
 
@@ -289,10 +291,10 @@ async def test_a_body_over_the_limit(house: House, dialect: str, how: str) -> No
 
 
 @DIALECTS
-@pytest.mark.parametrize("length", [(32 << 20) + 1, 1 << 60, (1 << 64) - 1])
-async def test_the_limit_in_force_is_32_mib(house: House, dialect: str, length: int) -> None:
-    said = await send(house.port, PATHS[dialect], house.payer.key, f"content-length: {length}\r\n", b"")
-    check_refusal(said, dialect, 413, "request_too_large")
+async def test_the_limit_in_force_is_32_mib(house: House, dialect: str) -> None:
+    for length in ((32 << 20) + 1, 1 << 60, (1 << 64) - 1):
+        said = await send(house.port, PATHS[dialect], house.payer.key, f"content-length: {length}\r\n", b"")
+        check_refusal(said, dialect, 413, "request_too_large")
     await check_untouched(house)
 
 
@@ -375,20 +377,20 @@ async def begin(port: int, key: str, lines: str, content: bytes) -> asyncio.Stre
 
 
 @DIALECTS
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "x-novel", "gzip, identity", ""])
-async def test_an_encoded_body(house: House, dialect: str, encoding: str) -> None:
-    said = await house.post(PATHS[dialect], GOOD, {"content-encoding": encoding})
-    check_refusal(said, dialect, 415, "unsupported_encoding")
+async def test_an_encoded_body(house: House, dialect: str) -> None:
+    for encoding in ("gzip", "br", "deflate", "zstd", "x-novel", "gzip, identity", ""):
+        said = await house.post(PATHS[dialect], GOOD, {"content-encoding": encoding})
+        check_refusal(said, dialect, 415, "unsupported_encoding")
     await check_untouched(house)
 
 
 @DIALECTS
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "\xff", ""])
-async def test_the_content_type_is_not_what_makes_it_json(house: House, dialect: str, kind: str) -> None:
-    headers = f"content-type: {kind}\r\ncontent-length: %d\r\n"
-    for content, status in ((GOOD, 200), (b"--x\r\n" + GOOD, 400)):
-        said = await send(house.port, PATHS[dialect], house.payer.key, headers % len(content), content)
-        assert said.status == status, said.body
+async def test_the_content_type_is_not_what_makes_it_json(house: House, dialect: str) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "\xff", ""):
+        for content, status in ((GOOD, 200), (b"--x\r\n" + GOOD, 400)):
+            lines = f"content-type: {kind}\r\ncontent-length: {len(content)}\r\n"
+            said = await send(house.port, PATHS[dialect], house.payer.key, lines, content)
+            assert said.status == status, said.body
 
 
 @DIALECTS

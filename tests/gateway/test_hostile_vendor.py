@@ -17,7 +17,7 @@ from tokenharbor.kernel.money import Usd
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MIB = 1 << 20
-QUICK = 0.4
+QUICK = 0.25
 TEXT = "one two three four"
 STREAMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 Play = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -207,17 +207,18 @@ async def test_a_drip_ends_with_the_timer(
 
 @DIALECTS
 @STREAMS
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 300, 304, 204, 299])
-async def test_no_redirect_is_followed(
-    house: House, dialect: str, stream: bool, status: int, plays: Callable[[Play], None]
-) -> None:
+async def test_no_redirect_is_followed(house: House, dialect: str, stream: bool, plays: Callable[[Play], None]) -> None:
+    statuses = [301, 302, 307, 308, 300, 304, 204, 299]
+
     async def redirect(writer: asyncio.StreamWriter) -> None:
+        status = statuses.pop()
         place = f"location: {house.simulator.url}/alpha/v1/chat/completions\r\n"
         writer.write(f"HTTP/1.1 {status} Elsewhere\r\n{place}content-length: 0\r\n\r\n".encode())
         await writer.drain()
 
     plays(redirect)
-    check_refusal(await ask(house, dialect, stream=stream), dialect, 502, "upstream_error")
+    while statuses:
+        check_refusal(await ask(house, dialect, stream=stream), dialect, 502, "upstream_error")
     assert await house.called() == []
     assert await house.money() == UNTOUCHED
 

@@ -153,7 +153,7 @@ def echo(status: int, secret: str) -> dict[str, str]:
 
 
 @DIALECTS
-@pytest.mark.parametrize("status", [400, 401, 413, 422, 429, 500])
+@pytest.mark.parametrize("status", [400, 401, 422, 500])
 async def test_a_vendor_that_repeats_our_credential_is_not_repeated(
     house: House, dialect: str, passphrase: str, status: int
 ) -> None:
