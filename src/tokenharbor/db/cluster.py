@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tokenharbor.db.programs import MAJOR, Programs
 from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.files import sync_folder
 
 SUPERUSER = "tokenharbor"
 HERE = "/proc/self/cwd"
@@ -152,7 +153,7 @@ async def _make(cluster: Cluster, programs: Programs) -> None:
     if await asyncio.to_thread(made.wait) != 0:
         raise Misconfigured(f"{cluster.data}: could not be made: {last_words(cluster, begin)}")
     half.rename(cluster.data)
-    _sync_folder(cluster.root)
+    sync_folder(cluster.root)
 
 
 def _write_settings(data: Path, programs: Programs) -> None:
@@ -165,14 +166,6 @@ def _write_settings(data: Path, programs: Programs) -> None:
             os.fchown(descriptor, *programs.user)
         file.write(_SETTINGS)
     fresh.rename(data / "postgresql.conf")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def last_words(cluster: Cluster, begin: int) -> str:

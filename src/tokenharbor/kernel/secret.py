@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.files import sync_folder
 
 SHORTEST: Final = 32
 """The fewest characters of a root secret."""
@@ -95,15 +96,7 @@ def _make(path: Path, entropy: Entropy) -> None:
             os.link(half, path)
     finally:
         half.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _without_waiting(path: str, flags: int) -> int:
