@@ -50,6 +50,12 @@ def scan(body: bytes) -> Members:
     return members
 
 
+def check_text(body: bytes) -> None:
+    """Raises UnicodeDecodeError; what is left unread of JSON is not looked at by its decoder."""
+    if not body.isascii():
+        body.decode()
+
+
 def is_swollen(body: bytes) -> bool:
     """Whether JSON may have more objects or names than anybody needs; counted, not read."""
     return len(body) > _NEVER_TOO_MANY and (body.count(b"{") > _MOST_OBJECTS or body.count(b":") > _MOST_OBJECTS)

@@ -10,6 +10,7 @@ from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, decode_event, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
 from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -104,6 +105,7 @@ class AnthropicReader:
 
     def _frame(self, name: bytes, data: bytes) -> None:
         try:
+            check_text(data)
             event = decode_event(data)
         except _UNREADABLE:
             self._blocks.garbage()
@@ -174,6 +176,7 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
     """A whole answer as events; Failed if it is none."""
     blocks = Blocks()
     try:
+        check_text(body)
         event = decode_event(body)
         if event.type == "error" or len(event.error) > 4:
             blocks.fail(read_stream_failure(event.error))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
@@ -160,6 +161,7 @@ class OpenAIReader:
             self._done()
             return
         try:
+            check_text(data)
             chunk = decode_chunk(data)
         except _UNREADABLE:
             self._blocks.garbage()
@@ -204,6 +206,7 @@ def read_reply(body: bytes) -> Sequence[Event]:
     teller = _Teller()
     blocks = teller.blocks
     try:
+        check_text(body)
         whole = decode_chunk(body)
     except _UNREADABLE:
         blocks.garbage()

@@ -1,0 +1,43 @@
+"""Vendors' bytes that are not UTF-8: unreadable answers wherever they stand, also where nobody looks at the text."""
+
+import pytest
+
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.events import Failed
+from tokenharbor.wire.failure import FailureKind
+
+BAD = b'{"x":"\xff"}'
+WHOLE = {
+    "openai_chat": b'{"choices":[{"message":{"content":"a","reasoning_details":%b},"finish_reason":"stop"}]}',
+    "anthropic_messages": (
+        b'{"type":"message","content":[{"type":"tool_use","id":"t","name":"f","input":%b}],"stop_reason":"tool_use"}'
+    ),
+}
+STREAM = {
+    "openai_chat": [b'{"choices":[{"index":0,"delta":{"content":"a","reasoning_details":%b}}]}'],
+    "anthropic_messages": [
+        b'{"type":"message_start","message":{"id":"m"}}',
+        b'{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":%b}}',
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_whole_answer(dialect: str) -> None:
+    wire = WIRES[dialect]
+    (*_, end) = wire.read_reply(WHOLE[dialect] % BAD)
+    assert isinstance(end, Failed)
+    assert end.failure.kind is FailureKind.GARBAGE
+    (*_, end) = wire.read_reply(WHOLE[dialect] % b'{"x":"\xc3\xbf"}')
+    assert not isinstance(end, Failed)
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_a_stream(dialect: str) -> None:
+    reader = WIRES[dialect].reader()
+    *before, last = STREAM[dialect]
+    for data in before:
+        assert not any(isinstance(event, Failed) for event in reader.feed(b"data: %b\n\n" % data))
+    (*_, end) = reader.feed(b"data: %b\n\n" % (last % BAD))
+    assert isinstance(end, Failed)
+    assert end.failure.kind is FailureKind.GARBAGE
