@@ -11,6 +11,7 @@ from tests.wire.answers import answers, check_rules, meaning
 from tests.wire.splits import TAPES, cut, places, tape, tape_names
 
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -145,7 +146,7 @@ def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.
 def plain(event: Event) -> dict[str, object]:
     """An event as the golden lists show it."""
     members = msgspec.to_builtins(event, builtin_types=(bytes,))
-    kept = {name: value for name, value in members.items() if value not in (None, "", (), {})}
+    kept = {name: value for name, value in members.items() if value not in (None, "", (), {}) and value is not False}
     return {"event": type(event).__name__, **json.loads(json.dumps(kept, default=bytes.decode))}
 
 
@@ -256,7 +257,7 @@ def test_a_call_that_never_gets_a_name_is_garbage() -> None:
 def test_the_usage_chunk_is_only_for_those_who_want_it() -> None:
     events = read(OPENAI, [tape(OPENAI, "text")])
     for wanted in (True, False):
-        writer = WIRES[OPENAI].writer(1_790_000_000, usage=wanted)
+        writer = WIRES[OPENAI].writer(Recipient(1_790_000_000, usage=wanted))
         stream = b"".join([writer.write(event) for event in events])
         assert (b'"prompt_tokens":1219' in stream) is wanted
         assert b'"created":1790000000' in stream

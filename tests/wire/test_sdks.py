@@ -15,6 +15,7 @@ from tests.wire.splits import tape
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     Event,
     Failed,
@@ -124,7 +125,7 @@ def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
     sent = meaning(events)
     if isinstance(events[-1], Failed):
         return
-    with openai_client(200, WIRES[OPENAI].write_reply(events, 1_790_000_000)) as client:
+    with openai_client(200, WIRES[OPENAI].write_reply(events, Recipient(1_790_000_000))) as client:
         choice = client.chat.completions.create(model="m", messages=PROMPT).choices[0]
     assert (choice.message.content or "") + (choice.message.refusal or "") == sent.text
     assert len(choice.message.tool_calls or ()) == len(sent.calls)

@@ -48,7 +48,7 @@ from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.routing.health import Health
 from tokenharbor.simulator.demo import demo_script
 from tokenharbor.simulator.serve import Simulator, start
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 _UPKEEP_SECONDS = 3600
 _SETUP_TIMEOUT_MS = 600_000
@@ -199,7 +199,7 @@ async def _snapshot(
 
 
 def _catalog(settings: Settings) -> Catalog:
-    return load_catalog(settings.catalog, WIRES, str(settings.file))
+    return load_catalog(settings.catalog, VENDORS, str(settings.file))
 
 
 def _demo_models(settings: Settings) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 _LEAST_BYTES = 1 << 30
 _REACH_SECONDS = 3
@@ -138,7 +138,7 @@ def _redis(settings: Settings) -> Check:
 
 async def _providers(settings: Settings, stored: Mapping[str, str]) -> list[Check]:
     try:
-        catalog = load_catalog(settings.catalog, WIRES, str(settings.file))
+        catalog = load_catalog(settings.catalog, VENDORS, str(settings.file))
         find = secret_of(settings, stored)
         return list(await asyncio.gather(*(_provider(each, find(each)) for each in catalog.providers.values())))
     except HarborError as error:

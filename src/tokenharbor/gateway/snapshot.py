@@ -15,7 +15,7 @@ from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS, WIRES
 
 
 class Sale(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     provider = endpoint.provider
     if endpoint.price is None:
         return "it has no price"
-    if provider.wire not in WIRES:
+    if provider.wire not in VENDORS:
         return f"its wire {provider.wire} is not served"
     if provider.credential is not None and secret_of(provider) is None:
         return "it has no credential here"
@@ -131,6 +131,6 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
 
 def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf) -> Sale:
     provider = endpoint.provider
-    target = build_target(endpoint, WIRES[provider.wire].path, secret_of(provider))
+    target = build_target(endpoint, VENDORS[provider.wire].path, secret_of(provider))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(make_offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)

@@ -1,5 +1,7 @@
 """Targets: where and how an endpoint is called, made ready once so that a request only appends its body."""
 
+from typing import Protocol
+
 import msgspec
 
 from tokenharbor.catalog.types import Endpoint
@@ -31,8 +33,14 @@ class Target(msgspec.Struct, frozen=True):
         return callers
 
 
-def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
-    """`path` is the dialect's under the provider's base URL; raises Misconfigured for a URL that is none."""
+class PathOf(Protocol):
+    """A dialect's path under a provider's base URL."""
+
+    def __call__(self, model: str, *, stream: bool) -> str: ...
+
+
+def build_target(endpoint: Endpoint, path: PathOf, secret: str | None) -> Target:
+    """Raises Misconfigured for a base URL that is none."""
     provider = endpoint.provider
     origin, prefix = origin_of(provider.base_url)
     lines = [
@@ -41,13 +49,14 @@ def build_target(endpoint: Endpoint, path: str, secret: str | None) -> Target:
         ("content-type", "application/json"),
         *sign(provider.auth, secret),
     ]
-    head = f"POST {prefix}{path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
+    rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
+    whole, stream = (f"POST {prefix}{path(endpoint.upstream_model, stream=each)}{rest}" for each in (False, True))
     limits = provider.timeouts
     return Target(
         endpoint,
         origin,
-        (head + "accept: application/json\r\n").encode("latin-1"),
-        (head + "accept: text/event-stream\r\n").encode("latin-1"),
+        (whole + "accept: application/json\r\n").encode("latin-1"),
+        (stream + "accept: text/event-stream\r\n").encode("latin-1"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
         secret or "",

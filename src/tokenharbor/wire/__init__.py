@@ -1,9 +1,10 @@
-"""Floor 2: the dialects. WIRES is the one table of them."""
+"""Floor 2: the dialects. WIRES is the table of those that clients speak here, VENDORS of those that providers speak."""
 
 from collections.abc import Mapping
 
 from tokenharbor.wire.anthropic_messages import AnthropicMessages
-from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.dialect import Dialect, Vendor
 from tokenharbor.wire.openai_chat import OpenAIChat
 
 WIRES: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenAIChat(), AnthropicMessages())}
+VENDORS: Mapping[str, Vendor] = {**WIRES}

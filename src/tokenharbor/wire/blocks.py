@@ -6,6 +6,7 @@ from tokenharbor.wire.events import (
     BlockGrew,
     BlockKind,
     BlockOpened,
+    Citation,
     Event,
     Failed,
     Finished,
@@ -39,17 +40,23 @@ class Blocks:
             self.started = True
             self._events.append(Started(id_, model))
 
-    def open(self, kind: BlockKind, call_id: str = "", name: str = "") -> int:
+    def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
         index = self._next
         self._next += 1
         self._open.append(index)
         self._kinds.add(kind)
-        self._events.append(BlockOpened(index, kind, call_id, name))
+        self._events.append(BlockOpened(index, kind, call_id, name, custom))
         return index
 
     def grow(self, index: int, text: str, notes: tuple[Note, ...] = ()) -> None:
         if text or notes:
             self._events.append(BlockGrew(index, text, notes))
+
+    def cite(self, index: int, citation: Citation) -> None:
+        self._events.append(BlockGrew(index, citations=(citation,)))
+
+    def is_open(self, index: int) -> bool:
+        return index in self._open
 
     def close(self, index: int) -> None:
         if index in self._open:

@@ -7,6 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
@@ -66,18 +67,72 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Events, written as a stream of this dialect."""
 
+    cost_usd: str | None  # set before the Finished: `usage.cost` is added, where the dialect has usage
+
     def write(self, event: Event) -> bytes: ...
 
 
-class Dialect(Protocol):
-    """One dialect, client's side and vendor's side alike. Pure: no socket, clock or await."""
+class Recipient(msgspec.Struct, frozen=True):
+    """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
+    for it, and the request of this dialect, where answers repeat it.
+    """
+
+    created: int = 0
+    usage: bool = True
+    request: Request | None = None
+
+
+ANYBODY = Recipient()
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a dialect says in the path rather than in the body: the model, and whether the answer is a stream."""
+
+    model: str
+    stream: bool
+
+
+class Vendor(Protocol):
+    """The vendor's side of a dialect: all that a provider needs which no client speaks to us. Pure: no socket, clock or
+    await.
+    """
 
     name: str
-    path: str  # the vendor's path under its base URL, such as "/chat/completions"
+    carries: frozenset[Feature]  # what `write_chat` can say
+
+    def path(self, model: str, *, stream: bool) -> str:
+        """The vendor's path under its base URL, such as "/chat/completions"."""
+
+    def write_chat(self, chat: Chat, order: Order) -> bytes:
+        """The body for a vendor; every feature of the chat is among those that this dialect carries. Raises
+        InvalidRequest where a value that the caller gave has no form here (`chat.features` has the field's name).
+        """
+
+    def reader(self) -> Reader: ...
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        """A whole answer body as events."""
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        """A non-2xx answer."""
+
+
+class Dialect(Vendor, Protocol):
+    """One dialect, client's side and vendor's side alike.
+
+    Within it bytes pass (`write_request`, `splice`, `read_answer`). Between two of them a request goes `read_chat` →
+    `write_chat`, a stream `reader` → `writer`, a whole answer `read_reply` → `write_reply`.
+    """
+
     passes: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
 
-    def read_request(self, body: bytes, path_model: str | None = None) -> Request:
-        """Check and read; raises InvalidRequest."""
+    def read_request(self, body: bytes, place: Place | None = None) -> Request:
+        """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""
+
+    def read_chat(self, request: Request) -> Chat:
+        """What a request that was read means to other dialects. Raises InvalidRequest that names the field which none
+        of them could be told; hints without meaning elsewhere (docs/translation.md lists them) are left out.
+        """
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         """The body for a vendor of the same dialect."""
@@ -90,19 +145,10 @@ class Dialect(Protocol):
 
     def splice(self, request: Request, *, hide_usage: bool) -> Splicer: ...
 
-    def reader(self) -> Reader: ...
+    def writer(self, recipient: Recipient = ANYBODY) -> Writer: ...
 
-    def writer(self, created: int = 0, *, usage: bool = True) -> Writer:
-        """`created` in Unix seconds, where the dialect says it; `usage` False leaves out what a client must ask for."""
-
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        """A whole answer body as events."""
-
-    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
         """Events as a whole answer body; those of a failure as an error body."""
-
-    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-        """A non-2xx answer."""
 
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
         """A refusal as this dialect's error body (JSON)."""

@@ -23,6 +23,7 @@ class BlockKind(StrEnum):
     REASONING = "reasoning"
     TOOL_CALL = "tool_call"
     REFUSAL = "refusal"
+    IMAGE = "image"
 
 
 class FinishReason(StrEnum):
@@ -44,6 +45,14 @@ class Note(msgspec.Struct, frozen=True):
     raw: bytes
 
 
+class Citation(msgspec.Struct, frozen=True):
+    """A source on the web that the text before it rests on."""
+
+    url: str
+    title: str = ""
+    quote: str = ""
+
+
 class Started(msgspec.Struct, frozen=True):
     """The answer began: the vendor's id for it and its name for the model."""
 
@@ -52,20 +61,26 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class BlockOpened(msgspec.Struct, frozen=True):
-    """A block began. A tool call has its id and name here, whole."""
+    """A block began. A tool call has its id and name here, whole; `custom`: its input is free text. An image has its
+    media type as `name`.
+    """
 
     index: int
     kind: BlockKind
     call_id: str = ""
     name: str = ""
+    custom: bool = False
 
 
 class BlockGrew(msgspec.Struct, frozen=True):
-    """More of a block: text, or a piece of a tool call's arguments (JSON); `notes` may come with no text."""
+    """More of a block: text, a piece of a tool call's arguments (JSON) or of an image (base64); `notes` and
+    `citations` may come with no text.
+    """
 
     index: int
     text: str = ""
     notes: tuple[Note, ...] = ()
+    citations: tuple[Citation, ...] = ()
 
 
 class BlockClosed(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from tokenharbor.wire.events import (
     BlockGrew,
     BlockKind,
     BlockOpened,
+    Citation,
     Event,
     Failed,
     Finished,
@@ -29,6 +30,8 @@ class Block(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     call_id: str = ""
     name: str = ""
+    custom: bool = False
+    citations: tuple[Citation, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -72,16 +75,17 @@ def collect(events: Iterable[Event]) -> Reply:
 def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
     text = "".join(growth.text for growth in grown)
     notes = tuple(note for growth in grown for note in growth.notes)
-    return Block(opened.kind, text, notes, opened.call_id, opened.name)
+    citations = tuple(citation for growth in grown for citation in growth.citations)
+    return Block(opened.kind, text, notes, opened.call_id, opened.name, opened.custom, citations)
 
 
 def replay(reply: Reply) -> Iterator[Event]:
     """The events of a whole answer."""
     yield Started(reply.id, reply.model)
     for index, block in enumerate(reply.blocks):
-        yield BlockOpened(index, block.kind, block.call_id, block.name)
-        if block.text or block.notes:
-            yield BlockGrew(index, block.text, block.notes)
+        yield BlockOpened(index, block.kind, block.call_id, block.name, block.custom)
+        if block.text or block.notes or block.citations:
+            yield BlockGrew(index, block.text, block.notes, block.citations)
         yield BlockClosed(index)
     if reply.usage is not None:
         yield UsageReported(reply.usage)

@@ -13,7 +13,7 @@ from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.kernel.clock import SystemClock
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 
 @click.group(cls=Group)
@@ -42,7 +42,7 @@ def check() -> None:
 
 
 def _catalog(in_force: Settings) -> Catalog:
-    return load_catalog(in_force.catalog, WIRES, str(in_force.file))
+    return load_catalog(in_force.catalog, VENDORS, str(in_force.file))
 
 
 def _row(model: dict[str, Any]) -> tuple[object, ...]:

@@ -22,7 +22,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.kernel.tables import did_you_mean
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 
 @click.group(cls=Group)
@@ -58,7 +58,7 @@ async def create(  # noqa: PLR0913  click passes each option
 ) -> Answer:
     """Issue an API key for an account, and print it: it is shown this once."""
     await existing(session, account_id)
-    catalog = load_catalog(session.settings.catalog, WIRES, str(session.settings.file))
+    catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     rules = KeyRules(
         name=name,
         models=_canonical(catalog, models),

@@ -12,7 +12,7 @@ from tokenharbor.catalog.load import load_catalog
 from tokenharbor.identity.credentials import set_credential
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.tables import did_you_mean
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 _LONGEST = 16 << 10
 
@@ -28,7 +28,7 @@ def providers() -> None:
 @at_database
 async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer:  # noqa: ARG001  it must be said
     """Store a vendor's key, encrypted. It comes before the one that the configuration points to."""
-    catalog = load_catalog(session.settings.catalog, WIRES, str(session.settings.file))
+    catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     if name not in catalog.providers:
         raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
     secret = _read(sys.stdin.read(_LONGEST + 1))

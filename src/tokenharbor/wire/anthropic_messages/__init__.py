@@ -8,8 +8,9 @@ from tokenharbor.wire.anthropic_messages.answer import read_answer
 from tokenharbor.wire.anthropic_messages.reader import AnthropicReader, read_reply
 from tokenharbor.wire.anthropic_messages.splice import AnthropicSplicer
 from tokenharbor.wire.anthropic_messages.writer import AnthropicWriter, write_reply
+from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.cost import add_cost
-from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
@@ -19,11 +20,20 @@ class AnthropicMessages:
     """The dialect `anthropic_messages`."""
 
     name = requests.NAME
-    path = "/messages"
     passes = frozenset({b"anthropic-version", b"anthropic-beta"})
+    carries: frozenset[Feature] = frozenset()
 
-    def read_request(self, body: bytes, path_model: str | None = None) -> Request:  # noqa: ARG002  in the body here
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+        return "/messages"
+
+    def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
         return requests.read(body)
+
+    def read_chat(self, request: Request) -> Chat:
+        raise NotImplementedError
+
+    def write_chat(self, chat: Chat, order: Order) -> bytes:
+        raise NotImplementedError
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -40,13 +50,13 @@ class AnthropicMessages:
     def reader(self) -> AnthropicReader:
         return AnthropicReader()
 
-    def writer(self, created: int = 0, *, usage: bool = True) -> AnthropicWriter:  # noqa: ARG002  it always says usage
+    def writer(self, recipient: Recipient = ANYBODY) -> AnthropicWriter:  # noqa: ARG002  its answers are alike to all
         return AnthropicWriter()
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
-    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:  # noqa: ARG002  it says no time
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:  # noqa: ARG002  likewise
         return write_reply(events)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:

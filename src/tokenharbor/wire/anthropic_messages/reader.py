@@ -121,7 +121,7 @@ class AnthropicReader:
     def _tell(self, event: Event, data: bytes) -> bool:
         """False if the event breaks the dialect."""
         match event.type:
-            case "content_block_delta" if event.delta is not None and event.index in self._places:
+            case "content_block_delta" if event.delta is not None and self._is_open(event.index):
                 self._grow(event.index, event.delta, data)
             case "content_block_start" if event.content_block is not None and event.index not in self._places:
                 self._open(event.index, event.content_block, data)
@@ -140,6 +140,9 @@ class AnthropicReader:
             case "content_block_start" | "content_block_delta" | "content_block_stop":
                 return False
         return True
+
+    def _is_open(self, index: int) -> bool:
+        return index in self._places and self._blocks.is_open(self._places[index])
 
     def _open(self, index: int, block: Block, data: bytes) -> None:
         self._places[index] = open_block(self._blocks, block, lambda: bytes(_decode_shell(data).content_block))

@@ -55,6 +55,8 @@ class AnthropicWriter:
     first is closed, since clients of this dialect hold one block at a time.
     """
 
+    cost_usd: str | None = None
+
     def __init__(self) -> None:
         self._started: Started | None = None  # not yet written: the usage of the input may follow
         self._usage: Usage | None = None

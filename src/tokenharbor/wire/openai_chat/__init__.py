@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from tokenharbor.kernel.errors import Refusal
+from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.cost import add_cost
-from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat import failures, requests
@@ -19,11 +20,20 @@ class OpenAIChat:
     """The dialect `openai_chat`."""
 
     name = requests.NAME
-    path = "/chat/completions"
     passes: frozenset[bytes] = frozenset()
+    carries: frozenset[Feature] = frozenset()
 
-    def read_request(self, body: bytes, path_model: str | None = None) -> Request:  # noqa: ARG002  in the body here
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+        return "/chat/completions"
+
+    def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
         return requests.read(body)
+
+    def read_chat(self, request: Request) -> Chat:
+        raise NotImplementedError
+
+    def write_chat(self, chat: Chat, order: Order) -> bytes:
+        raise NotImplementedError
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -41,14 +51,14 @@ class OpenAIChat:
     def reader(self) -> OpenAIReader:
         return OpenAIReader()
 
-    def writer(self, created: int = 0, *, usage: bool = True) -> OpenAIWriter:
-        return OpenAIWriter(created, usage=usage)
+    def writer(self, recipient: Recipient = ANYBODY) -> OpenAIWriter:
+        return OpenAIWriter(recipient.created, usage=recipient.usage)
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
-    def write_reply(self, events: Sequence[Event], created: int = 0) -> bytes:
-        return write_reply(events, created)
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+        return write_reply(events, recipient.created)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

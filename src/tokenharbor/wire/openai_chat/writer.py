@@ -51,6 +51,8 @@ _ANY_FAILURE = ("api_error", "upstream_error")
 class OpenAIWriter:
     """Fulfils `Writer`. The last usage is written in a chunk of its own after the one that finishes."""
 
+    cost_usd: str | None = None
+
     def __init__(self, created: int, *, usage: bool) -> None:
         self._created = created
         self._wants_usage = usage
