@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from tokenharbor.wire.anthropic_messages import AnthropicMessages
+from tokenharbor.wire.bedrock_converse import BedrockConverse
 from tokenharbor.wire.dialect import Dialect, Vendor
 from tokenharbor.wire.openai_chat import OpenAIChat
 
 WIRES: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenAIChat(), AnthropicMessages())}
-VENDORS: Mapping[str, Vendor] = {**WIRES}
+VENDORS: Mapping[str, Vendor] = {**WIRES, BedrockConverse.name: BedrockConverse()}
