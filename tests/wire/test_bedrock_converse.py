@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import botocore.session
+import msgspec
 import pytest
 from botocore.model import Shape
 from botocore.validate import ParamValidator
@@ -287,7 +288,7 @@ def test_sampling_stops_and_the_maximum() -> None:
 @pytest.mark.parametrize("name", ["temperature", "top_p"])
 def test_sampling_beyond_its_range_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        WIRE.write_chat(Chat(HELLO, sampling=Sampling(**{name: 1.2})), order())
+        WIRE.write_chat(Chat(HELLO, sampling=msgspec.structs.replace(Sampling(), **{name: 1.2})), order())
     assert refused.value.param == name
 
 

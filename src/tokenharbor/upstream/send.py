@@ -52,7 +52,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
     try:
         answer = await client.send(
             target.origin,
-            target.head_whole + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=False),
             outgoing.body,
             target.deadlines,
             stream=False,
@@ -77,7 +77,7 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     try:
         answer = await client.send(
             target.origin,
-            target.head_stream + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=True),
             outgoing.body,
             target.deadlines,
             stream=True,
