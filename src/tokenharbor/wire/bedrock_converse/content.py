@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -25,6 +24,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.events import Note
+from tokenharbor.wire.ids import fit_call
 
 Block = dict[str, object]
 """A block of content: one member, named for its kind."""
@@ -54,7 +54,6 @@ _SOUNDS = {
     "audio/mp4": "mp4",
     "audio/pcm": "pcm",
 }
-_CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9 ()\[\]-]+")  # of documents
 _SPACES = re.compile(r" {2,}")
 _LONGEST_NAME = 200
@@ -76,7 +75,7 @@ class Scribe:
 
     def blocks(self, parts: Iterable[Part]) -> list[Block]:
         written: list[Block] = []
-        for part in parts:
+        for part in sorted(parts, key=lambda part: not isinstance(part, ToolResult)):  # results come first in a turn
             before = len(written)
             written += self._part(part)
             if len(written) > before:
@@ -94,7 +93,7 @@ class Scribe:
     def _part(self, part: Part) -> list[Block]:
         match part:
             case Text() | Refused():
-                return [{"text": part.text}] if part.text else []
+                return [{"text": part.text}] if part.text.strip() else []
             case Image():
                 return [{"image": self._media(part.source, _IMAGES, Feature.IMAGE)}]
             case File():
@@ -104,7 +103,7 @@ class Scribe:
             case Reasoning():
                 return list(_reasoning(part.text, [note for note in part.notes if note.dialect == DIALECT]))
             case ToolCall():
-                return [{"toolUse": {"toolUseId": call_id(part.id), "name": part.name, "input": _input(part)}}]
+                return [{"toolUse": {"toolUseId": fit_call(part.id), "name": part.name, "input": _input(part)}}]
             case ToolResult():
                 return [{"toolResult": self._result(part)}]
             case Opaque():
@@ -137,18 +136,11 @@ class Scribe:
     def _result(self, result: ToolResult) -> Block:
         content = [block for part in result.parts for block in self._part(part)]
         failed = {"status": "error"} if result.failed else {}
-        return {"toolUseId": call_id(result.call_id), "content": content or [{"text": _NO_OUTPUT}], **failed}
+        return {"toolUseId": fit_call(result.call_id), "content": content or [{"text": _NO_OUTPUT}], **failed}
 
     def _wrong(self, feature: Feature, why: str) -> InvalidRequest:
         param = self._fields.get(feature, "messages")
         return InvalidRequest(f"`{param}` {why}.", param=param)
-
-
-def call_id(given: str) -> str:
-    """The call's id where the vendor takes it, else one of its own, the same for the call and its result."""
-    if _CALL_ID.fullmatch(given):
-        return given
-    return f"call_{hashlib.blake2b(given.encode(), digest_size=16).hexdigest()}"
 
 
 def _input(call: ToolCall) -> object:

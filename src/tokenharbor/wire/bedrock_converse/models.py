@@ -7,7 +7,9 @@ kind that has the most to say.
 import re
 from enum import Enum
 
+from tokenharbor.wire.bedrock_converse.reader import DIALECT
 from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Thinking, ToolCall, ToolChoice
+from tokenharbor.wire.efforts import budget_of, effort_of
 
 Fields = dict[str, object]
 
@@ -27,8 +29,6 @@ _KINDS = (
     (re.compile(r"(?:^|\.)openai\."), Kind.EFFORT),
 )
 _LEAST_BUDGET = 1024
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
-_ROOM = 1024  # tokens that an answer gets beside its reasoning
 _EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
 
 
@@ -45,55 +45,55 @@ def sampling(kind: Kind, top_k: int) -> Fields:
 
 
 class Reasons:
-    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then."""
+    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then.
+    While it does, `samples` tells whether it lets itself be told how to draw tokens.
+    """
 
     def __init__(self, fields: Fields | None = None, effort: str | None = None, max_output: int | None = None) -> None:
         self.fields = fields or {}
         self.effort = effort
         self.max_output = max_output
+        self.samples = "thinking" not in self.fields
 
 
 def reasons(
     thinking: Thinking | None, order: Order, choice: ToolChoice | None, messages: tuple[Message, ...]
 ) -> Reasons:
-    """Left out for models that do not reason, and where forced calls or unsigned ones forbid it."""
+    """Left out for models that do not reason, and where forced calls, a given beginning or unsigned calls forbid it."""
     kind = kind_of(order.model)
-    if thinking is None or thinking.effort == "none" or "reasoning" not in order.capabilities:
+    if thinking is None or "reasoning" not in order.capabilities:
         return Reasons()
-    effort = thinking.effort or _effort_of(thinking.budget)
+    effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
+    if effort == "none":
+        return Reasons()
     if kind is Kind.EFFORT:
         return Reasons({"reasoning_effort": _EFFORTS.get(effort, effort)})
     if kind is Kind.MEASURED:
         config = {"type": "enabled", "maxReasoningEffort": _EFFORTS.get(effort, effort)}
         return Reasons({"reasoningConfig": config})
     forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
-    if kind is Kind.PLAIN or forced:
+    begun = bool(messages) and messages[-1].role is Role.ASSISTANT
+    if kind is Kind.PLAIN or forced or begun:
         return Reasons()
     if "adaptive_reasoning" in order.capabilities:
         return _adaptive(thinking)
-    return Reasons() if _goes_on_unsigned(messages) else _budgeted(thinking.budget or _BUDGETS[effort], order)
-
-
-def _effort_of(budget: int | None) -> str:
-    """The nearest word for a budget."""
-    if budget is None:
-        return "medium"
-    return next((word for word in ("low", "medium", "high") if budget <= _BUDGETS[word]), "max")
+    return Reasons() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
 
 
 def _adaptive(thinking: Thinking) -> Reasons:
-    effort = thinking.effort or (None if thinking.budget is None else _effort_of(thinking.budget))
+    effort = thinking.effort or (None if thinking.budget is None else effort_of(thinking.budget))
     display = {} if thinking.shown is None else {"display": "summarized" if thinking.shown else "omitted"}
     return Reasons({"thinking": {"type": "adaptive", **display}}, "low" if effort == "minimal" else effort)
 
 
-def _budgeted(budget: int, order: Order) -> Reasons:
+def _budgeted(thinking: Thinking, effort: str, order: Order) -> Reasons:
     """A budget that leaves room for an answer; none where there is no such room."""
     most = order.max_output or order.most_output
-    fitting = min(budget, most - min(_ROOM, most // 2))
-    if fitting < _LEAST_BUDGET:
+    asked = thinking.budget
+    budget = budget_of(effort, most) if asked is None else min(max(asked, _LEAST_BUDGET), most - 1)
+    if budget < _LEAST_BUDGET:
         return Reasons()
-    return Reasons({"thinking": {"type": "enabled", "budget_tokens": fitting}}, max_output=most)
+    return Reasons({"thinking": {"type": "enabled", "budget_tokens": budget}}, max_output=most)
 
 
 def _goes_on_unsigned(messages: tuple[Message, ...]) -> bool:
@@ -103,5 +103,9 @@ def _goes_on_unsigned(messages: tuple[Message, ...]) -> bool:
     for message in reversed(messages):
         if message.role is Role.ASSISTANT:
             called = any(isinstance(part, ToolCall) for part in message.parts)
-            return called and not any(isinstance(part, Reasoning) and part.notes for part in message.parts)
+            return called and not any(isinstance(part, Reasoning) and _is_own(part) for part in message.parts)
     return False
+
+
+def _is_own(thought: Reasoning) -> bool:
+    return any(note.dialect == DIALECT for note in thought.notes)

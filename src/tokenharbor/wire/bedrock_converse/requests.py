@@ -14,6 +14,7 @@ from tokenharbor.wire.chat import (
     Format,
     Message,
     Order,
+    Part,
     Role,
     Sampling,
     Text,
@@ -21,6 +22,7 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    offered,
 )
 
 CARRIES = frozenset(
@@ -49,13 +51,14 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     kind = models.kind_of(order.model)
     scribe = Scribe(chat.features, caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
+    sampling = chat.sampling if reasons.samples else Sampling()
     extra = dict(reasons.fields)
-    if chat.sampling.top_k is not None:
-        extra |= models.sampling(kind, chat.sampling.top_k)
+    if sampling.top_k is not None:
+        extra |= models.sampling(kind, sampling.top_k)
     body: dict[str, object] = {"messages": _messages(chat, scribe)}
     body |= _some(
         system=_system(chat, scribe),
-        inferenceConfig=_inference(chat, reasons.max_output or order.max_output),
+        inferenceConfig=_inference(chat, sampling, reasons.max_output or order.max_output),
         toolConfig=_tools(chat, order, scribe),
         outputConfig=_some(textFormat=_format(chat.format), effort=reasons.effort),
         additionalModelRequestFields=extra,
@@ -71,21 +74,31 @@ def _some(**members: object) -> dict[str, object]:
 
 def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     """The two sides in turn, the user first."""
-    turns: list[tuple[Role, list[Message]]] = []
-    for message in chat.messages:
-        if message.role is Role.SYSTEM:
-            continue
-        if turns and turns[-1][0] is message.role:
-            turns[-1][1].append(message)
+    turns: list[tuple[Role, list[Part]]] = []
+    for message in chat.messages[_leading(chat) :]:
+        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
+        parts = _reminder(message) if message.role is Role.SYSTEM else list(message.parts)
+        if turns and turns[-1][0] is role:
+            turns[-1][1].extend(parts)
         else:
-            turns.append((message.role, [message]))
+            turns.append((role, parts))
     written: list[dict[str, object]] = []
-    for role, said in turns:
-        content = scribe.blocks([part for message in said for part in message.parts])
-        _add(written, role.value, content)
+    for role, parts in turns:
+        _add(written, role.value, scribe.blocks(parts))
     if not written or written[0]["role"] != Role.USER.value:
         written.insert(0, {"role": Role.USER.value, "content": [{"text": _BEGIN}]})
     return written
+
+
+def _leading(chat: Chat) -> int:
+    """How many messages the system begins with."""
+    return next((at for at, message in enumerate(chat.messages) if message.role is not Role.SYSTEM), len(chat.messages))
+
+
+def _reminder(message: Message) -> list[Part]:
+    """What the system says later is marked and said by the user: few models know the role in mid-conversation."""
+    words = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
+    return [Text(f"<system-reminder>\n{words}\n</system-reminder>")] if words.strip() else []
 
 
 def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> None:
@@ -102,13 +115,8 @@ def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> N
 
 
 def _system(chat: Chat, scribe: Scribe) -> list[Block]:
-    """What the system says, wherever it stands, then what has no field of its own here."""
-    blocks: list[Block] = []
-    for message in chat.messages:
-        if message.role is Role.SYSTEM:
-            if not all(isinstance(part, Text) for part in message.parts):
-                raise InvalidRequest("A system message can only be text here.", param="messages")
-            blocks += scribe.blocks(message.parts)
+    """What the system says at first, then what has no field of its own here."""
+    blocks = [block for message in chat.messages[: _leading(chat)] for block in scribe.blocks(message.parts)]
     if _forbids_calls(chat):
         blocks.append({"text": _NO_CALLS})
     elif chat.tools and chat.parallel_calls is False:
@@ -135,8 +143,7 @@ def _called(chat: Chat) -> dict[str, None]:
     return names
 
 
-def _inference(chat: Chat, max_output: int | None) -> dict[str, object]:
-    sampling = chat.sampling
+def _inference(chat: Chat, sampling: Sampling, max_output: int | None) -> dict[str, object]:
     return _some(
         maxTokens=max_output,
         temperature=_share(sampling, "temperature"),
@@ -156,9 +163,7 @@ def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
     choice, called = chat.tool_choice, _called(chat)
     if _is_none(choice) and not called:
         return {}
-    tools = chat.tools
-    if choice is not None and choice.mode is not Choosing.NAMED and choice.names:
-        tools = tuple(tool for tool in tools if tool.name in choice.names)
+    tools = offered(chat)
     if not tools:
         tools = tuple(Tool(name) for name in called if name) or ((Tool("unknown"),) if called else ())
     rows: list[dict[str, object]] = []
