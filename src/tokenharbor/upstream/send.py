@@ -142,7 +142,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(FailureKind.BROKEN)
 
 
-_REQUEST_ID = re.compile(rb"\r\n(?:x-)?request-id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
+_REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
 _ERRORS = (ConnectFailed, TimedOut, Broken)
 
 
