@@ -37,31 +37,31 @@ _ERRORS = {  # status: type, message
 _IN_STREAMS = {400: "validationException", 424: "modelStreamErrorException", 429: "throttlingException"}
 
 
-class _Spec(msgspec.Struct):
+class _Spec(msgspec.Struct, rename="camel"):
     name: str = ""
 
 
-class _Tool(msgspec.Struct):
-    toolSpec: _Spec | None = None  # noqa: N815  the vendor's names, here and below
+class _Tool(msgspec.Struct, rename="camel"):
+    tool_spec: _Spec | None = None
 
 
-class _Tools(msgspec.Struct):
+class _Tools(msgspec.Struct, rename="camel"):
     tools: list[_Tool] = []
 
 
-class _Inference(msgspec.Struct):
-    maxTokens: int | None = None  # noqa: N815
+class _Inference(msgspec.Struct, rename="camel"):
+    max_tokens: int | None = None
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, rename="camel"):
     role: str
     content: list[dict[str, Any]]
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, rename="camel"):
     messages: list[_Message]
-    toolConfig: _Tools | None = None  # noqa: N815
-    inferenceConfig: _Inference | None = None  # noqa: N815
+    tool_config: _Tools | None = None
+    inference_config: _Inference | None = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -89,15 +89,15 @@ class BedrockConverse:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         _check_turns(asked.messages)
-        tools = asked.toolConfig.tools if asked.toolConfig else []
+        tools = asked.tool_config.tools if asked.tool_config else []
         turns = [message for message in asked.messages if _found(message, "toolUse")]
         if turns and not tools:
             raise VendorError(400, "The toolConfig field must be defined when using toolUse and toolResult blocks.")
         return Asked(
             model=self._model,
             stream=self._stream,
-            max_output=asked.inferenceConfig.maxTokens if asked.inferenceConfig else None,
-            tools=tuple(tool.toolSpec.name for tool in tools if tool.toolSpec),
+            max_output=asked.inference_config.max_tokens if asked.inference_config else None,
+            tools=tuple(tool.tool_spec.name for tool in tools if tool.tool_spec),
             tool_turns=len(turns),
             tool_result=_last_result(asked.messages),
             input_tokens=len(body) // 4,

@@ -89,11 +89,11 @@ class ConverseReader:
         """False if the event breaks the dialect."""
         match name:
             case "contentBlockDelta":
-                return self._in_content and self._grow(event.contentBlockIndex, event.delta)
+                return self._in_content and self._grow(event.content_block_index, event.delta)
             case "contentBlockStart":
-                return self._in_content and self._open(event.contentBlockIndex, event.start)
+                return self._in_content and self._open(event.content_block_index, event.start)
             case "contentBlockStop":
-                self._close(event.contentBlockIndex)
+                self._close(event.content_block_index)
                 return self._in_content
             case "messageStart":
                 fresh = not self._blocks.started
@@ -113,8 +113,8 @@ class ConverseReader:
         start = decode_block(raw)
         if index in self._places:
             return False
-        if start.toolUse is not None and start.toolUse.type is None:
-            return self._call(index, start.toolUse)
+        if start.tool_use is not None and start.tool_use.type is None:
+            return self._call(index, start.tool_use)
         if start.image is not None:
             self._places[index] = (open_image(self._blocks, start.image.format), BlockKind.IMAGE)
         elif len(raw) > 2:  # `{}` opens a block of text, which opens by itself
@@ -125,9 +125,9 @@ class ConverseReader:
         return True
 
     def _call(self, index: int, call: ToolUse) -> bool:
-        if not call.toolUseId or not call.name:
+        if not call.tool_use_id or not call.name:
             return False
-        place = self._blocks.open(BlockKind.TOOL_CALL, call.toolUseId, call.name)
+        place = self._blocks.open(BlockKind.TOOL_CALL, call.tool_use_id, call.name)
         self._places[index] = (place, BlockKind.TOOL_CALL)
         return True
 
@@ -137,10 +137,10 @@ class ConverseReader:
             return self._add(index, BlockKind.TEXT, "", _note("delta", bytes(raw)))
         if delta.text is not None:
             return self._add(index, BlockKind.TEXT, delta.text)
-        if delta.toolUse is not None:
-            return self._add(index, BlockKind.TOOL_CALL, decode_text(delta.toolUse.input) or "")
-        if delta.reasoningContent is not None:
-            return self._think(index, delta.reasoningContent)
+        if delta.tool_use is not None:
+            return self._add(index, BlockKind.TOOL_CALL, decode_text(delta.tool_use.input) or "")
+        if delta.reasoning_content is not None:
+            return self._think(index, delta.reasoning_content)
         if delta.image is not None and delta.image.source is not None:
             return self._add(index, BlockKind.IMAGE, delta.image.source.bytes or "")
         if len(delta.citation) > 4:
@@ -178,8 +178,8 @@ class ConverseReader:
             self._blocks.close(self._places[index][0])
 
     def _stop(self, event: Event) -> bool:
-        self._reason = event.stopReason or None
-        self._stop_sequence = stop_sequence(event.additionalModelResponseFields)
+        self._reason = event.stop_reason or None
+        self._stop_sequence = stop_sequence(event.additional_model_response_fields)
         self._blocks.close_all()
         return self._reason is not None
 
@@ -211,11 +211,11 @@ def open_image(blocks: Blocks, format_: str | None) -> int:
 
 def reasoning(read: Reasoning) -> tuple[str, tuple[Note, ...]]:
     """Words, and what only this dialect can read."""
-    whole = read.reasoningText
+    whole = read.reasoning_text
     text = (whole.text if whole else read.text) or ""
     signature = whole.signature if whole else read.signature
     notes = _note("signature", signature.encode()) if signature else ()
-    return text, notes + (_note("redacted", read.redactedContent.encode()) if read.redactedContent else ())
+    return text, notes + (_note("redacted", read.redacted_content.encode()) if read.redacted_content else ())
 
 
 def cite(blocks: Blocks, place: int, raw: msgspec.Raw) -> bool:
@@ -223,7 +223,7 @@ def cite(blocks: Blocks, place: int, raw: msgspec.Raw) -> bool:
     citation = decode_citation(raw)
     blocks.grow(place, "", _note("citation", bytes(raw)))
     if citation.location and citation.location.web and citation.location.web.url:
-        quote = " ".join(each.text or "" for each in citation.sourceContent or ())
+        quote = " ".join(each.text or "" for each in citation.source_content or ())
         blocks.cite(place, Citation(citation.location.web.url, citation.title or "", quote))
     return True
 
@@ -231,15 +231,15 @@ def cite(blocks: Blocks, place: int, raw: msgspec.Raw) -> bool:
 def add_whole(blocks: Blocks, raw: msgspec.Raw) -> None:
     """A block of a whole answer. Kinds that only this dialect has ride along as a note on a silent block."""
     block = decode_block(raw)
-    call = block.toolUse
+    call = block.tool_use
     if block.text is not None:
         place = blocks.open(BlockKind.TEXT)
         blocks.grow(place, block.text)
-    elif block.reasoningContent is not None:
+    elif block.reasoning_content is not None:
         place = blocks.open(BlockKind.REASONING)
-        blocks.grow(place, *reasoning(block.reasoningContent))
-    elif call is not None and call.type is None and call.toolUseId and call.name:
-        place = blocks.open(BlockKind.TOOL_CALL, call.toolUseId, call.name)
+        blocks.grow(place, *reasoning(block.reasoning_content))
+    elif call is not None and call.type is None and call.tool_use_id and call.name:
+        place = blocks.open(BlockKind.TOOL_CALL, call.tool_use_id, call.name)
         blocks.grow(place, "" if bytes(call.input) in (b"null", b"{}") else bytes(call.input).decode())
     elif block.image is not None and block.image.source is not None:
         place = open_image(blocks, block.image.format)
@@ -251,12 +251,12 @@ def add_whole(blocks: Blocks, raw: msgspec.Raw) -> None:
 
 def _add_other(blocks: Blocks, block: Block, raw: msgspec.Raw) -> int:
     place = blocks.open(BlockKind.TEXT)
-    if block.citationsContent is None:
+    if block.citations_content is None:
         blocks.grow(place, "", _note("block", bytes(raw)))
         return place
-    for piece in block.citationsContent.content or ():
+    for piece in block.citations_content.content or ():
         blocks.grow(place, piece.text or "")
-    for citation in block.citationsContent.citations or ():
+    for citation in block.citations_content.citations or ():
         cite(blocks, place, citation)
     return place
 
@@ -274,5 +274,5 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
         blocks.garbage()
         return blocks.take()
     report(blocks, whole.usage)
-    finish(blocks, whole.stopReason, stop_sequence(whole.additionalModelResponseFields))
+    finish(blocks, whole.stop_reason, stop_sequence(whole.additional_model_response_fields))
     return blocks.take()

@@ -5,121 +5,121 @@ import msgspec
 NULL = msgspec.Raw(b"null")
 
 
-class ReasoningText(msgspec.Struct, frozen=True, gc=False):
+class ReasoningText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Reasoning in words, whole."""
 
     text: str = ""
     signature: str | None = None
 
 
-class Reasoning(msgspec.Struct, frozen=True, gc=False):
+class Reasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Reasoning, whole (`reasoningText`) or what was added to it (`text`, `signature`); `redactedContent` is base64."""
 
-    reasoningText: ReasoningText | None = None  # noqa: N815  the vendor's names, here and below
+    reasoning_text: ReasoningText | None = None
     text: str | None = None
     signature: str | None = None
-    redactedContent: str | None = None  # noqa: N815
+    redacted_content: str | None = None
 
 
-class ToolUse(msgspec.Struct, frozen=True, gc=False):
+class ToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A call, as it starts, what was added to it (`input` is a string then), or whole (`input` is an object then).
     `type` is set for tools that the vendor runs.
     """
 
-    toolUseId: str | None = None  # noqa: N815
+    tool_use_id: str | None = None
     name: str | None = None
     input: msgspec.Raw = NULL
     type: str | None = None
 
 
-class ImageSource(msgspec.Struct, frozen=True, gc=False):
+class ImageSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A picture's base64."""
 
     bytes: str | None = None
 
 
-class Image(msgspec.Struct, frozen=True, gc=False):
+class Image(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A picture, as it starts (`format`), a piece of it (`source`), or whole."""
 
     format: str | None = None
     source: ImageSource | None = None
 
 
-class Web(msgspec.Struct, frozen=True, gc=False):
+class Web(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A page."""
 
     url: str | None = None
 
 
-class Location(msgspec.Struct, frozen=True, gc=False):
+class Location(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a source stands; those in the caller's own documents are kept unread."""
 
     web: Web | None = None
 
 
-class Quote(msgspec.Struct, frozen=True, gc=False):
+class Quote(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The words of a source, or a piece of text that rests on sources."""
 
     text: str | None = None
 
 
-class Citation(msgspec.Struct, frozen=True, gc=False):
+class Citation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A source."""
 
     title: str | None = None
-    sourceContent: tuple[Quote, ...] | None = None  # noqa: N815
+    source_content: tuple[Quote, ...] | None = None
     location: Location | None = None
 
 
-class Cited(msgspec.Struct, frozen=True, gc=False):
+class Cited(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Text with its sources, whole."""
 
     content: tuple[Quote, ...] | None = None
     citations: tuple[msgspec.Raw, ...] | None = None
 
 
-class Block(msgspec.Struct, frozen=True, gc=False):
+class Block(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A block of content, as it starts, what was added to it, or whole; one member is set."""
 
     text: str | None = None
-    reasoningContent: Reasoning | None = None  # noqa: N815
-    toolUse: ToolUse | None = None  # noqa: N815
+    reasoning_content: Reasoning | None = None
+    tool_use: ToolUse | None = None
     image: Image | None = None
     citation: msgspec.Raw = NULL
-    citationsContent: Cited | None = None  # noqa: N815
+    citations_content: Cited | None = None
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Any event of a stream; which members are set depends on its name."""
 
-    contentBlockIndex: int = 0  # noqa: N815
+    content_block_index: int = 0
     start: msgspec.Raw = NULL
     delta: msgspec.Raw = NULL
-    stopReason: str | None = None  # noqa: N815
-    additionalModelResponseFields: msgspec.Raw = NULL  # noqa: N815
+    stop_reason: str | None = None
+    additional_model_response_fields: msgspec.Raw = NULL
     usage: msgspec.Raw = NULL
     message: str | None = None  # of an exception
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Message(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The assistant's message, its blocks unread."""
 
     content: list[msgspec.Raw]
 
 
-class Output(msgspec.Struct, frozen=True, gc=False):
+class Output(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a whole answer has its message."""
 
     message: Message
 
 
-class Whole(msgspec.Struct, frozen=True, gc=False):
+class Whole(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A whole answer."""
 
     output: Output
-    stopReason: str  # noqa: N815
+    stop_reason: str
     usage: msgspec.Raw = NULL
-    additionalModelResponseFields: msgspec.Raw = NULL  # noqa: N815
+    additional_model_response_fields: msgspec.Raw = NULL
 
 
 class _Stopped(msgspec.Struct, frozen=True, gc=False):
