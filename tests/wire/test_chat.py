@@ -173,6 +173,37 @@ def test_pictures_and_errors_in_results_reach_vendors_whose_results_are_words() 
     assert back[1]["is_error"] is True
 
 
+def test_results_that_come_in_several_messages_stand_together() -> None:
+    uses: list[dict[str, Any]] = [{"type": "tool_use", "id": id_, "name": "look", "input": {}} for id_ in ("t1", "t2")]
+    picture = {"type": "image", "source": {"type": "url", "url": "https://pictures.example/1"}}
+    one = {"type": "tool_result", "tool_use_id": "t1", "content": [picture]}
+    log = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "calm"}}
+    two = {"type": "tool_result", "tool_use_id": "t2", "content": [log]}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": uses},
+        {"role": "user", "content": [one]},
+        {"role": "user", "content": [two]},
+    ]
+    messages = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
+    assert messages[3]["content"] == "<document>\ncalm\n</document>"
+
+
+def test_calls_made_before_are_of_known_tools_even_if_none_is_offered_any_more() -> None:
+    out = told(ANTHROPIC, asked(OPENAI, {"messages": LOOP}))
+    assert ([tool["name"] for tool in out["tools"]], out["tool_choice"]) == (["tide"], {"type": "none"})
+
+
+def test_pictures_that_the_assistant_made_are_named_where_they_cannot_stand() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    said = [LOOP[0], {"role": "assistant", "content": "Look.", "images": [picture]}, {"role": "user", "content": "!"}]
+    chat = asked(OPENAI, {"messages": said})
+    assert told(OPENAI, chat)["messages"] == said
+    text = told(ANTHROPIC, chat)["messages"][1]["content"][1]["text"]
+    assert text == "[An image, which this API cannot carry.]"
+
+
 def test_functions_of_the_older_form_are_tools() -> None:
     body = {
         "functions": [{"name": "tide", "parameters": {"type": "object"}}],

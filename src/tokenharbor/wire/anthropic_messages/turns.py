@@ -8,7 +8,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
-from tokenharbor.wire.anthropic_messages.written import arguments, cached
+from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments, cached
 from tokenharbor.wire.chat import (
     File,
     Image,
@@ -42,7 +42,8 @@ def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str
             system += _blocks(message.parts)
             continue
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
-        blocks = _reminded(message.parts) if message.role is Role.SYSTEM else _blocks(message.parts)
+        parts = [_shown(part) for part in message.parts] if role is Role.ASSISTANT else message.parts
+        blocks = _reminded(parts) if message.role is Role.SYSTEM else _blocks(parts)
         if message.name and blocks and role is Role.USER:
             blocks.insert(0, {"type": "text", "text": f"{message.name}:"})
         if turns and turns[-1][0] is role:
@@ -66,6 +67,11 @@ def _begun(turns: list[tuple[Role, list[Block]]]) -> Iterator[tuple[Role, list[B
             turns[-1][1][-1] = {**last, "text": str(last["text"]).rstrip()}
     for role, blocks in turns:
         yield role, _results_first(blocks)
+
+
+def _shown(part: Part) -> Part:
+    """The vendor takes no picture from the assistant."""
+    return Text(NO_IMAGE) if isinstance(part, Image) else part
 
 
 def _plain(blocks: list[Block]) -> object:

@@ -1,5 +1,7 @@
 """Any conversation written as an Anthropic messages request."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -148,7 +150,7 @@ def _stop(chat: Chat) -> list[str]:
 def _tools(chat: Chat, order: Order) -> dict[str, object]:
     tools = offered(chat)
     if not tools:
-        return {}
+        return _called(chat.messages)
     strict = "json_schema" in order.capabilities
     said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
     asked = chat.tool_choice
@@ -162,6 +164,15 @@ def _tools(chat: Chat, order: Order) -> dict[str, object]:
             choice["disable_parallel_tool_use"] = True
         said["tool_choice"] = choice
     return said
+
+
+def _called(messages: Iterable[Message]) -> dict[str, object]:
+    """The vendor wants to know the tools of calls made before, even if no more may be made."""
+    calls = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if not calls:
+        return {}
+    tools = [_tool(Tool(name), strict=False) for name in dict.fromkeys(calls)]
+    return {"tools": tools, "tool_choice": {"type": "none"}}
 
 
 def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:

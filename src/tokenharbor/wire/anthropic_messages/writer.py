@@ -11,7 +11,7 @@ from tokenharbor.wire.anthropic_messages.citations import write_citation
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.anthropic_messages.written import arguments
+from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments
 from tokenharbor.wire.body import edit, scan
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
@@ -52,7 +52,6 @@ _FAILURES = {
     FailureKind.OVERLOADED: "overloaded_error",
     FailureKind.TIMEOUT: "timeout_error",
 }
-_NO_IMAGE = "[An image, which this API cannot carry.]"
 _PREFIX = "msg_"
 _UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
 
@@ -177,7 +176,7 @@ def _beginning(opened: BlockOpened, whole: Note | None) -> object:
         return {"type": "tool_use", "id": fit(opened.call_id, SHORT), "name": opened.name, "input": {}}
     if opened.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": _NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
+    return {"type": "text", "text": NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
 
 
 def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
@@ -245,7 +244,7 @@ def _content(block: Block) -> object:
 
 
 def _words(block: Block) -> str:
-    return _NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
+    return NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:

@@ -56,7 +56,7 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
-    messages = [out for message in chat.messages for out in _write(message, thinks=thinks)]
+    messages = [out for message in _folded(chat.messages) for out in _write(message, thinks=thinks)]
     body: dict[str, object] = {"model": order.model, "messages": messages, **_tools(chat)}
     body.update(_sampling(chat))
     if chat.format is not None:
@@ -138,6 +138,19 @@ def _tool(tool: Tool) -> dict[str, object]:
     return {"type": "function", "function": said}
 
 
+def _folded(messages: Iterable[Message]) -> list[Message]:
+    """Results that come in several messages of the user are one: nothing may stand between them in this dialect."""
+    folded: list[Message] = []
+    for message in messages:
+        again = folded and folded[-1].role is message.role is Role.USER
+        if again and any(isinstance(part, ToolResult) for part in message.parts):
+            before = folded.pop()
+            folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
+        else:
+            folded.append(message)
+    return folded
+
+
 def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
     """The messages of this dialect that one message becomes: each tool's result is one of its own."""
     if message.role is Role.ASSISTANT:
@@ -151,7 +164,7 @@ def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
     for part in message.parts:
         if isinstance(part, ToolResult):
             yield _result(part)
-            if media := [one for one in part.parts if not isinstance(one, Text)]:
+            if media := [one for one in part.parts if not _is_words(one)]:
                 shown += [Text(f"From the result of the tool call {fit(part.call_id, _LONGEST_ID)}:"), *media]
     # A tool's message takes words alone: what else it gave follows all of them, in the user's.
     parts = shown + [part for part in message.parts if not isinstance(part, ToolResult)]
@@ -201,8 +214,13 @@ def _document(file: File) -> str:
     return f"<document>\n{head}\n\n{file.text}\n</document>" if head else f"<document>\n{file.text}\n</document>"
 
 
+def _is_words(part: Text | Image | File) -> bool:
+    return isinstance(part, Text) or (isinstance(part, File) and part.source is None)
+
+
 def _result(result: ToolResult) -> dict[str, object]:
-    words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    said = [_document(part) if isinstance(part, File) else part for part in result.parts if _is_words(part)]
+    words = "\n".join(part.text if isinstance(part, Text) else str(part) for part in said)
     if result.failed and not words.lower().startswith("error"):
         words = f"Error: {words}"  # this dialect has no other way to say so
     return {"role": "tool", "tool_call_id": fit(result.call_id, _LONGEST_ID), "content": words}
@@ -218,6 +236,8 @@ def _assistant(message: Message, *, thinks: bool) -> dict[str, object]:
             said["reasoning_content"] = text
         if details := [raw for part in reasoning for raw in joined(part.notes)]:
             said["reasoning_details"] = details
+    if images := [_part(part) for part in message.parts if isinstance(part, Image)]:
+        said["images"] = images
     if calls:
         said["tool_calls"] = calls
     return said
