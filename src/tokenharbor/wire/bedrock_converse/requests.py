@@ -49,7 +49,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     kind = models.kind_of(order.model)
     scribe = Scribe(chat.features, caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
-    sampling = chat.sampling if reasons.samples else Sampling()
+    sampling = chat.sampling if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
     if sampling.top_k is not None:
         extra |= models.sampling(kind, sampling.top_k)
