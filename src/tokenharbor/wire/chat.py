@@ -242,3 +242,9 @@ class Order(msgspec.Struct, frozen=True):
     most_output: int
     capabilities: frozenset[str] = frozenset()
     max_name: str = "max_tokens"
+
+
+def offered(chat: Chat) -> tuple[Tool, ...]:
+    """The tools that may be called; where the choice is limited to some, those alone: every dialect can say that."""
+    names = chat.tool_choice.names if chat.tool_choice else ()
+    return tuple(tool for tool in chat.tools if tool.name in names) if names else chat.tools

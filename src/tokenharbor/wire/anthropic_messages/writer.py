@@ -9,7 +9,8 @@ from tokenharbor.wire import sse
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.body import UnreadableError, edit, scan
+from tokenharbor.wire.anthropic_messages.written import arguments
+from tokenharbor.wire.body import edit, scan
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -211,7 +212,7 @@ def _content(block: Block) -> object:
     if "redacted_thinking" in last:
         return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": _arguments(block.text)}
+        return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": arguments(block.text)}
     if block.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": block.text, "signature": last.get("signature", b"").decode()}
     citations = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
@@ -222,17 +223,3 @@ def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
     """A block that only this dialect has, with the input that its stream gave it in pieces."""
     pieces = "".join(_decode_delta(delta).partial_json or "" for delta in deltas)
     return msgspec.Raw(edit(raw, scan(raw), {"input": pieces.encode()}) if pieces else raw)
-
-
-def _arguments(text: str) -> object:
-    """This dialect's arguments are an object. What a model wrote that is none (it may be cut off) is shown to the
-    client as it is, under a name that no tool has.
-    """
-    if not text.strip():
-        return {}
-    raw = text.encode("utf-8", "replace")
-    try:
-        scan(raw)
-    except UnreadableError:
-        return {"_unreadable": text}
-    return msgspec.Raw(raw)
