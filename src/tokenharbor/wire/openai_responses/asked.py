@@ -2,28 +2,31 @@
 
 import msgspec
 
+from tokenharbor.wire.across import Strict
 from tokenharbor.wire.openai_responses.shapes import NULL
 
 
-class Breakpoint(msgspec.Struct, frozen=True):
+class Breakpoint(Strict, frozen=True):
     """A mark that what comes up to here is worth caching."""
 
     mode: str | None = None
     ttl: str | None = None
 
 
-class Sound(msgspec.Struct, frozen=True):
+class Sound(Strict, frozen=True):
     """Inlined audio."""
 
     data: str = ""
     format: str = ""
 
 
-class Part(msgspec.Struct, frozen=True):
-    """A part of a message or of a tool's output."""
+class Part(Strict, frozen=True):
+    """A part of a message or of a tool's output. Annotations and log probabilities are an answer's, not read again."""
 
     type: str = ""
     text: str = ""
+    annotations: msgspec.Raw = NULL
+    logprobs: msgspec.Raw = NULL
     refusal: str = ""
     image_url: str | None = None
     detail: str | None = None
@@ -36,7 +39,9 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One item of the input. A message may leave out its type."""
+    """One item of the input. A message may leave out its type. Ids, statuses and what else vendors and clients note
+    on an item is theirs.
+    """
 
     type: str | None = None
     role: str = ""
@@ -51,8 +56,8 @@ class Item(msgspec.Struct, frozen=True):
     output: str | list[Part] | None = None
 
 
-class Tool(msgspec.Struct, frozen=True):
-    """A tool; a namespace has tools of its own."""
+class Tool(Strict, frozen=True):
+    """A tool; a namespace has tools of its own. The last four are the vendor's own ways with tools."""
 
     type: str = ""
     name: str = ""
@@ -62,16 +67,24 @@ class Tool(msgspec.Struct, frozen=True):
     format: msgspec.Raw = NULL
     tools: "list[Tool] | None" = None
     filters: "Filters | None" = None
+    external_web_access: bool | None = None
+    search_context_size: str | None = None
+    search_content_types: msgspec.Raw = NULL
+    user_location: msgspec.Raw = NULL
+    defer_loading: bool | None = None
+    allowed_callers: msgspec.Raw = NULL
+    output_schema: msgspec.Raw = NULL
+    is_async: bool | None = msgspec.field(default=None, name="async")
 
 
-class Filters(msgspec.Struct, frozen=True):
+class Filters(Strict, frozen=True):
     """Where a search may look."""
 
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(Strict, frozen=True):
     """A tool choice that is no single word."""
 
     type: str = ""
@@ -81,7 +94,7 @@ class Choice(msgspec.Struct, frozen=True):
     tools: "list[Choice] | None" = None
 
 
-class Form(msgspec.Struct, frozen=True):
+class Form(Strict, frozen=True):
     """The form of the answer's text."""
 
     type: str = "text"
@@ -91,41 +104,28 @@ class Form(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
-class TextSettings(msgspec.Struct, frozen=True):
+class TextSettings(Strict, frozen=True):
     """How the answer's text is to be."""
 
     format: Form | None = None
     verbosity: str | None = None
 
 
-class Reasoning(msgspec.Struct, frozen=True):
+class Reasoning(Strict, frozen=True):
     """How much to reason, and whether to tell of it."""
 
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """The request's fields beside its input and tools."""
-
-    instructions: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_logprobs: int | None = None
-    tool_choice: str | Choice | None = None
-    parallel_tool_calls: bool | None = None
-    max_tool_calls: int | None = None
-    text: TextSettings | None = None
-    reasoning: Reasoning | None = None
-    user: str | None = None
-    prompt_cache_key: str | None = None
+    context: str | None = None  # which of its own earlier reasoning a vendor looks at
 
 
 decode_item = msgspec.json.Decoder(Item).decode
 decode_items = msgspec.json.Decoder(str | list[msgspec.Raw]).decode
-decode_tools = msgspec.json.Decoder(list[Tool] | None).decode
-decode_settings = msgspec.json.Decoder(Settings).decode
+decode_tools = msgspec.json.Decoder(list[Tool]).decode
+decode_choice = msgspec.json.Decoder(str | Choice).decode
+decode_text = msgspec.json.Decoder(TextSettings).decode
+decode_reasoning = msgspec.json.Decoder(Reasoning).decode
 
 SEPARATOR = "__"
 _LONGEST_NAME = 64

@@ -5,6 +5,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.events import FinishReason
+from tokenharbor.wire.ids import fit_answer
 from tokenharbor.wire.openai_responses import asked
 from tokenharbor.wire.openai_responses.shapes import UNREADABLE
 from tokenharbor.wire.openai_responses.usage import write_usage
@@ -48,7 +49,7 @@ class Envelope:
 
     def start(self, id_: str, model: str) -> None:
         """Ids of other dialects get this one's prefix."""
-        self.id = id_ if id_.startswith("resp_") else f"resp_{id_}"
+        self.id = fit_answer(id_, "resp_")
         self._model = model
 
     def write(self, status: str, output: list[object], **more: object) -> Json:

@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.fields import wrong_shape
+from tokenharbor.wire.fields import NULL, is_null, wrong_shape
 from tokenharbor.wire.request import InputSize
 
 
@@ -31,7 +31,7 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
     role: str | None = None
     content: str | list[_Part] | None = None
     output: str | list[_Part] | _Part | None = None
-    tools: msgspec.Raw | None = None
+    tools: msgspec.Raw = NULL
 
 
 _decode = msgspec.json.Decoder(str | list[_Item]).decode
@@ -64,7 +64,7 @@ def look(body: bytes, members: Members) -> Looked:
             parts += item.output
         elif isinstance(item.output, _Part):
             parts.append(item.output)
-        if item.tools is not None:
+        if not is_null(item.tools):
             tools.append((f"input[{index}].tools", item.tools))
     return Looked(_tally(len(body), parts) if parts else InputSize(len(body)), tuple(tools))
 

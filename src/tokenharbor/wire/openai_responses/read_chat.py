@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.across import Features, decode_field, no_meaning, refuse_unknown
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
@@ -17,64 +18,55 @@ from tokenharbor.wire.chat import (
     Tool,
     ToolChoice,
 )
-from tokenharbor.wire.fields import NULL, wrong_shape
+from tokenharbor.wire.efforts import EFFORTS
+from tokenharbor.wire.fields import NULL, is_null, read_count, read_flag
 from tokenharbor.wire.openai_responses import asked
 from tokenharbor.wire.openai_responses.conversation import Conversation
 from tokenharbor.wire.openai_responses.requests import KNOWN
-from tokenharbor.wire.openai_responses.shapes import UNREADABLE
 from tokenharbor.wire.request import Request
 
-_CHOICES = {"auto": Choosing.AUTO, "none": Choosing.NONE, "required": Choosing.REQUIRED}
-_INCLUDED = b"logprobs"
+_WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
+
+_decode_number = msgspec.json.Decoder(float).decode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest that names the field which no other dialect could be told."""
-    members = request.members
-    for name, raw in members.items():
-        if name not in KNOWN and bytes(raw) != b"null":
-            raise InvalidRequest(f"`{name[:60]}` has no meaning for the model's providers: leave it out.", param=name)
-    settings = _read_settings(members)
-    conversation = Conversation(settings.instructions)
+    members, features = request.members, Features()
+    refuse_unknown(members, KNOWN)
+    conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
     conversation.read(members["input"])
-    features = conversation.features
-    tools = tuple(_tools(members, features))
-    reasoning = settings.reasoning or asked.Reasoning()
+    listed = decode_field(members, "tools", asked.decode_tools) or []
+    tools = tuple(_tools(listed, features))
+    text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
     return Chat(
         messages=conversation.messages(),
-        features=features,
+        features=features.found,
         tools=tools,
-        tool_choice=_choice(settings.tool_choice),
-        parallel_calls=settings.parallel_tool_calls,
-        format=_format(settings, features),
-        thinking=_thinking(settings.reasoning, reasoning.summary or reasoning.generate_summary),
-        sampling=Sampling(temperature=settings.temperature, top_p=settings.top_p),
-        logprobs=_logprobs(settings, members, features),
-        search=_search(members, request.web_search_uses, features),
-        verbosity=settings.text.verbosity if settings.text else None,
-        user=settings.user or "",
-        cache_key=settings.prompt_cache_key or "",
+        tool_choice=_choice(decode_field(members, "tool_choice", asked.decode_choice)),
+        parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
+        format=_format(text.format, features),
+        thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
+        sampling=Sampling(
+            temperature=decode_field(members, "temperature", _decode_number),
+            top_p=decode_field(members, "top_p", _decode_number),
+        ),
+        logprobs=_logprobs(members, features),
+        search=_search(listed, request.web_search_uses, features),
+        verbosity=text.verbosity,
+        user=decode_field(members, "safety_identifier", _decode_text)
+        or decode_field(members, "user", _decode_text)
+        or "",
+        cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
     )
 
 
-def _read_settings(members: Members) -> asked.Settings:
-    """Each field by itself, so that what is wrong is named."""
-    read: dict[str, object] = {}
-    for field in msgspec.structs.fields(asked.Settings):
-        raw = members.get(field.name)
-        if raw is not None:
-            try:
-                read[field.name] = msgspec.json.decode(raw, type=field.type)
-            except UNREADABLE as error:
-                raise wrong_shape(field.name, error) from None
-    return asked.Settings(**read)  # type: ignore[arg-type]  # each was decoded as its field's type
+def _given(members: Members, name: str) -> bool:
+    return name in members and not is_null(members[name])
 
 
-def _tools(members: Members, features: dict[Feature, str]) -> Iterator[Tool]:
-    try:
-        tools = asked.decode_tools(members.get("tools", NULL)) or []
-    except UNREADABLE as error:
-        raise wrong_shape("tools", error) from None
+def _tools(tools: list[asked.Tool], features: Features) -> Iterator[Tool]:
     for index, tool in enumerate(tools):
         if tool.type == "namespace":
             for inner, function in enumerate(tool.tools or ()):
@@ -83,22 +75,19 @@ def _tools(members: Members, features: dict[Feature, str]) -> Iterator[Tool]:
             yield _tool(tool, None, f"tools[{index}]", features)
 
 
-def _tool(tool: asked.Tool, namespace: str | None, param: str, features: dict[Feature, str]) -> Tool:
+def _tool(tool: asked.Tool, namespace: str | None, place: str, features: Features) -> Tool:
     name, description = asked.full_name(tool.name, namespace), tool.description or ""
-    features.setdefault(Feature.TOOLS, "tools")
+    features.note(Feature.TOOLS, "tools")
     if tool.type in ("function", ""):
-        schema = None if bytes(tool.parameters) == b"null" else bytes(tool.parameters)
+        schema = None if is_null(tool.parameters) else bytes(tool.parameters)
         return Tool(name, description, schema, tool.strict)
     if tool.type != "custom":
-        raise InvalidRequest(
-            f"`{param}.type` names a tool that the model's providers do not know: define it as a function.",
-            param=f"{param}.type",
-        )
-    features.setdefault(Feature.CUSTOM_TOOLS, f"{param}.type")
+        raise no_meaning(f"{place}.type")
+    features.note(Feature.CUSTOM_TOOLS, place)
     grammar = bytes(tool.format)
     if b'"grammar"' not in grammar:
         return Tool(name, description, custom=True)
-    features.setdefault(Feature.GRAMMAR, f"{param}.format")
+    features.note(Feature.GRAMMAR, f"{place}.format")
     return Tool(name, description, custom=True, grammar=grammar)
 
 
@@ -106,58 +95,53 @@ def _choice(choice: str | asked.Choice | None) -> ToolChoice | None:
     if choice is None:
         return None
     if isinstance(choice, str):
-        if choice not in _CHOICES:
+        if choice not in _WORDS:
             raise InvalidRequest('`tool_choice` must be "auto", "none" or "required".', param="tool_choice")
-        return ToolChoice(_CHOICES[choice])
+        return ToolChoice(Choosing(choice))
     if choice.type in ("function", "custom"):
         return ToolChoice(Choosing.NAMED, (asked.full_name(choice.name, choice.namespace),))
     if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
         names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or ())
-        return ToolChoice(_CHOICES[choice.mode], names)
-    raise InvalidRequest(
-        "`tool_choice.type` has no meaning for the model's providers: name a function.", param="tool_choice.type"
-    )
+        return ToolChoice(Choosing(choice.mode), names)
+    raise no_meaning("tool_choice.type")
 
 
-def _format(settings: asked.Settings, features: dict[Feature, str]) -> Format | None:
-    form = settings.text.format if settings.text else None
+def _format(form: asked.Form | None, features: Features) -> Format | None:
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
-        features[Feature.JSON_OBJECT] = "text.format"
+        features.note(Feature.JSON_OBJECT, "text.format")
         return Format()
-    if form.type != "json_schema" or bytes(form.schema) == b"null":
-        raise InvalidRequest(
-            "`text.format` must be text, json_object, or json_schema with a schema.", param="text.format"
-        )
-    features[Feature.JSON_SCHEMA] = "text.format"
+    if form.type != "json_schema" or is_null(form.schema):
+        raise no_meaning("text.format")
+    features.note(Feature.JSON_SCHEMA, "text.format")
     return Format(bytes(form.schema), form.name, form.description or "", form.strict)
 
 
-def _thinking(reasoning: asked.Reasoning | None, summary: str | None) -> Thinking | None:
+def _thinking(reasoning: asked.Reasoning | None) -> Thinking | None:
     """A summary that is not asked for is not sent in this dialect."""
-    if reasoning is None or (reasoning.effort is None and summary is None):
+    if reasoning is None:
         return None
-    return Thinking(effort=reasoning.effort, shown=summary is not None)
+    summary, effort = reasoning.summary or reasoning.generate_summary, reasoning.effort
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequest(f"`reasoning.effort` must be one of {', '.join(EFFORTS)}.", param="reasoning.effort")
+    if effort is None and summary is None:
+        return None
+    return Thinking(effort, shown=summary is not None)
 
 
-def _logprobs(settings: asked.Settings, members: Members, features: dict[Feature, str]) -> int | None:
-    if settings.top_logprobs:
-        features[Feature.LOGPROBS] = "top_logprobs"
-        return settings.top_logprobs
-    if _INCLUDED in bytes(members.get("include", NULL)):
-        features[Feature.LOGPROBS] = "include"
-        return 0
-    return None
+def _logprobs(members: Members, features: Features) -> int | None:
+    beside = read_count(members, "top_logprobs", 0)
+    if not beside and b"logprobs" not in bytes(members.get("include", NULL)):
+        return None
+    features.note(Feature.LOGPROBS, "top_logprobs" if beside else "include")
+    return beside or 0
 
 
-def _search(members: Members, uses: int, features: dict[Feature, str]) -> Search | None:
+def _search(tools: list[asked.Tool], uses: int, features: Features) -> Search | None:
     """Only a search that is bounded; one that is merely listed is left out, as within this dialect."""
     if not uses:
         return None
-    features[Feature.WEB_SEARCH] = "tools"
-    filters = asked.Filters()
-    for tool in asked.decode_tools(members["tools"]) or ():
-        if tool.type.startswith("web_search"):
-            filters = tool.filters or filters
+    features.note(Feature.WEB_SEARCH, "tools")
+    filters = next((tool.filters for tool in tools if tool.filters is not None), asked.Filters())
     return Search(uses, tuple(filters.allowed_domains or ()), tuple(filters.blocked_domains or ()))

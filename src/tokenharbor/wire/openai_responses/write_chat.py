@@ -20,7 +20,6 @@ from tokenharbor.wire.chat import (
     Reasoning,
     Refused,
     Role,
-    Source,
     Text,
     Thinking,
     Tool,
@@ -28,7 +27,10 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
+from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
+from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
 CARRIES = frozenset(
@@ -50,7 +52,7 @@ CARRIES = frozenset(
 Json = dict[str, object]
 
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
-_BUDGETS = ((1024, "minimal"), (4096, "low"), (16384, "medium"))  # tokens of thinking, at most, for each effort
+_LONGEST_ID = 64  # of a call
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:
@@ -66,8 +68,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     settings = {
         "temperature": chat.sampling.temperature,
         "top_p": chat.sampling.top_p,
-        "parallel_tool_calls": chat.parallel_calls if chat.tools else None,
-        "user": chat.user or None,
+        "parallel_tool_calls": False if chat.parallel_calls is False and chat.tools else None,
         "prompt_cache_key": chat.cache_key or None,
     }
     body |= {name: value for name, value in settings.items() if value is not None}
@@ -94,13 +95,14 @@ def _item(part: Part) -> Iterator[object]:
     """A part that is an item of its own. Of what was thought only this dialect's own is understood."""
     match part:
         case ToolCall(custom=True):
-            yield {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
+            id_ = fit_call(part.id, _LONGEST_ID)
+            yield {"type": "custom_tool_call", "call_id": id_, "name": part.name, "input": part.arguments}
         case ToolCall():
-            arguments = part.arguments or "{}"
-            yield {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
+            id_, arguments = fit_call(part.id, _LONGEST_ID), part.arguments or "{}"
+            yield {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments}
         case ToolResult():
             kind = "custom_tool_call_output" if part.custom else "function_call_output"
-            yield {"type": kind, "call_id": part.call_id, "output": _output(part)}
+            yield {"type": kind, "call_id": fit_call(part.call_id, _LONGEST_ID), "output": _output(part)}
         case Reasoning():
             yield from _own(part.notes)
         case Opaque():
@@ -116,10 +118,10 @@ def _own(notes: Iterable[Note]) -> Iterator[object]:
 def _output(result: ToolResult) -> object:
     """This dialect has no mark for a failure: it is said in words."""
     parts: list[Text | Image | File] = list(result.parts)
-    if result.failed:
-        parts.insert(0, Text("Error: "))
+    if result.failed and not (parts and isinstance(parts[0], Text) and parts[0].text.lower().startswith("error")):
+        parts.insert(0, Text("Error:"))
     if all(isinstance(part, Text) for part in parts):
-        return "".join(part.text for part in parts if isinstance(part, Text))
+        return "\n".join(part.text for part in parts if isinstance(part, Text))
     return [_part(part, assistant=False) for part in parts]
 
 
@@ -131,7 +133,7 @@ def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Js
             return {"type": "refusal", "refusal": part.text}
         case Image():
             detail = {"detail": part.detail} if part.detail else {}
-            return {"type": "input_image", "image_url": _address(part.source), **detail}
+            return {"type": "input_image", "image_url": write_url(part.source), **detail}
         case Audio():
             form = part.source.media_type.removeprefix("audio/")
             return {"type": "input_audio", "input_audio": {"data": part.source.data, "format": form}}
@@ -141,35 +143,25 @@ def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Js
 
 def _file(file: File) -> Json:
     if file.source is None:
-        heading = f"{file.name}\n" if file.name else ""
-        return {"type": "input_text", "text": heading + file.text}
+        head = "\n".join(word for word in (file.name, file.context) if word)
+        return {"type": "input_text", "text": f"<document>\n{head}\n\n{file.text}\n</document>"}
     if file.source.url:
         return {"type": "input_file", "file_url": file.source.url}
-    return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": _address(file.source)}
-
-
-def _address(source: Source) -> str:
-    return source.url or f"data:{source.media_type};base64,{source.data}"
+    return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
 def _reasoning(thinking: Thinking | None) -> Json:
     if thinking is None:
         return {}
     settings: Json = {}
-    effort = thinking.effort or _effort_of(thinking.budget)
+    effort = thinking.effort
+    if effort is None and thinking.budget is not None:
+        effort = effort_of(thinking.budget)
     if effort is not None:
-        settings["effort"] = "xhigh" if effort == "max" else effort
+        settings["effort"] = effort
     if thinking.shown:
         settings["summary"] = "auto"
     return {"reasoning": settings} if settings else {}
-
-
-def _effort_of(budget: int | None) -> str | None:
-    if budget is None:
-        return None
-    if budget == 0:
-        return "none"
-    return next((effort for most, effort in _BUDGETS if budget <= most), "high")
 
 
 def _tools(chat: Chat) -> Json:
