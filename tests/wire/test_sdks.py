@@ -280,6 +280,7 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
             message: dict[str, Any] = reading.get_final_message().to_dict()
         message.pop("usage")
         message.pop("stop_details", None)
+        message["id"] = message["id"].removeprefix("msg_")  # some vendors' ids are not of this dialect
         return message
 
     assert final(again) == final(stream)

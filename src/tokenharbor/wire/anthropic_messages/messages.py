@@ -6,8 +6,9 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
-from tokenharbor.wire.across import UNREADABLE, Features, cache_of, decode, in_order, no_meaning
+from tokenharbor.wire.across import Features, cache_of, decode, in_order, no_meaning
 from tokenharbor.wire.anthropic_messages import asked
+from tokenharbor.wire.anthropic_messages.citations import is_own
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.chat import (
     Feature,
@@ -30,7 +31,6 @@ _VENDORS = ("server_tool_use", "mcp_tool_use")  # calls that the vendor made; th
 _RESULT = "_tool_result"
 
 _decode_pieces = msgspec.json.Decoder(str | list[asked.TextBlock | asked.ImageBlock]).decode
-_encode = msgspec.json.encode
 
 
 class Reader:
@@ -171,22 +171,5 @@ def _redacted(block: asked.RedactedBlock) -> Reasoning:
     return Reasoning("", (Note(DIALECT, "redacted_thinking", block.data.encode()),))
 
 
-class _Index(msgspec.Struct, frozen=True):
-    type: str = ""
-    encrypted_index: str | None = None
-
-
-_decode_index = msgspec.json.Decoder(_Index).decode
-
-
 def _cited(citations: Iterable[msgspec.Raw]) -> tuple[Note, ...]:
-    """The vendor's own citations; those that we wrote for another vendor's have nothing that it could check."""
-    kept = []
-    for raw in citations:
-        try:
-            index = _decode_index(raw)
-        except UNREADABLE:
-            continue
-        if index.type != "web_search_result_location" or index.encrypted_index:
-            kept.append(Note(DIALECT, "citation", bytes(raw)))
-    return tuple(kept)
+    return tuple(Note(DIALECT, "citation", bytes(raw)) for raw in citations if is_own(raw))

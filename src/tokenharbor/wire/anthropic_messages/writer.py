@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import sse
+from tokenharbor.wire import carry, sse
+from tokenharbor.wire.anthropic_messages.citations import write_citation
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
@@ -25,6 +26,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.ids import fit_answer, fit_call
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
@@ -48,6 +50,8 @@ _FAILURES = {
     FailureKind.OVERLOADED: "overloaded_error",
     FailureKind.TIMEOUT: "timeout_error",
 }
+_NO_IMAGE = "[An image, which this API cannot carry.]"
+_PREFIX = "msg_"
 _UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
 
 
@@ -65,6 +69,7 @@ class AnthropicWriter:
         self._opened: BlockOpened | None = None  # current and not yet written: a note may say what it truly is
         self._waiting: list[BlockOpened | BlockGrew | BlockClosed] = []
         self._written = 0  # blocks
+        self._foreign: tuple[Note, ...] = ()  # of the current block of thinking: they are its signature
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -85,7 +90,7 @@ class AnthropicWriter:
         if started is None:
             return b""
         usage = write_usage(self._usage) if self._usage else _UNKNOWN
-        message = _message(started.id, started.model, [], None, usage)
+        message = _message(fit_answer(started.id, _PREFIX), started.model, [], None, usage)
         return _event("message_start", message=message)
 
     def _block(self, event: BlockOpened | BlockGrew | BlockClosed) -> bytes:
@@ -109,8 +114,13 @@ class AnthropicWriter:
         if self._opened is not None:
             self._kind = self._opened.kind
             out = self._open(whole)
-        if event.text:
+        if event.text and self._kind is not BlockKind.IMAGE:
             out += self._delta(_text_delta(self._kind, event.text))
+        if self._kind is BlockKind.REASONING:
+            self._foreign += tuple(note for note in event.notes if note.dialect != DIALECT)
+        if not any(note.name == "citation" for note in ours):
+            for citation in event.citations:
+                out += self._delta({"type": "citations_delta", "citation": write_citation(citation)})
         for note in ours:
             if note.name == "signature":
                 out += self._delta({"type": "signature_delta", "signature": note.raw.decode()})
@@ -131,7 +141,11 @@ class AnthropicWriter:
         return _event("content_block_delta", index=self._written, delta=delta)
 
     def _close(self) -> bytes:
-        out = self._open(None) + _event("content_block_stop", index=self._written)
+        out = self._open(None)
+        if self._foreign:
+            out += self._delta({"type": "signature_delta", "signature": carry.pack(self._foreign)})
+            self._foreign = ()
+        out += _event("content_block_stop", index=self._written)
         self._written += 1
         self._current = None
         waiting, self._waiting = self._waiting, []
@@ -139,6 +153,8 @@ class AnthropicWriter:
 
     def _finish(self, event: Finished) -> bytes:
         usage = write_usage(self._usage) if self._usage else _UNKNOWN
+        if self.cost_usd is not None:
+            usage = {**usage, "cost": msgspec.Raw(self.cost_usd.encode())}
         delta = {"stop_reason": _REASONS[event.reason], "stop_sequence": event.stop_sequence}
         return _event("message_delta", delta=delta, usage=usage) + _event("message_stop")
 
@@ -154,10 +170,10 @@ def _beginning(opened: BlockOpened, whole: Note | None) -> object:
     if whole is not None:
         return {"type": "redacted_thinking", "data": whole.raw.decode()}
     if opened.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": opened.call_id, "name": opened.name, "input": {}}
+        return {"type": "tool_use", "id": fit_call(opened.call_id), "name": opened.name, "input": {}}
     if opened.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": ""}
+    return {"type": "text", "text": _NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
 
 
 def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
@@ -201,7 +217,7 @@ def write_reply(events: Iterable[Event]) -> bytes:
     usage = write_usage(reply.usage) if reply.usage else _UNKNOWN
     content = [_content(block) for block in reply.blocks]
     end = Finished(reply.reason, reply.stop_sequence)
-    return _encode(_message(reply.id, reply.model, content, end, usage))
+    return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))
 
 
 def _content(block: Block) -> object:
@@ -212,11 +228,18 @@ def _content(block: Block) -> object:
     if "redacted_thinking" in last:
         return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": arguments(block.text)}
+        return {"type": "tool_use", "id": fit_call(block.call_id), "name": block.name, "input": arguments(block.text)}
     if block.kind is BlockKind.REASONING:
-        return {"type": "thinking", "thinking": block.text, "signature": last.get("signature", b"").decode()}
-    citations = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
-    return {"type": "text", "text": block.text, **({"citations": citations} if citations else {})}
+        foreign = tuple(note for note in block.notes if note.dialect != DIALECT)
+        signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
+        return {"type": "thinking", "thinking": block.text, "signature": signature}
+    citations: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
+    citations = citations or [write_citation(citation) for citation in block.citations]
+    return {"type": "text", "text": _words(block), **({"citations": citations} if citations else {})}
+
+
+def _words(block: Block) -> str:
+    return _NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:

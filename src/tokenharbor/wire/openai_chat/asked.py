@@ -262,3 +262,4 @@ class ThinkingShape(Strict, frozen=True):
 
 decode_messages = msgspec.json.Decoder(list[Said]).decode
 decode_entry = msgspec.json.Decoder(Entry).decode
+decode_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -7,10 +7,11 @@ import msgspec
 from tokenharbor.wire import carry
 from tokenharbor.wire.across import UNREADABLE
 from tokenharbor.wire.events import Note
-from tokenharbor.wire.openai_chat.asked import decode_entry
+from tokenharbor.wire.openai_chat.asked import decode_entries, decode_entry
 
 DIALECT = "openai_chat"
 
+NAME = "reasoning_details"
 _LENGTH = "length"
 
 
@@ -33,7 +34,7 @@ def write_entry(notes: tuple[Note, ...], call_id: str = "", length: int | None =
 
 
 def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[Carried], tuple[Note, ...]]:
-    """What we carried, and the rest as notes of this dialect."""
+    """What we carried, and the rest as a note of this dialect."""
     found: list[Carried] = []
     own: list[bytes] = []
     for raw in entries:
@@ -42,7 +43,17 @@ def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[Carried], tuple[N
             own.append(bytes(raw))
         else:
             found.append(carried)
-    return found, (Note(DIALECT, "reasoning_details", b"[" + b",".join(own) + b"]"),) if own else ()
+    return found, (Note(DIALECT, NAME, b"[" + b",".join(own) + b"]"),) if own else ()
+
+
+def read_details(raw: msgspec.Raw) -> tuple[list[Carried], tuple[Note, ...]]:
+    """Likewise, of an answer; where it is no array it is kept as it is."""
+    if len(raw) <= 4:
+        return [], ()
+    try:
+        return read_entries(decode_entries(raw))
+    except UNREADABLE:
+        return [], (Note(DIALECT, NAME, bytes(raw)),)
 
 
 def _read(raw: msgspec.Raw) -> Carried | None:
@@ -60,8 +71,34 @@ def _read(raw: msgspec.Raw) -> Carried | None:
 
 def joined(notes: Iterable[Note]) -> list[msgspec.Raw]:
     """The entries of this dialect's own notes, one after the other."""
-    raws = [note.raw.strip()[1:-1].strip() for note in notes if note.dialect == DIALECT and note.name == NAME]
+    raws = [note.raw.strip() for note in notes if note.dialect == DIALECT and note.name == NAME]
+    raws = [raw[1:-1].strip() if raw[:1] == b"[" else raw for raw in raws]
     return [msgspec.Raw(raw) for raw in raws if raw]
 
 
-NAME = "reasoning_details"
+def foreign_of(notes: Iterable[Note]) -> tuple[Note, ...]:
+    return tuple(note for note in notes if note.dialect != DIALECT)
+
+
+def split(text: str, carried: Iterable[Carried]) -> list[tuple[str, tuple[Note, ...]]]:
+    """All reasoning as it was in pieces, each with the notes that belong to it; if somebody changed the text, none of
+    them fits any more.
+    """
+    pieces = [one for one in carried if one.length is not None]
+    if not pieces or sum(piece.length or 0 for piece in pieces) != len(text):
+        return [(text, ())] if text else []
+    whole, start = [], 0
+    for piece in pieces:
+        end = start + (piece.length or 0)
+        whole.append((text[start:end], piece.notes))
+        start = end
+    return whole
+
+
+def of_text(carried: Iterable[Carried]) -> tuple[Note, ...]:
+    """The notes that belong to the words of the answer."""
+    return tuple(note for one in carried if one.length is None and not one.call_id for note in one.notes)
+
+
+def of_call(carried: Iterable[Carried], call_id: str) -> tuple[Note, ...]:
+    return tuple(note for one in carried if one.call_id == call_id for note in one.notes)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.across import Features, cache_of, in_order, no_meaning
 from tokenharbor.wire.chat import (
@@ -22,7 +24,7 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.media_url import read_url
 from tokenharbor.wire.openai_chat import asked
-from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, read_entries
+from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_entries, split
 
 Shape = asked.TextPart | asked.RefusalPart | asked.ThinkingPart | asked.ImagePart | asked.AudioPart | asked.FilePart
 
@@ -113,7 +115,7 @@ class Reader:
             raise no_meaning(f"{place}.audio")
         carried, notes = read_entries(message.reasoning_details or ())
         parts: list[Part] = [*_reasoning(message.reasoning_content or message.reasoning or "", carried, notes)]
-        parts += [part for part in self._parts(message.content, f"{place}.content") if part != Text("")]
+        parts += _noted(self._parts(message.content, f"{place}.content"), of_text(carried))
         parts += [self._image(image, f"{place}.images[{index}]") for index, image in enumerate(message.images or ())]
         parts += [Refused(message.refusal)] if message.refusal else []
         if message.function_call is not None:
@@ -123,7 +125,7 @@ class Reader:
         return Message(Role.ASSISTANT, (*parts, *self._last), message.name or "")
 
     def _call(self, call: asked.Call, carried: Iterable[Carried], place: str) -> ToolCall:
-        notes = tuple(note for one in carried if one.call_id == call.id for note in one.notes)
+        notes = of_call(carried, call.id)
         if len(call.extra_content) > 4:
             notes = (Note(DIALECT, "extra_content", bytes(call.extra_content)), *notes)
         if call.custom is not None:
@@ -160,17 +162,15 @@ def _older_id(place: str) -> str:
     return "call_" + "".join(letter for letter in place if letter.isalnum())
 
 
-def _reasoning(text: str, carried: Iterable[Carried], notes: tuple[Note, ...]) -> list[Reasoning]:
-    """The reasoning as it was in pieces, each with the notes that belong to it; if the client changed the text, none
-    of them fits any more.
-    """
-    pieces = [one for one in carried if one.length is not None]
-    if pieces and sum(piece.length or 0 for piece in pieces) == len(text):
-        whole, start = [], 0
-        for piece in pieces:
-            end = start + (piece.length or 0)
-            whole.append(Reasoning(text[start:end], piece.notes))
-            start = end
-        whole[0] = Reasoning(whole[0].text, (*notes, *whole[0].notes))
-        return whole
-    return [Reasoning(text, notes)] if text or notes else []
+def _reasoning(text: str, carried: Iterable[Carried], notes: tuple[Note, ...]) -> list[Part]:
+    pieces = split(text, carried) or ([("", ())] if notes else [])
+    return [Reasoning(piece, (*notes, *own) if index == 0 else own) for index, (piece, own) in enumerate(pieces)]
+
+
+def _noted(parts: tuple[Part, ...], notes: tuple[Note, ...]) -> list[Part]:
+    """What the assistant said, without empty words, and with foreign notes on the last of its words."""
+    kept = [part for part in parts if part != Text("")]
+    last = max((index for index, part in enumerate(kept) if isinstance(part, Text)), default=None)
+    if notes and last is not None:
+        kept[last] = msgspec.structs.replace(kept[last], notes=notes)
+    return kept
