@@ -13,6 +13,7 @@ from tokenharbor.simulator.anthropic_messages import AnthropicMessages
 from tokenharbor.simulator.choose import Chooser, Seen
 from tokenharbor.simulator.model import Number, make_reply
 from tokenharbor.simulator.openai_chat import OpenAIChat
+from tokenharbor.simulator.openai_responses import OpenAIResponses
 from tokenharbor.simulator.perform import perform
 from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_steps
 from tokenharbor.simulator.record import Record, Records, digest
@@ -25,7 +26,7 @@ _JSON_HEADERS = b"content-type: application/json\r\nx-simulated: true\r\n"
 _TEXT_HEADERS = b"content-type: text/plain; charset=utf-8\r\nx-simulated: true\r\n"
 _CHAT = OpenAIChat()
 _MESSAGES = AnthropicMessages()
-_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/messages": _MESSAGES}
+_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/responses": OpenAIResponses(), "/messages": _MESSAGES}
 _COUNT = "/messages/count_tokens"
 
 
@@ -184,8 +185,10 @@ class Provider:
             case "POST", path if path.endswith(_COUNT):
                 self._count(exchange, body)
             case _, path:
-                known = "/v1/chat/completions, /v1/messages, /v1/models, /simulator/requests, /simulator/script"
-                self._refuse(exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {known}.")
+                known = "/v1/chat/completions, /v1/responses, /v1/messages, /v1/models, /simulator/requests"
+                self._refuse(
+                    exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {known}, …/script."
+                )
 
     def _replace_script(self, exchange: Exchange, body: bytes) -> None:
         is_json = (exchange.header(b"content-type") or b"").startswith(b"application/json")
