@@ -29,11 +29,14 @@ def _schema(raw: bytes | None) -> Mapping[str, Any]:
 def _type(schema: Any, depth: int) -> str:
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return "any"
-    if isinstance(schema.get("enum"), list):
-        return " | ".join(f'"{each}"' for each in schema["enum"])
+    choices = [f'"{each}"' for each in schema["enum"]] if isinstance(schema.get("enum"), list) else []
     for name in ("anyOf", "oneOf", "allOf"):
         if isinstance(schema.get(name), list):
-            return " | ".join(_type(each, depth + 1) for each in schema[name])
+            choices += [_type(each, depth + 1) for each in schema[name]]
+    return " | ".join(choices) if choices else _plain_type(schema, depth)
+
+
+def _plain_type(schema: Mapping[str, Any], depth: int) -> str:
     match schema.get("type"):
         case "object":
             return _object(schema, depth)

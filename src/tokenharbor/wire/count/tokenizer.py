@@ -1,10 +1,6 @@
 """What a text holds: its o200k tokens, and the features by which other tokenizers differ from that one."""
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec
-from typing import Protocol, cast
 
 import msgspec
 
@@ -42,10 +38,6 @@ class Measure(msgspec.Struct, frozen=True):
     foreign: float = 0
 
 
-class _Tokenizer(Protocol):
-    def count(self, text: str) -> int: ...
-
-
 def measure(texts: Sequence[str]) -> Measure:
     """Every text by itself while they are small; of much text, samples from all over it."""
     length = sum(map(len, texts))
@@ -58,7 +50,9 @@ def measure(texts: Sequence[str]) -> Measure:
 
 
 def _measure(texts: Sequence[str], factor: float) -> Measure:
-    count = _o200k().count
+    from tokenharbor.wire.count.o200k import O200K  # noqa: PLC0415  its tables are loaded by whoever counts first
+
+    count = O200K.count
     tokens = 0
     for text in texts:
         try:
@@ -74,19 +68,3 @@ def _measure(texts: Sequence[str], factor: float) -> Measure:
         asian=classes.count(b"c") * factor,
         foreign=classes.count(b"x") * factor,
     )
-
-
-@cache
-def _o200k() -> _Tokenizer:
-    """Loaded by whoever counts first: about 50 ms and 70 MB, which no other command should pay.
-
-    The extension module is loaded without its package, which would build the same tables again in Python (half a
-    second and as much memory).
-    """
-    package = find_spec("bpe_openai")
-    bindings = PathFinder.find_spec("_bindings", package.submodule_search_locations) if package else None
-    if bindings is None or bindings.loader is None:
-        raise ImportError("bpe-openai is not installed as the lock file has it")
-    module = module_from_spec(bindings)
-    bindings.loader.exec_module(module)
-    return cast("_Tokenizer", module.tokenizer_for_encoding("o200k_base"))

@@ -12,7 +12,6 @@ from tokenharbor.wire.chat import (
     File,
     Image,
     Message,
-    Opaque,
     Part,
     Reasoning,
     Refused,
@@ -23,10 +22,11 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolResult,
 )
-from tokenharbor.wire.counting.families import FAMILIES, Family, Flat, Patches, Tiles
-from tokenharbor.wire.counting.media import audio_seconds, pdf_pages, picture_size
-from tokenharbor.wire.counting.signature import signature
-from tokenharbor.wire.counting.tokenizer import Measure, measure
+from tokenharbor.wire.count.families import Family, Picture, find_family
+from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_pages, picture_size
+from tokenharbor.wire.count.signature import signature
+from tokenharbor.wire.count.tokenizer import Measure, measure
+from tokenharbor.wire.events import Note
 
 _UNSEEN_PICTURE = (1_024, 1_024)  # of an image at an address
 _UNSEEN_PAGES = 5
@@ -38,7 +38,7 @@ def estimate_tokens(chat: Chat, family: str) -> int:
     """Input tokens of a chat for a model of this tokenizer family: meant to lie between 3% under and 20% over what its
     vendor counts. Pure, and bounded in time: of very long texts, samples are counted.
     """
-    kind = FAMILIES.get(family) or FAMILIES["default"]
+    kind = find_family(family)
     parts = [part for message in _counted(chat) for part in _flat(message.parts)]
     texts = [text for part in parts for text in _texts(part)]
     texts += [text for tool in chat.tools for text in _tool_texts(tool, kind)]
@@ -64,8 +64,9 @@ def _format(chat: Chat, kind: Family) -> float:
 
 
 def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
-    messages = sum(max(1, _said(message)) for message in chat.messages)
-    found = kind.request + kind.message * messages
+    found = kind.request
+    for index, message in enumerate(chat.messages):
+        found += kind.system if index == 0 and message.role is Role.SYSTEM else kind.message
     if chat.tools:
         found += kind.tools + kind.tool * len(chat.tools)
         if chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
@@ -77,21 +78,19 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
     return found + kind.call * calls + kind.result * results
 
 
-def _said(message: Message) -> int:
-    """How many messages a vendor makes of it: each tool's result may be one."""
-    results = sum(isinstance(part, ToolResult) for part in message.parts)
-    return results + any(not isinstance(part, ToolResult) for part in message.parts)
-
-
 def _counted(chat: Chat) -> Iterator[Message]:
     """Messages with what vendors read of them: reasoning counts only in the turn that is under way."""
     last = max((index for index, message in enumerate(chat.messages) if _asks(message)), default=-1)
     for index, message in enumerate(chat.messages):
-        if index < last and any(isinstance(part, Reasoning) for part in message.parts):
-            kept = tuple(part for part in message.parts if not isinstance(part, Reasoning))
+        if index < last and message.role is Role.ASSISTANT:
+            kept = tuple(_unsealed(part) for part in message.parts if not isinstance(part, Reasoning))
             yield msgspec.structs.replace(message, parts=kept)
         else:
             yield message
+
+
+def _unsealed(part: Part) -> Part:
+    return msgspec.structs.replace(part, notes=()) if isinstance(part, Text | ToolCall) and part.notes else part
 
 
 def _asks(message: Message) -> bool:
@@ -112,8 +111,10 @@ def _texts(part: Part) -> Iterator[str]:
         case ToolCall(name=name, arguments=arguments):
             yield name
             yield arguments
-        case File(text=text, name=name, context=context):
+        case File(source=source, text=text, name=name, context=context):
             yield from (each for each in (text, name, context) if each)
+            if source is not None and source.data and source.media_type.startswith("text/"):
+                yield decode_text(source.data)
 
 
 def _tool_texts(tool: Tool, kind: Family) -> Iterator[str]:
@@ -131,7 +132,7 @@ def _compact(schema: bytes) -> str:
     """The schema without the spaces that a caller may have put in."""
     try:
         return msgspec.json.format(schema, indent=-1).decode("utf-8", "replace") if schema else ""
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return schema.decode("utf-8", "replace")
 
 
@@ -141,38 +142,34 @@ def _compact(schema: bytes) -> str:
 def _media(part: Part, kind: Family) -> float:
     match part:
         case Image(source=source, detail=detail):
-            return _picture(source, detail, kind)
-        case File(source=Source(data=data, media_type=media_type)):
-            if media_type.startswith("text/"):
-                return len(data) * 3 / 4 / 3.5  # base64 of words
+            size = picture_size(source.data) if source.data else None
+            return _picture(*(size or _UNSEEN_PICTURE), detail == "low", kind.picture)
+        case File(source=Source(data=data, media_type=media_type)) if not media_type.startswith("text/"):
             return kind.page * (pdf_pages(data) if data else _UNSEEN_PAGES)
         case Audio(source=Source(data=data, media_type=media_type)):
             return kind.second * (audio_seconds(media_type, data) if data else _UNSEEN_SECONDS)
-        case Opaque():
-            return 0
+        case Text(notes=notes) | Reasoning(notes=notes) | ToolCall(notes=notes):
+            return _sealed(notes, kind)
     return 0
 
 
-def _picture(source: Source, detail: str | None, kind: Family) -> float:
-    size = picture_size(source.data) if source.data else None
-    width, height = size or _UNSEEN_PICTURE
-    match kind.pictures:
-        case Patches() as patches:
-            edge = min(patches.edge, _DETAIL_LOW) if detail == "low" else patches.edge
-            return _patches(width, height, patches, edge)
-        case Tiles() as tiles:
-            return tiles.base if detail == "low" else _tiles(width, height, tiles)
-        case Flat(tokens=tokens):
-            return tokens
+def _sealed(notes: tuple[Note, ...], kind: Family) -> float:
+    sealed = kind.opaque
+    if sealed is None:
+        return 0
+    sizes = (len(note.raw) - sealed.free for note in notes if note.dialect == sealed.dialect)
+    return sealed.factor * sum(size for size in sizes if size > 0)
 
 
-def _patches(width: int, height: int, patches: Patches, edge: int) -> float:
-    scale = min(1.0, edge / max(width, height, 1), sqrt(patches.most * patches.side**2 / max(width * height, 1)))
-    found = ceil(width * scale / patches.side) * ceil(height * scale / patches.side)
-    return max(1, min(found, patches.most)) * patches.factor
-
-
-def _tiles(width: int, height: int, tiles: Tiles) -> int:
-    scale = min(1.0, tiles.edge / max(width, height, 1))
-    scale *= min(1.0, tiles.short / max(min(width, height) * scale, 1))
-    return tiles.base + tiles.each * ceil(width * scale / tiles.side) * ceil(height * scale / tiles.side)
+def _picture(width: int, height: int, low: bool, picture: Picture) -> float:  # noqa: FBT001  private, one caller
+    longer, shorter = max(width, height, 1), max(min(width, height), 1)
+    if picture.side:
+        edge = min(picture.edge, _DETAIL_LOW) if low else picture.edge
+        scale = min(1.0, edge / longer, sqrt(picture.most / (longer * shorter)) * picture.side)
+        found = ceil(width * scale / picture.side) * ceil(height * scale / picture.side)
+        return max(1, min(found, picture.most)) * picture.factor
+    if picture.tile and not low:
+        scale = min(1.0, picture.edge / longer)
+        scale *= min(1.0, picture.short / (shorter * scale))
+        return picture.base + picture.each * ceil(width * scale / picture.tile) * ceil(height * scale / picture.tile)
+    return picture.base or picture.each

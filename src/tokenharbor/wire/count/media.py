@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from binascii import Error
-from struct import error as StructError
+from struct import error as too_short
 from struct import unpack_from
 
 _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an embedded preview
@@ -12,7 +12,7 @@ _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
 _BYTES_PER_PAGE = 60_000  # where a PDF does not say
 _BYTES_PER_SECOND = {"wav": 32_000, "x-wav": 32_000, "pcm": 32_000, "flac": 60_000}  # others are compressed
-_COMPRESSED = 8_000
+_COMPRESSED = 16_000
 
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -28,7 +28,7 @@ def picture_size(data: str) -> tuple[int, int] | None:
         if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
             return _webp_size(head)
         return _jpeg_size(head) if head.startswith(b"\xff\xd8") else None
-    except StructError:
+    except too_short:
         return None
 
 
@@ -50,6 +50,10 @@ def audio_seconds(media_type: str, data: str) -> float:
     return length / _BYTES_PER_SECOND.get(media_type.partition("/")[2], _COMPRESSED)
 
 
+def decode_text(data: str) -> str:
+    return _decode(data).decode("utf-8", "replace")
+
+
 def _decode(data: str) -> bytes:
     try:
         return b64decode(data[: len(data) // 4 * 4])
@@ -64,7 +68,7 @@ def _pair(form: str, head: bytes, offset: int) -> tuple[int, int]:
 
 def _webp_size(head: bytes) -> tuple[int, int] | None:
     match head[12:16]:
-        case b"VP8X":
+        case b"VP8X" if len(head) >= 30:
             return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
         case b"VP8L":
             (bits,) = unpack_from("<I", head, 21)

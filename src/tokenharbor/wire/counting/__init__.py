@@ -1,3 +1,0 @@
-"""How many tokens a vendor would count for a conversation, estimated here."""
-
-from tokenharbor.wire.counting.estimate import estimate_tokens as estimate_tokens
