@@ -43,7 +43,7 @@ def check_rules(events: Sequence[Event]) -> None:
             case BlockGrew():
                 assert event.index in opened
                 assert event.index not in closed
-                assert event.text or event.notes
+                assert event.text or event.notes or event.citations
             case BlockClosed():
                 assert event.index in opened
                 assert event.index not in closed
