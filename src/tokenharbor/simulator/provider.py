@@ -15,6 +15,7 @@ from tokenharbor.simulator.bedrock_converse import BedrockConverse
 from tokenharbor.simulator.choose import Chooser, Seen
 from tokenharbor.simulator.model import Number, make_reply
 from tokenharbor.simulator.openai_chat import OpenAIChat
+from tokenharbor.simulator.openai_responses import OpenAIResponses
 from tokenharbor.simulator.perform import perform
 from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_steps
 from tokenharbor.simulator.record import Record, Records, digest
@@ -27,8 +28,11 @@ _JSON_HEADERS = b"content-type: application/json\r\nx-simulated: true\r\n"
 _TEXT_HEADERS = b"content-type: text/plain; charset=utf-8\r\nx-simulated: true\r\n"
 _CHAT = OpenAIChat()
 _MESSAGES = AnthropicMessages()
-_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/messages": _MESSAGES}
-_KNOWN = "/v1/chat/completions, /v1/messages, /model/MODEL/converse, /v1/models, /simulator/requests, /simulator/script"
+_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/responses": OpenAIResponses(), "/messages": _MESSAGES}
+_KNOWN = (
+    "/v1/chat/completions, /v1/responses, /v1/messages, /model/MODEL/converse, /v1/models, /simulator/requests,"
+    " /simulator/script"
+)
 _SIGNED_BY = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 _COUNT = "/messages/count_tokens"
 

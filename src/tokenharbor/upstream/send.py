@@ -15,7 +15,6 @@ from tokenharbor.wire.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
-MAX_HELD_BYTES = 64 << 10  # before the first content
 
 _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
@@ -108,7 +107,7 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Opened(answer, splicer, first, _upstream_id(answer))
         if not data:
             return Failure(FailureKind.BROKEN)
-        if splicer.held_bytes > MAX_HELD_BYTES:
+        if splicer.held_bytes > splicer.most_held:
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 

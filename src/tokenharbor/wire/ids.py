@@ -25,6 +25,11 @@ def fit(word: str, most: int) -> str:
     return f"{plain[: most - 13]}_{mark}"
 
 
+def fit_call(id_: str, most: int = 64) -> str:
+    """A call's id: results find their calls, since it is made fit the same way in both."""
+    return fit(id_, most)
+
+
 def originals(names: Iterable[str]) -> dict[str, str]:
     """What the caller calls the tools whose names had to be made fit."""
     return {fitted: name for name in names for most in (SHORT, LONG) if (fitted := fit(name, most)) != name}

@@ -62,6 +62,9 @@ class AnthropicMessages:
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
+    def status_of(self, refusal: Refusal) -> int:
+        return refusal.status
+
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
         return failures.write_refusal(refusal, request_id)
 

@@ -63,6 +63,9 @@ class OpenAIChat:
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
 
+    def status_of(self, refusal: Refusal) -> int:
+        return refusal.status
+
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
         return failures.write_refusal(refusal)
 
