@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.wire.answers import answers, check_rules, meaning, rich_answers, sealed
-from tests.wire.splits import TAPES, cut, places, tape, tape_names
+from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_names
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
@@ -31,6 +31,7 @@ from tokenharbor.wire.translate import collect, replay
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 DIALECTS = st.sampled_from(sorted(WIRES))
+ALL_TAPES = [*tape_names(), *binary_tape_names()]
 
 
 def write(dialect: str, events: Iterable[Event]) -> bytes:
@@ -39,7 +40,7 @@ def write(dialect: str, events: Iterable[Event]) -> bytes:
 
 
 def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
-    reader = WIRES[dialect].reader()
+    reader = VENDORS[dialect].reader()
     events = [event for piece in pieces for event in reader.feed(piece)]
     return [*events, *reader.close()]
 
@@ -186,7 +187,7 @@ def test_blocks_of_a_message_stand_one_after_the_other(events: list[Event]) -> N
                 assert open_ is None
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", VENDORS)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), where=places)
 def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -> None:
     events = read(dialect, cut(data, where))
@@ -194,7 +195,7 @@ def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -
     assert sum(isinstance(event, Failed | Finished) for event in events) == 1
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.DataObject) -> None:
@@ -218,7 +219,7 @@ def plain(event: Event) -> dict[str, object]:
     return {"event": type(event).__name__, **json.loads(json.dumps(kept, default=bytes.decode))}
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
     golden = json.loads((TAPES / dialect / f"{name}.json").read_text())
     events = read(dialect, [tape(dialect, name)])
@@ -226,7 +227,7 @@ def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
     assert [plain(event) for event in events] == golden
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 @settings(max_examples=30)
 @given(where=places)
 def test_any_split_of_a_tape_gives_the_same_events(dialect: str, name: str, where: list[int]) -> None:
