@@ -462,6 +462,12 @@ def test_reasoning_of_which_only_the_seal_is_shown_is_content() -> None:
     assert spliced.feed(whole_item) == b"".join(frames[:3]) + whole_item
 
 
+def test_what_follows_the_closing_event_is_left_out() -> None:
+    stream = tape(RESPONSES, "text")
+    result = passed(splicer(RESPONSES), [stream + b"data: [DONE]\n\n"])
+    assert result.left + result.ending == stream
+
+
 def test_a_failure_that_closes_the_answer_is_one() -> None:
     result = whole(RESPONSES, "error_failed")
     assert (result.failure, result.complete, result.left) == (FailureKind.SERVER, False, b"")

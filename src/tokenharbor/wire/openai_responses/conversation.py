@@ -11,6 +11,7 @@ from tokenharbor.wire.chat import (
     File,
     Image,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Refused,
@@ -26,6 +27,9 @@ from tokenharbor.wire.openai_responses import asked
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
+_MARKS = ("call", "text", "opaque")
+"""What the notes in a reasoning item of its own were noted of: see the writer."""
+
 _SILENT = frozenset({"web_search_call"})
 """What the vendor did by itself: the conversation reads the same without it."""
 
@@ -75,7 +79,7 @@ class Conversation:
             case None | "message":
                 self._message(item, place)
             case "reasoning":
-                self._add(_reasoning(item, raw))
+                self._think(item, raw)
             case "function_call":
                 self._call(item, item.arguments, custom=False)
             case "custom_tool_call":
@@ -109,6 +113,37 @@ class Conversation:
         call = ToolCall(item.call_id, asked.full_name(item.name, item.namespace), arguments, custom)
         self._calls[call.id] = call
         self._add(call)
+
+    def _think(self, item: asked.Item, raw: msgspec.Raw) -> None:
+        """What another dialect noted is found in the encrypted content where we put it, and belongs to what it was
+        noted of; else it is this dialect's own.
+        """
+        words = item.summary or (item.content if isinstance(item.content, list) else None) or ()
+        text = "\n\n".join(part.text for part in words)
+        notes = carry.unpack(item.encrypted_content) if item.encrypted_content else ()
+        if notes is None:
+            self._add(Reasoning(text, (Note(DIALECT, "item", bytes(raw)),)))
+            return
+        mark = next((note for note in notes if note.dialect == DIALECT and note.name in _MARKS), None)
+        if mark is None:
+            self._add(Reasoning(text, notes))
+        else:
+            self._attach(mark, tuple(note for note in notes if note is not mark))
+
+    def _attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
+        if mark.name == "opaque":
+            for note in notes:
+                self._add(Opaque(note))
+            return
+        id_ = mark.raw.decode(errors="replace")
+        last = self._messages[-1] if self._messages else None
+        parts = list(last.parts) if last is not None and last.role is Role.ASSISTANT else []
+        for place in reversed(range(len(parts))):
+            part = parts[place]
+            if (isinstance(part, ToolCall) and part.id == id_) or (isinstance(part, Text) and mark.name == "text"):
+                parts[place] = msgspec.structs.replace(part, notes=part.notes + notes)
+                self._messages[-1] = msgspec.structs.replace(self._messages[-1], parts=tuple(parts))
+                return
 
     def _result(self, item: asked.Item, place: str) -> ToolResult:
         parts = self._parts(item.output, f"{place}.output")
@@ -160,13 +195,3 @@ def _source(url: str, place: str) -> Source:
     if source is None:
         raise InvalidRequest(f"`{place}` must be an address or a `data:` URL in base64.", param=place)
     return source
-
-
-def _reasoning(item: asked.Item, raw: msgspec.Raw) -> Reasoning:
-    """What another dialect thought is found in the encrypted content where we put it; else it is this one's own."""
-    words = item.summary or (item.content if isinstance(item.content, list) else None) or ()
-    text = "\n\n".join(part.text for part in words)
-    if not item.encrypted_content:
-        return Reasoning(text)
-    notes = carry.unpack(item.encrypted_content)
-    return Reasoning(text, (Note(DIALECT, "item", bytes(raw)),) if notes is None else notes)

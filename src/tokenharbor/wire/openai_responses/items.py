@@ -121,10 +121,10 @@ class Message(Item):
 class Reasoning(Item):
     """What was thought: in words as a summary, and what only its dialect can read as encrypted content."""
 
-    def __init__(self, id_: str) -> None:
+    def __init__(self, id_: str, notes: tuple[Note, ...] = ()) -> None:
         super().__init__(id_)
         self._text = ""
-        self._notes: tuple[Note, ...] = ()
+        self._notes = notes
 
     def whole(self, status: str) -> Json:  # noqa: ARG002  an item of this type has none in streams
         summary = [{"type": "summary_text", "text": self._text}] if self._text else []

@@ -16,7 +16,7 @@ from tokenharbor.wire.openai_responses.shapes import (
     text_size,
     usage_of,
 )
-from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, EventSplicer
+from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
 
 MOST_EVENT = 2 << 20
 """Bytes of one event: the first ones and the last repeat the request's instructions and tools."""
@@ -37,6 +37,8 @@ class ResponsesSplicer(EventSplicer):
         self._grew: set[int] = set()  # the items whose words came in pieces
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
+        if self.complete:
+            return HIDDEN  # how much of it is here yet is chance
         if not data or name == b"ping":
             return IDLE
         if data.startswith(b"[DONE]"):
@@ -50,7 +52,7 @@ class ResponsesSplicer(EventSplicer):
             return self._garbage()
 
     def _judge_done(self) -> int:
-        """Some vendors end as the older dialect does; only the closing event counts."""
+        """The older dialect's end is none here: only the closing event is."""
         if not self.started:
             return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
         return IDLE

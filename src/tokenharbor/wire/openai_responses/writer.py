@@ -15,6 +15,7 @@ from tokenharbor.wire.events import (
     Event,
     Failed,
     Finished,
+    Note,
     Started,
     UsageReported,
 )
@@ -22,6 +23,7 @@ from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_responses.envelope import Envelope, Json, ending, own_names
 from tokenharbor.wire.openai_responses.failures import write_error_event, write_failure
 from tokenharbor.wire.openai_responses.items import Call, Item, Message, Picture, Reasoning, Told
+from tokenharbor.wire.openai_responses.shapes import DIALECT
 from tokenharbor.wire.translate import collect, replay
 
 _encode = msgspec.json.encode
@@ -41,6 +43,8 @@ class ResponsesWriter:
         self._envelope = Envelope(recipient.created, recipient.request)
         self._names = own_names(recipient.request)
         self._items: list[Item] = []
+        self._blocks: dict[int, BlockOpened] = {}
+        self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
         self._places: dict[int, int] = {}  # a block's index to its item's place
         self._done: dict[int, Json] = {}  # whole items by their place
         self._message: int | None = None  # the place of the message that goes on
@@ -55,8 +59,7 @@ class ResponsesWriter:
             case BlockOpened():
                 return self._open(event)
             case BlockGrew():
-                place = self._places[event.index]
-                return self._tell(place, self._items[place].grew(event))
+                return self._grow(event)
             case BlockClosed():
                 return self._close(event.index)
             case UsageReported():
@@ -74,26 +77,40 @@ class ResponsesWriter:
         return self._event("created", response=response) + self._event("in_progress", response=response)
 
     def _open(self, block: BlockOpened) -> bytes:
+        """Words begin with the first of them: a block may hold nothing but notes."""
+        self._blocks[block.index] = block
+        return b"" if block.kind in _SPOKEN else self._begin(block)
+
+    def _grow(self, event: BlockGrew) -> bytes:
+        block, begun = self._blocks[event.index], b""
+        if event.notes and block.kind is not BlockKind.REASONING:
+            self._notes[event.index] = self._notes.get(event.index, ()) + event.notes
+        if event.index not in self._places:
+            if not (event.text or event.citations):
+                return b""
+            begun = self._begin(block)
+        place = self._places[event.index]
+        return begun + self._tell(place, self._items[place].grew(event))
+
+    def _begin(self, block: BlockOpened) -> bytes:
+        """A new item, or a part of the message that goes on."""
         self._refused = self._refused or block.kind is BlockKind.REFUSAL
-        if block.kind in _SPOKEN and self._message is not None:
-            place, begun = self._message, b""
-        else:
-            place, begun = self._begin(block)
-        self._places[block.index] = place
+        begun = b""
+        if block.kind not in _SPOKEN or self._message is None:
+            begun = self._add(self._make(block, len(self._items)))
+            if block.kind in _SPOKEN:
+                self._message = len(self._items) - 1
+        place = self._places[block.index] = len(self._items) - 1 if self._message is None else self._message
         return begun + self._tell(place, self._items[place].opened(block))
 
-    def _begin(self, block: BlockOpened) -> tuple[int, bytes]:
-        """A new item; a message that has no part under way is whole then."""
+    def _add(self, item: Item) -> bytes:
+        """A message that has no part under way is whole once something else begins."""
         before = self._end_message()
-        place = len(self._items)
-        item = self._make(block, place)
         self._items.append(item)
-        if block.kind in _SPOKEN:
-            self._message = place
-        return place, before + self._event("output_item.added", output_index=place, item=item.begin())
+        return before + self._event("output_item.added", output_index=len(self._items) - 1, item=item.begin())
 
     def _make(self, block: BlockOpened, place: int) -> Item:
-        stem = f"{self._envelope.id.removeprefix('resp_')[-40:]}_{place}"
+        stem = self._stem(place)
         match block.kind:
             case BlockKind.TOOL_CALL:
                 space, name = self._names.get(block.name, (None, block.name))
@@ -105,7 +122,24 @@ class ResponsesWriter:
             case BlockKind.TEXT | BlockKind.REFUSAL:
                 return Message(f"msg_{stem}")
 
+    def _stem(self, place: int) -> str:
+        """What the ids of an item's answer and place have in common."""
+        return f"{self._envelope.id.removeprefix('resp_')[-40:]}_{place}"
+
     def _close(self, index: int) -> bytes:
+        out = self._close_item(index) if index in self._places else b""
+        notes = self._notes.pop(index, ())
+        return out + self._seal(self._blocks[index], notes) if notes else out
+
+    def _seal(self, block: BlockOpened, notes: tuple[Note, ...]) -> bytes:
+        """What only another dialect understands of a block, in a reasoning item of its own after it."""
+        place = len(self._items)
+        words = "text" if block.index in self._places else "opaque"
+        kind = "call" if block.kind is BlockKind.TOOL_CALL else words
+        item = Reasoning(f"rs_{self._stem(place)}", (Note(DIALECT, kind, block.call_id.encode()), *notes))
+        return self._add(item) + self._whole(place)
+
+    def _close_item(self, index: int) -> bytes:
         place = self._places[index]
         item = self._items[place]
         out = self._tell(place, item.closed(index))
