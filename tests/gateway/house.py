@@ -183,7 +183,7 @@ class House:
     def use_policy(self, policy: Policy) -> None:
         shop = self.parts.shop
         secrets = secret_of(self.settings, {})
-        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock.now()))
+        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock))
 
     # Accounts and keys
 

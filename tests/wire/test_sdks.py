@@ -10,7 +10,7 @@ import openai
 import pydantic
 import pytest
 from hypothesis import given, settings
-from tests.wire.answers import answers, meaning
+from tests.wire.answers import answers, meaning, rich_answers, sealed
 from tests.wire.splits import tape
 
 from tokenharbor.kernel import errors
@@ -285,6 +285,19 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
         return message
 
     assert final(again) == final(stream)
+
+
+@settings(max_examples=20)
+@given(rich_answers())
+def test_the_sdks_show_the_pages_that_an_answer_rests_on(events: list[Event]) -> None:
+    _, pages = sealed(events)
+    with openai_client(200, WIRES[OPENAI].write_reply(events)) as client:
+        said = client.chat.completions.create(model="m", messages=PROMPT).choices[0].message.annotations or []
+    assert [(one.url_citation.url, one.url_citation.title) for one in said] == [(one.url, one.title) for one in pages]
+    with anthropic_client(200, written(ANTHROPIC, events), SSE) as client_, streaming(client_) as reading:
+        thought, text = reading.get_final_message().content
+    assert thought.signature
+    assert [(one.url, one.title) for one in text.citations or []] == [(one.url, one.title) for one in pages]
 
 
 def spliced(dialect: str, stream: bytes, *, hide_usage: bool = False) -> bytes:

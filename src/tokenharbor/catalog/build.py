@@ -90,6 +90,9 @@ def _provider(name: str, table: ProviderTable, face: _Face, wires: Collection[st
         timeouts=_timeouts(table),
         label=table.label or name,
         max_field=_optional(_WORD, face.stated.max_field, f"{face.place}: max_field is a field's name"),
+        service=_optional(
+            _WORD, face.stated.service or face.usual.service, f"{face.place}: service is the API's name in signatures"
+        ),
         builtin=bool(table.builtin),
     )
 
@@ -126,6 +129,7 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
         bytes_per_token=table.bytes_per_token or usual.bytes_per_token,
         image_tokens=table.image_tokens or usual.image_tokens,
+        tokenizer=_optional(_WORD, table.tokenizer, f"{place}: tokenizer is a word such as 'o200k'") or usual.tokenizer,
     )
 
 

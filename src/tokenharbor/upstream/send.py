@@ -51,7 +51,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
     try:
         answer = await client.send(
             target.origin,
-            target.head_whole + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=False),
             outgoing.body,
             target.deadlines,
             stream=False,
@@ -76,7 +76,7 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     try:
         answer = await client.send(
             target.origin,
-            target.head_stream + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=True),
             outgoing.body,
             target.deadlines,
             stream=True,
@@ -141,7 +141,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(FailureKind.BROKEN)
 
 
-_REQUEST_ID = re.compile(rb"\r\n(?:x-)?request-id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
+_REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
 _ERRORS = (ConnectFailed, TimedOut, Broken)
 
 

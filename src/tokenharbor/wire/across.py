@@ -4,14 +4,17 @@ without a word.
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Feature, ToolCall, ToolResult
+from tokenharbor.wire.chat import Feature, Tool, ToolCall, ToolChoice, ToolResult
 from tokenharbor.wire.fields import is_null, wrong_shape
+from tokenharbor.wire.ids import originals
+from tokenharbor.wire.request import Request
 
 T = TypeVar("T")
 
@@ -93,6 +96,40 @@ def refuse_unknown(members: Members, known: Collection[str]) -> None:
     for name, raw in members.items():
         if name not in known and not is_null(raw):
             raise no_meaning(name[:_SHOWN])
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    """A tool's definition: the name stands at its top, or in what it is."""
+
+    name: str = ""
+    function: _Named = _Named()
+    custom: _Named = _Named()
+
+
+_decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
+
+
+def caller_names(request: Request | None) -> dict[str, str]:
+    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    names: list[str] = []
+    for field in ("tools", "functions"):
+        raw = request.members.get(field) if request else None
+        if raw is not None:
+            with suppress(*UNREADABLE):
+                names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
+    return originals(name for name in names if name)
+
+
+def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:
+    """Raises InvalidRequest if a tool is chosen that is not among the tools."""
+    known = {tool.name for tool in tools}
+    for name in choice.names if choice else ():
+        if name not in known:
+            raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not among the tools.", param=field)
 
 
 def in_order(results: Iterable[ToolResult], calls: Iterable[ToolCall]) -> list[ToolResult]:

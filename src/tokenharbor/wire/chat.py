@@ -245,6 +245,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def offered(chat: Chat) -> tuple[Tool, ...]:
-    """The tools that may be called; where the choice is limited to some, those alone: every dialect can say that."""
-    names = chat.tool_choice.names if chat.tool_choice else ()
-    return tuple(tool for tool in chat.tools if tool.name in names) if names else chat.tools
+    """The tools that may be called. Where the choice is limited to some, those alone: every dialect can say that."""
+    choice = chat.tool_choice
+    if choice is None or not choice.names or choice.mode is Choosing.NAMED:
+        return chat.tools
+    return tuple(tool for tool in chat.tools if tool.name in choice.names)

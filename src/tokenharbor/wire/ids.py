@@ -1,24 +1,38 @@
-"""Ids of calls and answers, made fit for dialects that allow fewer characters than the one they come from."""
+"""Ids of calls and answers and names of tools, made fit for dialects that allow fewer characters than the one they
+come from.
+"""
 
 import hashlib
 import re
-
-FIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-"""What a tool may be called in dialects that are strict about it."""
+from collections.abc import Iterable
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 _PREFIX = re.compile(r"^(?:msg_|chatcmpl-|resp_)+")
 
 
-def fit_call(id_: str, most: int = 64) -> str:
-    """A call's id in letters, digits, `_` and `-`, of at most `most` characters: as it is if it fits, else another one
-    that is the same each time and unlike those of other ids, so that results still find their calls.
+SHORT, LONG = 64, 128
+"""How many characters a tool's name may have: in OpenAI's dialects, and in Anthropic's and Google's."""
+
+
+def fit(word: str, most: int) -> str:
+    """A word in letters, digits, `_` and `-`, of at most `most` characters: as it is if it fits, else another one that
+    is the same each time and unlike those of other words.
     """
-    plain = _UNFIT.sub("_", id_)
-    if plain == id_ and 0 < len(id_) <= most:
-        return id_
-    mark = hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    plain = _UNFIT.sub("_", word)
+    if plain == word and 0 < len(word) <= most:
+        return word
+    mark = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     return f"{plain[: most - 13]}_{mark}"
+
+
+def fit_call(id_: str, most: int = 64) -> str:
+    """A call's id: results find their calls, since it is made fit the same way in both."""
+    return fit(id_, most)
+
+
+def originals(names: Iterable[str]) -> dict[str, str]:
+    """What the caller calls the tools whose names had to be made fit."""
+    return {fitted: name for name in names for most in (SHORT, LONG) if (fitted := fit(name, most)) != name}
 
 
 def fit_answer(id_: str, prefix: str) -> str:

@@ -50,14 +50,14 @@ class AnthropicMessages:
     def reader(self) -> AnthropicReader:
         return AnthropicReader()
 
-    def writer(self, recipient: Recipient = ANYBODY) -> AnthropicWriter:  # noqa: ARG002  its answers are alike to all
-        return AnthropicWriter()
+    def writer(self, recipient: Recipient = ANYBODY) -> AnthropicWriter:
+        return AnthropicWriter(recipient)
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:  # noqa: ARG002  likewise
-        return write_reply(events)
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, cache_of, decode, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import Features, cache_of, check_choice, decode, decode_field, no_meaning, refuse_unknown
 from tokenharbor.wire.anthropic_messages import asked
 from tokenharbor.wire.anthropic_messages.messages import Reader
 from tokenharbor.wire.anthropic_messages.requests import KNOWN, SEARCH
@@ -49,7 +49,9 @@ def read_chat(request: Request) -> Chat:
     if request.max_output == 0:
         raise no_meaning("max_tokens")  # it fills this dialect's cache and asks for no answer
     tools, search = _read_tools(members, features)
-    choice = decode_field(members, "tool_choice", _decode_choice)
+    shape = decode_field(members, "tool_choice", _decode_choice)
+    choice = _read_choice(shape) if shape else None
+    check_choice(choice, tools)
     config = decode_field(members, "output_config", _decode_config) or asked.OutputConfig()
     said = decode(members["messages"], asked.decode_messages, "messages")
     stops = decode_field(members, "stop_sequences", _decode_stops)
@@ -61,8 +63,8 @@ def read_chat(request: Request) -> Chat:
         messages=_read_system(members) + Reader(features).read(said),
         features=features.found,
         tools=tools,
-        tool_choice=_read_choice(choice) if choice else None,
-        parallel_calls=False if choice and choice.disable_parallel_tool_use else None,
+        tool_choice=choice,
+        parallel_calls=False if shape and shape.disable_parallel_tool_use else None,
         format=_read_format(members, config, features),
         thinking=_read_thinking(members, config),
         sampling=_read_sampling(members, features),

@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
-from tokenharbor.wire.anthropic_messages.written import arguments, cached
+from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments, cached
 from tokenharbor.wire.chat import (
     File,
     Image,
@@ -23,10 +23,11 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolResult,
 )
-from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.ids import LONG, SHORT, fit
 
 Block = dict[str, object] | msgspec.Raw
 
+_BEGINNING = "…"
 _PDF = "application/pdf"
 
 
@@ -41,12 +42,36 @@ def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str
             system += _blocks(message.parts)
             continue
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
-        blocks = _reminded(message.parts) if message.role is Role.SYSTEM else _blocks(message.parts)
+        parts = [_shown(part) for part in message.parts] if role is Role.ASSISTANT else message.parts
+        blocks = _reminded(parts) if message.role is Role.SYSTEM else _blocks(parts)
+        if message.name and blocks and role is Role.USER:
+            blocks.insert(0, {"type": "text", "text": f"{message.name}:"})
         if turns and turns[-1][0] is role:
             turns[-1][1].extend(blocks)
         elif blocks:
             turns.append((role, blocks))
-    return _plain(system), [{"role": role.value, "content": _plain(_results_first(blocks))} for role, blocks in turns]
+    if not turns:
+        turns, system = [(Role.USER, system)] if system else [], []
+    return _plain(system), [{"role": role.value, "content": _plain(blocks)} for role, blocks in _begun(turns)]
+
+
+def _begun(turns: list[tuple[Role, list[Block]]]) -> Iterator[tuple[Role, list[Block]]]:
+    """As the vendor wants turns: the first is the user's, results stand first, and what the assistant is to go on with
+    does not end in space.
+    """
+    if turns and turns[0][0] is Role.ASSISTANT:
+        yield Role.USER, [{"type": "text", "text": _BEGINNING}]
+    if turns and turns[-1][0] is Role.ASSISTANT:
+        last = turns[-1][1][-1]
+        if isinstance(last, dict) and last["type"] == "text":
+            turns[-1][1][-1] = {**last, "text": str(last["text"]).rstrip()}
+    for role, blocks in turns:
+        yield role, _results_first(blocks)
+
+
+def _shown(part: Part) -> Part:
+    """The vendor takes no picture from the assistant."""
+    return Text(NO_IMAGE) if isinstance(part, Image) else part
 
 
 def _plain(blocks: list[Block]) -> object:
@@ -120,12 +145,17 @@ def _thought(thought: Reasoning) -> Block | None:
 
 
 def _call(call: ToolCall) -> Block:
-    block = {"type": "tool_use", "id": fit_call(call.id), "name": call.name, "input": arguments(call.arguments)}
+    block = {
+        "type": "tool_use",
+        "id": fit(call.id, SHORT),
+        "name": fit(call.name, LONG),
+        "input": arguments(call.arguments),
+    }
     return {**block, **cached(call.cache)}
 
 
 def _result(result: ToolResult) -> Block:
-    block: dict[str, object] = {"type": "tool_result", "tool_use_id": fit_call(result.call_id)}
+    block: dict[str, object] = {"type": "tool_result", "tool_use_id": fit(result.call_id, SHORT)}
     content = _blocks(result.parts)
     if content:
         block["content"] = _plain(content)

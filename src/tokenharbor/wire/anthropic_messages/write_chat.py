@@ -1,5 +1,7 @@
 """Any conversation written as an Anthropic messages request."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -20,7 +22,7 @@ from tokenharbor.wire.chat import (
     offered,
 )
 from tokenharbor.wire.efforts import budget_of, effort_of
-from tokenharbor.wire.ids import FIT_NAME
+from tokenharbor.wire.ids import LONG, fit
 
 CARRIES = frozenset(
     {
@@ -148,30 +150,33 @@ def _stop(chat: Chat) -> list[str]:
 def _tools(chat: Chat, order: Order) -> dict[str, object]:
     tools = offered(chat)
     if not tools:
-        return {}
+        return _called(chat.messages)
     strict = "json_schema" in order.capabilities
-    said: dict[str, object] = {"tools": [_tool(tool, chat.features, strict=strict) for tool in tools]}
-    mode = chat.tool_choice.mode if chat.tool_choice else None
+    said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
+    asked = chat.tool_choice
+    mode = asked.mode if asked else None
     single = chat.parallel_calls is False and mode is not Choosing.NONE
     if mode is not None or single:
         choice: dict[str, object] = {"type": _CHOOSING[mode or Choosing.AUTO]}
-        if mode is Choosing.NAMED:
-            choice["name"] = tools[0].name
+        if asked and mode is Choosing.NAMED:
+            choice["name"] = fit(asked.names[0], LONG)
         if single:
             choice["disable_parallel_tool_use"] = True
         said["tool_choice"] = choice
     return said
 
 
-def _tool(tool: Tool, features: dict[Feature, str], *, strict: bool) -> dict[str, object]:
-    if not FIT_NAME.fullmatch(tool.name):
-        field = features.get(Feature.TOOLS, "tools")
-        raise InvalidRequest(
-            f"`{field}` has the tool {tool.name!r}: the providers of this model take names of 1 to 128 letters,"
-            " digits, `_` and `-`.",
-            param=field,
-        )
-    said: dict[str, object] = {"name": tool.name}
+def _called(messages: Iterable[Message]) -> dict[str, object]:
+    """The vendor wants to know the tools of calls made before, even if no more may be made."""
+    calls = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if not calls:
+        return {}
+    tools = [_tool(Tool(name), strict=False) for name in dict.fromkeys(calls)]
+    return {"tools": tools, "tool_choice": {"type": "none"}}
+
+
+def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
+    said: dict[str, object] = {"name": fit(tool.name, LONG)}
     if tool.description:
         said["description"] = tool.description
     said["input_schema"] = object_of(tool.schema)

@@ -6,12 +6,14 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import carry, sse
+from tokenharbor.wire.across import caller_names
 from tokenharbor.wire.anthropic_messages.citations import write_citation
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.anthropic_messages.written import arguments
+from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments
 from tokenharbor.wire.body import edit, scan
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -26,7 +28,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.ids import fit_answer, fit_call
+from tokenharbor.wire.ids import SHORT, fit, fit_answer
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
@@ -50,7 +52,6 @@ _FAILURES = {
     FailureKind.OVERLOADED: "overloaded_error",
     FailureKind.TIMEOUT: "timeout_error",
 }
-_NO_IMAGE = "[An image, which this API cannot carry.]"
 _PREFIX = "msg_"
 _UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
 
@@ -62,7 +63,8 @@ class AnthropicWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, recipient: Recipient) -> None:
+        self._names = caller_names(recipient.request)
         self._started: Started | None = None  # not yet written: the usage of the input may follow
         self._usage: Usage | None = None
         self._current: int | None = None
@@ -101,7 +103,8 @@ class AnthropicWriter:
             return b""
         match event:
             case BlockOpened():
-                self._opened = event
+                name = self._names.get(event.name, event.name)
+                self._opened = msgspec.structs.replace(event, name=name)
                 return b""
             case BlockGrew():
                 return self._grow(event)
@@ -170,10 +173,10 @@ def _beginning(opened: BlockOpened, whole: Note | None) -> object:
     if whole is not None:
         return {"type": "redacted_thinking", "data": whole.raw.decode()}
     if opened.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": fit_call(opened.call_id), "name": opened.name, "input": {}}
+        return {"type": "tool_use", "id": fit(opened.call_id, SHORT), "name": opened.name, "input": {}}
     if opened.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": _NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
+    return {"type": "text", "text": NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
 
 
 def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
@@ -209,13 +212,15 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"type": "error", "error": error}
 
 
-def write_reply(events: Iterable[Event]) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
     usage = write_usage(reply.usage) if reply.usage else _UNKNOWN
-    content = [_content(block) for block in reply.blocks]
+    names = caller_names(recipient.request)
+    blocks = [msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks]
+    content = [_content(block) for block in blocks]
     end = Finished(reply.reason, reply.stop_sequence)
     return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))
 
@@ -228,7 +233,7 @@ def _content(block: Block) -> object:
     if "redacted_thinking" in last:
         return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": fit_call(block.call_id), "name": block.name, "input": arguments(block.text)}
+        return {"type": "tool_use", "id": fit(block.call_id, SHORT), "name": block.name, "input": arguments(block.text)}
     if block.kind is BlockKind.REASONING:
         foreign = tuple(note for note in block.notes if note.dialect != DIALECT)
         signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
@@ -239,7 +244,7 @@ def _content(block: Block) -> object:
 
 
 def _words(block: Block) -> str:
-    return _NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
+    return NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:

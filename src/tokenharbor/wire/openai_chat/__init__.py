@@ -52,13 +52,13 @@ class OpenAIChat:
         return OpenAIReader()
 
     def writer(self, recipient: Recipient = ANYBODY) -> OpenAIWriter:
-        return OpenAIWriter(recipient.created, usage=recipient.usage)
+        return OpenAIWriter(recipient)
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
     def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
-        return write_reply(events, recipient.created)
+        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, cache_of, decode, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import Features, cache_of, check_choice, decode, decode_field, no_meaning, refuse_unknown
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
@@ -52,13 +52,15 @@ def read_chat(request: Request) -> Chat:
     sampling, stop = _sampling(members, features), _stop(members, features)
     _refuse_biases(members, features)
     tools = _read_tools(members, features)
+    choice = _read_choice(members)
+    check_choice(choice, tools)
     answer = _read_format(members, features)
     said = decode(members["messages"], asked.decode_messages, "messages")
     return Chat(
         messages=Reader(features).read(said),
         features=features.found,
         tools=tools,
-        tool_choice=_read_choice(members),
+        tool_choice=choice,
         parallel_calls=read_flag(members, "parallel_tool_calls") if "parallel_tool_calls" in members else None,
         format=answer,
         thinking=_read_thinking(members),

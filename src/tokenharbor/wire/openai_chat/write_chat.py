@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.chat import (
     Audio,
     Chat,
@@ -27,7 +26,7 @@ from tokenharbor.wire.chat import (
     offered,
 )
 from tokenharbor.wire.efforts import effort_of
-from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.ids import SHORT, fit
 from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_chat.carried import DIALECT, joined
 
@@ -49,7 +48,6 @@ CARRIES = frozenset(
 )
 
 _LONGEST_ID = 40  # of a call
-_LONGEST_NAME = 64  # of a tool
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +56,7 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
-    messages = [out for message in chat.messages for out in _write(message, thinks=thinks)]
+    messages = [out for message in _folded(chat.messages) for out in _write(message, thinks=thinks)]
     body: dict[str, object] = {"model": order.model, "messages": messages, **_tools(chat)}
     body.update(_sampling(chat))
     if chat.format is not None:
@@ -110,10 +108,11 @@ def _tools(chat: Chat) -> dict[str, object]:
     tools = offered(chat)
     if not tools:
         return {}
-    said: dict[str, object] = {"tools": [_tool(tool, chat.features) for tool in tools]}
+    said: dict[str, object] = {"tools": [_tool(tool) for tool in tools]}
     if chat.tool_choice is not None:
         mode, names = chat.tool_choice.mode, chat.tool_choice.names
-        said["tool_choice"] = _named(tools[0]) if mode is Choosing.NAMED and names else mode.value
+        named = [tool for tool in tools if mode is Choosing.NAMED and tool.name in names]
+        said["tool_choice"] = _named(named[0]) if named else mode.value
     if chat.parallel_calls is False:  # true is what vendors do anyway; some do not know the field
         said["parallel_tool_calls"] = False
     return said
@@ -121,18 +120,11 @@ def _tools(chat: Chat) -> dict[str, object]:
 
 def _named(tool: Tool) -> dict[str, object]:
     kind = "custom" if tool.custom else "function"
-    return {"type": kind, kind: {"name": tool.name}}
+    return {"type": kind, kind: {"name": fit(tool.name, SHORT)}}
 
 
-def _tool(tool: Tool, features: dict[Feature, str]) -> dict[str, object]:
-    if len(tool.name) > _LONGEST_NAME:
-        field = features.get(Feature.TOOLS, "tools")
-        raise InvalidRequest(
-            f"`{field}` has the tool {tool.name!r}, whose name is longer than the {_LONGEST_NAME} characters that the"
-            " providers of this model take: shorten it.",
-            param=field,
-        )
-    said: dict[str, object] = {"name": tool.name}
+def _tool(tool: Tool) -> dict[str, object]:
+    said: dict[str, object] = {"name": fit(tool.name, SHORT)}
     if tool.description:
         said["description"] = tool.description
     if tool.custom:
@@ -144,6 +136,19 @@ def _tool(tool: Tool, features: dict[Feature, str]) -> dict[str, object]:
     if tool.strict:
         said["strict"] = True
     return {"type": "function", "function": said}
+
+
+def _folded(messages: Iterable[Message]) -> list[Message]:
+    """Results that come in several messages of the user are one: nothing may stand between them in this dialect."""
+    folded: list[Message] = []
+    for message in messages:
+        again = folded and folded[-1].role is message.role is Role.USER
+        if again and any(isinstance(part, ToolResult) for part in message.parts):
+            before = folded.pop()
+            folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
+        else:
+            folded.append(message)
+    return folded
 
 
 def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
@@ -159,8 +164,8 @@ def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
     for part in message.parts:
         if isinstance(part, ToolResult):
             yield _result(part)
-            if media := [one for one in part.parts if not isinstance(one, Text)]:
-                shown += [Text(f"From the result of the tool call {fit_call(part.call_id, _LONGEST_ID)}:"), *media]
+            if media := [one for one in part.parts if not _is_words(one)]:
+                shown += [Text(f"From the result of the tool call {fit(part.call_id, _LONGEST_ID)}:"), *media]
     # A tool's message takes words alone: what else it gave follows all of them, in the user's.
     parts = shown + [part for part in message.parts if not isinstance(part, ToolResult)]
     if parts:
@@ -209,11 +214,16 @@ def _document(file: File) -> str:
     return f"<document>\n{head}\n\n{file.text}\n</document>" if head else f"<document>\n{file.text}\n</document>"
 
 
+def _is_words(part: Text | Image | File) -> bool:
+    return isinstance(part, Text) or (isinstance(part, File) and part.source is None)
+
+
 def _result(result: ToolResult) -> dict[str, object]:
-    words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    said = [_document(part) if isinstance(part, File) else part for part in result.parts if _is_words(part)]
+    words = "\n".join(part.text if isinstance(part, Text) else str(part) for part in said)
     if result.failed and not words.lower().startswith("error"):
         words = f"Error: {words}"  # this dialect has no other way to say so
-    return {"role": "tool", "tool_call_id": fit_call(result.call_id, _LONGEST_ID), "content": words}
+    return {"role": "tool", "tool_call_id": fit(result.call_id, _LONGEST_ID), "content": words}
 
 
 def _assistant(message: Message, *, thinks: bool) -> dict[str, object]:
@@ -226,16 +236,18 @@ def _assistant(message: Message, *, thinks: bool) -> dict[str, object]:
             said["reasoning_content"] = text
         if details := [raw for part in reasoning for raw in joined(part.notes)]:
             said["reasoning_details"] = details
+    if images := [_part(part) for part in message.parts if isinstance(part, Image)]:
+        said["images"] = images
     if calls:
         said["tool_calls"] = calls
     return said
 
 
 def _call(call: ToolCall) -> dict[str, object]:
-    id_ = fit_call(call.id, _LONGEST_ID)
+    id_ = fit(call.id, _LONGEST_ID)
     if call.custom:
-        return {"id": id_, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
+        return {"id": id_, "type": "custom", "custom": {"name": fit(call.name, SHORT), "input": call.arguments}}
+    function = {"name": fit(call.name, SHORT), "arguments": call.arguments or "{}"}
     extra = [note.raw for note in call.notes if note.dialect == DIALECT and note.name == "extra_content"]
     own = {"extra_content": msgspec.Raw(extra[-1])} if extra else {}
     return {"id": id_, "type": "function", "function": function, **own}

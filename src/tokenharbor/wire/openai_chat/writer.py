@@ -6,6 +6,8 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
+from tokenharbor.wire.across import caller_names
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -56,9 +58,10 @@ class OpenAIWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, created: int, *, usage: bool) -> None:
-        self._created = created
-        self._wants_usage = usage
+    def __init__(self, recipient: Recipient) -> None:
+        self._created = recipient.created
+        self._wants_usage = recipient.usage
+        self._names = caller_names(recipient.request)
         self._started = Started("", "")
         self._kinds: dict[int, BlockKind] = {}
         self._calls: dict[int, tuple[int, BlockOpened]] = {}  # block to its call and the number of that
@@ -73,7 +76,8 @@ class OpenAIWriter:
                 self._started = event
                 return self._chunk({"role": "assistant", "content": ""})
             case BlockOpened():
-                return self._open(event)
+                name = self._names.get(event.name, event.name)
+                return self._open(msgspec.structs.replace(event, name=name))
             case BlockGrew():
                 return self._grow(event)
             case UsageReported():
@@ -180,18 +184,20 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": {"message": message, "type": type_, "code": code, "param": failure.param}}
 
 
-def write_reply(events: Iterable[Event], created: int) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
+    names = caller_names(recipient.request)
+    blocks = tuple(msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks)
     choice = {
         "index": 0,
-        "message": _message(reply.blocks),
+        "message": _message(blocks),
         "logprobs": None,
-        "finish_reason": _reason(reply.reason, [block.kind for block in reply.blocks]),
+        "finish_reason": _reason(reply.reason, [block.kind for block in blocks]),
     }
-    return _encode(_whole(reply, created, choice))
+    return _encode(_whole(reply, recipient.created, choice))
 
 
 def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, object]:
