@@ -148,16 +148,18 @@ def _media(part: Part, kind: Family) -> float:
             return kind.page * (pdf_pages(data) if data else _UNSEEN_PAGES)
         case Audio(source=Source(data=data, media_type=media_type)):
             return kind.second * (audio_seconds(media_type, data) if data else _UNSEEN_SECONDS)
-        case Text(notes=notes) | Reasoning(notes=notes) | ToolCall(notes=notes):
+        case Reasoning(text=text, notes=notes):
+            return _sealed(notes, kind, len(text))  # the note repeats the words
+        case Text(notes=notes) | ToolCall(notes=notes):
             return _sealed(notes, kind)
     return 0
 
 
-def _sealed(notes: tuple[Note, ...], kind: Family) -> float:
+def _sealed(notes: tuple[Note, ...], kind: Family, known: int = 0) -> float:
     sealed = kind.opaque
     if sealed is None:
         return 0
-    sizes = (len(note.raw) - sealed.free for note in notes if note.dialect == sealed.dialect)
+    sizes = (len(note.raw) - known - sealed.free for note in notes if note.dialect == sealed.dialect)
     return sealed.factor * sum(size for size in sizes if size > 0)
 
 

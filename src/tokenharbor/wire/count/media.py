@@ -7,7 +7,7 @@ from struct import error as too_short
 from struct import unpack_from
 
 _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an embedded preview
-_MOST_PDF = 8 * 1024 * 1024  # likewise, searched for pages
+_PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
 _BYTES_PER_PAGE = 60_000  # where a PDF does not say
@@ -34,7 +34,7 @@ def picture_size(data: str) -> tuple[int, int] | None:
 
 def pdf_pages(data: str) -> int:
     """At least 1. Pages in compressed parts of the file are not seen; the page tree's count often is."""
-    body = _decode(data[:_MOST_PDF])
+    body = _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
     stated = max((int(count) for count in _PAGES.findall(body)), default=0)
     found = max(len(_PAGE.findall(body)), stated)
     return found or max(1, round(len(data) * 3 / 4 / _BYTES_PER_PAGE))
