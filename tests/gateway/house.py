@@ -77,17 +77,27 @@ provider = "{provider}"
 upstream_model = "{provider}-{model}"
 price = {{ input = "{input}", output = "{output}", cache_read = "0.10", cache_write = "1.25", cache_write_1h = "2" }}
 """
+_SIGNED = """
+[providers.signed]
+wire = "bedrock_converse"
+base_url = "{url}/signed"
+credential = "env:KEY_OF_SIGNED"
+region = "us-east-1"
+"""
+SIGNER = "AKIDEXAMPLE"
+"""Who asks the provider `signed`, which sells the model `abroad` and speaks no caller's dialect."""
+
 _MORE = {"alpha": 'region = "eu"\nretention = "none"', "beta": 'region = "us"\nretention = "days:30"'}
 
 
 def configuration(simulator: str, tape: str) -> str:
     """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
     text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
-    text += _provider("dead", _NOBODY)
+    text += _provider("dead", _NOBODY) + _SIGNED.format(url=simulator)
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
-    models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",)}
+    models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",), "abroad": ("signed",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
@@ -292,7 +302,9 @@ def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
     providers = (*VENDORS, "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
     environ = {_variable(name): credential_of(name) for name in providers}
-    return load_settings(folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url})
+    return load_settings(
+        folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url, "KEY_OF_SIGNED": f"{SIGNER}:a/secret+key"}
+    )
 
 
 def _or_wait(connect: Connector) -> Connector:
