@@ -12,6 +12,7 @@ from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, r
 from tests.gateway.house import HELLO, VENDORS, House, credential_of
 from tests.gateway.raw import PATIENCE
 
+from tokenharbor.catalog.types import Provider
 from tokenharbor.gateway.snapshot import build_snapshot
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -124,12 +125,16 @@ async def test_metrics_have_canonical_names_for_labels_and_nothing_else(house: H
 # ---- our credentials at the vendors
 
 
+def _passphrase_for(provider: Provider) -> str:
+    return f"{PASSPHRASE}:{PASSPHRASE}" if provider.auth == "sigv4" else PASSPHRASE
+
+
 @pytest.fixture
 def passphrase(house: House) -> Iterator[str]:
     """Every provider's credential is one that no pattern would find."""
     shop, clock = house.parts.shop, house.parts.world.clock
     before = shop.current
-    shop.swap(build_snapshot(before.catalog, before.policy, lambda _: PASSPHRASE, clock))
+    shop.swap(build_snapshot(before.catalog, before.policy, _passphrase_for, clock))
     yield PASSPHRASE
     shop.swap(before)
 
