@@ -163,7 +163,7 @@ def recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any], int]]:
         if body is None or not isinstance(body, dict) or response["status"]["code"] != 200:
             continue
         url = request["uri"].partition("?")[0]
-        dialect = next((name for pattern, name in PATHS if re.search(pattern, url)), None)
+        dialect = next((name for pattern, name in PATHS if re.search(pattern, url)), "")
         if dialect not in WIRES:
             continue
         named = re.search(r"models/([^:]+):", url)
@@ -187,7 +187,7 @@ def answers(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return [response["parsed_body"]]
     text = (response.get("body") or {}).get("string") or ""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    found = []
+    found: list[Mapping[str, Any]] = []
     for line in text.splitlines():
         try:
             event = json.loads(line.removeprefix("data:")) if line.startswith("data:") else None

@@ -73,6 +73,9 @@ def collect(events: Iterable[Event]) -> Reply:
 
 
 def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
+    if len(grown) == 1:  # so it is in whole answers
+        only = grown[0]
+        return Block(opened.kind, only.text, only.notes, opened.call_id, opened.name, opened.custom, only.citations)
     text = "".join(growth.text for growth in grown)
     notes = tuple(note for growth in grown for note in growth.notes)
     citations = tuple(citation for growth in grown for citation in growth.citations)

@@ -3,7 +3,6 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.body import Members
 from tokenharbor.wire.events import FinishReason
 from tokenharbor.wire.ids import fit_answer
 from tokenharbor.wire.openai_responses import asked
@@ -42,8 +41,10 @@ class Envelope:
 
     def __init__(self, created: int, request: Request | None) -> None:
         self._created = created
-        members = {} if request is None else request.members
-        self._repeated = {name: _value(members, name, usual) for name, usual in _REPEATED.items()}
+        self._repeated = dict(_REPEATED)
+        for name, raw in () if request is None else request.members.items():
+            if name in _REPEATED and (name in _NULL_KEPT or bytes(raw) != b"null"):
+                self._repeated[name] = raw
         self.id = ""
         self._model = ""
 
@@ -68,13 +69,6 @@ class Envelope:
             "usage": None,
         }
         return whole | self._repeated | more
-
-
-def _value(members: Members, name: str, usual: object) -> object:
-    raw = members.get(name)
-    if raw is None or (bytes(raw) == b"null" and name not in _NULL_KEPT):
-        return usual
-    return raw
 
 
 def ending(
