@@ -95,7 +95,7 @@ async def test_the_cost_is_told_where_it_is_asked_for(house: House, client: str,
         ("kind = 'break', after_events = 0", 502, "upstream_error"),
     ],
 )
-async def test_a_vendors_fault_is_an_error_of_the_callers_dialect(  # noqa: PLR0913  what is varied
+async def test_a_vendors_fault_is_an_error_of_the_callers_dialect(
     house: House, client: str, wire: str, stream: bool, fault: str, status: int, code: str
 ) -> None:
     house.script(ANSWER + f"[[rules]]\nfault = {{ {fault} }}\n")
