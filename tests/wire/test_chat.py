@@ -362,6 +362,24 @@ def test_signed_thinking_comes_back_to_its_vendor_through_a_client_of_the_other_
     assert b'"thinking":{' in body
 
 
+def test_a_turn_that_began_with_signed_thinking_goes_on_with_it() -> None:
+    """Not every call within a turn has a thought of its own."""
+    given = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "high"}
+    again = {**json.loads(USE), "id": "toolu_2"}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": [json.loads(SIGNED), json.loads(USE)]},
+        {"role": "user", "content": [given]},
+        {"role": "system", "content": "Hurry."},
+        {"role": "assistant", "content": [again]},
+        {"role": "user", "content": [{**given, "tool_use_id": "toolu_2"}, {"type": "text", "text": "And now?"}]},
+    ]
+    thinking = {"type": "enabled", "budget_tokens": 2_000}
+    assert told(ANTHROPIC, asked(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED)["thinking"] == thinking
+    said[1] = {"role": "assistant", "content": [json.loads(USE)]}
+    assert "thinking" not in told(ANTHROPIC, asked(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED)
+
+
 def test_a_signature_whose_thinking_was_changed_is_left_out() -> None:
     message = whole(OPENAI, thoughtful(SIGNED, USE))["choices"][0]["message"]
     changed = {**message, "reasoning_content": "Something else."}
