@@ -127,11 +127,9 @@ decode_choice = msgspec.json.Decoder(str | Choice).decode
 decode_text = msgspec.json.Decoder(TextSettings).decode
 decode_reasoning = msgspec.json.Decoder(Reasoning).decode
 
-SEPARATOR = "__"
-_LONGEST_NAME = 64
+_BETWEEN = "__"
 
 
 def full_name(name: str, namespace: str | None) -> str:
-    """A tool's name in dialects without namespaces; where both are too long together, its own alone."""
-    joined = f"{namespace}{SEPARATOR}{name}" if namespace else name
-    return joined if len(joined) <= _LONGEST_NAME else name
+    """A tool's name in dialects without namespaces."""
+    return f"{namespace}{_BETWEEN}{name}" if namespace else name

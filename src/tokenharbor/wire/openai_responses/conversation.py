@@ -24,12 +24,9 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.media_url import read_url
 from tokenharbor.wire.openai_responses import asked
-from tokenharbor.wire.openai_responses.shapes import DIALECT
+from tokenharbor.wire.openai_responses.shapes import DIALECT, MARKS
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
-_MARKS = ("call", "text", "opaque")
-"""What the notes in a reasoning item of its own were noted of: see the writer."""
-
 _SILENT = frozenset({"web_search_call"})
 """What the vendor did by itself: the conversation reads the same without it."""
 
@@ -124,7 +121,7 @@ class Conversation:
         if notes is None:
             self._add(Reasoning(text, (Note(DIALECT, "item", bytes(raw)),)))
             return
-        mark = next((note for note in notes if note.dialect == DIALECT and note.name in _MARKS), None)
+        mark = next((note for note in notes if note.dialect == DIALECT and note.name in MARKS), None)
         if mark is None:
             self._add(Reasoning(text, notes))
         else:

@@ -1,11 +1,14 @@
 """The response object around an answer's items: what it repeats of the request, and the names of the caller's tools."""
 
+from contextlib import suppress
+
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.across import caller_names
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.events import FinishReason
-from tokenharbor.wire.ids import fit_answer
+from tokenharbor.wire.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.openai_responses import asked
 from tokenharbor.wire.openai_responses.shapes import UNREADABLE
 from tokenharbor.wire.openai_responses.usage import write_usage
@@ -96,18 +99,18 @@ def ending(
     return "completed", more
 
 
-def own_names(request: Request | None) -> dict[str, tuple[str, str]]:
-    """What other dialects call a tool within a namespace: the namespace, and its own name there."""
+def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
+    """What other dialects call the caller's tools, where that is another name: the namespace of each, if it has one,
+    and its own name.
+    """
+    names: dict[str, tuple[str | None, str]] = {made: (None, own) for made, own in caller_names(request).items()}
     raw = None if request is None else request.members.get("tools")
     if raw is None or b'"namespace"' not in bytes(raw):
-        return {}
-    try:
-        tools = asked.decode_tools(raw) or []
-    except UNREADABLE:
-        return {}
-    return {
-        asked.full_name(function.name, tool.name): (tool.name, function.name)
-        for tool in tools
-        if tool.type == "namespace"
-        for function in tool.tools or ()
-    }
+        return names
+    with suppress(*UNREADABLE):
+        for tool in asked.decode_tools(raw):
+            for function in tool.tools or ():
+                full = asked.full_name(function.name, tool.name)
+                for made in (full, fit(full, SHORT), fit(full, LONG)):
+                    names[made] = (tool.name, function.name)
+    return names

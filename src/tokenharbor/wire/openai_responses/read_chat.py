@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, refuse_unknown
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
@@ -39,12 +39,14 @@ def read_chat(request: Request) -> Chat:
     conversation.read(members["input"])
     listed = decode_field(members, "tools", asked.decode_tools) or []
     tools = tuple(_tools(listed, features))
+    choice = _choice(decode_field(members, "tool_choice", asked.decode_choice))
+    check_choice(choice, tools)
     text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
     return Chat(
         messages=conversation.messages(),
         features=features.found,
         tools=tools,
-        tool_choice=_choice(decode_field(members, "tool_choice", asked.decode_choice)),
+        tool_choice=choice,
         parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
         format=_format(text.format, features),
         thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
@@ -101,7 +103,7 @@ def _choice(choice: str | asked.Choice | None) -> ToolChoice | None:
     if choice.type in ("function", "custom"):
         return ToolChoice(Choosing.NAMED, (asked.full_name(choice.name, choice.namespace),))
     if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
-        names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or ())
+        names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or () if tool.name)
         return ToolChoice(Choosing(choice.mode), names)
     raise no_meaning("tool_choice.type")
 
