@@ -357,6 +357,38 @@ def test_a_tool_in_a_namespace_is_called_by_its_own_name_whatever_others_made_of
         assert (call["namespace"], call["name"]) == (tools[0]["name"], tool["name"])
 
 
+def test_tools_that_stand_in_the_input_may_be_called_and_reserves_are_left_out() -> None:
+    """Newer models of coding agents have their tools in an item."""
+    patch = {"type": "custom", "name": "exec", "description": "Runs."}
+    item = {
+        "type": "additional_tools",
+        "id": "at_1",
+        "role": "developer",
+        "tools": [
+            {"type": "namespace", "name": "functions", "description": "", "tools": [patch]},
+            {"type": "function", "name": "wait", "parameters": {}},
+        ],
+    }
+    reserve = {"type": "tool_search", "execution": "client", "description": "Finds.", "parameters": {}}
+    fields: dict[str, Any] = {"model": "m", "tools": [reserve], "reasoning": {"effort": "low", "context": "all_turns"}}
+    request = WIRE.read_request(
+        json.dumps({**fields, "input": [item, *user({"type": "input_text", "text": "?"})]}).encode()
+    )
+    chat = WIRE.read_chat(request)
+    assert chat.messages == (Message(Role.USER, (Text("?"),)),)
+    assert chat.tools == (Tool("functions__exec", "Runs.", custom=True), Tool("wait", "", b"{}"))
+    assert chat.features == {Feature.TOOLS: "input", Feature.CUSTOM_TOOLS: "input[0].tools[0].tools[0]"}
+    events: list[Event] = [
+        Started("resp_1", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "functions__exec", custom=True),
+        BlockGrew(0, "ls()"),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    (call,) = json.loads(WIRE.write_reply(events, Recipient(request=request)))["output"]
+    assert (call["type"], call["namespace"], call["name"]) == ("custom_tool_call", "functions", "exec")
+
+
 def test_reasoning_sealed_by_its_vendor_comes_back_to_it_through_another_client() -> None:
     reader = WIRE.reader()
     events = reader.feed(tape(RESPONSES, "reasoning_tools"))

@@ -54,6 +54,7 @@ class Item(msgspec.Struct, frozen=True):
     arguments: str = ""
     input: str = ""
     output: str | list[Part] | None = None
+    tools: "list[Tool] | None" = None  # that may be called from here on
 
 
 class Tool(Strict, frozen=True):
@@ -67,6 +68,7 @@ class Tool(Strict, frozen=True):
     format: msgspec.Raw = NULL
     tools: "list[Tool] | None" = None
     filters: "Filters | None" = None
+    execution: str | None = None
     external_web_access: bool | None = None
     search_context_size: str | None = None
     search_content_types: msgspec.Raw = NULL

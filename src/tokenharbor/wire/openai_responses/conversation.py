@@ -36,6 +36,7 @@ class Conversation:
 
     def __init__(self, features: Features, instructions: str | None) -> None:
         self._features = features
+        self.tools: list[tuple[str, list[asked.Tool]]] = []  # those that stand in items, with their places
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
@@ -82,6 +83,8 @@ class Conversation:
             case "custom_tool_call":
                 self._features.note(Feature.CUSTOM_TOOLS, place)
                 self._call(item, item.input, custom=True)
+            case "additional_tools":
+                self.tools.append((f"{place}.tools", item.tools or []))
             case kind if kind not in _SILENT:
                 raise no_meaning(f"{place}.type")
 

@@ -1,5 +1,6 @@
 """The response object around an answer's items: what it repeats of the request, and the names of the caller's tools."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
@@ -10,7 +11,7 @@ from tokenharbor.wire.body import Members
 from tokenharbor.wire.events import FinishReason
 from tokenharbor.wire.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.openai_responses import asked
-from tokenharbor.wire.openai_responses.shapes import UNREADABLE
+from tokenharbor.wire.openai_responses.shapes import NULL, UNREADABLE
 from tokenharbor.wire.openai_responses.usage import write_usage
 from tokenharbor.wire.request import Request
 
@@ -104,13 +105,22 @@ def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
     and its own name.
     """
     names: dict[str, tuple[str | None, str]] = {made: (None, own) for made, own in caller_names(request).items()}
-    raw = None if request is None else request.members.get("tools")
-    if raw is None or b'"namespace"' not in bytes(raw):
-        return names
-    with suppress(*UNREADABLE):
-        for tool in asked.decode_tools(raw):
-            for function in tool.tools or ():
-                full = asked.full_name(function.name, tool.name)
-                for made in (full, fit(full, SHORT), fit(full, LONG)):
-                    names[made] = (tool.name, function.name)
+    for tool in _listed(request.members) if request is not None else ():
+        for function in tool.tools or ():
+            full = asked.full_name(function.name, tool.name)
+            for made in (full, fit(full, SHORT), fit(full, LONG)):
+                names[made] = (tool.name, function.name)
     return names
+
+
+def _listed(members: Members) -> Iterator[asked.Tool]:
+    """The namespaces among the tools, and among those that stand in items of the input."""
+    with suppress(*UNREADABLE):
+        raw = members.get("tools", NULL)
+        if b'"namespace"' in bytes(raw):
+            yield from asked.decode_tools(raw)
+    with suppress(*UNREADABLE):
+        raw = members.get("input", NULL)
+        for item in asked.decode_items(raw) if b'"additional_tools"' in bytes(raw) else ():
+            if isinstance(item, msgspec.Raw) and b'"additional_tools"' in bytes(item):
+                yield from asked.decode_item(item).tools or ()

@@ -25,6 +25,9 @@ from tokenharbor.wire.openai_responses.conversation import Conversation
 from tokenharbor.wire.openai_responses.requests import KNOWN
 from tokenharbor.wire.request import Request
 
+_LEFT_OUT = ("web_search", "tool_search")
+"""Tools that a client lists by default: a search that nothing bounds, and one for tools that it has in reserve."""
+
 _WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
 
 _decode_number = msgspec.json.Decoder(float).decode
@@ -38,7 +41,9 @@ def read_chat(request: Request) -> Chat:
     conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
     conversation.read(members["input"])
     listed = decode_field(members, "tools", asked.decode_tools) or []
-    tools = tuple(_tools(listed, features))
+    tools = tuple(
+        tool for place, some in (("tools", listed), *conversation.tools) for tool in _tools(some, place, features)
+    )
     choice = _choice(decode_field(members, "tool_choice", asked.decode_choice))
     check_choice(choice, tools)
     text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
@@ -68,18 +73,18 @@ def _given(members: Members, name: str) -> bool:
     return name in members and not is_null(members[name])
 
 
-def _tools(tools: list[asked.Tool], features: Features) -> Iterator[Tool]:
+def _tools(tools: list[asked.Tool], place: str, features: Features) -> Iterator[Tool]:
     for index, tool in enumerate(tools):
         if tool.type == "namespace":
             for inner, function in enumerate(tool.tools or ()):
-                yield _tool(function, tool.name, f"tools[{index}].tools[{inner}]", features)
-        elif not tool.type.startswith("web_search"):
-            yield _tool(tool, None, f"tools[{index}]", features)
+                yield _tool(function, tool.name, f"{place}[{index}].tools[{inner}]", features)
+        elif not tool.type.startswith(_LEFT_OUT):
+            yield _tool(tool, None, f"{place}[{index}]", features)
 
 
 def _tool(tool: asked.Tool, namespace: str | None, place: str, features: Features) -> Tool:
     name, description = asked.full_name(tool.name, namespace), tool.description or ""
-    features.note(Feature.TOOLS, "tools")
+    features.note(Feature.TOOLS, place.partition("[")[0])
     if tool.type in ("function", ""):
         schema = None if is_null(tool.parameters) else bytes(tool.parameters)
         return Tool(name, description, schema, tool.strict)
