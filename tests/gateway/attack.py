@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from tests.gateway import raw
-from tests.gateway.house import CHAT, HELLO, MESSAGES, House
+from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 from tests.gateway.raw import Said
 
 from tokenharbor.http.message import Limits
@@ -21,8 +21,9 @@ CANARY: Final = "quokka7Xq2vellichor"
 """Stands wherever a caller or a vendor may write content."""
 
 UNTOUCHED: Final = ("100.000000000", "0.000000000")
-PATHS: Final = {"chat": CHAT, "message": MESSAGES}
+PATHS: Final = {"chat": CHAT, "response": RESPONSES, "message": MESSAGES}
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "message"])
+EVERY_DIALECT = pytest.mark.parametrize("dialect", PATHS)
 
 _LONGEST_REFUSAL = 2_000
 _NEVER_SAID = ("Traceback", ".py", "asyncpg", "msgspec", "tokenharbor.", "site-packages", "/src/")
@@ -32,6 +33,13 @@ def body(**fields: Any) -> bytes:
     """A good request with the canary as its content, and more or other fields."""
     good = {"model": "solo", "messages": [{"role": "user", "content": CANARY}], "max_tokens": 100}
     return json.dumps(good | fields).encode()
+
+
+def in_words_of(dialect: str, content: bytes) -> bytes:
+    """The same where a dialect has other names for the conversation and the maximum."""
+    if dialect != "response":
+        return content
+    return content.replace(b'"messages"', b'"input"').replace(b'"max_tokens"', b'"max_output_tokens"')
 
 
 def with_raw(name: str, value: bytes) -> bytes:

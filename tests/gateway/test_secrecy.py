@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, rows_holding, watching
+from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, in_words_of, rows_holding, watching
 from tests.gateway.house import HELLO, VENDORS, House, credential_of
 from tests.gateway.raw import PATIENCE
 
@@ -38,10 +38,14 @@ def telling(dialect: str, **fields: Any) -> bytes:
         schema = {"name": TOOL, "description": TOOL, "parameters": {"type": "object"}}
         told["messages"].insert(0, {"role": "system", "content": SYSTEM})
         told |= {"user": PERSON, "tools": [{"type": "function", "function": schema}], "metadata": {NOTE: NOTE}}
+    elif dialect == "response":
+        tool = {"type": "function", "name": TOOL, "description": TOOL, "parameters": {"type": "object"}}
+        content[0]["type"] = "input_text"
+        told |= {"instructions": SYSTEM, "tools": [tool], "safety_identifier": PERSON, "metadata": {NOTE: NOTE}}
     else:
         tool = {"name": TOOL, "description": TOOL, "input_schema": {"type": "object"}}
         told |= {"system": SYSTEM, "tools": [tool], "metadata": {"user_id": PERSON}, "novel": NOTE}
-    return body(**told, **fields)
+    return in_words_of(dialect, body(**told, **fields))
 
 
 HEADERS = {"user-agent": NOTE, "cookie": f"session={NOTE}", "referer": f"http://{NOTE}/", "x-novel": NOTE}
@@ -104,7 +108,7 @@ async def test_no_prompt_and_no_answer_is_kept(house: House) -> None:
         receipt = await house.receipt(each["id"])
         statuses.add(receipt["status"])
         assert CANARY not in json.dumps(receipt)
-    assert len(listed) == 2 * (2 * len(FAULTS) + 1)
+    assert len(listed) == len(PATHS) * (2 * len(FAULTS) + 1)
     assert statuses == {"complete", "failed", "hung_up"}
     assert await rows_holding(house, [CANARY]) == []
     for page in ("/", "/metrics", "/healthz", "/readyz", "/v1/models", "/v1/account/balance"):

@@ -234,6 +234,7 @@ def test_a_bounded_search_is_asked_for() -> None:
         ({"tools": [{"type": "function", "name": "t", "flavour": 1}]}, "tools[0].flavour"),
         ({"tool_choice": "maybe"}, "tool_choice"),
         ({"tool_choice": {"type": "mcp", "name": "x"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "function", "name": "x"}}, "tool_choice"),
         ({"text": {"format": {"type": "yaml"}}}, "text.format"),
         ({"text": {"tone": "dry"}}, "text.tone"),
         ({"reasoning": {"effort": "heroic"}}, "reasoning.effort"),
@@ -293,7 +294,7 @@ def test_what_other_dialects_say_has_a_form_here() -> None:
     assert said["content"] == [{"type": "output_text", "text": "Look"}, {"type": "refusal", "refusal": "No."}]
     assert call["arguments"] == "{}"
     assert len(call["call_id"]) <= 64, "the most that this dialect takes"
-    assert (result["call_id"], result["output"]) == (call["call_id"], "Error:\nboom")
+    assert (result["call_id"], result["output"]) == (call["call_id"], "Error: boom")
     assert question["content"][0]["text"] == "So?"
     assert "Words." in document["content"][0]["text"]
     body = body_of(chat)
@@ -336,6 +337,56 @@ def test_notes_of_other_dialects_come_back_to_where_they_were_noted() -> None:
         ToolCall("c1", "tide", "{}", notes=(mine["call"],)),
         ToolCall("c2", "tide", "{}"),
     )
+
+
+def test_a_tool_in_a_namespace_is_called_by_its_own_name_whatever_others_made_of_it() -> None:
+    tool = {"type": "function", "name": "close_" + "y" * 50, "parameters": {}}
+    tools: Any = [{"type": "namespace", "name": "agents_" + "x" * 50, "description": "", "tools": [tool]}]
+    fields = {"model": "m", "input": "?", "tools": tools}
+    request = WIRE.read_request(json.dumps(fields).encode())
+    (told,) = body_of(WIRE.read_chat(request))["tools"]
+    assert len(told["name"]) <= 64
+    for name in (told["name"], WIRE.read_chat(request).tools[0].name):
+        events: list[Event] = [
+            Started("resp_1", "m"),
+            BlockOpened(0, BlockKind.TOOL_CALL, "c1", name),
+            BlockClosed(0),
+            Finished(FinishReason.TOOL_CALLS),
+        ]
+        (call,) = json.loads(WIRE.write_reply(events, Recipient(request=request)))["output"]
+        assert (call["namespace"], call["name"]) == (tools[0]["name"], tool["name"])
+
+
+def test_tools_that_stand_in_the_input_may_be_called_and_reserves_are_left_out() -> None:
+    """Newer models of coding agents have their tools in an item."""
+    patch = {"type": "custom", "name": "exec", "description": "Runs."}
+    item = {
+        "type": "additional_tools",
+        "id": "at_1",
+        "role": "developer",
+        "tools": [
+            {"type": "namespace", "name": "functions", "description": "", "tools": [patch]},
+            {"type": "function", "name": "wait", "parameters": {}},
+        ],
+    }
+    reserve = {"type": "tool_search", "execution": "client", "description": "Finds.", "parameters": {}}
+    fields: dict[str, Any] = {"model": "m", "tools": [reserve], "reasoning": {"effort": "low", "context": "all_turns"}}
+    request = WIRE.read_request(
+        json.dumps({**fields, "input": [item, *user({"type": "input_text", "text": "?"})]}).encode()
+    )
+    chat = WIRE.read_chat(request)
+    assert chat.messages == (Message(Role.USER, (Text("?"),)),)
+    assert chat.tools == (Tool("functions__exec", "Runs.", custom=True), Tool("wait", "", b"{}"))
+    assert chat.features == {Feature.TOOLS: "input", Feature.CUSTOM_TOOLS: "input[0].tools[0].tools[0]"}
+    events: list[Event] = [
+        Started("resp_1", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "functions__exec", custom=True),
+        BlockGrew(0, "ls()"),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    (call,) = json.loads(WIRE.write_reply(events, Recipient(request=request)))["output"]
+    assert (call["type"], call["namespace"], call["name"]) == ("custom_tool_call", "functions", "exec")
 
 
 def test_reasoning_sealed_by_its_vendor_comes_back_to_it_through_another_client() -> None:

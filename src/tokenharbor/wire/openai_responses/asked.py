@@ -54,6 +54,7 @@ class Item(msgspec.Struct, frozen=True):
     arguments: str = ""
     input: str = ""
     output: str | list[Part] | None = None
+    tools: "list[Tool] | None" = None  # that may be called from here on
 
 
 class Tool(Strict, frozen=True):
@@ -67,6 +68,7 @@ class Tool(Strict, frozen=True):
     format: msgspec.Raw = NULL
     tools: "list[Tool] | None" = None
     filters: "Filters | None" = None
+    execution: str | None = None
     external_web_access: bool | None = None
     search_context_size: str | None = None
     search_content_types: msgspec.Raw = NULL
@@ -127,11 +129,9 @@ decode_choice = msgspec.json.Decoder(str | Choice).decode
 decode_text = msgspec.json.Decoder(TextSettings).decode
 decode_reasoning = msgspec.json.Decoder(Reasoning).decode
 
-SEPARATOR = "__"
-_LONGEST_NAME = 64
+_BETWEEN = "__"
 
 
 def full_name(name: str, namespace: str | None) -> str:
-    """A tool's name in dialects without namespaces; where both are too long together, its own alone."""
-    joined = f"{namespace}{SEPARATOR}{name}" if namespace else name
-    return joined if len(joined) <= _LONGEST_NAME else name
+    """A tool's name in dialects without namespaces."""
+    return f"{namespace}{_BETWEEN}{name}" if namespace else name

@@ -24,12 +24,9 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.media_url import read_url
 from tokenharbor.wire.openai_responses import asked
-from tokenharbor.wire.openai_responses.shapes import DIALECT
+from tokenharbor.wire.openai_responses.shapes import DIALECT, MARKS
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
-_MARKS = ("call", "text", "opaque")
-"""What the notes in a reasoning item of its own were noted of: see the writer."""
-
 _SILENT = frozenset({"web_search_call"})
 """What the vendor did by itself: the conversation reads the same without it."""
 
@@ -39,6 +36,7 @@ class Conversation:
 
     def __init__(self, features: Features, instructions: str | None) -> None:
         self._features = features
+        self.tools: list[tuple[str, list[asked.Tool]]] = []  # those that stand in items, with their places
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
@@ -85,6 +83,8 @@ class Conversation:
             case "custom_tool_call":
                 self._features.note(Feature.CUSTOM_TOOLS, place)
                 self._call(item, item.input, custom=True)
+            case "additional_tools":
+                self.tools.append((f"{place}.tools", item.tools or []))
             case kind if kind not in _SILENT:
                 raise no_meaning(f"{place}.type")
 
@@ -124,7 +124,7 @@ class Conversation:
         if notes is None:
             self._add(Reasoning(text, (Note(DIALECT, "item", bytes(raw)),)))
             return
-        mark = next((note for note in notes if note.dialect == DIALECT and note.name in _MARKS), None)
+        mark = next((note for note in notes if note.dialect == DIALECT and note.name in MARKS), None)
         if mark is None:
             self._add(Reasoning(text, notes))
         else:

@@ -1,12 +1,17 @@
 """The response object around an answer's items: what it repeats of the request, and the names of the caller's tools."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.across import caller_names
+from tokenharbor.wire.body import Members
 from tokenharbor.wire.events import FinishReason
-from tokenharbor.wire.ids import fit_answer
+from tokenharbor.wire.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.openai_responses import asked
-from tokenharbor.wire.openai_responses.shapes import UNREADABLE
+from tokenharbor.wire.openai_responses.shapes import NULL, UNREADABLE
 from tokenharbor.wire.openai_responses.usage import write_usage
 from tokenharbor.wire.request import Request
 
@@ -90,18 +95,27 @@ def ending(
     return "completed", more
 
 
-def own_names(request: Request | None) -> dict[str, tuple[str, str]]:
-    """What other dialects call a tool within a namespace: the namespace, and its own name there."""
-    raw = None if request is None else request.members.get("tools")
-    if raw is None or b'"namespace"' not in bytes(raw):
-        return {}
-    try:
-        tools = asked.decode_tools(raw) or []
-    except UNREADABLE:
-        return {}
-    return {
-        asked.full_name(function.name, tool.name): (tool.name, function.name)
-        for tool in tools
-        if tool.type == "namespace"
-        for function in tool.tools or ()
-    }
+def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
+    """What other dialects call the caller's tools, where that is another name: the namespace of each, if it has one,
+    and its own name.
+    """
+    names: dict[str, tuple[str | None, str]] = {made: (None, own) for made, own in caller_names(request).items()}
+    for tool in _listed(request.members) if request is not None else ():
+        for function in tool.tools or ():
+            full = asked.full_name(function.name, tool.name)
+            for made in (full, fit(full, SHORT), fit(full, LONG)):
+                names[made] = (tool.name, function.name)
+    return names
+
+
+def _listed(members: Members) -> Iterator[asked.Tool]:
+    """The namespaces among the tools, and among those that stand in items of the input."""
+    with suppress(*UNREADABLE):
+        raw = members.get("tools", NULL)
+        if b'"namespace"' in bytes(raw):
+            yield from asked.decode_tools(raw)
+    with suppress(*UNREADABLE):
+        raw = members.get("input", NULL)
+        for item in asked.decode_items(raw) if b'"additional_tools"' in bytes(raw) else ():
+            if isinstance(item, msgspec.Raw) and b'"additional_tools"' in bytes(item):
+                yield from asked.decode_item(item).tools or ()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, refuse_unknown
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
@@ -25,6 +25,9 @@ from tokenharbor.wire.openai_responses.conversation import Conversation
 from tokenharbor.wire.openai_responses.requests import KNOWN
 from tokenharbor.wire.request import Request
 
+_LEFT_OUT = ("web_search", "tool_search")
+"""Tools that a client lists by default: a search that nothing bounds, and one for tools that it has in reserve."""
+
 _WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
 
 _BARE = frozenset({"model", "input", "instructions", "stream", "store", "max_output_tokens", "temperature", "top_p"})
@@ -43,13 +46,17 @@ def read_chat(request: Request) -> Chat:
     refuse_unknown(members, KNOWN)
     conversation.read(members["input"])
     listed = decode_field(members, "tools", asked.decode_tools) or []
-    tools = tuple(_tools(listed, features))
+    tools = tuple(
+        tool for place, some in (("tools", listed), *conversation.tools) for tool in _tools(some, place, features)
+    )
+    choice = _choice(decode_field(members, "tool_choice", asked.decode_choice))
+    check_choice(choice, tools)
     text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
     return Chat(
         messages=conversation.messages(),
         features=features.found,
         tools=tools,
-        tool_choice=_choice(decode_field(members, "tool_choice", asked.decode_choice)),
+        tool_choice=choice,
         parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
         format=_format(text.format, features),
         thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
@@ -74,18 +81,18 @@ def _given(members: Members, name: str) -> bool:
     return name in members and not is_null(members[name])
 
 
-def _tools(tools: list[asked.Tool], features: Features) -> Iterator[Tool]:
+def _tools(tools: list[asked.Tool], place: str, features: Features) -> Iterator[Tool]:
     for index, tool in enumerate(tools):
         if tool.type == "namespace":
             for inner, function in enumerate(tool.tools or ()):
-                yield _tool(function, tool.name, f"tools[{index}].tools[{inner}]", features)
-        elif not tool.type.startswith("web_search"):
-            yield _tool(tool, None, f"tools[{index}]", features)
+                yield _tool(function, tool.name, f"{place}[{index}].tools[{inner}]", features)
+        elif not tool.type.startswith(_LEFT_OUT):
+            yield _tool(tool, None, f"{place}[{index}]", features)
 
 
 def _tool(tool: asked.Tool, namespace: str | None, place: str, features: Features) -> Tool:
     name, description = asked.full_name(tool.name, namespace), tool.description or ""
-    features.note(Feature.TOOLS, "tools")
+    features.note(Feature.TOOLS, place.partition("[")[0])
     if tool.type in ("function", ""):
         schema = None if is_null(tool.parameters) else bytes(tool.parameters)
         return Tool(name, description, schema, tool.strict)
@@ -109,7 +116,7 @@ def _choice(choice: str | asked.Choice | None) -> ToolChoice | None:
     if choice.type in ("function", "custom"):
         return ToolChoice(Choosing.NAMED, (asked.full_name(choice.name, choice.namespace),))
     if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
-        names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or ())
+        names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or () if tool.name)
         return ToolChoice(Choosing(choice.mode), names)
     raise no_meaning("tool_choice.type")
 

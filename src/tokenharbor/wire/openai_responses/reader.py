@@ -15,6 +15,7 @@ from tokenharbor.wire.openai_responses.asked import full_name
 from tokenharbor.wire.openai_responses.failures import read_error_event
 from tokenharbor.wire.openai_responses.shapes import (
     DIALECT,
+    MARKS,
     OWN_KINDS,
     UNREADABLE,
     Annotation,
@@ -141,11 +142,12 @@ class _Teller:
                 for place, part in enumerate(parts or ()):
                     if part.text:
                         self.think(index, (name, place), part.text)
-        if item.encrypted_content:
+        notes = _notes(item.encrypted_content, raw) if item.encrypted_content else ()
+        if notes and not any(note.dialect == DIALECT and note.name in MARKS for note in notes):
             if 0 not in told.blocks:
                 told.blocks[0] = self.blocks.open(BlockKind.REASONING)
             if self.blocks.is_open(told.blocks[0]):
-                self.blocks.grow(told.blocks[0], "", _sealed(item.encrypted_content, raw))
+                self.blocks.grow(told.blocks[0], "", notes)
 
     def whole(self, response: Response) -> bool:
         """Every item at once, where none came before."""
@@ -165,11 +167,12 @@ class _Teller:
         self.blocks.finish(_reason(response))
 
 
-def _sealed(word: str, raw: bytes) -> tuple[Note, ...]:
-    """What we ourselves carried of a thought for another dialect; the item as it is, if it is the vendor's own."""
-    foreign = carry.unpack(word)
-    ours = foreign is not None and all(note.dialect != DIALECT for note in foreign)
-    return foreign if ours and foreign else (Note(DIALECT, "item", raw),)
+def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
+    """What another dialect noted and was packed on its way here; else the item itself, which only its vendor reads.
+    What was noted of a call or of words comes too late for it: that is closed.
+    """
+    packed = carry.unpack(sealed)
+    return (Note(DIALECT, "item", raw),) if packed is None else packed
 
 
 def _reason(response: Response) -> FinishReason:

@@ -14,6 +14,10 @@ OWN_KINDS = frozenset({"message", "reasoning", "function_call", "custom_tool_cal
 """The items whose meaning other dialects can say."""
 
 
+MARKS = ("call", "text", "opaque")
+"""What the notes in a reasoning item of their own were noted of; with a call's id as the mark's content."""
+
+
 class Annotation(msgspec.Struct, frozen=True, gc=False):
     """A source of a text; only those on the web have an address."""
 

@@ -29,7 +29,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
-from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.ids import SHORT, fit, fit_call
 from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
@@ -96,10 +96,10 @@ def _item(part: Part) -> Iterator[object]:
     match part:
         case ToolCall(custom=True):
             id_ = fit_call(part.id, _LONGEST_ID)
-            yield {"type": "custom_tool_call", "call_id": id_, "name": part.name, "input": part.arguments}
+            yield {"type": "custom_tool_call", "call_id": id_, "name": fit(part.name, SHORT), "input": part.arguments}
         case ToolCall():
             id_, arguments = fit_call(part.id, _LONGEST_ID), part.arguments or "{}"
-            yield {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments}
+            yield {"type": "function_call", "call_id": id_, "name": fit(part.name, SHORT), "arguments": arguments}
         case ToolResult():
             kind = "custom_tool_call_output" if part.custom else "function_call_output"
             yield {"type": kind, "call_id": fit_call(part.call_id, _LONGEST_ID), "output": _output(part)}
@@ -117,12 +117,12 @@ def _own(notes: Iterable[Note]) -> Iterator[object]:
 
 def _output(result: ToolResult) -> object:
     """This dialect has no mark for a failure: it is said in words."""
-    parts: list[Text | Image | File] = list(result.parts)
-    if result.failed and not (parts and isinstance(parts[0], Text) and parts[0].text.lower().startswith("error")):
-        parts.insert(0, Text("Error:"))
-    if all(isinstance(part, Text) for part in parts):
-        return "\n".join(part.text for part in parts if isinstance(part, Text))
-    return [_part(part, assistant=False) for part in parts]
+    if all(isinstance(part, Text) for part in result.parts):
+        words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+        fails = result.failed and not words.lower().startswith("error")
+        return f"Error: {words}" if fails else words
+    said = [_part(part, assistant=False) for part in result.parts]
+    return [{"type": "input_text", "text": "Error:"}, *said] if result.failed else said
 
 
 def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Json:
@@ -189,15 +189,15 @@ def _tool(tool: Tool) -> Json:
     described: Json = {"description": tool.description} if tool.description else {}
     if tool.custom:
         form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
-        return {"type": "custom", "name": tool.name, **described, **form}
+        return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
     # Here a function is strict unless it says otherwise, in other dialects only if it says so.
     parameters = msgspec.Raw(tool.schema) if tool.schema else _NO_PARAMETERS
     strict = bool(tool.strict)
-    return {"type": "function", "name": tool.name, **described, "parameters": parameters, "strict": strict}
+    return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}
 
 
 def _choice(choice: ToolChoice, custom: set[str]) -> object:
-    named = [{"type": "custom" if name in custom else "function", "name": name} for name in choice.names]
+    named = [{"type": "custom" if name in custom else "function", "name": fit(name, SHORT)} for name in choice.names]
     if choice.mode is Choosing.NAMED:
         return named[0]
     if choice.names and choice.mode is not Choosing.NONE:
