@@ -168,12 +168,11 @@ class _Teller:
 
 
 def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
-    """What we ourselves carried of a thought for another dialect; else the item itself, which only its vendor reads.
+    """What another dialect noted and was packed on its way here; else the item itself, which only its vendor reads.
     What was noted of a call or of words comes too late for it: that is closed.
     """
     packed = carry.unpack(sealed)
-    ours = packed and all(note.dialect != DIALECT or note.name in MARKS for note in packed)
-    return packed if packed and ours else (Note(DIALECT, "item", raw),)
+    return (Note(DIALECT, "item", raw),) if packed is None else packed
 
 
 def _reason(response: Response) -> FinishReason:
