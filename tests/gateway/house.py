@@ -35,6 +35,7 @@ from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.simulator.record import Record
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
+from tokenharbor.wire import VENDORS as VENDOR_WIRES
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 VENDORS = ("alpha", "beta", "gamma", "delta")

@@ -91,7 +91,7 @@ class AnthropicMessages:
 
     def stream(self, reply: Reply) -> list[Piece]:
         first = _report(reply, Usage(**_input_only(reply.usage), output=1))
-        message = _message(reply) | {"content": [], "stop_reason": None, "stop_sequence": None}
+        message = _message(reply) | {"content": [], **_ending(None)}
         message |= {"usage": first.raw} if first else {}
         pieces = [_event("message_start", {"message": message}, "open", report=first), Piece(self.ping(), "open")]
         for index, (block, deltas) in enumerate(_blocks_said(reply)):
@@ -101,8 +101,7 @@ class AnthropicMessages:
                 pieces.append(_event("content_block_delta", body, "content", len(text.encode())))
             pieces.append(_event("content_block_stop", {"index": index}, "close"))
         last = _report(reply, reply.usage, closing=True)
-        delta = {"stop_reason": _FINISH[reply.finish], "stop_sequence": reply.stop_sequence}
-        end = {"delta": delta} | ({"usage": last.raw} if last else {})
+        end = {"delta": _ending(reply)} | ({"usage": last.raw} if last else {})
         pieces.append(_event("message_delta", end, "finish", report=last))
         return [*pieces, _event("message_stop", {}, "end")]
 
@@ -112,8 +111,7 @@ class AnthropicMessages:
         texts = [text for _, deltas in _blocks_said(reply) for _, text in deltas]
         body = _message(reply) | {
             "content": blocks,
-            "stop_reason": _FINISH[reply.finish],
-            "stop_sequence": reply.stop_sequence,
+            **_ending(reply),
             **({"usage": report.raw} if report else {}),
         }
         return Piece(_encode(body), "whole", len("".join(texts).encode()), report)
@@ -161,6 +159,17 @@ def _message(reply: Reply) -> dict[str, Any]:
     return {"model": reply.model, "id": reply.id, "type": "message", "role": "assistant"}
 
 
+def _ending(reply: Reply | None) -> dict[str, Any]:
+    """Why it ended, if it has."""
+    refused = reply is not None and reply.finish == "refusal"
+    return {
+        "stop_reason": _FINISH[reply.finish] if reply else None,
+        "stop_sequence": reply.stop_sequence if reply else None,
+        "stop_details": {"type": "refusal", "category": None, "explanation": None} if refused else None,
+        "container": None,
+    }
+
+
 def _signature(reply: Reply) -> str:
     """What a vendor signs its thinking with; here only bytes to be carried whole."""
     return base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
@@ -175,10 +184,16 @@ def _blocks_said(reply: Reply) -> list[tuple[dict[str, Any], list[tuple[dict[str
         signed = ({"type": "signature_delta", "signature": _signature(reply)}, "")
         said.append(({"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signed]))
     if text := reply.text or reply.refusal:
-        said.append(({"type": "text", "text": ""}, [({"type": "text_delta", "text": t}, t) for t in cut(text, size)]))
+        said.append(
+            (
+                {"type": "text", "text": "", "citations": None},
+                [({"type": "text_delta", "text": t}, t) for t in cut(text, size)],
+            )
+        )
     for call in reply.calls:
         deltas = [({"type": "input_json_delta", "partial_json": t}, t) for t in cut(call.arguments, size)]
-        said.append(({"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, deltas))
+        block = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}, "caller": {"type": "direct"}}
+        said.append((block, deltas))
     return said
 
 
@@ -218,15 +233,15 @@ def _report(reply: Reply, usage: Usage, *, closing: bool = False) -> Report | No
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output + usage.reasoning,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning} if usage.reasoning else None,
+        "server_tool_use": None,
     }
     if not closing:
         counts["cache_creation"] = {
             "ephemeral_5m_input_tokens": usage.cache_write_5m,
             "ephemeral_1h_input_tokens": usage.cache_write_1h,
         }
-        counts["service_tier"] = "standard"
-    if usage.reasoning:
-        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+        counts |= {"service_tier": "standard", "inference_geo": None}
     match reply.usage_fault:
         case "negative":
             counts |= {"output_tokens": -1}

@@ -15,7 +15,19 @@ _encode = msgspec.json.encode
 Json = dict[str, Any]
 
 _LEAST_OUTPUT = 16  # the vendor takes no smaller maximum
-_REPEATED = ("instructions", "tools", "tool_choice", "temperature", "top_p", "max_output_tokens", "metadata", "text")
+_REPEATED = (
+    "instructions",
+    "max_output_tokens",
+    "metadata",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+)
 _CALLS = ("function_call", "custom_tool_call")
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 
@@ -77,7 +89,7 @@ class OpenAIResponses:
             tool_result=plain_text(results[-1]) if results else None,
             input_tokens=len(body) // 4,
             sealed="reasoning.encrypted_content" in (asked.include or ()),
-            repeated={name: members[name] for name in _REPEATED if name in members},
+            repeated={name: _repeated(name, members[name]) for name in _REPEATED if name in members},
         )
 
     def fold(self, usage: Usage) -> Usage:
@@ -152,6 +164,16 @@ class _Teller:
             self.tell(kind, "close", **where, **members)
         self.tell("output_item.done", "close", output_index=place, item=item.whole)
         return item.whole
+
+
+def _repeated(name: str, raw: msgspec.Raw) -> Any:
+    """A field as the vendor repeats it, with what the caller left out."""
+    if name == "reasoning":
+        return {"effort": None, "summary": None} | (msgspec.json.decode(raw) or {})
+    if name == "tools":
+        least = {"description": None, "parameters": None, "strict": True}
+        return [least | tool if tool["type"] == "function" else tool for tool in msgspec.json.decode(raw) or ()]
+    return raw
 
 
 def _functions(tools: list[_Tool]) -> tuple[str, ...]:
@@ -235,23 +257,30 @@ def _response(reply: Reply, status: str, output: list[Json], **more: Any) -> Jso
         "id": f"resp_{reply.id}",
         "object": "response",
         "created_at": reply.created,
+        "completed_at": reply.created if status == "completed" else None,
         "status": status,
         "background": False,
         "error": None,
+        "frequency_penalty": 0.0,
         "incomplete_details": None,
         "instructions": None,
         "max_output_tokens": None,
+        "max_tool_calls": None,
         "model": reply.model,
         "output": output,
         "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
         "previous_response_id": None,
+        "prompt_cache_key": None,
         "reasoning": {"effort": "medium", "summary": None},
+        "safety_identifier": None,
         "service_tier": "default",
         "store": False,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto",
         "tools": [],
+        "top_logprobs": 0,
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": None,

@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
     tool_result: str | None = None  # the last one's text
     input_tokens: int = 0
     sealed: bool = False  # whether reasoning is asked for as its vendor alone can read it
-    repeated: dict[str, msgspec.Raw] = {}  # what of the request the answer repeats, where the dialect does that
+    repeated: dict[str, object] = {}  # what of the request the answer repeats, where the dialect does that
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class Reply(msgspec.Struct, frozen=True):
     wants_usage: bool = True
     usage_fault: UsageFault | None = None
     sealed: bool = False
-    repeated: dict[str, msgspec.Raw] = {}
+    repeated: dict[str, object] = {}
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -94,8 +94,10 @@ def _written(counts: Counts) -> tuple[int, int]:
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
-    """The vector in this dialect's shape. Audio has no place in it and counts as input or output."""
-    counts: dict[str, object] = {
+    """The vector in this dialect's shape. Audio has no place in it and counts as input or output; of where and at
+    which tier the answer was made, other vendors' usage says nothing.
+    """
+    return {
         "input_tokens": usage.input + usage.audio_in + usage.image_in,
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
         "cache_read_input_tokens": usage.cache_read,
@@ -104,9 +106,10 @@ def write_usage(usage: Usage) -> dict[str, object]:
             "ephemeral_1h_input_tokens": usage.cache_write_1h,
         },
         "output_tokens": usage.output + usage.reasoning + usage.audio_out,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning} if usage.reasoning else None,
+        "server_tool_use": (
+            {"web_search_requests": usage.web_searches, "web_fetch_requests": 0} if usage.web_searches else None
+        ),
+        "service_tier": None,
+        "inference_geo": None,
     }
-    if usage.reasoning:
-        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
-    if usage.web_searches:
-        counts["server_tool_use"] = {"web_search_requests": usage.web_searches, "web_fetch_requests": 0}
-    return counts

@@ -53,7 +53,8 @@ _FAILURES = {
     FailureKind.TIMEOUT: "timeout_error",
 }
 _PREFIX = "msg_"
-_UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
+_UNKNOWN = Usage()
+_DIRECT = {"type": "direct"}  # a call by the model itself, not by a program that it wrote
 
 
 class AnthropicWriter:
@@ -91,7 +92,7 @@ class AnthropicWriter:
         started, self._started = self._started, None
         if started is None:
             return b""
-        usage = write_usage(self._usage) if self._usage else _UNKNOWN
+        usage = write_usage(self._usage or _UNKNOWN)
         message = _message(fit_answer(started.id, _PREFIX), started.model, [], None, usage)
         return _event("message_start", message=message)
 
@@ -155,11 +156,10 @@ class AnthropicWriter:
         return out + b"".join([self._block(event) for event in waiting])
 
     def _finish(self, event: Finished) -> bytes:
-        usage = write_usage(self._usage) if self._usage else _UNKNOWN
+        usage = write_usage(self._usage or _UNKNOWN)
         if self.cost_usd is not None:
             usage = {**usage, "cost": msgspec.Raw(self.cost_usd.encode())}
-        delta = {"stop_reason": _REASONS[event.reason], "stop_sequence": event.stop_sequence}
-        return _event("message_delta", delta=delta, usage=usage) + _event("message_stop")
+        return _event("message_delta", delta=_ending(event), usage=usage) + _event("message_stop")
 
 
 def _event(name: str, **members: object) -> bytes:
@@ -173,10 +173,14 @@ def _beginning(opened: BlockOpened, whole: Note | None) -> object:
     if whole is not None:
         return {"type": "redacted_thinking", "data": whole.raw.decode()}
     if opened.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": fit(opened.call_id, SHORT), "name": opened.name, "input": {}}
+        return _call(opened.call_id, opened.name, {})
     if opened.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
+    return {"type": "text", "text": NO_IMAGE if opened.kind is BlockKind.IMAGE else "", "citations": None}
+
+
+def _call(id_: str, name: str, given: object) -> dict[str, object]:
+    return {"type": "tool_use", "id": fit(id_, SHORT), "name": name, "input": given, "caller": _DIRECT}
 
 
 def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
@@ -196,9 +200,19 @@ def _message(
         "role": "assistant",
         "model": model,
         "content": content,
+        **_ending(end),
+        "usage": usage,
+    }
+
+
+def _ending(end: Finished | None) -> dict[str, object]:
+    """Why a message ended; a dialect that it came from has no categories of refusals, nor containers."""
+    refused = end is not None and end.reason is FinishReason.REFUSAL
+    return {
         "stop_reason": _REASONS[end.reason] if end else None,
         "stop_sequence": end.stop_sequence if end else None,
-        "usage": usage,
+        "stop_details": {"type": "refusal", "category": None, "explanation": None} if refused else None,
+        "container": None,
     }
 
 
@@ -217,7 +231,7 @@ def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
-    usage = write_usage(reply.usage) if reply.usage else _UNKNOWN
+    usage = write_usage(reply.usage or _UNKNOWN)
     names = caller_names(recipient.request)
     blocks = [msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks]
     content = [_content(block) for block in blocks]
@@ -233,14 +247,14 @@ def _content(block: Block) -> object:
     if "redacted_thinking" in last:
         return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": fit(block.call_id, SHORT), "name": block.name, "input": arguments(block.text)}
+        return _call(block.call_id, block.name, arguments(block.text))
     if block.kind is BlockKind.REASONING:
         foreign = tuple(note for note in block.notes if note.dialect != DIALECT)
         signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
         return {"type": "thinking", "thinking": block.text, "signature": signature}
     citations: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
     citations = citations or [write_citation(citation) for citation in block.citations]
-    return {"type": "text", "text": _words(block), **({"citations": citations} if citations else {})}
+    return {"type": "text", "text": _words(block), "citations": citations or None}
 
 
 def _words(block: Block) -> str:

@@ -216,8 +216,7 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
 def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": _joined(blocks, BlockKind.TEXT)}
     message["refusal"] = _joined(blocks, BlockKind.REFUSAL)
-    if citations := _annotations(blocks):
-        message["annotations"] = citations
+    message["annotations"] = _annotations(blocks)
     if reasoning := _joined(blocks, BlockKind.REASONING):
         message["reasoning_content"] = reasoning
     if details := [entry for block in blocks for entry in _details(block)]:

@@ -7,7 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.across import caller_names
-from tokenharbor.wire.body import Members
+from tokenharbor.wire.body import Members, UnreadableError, edit, scan
 from tokenharbor.wire.events import FinishReason
 from tokenharbor.wire.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.openai_responses import asked
@@ -17,12 +17,16 @@ from tokenharbor.wire.request import Request
 
 Json = dict[str, object]
 
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
 _REPEATED: Json = {
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
     "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
     "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
     "safety_identifier": None,
@@ -40,6 +44,9 @@ _REPEATED: Json = {
 
 _NULL_KEPT = frozenset({"instructions", "max_output_tokens", "max_tool_calls", "prompt_cache_key", "user"})
 
+_LEAST_OF_REASONING = ("effort", "summary")
+_LEAST_OF_FUNCTION = ("description", "parameters", "strict")
+
 
 class Envelope:
     """Writes the response object of one answer."""
@@ -49,7 +56,7 @@ class Envelope:
         self._repeated = dict(_REPEATED)
         for name, raw in () if request is None else request.members.items():
             if name in _REPEATED and (name in _NULL_KEPT or bytes(raw) != b"null"):
-                self._repeated[name] = raw
+                self._repeated[name] = _filled(name, raw)
         self.id = ""
         self._model = ""
 
@@ -63,6 +70,9 @@ class Envelope:
             "id": self.id,
             "object": "response",
             "created_at": self._created,
+            "completed_at": self._created
+            if status == "completed"
+            else None,  # no clock is here, only the answer's time
             "status": status,
             "background": False,
             "error": None,
@@ -74,6 +84,23 @@ class Envelope:
             "usage": None,
         }
         return whole | self._repeated | more
+
+
+def _filled(name: str, raw: msgspec.Raw) -> object:
+    """A field as the vendor repeats it, with null for what the caller left out; as it came where it cannot be read."""
+    with suppress(*UNREADABLE, UnreadableError):
+        if name == "reasoning":
+            return _with_nulls(raw, _LEAST_OF_REASONING)
+        if name == "tools":
+            return [_with_nulls(tool, _LEAST_OF_FUNCTION, only=b'"function"') for tool in _decode_raws(raw)]
+    return raw
+
+
+def _with_nulls(raw: msgspec.Raw, least: tuple[str, ...], only: bytes | None = None) -> msgspec.Raw:
+    members = scan(bytes(raw))
+    if only is not None and bytes(members.get("type", NULL)) != only:
+        return raw
+    return msgspec.Raw(edit(bytes(raw), members, {name: b"null" for name in least if name not in members}))
 
 
 def ending(
