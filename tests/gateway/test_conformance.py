@@ -12,6 +12,8 @@ from tests.gateway.house import PLAYED, House
 
 from tokenharbor.wire import WIRES
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 FORMATS = {  # dialect: the tester's name of it, the file of its schemas, the header of the key
     "openai_chat": ("openai-chat", "openai_chat.json", "Authorization"),
     "openai_responses": ("open-responses", "openresponses.json", "Authorization"),
