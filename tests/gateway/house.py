@@ -41,7 +41,7 @@ CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messag
 VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
-PLAYED = (*(wire.name for wire in _WIRES.values()), "bedrock_converse")
+PLAYED = (*(wire.name for wire in _WIRES.values()), "bedrock_converse", "gemini")
 """The wires that the simulator speaks."""
 TIMERS = ("connect", "first_event", "between_events", "total")
 QUICK = 0.4
@@ -65,6 +65,8 @@ timeouts = {{ {timeouts} }}
 base_url = "{url}/{name}/v1"
 [providers.{name}.wires.anthropic_messages]
 base_url = "{url}/{name}/v1"
+[providers.{name}.wires.gemini]
+base_url = "{url}/{name}/v1beta"
 """
 _FAR = """
 [providers.{name}]
