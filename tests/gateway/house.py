@@ -65,6 +65,8 @@ timeouts = {{ {timeouts} }}
 base_url = "{url}/{name}/v1"
 [providers.{name}.wires.anthropic_messages]
 base_url = "{url}/{name}/v1"
+[providers.{name}.wires.gemini]
+base_url = "{url}/{name}/v1"
 """
 _FAR = """
 [providers.{name}]
