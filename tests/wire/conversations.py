@@ -172,7 +172,7 @@ def _sense(part: Part, places: dict[str, int]) -> object:
         case Image():
             return part.source
         case File():
-            return part.source, part.name
+            return part.source  # its name is for people: not every dialect has a place for it
         case ToolCall():
             return places.setdefault(part.id, len(places)), part.name, part.arguments
         case ToolResult():
