@@ -75,6 +75,32 @@ provider = "{provider}"
 upstream_model = "{provider}-{model}"
 price = {{ input = "{input}", output = "{output}", cache_read = "0.10", cache_write = "1.25", cache_write_1h = "2" }}
 """
+_SURFACES = """
+[models."{name}"]
+vendor = "sims"
+surfaces = [{surfaces}]
+{more}
+"""
+_MEDIUM = """
+[[models."{model}".endpoints]]
+provider = "{provider}"
+upstream_model = "{provider}-{model}"
+price = {{ {price} }}
+"""
+MEDIA = {
+    "vectors": ('"embeddings"', "context = 8000", 'input = "0.10"'),
+    "painter": (
+        '"images", "image_edits"',
+        "",
+        """variants = [{ size = "1024x1024", quality = "standard", image = "0.04" },
+        { size = "1024x1024", quality = "hd", image = "0.08" }, { size = "1792x1024", image = "0.12" }]""",
+    ),
+    "token-painter": ('"images", "image_edits"', "max_output = 5000", 'input = "5", image_in = "10", output = "40"'),
+    "voice": ('"speech"', "", 'character = "15"'),
+    "ranker": ('"rerank"', "", 'search_unit = "0.002"'),
+}
+"""Models of the surfaces beside chat, each at the first two vendors: what they serve, more, and their price."""
+
 _MORE = {"alpha": 'region = "eu"\nretention = "none"', "beta": 'region = "us"\nretention = "days:30"'}
 
 
@@ -92,6 +118,10 @@ def configuration(simulator: str, tape: str) -> str:
         text += _MODEL.format(name=model)
         for place, provider in enumerate(providers, 1):
             text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
+    for name, (surfaces, more, price) in MEDIA.items():
+        text += _SURFACES.format(name=name, surfaces=surfaces, more=more)
+        for provider in VENDORS[:2]:
+            text += _MEDIUM.format(model=name, provider=provider, price=price)
     return text
 
 

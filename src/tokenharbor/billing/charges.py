@@ -43,6 +43,10 @@ def count(meter: Meter) -> Counted:
     """The vendor's usage if it is whole, else our own count of what was delivered, never raised later."""
     if meter.usage is not None:
         return Counted(meter.usage, "vendor")
+    if meter.counted is not None:
+        return Counted(meter.counted, "counted")
+    if meter.fallback is not None:
+        return Counted(meter.fallback, "estimated")
     output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
     if meter.input_usage is not None:
         return Counted(msgspec.structs.replace(meter.input_usage, output=output, reasoning=0), "estimated")

@@ -8,17 +8,27 @@ from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.serve import Gateway
+from tokenharbor.gateway.surfaces import SurfaceGateway
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.surfaces import SURFACES
 
 ANSWERS: Mapping[str, str] = {
     "/v1/chat/completions": "openai_chat",
     "/v1/messages": "anthropic_messages",
 }
 """Paths that are served with an answer, and the dialect each is in."""
+
+MEDIA: Mapping[str, str] = {
+    "/v1/embeddings": "embeddings",
+    "/v1/images/generations": "images",
+    "/v1/audio/speech": "speech",
+    "/v1/rerank": "rerank",
+}
+"""Paths that are served with something else than chat, and the surface of each."""
 
 _DEFAULT_DIALECT = "openai_chat"
 
@@ -43,6 +53,7 @@ class Routes:
         self._edge = edge
         listing = Listing(parts)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
+        self._desks = {path: SurfaceGateway(parts, SURFACES[name]).serve_surface for path, name in MEDIA.items()}
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
             "/v1/account/balance": listing.balance,
@@ -57,6 +68,9 @@ class Routes:
         dialect = self._answers.get(exchange.path)
         if dialect is not None and exchange.method == "POST":
             return self._gateway.serve(exchange, dialect)
+        desk = self._desks.get(exchange.path)
+        if desk is not None and exchange.method == "POST":
+            return desk(exchange)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._read(exchange)
         return self._edge.serve(exchange)
@@ -79,7 +93,7 @@ class Routes:
         reading = self._readings.get(path)
         named = next((prefix for prefix in self._named if path.startswith(prefix)), None)
         if reading is None and named is None:
-            if path in self._answers:
+            if path in self._answers or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
             raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
         if exchange.method not in ("GET", "HEAD"):

@@ -18,6 +18,7 @@ from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_st
 from tokenharbor.simulator.record import Record, Records, digest
 from tokenharbor.simulator.script import Answer, Rule, Script, read_script
 from tokenharbor.simulator.speech import Asked, VendorError, Wire, Words
+from tokenharbor.simulator.surfaces import SurfaceWire, surface_at
 
 BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
 
@@ -80,7 +81,7 @@ class Provider:
         self._quick = _Quick() if plain else None
 
     async def handle(self, exchange: Exchange) -> None:
-        wire = _wire(exchange.path) if exchange.method == "POST" else None
+        wire = _wire(exchange.path) or surface_at(exchange) if exchange.method == "POST" else None
         if wire is None:
             await self._serve_rest(exchange)
             return
@@ -147,7 +148,7 @@ class Provider:
 
     def _steps(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
         answer = rule.answer or self.script.answer
-        if not answer.fixed:
+        if not answer.fixed or isinstance(wire, SurfaceWire):
             return self._plan(wire, asked, record, rule)
         key = (wire.name, asked.model, asked.stream, asked.wants_usage, record.rule)
         steps = self._fixed.get(key)

@@ -7,6 +7,8 @@ import msgspec
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.usage import Usage
 
+EVENTS = b"text/event-stream; charset=utf-8"
+
 UsageFault = Literal["none", "negative", "not_adding_up", "huge", "text"]
 
 
@@ -93,6 +95,7 @@ class Wire(Protocol):
     """
 
     name: str
+    stream_media: bytes  # the content type of its streams
 
     def read(self, body: bytes) -> Asked:
         """Raises VendorError."""

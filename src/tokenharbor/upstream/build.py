@@ -39,14 +39,18 @@ class PathOf(Protocol):
     def __call__(self, model: str, *, stream: bool) -> str: ...
 
 
-def build_target(endpoint: Endpoint, path: PathOf, secret: str | None) -> Target:
-    """Raises Misconfigured for a base URL that is none."""
+def build_target(
+    endpoint: Endpoint, path: PathOf, secret: str | None, *, media: str | None = "application/json"
+) -> Target:
+    """`media` is the body's type; None: each request brings its own line. Raises Misconfigured for a base URL that is
+    none.
+    """
     provider = endpoint.provider
     origin, prefix = origin_of(provider.base_url)
     lines = [
         ("host", origin.authority),
         ("user-agent", _AGENT),
-        ("content-type", "application/json"),
+        *([] if media is None else [("content-type", media)]),
         *sign(provider.auth, secret),
     ]
     rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)

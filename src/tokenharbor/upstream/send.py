@@ -1,6 +1,8 @@
 """One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
 
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -10,7 +12,7 @@ from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
 from tokenharbor.wire.dialect import Answer as ReadAnswer
-from tokenharbor.wire.dialect import Dialect, Splicer
+from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -20,11 +22,19 @@ MAX_HELD_BYTES = 64 << 10  # before the first content
 _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
 
+class Reads(Protocol):
+    """Whoever reads an endpoint's answers: a dialect, or a surface for one request."""
+
+    def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure: ...
+
+
 class Outgoing(msgspec.Struct, frozen=True):
     """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
 
     target: Target
-    dialect: Dialect
+    dialect: Reads
     body: bytes
     lines: bytes = b""
 

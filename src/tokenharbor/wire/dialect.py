@@ -16,11 +16,13 @@ from tokenharbor.wire.request import Edit, Request
 class Answer(msgspec.Struct, frozen=True):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None.
+    `counted`: what the vendor bills by the piece and does not report, counted exactly by us.
     """
 
     usage: Usage | None
     text_bytes: int = 0
     quarantined: bool = False
+    counted: Usage | None = None
 
 
 class Splicer(Protocol):

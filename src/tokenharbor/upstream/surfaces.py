@@ -1,0 +1,39 @@
+"""Where an endpoint is asked on a surface, and the reader of its answers."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tokenharbor.catalog.types import Endpoint
+from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.openai_chat import failures
+from tokenharbor.wire.request import Request
+from tokenharbor.wire.surfaces.surface import Surface
+
+_EVENTS = b"accept: text/event-stream\r\n"
+_ANYTHING = b"accept: */*\r\n"
+
+
+def surface_target(endpoint: Endpoint, surface: Surface, secret: str | None) -> Target:
+    """Raises Misconfigured for a base URL that is none."""
+
+    def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
+        return surface.path
+
+    target = build_target(endpoint, path, secret)
+    return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
+
+
+class SurfaceReads(msgspec.Struct, frozen=True):
+    """Reads the answers to one request."""
+
+    surface: Surface
+    request: Request
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        return self.surface.read_answer(self.request, body)
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return failures.read_failure(status, headers, body)
