@@ -97,6 +97,12 @@ MEDIA = {
     ),
     "token-painter": ('"images", "image_edits"', "max_output = 5000", 'input = "5", image_in = "10", output = "40"'),
     "voice": ('"speech"', "", 'character = "15"'),
+    "scribe": ('"transcriptions"', "max_seconds = 7200", 'second = "0.0001"'),
+    "token-scribe": (
+        '"transcriptions"',
+        "context = 16000\nmax_output = 2000",
+        'input = "2.5", audio_in = "6", output = "10"',
+    ),
     "ranker": ('"rerank"', "", 'search_unit = "0.002"'),
 }
 """Models of the surfaces beside chat, each at the first two vendors: what they serve, more, and their price."""
@@ -269,6 +275,9 @@ class House:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = self._signed(headers) | {"content-type": "application/json"}
         return await raw.ask(self.port, "POST", path, signed, data)
+
+    async def post_form(self, path: str, body: bytes, headers: Mapping[str, str]) -> Said:
+        return await raw.ask(self.port, "POST", path, self._signed(headers), body)
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Said:
         return await raw.ask(self.port, "GET", path, self._signed(headers))

@@ -7,6 +7,7 @@ from tokenharbor.wire.request import Asks, Request
 
 _PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
 _UNIT_PIECES = 100
+_MOST_BYTES_PER_SECOND = 192_000  # of sound as it is sent: two channels of 16 bits at 48 kHz
 
 
 def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
@@ -14,8 +15,8 @@ def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
     made = max(asks.images, 1)
     return Bound(
         input=_input(request, asks, model),
-        output=0 if asks.surface in ("embeddings", "rerank") else made * model.max_output,
-        images=asks.surface == "image_edits",
+        output=made * model.max_output,
+        images=asks.upload_bytes > 0,
         audio=asks.upload_bytes > 0,
         images_out=asks.images,
         seconds=_seconds(asks, model),
@@ -31,6 +32,7 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
     return Usage(
         input=tokens,
         images_out=asks.images,
+        seconds=asks.seconds or (0 if asks.images else asks.upload_bytes // _MOST_BYTES_PER_SECOND),
         characters=asks.characters,
         search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
     )
@@ -38,7 +40,7 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
 
 def _input(request: Request, asks: Asks, model: Model) -> int:
     if asks.upload_bytes and not asks.images:
-        return model.context  # what is in a file cannot be seen from here
+        return model.context or asks.upload_bytes // model.bytes_per_token  # what is in a file cannot be seen from here
     tokens = request.size.text_bytes // model.bytes_per_token + asks.items + asks.tokens
     tokens += request.size.images * model.image_tokens
     return min(tokens, model.context * max(asks.items, 1)) if model.context else tokens

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qsl
 
 from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.intake import Intake
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap
 from tokenharbor.kernel import ids
@@ -11,6 +12,7 @@ from tokenharbor.kernel.world import World
 from tokenharbor.wire.dialect import Dialect
 from tokenharbor.wire.extensions import read_rules
 from tokenharbor.wire.request import ProviderRules
+from tokenharbor.wire.surfaces.forms import Form
 
 _MAX_CLIENT_ID = 128
 
@@ -18,7 +20,10 @@ _MAX_CLIENT_ID = 128
 class Call:
     """What the gateway notes of an exchange before it reads the body."""
 
-    __slots__ = ("dialect", "dry_run", "exchange", "key", "lines", "meter", "request_id", "rules")
+    __slots__ = ("dialect", "dry_run", "exchange", "form", "intake", "key", "lines", "meter", "request_id", "rules")
+
+    intake: Intake  # of a form
+    form: Form
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
         uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map

@@ -8,13 +8,13 @@ from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.serve import Gateway
-from tokenharbor.gateway.surfaces import SurfaceGateway
+from tokenharbor.gateway.surfaces import FormGateway, SoundGateway
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Dialect
-from tokenharbor.wire.surfaces import SURFACES
+from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 ANSWERS: Mapping[str, str] = {
     "/v1/chat/completions": "openai_chat",
@@ -27,6 +27,8 @@ MEDIA: Mapping[str, str] = {
     "/v1/images/generations": "images",
     "/v1/audio/speech": "speech",
     "/v1/rerank": "rerank",
+    "/v1/audio/transcriptions": "transcriptions",
+    "/v1/images/edits": "image_edits",
 }
 """Paths that are served with something else than chat, and the surface of each."""
 
@@ -53,7 +55,10 @@ class Routes:
         self._edge = edge
         listing = Listing(parts)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
-        self._desks = {path: SurfaceGateway(parts, SURFACES[name]).serve_surface for path, name in MEDIA.items()}
+        self._desks = {
+            path: FormGateway(parts, FORMS[name]) if name in FORMS else SoundGateway(parts, SURFACES[name])
+            for path, name in MEDIA.items()
+        }
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
             "/v1/account/balance": listing.balance,
@@ -70,7 +75,7 @@ class Routes:
             return self._gateway.serve(exchange, dialect)
         desk = self._desks.get(exchange.path)
         if desk is not None and exchange.method == "POST":
-            return desk(exchange)
+            return desk.serve_surface(exchange)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._read(exchange)
         return self._edge.serve(exchange)

@@ -108,9 +108,13 @@ class Gateway:
             if not isinstance(outcome, Failure):
                 return sale, outcome
             faults.append(Fault(sale.offer.endpoint.provider.name, outcome))
-            if not VERDICTS[outcome.kind].try_next:
+            if not VERDICTS[outcome.kind].try_next or self._is_spent(call):
                 break
         raise refusal_of(faults)
+
+    def _is_spent(self, call: Call) -> bool:  # noqa: ARG002  for requests that do not stay
+        """Whether the request itself is gone, so that nobody else can be asked."""
+        return False
 
     async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         meter, clock = call.meter, self._parts.world.clock

@@ -16,9 +16,9 @@ from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Varian
 from tokenharbor.editions.policy import Policy
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
-from tokenharbor.upstream.surfaces import surface_target
+from tokenharbor.upstream.surfaces import Reading, surface_target
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.surfaces import SURFACES
+from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
 class Sale(msgspec.Struct, frozen=True):
@@ -147,7 +147,12 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
 
 def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf) -> Sale:
     provider, secret = endpoint.provider, secret_of(endpoint.provider)
-    targets = {name: surface_target(endpoint, SURFACES[name], secret) for name in model.surfaces if name in SURFACES}
+    served: Mapping[str, Reading] = {**SURFACES, **FORMS}
+    targets = {
+        name: surface_target(endpoint, served[name], secret, form=name in FORMS)
+        for name in model.surfaces
+        if name != CHAT
+    }
     chats = CHAT in model.surfaces
     target = build_target(endpoint, VENDORS[provider.wire].path, secret) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"

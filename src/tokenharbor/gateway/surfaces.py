@@ -8,6 +8,7 @@ from tokenharbor.billing.bounds import counted
 from tokenharbor.gateway.answers import sound_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.fitting import fit
+from tokenharbor.gateway.intake import Intake
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned
 from tokenharbor.gateway.relay import relay
@@ -17,11 +18,12 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
+from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, fetch_uploading, open_stream
 from tokenharbor.upstream.surfaces import SurfaceReads
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.surfaces.forms import FormSurface
 from tokenharbor.wire.surfaces.speech import SoundSplicer
 from tokenharbor.wire.surfaces.surface import Surface
 
@@ -32,23 +34,49 @@ _SOUNDS = (b"audio/", b"application/octet-stream", b"video/")
 
 
 class SurfaceGateway(Gateway):
-    """Serves one surface."""
-
-    def __init__(self, parts: Parts, surface: Surface) -> None:
-        super().__init__(parts)
-        self._surface = surface
+    """What serving any of them adds to chat."""
 
     def serve_surface(self, exchange: Exchange) -> Awaitable[None]:
         return self.serve(exchange, _ERRORS)
-
-    async def _read(self, call: Call) -> Request:
-        return self._surface.read_request(await call.exchange.read_body())
 
     def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
         planned = super()._plan(call, caller, request, snapshot)
         assert request.asks is not None  # noqa: S101  every surface asks for something
         call.meter.fallback = counted(request, request.asks, planned.shelf.model)
         return msgspec.structs.replace(planned, way=fit(planned.way, request.asks))
+
+
+class FormGateway(SurfaceGateway):
+    """Serves a surface whose requests are forms with files."""
+
+    def __init__(self, parts: Parts, surface: FormSurface) -> None:
+        super().__init__(parts)
+        self._surface = surface
+
+    async def _read(self, call: Call) -> Request:
+        call.intake = Intake(call.exchange, self._surface)
+        call.form = await call.intake.begin()
+        return self._surface.read_form(call.form)
+
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+        reads = SurfaceReads(self._surface, request)
+        outgoing = Outgoing(sale.targets[self._surface.name], reads, b"", call.intake.line)
+        edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
+        return fetch_uploading(self._parts.client, outgoing, call.intake.upload(call.form, request, edit))
+
+    def _is_spent(self, call: Call) -> bool:
+        return call.intake.consumed
+
+
+class SoundGateway(SurfaceGateway):
+    """Serves a surface whose requests are JSON and whose answers are JSON or a medium."""
+
+    def __init__(self, parts: Parts, surface: Surface) -> None:
+        super().__init__(parts)
+        self._surface = surface
+
+    async def _read(self, call: Call) -> Request:
+        return self._surface.read_request(await call.exchange.read_body())
 
     async def _answer(self, call: Call, planned: Planned) -> None:
         if self._surface.sound:

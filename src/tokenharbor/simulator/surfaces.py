@@ -1,6 +1,8 @@
 """The surfaces beside chat as their vendors speak them, written here once more."""
 
 import base64
+import email
+import email.policy
 import hashlib
 import struct
 import zlib
@@ -178,6 +180,66 @@ class Rerank(SurfaceWire):
         return Report(usage, msgspec.Raw(_encode({"meta": {"billed_units": {"search_units": units}}})))
 
 
+class Form(SurfaceWire):
+    """A request that is a form, read by the library's reader of mail."""
+
+    files = 0
+    sounds = 0  # bytes in the files
+
+    def read(self, body: bytes) -> Asked:
+        head = b"content-type: " + (self.exchange.header(b"content-type") or b"") + b"\r\n\r\n"
+        parts = email.message_from_bytes(head + body, policy=email.policy.HTTP).walk()
+        for part in parts:
+            name = part.get_param("name", header="content-disposition")
+            content = part.get_payload(decode=True)
+            if not isinstance(content, bytes) or not isinstance(name, str):
+                continue
+            if part.get_filename() is None:
+                self.said[name] = content.decode()
+            else:
+                self.files += 1
+                self.sounds += len(content)
+        if "model" not in self.said or not self.files:
+            raise VendorError(400, "The simulator wants a model and a file.")
+        return Asked(model=self.said["model"], input_tokens=self.count())
+
+
+class Transcriptions(Form):
+    """A second for every thousand bytes. With `usage.reasoning` in the script tokens are told instead."""
+
+    name = "transcriptions"
+
+    def answer(self, reply: Reply) -> dict[str, Any]:  # noqa: ARG002  the recording is all it needs
+        return {"text": f"{self.sounds} bytes of sound"}
+
+    def report(self, reply: Reply) -> Report | None:
+        told = reply.usage.reasoning
+        if not told:
+            usage = Usage(seconds=-(-self.sounds // 1000))
+            return _report(usage, {"type": "duration", "seconds": usage.seconds}, reply)
+        counts = {
+            "type": "tokens",
+            "input_tokens": told,
+            "output_tokens": 7,
+            "total_tokens": told + 7,
+            "input_token_details": {"text_tokens": 2, "audio_tokens": told - 2},
+        }
+        return _report(Usage(input=2, audio_in=told - 2, output=7), counts, reply)
+
+
+class ImageEdits(Form):
+    """As many pictures as were asked for, whatever was sent."""
+
+    name = "image_edits"
+
+    def count(self) -> int:
+        return -(-len(self.said["prompt"]) // 4)
+
+    made = Images.made
+    answer = Images.answer
+    report = Images.report
+
+
 def _report(usage: Usage, counts: dict[str, Any], reply: Reply) -> Report:
     if reply.usage_fault is None:
         return Report(usage, msgspec.Raw(_encode({"usage": counts})))
@@ -189,6 +251,8 @@ SURFACES: Mapping[str, type[SurfaceWire]] = {
     "/images/generations": Images,
     "/audio/speech": Speech,
     "/rerank": Rerank,
+    "/audio/transcriptions": Transcriptions,
+    "/images/edits": ImageEdits,
 }
 """By the end of the path."""
 

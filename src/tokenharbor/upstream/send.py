@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from tokenharbor.http.answer import Answer
-from tokenharbor.http.client import Client
+from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
@@ -67,14 +67,30 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
             target.deadlines,
             stream=False,
         )
-        try:
-            if answer.status // 100 != 2:
-                return await _failure(answer, outgoing)
-            body = await answer.read(MAX_ANSWER_BYTES)
-        finally:
-            answer.close()
+        return await _read_whole(answer, outgoing)
     except _ERRORS as error:
         return failure_of(error)
+
+
+async def fetch_uploading(client: Client, outgoing: Outgoing, upload: Upload) -> Whole | Failure:
+    """Likewise, with a body that is sent in pieces; `outgoing` has none. Raises what reading the pieces raises."""
+    target = outgoing.target
+    head = target.head_whole + target.lines(outgoing.lines)
+    try:
+        answer = await client.upload(target.origin, head, upload, target.deadlines)
+        return await _read_whole(answer, outgoing)
+    except _ERRORS as error:
+        return failure_of(error)
+
+
+async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
+    target = outgoing.target
+    try:
+        if answer.status // 100 != 2:
+            return await _failure(answer, outgoing)
+        body = await answer.read(MAX_ANSWER_BYTES)
+    finally:
+        answer.close()
     read = outgoing.dialect.read_answer(body)
     if isinstance(read, Failure):
         return _redact(read, target.secret)

@@ -1,6 +1,7 @@
 """Where an endpoint is asked on a surface, and the reader of its answers."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -10,26 +11,33 @@ from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat import failures
 from tokenharbor.wire.request import Request
-from tokenharbor.wire.surfaces.surface import Surface
 
 _EVENTS = b"accept: text/event-stream\r\n"
 _ANYTHING = b"accept: */*\r\n"
 
 
-def surface_target(endpoint: Endpoint, surface: Surface, secret: str | None) -> Target:
-    """Raises Misconfigured for a base URL that is none."""
+class Reading(Protocol):
+    """What is needed of a surface, whatever its requests are."""
+
+    path: str
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure: ...
+
+
+def surface_target(endpoint: Endpoint, surface: Reading, secret: str | None, *, form: bool) -> Target:
+    """Of a form each request names the boundary. Raises Misconfigured for a base URL that is none."""
 
     def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
         return surface.path
 
-    target = build_target(endpoint, path, secret)
+    target = build_target(endpoint, path, secret, media=None if form else "application/json")
     return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
 
 
 class SurfaceReads(msgspec.Struct, frozen=True):
     """Reads the answers to one request."""
 
-    surface: Surface
+    surface: Reading
     request: Request
 
     def read_answer(self, body: bytes) -> Answer | Failure:
