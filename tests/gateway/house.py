@@ -103,6 +103,11 @@ MEDIA = {
         "context = 16000\nmax_output = 2000",
         'input = "2.5", audio_in = "6", output = "10"',
     ),
+    "camera": (
+        '"videos"',
+        "",
+        'variants = [{ size = "720x1280", second = "0.10" }, { size = "1024x1792", second = "0.30" }]',
+    ),
     "ranker": ('"rerank"', "", 'search_unit = "0.002"'),
 }
 """Models of the surfaces beside chat, each at the first two vendors: what they serve, more, and their price."""

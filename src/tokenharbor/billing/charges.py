@@ -76,6 +76,14 @@ class Settler:
         meter.state = State.CLOSED
         return settled.charge
 
+    def waiting(self, meter: Meter) -> Settlement:
+        """What will be billed when the task that has been taken is done."""
+        return self._settlement(meter, "complete")
+
+    def leave_to_task(self, meter: Meter) -> None:
+        """The task is in the books: from now on the hold is its own."""
+        meter.state = State.CLOSED
+
     async def give_back(self, meter: Meter) -> None:
         """Release what is held before the caller hears of the failure; if the books are away, once they return."""
         if meter.state is not State.HELD or (meter.delivered_bytes and meter.policy.bill_broken_streams):

@@ -16,6 +16,7 @@ NEEDS: Mapping[str, Sequence[frozenset[str]]] = {
     "speech": (frozenset({"character"}),),
     "rerank": (frozenset({"search_unit"}), frozenset({"input"})),
     "transcriptions": (frozenset({"second"}), _BY_TOKENS),
+    "videos": (frozenset({"second"}),),
 }
 """Each surface, and the fields of a price of which one group must be stated: what is not would be given away."""
 

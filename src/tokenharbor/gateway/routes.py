@@ -8,7 +8,8 @@ from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.serve import Gateway
-from tokenharbor.gateway.surfaces import FormGateway, SoundGateway
+from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
+from tokenharbor.gateway.videos import VideoGateway
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
@@ -29,6 +30,7 @@ MEDIA: Mapping[str, str] = {
     "/v1/rerank": "rerank",
     "/v1/audio/transcriptions": "transcriptions",
     "/v1/images/edits": "image_edits",
+    "/v1/videos": "videos",
 }
 """Paths that are served with something else than chat, and the surface of each."""
 
@@ -55,10 +57,11 @@ class Routes:
         self._edge = edge
         listing = Listing(parts)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
-        self._desks = {
+        self.videos = VideoGateway(parts, FORMS["videos"])
+        self._desks: Mapping[str, SurfaceGateway] = {
             path: FormGateway(parts, FORMS[name]) if name in FORMS else SoundGateway(parts, SURFACES[name])
             for path, name in MEDIA.items()
-        }
+        } | {"/v1/videos": self.videos}
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
             "/v1/account/balance": listing.balance,
@@ -67,6 +70,7 @@ class Routes:
         self._named: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {
             "/v1/models/": listing.model,
             "/v1/requests/": listing.receipt,
+            "/v1/videos/": self.videos.read,
         }
 
     def __call__(self, exchange: Exchange) -> Awaitable[None]:

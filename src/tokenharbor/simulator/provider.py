@@ -19,6 +19,7 @@ from tokenharbor.simulator.record import Record, Records, digest
 from tokenharbor.simulator.script import Answer, Rule, Script, read_script
 from tokenharbor.simulator.speech import Asked, VendorError, Wire, Words
 from tokenharbor.simulator.surfaces import SurfaceWire, surface_at
+from tokenharbor.simulator.videos import Clips, Videos
 
 BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
 
@@ -68,6 +69,7 @@ class Provider:
     def __init__(self, world: World, script: Script) -> None:
         self._world = world
         self._serial = 0
+        self._clips = Clips()
         self.records = Records(script.keep_records)
         self.set_script(script)
 
@@ -81,7 +83,7 @@ class Provider:
         self._quick = _Quick() if plain else None
 
     async def handle(self, exchange: Exchange) -> None:
-        wire = _wire(exchange.path) or surface_at(exchange) if exchange.method == "POST" else None
+        wire = self._wire(exchange) if exchange.method == "POST" else None
         if wire is None:
             await self._serve_rest(exchange)
             return
@@ -102,6 +104,11 @@ class Provider:
             raise
         finally:
             self.records.finish(record, self._world.clock.unix_ms())
+
+    def _wire(self, exchange: Exchange) -> Wire | None:
+        if exchange.path.endswith("/videos"):
+            return Videos(exchange, self._clips)
+        return _wire(exchange.path) or surface_at(exchange)
 
     def _record(self, exchange: Exchange, wire: Wire, body: bytes) -> Record:
         keep = self.script.keep_bodies
@@ -170,6 +177,8 @@ class Provider:
 
     async def _serve_rest(self, exchange: Exchange) -> None:
         body = await exchange.read_body()
+        if exchange.method == "GET" and self._clips.answer(exchange):
+            return
         match exchange.method, exchange.path:
             case (("GET" | "HEAD"), "/"):
                 exchange.respond(200, _TEXT_HEADERS, BANNER.encode() + b"\n")

@@ -183,6 +183,7 @@ class Rerank(SurfaceWire):
 class Form(SurfaceWire):
     """A request that is a form, read by the library's reader of mail."""
 
+    needs_file = True
     files = 0
     sounds = 0  # bytes in the files
 
@@ -199,7 +200,7 @@ class Form(SurfaceWire):
             else:
                 self.files += 1
                 self.sounds += len(content)
-        if "model" not in self.said or not self.files:
+        if "model" not in self.said or (self.needs_file and not self.files):
             raise VendorError(400, "The simulator wants a model and a file.")
         return Asked(model=self.said["model"], input_tokens=self.count())
 

@@ -1,7 +1,7 @@
 """One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -138,14 +138,18 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 
-async def _failure(answer: Answer, outgoing: Outgoing) -> Failure:
+def _failure(answer: Answer, outgoing: Outgoing) -> Awaitable[Failure]:
+    return read_failure(answer, outgoing.target, outgoing.dialect)
+
+
+async def read_failure(answer: Answer, target: Target, reads: Reads) -> Failure:
     """What a status and its body say; a body that is too long says nothing."""
     try:
         body = await answer.read(MAX_FAILURE_BYTES)
     except AnswerTooLarge:
         body = b""
-    failure = outgoing.dialect.read_failure(answer.status, dict(answer.headers), body)
-    return _redact(failure, outgoing.target.secret)
+    failure = reads.read_failure(answer.status, dict(answer.headers), body)
+    return _redact(failure, target.secret)
 
 
 def _redact(failure: Failure, secret: str) -> Failure:

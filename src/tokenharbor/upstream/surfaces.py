@@ -6,7 +6,10 @@ from typing import Protocol
 import msgspec
 
 from tokenharbor.catalog.types import Endpoint
+from tokenharbor.http.answer import Answer as HttpAnswer
 from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.upstream.send import read_failure
+from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat import failures
@@ -32,6 +35,14 @@ def surface_target(endpoint: Endpoint, surface: Reading, secret: str | None, *, 
 
     target = build_target(endpoint, path, secret, media=None if form else "application/json")
     return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
+
+
+async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
+    """What an answer says that is no 2xx; it is closed."""
+    try:
+        return await read_failure(answer, target, WIRES["openai_chat"])
+    finally:
+        answer.close()
 
 
 class SurfaceReads(msgspec.Struct, frozen=True):

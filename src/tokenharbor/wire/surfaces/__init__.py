@@ -10,6 +10,7 @@ from tokenharbor.wire.surfaces.rerank import Rerank
 from tokenharbor.wire.surfaces.speech import Speech
 from tokenharbor.wire.surfaces.surface import Surface
 from tokenharbor.wire.surfaces.transcriptions import Transcriptions
+from tokenharbor.wire.surfaces.videos import Videos
 
 SURFACES: Mapping[str, Surface] = {surface.name: surface for surface in (Embeddings(), Images(), Speech(), Rerank())}
-FORMS: Mapping[str, FormSurface] = {surface.name: surface for surface in (Transcriptions(), ImageEdits())}
+FORMS: Mapping[str, FormSurface] = {surface.name: surface for surface in (Transcriptions(), ImageEdits(), Videos())}
