@@ -91,6 +91,9 @@ def _provider(name: str, table: ProviderTable, face: _Face, wires: Collection[st
         timeouts=_timeouts(table),
         label=table.label or name,
         max_field=_optional(_WORD, face.stated.max_field, f"{face.place}: max_field is a field's name"),
+        service=_optional(
+            _WORD, face.stated.service or face.usual.service, f"{face.place}: service is the API's name in signatures"
+        ),
         builtin=bool(table.builtin),
     )
 
@@ -130,6 +133,7 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         surfaces=surfaces,
         bytes_per_second=table.bytes_per_second or usual.bytes_per_second,
         max_seconds=table.max_seconds or usual.max_seconds,
+        tokenizer=_optional(_WORD, table.tokenizer, f"{place}: tokenizer is a word such as 'o200k'") or usual.tokenizer,
     )
 
 

@@ -13,7 +13,7 @@ from tokenharbor.catalog.surfaces import NEEDS
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import did_you_mean, read_table
 
-Auth = Literal["bearer", "x-api-key", "none"]
+Auth = Literal["bearer", "x-api-key", "sigv4", "none"]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -30,6 +30,7 @@ class WireTable(msgspec.Struct, frozen=True):
     auth: Auth | None = None
     headers: Mapping[str, str] | None = None
     max_field: str | None = None
+    service: str | None = None
 
 
 class TimeoutsTable(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     surfaces: Sequence[str] | None = None
     bytes_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     max_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
+    tokenizer: Text | None = None
     endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
 
 

@@ -14,6 +14,7 @@ from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Variant
 from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.surfaces import Reading, surface_target
@@ -90,13 +91,14 @@ SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
 
 
-def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, at: datetime) -> Snapshot:
-    """Endpoints are ordered by the prices of `at`."""
-    shelves = {model.name: _shelf(model, policy, secret_of, at) for model in catalog.models.values()}
+def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Snapshot:
+    """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
+    shelves = {model.name: _shelf(model, policy, secret_of, clock) for model in catalog.models.values()}
     return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(catalog, policy))
 
 
-def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> Shelf:
+def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> Shelf:
+    at = clock.now()
     candidates = []
     sales = {}
     for endpoint in model.endpoints:
@@ -106,7 +108,7 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> S
             continue
         rates = Rates(endpoint.price, terms_of(model, policy))
         candidates.append(Candidate(endpoint, *_ranked(model, rates, at)))
-        sales[endpoint.name] = _sale(endpoint, model, rates, secret_of)
+        sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     plain = {dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales) for dialect in WIRES}
     return Shelf(model, tuple(candidates), sales, plain)
@@ -145,16 +147,18 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
     return prompt, sum(rates.dearest(unit, at) for unit in rates.priced - {"input"})
 
 
-def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf) -> Sale:
+def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
     provider, secret = endpoint.provider, secret_of(endpoint.provider)
     served: Mapping[str, Reading] = {**SURFACES, **FORMS}
     targets = {
-        name: surface_target(endpoint, served[name], secret, form=name in FORMS)
+        name: surface_target(endpoint, served[name], (secret, clock), form=name in FORMS)
         for name in model.surfaces
         if name != CHAT
     }
     chats = CHAT in model.surfaces
-    target = build_target(endpoint, VENDORS[provider.wire].path, secret) if chats else next(iter(targets.values()))
+    target = (
+        build_target(endpoint, VENDORS[provider.wire].path, secret, clock) if chats else next(iter(targets.values()))
+    )
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(
         make_offer(endpoint, rates),

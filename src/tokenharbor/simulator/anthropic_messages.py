@@ -59,7 +59,7 @@ class AnthropicMessages:
     """Stateless; see speech.Wire."""
 
     name = "anthropic_messages"
-    stream_media = EVENTS
+    stream_type = EVENTS
 
     def read(self, body: bytes) -> Asked:
         asked = self.read_counted(body)

@@ -69,7 +69,7 @@ class OpenAIChat:
     """Stateless; see speech.Wire."""
 
     name = "openai_chat"
-    stream_media = EVENTS
+    stream_type = EVENTS
 
     def read(self, body: bytes) -> Asked:
         try:

@@ -138,7 +138,7 @@ class Speech(SurfaceWire):
 
     name = "speech"
     streams = True
-    stream_media = b"audio/wav"
+    stream_type = b"audio/wav"
 
     def count(self) -> int:
         return len(self.said["input"])

@@ -7,6 +7,7 @@ import msgspec
 
 from tokenharbor.catalog.types import Endpoint
 from tokenharbor.http.answer import Answer as HttpAnswer
+from tokenharbor.kernel.clock import Clock
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.send import read_failure
 from tokenharbor.wire import WIRES
@@ -19,6 +20,10 @@ _EVENTS = b"accept: text/event-stream\r\n"
 _ANYTHING = b"accept: */*\r\n"
 
 
+Shown = tuple[str | None, Clock]
+"""The credential, and the clock for those that are shown with the time."""
+
+
 class Reading(Protocol):
     """What is needed of a surface, whatever its requests are."""
 
@@ -27,13 +32,13 @@ class Reading(Protocol):
     def read_answer(self, request: Request, body: bytes) -> Answer | Failure: ...
 
 
-def surface_target(endpoint: Endpoint, surface: Reading, secret: str | None, *, form: bool) -> Target:
+def surface_target(endpoint: Endpoint, surface: Reading, shown: Shown, *, form: bool) -> Target:
     """Of a form each request names the boundary. Raises Misconfigured for a base URL that is none."""
 
     def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
         return surface.path
 
-    target = build_target(endpoint, path, secret, media=None if form else "application/json")
+    target = build_target(endpoint, path, *shown, media=None if form else "application/json")
     return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
 
 
