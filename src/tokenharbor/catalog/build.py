@@ -139,6 +139,8 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
 
 def _sizes(table: ModelTable, surfaces: tuple[str, ...], place: str) -> tuple[int, int]:
     """Context and maximum of the output; 0, none, where a model that does not chat has no such thing."""
+    if CHAT in surfaces and len(surfaces) > 1:
+        raise Misconfigured(f"{place}: a model chats or serves other surfaces: state two models for one that does both")
     if CHAT not in surfaces:
         return table.context or 0, table.max_output or 0
     return _needed(table.context, "context", place), _needed(table.max_output, "max_output", place)

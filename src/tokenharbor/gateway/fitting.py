@@ -36,7 +36,7 @@ def fit(way: Way, asks: Asks) -> Way:
         Dropped(sale.offer.endpoint, "it has no price for this size and quality") for sale, found in fitted if not found
     ]
     route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
-    return Way(route, tuple(kept), tuple(sale.offer for sale in kept))
+    return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple(sale.offer for sale in kept))
 
 
 def _fit(sale: Sale, asks: Asks) -> Sale | None:

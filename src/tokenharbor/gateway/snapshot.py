@@ -19,30 +19,34 @@ from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Rou
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.surfaces import Reading, surface_target
 from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.dialect import Vendor
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
 class Sale(msgspec.Struct, frozen=True):
     """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it;
-    `max_name` is what the provider calls the output's maximum. `targets` are its addresses by surface, `fits` its
-    prices by size and quality; `variant` is what is set of a request that left them open.
+    `max_name` is what the provider calls the output's maximum, `vendor` speaks its wire. `targets` are its addresses by
+    surface, `fits` its prices by size and quality; `variant` is what is set of a request that left them open.
     """
 
     offer: Offer
     target: Target
     lines: bytes
     max_name: str
+    vendor: Vendor
+    model: Model
     targets: Mapping[str, Target] = {}
     fits: Sequence[tuple[Variant, Offer]] = ()
     variant: tuple[tuple[str, str], ...] = ()
 
 
 class Way(msgspec.Struct, frozen=True):
-    """A route with the sales along it."""
+    """A route with the sales along it; `foreign`: some of them speak another dialect than the caller."""
 
     route: Route
     sales: tuple[Sale, ...]
     offers: tuple[Offer, ...]
+    foreign: bool = False
 
 
 class Shelf(msgspec.Struct, frozen=True):
@@ -55,13 +59,14 @@ class Shelf(msgspec.Struct, frozen=True):
     sales: Mapping[str, Sale]
     plain: Mapping[str, Way]
 
-    def way(self, route: Route) -> Way:
-        return make_way(route, self.sales)
+    def way(self, route: Route, dialect: str) -> Way:
+        return make_way(route, self.sales, dialect)
 
 
-def make_way(route: Route, sales: Mapping[str, Sale]) -> Way:
+def make_way(route: Route, sales: Mapping[str, Sale], dialect: str) -> Way:
     along = tuple([sales[endpoint.name] for endpoint in route.endpoints])
-    return Way(route, along, tuple([sale.offer for sale in along]))
+    foreign = any(endpoint.provider.wire != dialect for endpoint in route.endpoints)
+    return Way(route, along, tuple([sale.offer for sale in along]), foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,9 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> S
         candidates.append(Candidate(endpoint, *_ranked(model, rates, at)))
         sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
-    plain = {dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales) for dialect in WIRES}
+    plain = {
+        dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales, dialect) for dialect in WIRES
+    }
     return Shelf(model, tuple(candidates), sales, plain)
 
 
@@ -155,16 +162,17 @@ def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, c
         for name in model.surfaces
         if name != CHAT
     }
+    vendor = VENDORS[provider.wire]
     chats = CHAT in model.surfaces
-    target = (
-        build_target(endpoint, VENDORS[provider.wire].path, secret, clock) if chats else next(iter(targets.values()))
-    )
+    target = build_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(
-        make_offer(endpoint, rates),
-        target,
-        lines.encode("ascii"),
-        provider.max_field or _MAX_NAME,
-        targets,
-        tuple((each, make_offer(endpoint, Rates(each.price, rates.terms))) for each in endpoint.variants),
+        offer=make_offer(endpoint, rates),
+        target=target,
+        lines=lines.encode("ascii"),
+        max_name=provider.max_field or _MAX_NAME,
+        vendor=vendor,
+        model=model,
+        targets=targets,
+        fits=tuple((each, make_offer(endpoint, Rates(each.price, rates.terms))) for each in endpoint.variants),
     )

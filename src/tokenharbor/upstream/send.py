@@ -22,7 +22,7 @@ _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
 
 class Reads(Protocol):
-    """Whoever reads an endpoint's answers: a dialect, or a surface for one request."""
+    """Whoever reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
 
     def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
 
@@ -39,7 +39,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A complete, readable answer."""
+    """A complete, readable answer; `body` as the client gets it."""
 
     body: bytes
     read: ReadAnswer
@@ -93,7 +93,7 @@ async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
     read = outgoing.dialect.read_answer(body)
     if isinstance(read, Failure):
         return _redact(read, target.secret)
-    return Whole(body, read, _upstream_id(answer))
+    return Whole(read.body or body, read, _upstream_id(answer))
 
 
 async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> Opened | Failure:
