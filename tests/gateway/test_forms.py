@@ -172,6 +172,7 @@ REFUSED: list[tuple[str, tuple[Part, ...], str | None]] = [
     ("a second model after the recording", (SCRIBE, FILE, ("model", b"token-scribe")), "model"),
     ("a format without usage", (SCRIBE, ("response_format", b"srt"), FILE), "response_format"),
     ("the same after the recording", (SCRIBE, FILE, ("response_format", b"text")), "response_format"),
+    ("a dearer tier", (SCRIBE, ("service_tier", b"priority"), FILE), "service_tier"),
     ("a stream", (SCRIBE, ("stream", b"true"), FILE), "stream"),
 ]
 

@@ -30,9 +30,9 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
     tokens = -(-request.size.text_bytes // 4) + asks.tokens
     bound = bound_of(request, asks, model)
     return Usage(
-        input=tokens,
+        input=min(tokens, bound.input),
         images_out=asks.images,
-        seconds=asks.seconds or (0 if asks.images else asks.upload_bytes // _MOST_BYTES_PER_SECOND),
+        seconds=min(asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound.seconds),
         characters=asks.characters,
         search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
     )
@@ -47,7 +47,7 @@ def _input(request: Request, asks: Asks, model: Model) -> int:
 
 
 def _seconds(asks: Asks, model: Model) -> int:
-    if asks.seconds or not asks.upload_bytes:
+    if asks.seconds or asks.images or not asks.upload_bytes:
         return asks.seconds
     return min(asks.upload_bytes // model.bytes_per_second + 1, model.max_seconds)
 

@@ -4,8 +4,17 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
-from tokenharbor.wire.surfaces.forms import NOT_TRUE, Form, read_count, read_model, read_text, read_word, refuse
-from tokenharbor.wire.surfaces.images import MOST_IMAGES, read_images
+from tokenharbor.wire.surfaces.forms import (
+    NOT_TRUE,
+    Form,
+    read_count,
+    read_model,
+    read_text,
+    read_word,
+    refuse,
+    refuse_tiers,
+)
+from tokenharbor.wire.surfaces.images import DRAWN, MOST_IMAGES, read_images
 
 
 class ImageEdits:
@@ -16,9 +25,12 @@ class ImageEdits:
     passes = False
 
     def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
         if name in ("stream", "partial_images"):
             why = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
             refuse(name, value, NOT_TRUE, why)
+        if name == "output_format" and value == b"svg":
+            raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
 
     def read_form(self, form: Form) -> Request:
         if not form.reader.files:

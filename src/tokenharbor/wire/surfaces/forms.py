@@ -87,6 +87,17 @@ def refuse(name: str, value: bytes, allowed: frozenset[bytes], why: str) -> None
         raise InvalidRequest(f"`{name}` {why}", param=name)
 
 
+_TIERS = frozenset({b"auto", b"default", b"standard", b""})
+
+
+def refuse_tiers(name: str, value: bytes) -> None:
+    """Fields that change the price or what a vendor keeps, on every surface."""
+    if name == "service_tier":
+        refuse(name, value, _TIERS, "has a price of its own for this value, which is not sold here: leave it out.")
+    if name == "store":
+        refuse(name, value, NOT_TRUE, "must not be true: nothing is stored at vendors.")
+
+
 NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})
 
 

@@ -21,7 +21,18 @@ from tokenharbor.wire.usage import BadUsageError, check_range
 
 MOST_IMAGES = 128
 _PARTIAL = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
-_CHECKS: dict[str, Check] = {"stream": unsold(_PARTIAL), "partial_images": unsold(_PARTIAL)}
+DRAWN = "is drawn by a second model at a price of its own, which is not sold here: choose another format."
+
+
+def _not_drawn(raw: msgspec.Raw) -> str | None:
+    return DRAWN if bytes(raw) == b'"svg"' else None
+
+
+_CHECKS: dict[str, Check] = {
+    "stream": unsold(_PARTIAL),
+    "partial_images": unsold(_PARTIAL),
+    "output_format": _not_drawn,
+}
 _KNOWN = (
     "prompt",
     "n",
@@ -31,7 +42,6 @@ _KNOWN = (
     "background",
     "moderation",
     "output_compression",
-    "output_format",
     "response_format",
 )
 

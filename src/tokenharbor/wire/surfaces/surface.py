@@ -10,12 +10,16 @@ from tokenharbor.wire import extensions
 from tokenharbor.wire.body import Members, edit, is_swollen, read_members, refuse_variants
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.fields import Check, is_null, read_model, run_checks
+from tokenharbor.wire.fields import Check, is_null, only, read_model, run_checks, unsold
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import decode_chunk
 from tokenharbor.wire.request import Asks, Edit, InputSize, Request
 
 _LONGEST_WORD = 40
+_COMMON: Mapping[str, Check] = {
+    "service_tier": only("auto", "default", "standard"),
+    "store": unsold("must not be true: nothing is stored at vendors."),
+}
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _text = msgspec.json.Decoder(str).decode
@@ -43,8 +47,9 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
     """What all surfaces read alike; the rest is filled in by each. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
-    names = frozenset((*known, *checks, *extensions.NAMES, "model", "user"))
+    names = frozenset((*known, *checks, *_COMMON, *extensions.NAMES, "model", "user"))
     refuse_variants(members, names)
+    run_checks(members, _COMMON)
     run_checks(members, checks)
     ours = extensions.read_extensions(members)
     return Request(

@@ -8,7 +8,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
-from tokenharbor.wire.surfaces.forms import NOT_TRUE, Form, read_model, refuse
+from tokenharbor.wire.surfaces.forms import NOT_TRUE, Form, read_model, refuse, refuse_tiers
 from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
 from tokenharbor.wire.usage import MOST, BadUsageError, check_range
 
@@ -45,6 +45,7 @@ class Transcriptions:
     passes = True
 
     def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
         if name == "stream":
             refuse(name, value, NOT_TRUE, "of a transcript is not served here: leave it out.")
         if name == "response_format":

@@ -10,7 +10,7 @@ from tokenharbor.wire.body import UnreadableError, edit, scan
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
-from tokenharbor.wire.surfaces.forms import Form, read_count, read_model, read_text, read_word
+from tokenharbor.wire.surfaces.forms import Form, read_count, read_model, read_text, read_word, refuse_tiers
 from tokenharbor.wire.surfaces.surface import decode_answer, garbage
 
 USUAL_SECONDS = 4
@@ -48,6 +48,7 @@ class Videos:
     passes = False
 
     def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
         if name == "input_reference" and value.strip():
             raise InvalidRequest("`input_reference` must be sent as a file.", param=name)
 
