@@ -16,13 +16,15 @@ from tokenharbor.wire.request import Edit, Request
 class Answer(msgspec.Struct, frozen=True):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
-    is what the client gets, where that is not what the vendor sent.
+    is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
+    does not report, counted exactly by us.
     """
 
     usage: Usage | None
     text_bytes: int = 0
     quarantined: bool = False
     body: bytes = b""
+    counted: Usage | None = None
 
 
 class Splicer(Protocol):
