@@ -18,6 +18,10 @@ PROSE = f"I looked at it, and mend it so:\n\n{SOURCE}\n```\n{repository.BERTHS_M
 """For a client without tools."""
 
 
+Home = Literal["clients", "more", "aider", "langchain", "crewai", "autogen", "openai-agents", "sdks"]
+"""What installs a client: a set of npm's, or a Python environment of its own."""
+
+
 @dataclass(frozen=True)
 class Client:
     """A client: the dialect that it speaks, what installs it, how it is run, and the model's calls in a folder."""
@@ -25,9 +29,12 @@ class Client:
     name: str
     dialect: str
     package: str
-    home: Literal["clients", "more", "aider", "langchain", "crewai", "autogen", "openai-agents", "sdks"]
+    home: Home
     run: Callable[[Place, str], Ended]
     calls: Callable[[Path], tuple[Call, ...]]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dialect})"
 
 
 def claude_code(place: Place, prompt: str) -> Ended:

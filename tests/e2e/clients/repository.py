@@ -10,7 +10,7 @@ PROMPT = f"The test in this folder fails. Look at {SOURCE}, mend the mistake, an
 
 # Quotes, a line break, a tab's escape and letters beyond ASCII: whatever carries arguments must carry these.
 WRONG = '    """How many „Döhm\\t32“ fit."""\n    return quay_m // LENGTH_M + len(ships)'
-RIGHT = '    """How many \\"Döhm\\t32\\" fit – none where 0 m are left."""\n    return max(quay_m // LENGTH_M - len(ships), 0)'
+RIGHT = '    """How many \\"Döhm\\t32\\" fit – or none."""\n    return max(quay_m // LENGTH_M - len(ships), 0)'
 
 _BERTHS = f'''"""Berths at a quay."""
 

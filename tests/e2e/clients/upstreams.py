@@ -68,6 +68,10 @@ class House:
             self.accounts[wire] = account, self.harbor.new_key(account, "--providers", provider_of(wire))
         return self.accounts[wire][1]
 
+    def new_poor_key(self, email: str) -> str:
+        """Of an account that has a thousandth of a cent."""
+        return self.harbor.new_key(self.harbor.new_account(email, "0.00001"))
+
     def balance(self, wire: str) -> Decimal:
         return Decimal(call(self.harbor.url, "GET", "/v1/account/balance", key=self.key(wire))["balance_usd"])
 
