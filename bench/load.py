@@ -37,7 +37,7 @@ class Load:
     url: str
     body: bytes
     keys: Sequence[str]
-    connections: int = 64
+    connections: int = 256  # fewer leave a proxy waiting now and then: it would not be at saturation
 
 
 @dataclass(frozen=True, slots=True)

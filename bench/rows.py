@@ -81,7 +81,7 @@ def pin_nothing(stage: Stage) -> None:
         pin(program.pid, all_cores())
 
 
-def gateway_requests(stage: Stage, model: str, keys: Sequence[str], connections: int = 64) -> Cost:
+def gateway_requests(stage: Stage, model: str, keys: Sequence[str], connections: int = 256) -> Cost:
     """Billed requests through the gateway, as fast as they go."""
     size = LARGE if model == "bench-large" else SMALL
     load = Load(stage.house.chat_url, request_body(model, size), keys, connections)
@@ -196,12 +196,12 @@ def latency(stage: Stage, times: int) -> Latency:
 
 def all_cores_rate(stage: Stage, keys: Sequence[str]) -> Cost:
     """Billed requests a second with load, vendor, gateway and PostgreSQL sharing all cores as they like."""
-    load = Load(stage.house.chat_url, request_body("bench", SMALL), keys, connections=128)
+    load = Load(stage.house.chat_url, request_body("bench", SMALL), keys, connections=256)
     before = stage.house.cpu()
     answered = press(stage.started.folder, load, stage.seconds, all_cores())
     after = stage.house.cpu()
     _all_good(answered)
-    stage.check_books(answered.good, 128)
+    stage.check_books(answered.good, 256)
     return _cost(answered, after[0] - before[0], after[1] - before[1])
 
 

@@ -59,6 +59,8 @@ def test_a_key_and_its_rules_are_in_force_at_once(cli: Cli, server: Server) -> N
     [used] = cli("usage", account, "--json").json
     assert (used["model"], used["requests"], used["cost_usd"]) == ("demo-chat", 1, receipt["cost_usd"])
     assert used["output"] > 0
+    [fared] = [each for each in cli("providers", "health", "--json").json if each["attempts"]]
+    assert (fared["ok"], fared["failed"]) == (1, 0)
     [_, row] = cli("ledger", "export", account, "--json").json
     assert (row["Type"], row["Amount USD"], row["Order ID"]) == ("usage", f"-{used['cost_usd']}", receipt["id"])
     assert cli("balance", account, "--json").json["balance_usd"] == row["Running balance USD"]

@@ -36,7 +36,7 @@ from tokenharbor.simulator.record import Record
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
 
-CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
@@ -58,6 +58,8 @@ base_url = "{url}/{name}/v1"
 credential = "env:{variable}"
 timeouts = {{ {timeouts} }}
 {more}
+[providers.{name}.wires.openai_responses]
+base_url = "{url}/{name}/v1"
 [providers.{name}.wires.anthropic_messages]
 base_url = "{url}/{name}/v1"
 """
@@ -181,7 +183,7 @@ class House:
     def use_policy(self, policy: Policy) -> None:
         shop = self.parts.shop
         secrets = secret_of(self.settings, {})
-        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock.now()))
+        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock))
 
     # Accounts and keys
 
@@ -231,6 +233,9 @@ class House:
 
     async def chat(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
         return await self.post(CHAT, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)
+
+    async def respond(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+        return await self.post(RESPONSES, {"model": model, "input": HELLO, "max_output_tokens": 100, **more}, headers)
 
     async def message(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
         return await self.post(MESSAGES, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)

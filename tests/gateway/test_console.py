@@ -35,7 +35,7 @@ async def stub(exchange: Exchange) -> None:
 async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     """The edge on a free port, and where the console's socket belongs."""
     world = real_world()
-    snapshot = build_snapshot(load_catalog({}, WIRES), load_edition("token-harbor"), lambda _: None, world.clock.now())
+    snapshot = build_snapshot(load_catalog({}, WIRES), load_edition("token-harbor"), lambda _: None, world.clock)
     health = Health(world.clock)
     client = Client()
     with tempfile.TemporaryDirectory(prefix="th-") as folder:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.gateway.house import CHAT, HELLO, MESSAGES, House
+from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 from tests.gateway.raw import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PATHS = pytest.mark.parametrize("path", [CHAT, MESSAGES], ids=["chat", "messages"])
+PATHS = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES], ids=["chat", "responses", "messages"])
 STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
 
@@ -23,7 +23,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def ask_and_leave(house: House, path: str, *, stream: bool) -> None:
     """Leave once a vendor that says nothing has the request."""
-    body = json.dumps({"model": "duo", "messages": HELLO, "max_tokens": 50, "stream": stream}).encode()
+    asked = {"messages": HELLO, "max_tokens": 50} if path != RESPONSES else {"input": HELLO, "max_output_tokens": 50}
+    body = json.dumps({"model": "duo", "stream": stream, **asked}).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\ncontent-length: {len(body)}\r\n\r\n"
     _, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(head.encode() + body)

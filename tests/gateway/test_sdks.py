@@ -147,6 +147,67 @@ async def test_openai_choices(scripted: House) -> None:
     assert said == dict.fromkeys(range(3), TEXT)
 
 
+RESPONSES_TOOLS: Any = [{"type": "function", "name": "bash", "parameters": {"type": "object"}, "strict": False}]
+
+
+async def test_openai_responses_whole(scripted: House) -> None:
+    create = scripted.chats().responses.with_raw_response.create
+    raw = await create(model="solo", input="hello", include=["reasoning.encrypted_content"])
+    answer = raw.parse()
+    assert answer.output_text == TEXT
+    assert answer.output[0].type == "reasoning"
+    assert answer.output[0].encrypted_content
+    assert answer.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.total_tokens) == (147, 16, 163)
+    assert answer._request_id == raw.headers["x-request-id"]
+    assert raw.headers["x-tokenharbor-cost-usd"] == str(COST)
+    assert await spent(scripted) == COST
+    assert not hasattr(answer.usage, "cost")
+    (record,) = await scripted.seen()
+    assert json.loads(record.body or "")["store"] is False, "nothing is stored at vendors"
+
+
+async def test_openai_responses_stream_with_its_cost(scripted: House) -> None:
+    async with scripted.chats().responses.stream(model="solo", input="hello", extra_body=INCLUDE) as stream:
+        said = "".join([event.delta async for event in stream if event.type == "response.output_text.delta"])
+        final = await stream.get_final_response()
+    assert (said, final.status) == (TEXT, "completed")
+    assert f"{final.usage.cost:.9f}" == str(COST)  # type: ignore[union-attr]
+    assert await spent(scripted) == COST
+
+
+async def test_openai_responses_agent_runs_a_tool(scripted: House) -> None:
+    client = scripted.chats().responses
+    asked = await client.create(model="solo", input="hello", tools=RESPONSES_TOOLS, stream=False)
+    call = asked.output[-1]
+    assert call.type == "function_call"
+    assert (call.name, json.loads(call.arguments)) == ("bash", {"command": "echo ahoy"})
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "ahoy"}
+    history: Any = [*HELLO, *(item.to_dict() for item in asked.output), result]
+    final = await client.create(model="solo", input=history, tools=RESPONSES_TOOLS)
+    assert final.output_text == "The tool ran. It said: ahoy"
+
+
+async def test_openai_responses_refusals(house: House) -> None:
+    create = house.chats().responses.create
+    with pytest.raises(openai.BadRequestError, match="nothing is") as stored:
+        await create(model="solo", input="hello", previous_response_id="resp_1")
+    assert stored.value.param == "previous_response_id"
+    with pytest.raises(openai.NotFoundError) as unknown:
+        await create(model="quadd", input="hello")
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+
+
+async def test_a_search_that_a_client_merely_lists_does_not_reach_the_vendor(house: House) -> None:
+    listed: Any = [*RESPONSES_TOOLS, {"type": "web_search", "external_web_access": True}]
+    answer = await house.chats().responses.create(model="solo", input="hello", tools=listed)
+    assert answer.status == "completed"
+    (record,) = await house.seen()
+    assert json.loads(record.body or "")["tools"] == RESPONSES_TOOLS
+    with pytest.raises(openai.BadRequestError, match="price for web searches"):
+        await house.chats().responses.create(model="solo", input="hello", tools=listed, max_tool_calls=2)
+
+
 @pytest.mark.parametrize("base", ["/v1", "/v1/"])
 async def test_openai_in_its_synchronous_form(scripted: House, base: str) -> None:
     def ask() -> tuple[str | None, str]:
@@ -327,6 +388,17 @@ async def test_a_library_retries_what_may_pass_and_is_billed_once(house: House, 
     rows = (await house.get("/v1/requests")).json()["data"]
     assert [row["status"] for row in rows] == ["complete", "failed"], "a library's retry is a request of its own"
     assert Usd.parse(rows[0]["cost_usd"]) == await spent(house) > 0
+
+
+async def test_responses_clients_stop_at_an_empty_purse_too(house: House) -> None:
+    house.payer = await house.new_payer("0.000001")
+    before = refused(house)
+    client = house.chats().with_options(max_retries=3)
+    with pytest.raises(openai.RateLimitError) as broke:
+        await client.responses.create(model="solo", input="hello")
+    assert (broke.value.status_code, broke.value.code) == (429, "insufficient_quota")
+    assert broke.value.response.headers["x-should-retry"] == "false"
+    assert refused(house) == before + 1
 
 
 @pytest.mark.parametrize("library", ["openai", "anthropic"])

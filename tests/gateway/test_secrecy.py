@@ -127,9 +127,9 @@ async def test_metrics_have_canonical_names_for_labels_and_nothing_else(house: H
 @pytest.fixture
 def passphrase(house: House) -> Iterator[str]:
     """Every provider's credential is one that no pattern would find."""
-    shop, now = house.parts.shop, house.parts.world.clock.now()
+    shop, clock = house.parts.shop, house.parts.world.clock
     before = shop.current
-    shop.swap(build_snapshot(before.catalog, before.policy, lambda _: PASSPHRASE, now))
+    shop.swap(build_snapshot(before.catalog, before.policy, lambda _: PASSPHRASE, clock))
     yield PASSPHRASE
     shop.swap(before)
 

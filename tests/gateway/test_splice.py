@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.house import CHAT, MESSAGES, House, credential_of
+from tests.gateway.house import CHAT, MESSAGES, RESPONSES, House, credential_of
 from tests.gateway.raw import Said
 from tests.gateway.tape import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PATHS = {"openai_chat": CHAT, "anthropic_messages": MESSAGES}
+PATHS = {"openai_chat": CHAT, "openai_responses": RESPONSES, "anthropic_messages": MESSAGES}
 TAPES = {
     f"{tape.parent.name}-{tape.stem}": (PATHS[tape.parent.name], tape.read_bytes())
     for tape in sorted((Path(__file__).parent.parent / "tapes").glob("*/*.sse"))
@@ -21,7 +21,7 @@ TAPES = {
 
 BAD = [name for name in TAPES if "-error" in name or "-cut_off" in name]
 GOOD = [name for name in TAPES if name not in BAD]
-TEXTS = {CHAT: TAPES["openai_chat-text"][1], MESSAGES: TAPES["anthropic_messages-text"][1]}
+TEXTS = {path: TAPES[f"{dialect}-text"][1] for dialect, path in PATHS.items()}
 
 WHOLE_CHAT = (
     b' {"id" : "c\\u00e91", "object":"chat.completion","created":1,"model":"vendor-model","x_unknown":[1, 2.50,1e400],'
@@ -33,12 +33,20 @@ WHOLE_MESSAGE = (
     b'"text":"Ahoy","x":-0.0}],"stop_reason":"end_turn","stop_sequence":null,'
     b'"usage":{"input_tokens":10,"output_tokens": 4},"later_field":{"deep":[{}]}}'
 )
-WHOLES = {CHAT: WHOLE_CHAT, MESSAGES: WHOLE_MESSAGE}
-BOTH = pytest.mark.parametrize("path", [CHAT, MESSAGES], ids=["chat", "messages"])
+WHOLE_RESPONSE = (
+    b'\n{ "id":"resp_1", "object" :"response","status":"completed","error": null,"model":"vendor-model","output":[ '
+    b'{"type":"later_item","x":1e400},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"\\/"}]}'
+    b'],"usage": {"input_tokens":10,"output_tokens":4 , "total_tokens":14}, "later_field":[{}] }'
+)
+WHOLES = {CHAT: WHOLE_CHAT, RESPONSES: WHOLE_RESPONSE, MESSAGES: WHOLE_MESSAGE}
+EACH = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 
 
 def body(path: str, **more: Any) -> dict[str, Any]:
-    asked: dict[str, Any] = {"model": "tape", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 100}
+    said = [{"role": "user", "content": "hello"}]
+    asked: dict[str, Any] = {"model": "tape", "messages": said, "max_tokens": 100}
+    if path == RESPONSES:
+        asked = {"model": "tape", "input": said, "max_output_tokens": 100}
     if path == CHAT and more.get("stream"):
         asked["stream_options"] = {"include_usage": True}
     return asked | more
@@ -83,9 +91,10 @@ async def test_a_stream_that_breaks_off_ends_alike_however_it_was_cut(house: Hou
         heard.add((said.status, text))
     ((status, text),) = heard
     if status == 200:
-        kept = text[: text.rindex(b"event: error" if path == MESSAGES else b"data: ")]
+        kept = text[: text.rindex(b"data: " if path == CHAT else b"event: error")]
         assert sent.startswith(kept), "what came before is the vendor's"
-    assert json.loads(text[text.rindex(b'{"error"' if path == CHAT else b'{"type":"error"') :])
+    first = b'{"type":"error"' if path == MESSAGES or (path, status) == (RESPONSES, 200) else b'{"error"'
+    assert json.loads(text[text.rindex(first) :])
     assert await house.money() == ("100.000000000", "0.000000000")
 
 
@@ -99,7 +108,7 @@ async def test_only_the_usage_chunk_that_we_asked_for_is_taken_out(house: House,
     assert said.body == b"\n\n".join(event for event in events if event != usage)
 
 
-@BOTH
+@EACH
 async def test_an_end_without_its_blank_line_is_an_end(house: House, path: str) -> None:
     sent = TEXTS[path].rstrip(b"\n")
     said = await play(house, path, sent)
@@ -108,7 +117,7 @@ async def test_an_end_without_its_blank_line_is_an_end(house: House, path: str) 
     assert (await house.receipt(said.headers["x-request-id"]))["status"] == "complete"
 
 
-@BOTH
+@EACH
 async def test_a_whole_answer_comes_as_the_vendor_sent_it(house: House, path: str) -> None:
     for seed in range(3):
         house.tape.put(WHOLES[path], JSON, cuts=cuts_of(WHOLES[path], seed), head=b"x-request-id: vendor-7\r\n")
@@ -118,7 +127,7 @@ async def test_a_whole_answer_comes_as_the_vendor_sent_it(house: House, path: st
         assert (await house.receipt(said.headers["x-request-id"]))["upstream_request_id"] == "vendor-7"
 
 
-@BOTH
+@EACH
 async def test_the_cost_is_the_only_addition(house: House, path: str) -> None:
     house.tape.put(WHOLES[path], JSON)
     said = await house.post(path, body(path, usage={"include": True}))
@@ -127,7 +136,7 @@ async def test_the_cost_is_the_only_addition(house: House, path: str) -> None:
     assert said.body.replace(f',"cost":{cost}'.encode(), b"") == WHOLES[path]
 
 
-@BOTH
+@EACH
 async def test_the_cost_in_a_stream_is_the_only_addition(house: House, path: str) -> None:
     sent = TEXTS[path]
     for seed in range(4):
@@ -142,6 +151,9 @@ async def test_the_cost_in_a_stream_is_the_only_addition(house: House, path: str
 ODD = {
     CHAT: b'{ "messages" :[{"role":"user","content":"caf\\u00e9 \xe2\x80\x94 \\/ 1.0"}],\n\t"max_tokens":17,'
     b'"temperature":0.10,"x_unknown":{"a":[1e3,-0]},"seed":12345678901234567890, "model" : "tape"%b }\r\n',
+    RESPONSES: b'{"input" : [{"role":"user","content":[{"type":"input_text","text":"caf\\u00e9 \\/"}]}],\n'
+    b'"store" :false ,"max_output_tokens":17,"tools":[ {"type":"function" ,"name":"t"} ], '
+    b'"x_new":{"a":[1e3,-0]},"model":"tape"%b }\n',
     MESSAGES: b'\n{"max_tokens": 17,"messages":[{"role":"user","content":[{"type":"text","text":"hi\\n",'
     b'"cache_control":{"type":"ephemeral"}}]}] ,"model":"tape","metadata":{"user_id":"u"},"top_p":1.0%b}',
 }
@@ -154,13 +166,13 @@ async def forwarded(house: House, path: str, sent: bytes, headers: dict[str, str
     return house.tape.asked[-1].body
 
 
-@BOTH
+@EACH
 async def test_a_request_goes_on_with_another_model_and_every_other_byte_its_own(house: House, path: str) -> None:
     sent = ODD[path] % b""
     assert await forwarded(house, path, sent) == sent.replace(b'"tape"', b'"taped-tape"')
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("name", [b"tape-2026-01-01", b"taped/tape", b"sims/tape"])
 async def test_every_name_of_a_model_goes_on_as_the_vendors_own(house: House, path: str, name: bytes) -> None:
     sent = ODD[path] % b""
@@ -168,7 +180,7 @@ async def test_every_name_of_a_model_goes_on_as_the_vendors_own(house: House, pa
     assert await forwarded(house, path, named) == sent.replace(b'"tape"', b'"taped-tape"')
 
 
-@BOTH
+@EACH
 async def test_our_own_fields_never_reach_a_vendor(house: House, path: str) -> None:
     ours = b',"cache":{"exact":false} , "provider" : {"only":["taped"],"sort":"price"},"usage":{"include":false}'
     plain = (ODD[path] % b"").replace(b'"tape"', b'"taped-tape"')
@@ -207,7 +219,7 @@ async def test_a_maximum_is_only_added_where_the_caller_set_none_and_the_wallet_
     assert (said.status, said.error["code"]) == (402, "insufficient_quota"), "a caller's own maximum is never changed"
 
 
-@BOTH
+@EACH
 async def test_a_vendor_sees_our_credential_and_nothing_of_the_caller(house: House, path: str) -> None:
     private = {
         "authorization": f"Bearer {house.payer.key}",
@@ -226,7 +238,7 @@ async def test_a_vendor_sees_our_credential_and_nothing_of_the_caller(house: Hou
     usual = {"host", "user-agent", "content-type", "content-length", "accept"}
     assert asked.header("host") == house.tape.url.removeprefix("http://")
     assert asked.header("user-agent") == "tokenharbor"
-    if path == CHAT:
+    if path != MESSAGES:
         assert names == usual | {"authorization"}
         assert asked.header("authorization") == f"Bearer {credential_of('taped')}"
     else:

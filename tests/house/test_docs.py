@@ -24,7 +24,7 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.health import Health
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
 PATHS = {source.path for source in read_checkout()}
@@ -119,7 +119,7 @@ def test_the_configuration_shown_is_read_by_the_program(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.toml"
         file.write_text(example)
         read = load_settings(tmp_path, file, {})
-        catalog = load_catalog(read.catalog, WIRES, str(file))
+        catalog = load_catalog(read.catalog, VENDORS, str(file))
         assert catalog.models["acme-large"].endpoints[0].price is not None
     (tmp_path / "mine.toml").write_text(edition)
     assert load_edition(str(tmp_path / "mine.toml")).markup_of("acme-large") == 250
@@ -132,7 +132,7 @@ def test_the_defaults_shown_are_the_programs() -> None:
         assert shown["server"][name] == getattr(usual, name), name
     timeouts = tables.TimeoutsTable.__struct_fields__
     defaults = {cells[0].strip("`"): cells[1] for cells in rows(page(CONFIGURATION)) if cells[0].strip("`") in timeouts}
-    catalog = load_catalog({}, WIRES)
+    catalog = load_catalog({}, VENDORS)
     plain = next(iter(catalog.providers.values())).timeouts
     assert defaults == {name: str(getattr(plain, name)) for name in timeouts}
 

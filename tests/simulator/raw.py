@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 MESSAGES = "/v1/messages"
 
 
@@ -34,7 +35,10 @@ class Answer:
 
 
 def body(path: str, *, stream: bool = False, **more: Any) -> dict[str, Any]:
-    asked = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "stream": stream}
+    said = [{"role": "user", "content": "hello"}]
+    asked = {"model": "m", "input" if path == RESPONSES else "messages": said, "stream": stream}
+    if path == RESPONSES:
+        return asked | {name: value for name, value in more.items() if name != "max_tokens"}
     if path == MESSAGES:
         asked["max_tokens"] = 1000
     elif stream:

@@ -5,19 +5,19 @@ import json
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import CHAT, MESSAGES, ask, ask_and_leave, body, get, post
+from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, ask_and_leave, body, get, post
 
 SCRIPT = "answer = { text = 'four and four more', chunk_chars = 4 }\n"
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_record_tells_what_was_asked_and_answered(simulate: Start, path: str, stream: bool) -> None:
     simulator = await simulate(SCRIPT)
     sent = json.dumps(body(path, stream=stream)).encode()
     answer = await post(simulator.port, path, sent, {"x-api-key": "vendor-key"})
     (record,) = simulator.requests
-    assert answer.headers["x-request-id" if path == CHAT else "request-id"] == record.id
+    assert answer.headers["request-id" if path == MESSAGES else "x-request-id"] == record.id
     assert record.id in answer.body.decode()
     assert (record.path, record.model, record.stream, record.credential) == (path, "m", stream, "vendor-key")
     assert record.body_sha256 == hashlib.sha256(sent).hexdigest()

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import CHAT, MESSAGES, ask, post
+from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, post
 
 from tokenharbor.simulator.choose import Chooser, Seen
 from tokenharbor.simulator.script import Script, read_script
@@ -108,7 +108,7 @@ async def test_same_script_seed_and_order_give_the_same_bytes(simulate: Start) -
     assert first != other
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 async def test_credentials_that_are_not_the_scripts_are_refused(simulate: Start, path: str) -> None:
     simulator = await simulate("credentials = ['good']")
     assert (await ask(simulator.port, path, headers={"x-api-key": "bad"})).status == 401
@@ -116,7 +116,7 @@ async def test_credentials_that_are_not_the_scripts_are_refused(simulate: Start,
     assert (await ask(simulator.port, path, headers={"x-api-key": "good"})).status == 200
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"model": 1}', b'{"model":"m","messages":[]}', b'{"model":"m\xff"}', b"[" * 5000]
 )

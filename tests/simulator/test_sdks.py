@@ -179,3 +179,32 @@ async def test_scripted_statuses_are_the_sdks_own_exceptions(simulate: Start) ->
         assert refused.value.code == "rate_limit_exceeded"
         with pytest.raises(anthropic.RateLimitError):
             await messages.messages.create(model="m", messages=HELLO, max_tokens=5)
+
+
+async def test_responses_in_a_stream_and_whole(chat: openai.AsyncOpenAI) -> None:
+    tool: Any = {"type": "function", "name": "Bash", "parameters": {"type": "object"}, "strict": False}
+    first = await chat.responses.create(
+        model="m", input="hello", tools=[tool], include=["reasoning.encrypted_content"], instructions="Be calm."
+    )
+    thought, call = first.output
+    assert (thought.type, call.type, first.instructions) == ("reasoning", "function_call", "Be calm.")
+    assert thought.encrypted_content
+    assert (call.name, json.loads(call.arguments)) == ("Bash", {"command": "echo ahoy"})
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "ahoy"}
+    said: Any = [{"role": "user", "content": "hello"}, call.to_dict(), result]
+    async with chat.responses.stream(model="m", input=said, tools=[tool]) as stream:
+        events = [event async for event in stream]
+    last = events[-1]
+    assert last.type == "response.completed"
+    assert "ahoy" in last.response.output_text
+    usage = last.response.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (147, 16, 163)
+    assert [event.sequence_number for event in events if hasattr(event, "sequence_number")][-1] == len(events) - 1
+
+
+async def test_responses_know_a_least_maximum_and_store_nothing(chat: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="max_output_tokens"):
+        await chat.responses.create(model="m", input="hello", max_output_tokens=15)
+    with pytest.raises(openai.BadRequestError, match="stores nothing"):
+        await chat.responses.create(model="m", input="hello", previous_response_id="resp_1")

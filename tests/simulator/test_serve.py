@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import CHAT, MESSAGES, ask, get
+from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, get
 
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.world import real_world
@@ -82,14 +82,15 @@ async def test_the_demo_says_what_it_is_and_repeats_nothing() -> None:
     await simulator.stop()
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_fixed_answer_is_the_same_bytes_each_time(simulate: Start, path: str, stream: bool) -> None:
     simulator = await simulate("answer = { tokens = 40, chunks = 20, fixed = true }\nkeep_records = 0")
     first = await ask(simulator.port, path, stream=stream)
     assert (await ask(simulator.port, path, stream=stream)).body == first.body
     if stream:
-        grew = [event for event in first.events if '"text_delta"' in event or '"delta":{"content"' in event]
+        marks = ('"text_delta"', '"delta":{"content"', '"response.output_text.delta"')
+        grew = [event for event in first.events if any(mark in event for mark in marks)]
         assert len(grew) == 20
     assert simulator.requests == []
 

@@ -4,15 +4,15 @@ import json
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import CHAT, MESSAGES, ask, body
+from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, body
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 
-NAMES = {CHAT: "openai_chat", MESSAGES: "anthropic_messages"}
-BOTH = pytest.mark.parametrize("path", [CHAT, MESSAGES])
+NAMES = {CHAT: "openai_chat", RESPONSES: "openai_responses", MESSAGES: "anthropic_messages"}
+EACH = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 SCRIPT = """
 seed = 11
 [answer]
@@ -22,7 +22,7 @@ usage = { input = [0, 99], cache_read = [0, 99], cache_write_5m = [0, 9], cache_
 """
 
 
-@BOTH
+@EACH
 async def test_usage_of_a_whole_answer_is_read_as_it_was_meant(simulate: Start, path: str) -> None:
     simulator = await simulate(SCRIPT)
     for _ in range(20):
@@ -31,7 +31,7 @@ async def test_usage_of_a_whole_answer_is_read_as_it_was_meant(simulate: Start, 
         assert answer.usage == simulator.requests[-1].usage != Usage()
 
 
-@BOTH
+@EACH
 async def test_usage_of_a_stream_is_read_as_it_was_meant(simulate: Start, path: str) -> None:
     simulator = await simulate(SCRIPT)
     wire = WIRES[NAMES[path]]
@@ -45,7 +45,7 @@ async def test_usage_of_a_stream_is_read_as_it_was_meant(simulate: Start, path: 
         assert splicer.text_bytes == simulator.requests[-1].text_bytes
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("how", ["negative", "not_adding_up", "huge", "text"])
 async def test_wrong_usage_is_quarantined(simulate: Start, path: str, stream: bool, how: str) -> None:
@@ -62,7 +62,7 @@ async def test_wrong_usage_is_quarantined(simulate: Start, path: str, stream: bo
         assert (answer.usage, answer.quarantined) == (None, True)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -85,7 +85,7 @@ async def test_a_refusal_is_read_as_it_was_meant(simulate: Start, path: str, sta
     assert failure.message == answer.json()["error"]["message"]
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("how", ["html", "text", "other_json", "broken_json", "bad_utf8", "empty"])
 async def test_garbage_is_no_answer(simulate: Start, path: str, how: str) -> None:
     simulator = await simulate(f"[[rules]]\nfault = {{ kind = 'garbage', how = '{how}' }}")

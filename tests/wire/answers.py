@@ -13,10 +13,12 @@ from tokenharbor.wire.events import (
     BlockGrew,
     BlockKind,
     BlockOpened,
+    Citation,
     Event,
     Failed,
     Finished,
     FinishReason,
+    Note,
     Started,
     UsageReported,
 )
@@ -39,11 +41,12 @@ def check_rules(events: Sequence[Event]) -> None:
                 assert event.index == len(opened), "numbered as they open"
                 opened.append(event.index)
                 called = called or event.kind is BlockKind.TOOL_CALL
-                assert bool(event.name and event.call_id) is (event.kind is BlockKind.TOOL_CALL)
+                assert bool(event.call_id) is (event.kind is BlockKind.TOOL_CALL)
+                assert bool(event.name) is (event.kind in (BlockKind.TOOL_CALL, BlockKind.IMAGE))
             case BlockGrew():
                 assert event.index in opened
                 assert event.index not in closed
-                assert event.text or event.notes
+                assert event.text or event.notes or event.citations
             case BlockClosed():
                 assert event.index in opened
                 assert event.index not in closed
@@ -169,3 +172,41 @@ def _end(draw: st.DrawFn, spoken: list[BlockKind], called: bool) -> Finished:
     reasons = [reason for reason in FinishReason if reason is not FinishReason.TOOL_CALLS]
     reason = draw(st.sampled_from(reasons))
     return Finished(reason, draw(words) if reason is FinishReason.STOP_SEQUENCE else None)
+
+
+notes = st.sampled_from(
+    [
+        Note("anthropic_messages", "signature", b"EqoBCkgI+/=="),
+        Note("openai_chat", "reasoning_details", b'[{"type":"reasoning.encrypted","data":"gAAA"}]'),
+        Note("elsewhere", "signature", b"\x00\xff raw"),
+    ]
+)
+pages = st.builds(Citation, names.map(lambda name: f"https://{name}.example/"), words)
+
+
+@st.composite
+def rich_answers(draw: st.DrawFn) -> list[Event]:
+    """An answer with what not everybody has: a thought that its vendor sealed, and words that rest on pages."""
+    thought, said = draw(words), draw(words)
+    cited = tuple(draw(st.lists(pages, max_size=2)))
+    return [
+        Started(draw(names), draw(names)),
+        BlockOpened(0, BlockKind.REASONING),
+        *[BlockGrew(0, piece) for piece in pieces(draw, thought)],
+        BlockGrew(0, "", (draw(notes),)),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TEXT),
+        BlockGrew(1, said),
+        *[BlockGrew(1, "", (), (citation,)) for citation in cited],
+        BlockClosed(1),
+        Finished(FinishReason.STOP),
+    ]
+
+
+def sealed(events: Iterable[Event]) -> tuple[list[Note], list[Citation]]:
+    """What the thoughts of an answer carry for their vendors, and the pages that its words rest on."""
+    blocks = collect(events).blocks
+    return (
+        [note for block in blocks if block.kind is BlockKind.REASONING for note in block.notes],
+        [citation for block in blocks for citation in block.citations],
+    )

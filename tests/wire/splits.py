@@ -10,11 +10,17 @@ TAPES = Path(__file__).parent.parent / "tapes"
 
 
 def tape(dialect: str, name: str) -> bytes:
-    return (TAPES / dialect / f"{name}.sse").read_bytes()
+    (path,) = (path for kind in ("sse", "bin") if (path := TAPES / dialect / f"{name}.{kind}").exists())
+    return path.read_bytes()
 
 
 def tape_names() -> list[tuple[str, str]]:
     return sorted((path.parent.name, path.stem) for path in TAPES.glob("*/*.sse"))
+
+
+def binary_tape_names() -> list[tuple[str, str]]:
+    """Those of dialects that have a framing of their own."""
+    return sorted((path.parent.name, path.stem) for path in TAPES.glob("*/*.bin"))
 
 
 def cut(data: bytes, places: list[int]) -> Iterator[bytes]:

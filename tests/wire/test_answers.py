@@ -13,8 +13,9 @@ from tokenharbor.wire.anthropic_messages import usage as anthropic
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat import usage as openai
+from tokenharbor.wire.openai_responses import usage as responses
 
-OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 BILLION = 10**9
 
 
@@ -23,6 +24,11 @@ def answer_of(dialect: str, usage: object = None, **message: Any) -> dict[str, A
         words = {"role": "assistant", "content": "Aye — 港口", **message}
         choices = [{"index": 0, "message": words, "finish_reason": "stop"}]
         return {"id": "chatcmpl-1", "object": "chat.completion", "model": "m", "choices": choices, "usage": usage}
+    if dialect == RESPONSES:
+        part = {"type": "output_text", "text": "Aye — 港口", "annotations": []}
+        item = {"type": "message", "id": "msg_1", "role": "assistant", "content": [part]}
+        head = {"id": "resp_1", "object": "response", "model": "m", "status": "completed", "error": None}
+        return {**head, "output": message.get("output", [item]), "usage": usage}
     content = message.get("content", [{"type": "text", "text": "Aye — 港口"}])
     ends = {"stop_reason": "end_turn", "stop_sequence": None}
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content}
@@ -138,8 +144,49 @@ def test_anthropics_vendors_count_exclusively(usage: object, expected: Usage) ->
     assert read(ANTHROPIC, usage) == Answer(expected)
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}, Usage(input=7, output=3)),
+        (
+            {
+                "input_tokens": 100,
+                "output_tokens": 30,
+                "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 30},
+                "output_tokens_details": {"reasoning_tokens": 25},
+            },
+            Usage(input=50, cache_read=20, cache_write_5m=30, output=5, reasoning=25),
+        ),
+        ({"input_tokens": 7, "output_tokens": 3, "input_tokens_details": None}, Usage(input=7, output=3)),
+    ],
+)
+def test_vendors_of_responses_count_inclusively(usage: object, expected: Usage) -> None:
+    assert read(RESPONSES, usage) == Answer(expected)
+
+
+def test_searches_are_counted_from_the_output_or_as_the_vendor_says() -> None:
+    actions: list[Any] = [{"type": "search", "query": "q"}, {"type": "open_page", "url": "u"}, None]
+    items = [{"type": "web_search_call", "id": "ws", "action": action} for action in actions]
+    body = answer_of(RESPONSES, GOOD[RESPONSES], output=[*items, {"type": "web_search_call", "id": "ws"}])
+    read_ = WIRES[RESPONSES].read_answer(json.dumps(body).encode())
+    assert read_ == Answer(Usage(input=10, output=5, web_searches=3))
+    told = {**body, "tool_usage": {"web_search": {"num_requests": 2}}}
+    read_ = WIRES[RESPONSES].read_answer(json.dumps(told).encode())
+    assert read_ == Answer(Usage(input=10, output=5, web_searches=2))
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "queued", "in_progress", "odd"])
+def test_a_response_that_did_not_come_to_its_end_is_a_failure(status: str) -> None:
+    body = json.dumps(answer_of(RESPONSES, GOOD[RESPONSES]) | {"status": status}).encode()
+    assert isinstance(WIRES[RESPONSES].read_answer(body), Failure)
+
+
 WRONG: list[Any] = [-1, 1.5, "7", None, True, [], BILLION + 1, 10**40]
-GOOD = {OPENAI: {"prompt_tokens": 10, "completion_tokens": 5}, ANTHROPIC: {"input_tokens": 10, "output_tokens": 5}}
+GOOD = {
+    OPENAI: {"prompt_tokens": 10, "completion_tokens": 5},
+    RESPONSES: {"input_tokens": 10, "output_tokens": 5},
+    ANTHROPIC: {"input_tokens": 10, "output_tokens": 5},
+}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +203,11 @@ GOOD = {OPENAI: {"prompt_tokens": 10, "completion_tokens": 5}, ANTHROPIC: {"inpu
         (OPENAI, {"completion_tokens_details": {"reasoning_tokens": 6}}),
         (OPENAI, {"completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 3}}),
         (OPENAI, {"prompt_tokens_details": []}),
+        (RESPONSES, {"total_tokens": 14}),
+        (RESPONSES, {"input_tokens_details": {"cached_tokens": 11}}),
+        (RESPONSES, {"input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 5}}),
+        (RESPONSES, {"output_tokens_details": {"reasoning_tokens": 6}}),
+        (RESPONSES, {"output_tokens_details": {"reasoning_tokens": -1}}),
         (ANTHROPIC, {"cache_read_input_tokens": -1}),
         (ANTHROPIC, {"cache_creation_input_tokens": -1}),
         (ANTHROPIC, {"output_tokens_details": {"thinking_tokens": 6}}),
@@ -185,6 +237,12 @@ def test_all_that_was_generated_is_counted() -> None:
     assert read(OPENAI, content=None, refusal="No.") == Answer(None, 3)
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "ab"}]}, {"type": "text", "text": "c"}]
     assert read(OPENAI, content=parts) == Answer(None, 3)
+    items = [
+        {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "12345"}]},
+        {"type": "function_call", "call_id": "c", "name": "tide", "arguments": '{"a":1}'},
+        {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]},
+    ]
+    assert read(RESPONSES, output=items) == Answer(None, 5 + 7 + 3)
     blocks = [
         {"type": "thinking", "thinking": "12345", "signature": "s"},
         {"type": "tool_use", "id": "t", "name": "tide", "input": {"a": 1}},
@@ -201,6 +259,7 @@ vectors = st.builds(
 @given(vectors, st.integers(0, 10**6), st.integers(0, 50))
 def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: int) -> None:
     assert read(OPENAI, openai.write_usage(usage)) == Answer(usage)
+    assert read(RESPONSES, responses.write_usage(usage)) == Answer(usage)
     fuller = Usage(
         input=usage.input,
         cache_read=usage.cache_read,
@@ -244,6 +303,8 @@ def test_an_error_under_a_200_is_a_failure() -> None:
         (OPENAI, error),
         (OPENAI, with_choices),
         (OPENAI, {"object": "error", "message": "Overloaded", "code": "overloaded"}),
+        (RESPONSES, error),
+        (RESPONSES, answer_of(RESPONSES, GOOD[RESPONSES]) | error),
         (ANTHROPIC, {"type": "error", **error}),
         (ANTHROPIC, error),
     ):

@@ -9,12 +9,19 @@ from tokenharbor.wire.failure import FailureKind
 BAD = b'{"x":"\xff"}'
 WHOLE = {
     "openai_chat": b'{"choices":[{"message":{"content":"a","reasoning_details":%b},"finish_reason":"stop"}]}',
+    "openai_responses": (
+        b'{"status":"completed","output":[{"type":"reasoning","encrypted_content":"e","summary":[],"x":%b}]}'
+    ),
     "anthropic_messages": (
         b'{"type":"message","content":[{"type":"tool_use","id":"t","name":"f","input":%b}],"stop_reason":"tool_use"}'
     ),
 }
 STREAM = {
     "openai_chat": [b'{"choices":[{"index":0,"delta":{"content":"a","reasoning_details":%b}}]}'],
+    "openai_responses": [
+        b'{"type":"response.created","response":{"id":"r","model":"m"}}',
+        b'{"type":"response.output_item.done","item":{"type":"message","content":[],"x":%b}}',
+    ],
     "anthropic_messages": [
         b'{"type":"message_start","message":{"id":"m"}}',
         b'{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":%b}}',

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.wire.answers import answers, check_rules, meaning
-from tests.wire.splits import TAPES, cut, places, tape, tape_names
+from tests.wire.answers import answers, check_rules, meaning, rich_answers, sealed
+from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_names
 
-from tokenharbor.wire import WIRES
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
@@ -23,12 +24,14 @@ from tokenharbor.wire.events import (
     FinishReason,
     Note,
     Started,
+    UsageReported,
 )
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.translate import collect, replay
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 DIALECTS = st.sampled_from(sorted(WIRES))
+ALL_TAPES = [*tape_names(), *binary_tape_names()]
 
 
 def write(dialect: str, events: Iterable[Event]) -> bytes:
@@ -37,7 +40,7 @@ def write(dialect: str, events: Iterable[Event]) -> bytes:
 
 
 def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
-    reader = WIRES[dialect].reader()
+    reader = VENDORS[dialect].reader()
     events = [event for piece in pieces for event in reader.feed(piece)]
     return [*events, *reader.close()]
 
@@ -79,14 +82,80 @@ def test_a_whole_answer_is_read_as_it_was_written(dialect: str, events: list[Eve
     close_to(read_, events)
 
 
-@given(answers(), st.lists(st.tuples(DIALECTS, st.booleans()), min_size=2, max_size=4))
-def test_any_chain_of_dialects_keeps_the_meaning(events: list[Event], chain: list[tuple[str, bool]]) -> None:
-    passed: Sequence[Event] = events
+CHAINS = st.lists(st.tuples(DIALECTS, st.booleans()), min_size=1, max_size=4)
+
+
+def chained(events: Sequence[Event], chain: list[tuple[str, bool]]) -> Sequence[Event]:
     for dialect, whole in chain:
         wire = WIRES[dialect]
-        passed = wire.read_reply(wire.write_reply(passed)) if whole else read(dialect, [write(dialect, passed)])
-        check_rules(passed)
+        events = wire.read_reply(wire.write_reply(events)) if whole else read(dialect, [write(dialect, events)])
+        check_rules(events)
+    return events
+
+
+@given(answers(), CHAINS)
+def test_any_chain_of_dialects_keeps_the_meaning(events: list[Event], chain: list[tuple[str, bool]]) -> None:
+    close_to(chained(events, chain), events)
+
+
+@given(rich_answers(), CHAINS)
+def test_sealed_thoughts_and_cited_pages_go_through_any_chain(
+    events: list[Event], chain: list[tuple[str, bool]]
+) -> None:
+    passed = chained(events, chain)
+    assert sealed(passed) == sealed(events)
     close_to(passed, events)
+
+
+BEFORE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+AFTER = ("output", "reasoning", "audio_out")
+TOKENS = st.fixed_dictionaries({unit: st.integers(0, 10**6) for unit in (*BEFORE, *AFTER)})
+
+
+@given(TOKENS, CHAINS)
+def test_no_token_is_lost_or_counted_twice_in_any_chain(counts: dict[str, int], chain: list[tuple[str, bool]]) -> None:
+    usage = Usage(**counts)
+    passed = chained([Started("a", "m"), UsageReported(usage), Finished(FinishReason.STOP)], chain)
+    last = collect(passed).usage
+    assert last is not None
+    for units in (BEFORE, AFTER):
+        assert sum(getattr(last, unit) for unit in units) == sum(getattr(usage, unit) for unit in units)
+    assert (last.cache_read, last.reasoning) == (usage.cache_read, usage.reasoning)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, ANTHROPIC])
+def test_the_cost_that_was_asked_for_stands_in_the_usage(dialect: str) -> None:
+    writer = WIRES[dialect].writer(Recipient(usage=False))
+    usage = Usage(input=12, output=3)
+    stream = b"".join([writer.write(event) for event in (Started("a", "m"), UsageReported(usage))])
+    writer.cost_usd = "0.000123450"
+    stream += writer.write(Finished(FinishReason.STOP))
+    assert b'"cost":0.000123450' in stream
+    assert collect(read(dialect, [stream])).usage == usage
+
+
+PICTURE: list[Event] = [
+    Started("a", "m"),
+    BlockOpened(0, BlockKind.TEXT),
+    BlockGrew(0, "Look: "),
+    BlockClosed(0),
+    BlockOpened(1, BlockKind.IMAGE, name="image/png"),
+    BlockGrew(1, "iVBO"),
+    BlockGrew(1, "Rw=="),
+    BlockClosed(1),
+    Finished(FinishReason.STOP),
+]
+
+
+def test_pictures_are_whole_in_openais_dialect_and_said_to_be_missing_in_anthropics() -> None:
+    wire = WIRES[OPENAI]
+    for again in (read(OPENAI, [write(OPENAI, PICTURE)]), wire.read_reply(wire.write_reply(PICTURE))):
+        check_rules(again)
+        assert collect(again) == msgspec.structs.replace(collect(PICTURE), id="chatcmpl-a")
+    assert write(OPENAI, PICTURE).count(b'"url":"data:image/png;base64,iVBORw=="') == 1
+    other = WIRES[ANTHROPIC]
+    for again in (read(ANTHROPIC, [write(ANTHROPIC, PICTURE)]), other.read_reply(other.write_reply(PICTURE))):
+        assert meaning(again).text == "Look: [An image, which this API cannot carry.]"
 
 
 @given(answers())
@@ -118,7 +187,7 @@ def test_blocks_of_a_message_stand_one_after_the_other(events: list[Event]) -> N
                 assert open_ is None
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", VENDORS)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), where=places)
 def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -> None:
     events = read(dialect, cut(data, where))
@@ -126,7 +195,7 @@ def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -
     assert sum(isinstance(event, Failed | Finished) for event in events) == 1
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.DataObject) -> None:
@@ -150,7 +219,7 @@ def plain(event: Event) -> dict[str, object]:
     return {"event": type(event).__name__, **json.loads(json.dumps(kept, default=bytes.decode))}
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
     golden = json.loads((TAPES / dialect / f"{name}.json").read_text())
     events = read(dialect, [tape(dialect, name)])
@@ -158,7 +227,7 @@ def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
     assert [plain(event) for event in events] == golden
 
 
-@pytest.mark.parametrize(("dialect", "name"), tape_names())
+@pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
 @settings(max_examples=30)
 @given(where=places)
 def test_any_split_of_a_tape_gives_the_same_events(dialect: str, name: str, where: list[int]) -> None:
@@ -190,12 +259,13 @@ def test_thought_signatures_of_calls_come_back() -> None:
     signature = b'{"google":{"thought_signature":"CsQBAXLI2nz9"}}'
     assert signature in write(OPENAI, events)
     assert signature in wire.write_reply(events)
-    assert collect(read(OPENAI, [write(OPENAI, events)])) == collect(events)
+    again = collect(read(OPENAI, [write(OPENAI, events)]))
+    assert again == msgspec.structs.replace(collect(events), id=f"chatcmpl-{collect(events).id}")
 
 
 @pytest.mark.parametrize(("dialect", "other"), [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)])
-def test_notes_never_reach_another_dialect(dialect: str, other: str) -> None:
-    note = Note(dialect, "signature" if dialect == ANTHROPIC else "reasoning_details", b'"opaque"')
+def test_notes_reach_another_dialect_sealed_and_come_back_through_it(dialect: str, other: str) -> None:
+    note = Note(dialect, "signature", b"opaque") if dialect == ANTHROPIC else Note(dialect, "reasoning_details", b"[7]")
     events: list[Event] = [
         Started("a", "m"),
         BlockOpened(0, BlockKind.REASONING),
@@ -203,9 +273,11 @@ def test_notes_never_reach_another_dialect(dialect: str, other: str) -> None:
         BlockClosed(0),
         Finished(FinishReason.STOP),
     ]
-    assert b"opaque" in write(dialect, events)
-    assert b"opaque" not in write(other, events)
-    assert b"opaque" not in WIRES[other].write_reply(events)
+    assert note.raw in write(dialect, events)
+    assert note.raw not in write(other, events)
+    for again in (read(other, [write(other, events)]), WIRES[other].read_reply(WIRES[other].write_reply(events))):
+        (block,) = collect(again).blocks
+        assert (block.text, block.notes) == ("Hm.", (note,))
 
 
 def test_arguments_that_are_no_object_are_shown_as_they_are() -> None:

@@ -238,13 +238,23 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     wire = WIRES[dialect]
     written = wire.write_stream_refusal(refusal, "req_1")
     ((name, data, _),) = Framer().feed(written)
-    assert name == (b"error" if dialect == ANTHROPIC else b"")
-    assert data == wire.write_refusal(refusal, "req_1")
-    request = wire.read_request(b'{"model":"m","messages":[],"max_tokens":1}')
+    assert name == (b"" if dialect == OPENAI else b"error")
+    assert data is not None
+    said, whole = json.loads(data), json.loads(wire.write_refusal(refusal, "req_1"))
+    assert said["error"] == whole["error"]
+    request = wire.read_request(b'{"model":"m","messages":[],"input":[],"max_tokens":1}')
     splicer = wire.splice(request, hide_usage=False)
     assert splicer.feed(written) == b""
     assert splicer.failure is not None
     assert not splicer.complete
+
+
+def test_an_empty_purse_has_the_status_at_which_each_dialects_clients_stop() -> None:
+    broke, other = errors.InsufficientQuota("Top up."), errors.UpstreamError("Later.")
+    assert {dialect: wire.status_of(broke) for dialect, wire in WIRES.items()} == {
+        dialect: 429 if dialect == "openai_responses" else 402 for dialect in WIRES
+    }
+    assert {wire.status_of(other) for wire in WIRES.values()} == {502}
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,24 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.request import CacheRules, Edit, InputSize, ProviderRules, Request
 
-OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 MESSAGES = [{"role": "user", "content": "Is the harbour open?"}]
+NEEDED: dict[str, dict[str, Any]] = {ANTHROPIC: {"max_tokens": 100}, RESPONSES: {"store": False}}
+THEIRS = {RESPONSES: {"messages": "input", "max_tokens": "max_output_tokens", "Max_Tokens": "Max_Output_Tokens"}}
+
+
+def theirs(dialect: str, name: str) -> str:
+    """What a dialect calls a field that others call `name`, or a place in it."""
+    for known, own in THEIRS.get(dialect, {}).items():
+        if name == known or name.startswith(f"{known}["):
+            return name.replace(known, own, 1)
+    return name
 
 
 def body_of(dialect: str, **fields: Any) -> bytes:
-    given = {"model": "m", "messages": MESSAGES, **({"max_tokens": 100} if dialect == ANTHROPIC else {}), **fields}
-    return json.dumps(given, separators=(",", ":")).encode()
+    given = {"model": "m", "messages": MESSAGES, **NEEDED.get(dialect, {}), **fields}
+    own = {theirs(dialect, name): value for name, value in given.items()}
+    return json.dumps(own, separators=(",", ":")).encode()
 
 
 def read(dialect: str, **fields: Any) -> Request:
@@ -55,7 +66,7 @@ class TestBoth:
             ({"model": None}, "model"),
             ({"model": ""}, "model"),
             ({"model": "m" * 257}, "model"),
-            ({"messages": "hi"}, "messages"),
+            ({"messages": 7}, "messages"),
             ({"messages": None}, "messages"),
             ({"messages": [{"role": "user", "content": [7]}]}, "messages[0].content[0]"),
             ({"stream": "true"}, "stream"),
@@ -95,16 +106,16 @@ class TestBoth:
     )
     def test_what_is_wrong_is_refused_by_its_name(self, dialect: str, fields: dict[str, Any], param: str) -> None:
         error = refusal(dialect, **fields)
-        assert error.param == param
-        assert param in error.message
+        assert error.param == theirs(dialect, param)
+        assert error.param in error.message
 
     @pytest.mark.parametrize("name", ["model", "messages"])
     def test_what_is_missing_is_named(self, dialect: str, name: str) -> None:
         fields = json.loads(body_of(dialect))
-        del fields[name]
+        del fields[theirs(dialect, name)]
         with pytest.raises(InvalidRequest) as caught:
             WIRES[dialect].read_request(json.dumps(fields).encode())
-        assert caught.value.param == name
+        assert caught.value.param == theirs(dialect, name)
 
     def test_our_own_fields_are_read_and_never_reach_the_vendor(self, dialect: str) -> None:
         ours = {
@@ -131,20 +142,28 @@ class TestBoth:
 
     def test_without_a_change_the_very_bytes_go_on(self, dialect: str) -> None:
         body = b'{ "max_tokens": 1e0, "model": "m" ,"messages":[ ]}'.replace(b"1e0", b"10")
+        if dialect == RESPONSES:
+            body = b'{ "max_output_tokens": 10, "model": "m" ,"input":[ ] , "store" :false}'
         wire = WIRES[dialect]
         assert wire.write_request(wire.read_request(body), Edit("m")) == body
 
     def test_a_new_model_changes_no_other_byte(self, dialect: str) -> None:
         body = '{ "max_tokens":10,\n"model" : "m" , "messages":[{"content":"\\u00e9 é \\" 1.0"}] }\n'.encode()
+        if dialect == RESPONSES:
+            body = body.replace(b'"messages":', b'"store" : false, "input":')
         wire = WIRES[dialect]
         out = wire.write_request(wire.read_request(body), Edit('vendor/"x"'))
         assert out == body.replace(b'"m"', b'"vendor/\\"x\\""')
 
     def test_a_cap_replaces_the_maximum_or_is_added(self, dialect: str) -> None:
-        assert written(dialect, Edit("m", max_output=64), max_tokens=100)["max_tokens"] == 64
+        assert written(dialect, Edit("m", max_output=64), max_tokens=100)[theirs(dialect, "max_tokens")] == 64
 
     def test_tools_that_the_caller_runs_pass(self, dialect: str) -> None:
-        kinds = {OPENAI: ["function", "custom"], ANTHROPIC: ["custom", "bash_20250124", "text_editor_20250728"]}
+        kinds = {
+            OPENAI: ["function", "custom"],
+            RESPONSES: ["function", "custom", "local_shell", "apply_patch", "computer"],
+            ANTHROPIC: ["custom", "bash_20250124", "text_editor_20250728"],
+        }
         tools = [{"type": kind, "name": "t"} for kind in kinds[dialect]] + [{"name": "no type"}]
         assert written(dialect, Edit("m"), tools=tools)["tools"] == tools
         assert read(dialect, tools=[]).web_search_uses == 0
@@ -167,7 +186,10 @@ class TestBoth:
     def test_deep_nesting_is_refused_wherever_it_stands(self, dialect: str, depth: int) -> None:
         deep = "[" * depth + "]" * depth
         for field in ("messages", "tools", "provider", "metadata"):
-            body = body_of(dialect).decode().replace('"messages"', '"other"')[:-1] + f',"{field}":{deep}}}'
+            body = (
+                body_of(dialect).decode().replace(f'"{theirs(dialect, "messages")}"', '"other"')[:-1]
+                + f',"{theirs(dialect, field)}":{deep}}}'
+            )
             with pytest.raises(InvalidRequest):
                 WIRES[dialect].read_request(body.encode())
 
@@ -323,6 +345,118 @@ class TestOpenAI:
     def test_words_about_images_are_no_images(self) -> None:
         text = '[{"type": "image_url", "image_url": "data:"}]'
         assert read(OPENAI, messages=[{"role": "user", "content": text}]).size.images == 0
+
+
+class TestResponses:
+    def test_the_input_may_be_one_string(self) -> None:
+        request = read(RESPONSES, input="Is the harbour open?")
+        assert request.size == InputSize(len(request.body))
+
+    @pytest.mark.parametrize("fields", [{}, {"store": None}, {"store": False}])
+    def test_nothing_is_stored_at_the_vendor(self, fields: dict[str, Any]) -> None:
+        body = json.dumps({"model": "m", "input": "?", **fields}).encode()
+        wire = WIRES[RESPONSES]
+        assert json.loads(wire.write_request(wire.read_request(body), Edit("m")))["store"] is False
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"store": True},
+            {"previous_response_id": "resp_1"},
+            {"conversation": "conv_1"},
+            {"prompt": {"id": "pmpt_1"}},
+            {"background": True},
+            {"context_management": [{"type": "compaction"}]},
+            {"moderation": {"model": "omni-moderation-latest"}},
+            {"prompt_cache_retention": "24h"},
+            {"service_tier": "flex"},
+        ],
+    )
+    def test_what_is_stored_elsewhere_or_has_its_own_price_is_refused(self, fields: dict[str, Any]) -> None:
+        assert [refusal(RESPONSES, **fields).param] == list(fields)
+
+    @pytest.mark.parametrize(
+        ("item", "param"),
+        [
+            ({"type": "item_reference", "id": "msg_1"}, "input[1]"),
+            ({"id": "msg_1"}, "input[1]"),
+            ({"type": "compaction_trigger"}, "input[1].type"),
+            ({"type": "additional_tools", "tools": [{"type": "code_interpreter"}]}, "input[1].tools[0].type"),
+            ({"type": "tool_search_output", "tools": [{"type": "web_search"}]}, "input[1].tools"),
+        ],
+    )
+    def test_items_that_would_not_be_bounded_are_refused(self, item: dict[str, Any], param: str) -> None:
+        assert refusal(RESPONSES, input=[*MESSAGES, item]).param == param
+
+    def test_a_search_is_sold_where_the_caller_bounds_it(self) -> None:
+        tools = [{"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}}]
+        request = read(RESPONSES, tools=tools, max_tool_calls=3, tool_choice={"type": "web_search"})
+        assert request.web_search_uses == 3
+        assert WIRES[RESPONSES].write_request(request, Edit("m")) == request.body
+        assert refusal(RESPONSES, tools=tools, max_tool_calls=0).param == "max_tool_calls"
+        assert refusal(RESPONSES, tools=tools, max_tool_calls=1_000).param == "max_tool_calls"
+
+    @pytest.mark.parametrize("name", ["web_search", "web_search_preview", "web_search_2025_08_26", "web\\u005fsearch"])
+    def test_a_search_that_a_client_merely_lists_is_left_out_and_nothing_else(self, name: str) -> None:
+        first, last = b'{ "type":"function" ,"name":"web_search"}', b'{"type": "namespace","name":"n","tools":[]}'
+        search = b'{"type":"%b","external_web_access":true}' % name.encode()
+        body = b'{"model":"m","store":false,"input":"?","tools":[ %b , %b,%b ]}' % (first, search, last)
+        wire = WIRES[RESPONSES]
+        request = wire.read_request(body)
+        assert request.web_search_uses == 0
+        assert wire.write_request(request, Edit("m")) == body.replace(
+            b"[ %b , %b,%b ]" % (first, search, last), b"[%b,%b]" % (first, last)
+        )
+
+    def test_tools_without_a_search_keep_their_bytes(self) -> None:
+        body = b'{"model":"m","store":false,"input":"?","tools":[ { "name":"web_search","type":"function"} ]}'
+        wire = WIRES[RESPONSES]
+        assert wire.write_request(wire.read_request(body), Edit("m")) == body
+
+    def test_a_search_that_must_be_made_needs_a_bound(self) -> None:
+        error = refusal(RESPONSES, tools=[{"type": "web_search"}], tool_choice={"type": "web_search"})
+        assert error.param == "tool_choice"
+        assert "max_tool_calls" in error.message
+
+    @pytest.mark.parametrize(
+        ("tool", "param"),
+        [
+            ({"type": "image_generation"}, "tools[0].type"),
+            ({"type": "shell", "environment": {"type": "container_auto"}}, "tools[0].type"),
+            ({"type": "tool_search"}, "tools[0].type"),
+            ({"type": "namespace", "tools": [{"type": "code_interpreter"}]}, "tools[0].tools[0].type"),
+            ({"type": "namespace", "tools": [{"type": "web_search"}]}, "tools[0].tools"),
+            ({"type": 7}, "tools[0].type"),
+        ],
+    )
+    def test_what_the_vendor_would_run_is_refused_wherever_it_stands(self, tool: dict[str, Any], param: str) -> None:
+        assert refusal(RESPONSES, tools=[tool]).param == param
+
+    def test_what_only_the_caller_runs_passes(self) -> None:
+        tools = [{"type": "shell", "environment": {"type": "local"}}, {"type": "tool_search", "execution": "client"}]
+        assert written(RESPONSES, Edit("m"), tools=tools)["tools"] == tools
+
+    def test_inlined_media_are_counted_and_not_taken_for_text(self) -> None:
+        data = "data:image/png;base64," + "A" * 50_000
+        parts = [
+            {"type": "input_text", "text": "What is on these?"},
+            {"type": "input_image", "image_url": data},
+            {"type": "input_image", "image_url": "https://pictures.example/ship.png", "detail": "low"},
+            {"type": "input_audio", "input_audio": {"data": "B" * 3_000, "format": "wav"}},
+            {"type": "input_file", "file_data": "C" * 2_000, "filename": "log.pdf"},
+            {"type": "input_file", "file_url": "https://pictures.example/log.pdf"},
+            {"type": "input_file", "file_id": "file-1"},
+        ]
+        output = {
+            "type": "function_call_output",
+            "call_id": "c",
+            "output": [{"type": "input_image", "image_url": data}],
+        }
+        screen = {"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "file-2"}}
+        request = read(RESPONSES, input=[{"role": "user", "content": parts}, output, screen])
+        size = request.size
+        assert (size.images, size.audios, size.files, size.media_bytes) == (4, 1, 3, 5_000)
+        assert size.text_bytes == len(request.body) - 2 * len(data) - 5_000
 
 
 class TestAnthropic:

@@ -7,9 +7,10 @@ from typing import Any
 import anthropic
 import httpx2
 import openai
+import pydantic
 import pytest
 from hypothesis import given, settings
-from tests.wire.answers import answers, meaning
+from tests.wire.answers import answers, meaning, rich_answers, sealed
 from tests.wire.splits import tape
 
 from tokenharbor.kernel import errors
@@ -17,12 +18,18 @@ from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
     Event,
     Failed,
+    Finished,
     FinishReason,
+    Started,
 )
 
-OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 
 
 def transport(status: int, body: bytes, kind: str, asked: list[httpx2.Request] | None = None) -> httpx2.MockTransport:
@@ -98,6 +105,128 @@ def test_openais_sdk_reads_every_stream(events: list[Event]) -> None:
         assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
+def through_responses(stream: bytes) -> Any:
+    """The closed answer, as the SDK gathers it from a stream's events: it checks their order and their ids."""
+    with openai_client(200, stream, SSE) as client, client.responses.stream(model="m", input="?") as reading:
+        closed = [event.response for event in reading if event.type in ("response.completed", "response.incomplete")]
+    assert len(closed) == 1
+    return closed[0]
+
+
+def said_in(response: Any) -> tuple[str, str, list[tuple[str, str, str]]]:
+    """Words, reasoning and calls of a response's items."""
+    words = reasoning = ""
+    calls = []
+    for item in response.output:
+        match item.type:
+            case "message":
+                words += "".join(part.text if part.type == "output_text" else part.refusal for part in item.content)
+            case "reasoning":
+                reasoning += "".join(part.text for part in item.summary)
+            case "function_call":
+                calls.append((item.call_id, item.name, item.arguments))
+    return words, reasoning, calls
+
+
+@settings(max_examples=40)
+@given(answers())
+def test_openais_sdk_reads_every_stream_of_responses(events: list[Event]) -> None:
+    sent, stream = meaning(events), written(RESPONSES, events)
+    if isinstance(events[-1], Failed):
+        with pytest.raises(openai.APIError, match="failed"):
+            through_responses(stream)
+        return
+    response = through_responses(stream)
+    assert said_in(response) == (sent.text, sent.reasoning, [tuple(call) for call in sent.calls])
+    reason = response.incomplete_details.reason if response.status == "incomplete" else None
+    assert (reason == "max_output_tokens") is (sent.reason is FinishReason.LENGTH)
+    if sent.usage is not None:
+        spent = sent.usage
+        assert response.usage.input_tokens == spent.input + spent.cache_read + spent.cache_write_5m
+        assert response.usage.input_tokens_details.cached_tokens == spent.cache_read
+        assert response.usage.output_tokens == spent.output + spent.reasoning
+        assert response.usage.output_tokens_details.reasoning_tokens == spent.reasoning
+
+
+@given(answers())
+def test_events_of_responses_are_numbered_and_their_pieces_make_their_items(events: list[Event]) -> None:
+    told = [json.loads(line[6:]) for line in written(RESPONSES, events).decode().split("\n") if line[:6] == "data: "]
+    assert [event["sequence_number"] for event in told] == list(range(len(told)))
+    pieces: dict[str, str] = {}
+    for event in told:
+        if event["type"].endswith(".delta"):
+            pieces[event["item_id"]] = pieces.get(event["item_id"], "") + event["delta"]
+    whole = {event["item"]["id"]: event["item"] for event in told if event["type"] == "response.output_item.done"}
+    for id_, text in pieces.items():
+        if id_ in whole:
+            assert text in (_text_of(whole[id_]), "")
+
+
+def _text_of(item: dict[str, Any]) -> str:
+    parts = item.get("content") or item.get("summary") or []
+    return "".join(part.get("text", part.get("refusal", "")) for part in parts) + item.get("arguments", "")
+
+
+@pytest.mark.parametrize("name", ["text", "reasoning_tools", "custom_tool", "refusal", "web_search", "cut_short"])
+def test_openais_sdk_reads_the_tapes_of_responses_and_what_we_make_of_them_alike(name: str) -> None:
+    stream = tape(RESPONSES, name)
+    reader = WIRES[RESPONSES].reader()
+    again = written(RESPONSES, [*reader.feed(stream), *reader.close()])
+    before, after = through_responses(stream), through_responses(again)
+    assert after.output_text == before.output_text
+    assert (after.status, after.incomplete_details) == (before.status, before.incomplete_details)
+    assert through_responses(spliced(RESPONSES, stream)) == before
+
+    def sealed(response: Any) -> list[str]:
+        return [item.encrypted_content for item in response.output if item.type == "reasoning"]
+
+    assert sealed(after) == sealed(before)
+
+
+class Tide(pydantic.BaseModel):
+    """What a caller of the SDK wants an answer read into."""
+
+    port: str
+
+
+def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
+    wire = WIRES[RESPONSES]
+    tool = {"type": "function", "name": "tide", "parameters": {"type": "object"}, "strict": False}
+    space = {"type": "namespace", "name": "harbours", "description": "All.", "tools": [tool]}
+    asked = {"model": "m", "input": "?", "instructions": "Be brief.", "tools": [tool, space], "temperature": 0.5}
+    events = [
+        Started("msg_1", "m"),
+        BlockOpened(0, BlockKind.TEXT),
+        BlockGrew(0, '{"port":"Brest"}'),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TOOL_CALL, "call_1", "harbours__tide"),
+        BlockClosed(1),
+        BlockOpened(2, BlockKind.TOOL_CALL, "call_2", "apply_patch", custom=True),
+        BlockGrew(2, "*** Begin Patch"),
+        BlockClosed(2),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    recipient = Recipient(1_790_000_000, request=wire.read_request(json.dumps(asked).encode()))
+    with openai_client(200, wire.write_reply(events, recipient)) as client:
+        response = client.responses.parse(model="m", input="?", text_format=Tide)
+    assert response.output_parsed == Tide(port="Brest")
+    assert (response.id, response.instructions, response.temperature) == ("resp_1", "Be brief.", 0.5)
+    assert [listed.type for listed in response.tools] == ["function", "namespace"]
+    _, call, custom = response.output
+    assert (call.type, custom.type) == ("function_call", "custom_tool_call")
+    assert call.to_dict() == {
+        "id": "fc_1_1",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_1",
+        "name": "tide",
+        "namespace": "harbours",
+        "arguments": "{}",
+        "parsed_arguments": None,
+    }
+    assert custom.to_dict()["input"] == "*** Begin Patch"
+
+
 @settings(max_examples=40)
 @given(answers())
 def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
@@ -129,6 +258,8 @@ def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
         choice = client.chat.completions.create(model="m", messages=PROMPT).choices[0]
     assert (choice.message.content or "") + (choice.message.refusal or "") == sent.text
     assert len(choice.message.tool_calls or ()) == len(sent.calls)
+    with openai_client(200, WIRES[RESPONSES].write_reply(events, Recipient(1_790_000_000))) as client:
+        assert said_in(client.responses.create(model="m", input="?"))[0] == sent.text
     with anthropic_client(200, WIRES[ANTHROPIC].write_reply(events)) as other:
         message = other.messages.create(model="m", max_tokens=9, messages=PROMPT)
     assert "".join(block.text for block in message.content if block.type == "text") == sent.text
@@ -149,14 +280,28 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
             message: dict[str, Any] = reading.get_final_message().to_dict()
         message.pop("usage")
         message.pop("stop_details", None)
+        message["id"] = message["id"].removeprefix("msg_")  # some vendors' ids are not of this dialect
         return message
 
     assert final(again) == final(stream)
 
 
+@settings(max_examples=20)
+@given(rich_answers())
+def test_the_sdks_show_the_pages_that_an_answer_rests_on(events: list[Event]) -> None:
+    _, pages = sealed(events)
+    with openai_client(200, WIRES[OPENAI].write_reply(events)) as client:
+        said = client.chat.completions.create(model="m", messages=PROMPT).choices[0].message.annotations or []
+    assert [(one.url_citation.url, one.url_citation.title) for one in said] == [(one.url, one.title) for one in pages]
+    with anthropic_client(200, written(ANTHROPIC, events), SSE) as client_, streaming(client_) as reading:
+        thought, text = reading.get_final_message().content
+    assert thought.signature
+    assert [(one.url, one.title) for one in text.citations or []] == [(one.url, one.title) for one in pages]
+
+
 def spliced(dialect: str, stream: bytes, *, hide_usage: bool = False) -> bytes:
     wire = WIRES[dialect]
-    request = wire.read_request(b'{"model":"m","messages":[],"max_tokens":9,"stream":true}')
+    request = wire.read_request(b'{"model":"m","messages":[],"input":[],"max_tokens":9,"stream":true}')
     splicer = wire.splice(request, hide_usage=hide_usage)
     return splicer.feed(stream) + splicer.ending()
 
@@ -209,6 +354,10 @@ def test_a_refusal_in_a_stream_is_an_exception_after_what_was_read() -> None:
         with pytest.raises(openai.APIError, match="It broke off") as caught:
             next(chunks)
     assert caught.value.code == "upstream_error"
+    cut = spliced(RESPONSES, tape(RESPONSES, "cut_off")) + WIRES[RESPONSES].write_stream_refusal(refusal, "req_1")
+    with pytest.raises(openai.APIError, match="It broke off") as raised:
+        through_responses(cut)
+    assert raised.value.code == "upstream_error"
     cut = spliced(ANTHROPIC, tape(ANTHROPIC, "cut_off")) + WIRES[ANTHROPIC].write_stream_refusal(refusal, "req_1")
     with (
         anthropic_client(200, cut, SSE) as other,

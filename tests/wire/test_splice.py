@@ -14,11 +14,11 @@ from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.sse import MAX_EVENT, Framer
 
-OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 
 
 def splicer(dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False) -> Splicer:
-    fields: dict[str, Any] = {"model": "m", "messages": [], "max_tokens": 9, "stream": True}
+    fields: dict[str, Any] = {"model": "m", "messages": [], "input": [], "max_tokens": 9, "stream": True}
     if choices > 1:
         fields["n"] = choices
     if include_cost:
@@ -29,7 +29,7 @@ def splicer(dialect: str, *, hide_usage: bool = False, choices: int = 1, include
 
 def events(stream: bytes) -> list[bytes]:
     """The stream's events, each with its bytes."""
-    framer = Framer()
+    framer = Framer(4 << 20)
     return [raw for _, _, raw in [*framer.feed(stream), *framer.close()]]
 
 
@@ -95,7 +95,8 @@ def test_a_complete_stream_leaves_byte_for_byte(dialect: str, name: str) -> None
 
 @pytest.mark.parametrize(("dialect", "name"), COMPLETE)
 def test_nothing_from_the_stop_reason_onward_leaves_before_the_settlement(dialect: str, name: str) -> None:
-    marks = (b'finish_reason":"', b'"stop_reason":"', b"[DONE]", b"message_stop")
+    marks = (b'finish_reason":"', b'"stop_reason":"', b"[DONE]", b"message_stop", b"response.completed")
+    marks = (*marks, b"response.incomplete")
     result = whole(dialect, name)
     assert not any(mark in result.left for mark in marks)
     assert any(mark in events(result.ending)[-1] for mark in marks)
@@ -117,6 +118,11 @@ def test_the_stop_reason_in_one_segment_with_the_rest_still_waits(dialect: str, 
         (OPENAI, "parallel_tools", 0),
         (OPENAI, "filtered_crlf", 2),
         (OPENAI, "refusal", 1),
+        (RESPONSES, "text", 4),
+        (RESPONSES, "reasoning_tools", 4),
+        (RESPONSES, "custom_tool", 2),
+        (RESPONSES, "web_search", 2),
+        (RESPONSES, "whole_items", 3),
         (ANTHROPIC, "text", 3),
         (ANTHROPIC, "thinking_tools", 3),
         (ANTHROPIC, "redacted_thinking", 1),
@@ -170,6 +176,9 @@ def test_usage_that_shares_its_chunk_is_left_in_place() -> None:
         (OPENAI, "reasoning", Usage(input=14, output=3, reasoning=6)),
         (OPENAI, "usage_in_choice", Usage(input=6, cache_read=24, output=3)),
         (OPENAI, "same_index_tools", Usage(input=70, output=22, reasoning=31)),
+        (RESPONSES, "text", Usage(input=67, cache_read=1152, output=17)),
+        (RESPONSES, "reasoning_tools", Usage(input=88, output=27, reasoning=48)),
+        (RESPONSES, "web_search", Usage(input=9812, output=77, web_searches=1)),
         (ANTHROPIC, "text", Usage(input=21, output=12)),
         (
             ANTHROPIC,
@@ -198,6 +207,9 @@ def test_the_text_is_counted_as_it_leaves() -> None:
     assert whole(OPENAI, "reasoning").text_bytes == len("Two plus two4")
     assert whole(OPENAI, "parallel_tools").text_bytes == 2 * len('{"port":"Brest"}')
     assert whole(OPENAI, "refusal").text_bytes == len("I can't help with that.")
+    assert whole(RESPONSES, "text").text_bytes == len("The harbour is open — 港口.".encode())
+    assert whole(RESPONSES, "custom_tool").text_bytes == len("*** Begin Patch\n*** End Patch\n")
+    assert whole(RESPONSES, "whole_items").text_bytes == len('Aye.{"port":"Brest"}')
     assert whole(ANTHROPIC, "text").text_bytes == len("The harbour is open — 港口.".encode())
     text = "Two ports, two calls." + "Looking." + 2 * '{"port": "Brest"}'
     assert whole(ANTHROPIC, "thinking_tools").text_bytes == len(text)
@@ -260,13 +272,15 @@ def test_an_error_in_the_stream_is_a_failure_and_does_not_leave(dialect: str, la
     kinds = {
         (OPENAI, False): FailureKind.OVERLOADED,
         (OPENAI, True): FailureKind.RATE_LIMIT,
+        (RESPONSES, False): FailureKind.OVERLOADED,
+        (RESPONSES, True): FailureKind.RATE_LIMIT,
         (ANTHROPIC, False): FailureKind.OVERLOADED,
         (ANTHROPIC, True): FailureKind.SERVER,
     }
     assert result.failure is kinds[dialect, late]
     assert result.started is late
     assert not result.complete
-    assert b"error" not in result.left
+    assert b"error" not in result.left.replace(b'"error":null', b"")
     assert (result.left != b"") is late
     assert result.ending == b""
 
@@ -311,7 +325,7 @@ def test_garbage_is_a_failure_and_does_not_leave(dialect: str, garbage: bytes, l
 
 @pytest.mark.parametrize("dialect", WIRES)
 def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
-    end = b"data: [DONE]\n\n" if dialect == OPENAI else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    end = b"data: [DONE]\n\n" if dialect != ANTHROPIC else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     result = passed(splicer(dialect), [end])
     assert result.failure is FailureKind.BROKEN
     assert not result.complete
@@ -414,6 +428,51 @@ def test_a_vendors_own_cost_is_replaced() -> None:
     assert b"9.9" not in spliced.ending("0.1")
 
 
+def test_the_cost_stands_in_the_usage_of_the_response_that_closes_the_answer() -> None:
+    spliced = splicer(RESPONSES, include_cost=True)
+    left = spliced.feed(tape(RESPONSES, "text"))
+    ending = spliced.ending("0.100000000")
+    assert json.loads(ending.split(b"data: ")[1])["response"]["usage"]["cost"] == pytest.approx(0.1)
+    assert (left + ending).replace(b',"cost":0.100000000', b"") == tape(RESPONSES, "text")
+
+
+def test_an_answer_may_repeat_a_long_request_before_its_first_content() -> None:
+    """Vendors of this dialect begin with two events that repeat instructions and tools."""
+    stream = tape(RESPONSES, "text").replace(b'"instructions":null', b'"instructions":"' + b"x" * 1_500_000 + b'"')
+    spliced = splicer(RESPONSES)
+    frames = events(stream)
+    assert spliced.feed(frames[0] + frames[1]) == b""
+    assert spliced.failure is None
+    assert 3_000_000 < spliced.held_bytes < spliced.most_held
+    assert passed(splicer(RESPONSES), [stream]).complete
+
+
+def test_a_search_that_is_the_first_thing_to_happen_is_content() -> None:
+    frames = events(tape(RESPONSES, "web_search"))
+    spliced = splicer(RESPONSES)
+    assert spliced.feed(frames[0] + frames[1]) == b""
+    assert spliced.feed(frames[2]) == b"".join(frames[:3])
+
+
+def test_reasoning_of_which_only_the_seal_is_shown_is_content() -> None:
+    frames = events(tape(RESPONSES, "reasoning_tools"))
+    spliced = splicer(RESPONSES)
+    whole_item = next(frame for frame in frames if b"encrypted_content" in frame)
+    assert spliced.feed(b"".join(frames[:3])) == b""
+    assert spliced.feed(whole_item) == b"".join(frames[:3]) + whole_item
+
+
+def test_what_follows_the_closing_event_is_left_out() -> None:
+    stream = tape(RESPONSES, "text")
+    result = passed(splicer(RESPONSES), [stream + b"data: [DONE]\n\n"])
+    assert result.left + result.ending == stream
+
+
+def test_a_failure_that_closes_the_answer_is_one() -> None:
+    result = whole(RESPONSES, "error_failed")
+    assert (result.failure, result.complete, result.left) == (FailureKind.SERVER, False, b"")
+
+
 def test_sealed_reasoning_is_content() -> None:
     """Where a vendor shows no reasoning, its signature alone says that there was some."""
     frames = events(tape(ANTHROPIC, "thinking_tools"))
@@ -441,6 +500,19 @@ def test_a_ping_may_say_anything() -> None:
             b'data: {"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"}}\n\n',
             FailureKind.CONTEXT,
         ),
+        (RESPONSES, b'event: error\ndata: {"type":"error","code":429,"message":"no"}\n\n', FailureKind.RATE_LIMIT),
+        (RESPONSES, b'data: {"type":"error","error":{"code":"insufficient_quota"}}\n\n', FailureKind.CREDENTIAL),
+        (
+            RESPONSES,
+            b'data: {"type":"response.failed","response":{"error":{"code":"context_length_exceeded"}}}\n\n',
+            FailureKind.CONTEXT,
+        ),
+        (
+            RESPONSES,
+            b'data: {"type":"response.failed","response":{"error":{"code":"invalid_image_url"}}}\n\n',
+            FailureKind.REQUEST,
+        ),
+        (RESPONSES, b'data: {"type":"response.completed","response":{"status":"failed"}}\n\n', FailureKind.SERVER),
         (OPENAI, b'data: {"error":{"message":"maximum context length is 10 tokens"}}\n\n', FailureKind.CONTEXT),
         (OPENAI, b'data: {"error":{"message":"no","type":"invalid_request_error"}}\n\n', FailureKind.REQUEST),
         (OPENAI, b'data: {"error":{"message":"no","code":529}}\n\n', FailureKind.OVERLOADED),

@@ -20,6 +20,11 @@ def request(*members: bytes) -> bytes:
     return b'{"model":"m","max_tokens":1,%b}' % b",".join(members)
 
 
+def said(dialect: str, body: bytes) -> bytes:
+    """The same where the conversation has another name."""
+    return body.replace(b'"messages":', b'"input":') if dialect == "openai_responses" else body
+
+
 def many(piece: bytes, count: int) -> bytes:
     return b",".join([piece] * count)
 
@@ -45,7 +50,7 @@ SWOLLEN = {
 @pytest.mark.parametrize("name", SWOLLEN)
 def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
     with pytest.raises(InvalidRequest, match="more than") as caught:
-        WIRES[dialect].read_request(SWOLLEN[name])
+        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]))
     assert len(caught.value.message) < 200
 
 
@@ -53,13 +58,12 @@ def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
 def test_what_agents_send_is_far_from_that(dialect: str) -> None:
     tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'
     text = b"if (a) { b: c } " * 50_000  # a source file of 800 kB, as it stands in a string
-    read = WIRES[dialect].read_request(
-        request(
-            b'"messages":[%b]' % many(b'{"role":"user","content":[{"type":"text","text":"%b"}]}' % text, 4),
-            b'"tools":[%b]' % many(tool, 5_000),
-            names(900),
-        )
+    body = request(
+        b'"messages":[%b]' % many(b'{"role":"user","content":[{"type":"text","text":"%b"}]}' % text, 4),
+        b'"tools":[%b]' % many(tool, 5_000),
+        names(900),
     )
+    read = WIRES[dialect].read_request(said(dialect, body))
     assert read.size.text_bytes > 3 * MIB
 
 
@@ -73,7 +77,7 @@ def test_reading_takes_a_few_times_the_bodys_bytes_and_no_more(dialect: str) -> 
     ):
         tracemalloc.start()
         try:
-            assert isinstance(WIRES[dialect].read_request(body), Request)
+            assert isinstance(WIRES[dialect].read_request(said(dialect, body)), Request)
             assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
         finally:
             tracemalloc.stop()
@@ -102,8 +106,12 @@ def test_blocks_in_blocks_are_counted_however_deep() -> None:
 
 @DIALECTS
 def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
-    field = b"choices" if dialect == "openai_chat" else b'type":"message","content'
-    body = b'{"%b":[%b],"usage":{"input_tokens":"x"}}' % (field, many(b"{}", 1_000_001))
+    fields = {
+        "openai_chat": b"choices",
+        "openai_responses": b"output",
+        "anthropic_messages": b'type":"message","content',
+    }
+    body = b'{"%b":[%b],"usage":{"input_tokens":"x"}}' % (fields[dialect], many(b"{}", 1_000_001))
     read = WIRES[dialect].read_answer(body)
     assert isinstance(read, Failure)
     assert read.kind is FailureKind.GARBAGE

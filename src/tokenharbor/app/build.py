@@ -195,7 +195,7 @@ async def _snapshot(
     stored = await read_credentials(pool, credential_seal(root, world.entropy))
     catalog = relocate(_catalog(settings), f"{demo.url}/v1")
     policy = load_edition(settings.edition)
-    return build_snapshot(catalog, policy, secret_of(settings, stored), world.clock.now())
+    return build_snapshot(catalog, policy, secret_of(settings, stored), world.clock)
 
 
 def _catalog(settings: Settings) -> Catalog:

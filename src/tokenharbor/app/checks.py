@@ -23,9 +23,10 @@ from tokenharbor.db.migrate import pending, read_migrations
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import HarborError
+from tokenharbor.kernel.errors import HarborError, Misconfigured
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World
+from tokenharbor.upstream.signers import make_signer
 from tokenharbor.wire import VENDORS
 
 _LEAST_BYTES = 1 << 30
@@ -66,7 +67,7 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
         found, stored = await _database(settings, world, root)
         checks += found
     checks.append(_redis(settings))
-    checks += await _providers(settings, stored)
+    checks += await _providers(settings, stored, world)
     return checks
 
 
@@ -136,16 +137,16 @@ def _redis(settings: Settings) -> Check:
     return Check("redis", State.OFF, message)
 
 
-async def _providers(settings: Settings, stored: Mapping[str, str]) -> list[Check]:
+async def _providers(settings: Settings, stored: Mapping[str, str], world: World) -> list[Check]:
     try:
         catalog = load_catalog(settings.catalog, VENDORS, str(settings.file))
         find = secret_of(settings, stored)
-        return list(await asyncio.gather(*(_provider(each, find(each)) for each in catalog.providers.values())))
+        return list(await asyncio.gather(*(_provider(each, find(each), world) for each in catalog.providers.values())))
     except HarborError as error:
         return [Check("providers", State.BAD, _line(error), "correct it")]
 
 
-async def _provider(provider: Provider, secret: str | None) -> Check:
+async def _provider(provider: Provider, secret: str | None, world: World) -> Check:
     name = f"provider {provider.name}"
     url = urlsplit(provider.base_url)
     host = url.hostname or ""
@@ -154,6 +155,10 @@ async def _provider(provider: Provider, secret: str | None) -> Check:
         how = f"set {variable}, or: " if provider.credential and provider.credential.startswith("env:") else ""
         fix = f"{how}tokenharbor providers set {provider.name} --credential-stdin"
         return Check(name, State.OFF, "no credential", fix)
+    try:
+        make_signer(provider, secret, world.clock)
+    except Misconfigured as error:
+        return Check(name, State.BAD, _line(error), "correct it")
     if provider.builtin:
         return Check(name, State.OK, "built in: it runs when the server does")
     try:

@@ -90,6 +90,9 @@ def _provider(name: str, table: ProviderTable, face: _Face, wires: Collection[st
         timeouts=_timeouts(table),
         label=table.label or name,
         max_field=_optional(_WORD, face.stated.max_field, f"{face.place}: max_field is a field's name"),
+        service=_optional(
+            _WORD, face.stated.service or face.usual.service, f"{face.place}: service is the API's name in signatures"
+        ),
         builtin=bool(table.builtin),
     )
 

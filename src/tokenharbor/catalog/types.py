@@ -28,13 +28,14 @@ class Provider:
     wire: str
     base_url: str
     credential: str | None = None
-    auth: str = "bearer"  # how the credential is sent: bearer | x-api-key | none
+    auth: str = "bearer"  # how the credential is shown: bearer | x-api-key | sigv4 | none
     headers: tuple[tuple[str, str], ...] = ()  # sent with each request, such as a vendor's version header
     region: str | None = None
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
     max_field: str | None = None  # the body's member for the output's maximum, where it is not the wire's usual one
+    service: str | None = None  # what signatures call the API, where requests are signed
     builtin: bool = False  # played by the program itself: its address is known only once it runs
 
 

@@ -16,6 +16,7 @@ from tokenharbor.wire.dialect import Dialect
 
 ANSWERS: Mapping[str, str] = {
     "/v1/chat/completions": "openai_chat",
+    "/v1/responses": "openai_responses",
     "/v1/messages": "anthropic_messages",
 }
 """Paths that are served with an answer, and the dialect each is in."""
@@ -72,7 +73,7 @@ class Routes:
             await self._reading(exchange, call)
         except Refusal as refusal:
             body = call.dialect.write_refusal(refusal, call.request_id)
-            exchange.respond(refusal.status, refusal_head(call, refusal), body)
+            exchange.respond(call.dialect.status_of(refusal), refusal_head(call, refusal), body)
 
     async def _reading(self, exchange: Exchange, call: Call) -> None:
         path = exchange.path
@@ -92,8 +93,9 @@ class Routes:
     def refuse(self, path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
         """Status, header lines and body for what the server refuses before a handler runs."""
         request_id = self._new_id()
-        body = dialect_of(path).write_refusal(refusal, request_id)
-        return refusal.status, bare_refusal_head(request_id, refusal), body
+        dialect = dialect_of(path)
+        body = dialect.write_refusal(refusal, request_id)
+        return dialect.status_of(refusal), bare_refusal_head(request_id, refusal), body
 
     def _new_id(self) -> str:
         return ids.show("req", self._world.ids.new())

@@ -154,6 +154,6 @@ class Gateway:
         await self._parts.settler.give_back(call.meter)
         if exchange.retract():
             body = dialect.write_refusal(refusal, call.request_id)
-            exchange.respond(refusal.status, refusal_head(call, refusal), body)
+            exchange.respond(dialect.status_of(refusal), refusal_head(call, refusal), body)
         else:
             exchange.end(dialect.write_stream_refusal(refusal, call.request_id))

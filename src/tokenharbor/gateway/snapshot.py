@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
@@ -13,6 +12,7 @@ from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.wire import VENDORS, WIRES
@@ -82,13 +82,14 @@ SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
 
 
-def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, at: datetime) -> Snapshot:
-    """Endpoints are ordered by the prices of `at`."""
-    shelves = {model.name: _shelf(model, policy, secret_of, at) for model in catalog.models.values()}
+def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Snapshot:
+    """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
+    shelves = {model.name: _shelf(model, policy, secret_of, clock) for model in catalog.models.values()}
     return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(catalog, policy))
 
 
-def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> Shelf:
+def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> Shelf:
+    at = clock.now()
     candidates = []
     sales = {}
     for endpoint in model.endpoints:
@@ -98,7 +99,7 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, at: datetime) -> S
             continue
         rates = Rates(endpoint.price, terms_of(model, policy))
         candidates.append(Candidate(endpoint, rates.dearest("input", at), rates.dearest("output", at)))
-        sales[endpoint.name] = _sale(endpoint, rates, secret_of)
+        sales[endpoint.name] = _sale(endpoint, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     plain = {dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales) for dialect in WIRES}
     return Shelf(model, tuple(candidates), sales, plain)
@@ -129,8 +130,8 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     return None
 
 
-def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf) -> Sale:
+def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
     provider = endpoint.provider
-    target = build_target(endpoint, VENDORS[provider.wire].path, secret_of(provider))
+    target = build_target(endpoint, VENDORS[provider.wire].path, secret_of(provider), clock)
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(make_offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)

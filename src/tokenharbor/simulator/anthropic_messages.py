@@ -7,7 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.openai_chat import plain_text
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -59,6 +59,7 @@ class AnthropicMessages:
     """Stateless; see speech.Wire."""
 
     name = "anthropic_messages"
+    stream_type = EVENTS
 
     def read(self, body: bytes) -> Asked:
         asked = self.read_counted(body)

@@ -46,6 +46,8 @@ def make_reply(answer: Answer, asked: Asked, number: Number, answer_id: str) -> 
         chunk_chars=answer.chunk_chars if answer.chunks is None else max(-(-len(said.text) // answer.chunks), 1),
         choices=asked.choices,
         wants_usage=asked.wants_usage,
+        sealed=asked.sealed,
+        repeated=asked.repeated,
     )
 
 

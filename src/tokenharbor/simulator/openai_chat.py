@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -69,6 +69,7 @@ class OpenAIChat:
     """Stateless; see speech.Wire."""
 
     name = "openai_chat"
+    stream_type = EVENTS
 
     def read(self, body: bytes) -> Asked:
         try:

@@ -9,7 +9,6 @@ from tokenharbor.simulator import faults
 from tokenharbor.simulator.speech import Piece, Reply, Wire, Words
 
 _JSON = b"application/json"
-_STREAM = b"text/event-stream; charset=utf-8"
 _GARBAGE = {  # how: content type of a whole answer, body
     "html": (b"text/html", b"<!doctype html><title>Welcome</title><h1>A simulated captive portal</h1>\n"),
     "text": (b"text/plain", b"the simulator says something that is no JSON\n"),
@@ -123,12 +122,12 @@ def _garbage(order: Order, fault: faults.Garbage) -> list[Step]:
     if not order.stream or fault.how == "html":
         return [Whole(200, order.headers(content_type), Piece(body))]
     event = body if fault.how in {"text", "empty"} else b"data: " + body + b"\n\n"
-    return [Head(200, order.headers(_STREAM)), Send(Piece(event)), Done()]
+    return [Head(200, order.headers(order.wire.stream_type)), Send(Piece(event)), Done()]
 
 
 def _stream(order: Order, fault: faults.AnyFault | None) -> list[Step]:
     pieces = order.wire.stream(order.reply)
-    head: list[Step] = [Head(200, order.headers(_STREAM))]
+    head: list[Step] = [Head(200, order.headers(order.wire.stream_type))]
     match fault:
         case faults.Stall(where="before_head"):
             return [_stall(order, fault), *head, *_sends(order, pieces), Done()]
@@ -214,7 +213,7 @@ def _truncated(order: Order, pieces: Sequence[Piece], fault: faults.Truncated) -
     data = b"".join(piece.data for piece in pieces)
     sent = data[: len(data) // 2 if fault.bytes is None else fault.bytes]
     text_bytes = sum(piece.text_bytes for piece in pieces)
-    head = Head(200, order.headers(_STREAM if order.stream else _JSON), len(data))
+    head = Head(200, order.headers(order.wire.stream_type if order.stream else _JSON), len(data))
     return [head, Send(Piece(sent, text_bytes=text_bytes)), Cut("close")]
 
 

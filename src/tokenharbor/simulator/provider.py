@@ -1,6 +1,7 @@
 """The simulated provider's handler: a request in, a scripted answer out, a record kept."""
 
 import asyncio
+import re
 from typing import Literal
 
 import msgspec
@@ -10,9 +11,11 @@ from tokenharbor.http.message import Disconnected
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.world import World
 from tokenharbor.simulator.anthropic_messages import AnthropicMessages
+from tokenharbor.simulator.bedrock_converse import BedrockConverse
 from tokenharbor.simulator.choose import Chooser, Seen
 from tokenharbor.simulator.model import Number, make_reply
 from tokenharbor.simulator.openai_chat import OpenAIChat
+from tokenharbor.simulator.openai_responses import OpenAIResponses
 from tokenharbor.simulator.perform import perform
 from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_steps
 from tokenharbor.simulator.record import Record, Records, digest
@@ -25,7 +28,12 @@ _JSON_HEADERS = b"content-type: application/json\r\nx-simulated: true\r\n"
 _TEXT_HEADERS = b"content-type: text/plain; charset=utf-8\r\nx-simulated: true\r\n"
 _CHAT = OpenAIChat()
 _MESSAGES = AnthropicMessages()
-_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/messages": _MESSAGES}
+_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/responses": OpenAIResponses(), "/messages": _MESSAGES}
+_KNOWN = (
+    "/v1/chat/completions, /v1/responses, /v1/messages, /model/MODEL/converse, /v1/models, /simulator/requests,"
+    " /simulator/script"
+)
+_SIGNED_BY = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 _COUNT = "/messages/count_tokens"
 
 
@@ -184,8 +192,7 @@ class Provider:
             case "POST", path if path.endswith(_COUNT):
                 self._count(exchange, body)
             case _, path:
-                known = "/v1/chat/completions, /v1/messages, /v1/models, /simulator/requests, /simulator/script"
-                self._refuse(exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {known}.")
+                self._refuse(exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {_KNOWN}.")
 
     def _replace_script(self, exchange: Exchange, body: bytes) -> None:
         is_json = (exchange.header(b"content-type") or b"").startswith(b"application/json")
@@ -223,18 +230,19 @@ _NO_RULE = Rule()
 
 
 def _wire(path: str) -> Wire | None:
-    """By the path's end: vendors have all kinds of prefixes before it."""
+    """By the path's end: vendors have all kinds of prefixes before it. Some say the model in it."""
     for end, wire in _WIRES.items():
         if path.endswith(end):
             return wire
-    return None
+    return BedrockConverse.at(path)
 
 
 def _credential(exchange: Exchange) -> str:
     value = exchange.header(b"x-api-key")
     if value is None:
         value = (exchange.header(b"authorization") or b"").removeprefix(b"Bearer ")
-    return value.decode("latin-1")
+    signed = _SIGNED_BY.match(value)  # a signature shows only whose it is
+    return (signed[1] if signed else value).decode("latin-1")
 
 
 def _headers(exchange: Exchange) -> dict[str, str]:

@@ -7,6 +7,8 @@ import msgspec
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.usage import Usage
 
+EVENTS = b"text/event-stream; charset=utf-8"
+
 UsageFault = Literal["none", "negative", "not_adding_up", "huge", "text"]
 
 
@@ -30,6 +32,8 @@ class Asked(msgspec.Struct, frozen=True):
     tool_turns: int = 0  # answers with calls so far
     tool_result: str | None = None  # the last one's text
     input_tokens: int = 0
+    sealed: bool = False  # whether reasoning is asked for as its vendor alone can read it
+    repeated: dict[str, msgspec.Raw] = {}  # what of the request the answer repeats, where the dialect does that
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -57,6 +61,8 @@ class Reply(msgspec.Struct, frozen=True):
     choices: int = 1
     wants_usage: bool = True
     usage_fault: UsageFault | None = None
+    sealed: bool = False
+    repeated: dict[str, msgspec.Raw] = {}
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -93,6 +99,7 @@ class Wire(Protocol):
     """
 
     name: str
+    stream_type: bytes  # the content type of its streams
 
     def read(self, body: bytes) -> Asked:
         """Raises VendorError."""

@@ -7,13 +7,26 @@ import msgspec
 from tokenharbor.catalog.types import Endpoint
 from tokenharbor.http.message import Deadlines
 from tokenharbor.http.origin import Origin, origin_of
-from tokenharbor.upstream.signers import sign
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.upstream.signers import Each, make_signer
+from tokenharbor.upstream.sigv4 import Sent
 
 _AGENT = "tokenharbor"
 
 
+class Signing(msgspec.Struct, frozen=True):
+    """How each request to an endpoint is signed: its two paths, and the headers that a signature covers."""
+
+    each: Each
+    path_whole: str
+    path_stream: str
+    headers: tuple[tuple[str, str], ...]
+
+
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint ready to be called. The heads lack only the `usual` headers, content-length and the blank line."""
+    """An endpoint ready to be called. The heads lack only the `usual` headers, what `signing` makes, content-length and
+    the blank line.
+    """
 
     endpoint: Endpoint
     origin: Origin
@@ -22,6 +35,16 @@ class Target(msgspec.Struct, frozen=True):
     usual: tuple[tuple[bytes, bytes], ...]  # the provider's own, each by its name with the colon, and its line
     deadlines: Deadlines
     secret: str = ""  # the credential in the heads, so that nothing of it is told on
+    signing: Signing | None = None
+
+    def head(self, callers: bytes, body: bytes, *, stream: bool) -> bytes:
+        """All of one request but content-length and the blank line; `callers` are the caller's own header lines."""
+        head = (self.head_stream if stream else self.head_whole) + self.lines(callers)
+        signing = self.signing
+        if signing is None:
+            return head
+        path = signing.path_stream if stream else signing.path_whole
+        return head + signing.each(Sent("POST", path, signing.headers, body))
 
     def lines(self, callers: bytes) -> bytes:
         """The header lines of one request: `callers`, and the usual ones that they leave out, for a vendor takes two
@@ -39,28 +62,32 @@ class PathOf(Protocol):
     def __call__(self, model: str, *, stream: bool) -> str: ...
 
 
-def build_target(endpoint: Endpoint, path: PathOf, secret: str | None) -> Target:
-    """Raises Misconfigured for a base URL that is none."""
+def build_target(endpoint: Endpoint, path: PathOf, secret: str | None, clock: Clock) -> Target:
+    """Raises Misconfigured for a base URL that is none, and for a credential that cannot be shown."""
     provider = endpoint.provider
     origin, prefix = origin_of(provider.base_url)
-    lines = [
-        ("host", origin.authority),
-        ("user-agent", _AGENT),
-        ("content-type", "application/json"),
-        *sign(provider.auth, secret),
-    ]
+    signer = make_signer(provider, secret, clock)
+    about = (("host", origin.authority), ("content-type", "application/json"))
+    lines = [*about, ("user-agent", _AGENT), *signer.lines]
     rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
-    whole, stream = (f"POST {prefix}{path(endpoint.upstream_model, stream=each)}{rest}" for each in (False, True))
+    path_whole, path_stream = (prefix + path(endpoint.upstream_model, stream=each) for each in (False, True))
+    accepts = any(name.lower() == "accept" for name, _ in provider.headers)  # of its own, for a strict vendor
     limits = provider.timeouts
     return Target(
         endpoint,
         origin,
-        (whole + "accept: application/json\r\n").encode("latin-1"),
-        (stream + "accept: text/event-stream\r\n").encode("latin-1"),
+        _head(path_whole, rest, "" if accepts else "application/json"),
+        _head(path_stream, rest, "" if accepts else "text/event-stream"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
-        secret or "",
+        signer.told,
+        Signing(signer.each, path_whole, path_stream, about) if signer.each else None,
     )
+
+
+def _head(path: str, rest: str, accept: str) -> bytes:
+    accepted = f"accept: {accept}\r\n" if accept else ""
+    return f"POST {path}{rest}{accepted}".encode("latin-1")
 
 
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:

@@ -15,7 +15,6 @@ from tokenharbor.wire.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
-MAX_HELD_BYTES = 64 << 10  # before the first content
 
 _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
@@ -52,7 +51,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
     try:
         answer = await client.send(
             target.origin,
-            target.head_whole + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=False),
             outgoing.body,
             target.deadlines,
             stream=False,
@@ -77,7 +76,7 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     try:
         answer = await client.send(
             target.origin,
-            target.head_stream + target.lines(outgoing.lines),
+            target.head(outgoing.lines, outgoing.body, stream=True),
             outgoing.body,
             target.deadlines,
             stream=True,
@@ -108,7 +107,7 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Opened(answer, splicer, first, _upstream_id(answer))
         if not data:
             return Failure(FailureKind.BROKEN)
-        if splicer.held_bytes > MAX_HELD_BYTES:
+        if splicer.held_bytes > splicer.most_held:
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 
@@ -142,7 +141,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(FailureKind.BROKEN)
 
 
-_REQUEST_ID = re.compile(rb"\r\n(?:x-)?request-id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
+_REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
 _ERRORS = (ConnectFailed, TimedOut, Broken)
 
 

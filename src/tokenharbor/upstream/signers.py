@@ -1,35 +1,85 @@
-"""Signers: how a credential is shown to a provider, as header lines."""
+"""Signers: how a credential is shown to a provider, by header lines for all requests or for each one."""
 
+import re
 from collections.abc import Callable, Mapping
 
+import msgspec
+
+from tokenharbor.catalog.types import Provider
+from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.upstream import sigv4
+
+Each = Callable[[sigv4.Sent], bytes]
+"""Makes the header lines of one request."""
 
 
-def _bearer(secret: str) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {secret}"),)
+class Signer(msgspec.Struct, frozen=True):
+    """`lines` go with every request; `each`, where there is one, makes more from the request itself. `told` is what of
+    the credential the provider is sent as it is, and could repeat.
+    """
+
+    lines: sigv4.Lines = ()
+    each: Each | None = None
+    told: str = ""
 
 
-def _x_api_key(secret: str) -> tuple[tuple[str, str], ...]:
-    return (("x-api-key", secret),)
+def _bearer(_: Provider, secret: str, __: Clock) -> Signer:
+    return Signer((("authorization", f"Bearer {secret}"),), told=secret)
 
 
-def _none(_: str) -> tuple[tuple[str, str], ...]:
-    return ()
+def _x_api_key(_: Provider, secret: str, __: Clock) -> Signer:
+    return Signer((("x-api-key", secret),), told=secret)
 
 
-SIGNERS: Mapping[str, Callable[[str], tuple[tuple[str, str], ...]]] = {
+def _none(_: Provider, __: str, ___: Clock) -> Signer:
+    return Signer()
+
+
+_REGION_IN_HOST = re.compile(r"(?<=\.)[a-z]{2}(?:-[a-z]+){1,3}-\d(?=\.)")
+
+
+def _sigv4(provider: Provider, secret: str, clock: Clock) -> Signer:
+    """The region is the one in the address, for the provider's own may be a wider one that boundaries ask for."""
+    found = _REGION_IN_HOST.search(provider.base_url)
+    region = found[0] if found else provider.region
+    if not region:
+        raise _lacks(provider, "a region, in its address or as `region`")
+    if not provider.service:
+        raise _lacks(provider, "the API's name in signatures, as `service`")
+    keys, scope = sigv4.read_keys(secret), sigv4.Scope(region, provider.service)
+    if keys is None:
+        raise _lacks(provider, "a credential that is ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN")
+    _check("authorization", f"{keys.id}{keys.token}")
+
+    def each(sent: sigv4.Sent) -> bytes:
+        return "".join(f"{name}: {value}\r\n" for name, value in sigv4.sign(keys, scope, sent, clock.now())).encode()
+
+    return Signer(each=each, told=keys.token)
+
+
+def _lacks(provider: Provider, what: str) -> Misconfigured:
+    return Misconfigured(f"provider {provider.name}: auth sigv4 needs {what}")
+
+
+SIGNERS: Mapping[str, Callable[[Provider, str, Clock], Signer]] = {
     "bearer": _bearer,
     "x-api-key": _x_api_key,
+    "sigv4": _sigv4,
     "none": _none,
 }
 
 
-def sign(auth: str, secret: str | None) -> tuple[tuple[str, str], ...]:
-    """The header lines that carry `secret`; raises Misconfigured for a way that we do not know."""
-    if auth not in SIGNERS:
-        raise Misconfigured(f"auth {auth!r} is not one of {', '.join(sorted(SIGNERS))}")
-    lines = SIGNERS[auth](secret or "")
-    for name, value in lines:
-        if not value.isascii() or not value.isprintable():
-            raise Misconfigured(f"the credential for {name} holds characters that no header can carry")
-    return lines
+def make_signer(provider: Provider, secret: str | None, clock: Clock) -> Signer:
+    """Raises Misconfigured for a way that we do not know, and for a credential that it cannot show."""
+    if provider.auth not in SIGNERS:
+        raise Misconfigured(f"auth {provider.auth!r} is not one of {', '.join(sorted(SIGNERS))}")
+    signer = SIGNERS[provider.auth](provider, secret or "", clock)
+    for name, value in signer.lines:
+        _check(name, value)
+    return signer
+
+
+def _check(name: str, value: str) -> None:
+    if not value.isascii() or not value.isprintable():
+        raise Misconfigured(f"the credential for {name} holds characters that no header can carry")

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 
 from tokenharbor.wire.anthropic_messages import AnthropicMessages
+from tokenharbor.wire.bedrock_converse import BedrockConverse
 from tokenharbor.wire.dialect import Dialect, Vendor
 from tokenharbor.wire.openai_chat import OpenAIChat
+from tokenharbor.wire.openai_responses import OpenAIResponses
 
-WIRES: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenAIChat(), AnthropicMessages())}
-VENDORS: Mapping[str, Vendor] = {**WIRES}
+WIRES: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages())
+}
+VENDORS: Mapping[str, Vendor] = {**WIRES, BedrockConverse.name: BedrockConverse()}

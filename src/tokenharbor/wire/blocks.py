@@ -35,6 +35,11 @@ class Blocks:
         events, self._events = self._events, []
         return events
 
+    @property
+    def opened(self) -> int:
+        """How many blocks there were so far."""
+        return self._next
+
     def start(self, id_: str, model: str) -> None:
         if not self.started:
             self.started = True
@@ -48,9 +53,9 @@ class Blocks:
         self._events.append(BlockOpened(index, kind, call_id, name, custom))
         return index
 
-    def grow(self, index: int, text: str, notes: tuple[Note, ...] = ()) -> None:
-        if text or notes:
-            self._events.append(BlockGrew(index, text, notes))
+    def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:
+        if text or notes or citations:
+            self._events.append(BlockGrew(index, text, notes, citations))
 
     def cite(self, index: int, citation: Citation) -> None:
         self._events.append(BlockGrew(index, citations=(citation,)))
@@ -63,12 +68,14 @@ class Blocks:
             self._open.remove(index)
             self._events.append(BlockClosed(index))
 
-    def speak(self, kind: BlockKind, text: str, notes: tuple[Note, ...] = ()) -> None:
+    def speak(
+        self, kind: BlockKind, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()
+    ) -> None:
         """Text in a dialect that does not say where blocks begin: one block goes on until the kind changes."""
         if self._spoken is None or self._spoken[1] is not kind:
             self.pause()
             self._spoken = (self.open(kind), kind)
-        self.grow(self._spoken[0], text, notes)
+        self.grow(self._spoken[0], text, notes, citations)
 
     def pause(self) -> None:
         """Something else begins: what was spoken is whole."""

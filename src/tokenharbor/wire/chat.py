@@ -242,3 +242,11 @@ class Order(msgspec.Struct, frozen=True):
     most_output: int
     capabilities: frozenset[str] = frozenset()
     max_name: str = "max_tokens"
+
+
+def offered(chat: Chat) -> tuple[Tool, ...]:
+    """The tools that may be called. Where the choice is limited to some, those alone: every dialect can say that."""
+    choice = chat.tool_choice
+    if choice is None or not choice.names or choice.mode is Choosing.NAMED:
+        return chat.tools
+    return tuple(tool for tool in chat.tools if tool.name in choice.names)

@@ -39,6 +39,7 @@ class Splicer(Protocol):
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
+    most_held: int  # the most bytes that may wait for the first content: more are no answer of this dialect
 
     @property
     def held_bytes(self) -> int:
@@ -149,6 +150,9 @@ class Dialect(Vendor, Protocol):
 
     def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
         """Events as a whole answer body; those of a failure as an error body."""
+
+    def status_of(self, refusal: Refusal) -> int:
+        """The status under which this dialect's clients understand a refusal; usually its own."""
 
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
         """A refusal as this dialect's error body (JSON)."""

@@ -34,6 +34,8 @@ class EventSplicer(ABC):
         "usage",
     )
 
+    most_held = 64 << 10
+
     def __init__(self) -> None:
         self._framer = Framer()
         self._head: list[bytes] = []  # before the first content

@@ -3,7 +3,7 @@
 import re
 
 MAX_EVENT = 1 << 20
-"""The most bytes that one event may take."""
+"""The most bytes that one event may take, where a dialect does not need more."""
 
 # A blank line ends an event; a line ends with LF, CR LF or CR. After "\n\r" one more byte tells whether "\n" follows.
 # After "\r\r" the event is over: should "\n" follow, it is an empty line before the next one.
@@ -23,13 +23,14 @@ taken for data, so that a body that is no event stream is judged as what it is.
 class Framer:
     """Cuts a stream into frames. Any split of the same bytes gives the same frames."""
 
-    __slots__ = ("_fresh", "_pending", "_returns", "overflow")
+    __slots__ = ("_fresh", "_most", "_pending", "_returns", "overflow")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_EVENT) -> None:
+        self._most = most
         self._pending = bytearray()
         self._returns = False  # a carriage return was seen: the slower, general cut
         self._fresh = True  # nothing was cut yet: a byte order mark may stand here
-        self.overflow = False  # an event is larger than MAX_EVENT; nothing more will come
+        self.overflow = False  # an event is larger than `most`; nothing more will come
 
     @property
     def pending(self) -> int:
@@ -40,7 +41,12 @@ class Framer:
         if self._pending or self._returns or self.overflow or data.find(b"\r") >= 0:
             return self._feed_any(data)
         size = len(data)
-        if data.find(b"\n") == size - 2 and data.startswith(b"data: ") and data.endswith(b"\n\n") and size <= MAX_EVENT:
+        if (
+            data.find(b"\n") == size - 2
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and size <= self._most
+        ):
             self._fresh = False
             return [(b"", data[6:-2], data)]  # most pieces of a stream are one event in one line
         return self._cut(data)
@@ -55,7 +61,7 @@ class Framer:
             start = max(0, len(pending) - 3)
             pending += data
             if pending.find(b"\n\n", start) < 0 and not (self._returns and _END.search(pending, start)):
-                self.overflow = len(pending) > MAX_EVENT
+                self.overflow = len(pending) > self._most
                 return []
             data = bytes(pending)
             pending.clear()
@@ -74,7 +80,7 @@ class Framer:
         start = 0
         while (end := find(b"\n\n", start)) >= 0:
             raw = data[start : end + 2]
-            if len(raw) > MAX_EVENT:
+            if len(raw) > self._most:
                 self.overflow = True
                 return frames
             line = find(b"\n", start)
@@ -95,7 +101,7 @@ class Framer:
         start = 0
         while match := _END.search(data, start):
             raw = data[start : match.end()]
-            if len(raw) > MAX_EVENT:
+            if len(raw) > self._most:
                 self.overflow = True
                 return frames
             frames.append(self._parse(raw))
@@ -106,7 +112,7 @@ class Framer:
     def _keep(self, data: bytes, start: int) -> None:
         if start < len(data):
             self._pending += data[start:]
-            self.overflow = self.overflow or len(self._pending) > MAX_EVENT
+            self.overflow = self.overflow or len(self._pending) > self._most
 
     def _parse(self, raw: bytes) -> Frame:
         text = raw.removeprefix(_BOM) if self._fresh else raw

@@ -1,25 +1,42 @@
-"""`providers`: our own credentials at them."""
+"""`providers`: our own credentials at them, and how they fare."""
 
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import click
 
-from tokenharbor.app.commands.common import Answer, Group, show_time
+from tokenharbor.app.commands.arguments import SPAN
+from tokenharbor.app.commands.common import Answer, Group, show_time, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import credential_seal
 from tokenharbor.app.session import Session
 from tokenharbor.catalog.load import load_catalog
+from tokenharbor.db.partitions import lowest_id
+from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.credentials import set_credential
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, Misconfigured
 from tokenharbor.kernel.tables import did_you_mean
+from tokenharbor.upstream.signers import make_signer
 from tokenharbor.wire import VENDORS
 
 _LONGEST = 16 << 10
+_LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning
+_HEAD = ("provider", "attempts", "ok", "failed", "median_ms", "last_ok_at", "last_failed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The SQL of health.sql."""
+
+    health: str
 
 
 @click.group(cls=Group)
 def providers() -> None:
-    """Set what we need at the providers."""
+    """Set what we need at the providers, and show how they fare."""
 
 
 @providers.command("set")
@@ -32,9 +49,51 @@ async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer
     if name not in catalog.providers:
         raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
     secret = _read(sys.stdin.read(_LONGEST + 1))
+    try:
+        make_signer(catalog.providers[name], secret, session.world.clock)
+    except Misconfigured as error:
+        raise BooksRefused(str(error)) from None
     now = session.world.clock.now()
     await set_credential(session.conn, credential_seal(session.root, session.world.entropy), name, secret, now)
     return Answer({"provider": name, "changed_at": show_time(now)}, [f"the credential of {name} is stored, encrypted"])
+
+
+@providers.command()
+@click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="How far back to look.")
+@at_database
+async def health(session: Session, *, last: timedelta) -> Answer:
+    """Show what became of requests to each provider, as far as they have ended: served or not, and why not."""
+    catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
+    since = session.world.clock.now() - last
+    sql = read_queries(Queries, "tokenharbor.app", "health.sql").health
+    rows = await session.conn.fetch(sql, lowest_id(since - _LONGEST_REQUEST), since)
+    names = sorted({*catalog.providers, *(row["provider"] for row in rows)})
+    found = [_fares(name, [row for row in rows if row["provider"] == name]) for name in names]
+    shown = (_row(each) for each in found if each["attempts"])
+    lines = table((*_HEAD, "failures"), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
+    return Answer(found, lines)
+
+
+def _fares(provider: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Who hung up before an answer is an attempt that neither served nor failed."""
+    outcomes = {row["outcome"]: row for row in rows}
+    served = outcomes.get("ok")
+    failures = {name: row for name, row in sorted(outcomes.items()) if name not in ("ok", "hung_up")}
+    return {
+        "provider": provider,
+        "attempts": sum(row["attempts"] for row in outcomes.values()),
+        "ok": served["attempts"] if served else 0,
+        "failed": sum(row["attempts"] for row in failures.values()),
+        "median_ms": served["median_ms"] if served else None,
+        "last_ok_at": show_time(served["latest"]) if served else None,
+        "last_failed_at": show_time(max((row["latest"] for row in failures.values()), default=None)),
+        "failures": {name: row["attempts"] for name, row in failures.items()},
+    }
+
+
+def _row(found: Mapping[str, Any]) -> tuple[object, ...]:
+    why = ", ".join(f"{count} {name}" for name, count in found["failures"].items())
+    return *(found[column] for column in _HEAD), why
 
 
 def _read(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.anthropic_messages import failures, requests
+from tokenharbor.wire.anthropic_messages import failures, read_chat, requests, write_chat
 from tokenharbor.wire.anthropic_messages.answer import read_answer
 from tokenharbor.wire.anthropic_messages.reader import AnthropicReader, read_reply
 from tokenharbor.wire.anthropic_messages.splice import AnthropicSplicer
@@ -21,7 +21,7 @@ class AnthropicMessages:
 
     name = requests.NAME
     passes = frozenset({b"anthropic-version", b"anthropic-beta"})
-    carries: frozenset[Feature] = frozenset()
+    carries: frozenset[Feature] = write_chat.CARRIES
 
     def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
         return "/messages"
@@ -30,10 +30,10 @@ class AnthropicMessages:
         return requests.read(body)
 
     def read_chat(self, request: Request) -> Chat:
-        raise NotImplementedError
+        return read_chat.read_chat(request)
 
     def write_chat(self, chat: Chat, order: Order) -> bytes:
-        raise NotImplementedError
+        return write_chat.write_chat(chat, order)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -50,17 +50,20 @@ class AnthropicMessages:
     def reader(self) -> AnthropicReader:
         return AnthropicReader()
 
-    def writer(self, recipient: Recipient = ANYBODY) -> AnthropicWriter:  # noqa: ARG002  its answers are alike to all
-        return AnthropicWriter()
+    def writer(self, recipient: Recipient = ANYBODY) -> AnthropicWriter:
+        return AnthropicWriter(recipient)
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:  # noqa: ARG002  likewise
-        return write_reply(events)
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
+
+    def status_of(self, refusal: Refusal) -> int:
+        return refusal.status
 
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
         return failures.write_refusal(refusal, request_id)

@@ -6,6 +6,8 @@ from functools import partial
 
 import msgspec
 
+from tokenharbor.wire import carry
+from tokenharbor.wire.anthropic_messages.citations import read_citation
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, decode_event, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
@@ -51,6 +53,12 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
     return (Note(DIALECT, name, raw),)
 
 
+def _signature(text: str) -> tuple[Note, ...]:
+    """The vendor's own, or what we ourselves carried in its place, for another dialect."""
+    foreign = carry.unpack(text)
+    return _note("signature", text.encode()) if foreign is None else foreign
+
+
 def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
     if block.type == "redacted_thinking":
@@ -62,12 +70,15 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
         index = blocks.open(BlockKind.TEXT)
         blocks.grow(index, "", _note("block", raw()))
         return index
-    index = blocks.open(kind, block.id or "", block.name or "")
+    if kind is BlockKind.TOOL_CALL:
+        index = blocks.open(kind, block.id or f"toolu_{blocks.opened}", block.name or "")
+    else:
+        index = blocks.open(kind)
     blocks.grow(index, block.text or block.thinking or "")
     if block.signature:
-        blocks.grow(index, "", _note("signature", block.signature.encode()))
+        blocks.grow(index, "", _signature(block.signature))
     for citation in block.citations or ():
-        blocks.grow(index, "", _note("citation", bytes(citation)))
+        blocks.grow(index, "", _note("citation", bytes(citation)), read_citation(citation))
     if kind is BlockKind.TOOL_CALL and bytes(block.input) not in (b"null", b"{}"):
         blocks.grow(index, bytes(block.input).decode())
     return index
@@ -123,8 +134,8 @@ class AnthropicReader:
         match event.type:
             case "content_block_delta" if event.delta is not None and self._is_open(event.index):
                 self._grow(event.index, event.delta, data)
-            case "content_block_start" if event.content_block is not None and event.index not in self._places:
-                self._open(event.index, event.content_block, data)
+            case "content_block_start" if self._may_open(event):
+                self._open(event.index, event.content_block or Block(), data)
             case "content_block_stop" if event.index in self._places:
                 self._blocks.close(self._places[event.index])
             case "message_start" if isinstance(event.message, Message) and not self._blocks.started:
@@ -141,6 +152,9 @@ class AnthropicReader:
                 return False
         return True
 
+    def _may_open(self, event: Event) -> bool:
+        return event.content_block is not None and event.index not in self._places and _named(event.content_block)
+
     def _is_open(self, index: int) -> bool:
         return index in self._places and self._blocks.is_open(self._places[index])
 
@@ -155,9 +169,9 @@ class AnthropicReader:
         if index not in self._silent and text:
             self._blocks.grow(place, text)
         elif delta.signature:
-            self._blocks.grow(place, "", _note("signature", delta.signature.encode()))
+            self._blocks.grow(place, "", _signature(delta.signature))
         elif len(delta.citation) > 4:
-            self._blocks.grow(place, "", _note("citation", bytes(delta.citation)))
+            self._blocks.grow(place, "", _note("citation", bytes(delta.citation)), read_citation(delta.citation))
         elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
             self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
 
@@ -175,6 +189,10 @@ class AnthropicReader:
             self._blocks.close_all()
 
 
+def _named(block: Block) -> bool:
+    return block.type != "tool_use" or bool(block.name)
+
+
 def read_reply(body: bytes) -> Sequence[Neutral]:
     """A whole answer as events; Failed if it is none."""
     blocks = Blocks()
@@ -187,6 +205,9 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
         whole = decode_whole(body)
         contents = _decode_contents(body).content
     except _UNREADABLE:
+        blocks.garbage()
+        return blocks.take()
+    if not all(map(_named, whole.content)):
         blocks.garbage()
         return blocks.take()
     blocks.start(whole.id, whole.model)

@@ -93,11 +93,11 @@ _CHECKS: dict[str, Check] = {
     "billing_policy": unsold(_BILLING),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
+KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
 
 # Tools that the caller runs. All others run at the vendor; of those only a bounded web search has a price.
 _CALLER_RUN = ("custom", "bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
-_SEARCH = "web_search_"
+SEARCH = "web_search_"
 
 _decode_text = msgspec.json.Decoder(str | None).decode
 
@@ -110,7 +110,7 @@ def read(body: bytes) -> Request:
     ours, extended, searches = extensions.NONE, False, 0
     tally = measure(body, members)
     if not _PLAIN.issuperset(members):
-        refuse_variants(members, _KNOWN)
+        refuse_variants(members, KNOWN)
         run_checks(members, _CHECKS)
         if "tools" in members:
             searches = _read_tools(members["tools"], tally)
@@ -150,7 +150,7 @@ def _read_tools(raw: msgspec.Raw, tally: Tally) -> int:
         mark_tool(tally, tool)
         param = f"tools[{index}]"
         kind = _tool_type(tool.get("type", NULL), param)
-        if kind.startswith(_SEARCH):
+        if kind.startswith(SEARCH):
             maximum = read_count(tool, "max_uses", 1, _MOST_SEARCHES, f"{param}.")
             if maximum is None:
                 raise InvalidRequest(

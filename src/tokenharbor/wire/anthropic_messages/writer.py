@@ -5,11 +5,15 @@ from collections.abc import Iterable
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import sse
+from tokenharbor.wire import carry, sse
+from tokenharbor.wire.across import caller_names
+from tokenharbor.wire.anthropic_messages.citations import write_citation
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.body import UnreadableError, edit, scan
+from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments
+from tokenharbor.wire.body import edit, scan
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -24,6 +28,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.ids import SHORT, fit, fit_answer
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
@@ -47,6 +52,7 @@ _FAILURES = {
     FailureKind.OVERLOADED: "overloaded_error",
     FailureKind.TIMEOUT: "timeout_error",
 }
+_PREFIX = "msg_"
 _UNKNOWN: dict[str, object] = {"input_tokens": 0, "output_tokens": 0}
 
 
@@ -57,13 +63,15 @@ class AnthropicWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, recipient: Recipient) -> None:
+        self._names = caller_names(recipient.request)
         self._started: Started | None = None  # not yet written: the usage of the input may follow
         self._usage: Usage | None = None
         self._current: int | None = None
         self._opened: BlockOpened | None = None  # current and not yet written: a note may say what it truly is
         self._waiting: list[BlockOpened | BlockGrew | BlockClosed] = []
         self._written = 0  # blocks
+        self._foreign: tuple[Note, ...] = ()  # of the current block of thinking: they are its signature
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -84,7 +92,7 @@ class AnthropicWriter:
         if started is None:
             return b""
         usage = write_usage(self._usage) if self._usage else _UNKNOWN
-        message = _message(started.id, started.model, [], None, usage)
+        message = _message(fit_answer(started.id, _PREFIX), started.model, [], None, usage)
         return _event("message_start", message=message)
 
     def _block(self, event: BlockOpened | BlockGrew | BlockClosed) -> bytes:
@@ -95,7 +103,8 @@ class AnthropicWriter:
             return b""
         match event:
             case BlockOpened():
-                self._opened = event
+                name = self._names.get(event.name, event.name)
+                self._opened = msgspec.structs.replace(event, name=name)
                 return b""
             case BlockGrew():
                 return self._grow(event)
@@ -108,8 +117,13 @@ class AnthropicWriter:
         if self._opened is not None:
             self._kind = self._opened.kind
             out = self._open(whole)
-        if event.text:
+        if event.text and self._kind is not BlockKind.IMAGE:
             out += self._delta(_text_delta(self._kind, event.text))
+        if self._kind is BlockKind.REASONING:
+            self._foreign += tuple(note for note in event.notes if note.dialect != DIALECT)
+        if not any(note.name == "citation" for note in ours):
+            for citation in event.citations:
+                out += self._delta({"type": "citations_delta", "citation": write_citation(citation)})
         for note in ours:
             if note.name == "signature":
                 out += self._delta({"type": "signature_delta", "signature": note.raw.decode()})
@@ -130,7 +144,11 @@ class AnthropicWriter:
         return _event("content_block_delta", index=self._written, delta=delta)
 
     def _close(self) -> bytes:
-        out = self._open(None) + _event("content_block_stop", index=self._written)
+        out = self._open(None)
+        if self._foreign:
+            out += self._delta({"type": "signature_delta", "signature": carry.pack(self._foreign)})
+            self._foreign = ()
+        out += _event("content_block_stop", index=self._written)
         self._written += 1
         self._current = None
         waiting, self._waiting = self._waiting, []
@@ -138,6 +156,8 @@ class AnthropicWriter:
 
     def _finish(self, event: Finished) -> bytes:
         usage = write_usage(self._usage) if self._usage else _UNKNOWN
+        if self.cost_usd is not None:
+            usage = {**usage, "cost": msgspec.Raw(self.cost_usd.encode())}
         delta = {"stop_reason": _REASONS[event.reason], "stop_sequence": event.stop_sequence}
         return _event("message_delta", delta=delta, usage=usage) + _event("message_stop")
 
@@ -153,10 +173,10 @@ def _beginning(opened: BlockOpened, whole: Note | None) -> object:
     if whole is not None:
         return {"type": "redacted_thinking", "data": whole.raw.decode()}
     if opened.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": opened.call_id, "name": opened.name, "input": {}}
+        return {"type": "tool_use", "id": fit(opened.call_id, SHORT), "name": opened.name, "input": {}}
     if opened.kind is BlockKind.REASONING:
         return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": ""}
+    return {"type": "text", "text": NO_IMAGE if opened.kind is BlockKind.IMAGE else ""}
 
 
 def _text_delta(kind: BlockKind, text: str) -> dict[str, str]:
@@ -192,15 +212,17 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"type": "error", "error": error}
 
 
-def write_reply(events: Iterable[Event]) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
     usage = write_usage(reply.usage) if reply.usage else _UNKNOWN
-    content = [_content(block) for block in reply.blocks]
+    names = caller_names(recipient.request)
+    blocks = [msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks]
+    content = [_content(block) for block in blocks]
     end = Finished(reply.reason, reply.stop_sequence)
-    return _encode(_message(reply.id, reply.model, content, end, usage))
+    return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))
 
 
 def _content(block: Block) -> object:
@@ -211,28 +233,21 @@ def _content(block: Block) -> object:
     if "redacted_thinking" in last:
         return {"type": "redacted_thinking", "data": last["redacted_thinking"].decode()}
     if block.kind is BlockKind.TOOL_CALL:
-        return {"type": "tool_use", "id": block.call_id, "name": block.name, "input": _arguments(block.text)}
+        return {"type": "tool_use", "id": fit(block.call_id, SHORT), "name": block.name, "input": arguments(block.text)}
     if block.kind is BlockKind.REASONING:
-        return {"type": "thinking", "thinking": block.text, "signature": last.get("signature", b"").decode()}
-    citations = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
-    return {"type": "text", "text": block.text, **({"citations": citations} if citations else {})}
+        foreign = tuple(note for note in block.notes if note.dialect != DIALECT)
+        signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
+        return {"type": "thinking", "thinking": block.text, "signature": signature}
+    citations: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
+    citations = citations or [write_citation(citation) for citation in block.citations]
+    return {"type": "text", "text": _words(block), **({"citations": citations} if citations else {})}
+
+
+def _words(block: Block) -> str:
+    return NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
     """A block that only this dialect has, with the input that its stream gave it in pieces."""
     pieces = "".join(_decode_delta(delta).partial_json or "" for delta in deltas)
     return msgspec.Raw(edit(raw, scan(raw), {"input": pieces.encode()}) if pieces else raw)
-
-
-def _arguments(text: str) -> object:
-    """This dialect's arguments are an object. What a model wrote that is none (it may be cut off) is shown to the
-    client as it is, under a name that no tool has.
-    """
-    if not text.strip():
-        return {}
-    raw = text.encode("utf-8", "replace")
-    try:
-        scan(raw)
-    except UnreadableError:
-        return {"_unreadable": text}
-    return msgspec.Raw(raw)

@@ -8,7 +8,7 @@ from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.openai_chat import failures, requests
+from tokenharbor.wire.openai_chat import failures, read_chat, requests, write_chat
 from tokenharbor.wire.openai_chat.answer import read_answer
 from tokenharbor.wire.openai_chat.reader import OpenAIReader, read_reply
 from tokenharbor.wire.openai_chat.splice import OpenAISplicer
@@ -21,7 +21,7 @@ class OpenAIChat:
 
     name = requests.NAME
     passes: frozenset[bytes] = frozenset()
-    carries: frozenset[Feature] = frozenset()
+    carries: frozenset[Feature] = write_chat.CARRIES
 
     def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
         return "/chat/completions"
@@ -30,10 +30,10 @@ class OpenAIChat:
         return requests.read(body)
 
     def read_chat(self, request: Request) -> Chat:
-        raise NotImplementedError
+        return read_chat.read_chat(request)
 
     def write_chat(self, chat: Chat, order: Order) -> bytes:
-        raise NotImplementedError
+        return write_chat.write_chat(chat, order)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -52,16 +52,19 @@ class OpenAIChat:
         return OpenAIReader()
 
     def writer(self, recipient: Recipient = ANYBODY) -> OpenAIWriter:
-        return OpenAIWriter(recipient.created, usage=recipient.usage)
+        return OpenAIWriter(recipient)
 
     def read_reply(self, body: bytes) -> Sequence[Event]:
         return read_reply(body)
 
     def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
-        return write_reply(events, recipient.created)
+        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)
+
+    def status_of(self, refusal: Refusal) -> int:
+        return refusal.status
 
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
         return failures.write_refusal(refusal)

@@ -7,8 +7,11 @@ import msgspec
 
 from tokenharbor.wire.blocks import Blocks
 from tokenharbor.wire.body import check_text
+from tokenharbor.wire.chat import Source
 from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_details, split
+from tokenharbor.wire.openai_chat.extras import read_annotations, read_images
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
     Choice,
@@ -22,8 +25,6 @@ from tokenharbor.wire.openai_chat.shapes import (
     usage_of,
 )
 from tokenharbor.wire.sse import Frame, Framer
-
-DIALECT = "openai_chat"
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -62,21 +63,55 @@ class _Teller:
             self.blocks.start(self.answer_id, chunk.model or "")
 
     def words(self, words: Words) -> None:
-        reasoning = words.reasoning_content or words.reasoning
-        notes = self._notes(words)
-        if reasoning or notes:
-            self.blocks.speak(BlockKind.REASONING, reasoning or "", notes)
+        carried, notes = read_details(words.reasoning_details)
+        self._reasoning(words.reasoning_content or words.reasoning or "", carried, notes)
         if isinstance(words.content, str):
             if words.content:
                 self.blocks.speak(BlockKind.TEXT, words.content)
         elif words.content:
             self._parts(words.content)
+        citations, foreign = read_annotations(words.annotations), of_text(carried)
+        if citations or foreign:
+            self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
         if words.refusal:
             self.blocks.speak(BlockKind.REFUSAL, words.refusal)
         for position, call in enumerate(words.tool_calls or ()):
             self._call(position if call.index is None else call.index, call)
         if words.function_call is not None:
             self._call(0, ToolCall(function=words.function_call))
+        self._tell_carried(carried)
+        for image in read_images(words.images):
+            self._image(image)
+
+    def _reasoning(self, text: str, carried: Sequence[Carried], notes: tuple[Note, ...]) -> None:
+        """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
+        ends = [one for one in carried if one.length is not None]
+        if ends and text:
+            for piece, own in split(text, ends):
+                self.blocks.speak(BlockKind.REASONING, piece, own)
+                self.blocks.pause()
+        elif text:
+            self.blocks.speak(BlockKind.REASONING, text)
+        if notes:
+            self.blocks.speak(BlockKind.REASONING, "", notes)
+        for one in () if text else ends:
+            self.blocks.speak(BlockKind.REASONING, "", one.notes)
+            self.blocks.pause()
+
+    def _image(self, source: Source) -> None:
+        self.blocks.pause()
+        if source.url:
+            self.blocks.speak(BlockKind.TEXT, source.url)
+            return
+        index = self.blocks.open(BlockKind.IMAGE, name=source.media_type)
+        self.blocks.grow(index, source.data)
+        self.blocks.close(index)
+
+    def _tell_carried(self, carried: Sequence[Carried]) -> None:
+        """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
+        for call in self._calls.values():
+            if call.block is not None and self.blocks.is_open(call.block):
+                self.blocks.grow(call.block, "", of_call(carried, call.id))
 
     def _parts(self, parts: Sequence[Part]) -> None:
         for part in parts:
@@ -86,10 +121,6 @@ class _Teller:
             for thought in [Thought(thinking)] if isinstance(thinking, str) else thinking:
                 if thought.text:
                     self.blocks.speak(BlockKind.REASONING, thought.text)
-
-    def _notes(self, words: Words) -> tuple[Note, ...]:
-        raw = words.reasoning_details
-        return (Note(DIALECT, "reasoning_details", bytes(raw)),) if len(raw) > 4 else ()
 
     def _call(self, key: int, piece: ToolCall) -> None:
         name, text = _name_and_text(piece)
@@ -102,7 +133,7 @@ class _Teller:
             if not name:
                 return
             self.blocks.pause()
-            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name)
+            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=piece.custom is not None)
             text = call.waiting
         self.blocks.grow(call.block, text, _call_notes(piece))
 

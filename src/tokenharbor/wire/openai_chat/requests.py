@@ -93,7 +93,7 @@ _CHECKS: dict[str, Check] = {
     "background": unsold("defers the answer, which is not served here: leave it out."),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-_KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
+KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
@@ -104,7 +104,7 @@ def read(body: bytes) -> Request:
     need_list(members, "messages")
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(members):
-        refuse_variants(members, _KNOWN)
+        refuse_variants(members, KNOWN)
         run_checks(members, _CHECKS)
         if "tools" in members:
             _check_tools(members["tools"])

@@ -56,6 +56,8 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
     reasoning_details: msgspec.Raw = NULL
+    annotations: msgspec.Raw = NULL
+    images: msgspec.Raw = NULL
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):

@@ -1,11 +1,13 @@
 """Events written as OpenAI's answers: in chunks, and whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
+from tokenharbor.wire.across import caller_names
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -20,7 +22,9 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.openai_chat.reader import DIALECT
+from tokenharbor.wire.ids import fit_answer
+from tokenharbor.wire.openai_chat.carried import DIALECT, NAME, foreign_of, joined, write_entry
+from tokenharbor.wire.openai_chat.extras import write_annotation, write_image
 from tokenharbor.wire.openai_chat.usage import write_usage
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, Reply, collect
@@ -45,6 +49,7 @@ _FAILURES = {
     FailureKind.OVERLOADED: ("overloaded_error", "overloaded"),
     FailureKind.TIMEOUT: ("timeout_error", "timeout"),
 }
+_PREFIX = "chatcmpl-"
 _ANY_FAILURE = ("api_error", "upstream_error")
 
 
@@ -53,12 +58,16 @@ class OpenAIWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, created: int, *, usage: bool) -> None:
-        self._created = created
-        self._wants_usage = usage
+    def __init__(self, recipient: Recipient) -> None:
+        self._created = recipient.created
+        self._wants_usage = recipient.usage
+        self._names = caller_names(recipient.request)
         self._started = Started("", "")
         self._kinds: dict[int, BlockKind] = {}
-        self._calls: dict[int, int] = {}  # block to the number of its call
+        self._calls: dict[int, tuple[int, BlockOpened]] = {}  # block to its call and the number of that
+        self._foreign: dict[int, tuple[Note, ...]] = {}  # of reasoning, until its length is known
+        self._images: dict[int, tuple[str, list[str]]] = {}  # which are written whole
+        self._lengths: dict[int, int] = {}
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
@@ -67,7 +76,8 @@ class OpenAIWriter:
                 self._started = event
                 return self._chunk({"role": "assistant", "content": ""})
             case BlockOpened():
-                return self._open(event)
+                name = self._names.get(event.name, event.name)
+                return self._open(msgspec.structs.replace(event, name=name))
             case BlockGrew():
                 return self._grow(event)
             case UsageReported():
@@ -77,34 +87,66 @@ class OpenAIWriter:
             case Failed():
                 return sse.write(_encode(_error(event.failure)))
             case BlockClosed():
-                pass
+                return self._close(event.index)
         return b""
 
     def _open(self, event: BlockOpened) -> bytes:
         self._kinds[event.index] = event.kind
+        self._lengths[event.index] = 0
+        if event.kind is BlockKind.IMAGE:
+            self._images[event.index] = event.name, []
         if event.kind is not BlockKind.TOOL_CALL:
             return b""
-        number = self._calls[event.index] = len(self._calls)
-        function = {"name": event.name, "arguments": ""}
-        call = {"index": number, "id": event.call_id, "type": "function", "function": function}
-        return self._chunk({"tool_calls": [call]})
+        number = len(self._calls)
+        self._calls[event.index] = number, event
+        return self._chunk({"tool_calls": [{"index": number, **_call(event.call_id, event.name, "", event.custom)}]})
+
+    def _close(self, index: int) -> bytes:
+        if index in self._images:
+            media_type, pieces = self._images.pop(index)
+            return self._chunk({"images": [write_image(media_type, "".join(pieces))]})
+        foreign = self._foreign.pop(index, ())
+        if not foreign:
+            return b""
+        length = self._lengths[index] if self._kinds[index] is BlockKind.REASONING else None
+        call = self._calls.get(index)
+        return self._chunk({NAME: [write_entry(foreign, call[1].call_id if call else "", length)]})
 
     def _grow(self, event: BlockGrew) -> bytes:
         kind = self._kinds[event.index]
+        self._lengths[event.index] += len(event.text)
+        if foreign := foreign_of(event.notes):
+            self._foreign[event.index] = (*self._foreign.get(event.index, ()), *foreign)
+        if kind is BlockKind.IMAGE:
+            self._images[event.index][1].append(event.text)
+            return b""
         if kind is BlockKind.TOOL_CALL:
-            piece: dict[str, object] = {"index": self._calls[event.index]}
-            if event.text:
-                piece["function"] = {"arguments": event.text}
-            piece.update(_ours(event.notes, "extra_content"))
-            return self._chunk({"tool_calls": [piece]}) if len(piece) > 1 else b""
+            return self._grow_call(event)
         delta: dict[str, object] = {_FIELDS[kind]: event.text} if event.text else {}
-        delta.update(_ours(event.notes, "reasoning_details"))
+        if own := joined(event.notes):
+            delta[NAME] = own
+        if event.citations:
+            place = sum(size for index, size in self._lengths.items() if self._kinds[index] is BlockKind.TEXT)
+            delta["annotations"] = [write_annotation(citation, place) for citation in event.citations]
         return self._chunk(delta) if delta else b""
+
+    def _grow_call(self, event: BlockGrew) -> bytes:
+        number, opened = self._calls[event.index]
+        piece: dict[str, object] = {"index": number}
+        if event.text:
+            piece.update(
+                {"custom": {"input": event.text}} if opened.custom else {"function": {"arguments": event.text}}
+            )
+        piece.update(_ours(event.notes, "extra_content"))
+        return self._chunk({"tool_calls": [piece]}) if len(piece) > 1 else b""
 
     def _finish(self, event: Finished) -> bytes:
         ending = self._chunk({}, _reason(event.reason, self._kinds.values()))
-        if self._usage is not None and self._wants_usage:
-            ending += sse.write(_encode({**self._base(), "choices": [], "usage": write_usage(self._usage)}))
+        if self._usage is not None and (self._wants_usage or self.cost_usd is not None):
+            usage = write_usage(self._usage)
+            if self.cost_usd is not None:
+                usage["cost"] = msgspec.Raw(self.cost_usd.encode())
+            ending += sse.write(_encode({**self._base(), "choices": [], "usage": usage}))
         return ending + sse.write(b"[DONE]")
 
     def _chunk(self, delta: dict[str, object], reason: str | None = None) -> bytes:
@@ -113,11 +155,15 @@ class OpenAIWriter:
 
     def _base(self) -> dict[str, object]:
         return {
-            "id": self._started.id,
+            "id": fit_answer(self._started.id, _PREFIX),
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._started.model,
         }
+
+
+def _arguments(text: str) -> dict[str, object]:
+    return {"function": {"arguments": text}}
 
 
 def _ours(notes: Iterable[Note], name: str) -> dict[str, msgspec.Raw]:
@@ -138,23 +184,25 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": {"message": message, "type": type_, "code": code, "param": failure.param}}
 
 
-def write_reply(events: Iterable[Event], created: int) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
+    names = caller_names(recipient.request)
+    blocks = tuple(msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks)
     choice = {
         "index": 0,
-        "message": _message(reply.blocks),
+        "message": _message(blocks),
         "logprobs": None,
-        "finish_reason": _reason(reply.reason, [block.kind for block in reply.blocks]),
+        "finish_reason": _reason(reply.reason, [block.kind for block in blocks]),
     }
-    return _encode(_whole(reply, created, choice))
+    return _encode(_whole(reply, recipient.created, choice))
 
 
 def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, object]:
     whole: dict[str, object] = {
-        "id": reply.id,
+        "id": fit_answer(reply.id, _PREFIX),
         "object": "chat.completion",
         "created": created,
         "model": reply.model,
@@ -168,19 +216,43 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
 def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": _joined(blocks, BlockKind.TEXT)}
     message["refusal"] = _joined(blocks, BlockKind.REFUSAL)
+    if citations := _annotations(blocks):
+        message["annotations"] = citations
     if reasoning := _joined(blocks, BlockKind.REASONING):
         message["reasoning_content"] = reasoning
-    for block in blocks:
-        message.update(_ours(block.notes, "reasoning_details"))
-    if calls := [_call(block) for block in blocks if block.kind is BlockKind.TOOL_CALL]:
-        message["tool_calls"] = calls
+    if details := [entry for block in blocks for entry in _details(block)]:
+        message[NAME] = details
+    if images := [write_image(block.name, block.text) for block in blocks if block.kind is BlockKind.IMAGE]:
+        message["images"] = images
+    calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
+    if calls:
+        message["tool_calls"] = [
+            {**_call(call.call_id, call.name, call.text, call.custom), **_ours(call.notes, "extra_content")}
+            for call in calls
+        ]
     return message
+
+
+def _details(block: Block) -> Iterator[object]:
+    yield from joined(block.notes)
+    if foreign := foreign_of(block.notes):
+        yield write_entry(foreign, block.call_id, len(block.text) if block.kind is BlockKind.REASONING else None)
+
+
+def _annotations(blocks: tuple[Block, ...]) -> list[dict[str, object]]:
+    annotations, place = [], 0
+    for block in blocks:
+        if block.kind is BlockKind.TEXT:
+            place += len(block.text)
+            annotations += [write_annotation(citation, place) for citation in block.citations]
+    return annotations
 
 
 def _joined(blocks: tuple[Block, ...], kind: BlockKind) -> str | None:
     return "".join(block.text for block in blocks if block.kind is kind) or None
 
 
-def _call(block: Block) -> dict[str, object]:
-    function = {"name": block.name, "arguments": block.text}
-    return {"id": block.call_id, "type": "function", "function": function, **_ours(block.notes, "extra_content")}
+def _call(id_: str, name: str, text: str, custom: bool) -> dict[str, object]:  # noqa: FBT001  as the block has it
+    if custom:
+        return {"id": id_, "type": "custom", "custom": {"name": name, "input": text}}
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": text}}

@@ -1,0 +1,11 @@
+-- How providers fare.
+
+-- name: health
+-- What became of the attempts of requests that ended from $2 on, by provider and outcome; ids bound by $1.
+SELECT a.provider, a.outcome, count(*) AS attempts, max(r.at) AS latest,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY a.ms) AS median_ms
+FROM request r
+CROSS JOIN LATERAL jsonb_to_recordset(convert_from(r.detail, 'UTF8')::jsonb -> 'attempts')
+    AS a (provider text, outcome text, ms integer)
+WHERE r.id >= $1 AND r.at >= $2
+GROUP BY 1, 2

@@ -1,0 +1,138 @@
+"""What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
+without a word.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.body import Members
+from tokenharbor.wire.chat import Feature, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.fields import is_null, wrong_shape
+from tokenharbor.wire.ids import originals
+from tokenharbor.wire.request import Request
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of shapes that a request is read into: what they do not name is refused."""
+
+
+class CacheControl(Strict, frozen=True):
+    """A mark that what comes up to here is worth caching."""
+
+    type: str = "ephemeral"
+    ttl: str | None = None
+
+
+def cache_of(control: CacheControl | None) -> str | None:
+    """As chat.py says it."""
+    return (control.ttl or "5m") if control else None
+
+
+class Features:
+    """Gathers what is asked for that not every dialect can say, and in which field it was said first."""
+
+    def __init__(self) -> None:
+        self.found: dict[Feature, str] = {}
+
+    def note(self, feature: Feature, field: str) -> None:
+        self.found.setdefault(feature, field)
+
+
+def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> T:
+    """A value read strictly; raises InvalidRequest that names the place in the field `name`."""
+    try:
+        return decoder(raw)
+    except UNREADABLE as error:
+        raise _refusal(name, error) from None
+
+
+def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T]) -> T | None:
+    """A member read strictly; absent and null are None."""
+    raw = members.get(name)
+    return None if raw is None or is_null(raw) else decode(raw, decoder, name)
+
+
+def _refusal(name: str, error: Exception) -> InvalidRequest:
+    text = str(error)
+    if unknown := _UNKNOWN_FIELD.search(text):
+        return no_meaning(f"{_place(name, unknown[2])}.{unknown[1][:_SHOWN]}")
+    if value := _UNKNOWN_VALUE.search(text):
+        param = _place(name, value[2])
+        return InvalidRequest(
+            f"`{param}` is {value[1][:_SHOWN]!r}, which the providers of this model have no word for.", param=param
+        )
+    return wrong_shape(name, error)
+
+
+def _place(name: str, within: str | None) -> str:
+    if not within:
+        return name
+    return f"{name}{'' if within.startswith('[') else '.'}{within}"
+
+
+def no_meaning(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"`{param}` has no meaning in the dialect of the providers of this model: leave it out, or name a model whose"
+        " provider speaks the dialect of this path.",
+        param=param,
+    )
+
+
+def refuse_unknown(members: Members, known: Collection[str]) -> None:
+    """Raises InvalidRequest for the first top-level field that is not known and not null."""
+    for name, raw in members.items():
+        if name not in known and not is_null(raw):
+            raise no_meaning(name[:_SHOWN])
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    """A tool's definition: the name stands at its top, or in what it is."""
+
+    name: str = ""
+    function: _Named = _Named()
+    custom: _Named = _Named()
+
+
+_decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
+
+
+def caller_names(request: Request | None) -> dict[str, str]:
+    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    names: list[str] = []
+    for field in ("tools", "functions"):
+        raw = request.members.get(field) if request else None
+        if raw is not None:
+            with suppress(*UNREADABLE):
+                names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
+    return originals(name for name in names if name)
+
+
+def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:
+    """Raises InvalidRequest if a tool is chosen that is not among the tools."""
+    known = {tool.name for tool in tools}
+    for name in choice.names if choice else ():
+        if name not in known:
+            raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not among the tools.", param=field)
+
+
+def in_order(results: Iterable[ToolResult], calls: Iterable[ToolCall]) -> list[ToolResult]:
+    """Results in the order of the calls that they answer; those of no call at last."""
+    places = {call.id: place for place, call in enumerate(calls)}
+    return sorted(results, key=lambda result: places.get(result.call_id, len(places)))

@@ -1,0 +1,175 @@
+"""Anthropic's messages read for other dialects."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import carry
+from tokenharbor.wire.across import Features, cache_of, decode, in_order, no_meaning
+from tokenharbor.wire.anthropic_messages import asked
+from tokenharbor.wire.anthropic_messages.citations import is_own
+from tokenharbor.wire.anthropic_messages.reader import DIALECT
+from tokenharbor.wire.chat import (
+    Feature,
+    File,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Role,
+    Source,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from tokenharbor.wire.events import Note
+
+_ROLES = {role.value: role for role in Role}
+_VENDORS = ("server_tool_use", "mcp_tool_use")  # calls that the vendor made; their results end alike
+_RESULT = "_tool_result"
+
+_decode_pieces = msgspec.json.Decoder(str | list[asked.TextBlock | asked.ImageBlock]).decode
+
+
+class Reader:
+    """Reads messages in their order: results find the calls before them."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self._calls: dict[str, ToolCall] = {}
+
+    def read(self, said: Sequence[asked.Said]) -> tuple[Message, ...]:
+        messages: list[Message] = []
+        last: tuple[ToolCall, ...] = ()
+        for index, message in enumerate(said):
+            place = f"messages[{index}]"
+            parts = self._parts(message.content, f"{place}.content")
+            if message.role not in _ROLES:
+                raise InvalidRequest(f"`{place}.role` must be user, assistant or system.", param=f"{place}.role")
+            role = _ROLES[message.role]
+            if role is Role.ASSISTANT:
+                last = tuple(part for part in parts if isinstance(part, ToolCall))
+            elif role is Role.USER:
+                parts = _results_first(parts, last)
+            messages.append(Message(role, parts))
+        if messages and messages[-1].role is Role.ASSISTANT:
+            self._features.note(Feature.ASSISTANT_PREFIX, f"messages[{len(messages) - 1}]")
+        return tuple(messages)
+
+    def _parts(self, content: str | Sequence[msgspec.Raw], place: str) -> tuple[Part, ...]:
+        if isinstance(content, str):
+            return (Text(content),)
+        return tuple(self._part(raw, f"{place}[{index}]") for index, raw in enumerate(content))
+
+    def _part(self, raw: msgspec.Raw, place: str) -> Part:
+        kind = decode(raw, asked.decode_kind, place).type or ""
+        if kind in _VENDORS or (kind.endswith(_RESULT) and kind != "tool_result"):
+            return Opaque(Note(DIALECT, "block", bytes(raw)))
+        block = decode(raw, asked.decode_block, place)
+        match block:
+            case asked.ThinkingBlock():
+                return _thought(block)
+            case asked.RedactedBlock():
+                return _redacted(block)
+            case asked.ToolUseBlock():
+                call = ToolCall(block.id, block.name, bytes(block.input).decode(), cache=cache_of(block.cache_control))
+                self._calls[call.id] = call
+                return call
+            case asked.ToolResultBlock():
+                return self._result(block, place)
+        return self._given(block, place)
+
+    def _given(
+        self, block: asked.TextBlock | asked.ImageBlock | asked.DocumentBlock | asked.SearchBlock, place: str
+    ) -> Text | Image | File:
+        match block:
+            case asked.TextBlock():
+                return Text(block.text, cache_of(block.cache_control), _cited(block.citations or ()))
+            case asked.ImageBlock():
+                return self._image(block, place)
+            case asked.SearchBlock():
+                self._note_citations(block.citations, place)
+                text = "\n".join(piece.text for piece in block.content)
+                cites = bool(block.citations and block.citations.enabled)
+                cache = cache_of(block.cache_control)
+                return File(text=text, name=block.title, context=block.source, citations=cites, cache=cache)
+        return self._document(block, place)
+
+    def _note_citations(self, citations: asked.Citing | None, place: str) -> None:
+        if citations is not None and citations.enabled:
+            self._features.note(Feature.CITATIONS, f"{place}.citations")
+
+    def _image(self, block: asked.ImageBlock, place: str) -> Image:
+        source = _source(block.source, f"{place}.source")
+        self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, place)
+        return Image(source, cache=cache_of(block.cache_control))
+
+    def _document(self, block: asked.DocumentBlock, place: str) -> File:
+        self._note_citations(block.citations, place)
+        source, text = None, ""
+        if block.source.type == "text":
+            text = block.source.data
+        elif block.source.type == "content":
+            text = self._words(block.source.content, f"{place}.source.content")
+        else:
+            source = _source(block.source, f"{place}.source")
+            self._features.note(Feature.FILE_URL if source.url else Feature.FILE, place)
+        cites = bool(block.citations and block.citations.enabled)
+        return File(source, text, block.title or "", block.context or "", cites, cache_of(block.cache_control))
+
+    def _words(self, raw: msgspec.Raw, place: str) -> str:
+        pieces = decode(raw, _decode_pieces, place)
+        if isinstance(pieces, str):
+            return pieces
+        for index, piece in enumerate(pieces):
+            if isinstance(piece, asked.ImageBlock):
+                raise no_meaning(f"{place}[{index}]")
+        return "\n".join(piece.text for piece in pieces if isinstance(piece, asked.TextBlock))
+
+    def _result(self, block: asked.ToolResultBlock, place: str) -> ToolResult:
+        content = block.content or ()
+        parts = (
+            (Text(content),)
+            if isinstance(content, str)
+            else tuple(self._given(part, f"{place}.content[{index}]") for index, part in enumerate(content))
+        )
+        call = self._calls.get(block.tool_use_id)
+        name, failed = call.name if call else "", bool(block.is_error)
+        return ToolResult(block.tool_use_id, parts, name, failed, cache=cache_of(block.cache_control))
+
+
+def _results_first(parts: tuple[Part, ...], calls: Iterable[ToolCall]) -> tuple[Part, ...]:
+    results = [part for part in parts if isinstance(part, ToolResult)]
+    if not results:
+        return parts
+    return (*in_order(results, calls), *(part for part in parts if not isinstance(part, ToolResult)))
+
+
+def _source(media: asked.Media, place: str) -> Source:
+    if media.type == "base64" and media.data:
+        return Source(media.media_type, media.data)
+    if media.type == "url" and media.url:
+        return Source(url=media.url)
+    raise no_meaning(f"{place}.file_id" if media.file_id is not None else f"{place}.type")
+
+
+def _thought(block: asked.ThinkingBlock) -> Reasoning:
+    """A signature of ours carries the notes of whoever thought this."""
+    foreign = carry.unpack(block.signature)
+    if foreign is not None:
+        return Reasoning(block.thinking, foreign)
+    signed = (Note(DIALECT, "signature", block.signature.encode()),) if block.signature else ()
+    return Reasoning(block.thinking, signed)
+
+
+def _redacted(block: asked.RedactedBlock) -> Reasoning:
+    foreign = carry.unpack(block.data)
+    if foreign is not None:
+        return Reasoning("", foreign)
+    return Reasoning("", (Note(DIALECT, "redacted_thinking", block.data.encode()),))
+
+
+def _cited(citations: Iterable[msgspec.Raw]) -> tuple[Note, ...]:
+    return tuple(Note(DIALECT, "citation", bytes(raw)) for raw in citations if is_own(raw))

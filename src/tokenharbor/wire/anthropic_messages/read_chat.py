@@ -1,0 +1,160 @@
+"""Anthropic's messages requests read for providers of other dialects."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.across import Features, cache_of, check_choice, decode, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.anthropic_messages import asked
+from tokenharbor.wire.anthropic_messages.messages import Reader
+from tokenharbor.wire.anthropic_messages.requests import KNOWN, SEARCH
+from tokenharbor.wire.body import Members
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    Format,
+    Message,
+    Role,
+    Sampling,
+    Search,
+    Text,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from tokenharbor.wire.efforts import EFFORTS
+from tokenharbor.wire.fields import is_null, read_count
+from tokenharbor.wire.request import Request
+
+_decode_number = msgspec.json.Decoder(float).decode
+_decode_stops = msgspec.json.Decoder(list[str]).decode
+_decode_system = msgspec.json.Decoder(str | list[asked.TextBlock]).decode
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_tool = msgspec.json.Decoder(asked.ToolShape).decode
+_decode_search = msgspec.json.Decoder(asked.SearchTool).decode
+_decode_choice = msgspec.json.Decoder(asked.Choice).decode
+_decode_thinking = msgspec.json.Decoder(asked.ThinkingShape).decode
+_decode_config = msgspec.json.Decoder(asked.OutputConfig).decode
+_decode_format = msgspec.json.Decoder(asked.FormatShape).decode
+_decode_metadata = msgspec.json.Decoder(asked.Metadata).decode
+
+_CHOOSING = {"auto": Choosing.AUTO, "any": Choosing.REQUIRED, "tool": Choosing.NAMED, "none": Choosing.NONE}
+_THINKING = ("enabled", "disabled", "adaptive", "between_tools")
+
+
+def read_chat(request: Request) -> Chat:
+    """Raises InvalidRequest."""
+    members, features = request.members, Features()
+    refuse_unknown(members, KNOWN)
+    if request.max_output == 0:
+        raise no_meaning("max_tokens")  # it fills this dialect's cache and asks for no answer
+    tools, search = _read_tools(members, features)
+    shape = decode_field(members, "tool_choice", _decode_choice)
+    choice = _read_choice(shape) if shape else None
+    check_choice(choice, tools)
+    config = decode_field(members, "output_config", _decode_config) or asked.OutputConfig()
+    said = decode(members["messages"], asked.decode_messages, "messages")
+    stops = decode_field(members, "stop_sequences", _decode_stops)
+    stop = tuple(stops or ())
+    if stop:
+        features.note(Feature.STOP, "stop_sequences")
+    user = decode_field(members, "metadata", _decode_metadata)
+    return Chat(
+        messages=_read_system(members) + Reader(features).read(said),
+        features=features.found,
+        tools=tools,
+        tool_choice=choice,
+        parallel_calls=False if shape and shape.disable_parallel_tool_use else None,
+        format=_read_format(members, config, features),
+        thinking=_read_thinking(members, config),
+        sampling=_read_sampling(members, features),
+        stop=stop,
+        search=search,
+        user=(user.user_id if user else None) or "",
+    )
+
+
+def _read_system(members: Members) -> tuple[Message, ...]:
+    system = decode_field(members, "system", _decode_system)
+    if not system:
+        return ()
+    if isinstance(system, str):
+        return (Message(Role.SYSTEM, (Text(system),)),)
+    return (Message(Role.SYSTEM, tuple(Text(block.text, cache_of(block.cache_control)) for block in system)),)
+
+
+def _read_sampling(members: Members, features: Features) -> Sampling:
+    top_k = read_count(members, "top_k", 0)
+    if top_k is not None:
+        features.note(Feature.TOP_K, "top_k")
+    temperature, top_p = (decode_field(members, name, _decode_number) for name in ("temperature", "top_p"))
+    return Sampling(temperature, top_p, top_k)
+
+
+def _read_tools(members: Members, features: Features) -> tuple[tuple[Tool, ...], Search | None]:
+    tools: list[Tool] = []
+    search = None
+    raws = decode_field(members, "tools", _decode_raws)
+    for index, raw in enumerate(raws or ()):
+        place = f"tools[{index}]"
+        kind = decode(raw, asked.decode_kind, place).type or "custom"
+        if kind.startswith(SEARCH):
+            features.note(Feature.WEB_SEARCH, f"{place}.type")
+            shape = decode(raw, _decode_search, place)
+            search = Search(shape.max_uses, tuple(shape.allowed_domains or ()), tuple(shape.blocked_domains or ()))
+        elif kind != "custom":
+            raise InvalidRequest(
+                f"`{place}.type` is {kind[:60]!r}, a tool whose form only models of this dialect know: define it with"
+                " `input_schema`, or name one of those models.",
+                param=f"{place}.type",
+            )
+        else:
+            tools.append(_read_tool(decode(raw, _decode_tool, place), place))
+    if tools:
+        features.note(Feature.TOOLS, "tools")
+    return tuple(tools), search
+
+
+def _read_tool(shape: asked.ToolShape, place: str) -> Tool:
+    if shape.defer_loading:
+        raise no_meaning(f"{place}.defer_loading")
+    if shape.allowed_callers not in (None, [], ["direct"]):
+        raise no_meaning(f"{place}.allowed_callers")
+    if not is_null(shape.input_examples) and bytes(shape.input_examples) != b"[]":
+        raise no_meaning(f"{place}.input_examples")
+    schema = None if is_null(shape.input_schema) else bytes(shape.input_schema)
+    cache = cache_of(shape.cache_control)
+    return Tool(shape.name, shape.description or "", schema, shape.strict, cache=cache)
+
+
+def _read_choice(choice: asked.Choice) -> ToolChoice:
+    mode = _CHOOSING.get(choice.type)
+    if mode is None:
+        raise no_meaning("tool_choice.type")
+    return ToolChoice(mode, (choice.name,) if mode is Choosing.NAMED else ())
+
+
+def _read_format(members: Members, config: asked.OutputConfig, features: Features) -> Format | None:
+    older = decode_field(members, "output_format", _decode_format)
+    shape, field = (config.format, "output_config.format") if config.format else (older, "output_format")
+    if shape is None:
+        return None
+    if shape.type != "json_schema" or is_null(shape.schema):
+        raise no_meaning(f"{field}.type")
+    features.note(Feature.JSON_SCHEMA, field)
+    return Format(bytes(shape.schema), shape.name or "", strict=True)
+
+
+def _read_thinking(members: Members, config: asked.OutputConfig) -> Thinking | None:
+    effort = config.effort
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequest(f"`output_config.effort` must be one of {', '.join(EFFORTS[2:])}.", param="output_config")
+    shape = decode_field(members, "thinking", _decode_thinking)
+    if shape is None:
+        return Thinking(effort) if effort else None
+    if shape.type not in _THINKING:
+        raise no_meaning("thinking.type")
+    if shape.type == "disabled":
+        return Thinking("none")
+    shown = None if shape.display is None else shape.display != "omitted"
+    return Thinking(effort, shape.budget_tokens, shown)

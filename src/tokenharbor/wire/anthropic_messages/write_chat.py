@@ -1,0 +1,185 @@
+"""Any conversation written as an Anthropic messages request."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.anthropic_messages.turns import is_own, system_and_turns
+from tokenharbor.wire.anthropic_messages.written import cached, object_of
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    Message,
+    Order,
+    Reasoning,
+    Role,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolCall,
+    offered,
+)
+from tokenharbor.wire.efforts import budget_of, effort_of
+from tokenharbor.wire.ids import LONG, fit
+
+CARRIES = frozenset(
+    {
+        Feature.TOP_K,
+        Feature.STOP,
+        Feature.TOOLS,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.IMAGE_URL,
+        Feature.FILE,
+        Feature.FILE_URL,
+        Feature.CITATIONS,
+        Feature.ASSISTANT_PREFIX,
+    }
+)
+
+_LEAST_BUDGET = 1_024
+_CHOOSING = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NAMED: "tool", Choosing.NONE: "none"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """Raises InvalidRequest."""
+    most = order.most_output if order.max_output is None else order.max_output
+    thinking = _thinking(chat, order, most)
+    on = thinking.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    system, turns = system_and_turns(chat.messages)
+    body: dict[str, object] = {"model": order.model, "max_tokens": most}
+    if system:
+        body["system"] = system
+    body["messages"] = turns
+    body.update(_tools(chat, order))
+    body.update(_sampling(chat.sampling, thinks=on))
+    if chat.stop:
+        body["stop_sequences"] = _stop(chat)
+    body.update({name: value for name, value in thinking.items() if name == "thinking"})
+    if config := _config(chat, thinking):
+        body["output_config"] = config
+    if order.stream:
+        body["stream"] = True
+    return _encode(body)
+
+
+def _config(chat: Chat, thinking: dict[str, dict[str, object]]) -> dict[str, object]:
+    config = dict(thinking.get("output_config", {}))
+    if chat.format is not None and chat.format.schema is not None:
+        config["format"] = {"type": "json_schema", "schema": msgspec.Raw(chat.format.schema)}
+    return config
+
+
+def _thinking(chat: Chat, order: Order, most: int) -> dict[str, dict[str, object]]:
+    """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
+    asked = chat.thinking
+    if asked is None or "reasoning" not in order.capabilities:
+        return {}
+    if asked.effort == "none" or asked.budget == 0:
+        return {"thinking": {"type": "disabled"}}
+    forced = chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
+    if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
+        return {}
+    shown: dict[str, object] = {}
+    if asked.shown is not None:
+        shown["display"] = "summarized" if asked.shown else "omitted"
+    if "adaptive_reasoning" in order.capabilities:
+        return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
+    budget = _budget(asked, most)
+    # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
+    # another vendor's model made did not.
+    if budget is None or not _signed(chat.messages):
+        return {}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
+
+
+def _effort(asked: Thinking) -> dict[str, dict[str, object]]:
+    effort = asked.effort
+    if effort is None and asked.budget is not None:
+        effort = effort_of(asked.budget)
+    return {"output_config": {"effort": "low" if effort == "minimal" else effort}} if effort else {}
+
+
+def _budget(asked: Thinking, most: int) -> int | None:
+    """Less than the whole answer's maximum; None where that leaves no room to think."""
+    if asked.budget is None:
+        budget = budget_of(asked.effort or "medium", most)
+    else:
+        budget = min(max(asked.budget, _LEAST_BUDGET), most - 1)
+    return budget if budget >= _LEAST_BUDGET else None
+
+
+def _signed(messages: tuple[Message, ...]) -> bool:
+    """Whether the turn that goes on, if one does, began with thinking that the vendor signed."""
+    last = next((message for message in reversed(messages) if message.role is Role.ASSISTANT), None)
+    if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
+        return True
+    return any(isinstance(part, Reasoning) and is_own(part) for part in last.parts)
+
+
+def _sampling(sampling: Sampling, *, thinks: bool) -> dict[str, object]:
+    """Values that change nothing are left out: some models refuse them beside others."""
+    if sampling.temperature is not None and sampling.temperature > 1:
+        raise InvalidRequest("`temperature` must be at most 1 for the providers of this model.", param="temperature")
+    if thinks:
+        return {}  # the vendor refuses them while the model thinks
+    said = {
+        "temperature": None if sampling.temperature == 1 else sampling.temperature,
+        "top_p": None if sampling.top_p == 1 else sampling.top_p,
+        "top_k": sampling.top_k,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _stop(chat: Chat) -> list[str]:
+    for stop in chat.stop:
+        if not stop.strip():
+            field = chat.features.get(Feature.STOP, "stop")
+            raise InvalidRequest(
+                f"`{field}` holds a sequence of nothing but space, which the providers of this model do not take.",
+                param=field,
+            )
+    return list(chat.stop)
+
+
+def _tools(chat: Chat, order: Order) -> dict[str, object]:
+    tools = offered(chat)
+    if not tools:
+        return _called(chat.messages)
+    strict = "json_schema" in order.capabilities
+    said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
+    asked = chat.tool_choice
+    mode = asked.mode if asked else None
+    single = chat.parallel_calls is False and mode is not Choosing.NONE
+    if mode is not None or single:
+        choice: dict[str, object] = {"type": _CHOOSING[mode or Choosing.AUTO]}
+        if asked and mode is Choosing.NAMED:
+            choice["name"] = fit(asked.names[0], LONG)
+        if single:
+            choice["disable_parallel_tool_use"] = True
+        said["tool_choice"] = choice
+    return said
+
+
+def _called(messages: Iterable[Message]) -> dict[str, object]:
+    """The vendor wants to know the tools of calls made before, even if no more may be made."""
+    calls = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if not calls:
+        return {}
+    tools = [_tool(Tool(name), strict=False) for name in dict.fromkeys(calls)]
+    return {"tools": tools, "tool_choice": {"type": "none"}}
+
+
+def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
+    said: dict[str, object] = {"name": fit(tool.name, LONG)}
+    if tool.description:
+        said["description"] = tool.description
+    said["input_schema"] = object_of(tool.schema)
+    if tool.strict and strict:
+        said["strict"] = True
+    return {**said, **cached(tool.cache)}

@@ -1,0 +1,111 @@
+"""What Converse leaves to each maker's models: how they are told to reason, to draw tokens and to cache.
+
+The maker stands in the vendor's own ids (`us.maker.model-v1:0`). An ARN may hide it; what speaks there is taken for the
+kind that has the most to say.
+"""
+
+import re
+from enum import Enum
+
+from tokenharbor.wire.bedrock_converse.reader import DIALECT
+from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Thinking, ToolCall, ToolChoice
+from tokenharbor.wire.efforts import budget_of, effort_of
+
+Fields = dict[str, object]
+
+
+class Kind(Enum):
+    """Makers whose models take the same fields."""
+
+    SIGNING = "signing"  # reasons within a budget or adaptively, and signs its thoughts
+    MEASURED = "measured"  # takes a configuration of its reasoning, and names its sampling in its own way
+    EFFORT = "effort"  # takes a word for its effort
+    PLAIN = "plain"
+
+
+_KINDS = (
+    (re.compile(r"(?:^|\.)anthropic\.|^arn:"), Kind.SIGNING),
+    (re.compile(r"(?:^|\.)amazon\.nova"), Kind.MEASURED),
+    (re.compile(r"(?:^|\.)openai\."), Kind.EFFORT),
+)
+_LEAST_BUDGET = 1024
+_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
+
+
+def kind_of(model: str) -> Kind:
+    return next((kind for pattern, kind in _KINDS if pattern.search(model)), Kind.PLAIN)
+
+
+def caches(kind: Kind) -> bool:
+    return kind in (Kind.SIGNING, Kind.MEASURED)
+
+
+def sampling(kind: Kind, top_k: int) -> Fields:
+    return {"inferenceConfig": {"topK": top_k}} if kind is Kind.MEASURED else {"top_k": top_k}
+
+
+class Reasons:
+    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then.
+    While it does, `samples` tells whether it lets itself be told how to draw tokens.
+    """
+
+    def __init__(self, fields: Fields | None = None, effort: str | None = None, max_output: int | None = None) -> None:
+        self.fields = fields or {}
+        self.effort = effort
+        self.max_output = max_output
+        self.samples = "thinking" not in self.fields
+
+
+def reasons(
+    thinking: Thinking | None, order: Order, choice: ToolChoice | None, messages: tuple[Message, ...]
+) -> Reasons:
+    """Left out for models that do not reason, and where forced calls, a given beginning or unsigned calls forbid it."""
+    kind = kind_of(order.model)
+    if thinking is None or "reasoning" not in order.capabilities:
+        return Reasons()
+    effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
+    if effort == "none":
+        return Reasons()
+    if kind is Kind.EFFORT:
+        return Reasons({"reasoning_effort": _EFFORTS.get(effort, effort)})
+    if kind is Kind.MEASURED:
+        config = {"type": "enabled", "maxReasoningEffort": _EFFORTS.get(effort, effort)}
+        return Reasons({"reasoningConfig": config})
+    forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    begun = bool(messages) and messages[-1].role is Role.ASSISTANT
+    if kind is Kind.PLAIN or forced or begun:
+        return Reasons()
+    if "adaptive_reasoning" in order.capabilities:
+        return _adaptive(thinking)
+    return Reasons() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
+
+
+def _adaptive(thinking: Thinking) -> Reasons:
+    effort = thinking.effort or (None if thinking.budget is None else effort_of(thinking.budget))
+    display = {} if thinking.shown is None else {"display": "summarized" if thinking.shown else "omitted"}
+    return Reasons({"thinking": {"type": "adaptive", **display}}, "low" if effort == "minimal" else effort)
+
+
+def _budgeted(thinking: Thinking, effort: str, order: Order) -> Reasons:
+    """A budget that leaves room for an answer; none where there is no such room."""
+    most = order.max_output or order.most_output
+    asked = thinking.budget
+    budget = budget_of(effort, most) if asked is None else min(max(asked, _LEAST_BUDGET), most - 1)
+    if budget < _LEAST_BUDGET:
+        return Reasons()
+    return Reasons({"thinking": {"type": "enabled", "budget_tokens": budget}}, max_output=most)
+
+
+def _goes_on_unsigned(messages: tuple[Message, ...]) -> bool:
+    """Whether the assistant is in the middle of calls that do not begin with thoughts of its own: it must not think
+    then.
+    """
+    for message in reversed(messages):
+        if message.role is Role.ASSISTANT:
+            called = any(isinstance(part, ToolCall) for part in message.parts)
+            return called and not any(isinstance(part, Reasoning) and _is_own(part) for part in message.parts)
+    return False
+
+
+def _is_own(thought: Reasoning) -> bool:
+    return any(note.dialect == DIALECT for note in thought.notes)

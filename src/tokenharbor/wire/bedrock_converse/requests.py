@@ -1,0 +1,202 @@
+"""A conversation as a Converse request."""
+
+import re
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.bedrock_converse import models
+from tokenharbor.wire.bedrock_converse.content import Block, Scribe
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    Format,
+    Message,
+    Order,
+    Part,
+    Role,
+    Sampling,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    offered,
+)
+
+CARRIES = frozenset(
+    {
+        Feature.TOP_K,
+        Feature.STOP,
+        Feature.TOOLS,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.FILE,
+        Feature.AUDIO,
+        Feature.ASSISTANT_PREFIX,
+    }
+)
+
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
+_BEGIN = "(the conversation begins)"  # the vendor takes none in which the user does not speak first
+_NO_CALLS = "Do not call any tool: answer in words."
+_ONE_CALL = "Call at most one tool at a time."
+_STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams say which sequence it was
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """The body; the model and whether to stream stand in the path. Raises InvalidRequest."""
+    kind = models.kind_of(order.model)
+    scribe = Scribe(chat.features, caches=models.caches(kind))
+    reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
+    sampling = chat.sampling if reasons.samples else Sampling()
+    extra = dict(reasons.fields)
+    if sampling.top_k is not None:
+        extra |= models.sampling(kind, sampling.top_k)
+    body: dict[str, object] = {"messages": _messages(chat, scribe)}
+    body |= _some(
+        system=_system(chat, scribe),
+        inferenceConfig=_inference(chat, sampling, reasons.max_output or order.max_output),
+        toolConfig=_tools(chat, order, scribe),
+        outputConfig=_some(textFormat=_format(chat.format), effort=reasons.effort),
+        additionalModelRequestFields=extra,
+        additionalModelResponseFieldPaths=_STOPPED if chat.stop else (),
+    )
+    return msgspec.json.encode(body)
+
+
+def _some(**members: object) -> dict[str, object]:
+    """Those that say something."""
+    return {name: value for name, value in members.items() if value is not None and value not in ({}, [], ())}
+
+
+def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
+    """The two sides in turn, the user first."""
+    turns: list[tuple[Role, list[Part]]] = []
+    for message in chat.messages[_leading(chat) :]:
+        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
+        parts = _reminder(message) if message.role is Role.SYSTEM else list(message.parts)
+        if turns and turns[-1][0] is role:
+            turns[-1][1].extend(parts)
+        else:
+            turns.append((role, parts))
+    written: list[dict[str, object]] = []
+    for role, parts in turns:
+        _add(written, role.value, scribe.blocks(parts))
+    if not written or written[0]["role"] != Role.USER.value:
+        written.insert(0, {"role": Role.USER.value, "content": [{"text": _BEGIN}]})
+    return written
+
+
+def _leading(chat: Chat) -> int:
+    """How many messages the system begins with."""
+    return next((at for at, message in enumerate(chat.messages) if message.role is not Role.SYSTEM), len(chat.messages))
+
+
+def _reminder(message: Message) -> list[Part]:
+    """What the system says later is marked and said by the user: few models know the role in mid-conversation."""
+    words = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
+    return [Text(f"<system-reminder>\n{words}\n</system-reminder>")] if words.strip() else []
+
+
+def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> None:
+    """A turn in which nothing is said is none: those around it become one."""
+    if not content:
+        return
+    last = written[-1] if written else None
+    if last is not None and last["role"] == role:
+        before = last["content"]
+        assert isinstance(before, list)  # noqa: S101  as written below
+        before += content
+    else:
+        written.append({"role": role, "content": content})
+
+
+def _system(chat: Chat, scribe: Scribe) -> list[Block]:
+    """What the system says at first, then what has no field of its own here."""
+    blocks = [block for message in chat.messages[: _leading(chat)] for block in scribe.blocks(message.parts)]
+    if _forbids_calls(chat):
+        blocks.append({"text": _NO_CALLS})
+    elif chat.tools and chat.parallel_calls is False:
+        blocks.append({"text": _ONE_CALL})
+    return blocks
+
+
+def _forbids_calls(chat: Chat) -> bool:
+    """Tools that were called must be told even where none may be called again."""
+    return bool(_called(chat)) and (not chat.tools or _is_none(chat.tool_choice))
+
+
+def _is_none(choice: ToolChoice | None) -> bool:
+    return choice is not None and choice.mode is Choosing.NONE
+
+
+def _called(chat: Chat) -> dict[str, None]:
+    """The names of the tools that were called, in order; an empty one where only a result is there."""
+    names: dict[str, None] = {}
+    for message in chat.messages:
+        for part in message.parts:
+            if isinstance(part, (ToolCall, ToolResult)):
+                names[part.name] = None
+    return names
+
+
+def _inference(chat: Chat, sampling: Sampling, max_output: int | None) -> dict[str, object]:
+    return _some(
+        maxTokens=max_output,
+        temperature=_share(sampling, "temperature"),
+        topP=_share(sampling, "top_p"),
+        stopSequences=chat.stop,
+    )
+
+
+def _share(sampling: Sampling, name: str) -> float | None:
+    value: float | None = getattr(sampling, name)
+    if value is not None and not 0 <= value <= 1:
+        raise InvalidRequest(f"`{name}` must be between 0 and 1 for this model's provider.", param=name)
+    return value
+
+
+def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
+    choice, called = chat.tool_choice, _called(chat)
+    if _is_none(choice) and not called:
+        return {}
+    tools = offered(chat)
+    if not tools:
+        tools = tuple(Tool(name) for name in called if name) or ((Tool("unknown"),) if called else ())
+    rows: list[dict[str, object]] = []
+    for tool in tools:
+        rows.append({"toolSpec": _tool(tool, order, chat.features)})
+        rows += scribe.mark(tool.cache)
+    return _some(tools=rows, toolChoice=_choice(choice)) if rows else {}
+
+
+def _tool(tool: Tool, order: Order, fields: dict[Feature, str]) -> dict[str, object]:
+    if not _TOOL_NAME.fullmatch(tool.name):
+        param = fields.get(Feature.TOOLS, "tools")
+        message = f"A tool's name must be 1 to 64 of letters, digits, _ and - here: {tool.name[:80]!r} is not."
+        raise InvalidRequest(message, param=param)
+    strict = tool.strict and "json_schema" in order.capabilities
+    return {
+        "name": tool.name,
+        **_some(description=tool.description or None),
+        "inputSchema": {"json": _NO_SCHEMA if tool.schema is None else msgspec.Raw(tool.schema)},
+        **({"strict": True} if strict else {}),
+    }
+
+
+def _choice(choice: ToolChoice | None) -> dict[str, object] | None:
+    if choice is None or choice.mode is Choosing.NONE:
+        return None
+    if choice.mode is Choosing.NAMED:
+        return {"tool": {"name": choice.names[0]}}
+    return {"any" if choice.mode is Choosing.REQUIRED else "auto": {}}
+
+
+def _format(format_: Format | None) -> dict[str, object] | None:
+    if format_ is None or format_.schema is None:
+        return None
+    named = _some(name=format_.name or None, description=format_.description or None)
+    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": format_.schema.decode(), **named}}}

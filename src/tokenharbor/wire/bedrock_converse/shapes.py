@@ -1,0 +1,146 @@
+"""The shapes of Converse's answers, whole and as events: only what is looked at, the rest passes unread."""
+
+import msgspec
+
+NULL = msgspec.Raw(b"null")
+
+
+class ReasoningText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Reasoning in words, whole."""
+
+    text: str = ""
+    signature: str | None = None
+
+
+class Reasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Reasoning, whole (`reasoningText`) or what was added to it (`text`, `signature`); `redactedContent` is base64."""
+
+    reasoning_text: ReasoningText | None = None
+    text: str | None = None
+    signature: str | None = None
+    redacted_content: str | None = None
+
+
+class ToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A call, as it starts, what was added to it (`input` is a string then), or whole (`input` is an object then).
+    `type` is set for tools that the vendor runs.
+    """
+
+    tool_use_id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = NULL
+    type: str | None = None
+
+
+class ImageSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A picture's base64."""
+
+    bytes: str | None = None
+
+
+class Image(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A picture, as it starts (`format`), a piece of it (`source`), or whole."""
+
+    format: str | None = None
+    source: ImageSource | None = None
+
+
+class Web(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A page."""
+
+    url: str | None = None
+
+
+class Location(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Where a source stands; those in the caller's own documents are kept unread."""
+
+    web: Web | None = None
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The words of a source, or a piece of text that rests on sources."""
+
+    text: str | None = None
+
+
+class Citation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A source."""
+
+    title: str | None = None
+    source_content: tuple[Quote, ...] | None = None
+    location: Location | None = None
+
+
+class Cited(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Text with its sources, whole."""
+
+    content: tuple[Quote, ...] | None = None
+    citations: tuple[msgspec.Raw, ...] | None = None
+
+
+class Block(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A block of content, as it starts, what was added to it, or whole; one member is set."""
+
+    text: str | None = None
+    reasoning_content: Reasoning | None = None
+    tool_use: ToolUse | None = None
+    image: Image | None = None
+    citation: msgspec.Raw = NULL
+    citations_content: Cited | None = None
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Any event of a stream; which members are set depends on its name."""
+
+    content_block_index: int = 0
+    start: msgspec.Raw = NULL
+    delta: msgspec.Raw = NULL
+    stop_reason: str | None = None
+    additional_model_response_fields: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
+    message: str | None = None  # of an exception
+
+
+class Message(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The assistant's message, its blocks unread."""
+
+    content: list[msgspec.Raw]
+
+
+class Output(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Where a whole answer has its message."""
+
+    message: Message
+
+
+class Whole(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A whole answer."""
+
+    output: Output
+    stop_reason: str
+    usage: msgspec.Raw = NULL
+    additional_model_response_fields: msgspec.Raw = NULL
+
+
+class _Stopped(msgspec.Struct, frozen=True, gc=False):
+    stop_sequence: str | None = None
+    delta: "_Stopped | None" = None
+
+
+decode_event = msgspec.json.Decoder(Event).decode
+decode_block = msgspec.json.Decoder(Block).decode
+decode_whole = msgspec.json.Decoder(Whole).decode
+decode_citation = msgspec.json.Decoder(Citation).decode
+decode_text = msgspec.json.Decoder(str | None).decode
+_decode_stopped = msgspec.json.Decoder(_Stopped | None).decode
+
+
+def stop_sequence(fields: msgspec.Raw) -> str | None:
+    """Which stop sequence ended the answer, in the vendor's own fields that we ask for."""
+    try:
+        stopped = _decode_stopped(fields)
+    except msgspec.DecodeError:  # the model's own fields may be anything
+        return None
+    if stopped is None:
+        return None
+    return stopped.stop_sequence or (stopped.delta.stop_sequence if stopped.delta else None)

@@ -1,0 +1,25 @@
+"""How much to reason: the words that some dialects have for it, and the budgets in tokens that others take."""
+
+from collections.abc import Mapping
+
+BUDGETS: Mapping[str, int] = {
+    "minimal": 1_024,
+    "low": 4_096,
+    "medium": 8_192,
+    "high": 24_576,
+    "xhigh": 32_768,
+    "max": 65_536,
+}
+"""Each effort's budget, the least first. "none" has none: the model is not to reason."""
+
+EFFORTS = ("none", *BUDGETS)
+
+
+def budget_of(effort: str, most: int) -> int:
+    """The tokens that an effort comes to, where the whole answer has at most `most`: a quarter stays for the words."""
+    return min(BUDGETS[effort], most * 3 // 4)
+
+
+def effort_of(budget: int) -> str:
+    """The least effort that has room for a budget."""
+    return next((effort for effort, tokens in BUDGETS.items() if tokens >= budget), "max") if budget else "none"

@@ -1,0 +1,176 @@
+"""OpenAI's messages read for other dialects."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.across import Features, cache_of, in_order, no_meaning
+from tokenharbor.wire.chat import (
+    Audio,
+    Feature,
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Refused,
+    Role,
+    Source,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from tokenharbor.wire.events import Note
+from tokenharbor.wire.media_url import read_url
+from tokenharbor.wire.openai_chat import asked
+from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_entries, split
+
+Shape = asked.TextPart | asked.RefusalPart | asked.ThinkingPart | asked.ImagePart | asked.AudioPart | asked.FilePart
+
+
+class Reader:
+    """Reads messages in their order: results find the calls before them."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self._messages: list[Message] = []
+        self._calls: dict[str, ToolCall] = {}
+        self._last: tuple[ToolCall, ...] = ()  # of the last assistant's message
+        self._results: list[ToolResult] = []
+        self._older = ""  # the id given to the last function call of the older form
+
+    def read(self, said: Sequence[asked.Said]) -> tuple[Message, ...]:
+        for index, message in enumerate(said):
+            place = f"messages[{index}]"
+            if isinstance(message, asked.ToolMessage):
+                self._results.append(self._result(message, place))
+            elif isinstance(message, asked.FunctionMessage):
+                self._results.append(ToolResult(self._older, (Text(message.content or ""),), message.name))
+            else:
+                self._gather()
+                self._messages.append(self._message(message, place))
+        self._gather()
+        if said and isinstance(said[-1], asked.Assistant):
+            self._features.note(Feature.ASSISTANT_PREFIX, f"messages[{len(said) - 1}]")
+        return tuple(self._messages)
+
+    def _gather(self) -> None:
+        """Results that follow one another are one message, in the order of their calls."""
+        if self._results:
+            self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._last))))
+            self._results = []
+
+    def _message(self, message: asked.System | asked.Developer | asked.User | asked.Assistant, place: str) -> Message:
+        match message:
+            case asked.Assistant():
+                return self._assistant(message, place)
+            case asked.User():
+                role = Role.USER
+            case _:
+                role = Role.SYSTEM
+        parts = self._parts(message.content, f"{place}.content")
+        return Message(role, parts, message.name or "", developer=isinstance(message, asked.Developer))
+
+    def _parts(self, content: str | Iterable[Shape] | None, place: str) -> tuple[Part, ...]:
+        if isinstance(content, str):
+            return (Text(content),)
+        return tuple(self._part(part, f"{place}[{index}]") for index, part in enumerate(content or ()))
+
+    def _part(self, part: Shape, place: str) -> Part:
+        match part:
+            case asked.TextPart():
+                return Text(part.text, cache_of(part.cache_control))
+            case asked.RefusalPart():
+                return Refused(part.refusal)
+            case asked.ThinkingPart():
+                thinking = part.thinking
+                return Reasoning(thinking if isinstance(thinking, str) else "".join(piece.text for piece in thinking))
+            case asked.ImagePart():
+                return self._image(part, place)
+            case asked.AudioPart():
+                self._features.note(Feature.AUDIO, place)
+                sound = part.input_audio
+                return Audio(Source(f"audio/{sound.format}", sound.data), cache_of(part.cache_control))
+        return self._file(part, place)
+
+    def _image(self, part: asked.ImagePart, place: str) -> Image:
+        shape = part.image_url if isinstance(part.image_url, asked.ImageURL) else asked.ImageURL(part.image_url)
+        source = _source(shape.url, f"{place}.image_url")
+        self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
+        return Image(source, shape.detail, cache_of(part.cache_control))
+
+    def _file(self, part: asked.FilePart, place: str) -> File:
+        document = part.file
+        if document.file_id is not None:
+            raise no_meaning(f"{place}.file.file_id")
+        if not document.file_data:
+            raise InvalidRequest(f"`{place}.file.file_data` is missing.", param=f"{place}.file.file_data")
+        source = _source(document.file_data, f"{place}.file.file_data")
+        self._features.note(Feature.FILE_URL if source.url else Feature.FILE, f"{place}.file")
+        return File(source, name=document.filename or "", cache=cache_of(part.cache_control))
+
+    def _assistant(self, message: asked.Assistant, place: str) -> Message:
+        if len(message.audio) > 4:
+            raise no_meaning(f"{place}.audio")
+        carried, notes = read_entries(message.reasoning_details or ())
+        parts: list[Part] = [*_reasoning(message.reasoning_content or message.reasoning or "", carried, notes)]
+        parts += _noted(self._parts(message.content, f"{place}.content"), of_text(carried))
+        parts += [self._image(image, f"{place}.images[{index}]") for index, image in enumerate(message.images or ())]
+        parts += [Refused(message.refusal)] if message.refusal else []
+        if message.function_call is not None:
+            self._older = _older_id(place)
+        self._last = tuple(self._call(call, carried, place) for call in _calls(message, place))
+        self._calls.update((call.id, call) for call in self._last)
+        return Message(Role.ASSISTANT, (*parts, *self._last), message.name or "")
+
+    def _call(self, call: asked.Call, carried: Iterable[Carried], place: str) -> ToolCall:
+        notes = of_call(carried, call.id)
+        if len(call.extra_content) > 4:
+            notes = (Note(DIALECT, "extra_content", bytes(call.extra_content)), *notes)
+        if call.custom is not None:
+            self._features.note(Feature.CUSTOM_TOOLS, f"{place}.tool_calls")
+            return ToolCall(call.id, call.custom.name, call.custom.input, custom=True, notes=notes)
+        if call.function is None:
+            raise InvalidRequest(f"`{place}.tool_calls` has a call without `function`.", param=f"{place}.tool_calls")
+        return ToolCall(call.id, call.function.name, call.function.arguments, notes=notes)
+
+    def _result(self, message: asked.ToolMessage, place: str) -> ToolResult:
+        call = self._calls.get(message.tool_call_id)
+        parts = self._parts(message.content, f"{place}.content")
+        given = tuple(part for part in parts if isinstance(part, Text | Image | File))
+        name = message.name or (call.name if call else "")
+        return ToolResult(message.tool_call_id, given, name, custom=call.custom if call else False)
+
+
+def _source(url: str, place: str) -> Source:
+    source = read_url(url)
+    if source is None:
+        raise InvalidRequest(f"`{place}` must be an address or a `data:` URL in base64.", param=place)
+    return source
+
+
+def _calls(message: asked.Assistant, place: str) -> list[asked.Call]:
+    calls = list(message.tool_calls or ())
+    if message.function_call is not None:
+        calls.append(asked.Call(_older_id(place), function=message.function_call))
+    return calls
+
+
+def _older_id(place: str) -> str:
+    """The older form has no ids: one that no other call of the conversation has."""
+    return "call_" + "".join(letter for letter in place if letter.isalnum())
+
+
+def _reasoning(text: str, carried: Iterable[Carried], notes: tuple[Note, ...]) -> list[Part]:
+    pieces = split(text, carried) or ([("", ())] if notes else [])
+    return [Reasoning(piece, (*notes, *own) if index == 0 else own) for index, (piece, own) in enumerate(pieces)]
+
+
+def _noted(parts: tuple[Part, ...], notes: tuple[Note, ...]) -> list[Part]:
+    """What the assistant said, without empty words, and with foreign notes on the last of its words."""
+    kept = [part for part in parts if part != Text("")]
+    last = max((index for index, part in enumerate(kept) if isinstance(part, Text)), default=None)
+    if notes and last is not None:
+        kept[last] = msgspec.structs.replace(kept[last], notes=notes)
+    return kept

@@ -1,0 +1,76 @@
+"""OpenAI's Responses, spoken by Codex and its kin; without anything stored."""
+
+from collections.abc import Mapping, Sequence
+
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
+from tokenharbor.wire.events import Event
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.openai_chat.failures import read_failure, write_refusal
+from tokenharbor.wire.openai_responses import failures, requests
+from tokenharbor.wire.openai_responses.answer import read_answer
+from tokenharbor.wire.openai_responses.read_chat import read_chat
+from tokenharbor.wire.openai_responses.reader import ResponsesReader, read_reply
+from tokenharbor.wire.openai_responses.shapes import DIALECT
+from tokenharbor.wire.openai_responses.splice import ResponsesSplicer
+from tokenharbor.wire.openai_responses.write_chat import CARRIES, write_chat
+from tokenharbor.wire.openai_responses.writer import ResponsesWriter, write_reply
+from tokenharbor.wire.request import Edit, Request
+
+
+class OpenAIResponses:
+    """The dialect `openai_responses`."""
+
+    name = DIALECT
+    passes: frozenset[bytes] = frozenset()
+    carries: frozenset[Feature] = CARRIES
+
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+        return "/responses"
+
+    def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
+        return requests.read(body)
+
+    def read_chat(self, request: Request) -> Chat:
+        return read_chat(request)
+
+    def write_chat(self, chat: Chat, order: Order) -> bytes:
+        return write_chat(chat, order)
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return requests.write(request, edit)
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        return read_answer(body)
+
+    def price_answer(self, body: bytes, cost_usd: str) -> bytes:
+        return add_cost(body, cost_usd) or body
+
+    def splice(self, request: Request, *, hide_usage: bool) -> ResponsesSplicer:  # noqa: ARG002  usage is always told
+        return ResponsesSplicer()
+
+    def reader(self) -> ResponsesReader:
+        return ResponsesReader()
+
+    def writer(self, recipient: Recipient = ANYBODY) -> ResponsesWriter:
+        return ResponsesWriter(recipient)
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        return read_reply(body)
+
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+        return write_reply(events, recipient)
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return read_failure(status, headers, body)
+
+    def status_of(self, refusal: Refusal) -> int:
+        return failures.status_of(refusal)
+
+    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
+        return write_refusal(refusal)
+
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  likewise
+        return failures.write_stream_refusal(refusal)

@@ -1,0 +1,69 @@
+"""Whole Responses answers: what the books need of them, and whether they are answers at all."""
+
+from tokenharbor.wire.body import UnreadableError, check_text, edit, is_swollen, scan
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_responses.failures import read_error
+from tokenharbor.wire.openai_responses.shapes import (
+    UNREADABLE,
+    Response,
+    decode_item,
+    decode_response,
+    has_usage,
+    item_size,
+    usage_of,
+)
+
+OVER = frozenset({"completed", "incomplete"})
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    if is_swollen(body):
+        return garbage()
+    try:
+        check_text(body)
+        response = decode_response(body)
+        if (failure := failure_of(response)) is not None:
+            return failure
+        usage = usage_of(response)
+        if usage is not None:
+            return Answer(usage)
+        return Answer(None, _text_bytes(response), quarantined=has_usage(response))
+    except UNREADABLE:
+        return garbage()
+
+
+def failure_of(response: Response) -> Failure | None:
+    """Why this is no answer that came to its end."""
+    if (failure := read_error(response.error)) is not None:
+        return failure
+    if response.status in ("failed", "cancelled"):
+        return Failure(FailureKind.SERVER, message="the answer failed without a reason")
+    if response.output is None or response.status not in (*OVER, None) or not _holds_objects(response):
+        return garbage()
+    return None
+
+
+def garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
+
+
+def _holds_objects(response: Response) -> bool:
+    return all(memoryview(raw)[0] == ord("{") for raw in response.output or ())
+
+
+def _text_bytes(response: Response) -> int:
+    return sum(item_size(decode_item(raw)) for raw in response.output or ())
+
+
+def price_event(data: bytes, cost_usd: str) -> bytes | None:
+    """The closing event with its cost; None if its answer has no usage."""
+    try:
+        members = scan(data)
+        response = members.get("response")
+        priced = add_cost(bytes(response), cost_usd) if response is not None else None
+        return None if priced is None else edit(data, members, {"response": priced})
+    except UnreadableError:
+        return None

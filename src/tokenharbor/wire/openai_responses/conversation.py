@@ -1,0 +1,197 @@
+"""The items of a Responses request gathered into neutral messages."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import carry
+from tokenharbor.wire.across import Features, decode, in_order, no_meaning
+from tokenharbor.wire.chat import (
+    Audio,
+    Feature,
+    File,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Refused,
+    Role,
+    Source,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from tokenharbor.wire.events import Note
+from tokenharbor.wire.media_url import read_url
+from tokenharbor.wire.openai_responses import asked
+from tokenharbor.wire.openai_responses.shapes import DIALECT
+
+_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
+_MARKS = ("call", "text", "opaque")
+"""What the notes in a reasoning item of its own were noted of: see the writer."""
+
+_SILENT = frozenset({"web_search_call"})
+"""What the vendor did by itself: the conversation reads the same without it."""
+
+
+class Conversation:
+    """Gathers messages: what the assistant said and called stands in one, the results of its calls in the next."""
+
+    def __init__(self, features: Features, instructions: str | None) -> None:
+        self._features = features
+        self._messages: list[Message] = []
+        self._results: list[ToolResult] = []
+        self._calls: dict[str, ToolCall] = {}
+        if instructions:
+            self._messages.append(Message(Role.SYSTEM, (Text(instructions),)))
+
+    def read(self, raw: msgspec.Raw) -> None:
+        """Raises InvalidRequest."""
+        items = decode(raw, asked.decode_items, "input")
+        if isinstance(items, str):
+            self._messages.append(Message(Role.USER, (Text(items),)))
+            return
+        item = asked.Item()
+        for index, unread in enumerate(items):
+            place = f"input[{index}]"
+            item = decode(unread, asked.decode_item, place)
+            self._item(item, unread, place)
+        if item.role == "assistant":
+            self._features.note(Feature.ASSISTANT_PREFIX, f"input[{len(items) - 1}]")
+
+    def messages(self) -> tuple[Message, ...]:
+        """Raises InvalidRequest if there is none."""
+        self._gather()
+        if not self._messages:
+            raise InvalidRequest("`input` is empty.", param="input")
+        return tuple(self._messages)
+
+    def _gather(self) -> None:
+        """Results that follow one another are one message, in the order of their calls."""
+        if self._results:
+            self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._calls.values()))))
+            self._results = []
+
+    def _item(self, item: asked.Item, raw: msgspec.Raw, place: str) -> None:
+        match item.type:
+            case "function_call_output" | "custom_tool_call_output":
+                self._results.append(self._result(item, place))
+            case None | "message":
+                self._message(item, place)
+            case "reasoning":
+                self._think(item, raw)
+            case "function_call":
+                self._call(item, item.arguments, custom=False)
+            case "custom_tool_call":
+                self._features.note(Feature.CUSTOM_TOOLS, place)
+                self._call(item, item.input, custom=True)
+            case kind if kind not in _SILENT:
+                raise no_meaning(f"{place}.type")
+
+    def _message(self, item: asked.Item, place: str) -> None:
+        role = _ROLES.get(item.role)
+        if role is None:
+            raise InvalidRequest(f"`{place}.role` must be user, assistant, system or developer.", param=f"{place}.role")
+        parts = self._parts(item.content, f"{place}.content")
+        if role is Role.ASSISTANT:
+            for part in parts:
+                self._add(part)
+        elif parts:
+            self._gather()
+            self._messages.append(Message(role, parts, developer=item.role == "developer"))
+
+    def _add(self, part: Part) -> None:
+        """To what the assistant said last, where nobody else spoke since."""
+        self._gather()
+        last = self._messages[-1] if self._messages else None
+        if last is not None and last.role is Role.ASSISTANT:
+            self._messages[-1] = msgspec.structs.replace(last, parts=(*last.parts, part))
+        else:
+            self._messages.append(Message(Role.ASSISTANT, (part,)))
+
+    def _call(self, item: asked.Item, arguments: str, *, custom: bool) -> None:
+        call = ToolCall(item.call_id, asked.full_name(item.name, item.namespace), arguments, custom)
+        self._calls[call.id] = call
+        self._add(call)
+
+    def _think(self, item: asked.Item, raw: msgspec.Raw) -> None:
+        """What another dialect noted is found in the encrypted content where we put it, and belongs to what it was
+        noted of; else it is this dialect's own.
+        """
+        words = item.summary or (item.content if isinstance(item.content, list) else None) or ()
+        text = "\n\n".join(part.text for part in words)
+        notes = carry.unpack(item.encrypted_content) if item.encrypted_content else ()
+        if notes is None:
+            self._add(Reasoning(text, (Note(DIALECT, "item", bytes(raw)),)))
+            return
+        mark = next((note for note in notes if note.dialect == DIALECT and note.name in _MARKS), None)
+        if mark is None:
+            self._add(Reasoning(text, notes))
+        else:
+            self._attach(mark, tuple(note for note in notes if note is not mark))
+
+    def _attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
+        if mark.name == "opaque":
+            for note in notes:
+                self._add(Opaque(note))
+            return
+        id_ = mark.raw.decode(errors="replace")
+        last = self._messages[-1] if self._messages else None
+        parts = list(last.parts) if last is not None and last.role is Role.ASSISTANT else []
+        for place in reversed(range(len(parts))):
+            part = parts[place]
+            if (isinstance(part, ToolCall) and part.id == id_) or (isinstance(part, Text) and mark.name == "text"):
+                parts[place] = msgspec.structs.replace(part, notes=part.notes + notes)
+                self._messages[-1] = msgspec.structs.replace(self._messages[-1], parts=tuple(parts))
+                return
+
+    def _result(self, item: asked.Item, place: str) -> ToolResult:
+        parts = self._parts(item.output, f"{place}.output")
+        given = tuple(part for part in parts if isinstance(part, Text | Image | File))
+        if len(given) != len(parts):
+            raise no_meaning(f"{place}.output")
+        call = self._calls.get(item.call_id)
+        custom = item.type == "custom_tool_call_output"
+        return ToolResult(item.call_id, given, call.name if call else "", custom=custom)
+
+    def _parts(self, content: str | list[asked.Part] | None, place: str) -> tuple[Part, ...]:
+        if isinstance(content, str):
+            return (Text(content),)
+        return tuple(self._part(part, f"{place}[{index}]") for index, part in enumerate(content or ()))
+
+    def _part(self, part: asked.Part, place: str) -> Part:
+        cache = "5m" if part.prompt_cache_breakpoint else None
+        match part.type:
+            case "input_text" | "output_text" | "text":
+                return Text(part.text, cache)
+            case "refusal":
+                return Refused(part.refusal)
+            case "input_image" if part.image_url:
+                source = _source(part.image_url, f"{place}.image_url")
+                self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
+                return Image(source, part.detail, cache)
+            case "input_file" if part.file_data or part.file_url:
+                return self._file(part, place, cache)
+            case "input_audio" if part.input_audio is not None:
+                self._features.note(Feature.AUDIO, place)
+                return Audio(Source(f"audio/{part.input_audio.format}", part.input_audio.data), cache)
+            case "input_image" | "input_file":
+                raise no_meaning(f"{place}.file_id")
+        raise no_meaning(f"{place}.type")
+
+    def _file(self, part: asked.Part, place: str, cache: str | None) -> File:
+        if part.file_data:
+            source = _source(part.file_data, f"{place}.file_data")
+            if source.url:  # base64 alone, as older clients send it
+                source = Source("application/pdf", part.file_data)
+        else:
+            source = Source(url=part.file_url or "")
+        self._features.note(Feature.FILE_URL if source.url else Feature.FILE, place)
+        return File(source, name=part.filename or "", cache=cache)
+
+
+def _source(url: str, place: str) -> Source:
+    source = read_url(url)
+    if source is None:
+        raise InvalidRequest(f"`{place}` must be an address or a `data:` URL in base64.", param=place)
+    return source

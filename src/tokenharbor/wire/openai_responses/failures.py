@@ -1,0 +1,114 @@
+"""Errors of the Responses dialect: those in its streams and answers read, ours written."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InsufficientQuota, Refusal
+from tokenharbor.wire import sse
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_responses.shapes import UNREADABLE, Event
+from tokenharbor.wire.refusal import is_context, kind_of, scrub
+
+
+class _Error(msgspec.Struct, frozen=True):
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+
+_decode_error = msgspec.json.Decoder(_Error | str | None).decode
+
+# What is said inside a 200 has no status; its code or type stands for one.
+_KINDS = {
+    "rate_limit_exceeded": FailureKind.RATE_LIMIT,
+    "rate_limit_error": FailureKind.RATE_LIMIT,
+    "too_many_requests": FailureKind.RATE_LIMIT,
+    "slow_down": FailureKind.OVERLOADED,
+    "server_is_overloaded": FailureKind.OVERLOADED,
+    "overloaded": FailureKind.OVERLOADED,
+    "overloaded_error": FailureKind.OVERLOADED,
+    "insufficient_quota": FailureKind.CREDENTIAL,
+    "authentication_error": FailureKind.CREDENTIAL,
+    "invalid_api_key": FailureKind.CREDENTIAL,
+    "permission_error": FailureKind.CREDENTIAL,
+    "context_length_exceeded": FailureKind.CONTEXT,
+    "invalid_request_error": FailureKind.REQUEST,
+    "invalid_prompt": FailureKind.REQUEST,
+    "not_found": FailureKind.NOT_FOUND,
+    "model_not_found": FailureKind.NOT_FOUND,
+    "timeout": FailureKind.TIMEOUT,
+    "timeout_error": FailureKind.TIMEOUT,
+}
+_ABOUT_IMAGES = ("image", "invalid_image", "invalid_base64_image", "unsupported_image", "empty_image", "failed_to_down")
+
+_WRITTEN = {
+    FailureKind.REQUEST: ("invalid_request_error", "invalid_request"),
+    FailureKind.CONTEXT: ("invalid_request_error", "context_length_exceeded"),
+    FailureKind.CREDENTIAL: ("authentication_error", "invalid_api_key"),
+    FailureKind.NOT_FOUND: ("invalid_request_error", "not_found"),
+    FailureKind.RATE_LIMIT: ("rate_limit_error", "rate_limit_exceeded"),
+    FailureKind.OVERLOADED: ("overloaded_error", "server_is_overloaded"),
+    FailureKind.TIMEOUT: ("timeout_error", "timeout"),
+}
+_ANY = ("server_error", "server_error")
+
+
+def read_error(raw: msgspec.Raw) -> Failure | None:
+    """The `error` of an answer, None if it has none."""
+    try:
+        error = _decode_error(raw)
+    except UNREADABLE:
+        error = "the vendor said an error in a shape of its own"
+    if error is None:
+        return None
+    return _judge(_Error(error) if isinstance(error, str) else error)
+
+
+def read_error_event(event: Event) -> Failure:
+    """An `error` event: its members at the top, or within an object."""
+    return read_error(event.error) or _judge(_Error(event.message, None, event.code, event.param))
+
+
+def _judge(error: _Error) -> Failure:
+    message, type_ = error.message or "", error.type or ""
+    code = "" if error.code is None else str(error.code)
+    kind = _KINDS.get(code) or _KINDS.get(type_)
+    if kind is None and code.startswith(_ABOUT_IMAGES):
+        kind = FailureKind.REQUEST
+    if kind is None:
+        kind = kind_of(int(code), "", message) if code.isdecimal() and len(code) == 3 else FailureKind.SERVER
+    if kind in (FailureKind.REQUEST, FailureKind.SERVER) and is_context(code, message):
+        kind = FailureKind.CONTEXT
+    return Failure(kind, message=message, code=code, type=type_, param=error.param)
+
+
+def write_failure(failure: Failure) -> dict[str, object]:
+    """A failure as an `error` object."""
+    type_, code = _WRITTEN.get(failure.kind, _ANY)
+    message = scrub(failure.message) or "The answer was cut off."
+    return {"message": message, "type": type_, "code": code, "param": failure.param}
+
+
+def status_of(refusal: Refusal) -> int:
+    """Clients of this dialect know an empty purse by its code under a 429; a 402 they would ask again."""
+    return 429 if isinstance(refusal, InsufficientQuota) else refusal.status
+
+
+def write_stream_refusal(refusal: Refusal) -> bytes:
+    error: dict[str, object] = {
+        "message": refusal.message,
+        "type": refusal.type,
+        "code": refusal.code,
+        "param": refusal.param,
+    }
+    if refusal.provider is not None:
+        error["provider"] = refusal.provider
+    return write_error_event(error, 0)
+
+
+def write_error_event(error: dict[str, object], number: int) -> bytes:
+    """The `error` event. The field has two shapes of it, each with readers of its own: both are written."""
+    flat = {name: error[name] for name in ("code", "message", "param")}
+    return sse.write(
+        msgspec.json.encode({"type": "error", "sequence_number": number, **flat, "error": error}), b"error"
+    )

@@ -1,0 +1,103 @@
+"""How large a Responses request's input is, without counting inlined media as text, and what its items hide."""
+
+from typing import Any
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.body import Members
+from tokenharbor.wire.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.request import InputSize
+
+
+class _Media(msgspec.Struct, frozen=True, gc=False):
+    data: str | None = None
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A part of a message or of a tool's output; an image's address may stand in an object in older clients."""
+
+    type: str | None = None
+    image_url: str | dict[str, Any] | None = None
+    file_id: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    input_audio: _Media | None = None
+
+
+class _Item(msgspec.Struct, frozen=True, gc=False):
+    type: str | None = None
+    id: str | None = None
+    role: str | None = None
+    content: str | list[_Part] | None = None
+    output: str | list[_Part] | _Part | None = None
+    tools: msgspec.Raw = NULL
+
+
+_decode = msgspec.json.Decoder(str | list[_Item]).decode
+
+_STATELESS = "Nothing is stored here: send the whole conversation in `input`."
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What was seen of the input: its size, and the lists of tools that stand in items, by the items' places."""
+
+    size: InputSize
+    tools: tuple[tuple[str, msgspec.Raw], ...] = ()
+
+
+def look(body: bytes, members: Members) -> Looked:
+    """Raises InvalidRequest where the input has the wrong shape or refers to what is stored elsewhere."""
+    try:
+        items = _decode(members["input"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise wrong_shape("input", error) from None
+    if isinstance(items, str):
+        return Looked(InputSize(len(body)))
+    parts: list[_Part] = []
+    tools: list[tuple[str, msgspec.Raw]] = []
+    for index, item in enumerate(items):
+        _check(index, item)
+        if isinstance(item.content, list):
+            parts += item.content
+        if isinstance(item.output, list):
+            parts += item.output
+        elif isinstance(item.output, _Part):
+            parts.append(item.output)
+        if not is_null(item.tools):
+            tools.append((f"input[{index}].tools", item.tools))
+    return Looked(_tally(len(body), parts) if parts else InputSize(len(body)), tuple(tools))
+
+
+def _check(index: int, item: _Item) -> None:
+    if item.type == "item_reference" or (item.type is None and item.role is None and item.id is not None):
+        raise InvalidRequest(
+            f"`input[{index}]` refers to an item that is stored at a vendor. {_STATELESS}", param=f"input[{index}]"
+        )
+    if item.type == "compaction_trigger":
+        raise InvalidRequest(
+            f"`input[{index}]` asks the vendor for a compaction, which is not sold here: summarise the conversation"
+            " in a request of its own.",
+            param=f"input[{index}].type",
+        )
+
+
+def _tally(length: int, parts: list[_Part]) -> InputSize:
+    images = files = audios = inlined = in_media = 0
+    for part in parts:
+        if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):
+            images += 1
+            inlined += _inlined(part.image_url)
+        elif part.file_data is not None or part.file_url is not None or part.file_id is not None:
+            files += 1
+            in_media += len(part.file_data or "")
+        if part.input_audio is not None:
+            audios += 1
+            in_media += len(part.input_audio.data or "")
+    return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)
+
+
+def _inlined(media: str | dict[str, Any] | None) -> int:
+    """How many bytes a data URL takes; an ordinary address is text."""
+    url = media.get("url") if isinstance(media, dict) else media
+    return len(url) if isinstance(url, str) and url.startswith("data:") else 0

@@ -1,0 +1,147 @@
+"""A Responses request read into the neutral conversation."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.across import Features, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.body import Members
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    Format,
+    Sampling,
+    Search,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from tokenharbor.wire.efforts import EFFORTS
+from tokenharbor.wire.fields import NULL, is_null, read_count, read_flag
+from tokenharbor.wire.openai_responses import asked
+from tokenharbor.wire.openai_responses.conversation import Conversation
+from tokenharbor.wire.openai_responses.requests import KNOWN
+from tokenharbor.wire.request import Request
+
+_WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
+
+_decode_number = msgspec.json.Decoder(float).decode
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+def read_chat(request: Request) -> Chat:
+    """Raises InvalidRequest that names the field which no other dialect could be told."""
+    members, features = request.members, Features()
+    refuse_unknown(members, KNOWN)
+    conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
+    conversation.read(members["input"])
+    listed = decode_field(members, "tools", asked.decode_tools) or []
+    tools = tuple(_tools(listed, features))
+    text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
+    return Chat(
+        messages=conversation.messages(),
+        features=features.found,
+        tools=tools,
+        tool_choice=_choice(decode_field(members, "tool_choice", asked.decode_choice)),
+        parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
+        format=_format(text.format, features),
+        thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
+        sampling=Sampling(
+            temperature=decode_field(members, "temperature", _decode_number),
+            top_p=decode_field(members, "top_p", _decode_number),
+        ),
+        logprobs=_logprobs(members, features),
+        search=_search(listed, request.web_search_uses, features),
+        verbosity=text.verbosity,
+        user=decode_field(members, "safety_identifier", _decode_text)
+        or decode_field(members, "user", _decode_text)
+        or "",
+        cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
+    )
+
+
+def _given(members: Members, name: str) -> bool:
+    return name in members and not is_null(members[name])
+
+
+def _tools(tools: list[asked.Tool], features: Features) -> Iterator[Tool]:
+    for index, tool in enumerate(tools):
+        if tool.type == "namespace":
+            for inner, function in enumerate(tool.tools or ()):
+                yield _tool(function, tool.name, f"tools[{index}].tools[{inner}]", features)
+        elif not tool.type.startswith("web_search"):
+            yield _tool(tool, None, f"tools[{index}]", features)
+
+
+def _tool(tool: asked.Tool, namespace: str | None, place: str, features: Features) -> Tool:
+    name, description = asked.full_name(tool.name, namespace), tool.description or ""
+    features.note(Feature.TOOLS, "tools")
+    if tool.type in ("function", ""):
+        schema = None if is_null(tool.parameters) else bytes(tool.parameters)
+        return Tool(name, description, schema, tool.strict)
+    if tool.type != "custom":
+        raise no_meaning(f"{place}.type")
+    features.note(Feature.CUSTOM_TOOLS, place)
+    grammar = bytes(tool.format)
+    if b'"grammar"' not in grammar:
+        return Tool(name, description, custom=True)
+    features.note(Feature.GRAMMAR, f"{place}.format")
+    return Tool(name, description, custom=True, grammar=grammar)
+
+
+def _choice(choice: str | asked.Choice | None) -> ToolChoice | None:
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        if choice not in _WORDS:
+            raise InvalidRequest('`tool_choice` must be "auto", "none" or "required".', param="tool_choice")
+        return ToolChoice(Choosing(choice))
+    if choice.type in ("function", "custom"):
+        return ToolChoice(Choosing.NAMED, (asked.full_name(choice.name, choice.namespace),))
+    if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
+        names = tuple(asked.full_name(tool.name, tool.namespace) for tool in choice.tools or ())
+        return ToolChoice(Choosing(choice.mode), names)
+    raise no_meaning("tool_choice.type")
+
+
+def _format(form: asked.Form | None, features: Features) -> Format | None:
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_object":
+        features.note(Feature.JSON_OBJECT, "text.format")
+        return Format()
+    if form.type != "json_schema" or is_null(form.schema):
+        raise no_meaning("text.format")
+    features.note(Feature.JSON_SCHEMA, "text.format")
+    return Format(bytes(form.schema), form.name, form.description or "", form.strict)
+
+
+def _thinking(reasoning: asked.Reasoning | None) -> Thinking | None:
+    """A summary that is not asked for is not sent in this dialect."""
+    if reasoning is None:
+        return None
+    summary, effort = reasoning.summary or reasoning.generate_summary, reasoning.effort
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequest(f"`reasoning.effort` must be one of {', '.join(EFFORTS)}.", param="reasoning.effort")
+    if effort is None and summary is None:
+        return None
+    return Thinking(effort, shown=summary is not None)
+
+
+def _logprobs(members: Members, features: Features) -> int | None:
+    beside = read_count(members, "top_logprobs", 0)
+    if not beside and b"logprobs" not in bytes(members.get("include", NULL)):
+        return None
+    features.note(Feature.LOGPROBS, "top_logprobs" if beside else "include")
+    return beside or 0
+
+
+def _search(tools: list[asked.Tool], uses: int, features: Features) -> Search | None:
+    """Only a search that is bounded; one that is merely listed is left out, as within this dialect."""
+    if not uses:
+        return None
+    features.note(Feature.WEB_SEARCH, "tools")
+    filters = next((tool.filters for tool in tools if tool.filters is not None), asked.Filters())
+    return Search(uses, tuple(filters.allowed_domains or ()), tuple(filters.blocked_domains or ()))

@@ -1,0 +1,97 @@
+"""`providers`: how they fare, and credentials that fit how each is asked."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.app.conftest import Cli
+from tests.app.test_commands import refused
+
+from tokenharbor.billing.detail import Attempt, Detail, write_detail
+from tokenharbor.kernel.world import real_world
+
+INSERT = """
+INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, detail)
+VALUES ($1, $2, $2, $3, 'm', '', 'complete', 'e', '', '{}', $4)
+"""
+
+
+async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> None:
+    """Requests as the books keep them, each with its end and its attempts; and one whose detail was erased."""
+    ids = real_world().ids
+    conn = await asyncpg.connect(url)
+    try:
+        for at, attempts in rounds:
+            detail = write_detail(Detail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts))
+            await conn.execute(INSERT, ids.new(), ids.new(), at, detail)
+        await conn.execute(INSERT, ids.new(), ids.new(), datetime.now(UTC), None)
+    finally:
+        await conn.close()
+
+
+def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
+    assert cli("providers", "health").out.startswith("no provider was asked since ")
+    now = datetime.now(UTC)
+    failed = Attempt("openai", "m", "rate_limit", 20, 429)
+    rounds = [
+        (now, (failed, Attempt("gone", "m", "ok", 300))),
+        (now, (failed, Attempt("openai", "m", "hung_up", 5))),
+        (now - timedelta(minutes=5), (Attempt("openai", "m", "ok", 100),)),
+        (now - timedelta(hours=2), (Attempt("openai", "m", "server", 9, 500),)),
+        (now, ()),
+    ]
+    asyncio.run(remember(database_url, *rounds))
+    found = {each["provider"]: each for each in cli("providers", "health", "--json").json}
+    assert found["openai"] == {
+        "provider": "openai",
+        "attempts": 4,
+        "ok": 1,
+        "failed": 2,
+        "median_ms": 100,
+        "last_ok_at": (now - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "last_failed_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "failures": {"rate_limit": 2},
+    }
+    assert (found["gone"]["ok"], found["gone"]["median_ms"]) == (1, 300), "also one that the catalogue no longer has"
+    assert found["anthropic"]["attempts"] == 0
+    longer = {each["provider"]: each for each in cli("providers", "health", "--last", "3h", "--json").json}
+    assert longer["openai"]["failures"] == {"rate_limit": 2, "server": 1}
+    head, *rows = cli("providers", "health").out.splitlines()
+    assert head.split()[:4] == ["provider", "attempts", "ok", "failed"]
+    assert [row.split()[0] for row in rows] == ["gone", "openai"]
+    assert rows[1].endswith("2 rate_limit")
+
+
+AWS = """
+[providers.aws]
+wire = "bedrock_converse"
+base_url = "http://127.0.0.1:1"
+region = "us-east-1"
+"""
+
+
+@pytest.fixture
+def aws(cli: Cli, tmp_path: Path) -> Cli:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "tokenharbor.toml").write_text(AWS)
+    return cli
+
+
+def test_a_signers_credential_must_have_its_parts(aws: Cli) -> None:
+    line = refused(aws("providers", "set", "aws", "--credential-stdin", stdin="AKIDEXAMPLE"))
+    assert "ACCESS_KEY_ID:SECRET" in line
+    assert "AKIDEXAMPLE" not in line
+    assert aws("providers", "set", "aws", "--credential-stdin", stdin="AKIDEXAMPLE:secret").code == 0
+
+
+def test_a_doctor_sees_a_credential_that_cannot_sign(aws: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home" / "tokenharbor.toml").write_text(AWS + 'credential = "env:AWS_CREDENTIAL"\n')
+    monkeypatch.setenv("AWS_CREDENTIAL", "AKIDEXAMPLE")
+    outcome = aws("doctor")
+    assert outcome.code == 1
+    (line,) = (line for line in outcome.out.splitlines() if "provider aws" in line)
+    assert line.startswith(
+        "bad  provider aws: provider aws: auth sigv4 needs a credential that is ACCESS_KEY_ID:SECRET"
+    )

@@ -1,0 +1,180 @@
+"""Random conversations, and what they mean in any dialect."""
+
+import base64
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from tests.wire.answers import arguments, names
+
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    File,
+    Format,
+    Image,
+    Message,
+    Order,
+    Part,
+    Refused,
+    Role,
+    Sampling,
+    Source,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    offered,
+)
+from tokenharbor.wire.efforts import effort_of
+
+ABLE = frozenset({"tools", "json_schema", "vision", "pdf", "reasoning", "audio", "adaptive_reasoning"})
+ORDER = Order("up", stream=False, max_output=50_000, most_output=60_000, capabilities=ABLE)
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=12)
+data = st.binary(min_size=1, max_size=9).map(lambda raw: base64.b64encode(raw).decode())
+texts = st.builds(Text, words)
+pictures = st.builds(Image, st.builds(Source, st.sampled_from(["image/png", "image/jpeg"]), data))
+linked = st.builds(Image, st.builds(Source, url=words.map(lambda word: f"https://pictures.example/{word}")))
+papers = st.builds(
+    File, st.builds(Source, st.just("application/pdf"), data), name=names.map(lambda name: f"{name}.pdf")
+)
+
+NEEDS = {Image: Feature.IMAGE, File: Feature.FILE}
+SCHEMAS = (
+    b'{"type":"object","properties":{"Port":{"type":"string"},"a":{}},"required":["Port"]}',
+    b'{"type": "object"}',
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Chat:
+    """What every dialect can say: words, pictures, documents, calls side by side with their results, and settings."""
+    tools = draw(
+        st.lists(st.builds(Tool, names, words, st.sampled_from(SCHEMAS)), max_size=3, unique_by=lambda one: one.name)
+    )
+    messages = [Message(Role.SYSTEM, (draw(texts),))] if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(0, 2))):
+        messages.append(Message(Role.USER, tuple(draw(st.lists(texts | pictures | papers, min_size=1, max_size=3)))))
+        messages += _answered(draw, tools)
+    messages.append(Message(Role.USER, tuple(draw(st.lists(texts | linked, min_size=1, max_size=2)))))
+    choice = draw(_choices(tools))
+    forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    thinks = not forced and draw(st.booleans())
+    answer = Format(SCHEMAS[0], "answer", strict=True) if draw(st.booleans()) else None
+    stop = tuple(draw(st.lists(words, max_size=2)))
+    return Chat(
+        messages=tuple(messages),
+        features=_features(messages, tools, answer, stop),
+        tools=tuple(tools),
+        tool_choice=choice,
+        parallel_calls=draw(st.sampled_from([None, False])) if tools and not _none(choice) else None,
+        format=answer,
+        thinking=Thinking(draw(st.sampled_from(["low", "medium", "high"]))) if thinks else None,
+        sampling=Sampling() if thinks else Sampling(draw(st.sampled_from([None, 0.0, 0.5])), draw(_portions)),
+        stop=stop,
+    )
+
+
+_portions = st.sampled_from([None, 0.25, 0.9])
+
+
+def _none(choice: ToolChoice | None) -> bool:
+    return choice is not None and choice.mode is Choosing.NONE
+
+
+def _answered(draw: st.DrawFn, tools: list[Tool]) -> list[Message]:
+    said: tuple[Part, ...] = (draw(texts),)
+    if not tools or draw(st.booleans()):
+        return [Message(Role.ASSISTANT, said)]
+    called = draw(st.lists(st.tuples(names, st.sampled_from(tools), arguments), min_size=1, max_size=3))
+    calls = tuple(ToolCall(f"call_{id_}_{place}", tool.name, text) for place, (id_, tool, text) in enumerate(called))
+    given = tuple(ToolResult(call.id, (draw(texts),), call.name, failed=draw(st.booleans())) for call in calls)
+    return [
+        Message(Role.ASSISTANT, said + calls if draw(st.booleans()) else calls),
+        Message(Role.USER, given),
+        Message(Role.ASSISTANT, said),
+    ]
+
+
+def _choices(tools: list[Tool]) -> st.SearchStrategy[ToolChoice | None]:
+    if not tools:
+        return st.none()
+    some = st.lists(st.sampled_from([tool.name for tool in tools]), min_size=1, max_size=2, unique=True).map(tuple)
+    return (
+        st.sampled_from([None, *map(ToolChoice, (Choosing.AUTO, Choosing.NONE, Choosing.REQUIRED))])
+        | some.map(lambda names: ToolChoice(Choosing.AUTO, names))
+        | some.map(lambda names: ToolChoice(Choosing.NAMED, names[:1]))
+    )
+
+
+def _features(
+    messages: Iterable[Message], tools: list[Tool], answer: Format | None, stop: tuple[str, ...]
+) -> dict[Feature, str]:
+    found = {Feature.TOOLS: "tools"} if tools else {}
+    if answer is not None:
+        found[Feature.JSON_SCHEMA] = "response_format"
+    if stop:
+        found[Feature.STOP] = "stop"
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Image | File):
+                linked_ = isinstance(part, Image) and part.source.url
+                found[Feature.IMAGE_URL if linked_ else NEEDS[type(part)]] = "messages"
+    return found
+
+
+class Sense(NamedTuple):
+    """What a conversation says in any dialect: calls and results by the order of the calls."""
+
+    turns: tuple[tuple[Role, tuple[object, ...]], ...]
+    tools: tuple[tuple[str, str, bytes | None], ...]
+    choice: Choosing | None
+    single: bool
+    schema: bytes | None
+    effort: str | None
+    sampling: Sampling
+    stop: tuple[str, ...]
+
+
+def sense(chat: Chat) -> Sense:
+    places: dict[str, int] = {}
+    turns: list[tuple[Role, list[object]]] = []
+    for message in chat.messages:
+        if not turns or turns[-1][0] is not message.role:
+            turns.append((message.role, []))
+        for part in message.parts:
+            turns[-1][1].append(_sense(part, places))
+    thinking = chat.thinking
+    effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
+    mode = chat.tool_choice.mode if chat.tool_choice else None
+    sampling = chat.sampling if effort is None else Sampling()
+    return Sense(
+        tuple((role, tuple(parts)) for role, parts in turns),
+        tuple((tool.name, tool.description, tool.schema) for tool in offered(chat)),
+        None if mode is Choosing.AUTO else mode,
+        chat.parallel_calls is False,
+        chat.format.schema if chat.format else None,
+        effort,
+        sampling,
+        chat.stop,
+    )
+
+
+def _sense(part: Part, places: dict[str, int]) -> object:
+    match part:
+        case Text() | Refused():
+            return part.text
+        case Image():
+            return part.source
+        case File():
+            return part.source, part.name
+        case ToolCall():
+            return places.setdefault(part.id, len(places)), part.name, part.arguments
+        case ToolResult():
+            text = "".join(one.text for one in part.parts if isinstance(one, Text))
+            return places[part.call_id], text.removeprefix("Error: ")
+    return part

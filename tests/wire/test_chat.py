@@ -1,0 +1,662 @@
+"""Requests across dialects: whoever asks, the vendor is asked the same; what cannot be said is refused by name."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam, ToolChoiceParam, ToolParam
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import (
+    ChatCompletionMessageParam,
+    ChatCompletionToolChoiceOptionParam,
+    ChatCompletionToolUnionParam,
+)
+from pydantic import TypeAdapter
+from tests.wire.conversations import ABLE, ORDER, conversations, sense
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.chat import Chat, Feature, Order, ToolCall
+from tokenharbor.wire.dialect import Place, Recipient
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+)
+from tokenharbor.wire.translate import collect
+
+OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+PLACE = Place("up", stream=False)
+
+
+def through(dialect: str, chat: Chat) -> Chat:
+    wire = WIRES[dialect]
+    return wire.read_chat(wire.read_request(wire.write_chat(chat, ORDER), PLACE))
+
+
+@given(conversations(), st.data())
+def test_any_chain_of_dialects_keeps_what_was_asked(chat: Chat, data: st.DataObject) -> None:
+    able = [dialect for dialect in sorted(WIRES) if chat.features.keys() <= WIRES[dialect].carries]
+    passed = chat
+    for dialect in data.draw(st.lists(st.sampled_from(able), min_size=1, max_size=4)):
+        passed = through(dialect, passed)
+        assert passed.features.keys() == chat.features.keys()
+        assert sense(passed) == sense(chat)
+
+
+def fits(kind: Any, values: Any) -> None:
+    """The SDKs' types check arrays only as they are gone through: writing them out does."""
+    adapter: Any = TypeAdapter(kind)
+    for value in values:
+        adapter.dump_json(adapter.validate_python(value), warnings="error")
+
+
+@given(conversations())
+def test_what_is_written_is_what_the_official_types_allow(chat: Chat) -> None:
+    body = json.loads(WIRES[OPENAI].write_chat(chat, ORDER))
+    fits(ChatCompletionMessageParam, body["messages"])
+    fits(ChatCompletionToolUnionParam, body.get("tools", []))
+    fits(ChatCompletionToolChoiceOptionParam, [body[name] for name in ("tool_choice",) if name in body])
+    body = json.loads(WIRES[ANTHROPIC].write_chat(chat, ORDER))
+    fits(MessageParam, body["messages"])
+    fits(ToolParam, body.get("tools", []))
+    fits(ToolChoiceParam, [body[name] for name in ("tool_choice",) if name in body])
+    fits(OutputConfigParam, [body[name] for name in ("output_config",) if name in body])
+    fits(ThinkingConfigParam, [body[name] for name in ("thinking",) if name in body])
+
+
+def asked(dialect: str, body: dict[str, Any] | bytes) -> Chat:
+    """What a client of a dialect asks; what its path needs is added."""
+    if isinstance(body, dict):
+        least: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
+        if dialect == ANTHROPIC:
+            least["max_tokens"] = 50_000
+        body = json.dumps({**least, **body}).encode()
+    return WIRES[dialect].read_chat(WIRES[dialect].read_request(body))
+
+
+def told(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
+    """What a vendor of a dialect is told."""
+    order = Order("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
+    body: dict[str, Any] = json.loads(WIRES[dialect].write_chat(chat, order))
+    return body
+
+
+BUDGETED = "adaptive_reasoning"  # without it a model takes budgets
+CALL = {"id": "c1", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
+TIDE = {"type": "function", "function": {"name": "tide", "parameters": {"type": "object"}}}
+WIND = {"type": "function", "function": {"name": "wind"}}
+
+
+@pytest.mark.parametrize("text", ['{ "B" : 1.0, "a":[ ]}', '{"b":1e5,"B":"\\u00e9"}', "{}"])
+def test_arguments_keep_every_byte(text: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": text}}
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]
+    there = WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"messages": messages}), ORDER)
+    assert b'"input":' + text.encode() in there
+    back = json.loads(WIRES[OPENAI].write_chat(asked(ANTHROPIC, there), ORDER))
+    assert back["messages"][1]["tool_calls"][0]["function"]["arguments"] == text
+
+
+def test_arguments_that_are_no_object_are_shown_to_the_vendor_as_they_are() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": '{"port": "Bre'}}
+    chat = asked(OPENAI, {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]})
+    assert told(ANTHROPIC, chat)["messages"][1]["content"][0]["input"] == {"_unreadable": '{"port": "Bre'}
+
+
+def test_the_developer_and_the_system_speak_first_and_in_between() -> None:
+    said = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "system", "content": [{"type": "text", "text": "Be kind."}]},
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Aye."},
+        {"role": "developer", "content": "Now French."},
+        {"role": "user", "content": "Again."},
+    ]
+    body = told(ANTHROPIC, asked(OPENAI, {"messages": said}))
+    assert [block["text"] for block in body["system"]] == ["Be brief.", "Be kind."]
+    reminded, last = body["messages"][-1]["content"]
+    assert reminded["text"] == "<system-reminder>\nNow French.\n</system-reminder>"
+    assert last["text"] == "Again."
+
+
+def test_claude_codes_system_messages_stay_where_they_stand() -> None:
+    said = [
+        {"role": "user", "content": "Hello."},
+        {"role": "system", "content": [{"type": "text", "text": "Skills: none."}]},
+        {"role": "user", "content": "Again."},
+    ]
+    body = told(OPENAI, asked(ANTHROPIC, {"system": "Be brief.", "messages": said}))
+    assert [message["role"] for message in body["messages"]] == ["system", "user", "system", "user"]
+    assert body["messages"][2]["content"] == "Skills: none."
+
+
+def test_results_are_one_message_in_the_order_of_their_calls() -> None:
+    other = {**CALL, "id": "c2"}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "", "tool_calls": [CALL, other]},
+        {"role": "tool", "tool_call_id": "c2", "content": "two"},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "one"}]},
+        {"role": "user", "content": "Go on."},
+    ]
+    one, two, text = told(ANTHROPIC, asked(OPENAI, {"messages": said}))["messages"][2]["content"]
+    assert (one["tool_use_id"], one["content"], two["tool_use_id"]) == ("c1", "one", "c2")
+    assert text == {"type": "text", "text": "Go on."}
+
+
+def test_pictures_and_errors_in_results_reach_vendors_whose_results_are_words() -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    given = [{"type": "text", "text": "Seen."}, picture]
+    failed = {"type": "tool_result", "tool_use_id": "t2", "content": "no such port", "is_error": True}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": [use, {**use, "id": "t2"}]},
+        {"role": "user", "content": [failed, {"type": "tool_result", "tool_use_id": "t1", "content": given}]},
+    ]
+    _, _, one, two, shown = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
+    assert (one["tool_call_id"], one["content"]) == ("t1", "Seen.")
+    assert (two["tool_call_id"], two["content"]) == ("t2", "Error: no such port")
+    assert shown["content"][1]["image_url"]["url"] == "data:image/png;base64,AAAA"
+    back = told(ANTHROPIC, asked(ANTHROPIC, {"messages": said}))["messages"][2]["content"]
+    assert [block["tool_use_id"] for block in back] == ["t1", "t2"]
+    assert back[0]["content"] == given
+    assert back[1]["is_error"] is True
+
+
+def test_results_that_come_in_several_messages_stand_together() -> None:
+    uses: list[dict[str, Any]] = [{"type": "tool_use", "id": id_, "name": "look", "input": {}} for id_ in ("t1", "t2")]
+    picture = {"type": "image", "source": {"type": "url", "url": "https://pictures.example/1"}}
+    one = {"type": "tool_result", "tool_use_id": "t1", "content": [picture]}
+    log = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "calm"}}
+    two = {"type": "tool_result", "tool_use_id": "t2", "content": [log]}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": uses},
+        {"role": "user", "content": [one]},
+        {"role": "user", "content": [two]},
+    ]
+    messages = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
+    assert messages[3]["content"] == "<document>\ncalm\n</document>"
+
+
+def test_calls_made_before_are_of_known_tools_even_if_none_is_offered_any_more() -> None:
+    out = told(ANTHROPIC, asked(OPENAI, {"messages": LOOP}))
+    assert ([tool["name"] for tool in out["tools"]], out["tool_choice"]) == (["tide"], {"type": "none"})
+
+
+def test_pictures_that_the_assistant_made_are_named_where_they_cannot_stand() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    said = [LOOP[0], {"role": "assistant", "content": "Look.", "images": [picture]}, {"role": "user", "content": "!"}]
+    chat = asked(OPENAI, {"messages": said})
+    assert told(OPENAI, chat)["messages"] == said
+    text = told(ANTHROPIC, chat)["messages"][1]["content"][1]["text"]
+    assert text == "[An image, which this API cannot carry.]"
+
+
+def test_functions_of_the_older_form_are_tools() -> None:
+    body = {
+        "functions": [{"name": "tide", "parameters": {"type": "object"}}],
+        "function_call": {"name": "tide"},
+        "messages": [
+            {"role": "user", "content": "?"},
+            {"role": "assistant", "content": None, "function_call": {"name": "tide", "arguments": '{"p":1}'}},
+            {"role": "function", "name": "tide", "content": "high"},
+        ],
+    }
+    out = told(ANTHROPIC, asked(OPENAI, body))
+    assert out["tool_choice"] == {"type": "tool", "name": "tide"}
+    use, result = out["messages"][1]["content"][0], out["messages"][2]["content"][0]
+    assert (use["name"], use["input"], result["content"]) == ("tide", {"p": 1}, "high")
+    assert use["id"] == result["tool_use_id"]
+
+
+CHOICES: list[tuple[Any, Any]] = [
+    ("auto", {"type": "auto"}),
+    ("none", {"type": "none"}),
+    ("required", {"type": "any"}),
+    ({"type": "function", "function": {"name": "wind"}}, {"type": "tool", "name": "wind"}),
+]
+
+
+@pytest.mark.parametrize(("openais", "anthropics"), CHOICES)
+def test_the_choice_of_tools_is_the_same_in_both_dialects(openais: Any, anthropics: Any) -> None:
+    there = told(ANTHROPIC, asked(OPENAI, {"tools": [TIDE, WIND], "tool_choice": openais}))
+    assert there["tool_choice"] == anthropics
+    assert [tool["name"] for tool in there["tools"]] == ["tide", "wind"]
+    back = told(OPENAI, asked(ANTHROPIC, {"tools": there["tools"], "tool_choice": anthropics}))
+    assert back["tool_choice"] == openais
+
+
+def test_a_choice_limited_to_some_tools_offers_those_alone() -> None:
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "wind"}}]}
+    body = {"tools": [TIDE, WIND], "tool_choice": {"type": "allowed_tools", "allowed_tools": allowed}}
+    out = told(ANTHROPIC, asked(OPENAI, body))
+    assert ([tool["name"] for tool in out["tools"]], out["tool_choice"]) == (["wind"], {"type": "any"})
+
+
+@pytest.mark.parametrize("choice", [None, "required"])
+def test_one_call_at_a_time_is_asked_for_in_each_dialects_way(choice: str | None) -> None:
+    body = {"tools": [TIDE], "parallel_tool_calls": False, **({"tool_choice": choice} if choice else {})}
+    out = told(ANTHROPIC, asked(OPENAI, body))
+    assert out["tool_choice"] == {"type": "any" if choice else "auto", "disable_parallel_tool_use": True}
+    back = told(OPENAI, asked(ANTHROPIC, {"tools": out["tools"], "tool_choice": out["tool_choice"]}))
+    assert back["parallel_tool_calls"] is False
+
+
+def test_strict_tools_and_formats_keep_their_schemas() -> None:
+    tool = {"type": "function", "function": {"name": "tide", "strict": True, "parameters": {"type": "object"}}}
+    answer = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {"type": "object"}}}
+    chat = asked(OPENAI, {"tools": [tool, WIND], "response_format": answer})
+    out = told(ANTHROPIC, chat)
+    assert out["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    assert (out["tools"][0]["strict"], "strict" in out["tools"][1]) == (True, False)
+    assert out["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
+    assert "strict" not in told(ANTHROPIC, chat, "json_schema")["tools"][0]
+    older = {"output_format": {"type": "json_schema", "schema": {"type": "object"}}}
+    assert told(OPENAI, asked(ANTHROPIC, older))["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    anything = asked(OPENAI, {"response_format": {"type": "json_object"}})
+    assert anything.features == {Feature.JSON_OBJECT: "response_format"}
+    assert Feature.JSON_OBJECT not in WIRES[ANTHROPIC].carries
+
+
+@pytest.mark.parametrize(
+    ("body", "adaptive", "budgeted"),
+    [
+        ({"reasoning_effort": "high"}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 24_576}),
+        ({"reasoning": {"max_tokens": 9_000}}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 9_000}),
+        ({"reasoning": {"max_tokens": 9}}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 1_024}),
+        ({"enable_thinking": True}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 8_192}),
+        ({"thinking": {"type": "disabled"}}, {"type": "disabled"}, {"type": "disabled"}),
+        ({"reasoning_effort": "none"}, {"type": "disabled"}, {"type": "disabled"}),
+        ({}, None, None),
+    ],
+)
+def test_efforts_become_what_the_model_takes(body: dict[str, Any], adaptive: Any, budgeted: Any) -> None:
+    chat = asked(OPENAI, {**body, "temperature": 0.5})
+    for out, expected in ((told(ANTHROPIC, chat), adaptive), (told(ANTHROPIC, chat, BUDGETED), budgeted)):
+        assert out.get("thinking") == expected
+        assert ("temperature" in out) is (expected in (None, {"type": "disabled"}))
+    assert "thinking" not in told(ANTHROPIC, chat, "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("body", "effort"),
+    [
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}, "xhigh"),
+        ({"thinking": {"type": "adaptive", "display": "omitted"}}, None),
+        ({"thinking": {"type": "enabled", "budget_tokens": 8_000}}, "medium"),
+        ({"thinking": {"type": "disabled"}}, "none"),
+        ({"output_config": {"effort": "low"}}, "low"),
+    ],
+)
+def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) -> None:
+    chat = asked(ANTHROPIC, body)
+    assert told(OPENAI, chat).get("reasoning_effort") == effort
+    assert "reasoning_effort" not in told(OPENAI, chat, "reasoning")
+
+
+LOOP = [
+    {"role": "user", "content": "?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "high"},
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        ({"messages": LOOP}, 50_000),  # a call that no signed thinking stands before
+        ({"tools": [TIDE], "tool_choice": "required"}, 50_000),
+        ({"messages": [*LOOP, {"role": "assistant", "content": "It is"}]}, 50_000),
+        ({}, 1_024),  # no room
+    ],
+)
+def test_thinking_is_left_out_where_the_vendor_would_refuse_it(body: dict[str, Any], most: int) -> None:
+    out = told(ANTHROPIC, asked(OPENAI, {**body, "reasoning_effort": "high"}), BUDGETED, most=most)
+    assert "thinking" not in out
+
+
+def whole(dialect: str, events: list[Event]) -> Any:
+    return json.loads(WIRES[dialect].write_reply(events))
+
+
+def streamed(dialect: str, events: list[Event]) -> list[Event]:
+    writer, reader = WIRES[dialect].writer(), WIRES[dialect].reader()
+    return [*reader.feed(b"".join([writer.write(event) for event in events])), *reader.close()]
+
+
+SIGNED = b'{"type":"thinking","thinking":"Tides turn.","signature":"EqoB+/1="}'
+SIGNED_TOO = '{"type":"thinking","thinking":"Twice — a day.","signature":"EqoB+/2="}'.encode()
+HIDDEN = b'{"type":"redacted_thinking","data":"EmwK="}'
+USE = b'{"type":"tool_use","id":"toolu_1","name":"tide","input":{ "Port" : "Brest" }}'
+
+
+def thoughtful(*blocks: bytes) -> list[Event]:
+    head = b'{"id":"msg_1","type":"message","role":"assistant","model":"c","stop_reason":"tool_use","content":['
+    return list(WIRES[ANTHROPIC].read_reply(head + b",".join(blocks) + b"]}"))
+
+
+@pytest.mark.parametrize(
+    "blocks", [(SIGNED, USE), (HIDDEN, USE), (SIGNED, SIGNED_TOO, HIDDEN, USE), (HIDDEN, SIGNED, USE)]
+)
+@pytest.mark.parametrize("in_pieces", [True, False])
+def test_signed_thinking_comes_back_to_its_vendor_through_a_client_of_the_other_dialect(
+    blocks: tuple[bytes, ...], in_pieces: bool
+) -> None:
+    events = thoughtful(*blocks)
+    message = whole(OPENAI, streamed(OPENAI, events) if in_pieces else events)["choices"][0]["message"]
+    said = [LOOP[0], message, {"role": "tool", "tool_call_id": "toolu_1", "content": "high"}]
+    body = WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"messages": said, "reasoning_effort": "high"}), ORDER)
+    assert b'"content":[' + b",".join(blocks) + b"]" in body
+    assert b'"thinking":{' in body
+
+
+def test_a_signature_whose_thinking_was_changed_is_left_out() -> None:
+    message = whole(OPENAI, thoughtful(SIGNED, USE))["choices"][0]["message"]
+    changed = {**message, "reasoning_content": "Something else."}
+    out = told(ANTHROPIC, asked(OPENAI, {"messages": [LOOP[0], changed]}))
+    assert [block["type"] for block in out["messages"][1]["content"]] == ["tool_use"]
+
+
+DETAILS = [{"type": "reasoning.encrypted", "data": "gAAA"}, {"type": "reasoning.text", "text": "Hm."}]
+SIGNATURE = {"google": {"thought_signature": "CsQB"}}
+
+
+def test_reasoning_details_come_back_to_their_vendor_through_a_client_of_the_other_dialect() -> None:
+    message = {"role": "assistant", "content": "High.", "reasoning_content": "Hm.", "reasoning_details": DETAILS}
+    reply = {"id": "a", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    answer = whole(ANTHROPIC, list(WIRES[OPENAI].read_reply(json.dumps(reply).encode())))
+    assert [block["type"] for block in answer["content"]] == ["thinking", "text"]
+    said = [LOOP[0], {"role": "assistant", "content": answer["content"]}, {"role": "user", "content": "Sure?"}]
+    chat = asked(ANTHROPIC, {"messages": said})
+    back = told(OPENAI, chat)["messages"][1]
+    assert (back["reasoning_content"], back["reasoning_details"], back["content"]) == ("Hm.", DETAILS, "High.")
+    assert "thinking" not in json.dumps(told(ANTHROPIC, chat)["messages"])
+    assert "reasoning_details" not in json.dumps(told(OPENAI, chat, "reasoning"))
+
+
+def test_thought_signatures_of_calls_stand_beside_them_in_openais_dialect() -> None:
+    call = {**CALL, "extra_content": SIGNATURE}
+    chat = asked(OPENAI, {"messages": [LOOP[0], {"role": "assistant", "tool_calls": [call]}]})
+    assert told(OPENAI, chat)["messages"][1]["tool_calls"][0]["extra_content"] == SIGNATURE
+    note = Note("elsewhere", "thought", b"raw \xff")
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "tide"),
+        BlockGrew(0, "{}", (note,)),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    for answer in (events, streamed(OPENAI, events), list(WIRES[OPENAI].read_reply(WIRES[OPENAI].write_reply(events)))):
+        assert collect(answer).blocks[0].notes == (note,)
+        message = whole(OPENAI, answer)["choices"][0]["message"]
+        (call_,) = asked(OPENAI, {"messages": [LOOP[0], message]}).messages[1].parts
+        assert isinstance(call_, ToolCall)
+        assert call_.notes == (note,)
+
+
+CLAUDE_CODE: dict[str, Any] = {
+    "max_tokens": 32_000,
+    "stream": True,
+    "system": [
+        {"type": "text", "text": "You are an agent."},
+        {"type": "text", "text": "Rules.", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+    ],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "system", "content": "Today is Monday."},
+    ],
+    "tools": [
+        {"name": "Bash", "description": "Runs.", "input_schema": {"type": "object"}, "eager_input_streaming": True}
+    ],
+    "metadata": {"user_id": '{"device_id":"d","session_id":"s"}'},
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "medium"},
+    "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    "betas": ["context-management-2025-06-27"],
+}
+
+
+def test_what_claude_code_sends_can_be_asked_of_any_vendor() -> None:
+    chat = asked(ANTHROPIC, CLAUDE_CODE)
+    assert chat.features == {Feature.TOOLS: "tools"}
+    out = told(OPENAI, chat)
+    assert out["reasoning_effort"] == "medium"
+    assert out["messages"][0] == {"role": "system", "content": "You are an agent.\n\nRules."}
+    assert not {"metadata", "user", "context_management", "betas"} & out.keys()
+    assert told(ANTHROPIC, chat)["system"] == CLAUDE_CODE["system"]
+
+
+def test_marks_for_the_cache_reach_the_vendors_that_ask_for_them() -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    text = {"type": "text", "text": "Rules.", "cache_control": mark}
+    said = [{"role": "system", "content": [text]}, {"role": "user", "content": [{"type": "text", "text": "?"}]}]
+    chat = asked(OPENAI, {"messages": said, "tools": [{**TIDE, "cache_control": {"type": "ephemeral"}}]})
+    out = told(ANTHROPIC, chat)
+    assert out["system"] == [text]
+    assert out["tools"][0]["cache_control"] == {"type": "ephemeral"}
+    assert "cache_control" not in json.dumps(told(OPENAI, chat))
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
+def test_documents_go_as_each_dialect_takes_them() -> None:
+    pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}}
+    (document,) = told(ANTHROPIC, asked(OPENAI, user(pdf)))["messages"][0]["content"]
+    assert document["source"] == {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
+    assert document["title"] == "a.pdf"
+    assert told(OPENAI, asked(ANTHROPIC, user(document)))["messages"][0]["content"] == [pdf]
+    note = {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,QXll"}}
+    (document,) = told(ANTHROPIC, asked(OPENAI, user(note)))["messages"][0]["content"]
+    assert document["source"] == {"type": "text", "media_type": "text/plain", "data": "Aye"}
+    (text,) = told(OPENAI, asked(ANTHROPIC, user({**document, "context": "A log."})))["messages"][0]["content"]
+    assert text["text"] == "<document>\na.txt\nA log.\n\nAye\n</document>"
+    found = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "w"}]}
+    assert told(OPENAI, asked(ANTHROPIC, user(found)))["messages"][0]["content"][0]["text"].endswith("w\n</document>")
+
+
+def test_sound_reaches_the_vendors_that_hear() -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": "UklG", "format": "wav"}}
+    chat = asked(OPENAI, user(sound))
+    assert chat.features == {Feature.AUDIO: "messages[0].content[0]"}
+    assert told(OPENAI, chat)["messages"][0]["content"] == [sound]
+    assert Feature.AUDIO not in WIRES[ANTHROPIC].carries
+
+
+def test_custom_tools_keep_their_grammar_and_their_text() -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /x+/"}}
+    tool = {"type": "custom", "custom": {"name": "patch", "format": grammar}}
+    call = {"id": "c1", "type": "custom", "custom": {"name": "patch", "input": "*** {x"}}
+    said = [LOOP[0], {"role": "assistant", "content": None, "tool_calls": [call]}, LOOP[2]]
+    choice = {"type": "custom", "custom": {"name": "patch"}}
+    chat = asked(OPENAI, {"tools": [tool], "tool_choice": choice, "messages": said})
+    assert {Feature.CUSTOM_TOOLS, Feature.GRAMMAR} <= chat.features.keys()
+    out = told(OPENAI, chat)
+    assert (out["tools"], out["tool_choice"], out["messages"]) == ([tool], choice, said)
+
+
+def test_a_call_of_a_custom_tool_is_answered_as_one() -> None:
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "patch", custom=True),
+        BlockGrew(0, "*** {x"),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    for answer in (streamed(OPENAI, events), WIRES[OPENAI].read_reply(WIRES[OPENAI].write_reply(events))):
+        (block,) = collect(answer).blocks
+        assert (block.custom, block.name, block.text) == (True, "patch", "*** {x")
+
+
+LONG_NAME = "mcp__" + "harbour_" * 11 + "tide"  # more than 64 characters
+
+
+def test_names_of_tools_that_a_vendor_would_refuse_are_made_fit_and_come_back_as_they_were() -> None:
+    body = {
+        "tools": [{"name": LONG_NAME, "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "tool", "name": LONG_NAME},
+    }
+    request = WIRES[ANTHROPIC].read_request(
+        json.dumps({"model": "m", "messages": [], "max_tokens": 9, **body}).encode()
+    )
+    out = told(OPENAI, asked(ANTHROPIC, body))
+    name = out["tools"][0]["function"]["name"]
+    assert len(name) <= 64
+    assert out["tool_choice"]["function"]["name"] == name
+    events: list[Event] = [
+        Started("a", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", name),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    recipient = Recipient(request=request)
+    writer = WIRES[ANTHROPIC].writer(recipient)
+    for answer in (b"".join(map(writer.write, events)), WIRES[ANTHROPIC].write_reply(events, recipient)):
+        assert f'"name":"{LONG_NAME}"'.encode() in answer
+
+
+def test_ids_of_calls_are_fit_for_each_dialect_and_still_meet_their_results() -> None:
+    call = {**CALL, "id": "functions.tide:0"}
+    given = {"role": "tool", "tool_call_id": "functions.tide:0", "content": "high"}
+    said: list[Any] = [LOOP[0], {"role": "assistant", "tool_calls": [call]}, given]
+    _, use, result = told(ANTHROPIC, asked(OPENAI, {"messages": said}))["messages"]
+    assert re.fullmatch("[A-Za-z0-9_-]{1,64}", use["content"][0]["id"])
+    assert result["content"][0]["tool_use_id"] == use["content"][0]["id"]
+    use = {"type": "tool_use", "id": "toolu_" + "x" * 50, "name": "tide", "input": {}}
+    given = {"type": "tool_result", "tool_use_id": use["id"], "content": "high"}
+    said = [LOOP[0], {"role": "assistant", "content": [use]}, {"role": "user", "content": [given]}]
+    _, called, tool = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
+    assert len(called["tool_calls"][0]["id"]) <= 40
+    assert tool["tool_call_id"] == called["tool_calls"][0]["id"]
+
+
+def test_turns_are_as_the_vendor_wants_them() -> None:
+    def turns(*said: tuple[str, str]) -> Any:
+        messages = [{"role": role, "content": text} for role, text in said]
+        return told(ANTHROPIC, asked(OPENAI, {"messages": messages}))["messages"]
+
+    assert [turn["role"] for turn in turns(("assistant", "Hi."), ("user", "Hi."))] == ["user", "assistant", "user"]
+    assert turns(("system", "Say hi.")) == [{"role": "user", "content": "Say hi."}]
+    assert [turn["role"] for turn in turns(("user", "a"), ("assistant", ""), ("user", "b"))] == ["user"]
+    assert turns(("user", "a"), ("assistant", "It is "))[-1]["content"] == "It is"
+    assert asked(OPENAI, {"messages": [{"role": "assistant", "content": "I"}]}).features == {
+        Feature.ASSISTANT_PREFIX: "messages[0]"
+    }
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "param"),
+    [
+        (OPENAI, {"repetition_penalty": 1.1}, "repetition_penalty"),
+        (OPENAI, {"messages": [{"role": "user", "content": "?", "mood": 1}]}, "messages[0].mood"),
+        (OPENAI, user({"type": "video_url", "video_url": {"url": "x"}}), "messages[0].content[0].type"),
+        (OPENAI, user({"type": "file", "file": {"file_id": "f"}}), "messages[0].content[0].file.file_id"),
+        (OPENAI, user({"type": "image_url", "image_url": {"url": "data:x"}}), "messages[0].content[0].image_url"),
+        (OPENAI, {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
+        (OPENAI, {"tools": [{"type": "function", "function": {"name": "a", "x": 1}}]}, "tools[0].function.x"),
+        (OPENAI, {"tools": [TIDE], "tool_choice": {"type": "mcp"}}, "tool_choice.type"),
+        (OPENAI, {"tools": [TIDE], "tool_choice": CHOICES[3][0]}, "tool_choice"),
+        (OPENAI, {"response_format": {"type": "grammar"}}, "response_format"),
+        (OPENAI, {"reasoning_effort": "huge"}, "reasoning_effort"),
+        (ANTHROPIC, {"oracle": 1}, "oracle"),
+        (ANTHROPIC, {"max_tokens": 0}, "max_tokens"),
+        (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
+        (ANTHROPIC, {"tools": [{"type": "text_editor_20250728", "name": "e"}]}, "tools[0].type"),
+        (ANTHROPIC, {"tools": [{"name": "a", "input_schema": {}, "defer_loading": True}]}, "tools[0].defer_loading"),
+        (ANTHROPIC, {"tools": [{"name": "a", "input_schema": {}, "x": 1}]}, "tools[0].x"),
+        (ANTHROPIC, {"thinking": {"type": "dreaming"}}, "thinking.type"),
+        (ANTHROPIC, user({"type": "container_upload", "file_id": "f"}), "messages[0].content[0].type"),
+        (
+            ANTHROPIC,
+            user({"type": "image", "source": {"type": "file", "file_id": "f"}}),
+            "messages[0].content[0].source.file_id",
+        ),
+        (ANTHROPIC, user({"type": "text", "text": "a", "x": 1}), "messages[0].content[0].x"),
+        (ANTHROPIC, {"messages": [{"role": "tool", "content": "?"}]}, "messages[0].role"),
+    ],
+)
+def test_what_no_other_dialect_can_say_is_refused_by_name(dialect: str, body: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        asked(dialect, body)
+    assert refused.value.param == param
+    assert param in refused.value.message
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "allowed_domains": ["a.example"]}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "features"),
+    [
+        (OPENAI, {"n": 2, "logprobs": True, "logit_bias": {"1": 2}}, {"n", "logprobs", "logit_bias"}),
+        (OPENAI, {"n": 1, "logprobs": False, "logit_bias": {}, "frequency_penalty": 0, "stop": None}, set()),
+        (
+            OPENAI,
+            {"seed": 7, "top_k": 3, "presence_penalty": 1, "stop": "x"},
+            {"seed", "top_k", "presence_penalty", "stop"},
+        ),
+        (ANTHROPIC, {"top_k": 3, "stop_sequences": ["x"]}, {"top_k", "stop_sequences"}),
+        (ANTHROPIC, {"tools": [SEARCH]}, {"tools[0].type"}),
+        (
+            ANTHROPIC,
+            user(
+                {
+                    "type": "document",
+                    "source": {"type": "text", "media_type": "text/plain", "data": "a"},
+                    "citations": {"enabled": True},
+                }
+            ),
+            {"messages[0].content[0].citations"},
+        ),
+    ],
+)
+def test_what_only_some_can_say_is_named_by_the_callers_own_field(
+    dialect: str, body: dict[str, Any], features: set[str]
+) -> None:
+    assert set(asked(dialect, body).features.values()) == features
+
+
+HINTS: list[tuple[str, dict[str, Any]]] = [
+    (OPENAI, {"metadata": {"a": "b"}, "user": "u", "safety_identifier": "s", "prompt_cache_key": "k", "store": False}),
+    (OPENAI, {"service_tier": "auto", "modalities": ["text"], "stream_options": {"include_usage": True}}),
+    (OPENAI, {"provider": {"sort": "price"}, "usage": {"include": True}, "audio": None}),
+    (ANTHROPIC, {"metadata": {"user_id": "u"}, "service_tier": "auto", "cache_control": {"type": "ephemeral"}}),
+]
+
+
+@pytest.mark.parametrize(("dialect", "body"), HINTS)
+def test_hints_without_meaning_elsewhere_are_taken_and_left_out(dialect: str, body: dict[str, Any]) -> None:
+    chat, plain = asked(dialect, body), asked(dialect, {})
+    assert chat.features == {}
+    assert [told(one, chat) for one in (OPENAI, ANTHROPIC)] == [told(one, plain) for one in (OPENAI, ANTHROPIC)]
+
+
+@pytest.mark.parametrize(("body", "param"), [({"temperature": 1.5}, "temperature"), ({"stop": ["\n"]}, "stop")])
+def test_a_value_that_the_vendor_has_no_form_for_is_refused_by_name(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        told(ANTHROPIC, asked(OPENAI, body))
+    assert refused.value.param == param
+
+
+def test_what_vendors_ran_for_themselves_is_left_out_elsewhere() -> None:
+    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "tide"}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
+    text = {"type": "text", "text": "High.", "citations": [{"type": "web_search_result_location", "url": "u"}]}
+    said = [LOOP[0], {"role": "assistant", "content": [search, found, text]}, {"role": "user", "content": "Sure?"}]
+    chat = asked(ANTHROPIC, {"messages": said})
+    assert told(OPENAI, chat)["messages"][1] == {"role": "assistant", "content": "High."}
+    kept = told(ANTHROPIC, chat)["messages"][1]["content"]
+    assert kept == [search, found, {"type": "text", "text": "High."}]

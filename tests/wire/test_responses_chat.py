@@ -1,0 +1,349 @@
+"""Responses requests in other dialects' words and back: what is kept, what is named, what is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.wire.splits import tape
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import WIRES, carry
+from tokenharbor.wire.chat import (
+    Audio,
+    Chat,
+    Choosing,
+    Feature,
+    File,
+    Format,
+    Image,
+    Message,
+    Opaque,
+    Order,
+    Reasoning,
+    Refused,
+    Role,
+    Sampling,
+    Search,
+    Source,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+)
+
+RESPONSES = "openai_responses"
+WIRE = WIRES[RESPONSES]
+ORDER = Order("vendor-model", stream=True, max_output=64, most_output=8192, capabilities=frozenset({"reasoning"}))
+CODEX: dict[str, Any] = {
+    "model": "m",
+    "stream": True,
+    "input": [
+        {"type": "message", "id": "msg_1", "role": "developer", "content": [{"type": "input_text", "text": "Code."}]},
+        {"type": "message", "id": "msg_2", "role": "user", "content": [{"type": "input_text", "text": "Go on."}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAsealed"},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "exec", "arguments": '{ "cmd":"ls" }'},
+        {"type": "function_call", "call_id": "c2", "name": "close", "namespace": "agents", "arguments": "{}"},
+        {"type": "function_call_output", "id": "o2", "call_id": "c2", "output": "closed"},
+        {"type": "function_call_output", "id": "o1", "call_id": "c1", "output": [{"type": "input_text", "text": "a"}]},
+    ],
+    "tools": [
+        {"type": "function", "name": "exec", "description": "Runs.", "strict": False, "parameters": {"b": 1, "a": {}}},
+        {
+            "type": "namespace",
+            "name": "agents",
+            "description": "Others.",
+            "tools": [{"type": "function", "name": "close", "strict": True, "parameters": {}}],
+        },
+        {"type": "web_search", "external_web_access": True},
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": "high", "summary": "auto"},
+    "text": {"verbosity": "low"},
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "prompt_cache_key": "k",
+    "client_metadata": {"thread_id": "t"},
+}
+"""What a coding agent sends in the middle of its work."""
+
+
+def chat_of(**fields: Any) -> Chat:
+    body = {"model": "m", "input": "?", **fields}
+    return WIRE.read_chat(WIRE.read_request(json.dumps(body, separators=(",", ":")).encode()))
+
+
+def refused(**fields: Any) -> str | None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat_of(**fields)
+    return caught.value.param
+
+
+def body_of(chat: Chat, order: Order = ORDER) -> Any:
+    return json.loads(WIRE.write_chat(chat, order))
+
+
+def user(*parts: Any) -> list[Any]:
+    return [{"role": "user", "content": list(parts)}]
+
+
+def test_what_a_coding_agent_sends_is_understood() -> None:
+    chat = chat_of(**CODEX)
+    sealed = Note(RESPONSES, "item", json.dumps(CODEX["input"][2], separators=(",", ":")).encode())
+    assert chat.messages == (
+        Message(Role.SYSTEM, (Text("Code."),), developer=True),
+        Message(Role.USER, (Text("Go on."),)),
+        Message(
+            Role.ASSISTANT,
+            (Reasoning("", (sealed,)), ToolCall("c1", "exec", '{ "cmd":"ls" }'), ToolCall("c2", "agents__close", "{}")),
+        ),
+        Message(
+            Role.USER, (ToolResult("c1", (Text("a"),), "exec"), ToolResult("c2", (Text("closed"),), "agents__close"))
+        ),
+    )
+    assert chat.tools == (
+        Tool("exec", "Runs.", b'{"b":1,"a":{}}', strict=False),
+        Tool("agents__close", "", b"{}", strict=True),
+    )
+    assert chat.features == {Feature.TOOLS: "tools"}, "a search that is merely listed asks for nothing"
+    assert chat.tool_choice == ToolChoice(Choosing.AUTO)
+    assert (chat.thinking, chat.verbosity, chat.cache_key) == (Thinking("high", shown=True), "low", "k")
+
+
+def test_its_own_provider_is_told_the_same_again() -> None:
+    body = body_of(chat_of(**CODEX))
+    assert body["input"][2] == CODEX["input"][2], "sealed reasoning comes back as it was"
+    assert body["input"][3] == {"type": "function_call", "call_id": "c1", "name": "exec", "arguments": '{ "cmd":"ls" }'}
+    assert (body["store"], body["stream"], body["max_output_tokens"]) == (False, True, 64)
+    assert body["reasoning"] == {"effort": "high", "summary": "auto"}
+    assert body["include"] == ["reasoning.encrypted_content"]
+    assert [(tool["name"], tool["strict"]) for tool in body["tools"]] == [("exec", False), ("agents__close", True)]
+    again = chat_of(**{name: value for name, value in body.items() if name != "stream"})
+    assert again.messages == chat_of(**CODEX).messages
+
+
+def test_media_in_messages_and_in_results() -> None:
+    png = "data:image/png;base64,AAAA"
+    said = user(
+        {"type": "input_image", "image_url": png, "detail": "high"},
+        {"type": "input_image", "image_url": "https://x.example/a.png"},
+        {"type": "input_file", "file_data": "data:application/pdf;base64,BBBB", "filename": "a.pdf"},
+        {"type": "input_file", "file_data": "CCCC"},
+        {"type": "input_file", "file_url": "https://x.example/a.pdf"},
+        {"type": "input_audio", "input_audio": {"data": "DDDD", "format": "wav"}},
+    )
+    result = {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": png}]}
+    chat = chat_of(input=[*said, {"type": "function_call", "call_id": "c", "name": "t", "arguments": ""}, result])
+    assert chat.messages[0].parts == (
+        Image(Source("image/png", "AAAA"), "high"),
+        Image(Source(url="https://x.example/a.png")),
+        File(Source("application/pdf", "BBBB"), name="a.pdf"),
+        File(Source("application/pdf", "CCCC")),
+        File(Source(url="https://x.example/a.pdf")),
+        Audio(Source("audio/wav", "DDDD")),
+    )
+    assert chat.messages[2].parts == (ToolResult("c", (Image(Source("image/png", "AAAA")),), "t"),)
+    assert chat.features == {
+        Feature.IMAGE: "input[0].content[0].image_url",
+        Feature.IMAGE_URL: "input[0].content[1].image_url",
+        Feature.FILE: "input[0].content[2]",
+        Feature.FILE_URL: "input[0].content[4]",
+        Feature.AUDIO: "input[0].content[5]",
+    }
+    again = chat_of(input=body_of(chat)["input"])
+    assert [part for part in again.messages[0].parts if not isinstance(part, File)] == [
+        part for part in chat.messages[0].parts if not isinstance(part, File)
+    ]
+    assert again.messages[2] == chat.messages[2]
+
+
+def test_custom_tools_and_their_grammar() -> None:
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: /a+/"}
+    chat = chat_of(
+        input=[
+            {"role": "user", "content": "?"},
+            {"type": "custom_tool_call", "call_id": "c", "name": "patch", "input": "*** Begin"},
+            {"type": "custom_tool_call_output", "call_id": "c", "output": "done"},
+        ],
+        tools=[{"type": "custom", "name": "patch", "format": grammar}],
+        tool_choice={"type": "custom", "name": "patch"},
+    )
+    assert chat.features[Feature.GRAMMAR] == "tools[0].format"
+    assert chat.messages[1].parts == (ToolCall("c", "patch", "*** Begin", custom=True),)
+    assert chat.messages[2].parts == (ToolResult("c", (Text("done"),), "patch", custom=True),)
+    body = body_of(chat)
+    assert body["tools"] == [{"type": "custom", "name": "patch", "format": grammar}]
+    assert body["tool_choice"] == {"type": "custom", "name": "patch"}
+    assert [item["type"] for item in body["input"]] == ["message", "custom_tool_call", "custom_tool_call_output"]
+
+
+def test_the_answers_form_and_the_choice_of_tools() -> None:
+    schema = {"type": "json_schema", "name": "tide", "schema": {"z": 1, "a": 2}, "strict": True}
+    tools = [{"type": "function", "name": name, "parameters": {}} for name in ("a", "b")]
+    allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "b"}]}
+    chat = chat_of(text={"format": schema}, tools=tools, tool_choice=allowed, temperature=0.5, top_p=1, user="u")
+    assert chat.format == Format(b'{"z":1,"a":2}', "tide", strict=True)
+    assert chat.features[Feature.JSON_SCHEMA] == "text.format"
+    assert chat.tool_choice == ToolChoice(Choosing.REQUIRED, ("b",))
+    assert (chat.sampling, chat.user) == (Sampling(temperature=0.5, top_p=1.0), "u")
+    body = body_of(chat)
+    assert (body["text"]["format"], body["tool_choice"]) == (schema, allowed)
+    assert "user" not in body, "whom the caller serves is nobody's business"
+    assert chat_of(text={"format": {"type": "json_object"}}).format == Format()
+    assert chat_of(text={"format": {"type": "text"}}).format is None
+
+
+def test_a_bounded_search_is_asked_for() -> None:
+    tool = {"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}, "search_context_size": "low"}
+    chat = chat_of(tools=[tool], max_tool_calls=2)
+    assert (chat.search, chat.features) == (Search(2, ("tides.example",)), {Feature.WEB_SEARCH: "tools"})
+    body = body_of(chat)
+    assert body["tools"] == [{"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}}]
+    assert body["max_tool_calls"] == 2
+    with pytest.raises(InvalidRequest) as caught:
+        body_of(Chat(chat.messages, {Feature.WEB_SEARCH: "tools[0]"}, search=Search(1, blocked=("x.example",))))
+    assert caught.value.param == "tools[0]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"brand_new": 1}, "brand_new"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"type": "mcp_call", "id": "m"}]}, "input[0].type"),
+        ({"input": user({"type": "hologram"})}, "input[0].content[0].type"),
+        ({"input": user({"type": "input_text", "text": "x", "spin": 1})}, "input[0].content[0].spin"),
+        ({"input": user({"type": "input_file", "file_id": "file-1"})}, "input[0].content[0].file_id"),
+        ({"input": user({"type": "input_image", "image_url": "data:image/png,AA"})}, "input[0].content[0].image_url"),
+        ({"tools": [{"type": "local_shell"}]}, "tools[0].type"),
+        ({"tools": [{"type": "function", "name": "t", "flavour": 1}]}, "tools[0].flavour"),
+        ({"tool_choice": "maybe"}, "tool_choice"),
+        ({"tool_choice": {"type": "mcp", "name": "x"}}, "tool_choice.type"),
+        ({"text": {"format": {"type": "yaml"}}}, "text.format"),
+        ({"text": {"tone": "dry"}}, "text.tone"),
+        ({"reasoning": {"effort": "heroic"}}, "reasoning.effort"),
+        ({"temperature": "hot"}, "temperature"),
+    ],
+)
+def test_what_nobody_else_could_be_told_is_named(fields: dict[str, Any], param: str) -> None:
+    assert refused(**fields) == param
+
+
+def test_what_not_everybody_can_say_is_noted_with_its_field() -> None:
+    assert chat_of(top_logprobs=3).features == {Feature.LOGPROBS: "top_logprobs"}
+    assert chat_of(include=["message.output_text.logprobs"]).features == {Feature.LOGPROBS: "include"}
+    prefilled = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "The tide"}]
+    assert chat_of(input=prefilled).features == {Feature.ASSISTANT_PREFIX: "input[1]"}
+
+
+def test_hints_and_what_is_left_open_ask_for_nothing() -> None:
+    chat = chat_of(
+        instructions="Be brief.",
+        metadata={"a": "b"},
+        client_metadata={"x": "y"},
+        truncation="auto",
+        safety_identifier="s",
+        stream_options={"include_obfuscation": False},
+        max_output_tokens=9,
+        tools=None,
+        brand_new=None,
+        usage={"include": True},
+    )
+    assert chat.messages == (Message(Role.SYSTEM, (Text("Be brief."),)), Message(Role.USER, (Text("?"),)))
+    assert (chat.features, chat.thinking, chat.user) == ({}, None, "s")
+
+
+def test_a_model_that_does_not_reason_is_not_told_to() -> None:
+    plain = Order("m", stream=False, max_output=None, most_output=100)
+    body = body_of(chat_of(**CODEX), plain)
+    assert {"include", "reasoning", "max_output_tokens"}.isdisjoint(body)
+    thinking = [
+        body_of(Chat((Message(Role.USER, (Text("?"),)),), thinking=Thinking(budget=budget)))
+        for budget in (0, 4_000, 30_000)
+    ]
+    assert [body["reasoning"] for body in thinking] == [{"effort": "none"}, {"effort": "low"}, {"effort": "xhigh"}]
+
+
+def test_what_other_dialects_say_has_a_form_here() -> None:
+    chat = Chat(
+        (
+            Message(Role.ASSISTANT, (Text("Look"), Refused("No."), ToolCall("toolu_" + "x" * 90, "t", ""))),
+            Message(Role.USER, (ToolResult("toolu_" + "x" * 90, (Text("boom"),), failed=True), Text("So?"))),
+            Message(Role.USER, (File(text="Words.", name="a.txt"), Opaque(Note("anthropic_messages", "block", b"{}")))),
+        ),
+        tools=(Tool("t"),),
+        parallel_calls=False,
+    )
+    said, call, result, question, document = body_of(chat)["input"]
+    assert said["content"] == [{"type": "output_text", "text": "Look"}, {"type": "refusal", "refusal": "No."}]
+    assert call["arguments"] == "{}"
+    assert len(call["call_id"]) <= 64, "the most that this dialect takes"
+    assert (result["call_id"], result["output"]) == (call["call_id"], "Error:\nboom")
+    assert question["content"][0]["text"] == "So?"
+    assert "Words." in document["content"][0]["text"]
+    body = body_of(chat)
+    assert body["tools"] == [
+        {"type": "function", "name": "t", "parameters": {"type": "object", "properties": {}}, "strict": False}
+    ]
+    assert body["parallel_tool_calls"] is False
+
+
+def test_notes_of_other_dialects_come_back_to_where_they_were_noted() -> None:
+    """A client of this dialect sends back the items that it was given, and knows nothing of notes."""
+    mine = {kind: Note("gemini", "thoughtSignature", kind.encode()) for kind in ("thought", "call", "text", "block")}
+    events = [
+        Started("resp_1", "m"),
+        BlockOpened(0, BlockKind.REASONING),
+        BlockGrew(0, "Hm.", (mine["thought"],)),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TEXT),
+        BlockGrew(1, "", (mine["block"],)),
+        BlockClosed(1),
+        BlockOpened(2, BlockKind.TEXT),
+        BlockGrew(2, "Aye.", (mine["text"],)),
+        BlockClosed(2),
+        BlockOpened(3, BlockKind.TOOL_CALL, "c1", "tide"),
+        BlockGrew(3, "{}", (mine["call"],)),
+        BlockClosed(3),
+        BlockOpened(4, BlockKind.TOOL_CALL, "c2", "tide"),
+        BlockGrew(4, "{}"),
+        BlockClosed(4),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    output = json.loads(WIRE.write_reply(events, Recipient()))["output"]
+    assert "gemini" not in json.dumps(output), "packed, and shown to nobody"
+    results = [{"type": "function_call_output", "call_id": id_, "output": "6"} for id_ in ("c1", "c2")]
+    _, message, _ = chat_of(input=[*user({"type": "input_text", "text": "?"}), *output, *results]).messages
+    assert message.parts == (
+        Reasoning("Hm.", (mine["thought"],)),
+        Opaque(mine["block"]),
+        Text("Aye.", notes=(mine["text"],)),
+        ToolCall("c1", "tide", "{}", notes=(mine["call"],)),
+        ToolCall("c2", "tide", "{}"),
+    )
+
+
+def test_reasoning_sealed_by_its_vendor_comes_back_to_it_through_another_client() -> None:
+    reader = WIRE.reader()
+    events = reader.feed(tape(RESPONSES, "reasoning_tools"))
+    (note,) = [note for event in events if isinstance(event, BlockGrew) for note in event.notes]
+    assert carry.unpack(carry.pack((note,))) == (note,)
+    message = Message(Role.ASSISTANT, (Reasoning("Two ports.", (note,)), ToolCall("c", "tide", "{}")))
+    thought, call = body_of(Chat((message,)))["input"]
+    assert thought == json.loads(note.raw)
+    assert thought["encrypted_content"] == "gAAAAABTapeOfSealedThought=="
+    assert call["call_id"] == "c"
