@@ -17,12 +17,12 @@ _PROVIDER = """
 [providers.{name}]
 wire = "{wire}"
 base_url = "{{url}}{path}"
-credential = "env:SIM_KEY"
+credential = "env:{key}"
 timeouts = {{{{ connect = 5, first_event = 30, between_events = 30, total = 120 }}}}
-{more}
+region = "eu-north-1"
 """
-_PATHS = {"gemini": "/v1beta", "bedrock_converse": ""}
-_MORE = {"anthropic_messages": 'auth = "x-api-key"', "gemini": 'auth = "x-goog-api-key"'}
+_PATHS = {"gemini": "/v1beta", "bedrock_converse": ""}  # the others': /v1
+_KEYS = {"bedrock_converse": "SIM_KEY_PAIR"}  # the others': SIM_KEY
 _MODEL = """
 [models.sim]
 vendor = "sims"
@@ -48,8 +48,8 @@ def provider_of(wire: str) -> str:
 def _config() -> str:
     parts = []
     for wire in UPSTREAMS:
-        path, more = _PATHS.get(wire, "/v1"), _MORE.get(wire, "")
-        parts.append(_PROVIDER.format(name=provider_of(wire), wire=wire, path=path, more=more))
+        path, key = _PATHS.get(wire, "/v1"), _KEYS.get(wire, "SIM_KEY")
+        parts.append(_PROVIDER.format(name=provider_of(wire), wire=wire, path=path, key=key))
     return "".join([*parts, _MODEL.replace("{", "{{").replace("}", "}}"), *(
         _ENDPOINT.format(name=provider_of(wire)) for wire in UPSTREAMS
     )])  # fmt: skip
