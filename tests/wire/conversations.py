@@ -1,6 +1,7 @@
 """Random conversations, and what they mean in any dialect."""
 
 import base64
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -175,6 +176,6 @@ def _sense(part: Part, places: dict[str, int]) -> object:
         case ToolCall():
             return places.setdefault(part.id, len(places)), part.name, part.arguments
         case ToolResult():
-            text = "".join(one.text for one in part.parts if isinstance(one, Text))
-            return places[part.call_id], text.removeprefix("Error: ")
+            text = "\n".join(one.text for one in part.parts if isinstance(one, Text))
+            return places[part.call_id], re.sub(r"^Error:\s", "", text)  # dialects that have no word for a failure
     return part

@@ -129,6 +129,7 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
         bytes_per_token=table.bytes_per_token or usual.bytes_per_token,
         image_tokens=table.image_tokens or usual.image_tokens,
+        tokenizer=_optional(_WORD, table.tokenizer, f"{place}: tokenizer is a word such as 'o200k'") or usual.tokenizer,
     )
 
 

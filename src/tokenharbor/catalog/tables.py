@@ -76,6 +76,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     aliases: Sequence[str] | None = None
     bytes_per_token: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
     image_tokens: Tokens | None = None
+    tokenizer: Text | None = None
     endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
 
 

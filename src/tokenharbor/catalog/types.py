@@ -108,6 +108,7 @@ class Model:
     created: int = 0  # Unix seconds, for /v1/models
     bytes_per_token: int = 3  # text: at most one token for so many bytes, for quotes
     image_tokens: int = 5_000  # the most that one image can count for
+    tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
 
 
 @dataclass(frozen=True, slots=True)

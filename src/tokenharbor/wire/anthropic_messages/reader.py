@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from tokenharbor.wire import carry
-from tokenharbor.wire.anthropic_messages.citations import read_citation
+from tokenharbor.wire.anthropic_messages.citations import is_own, read_citation
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, decode_event, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
@@ -59,6 +59,10 @@ def _signature(text: str) -> tuple[Note, ...]:
     return _note("signature", text.encode()) if foreign is None else foreign
 
 
+def _cited(citation: msgspec.Raw) -> tuple[Note, ...]:
+    return _note("citation", bytes(citation)) if is_own(citation) else ()
+
+
 def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
     if block.type == "redacted_thinking":
@@ -78,7 +82,7 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     if block.signature:
         blocks.grow(index, "", _signature(block.signature))
     for citation in block.citations or ():
-        blocks.grow(index, "", _note("citation", bytes(citation)), read_citation(citation))
+        blocks.grow(index, "", _cited(citation), read_citation(citation))
     if kind is BlockKind.TOOL_CALL and bytes(block.input) not in (b"null", b"{}"):
         blocks.grow(index, bytes(block.input).decode())
     return index
@@ -171,7 +175,7 @@ class AnthropicReader:
         elif delta.signature:
             self._blocks.grow(place, "", _signature(delta.signature))
         elif len(delta.citation) > 4:
-            self._blocks.grow(place, "", _note("citation", bytes(delta.citation)), read_citation(delta.citation))
+            self._blocks.grow(place, "", _cited(delta.citation), read_citation(delta.citation))
         elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
             self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tokenharbor.wire import carry
 from tokenharbor.wire.blocks import Blocks
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, FinishReason, Note
@@ -144,7 +145,7 @@ class _Teller:
             if 0 not in told.blocks:
                 told.blocks[0] = self.blocks.open(BlockKind.REASONING)
             if self.blocks.is_open(told.blocks[0]):
-                self.blocks.grow(told.blocks[0], "", (Note(DIALECT, "item", raw),))
+                self.blocks.grow(told.blocks[0], "", _sealed(item.encrypted_content, raw))
 
     def whole(self, response: Response) -> bool:
         """Every item at once, where none came before."""
@@ -162,6 +163,13 @@ class _Teller:
         if usage is not None:
             self.blocks.report(usage)
         self.blocks.finish(_reason(response))
+
+
+def _sealed(word: str, raw: bytes) -> tuple[Note, ...]:
+    """What we ourselves carried of a thought for another dialect; the item as it is, if it is the vendor's own."""
+    foreign = carry.unpack(word)
+    ours = foreign is not None and all(note.dialect != DIALECT for note in foreign)
+    return foreign if ours and foreign else (Note(DIALECT, "item", raw),)
 
 
 def _reason(response: Response) -> FinishReason:
