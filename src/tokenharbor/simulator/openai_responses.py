@@ -8,7 +8,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.openai_chat import OpenAIChat, plain_text
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -51,6 +51,7 @@ class OpenAIResponses:
     """Stateless; see speech.Wire."""
 
     name = "openai_responses"
+    stream_type = EVENTS
 
     def read(self, body: bytes) -> Asked:
         try:
