@@ -16,7 +16,6 @@ class Counting:
     def __init__(self, url: str) -> None:
         self.refused: list[tuple[str, int]] = []
         self._to = urlsplit(url).netloc
-        self.log = []
 
     def __enter__(self) -> Self:
         counting = self
@@ -45,8 +44,6 @@ class Counting:
         self._server.server_close()
 
     def pass_on(self, asked: BaseHTTPRequestHandler) -> None:
-        import time
-
         body = asked.rfile.read(int(asked.headers.get("content-length", 0)))
         headers = {name: value for name, value in asked.headers.items() if name.lower() not in _PER_CONNECTION}
         connection = HTTPConnection(self._to, timeout=60)
@@ -56,7 +53,6 @@ class Counting:
             said = answer.read()
         finally:
             connection.close()
-        self.log.append((time.time(), len(body), answer.status, b'"tools"' in body))
         if answer.status >= 400:
             self.refused.append((asked.path, answer.status))
         asked.send_response(answer.status)

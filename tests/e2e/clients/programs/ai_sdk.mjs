@@ -16,8 +16,9 @@ const tools = Object.fromEntries(schemas.map(([name, description, schema]) => [
   name, tool({ description, inputSchema: jsonSchema(schema), execute: async (given) => functions[name](given) }),
 ]));
 const { [dialect]: chosen } = models;
-const stopWhen = stepCountIs(mostTurns);
-const running = streamText({ model: chosen(), system: "Be brief.", prompt, tools, stopWhen, maxRetries: 0, onError });
+const options = { system: "Be brief.", prompt, tools, stopWhen: stepCountIs(mostTurns), maxRetries: 0, onError };
+const providerOptions = { openai: { store: false } }; // else it refers to answers that it takes to be stored
+const running = streamText({ model: chosen(), ...options, providerOptions });
 function onError({ error }) {
   console.error(error);
   process.exitCode = 1;
