@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.catalog.conftest import WIRES
 
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog, Timeouts
@@ -104,7 +105,7 @@ def test_the_built_in_provider_is_moved_to_where_it_listens(load: Load) -> None:
     demo = [
         each.provider for model in moved.models.values() for each in model.endpoints if each.provider.name == "demo"
     ]
-    assert {each.wire for each in demo} == {"openai_chat", "anthropic_messages"}
+    assert {each.wire for each in demo} == {"openai_chat", "openai_responses", "anthropic_messages"}
     assert {each.base_url for each in demo} == {"http://127.0.0.1:4321/v1"}
     assert moved.providers["demo"].base_url == "http://127.0.0.1:4321/v1"
     assert {each.base_url for each in moved.also if each.name == "demo"} == {"http://127.0.0.1:4321/v1"}
@@ -217,11 +218,11 @@ def test_a_key_written_in_clear_is_refused_and_never_repeated(load: Load, operat
 def test_a_later_wire_is_unknown_until_it_is_spoken(operator: Tables) -> None:
     operator["providers"]["acme"]["wire"] = "gemini"
     with pytest.raises(Misconfigured, match="unknown wire 'gemini'"):
-        load_catalog(operator, ("openai_chat", "anthropic_messages"))
-    catalog = load_catalog(operator, ("openai_chat", "anthropic_messages", "gemini"), "/etc/harbor.toml")
+        load_catalog(operator, WIRES)
+    catalog = load_catalog(operator, (*WIRES, "gemini"), "/etc/harbor.toml")
     assert catalog.providers["acme"].wire == "gemini"
 
 
 def test_messages_name_the_operators_own_file() -> None:
     with pytest.raises(Misconfigured, match=r"^/etc/harbor\.toml: \[providers"):
-        load_catalog({"providers": {"x": {"y": 1}}}, ("openai_chat", "anthropic_messages"), "/etc/harbor.toml")
+        load_catalog({"providers": {"x": {"y": 1}}}, WIRES, "/etc/harbor.toml")

@@ -59,12 +59,16 @@ def test_every_vendors_credential_is_named_and_the_demo_takes_none(catalog: Cata
     assert all(reference is not None and reference.startswith("env:") for reference in references.values())
 
 
-def test_the_demo_says_what_it_is_and_speaks_both_wires(catalog: Catalog) -> None:
+def test_the_demo_says_what_it_is_and_speaks_each_wire(catalog: Catalog) -> None:
     demo = [model for model in catalog.models.values() if model.vendor == "demo"]
     assert demo
     for model in demo:
         assert "no model behind" in model.label
-        assert [each.provider.wire for each in model.endpoints] == ["openai_chat", "anthropic_messages"]
+        assert [each.provider.wire for each in model.endpoints] == [
+            "openai_chat",
+            "openai_responses",
+            "anthropic_messages",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pages say what is so: their links, paths, commands, examples and tables are held against the code."""
 
 import ast
+import posixpath
 import re
 import tomllib
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def test_links_lead_somewhere(source: Source) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", source.text):
         if "://" not in target:
             place, _, anchor = target.partition("#")
-            found = (Path(source.path).parent / place).as_posix() if place else source.path
+            found = posixpath.normpath(Path(source.path).parent / place) if place else source.path
             assert found in PATHS, f"{source.path} links to {target}"
             assert not anchor or anchor in _anchors(page(found)), f"{source.path} links to {target}"
 

@@ -438,6 +438,28 @@ def test_what_claude_code_sends_can_be_asked_of_any_vendor() -> None:
     assert told(ANTHROPIC, chat)["system"] == CLAUDE_CODE["system"]
 
 
+def test_tools_whose_loading_is_deferred_are_offered_once_they_are_known() -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {}}
+    names = ("ToolSearch", "Found", "Waiting", "Added", "Removed")
+    tools = [{"name": name, "input_schema": schema, "defer_loading": name != "ToolSearch"} for name in names]
+    use = {"type": "tool_use", "id": "t1", "name": "ToolSearch", "input": {"query": "select:Found"}}
+    found = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "tool_reference", "tool_name": "Found"}]}
+    changes = [
+        {"type": kind, "tool": {"type": "tool_reference", "name": name}}
+        for kind, name in (("tool_addition", "Added"), ("tool_addition", "Removed"), ("tool_removal", "Removed"))
+    ]
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [found]},
+        {"role": "system", "content": changes},
+    ]
+    out = told(OPENAI, asked(ANTHROPIC, {"tools": tools, "messages": said}))
+    assert [tool["function"]["name"] for tool in out["tools"]] == ["ToolSearch", "Found", "Added"]
+    assert out["messages"][2]["content"] == "The tool Found may be called from here on."
+    assert out["messages"][3]["content"].endswith("The tool Removed may not be called any more.")
+
+
 def test_marks_for_the_cache_reach_the_vendors_that_ask_for_them() -> None:
     mark = {"type": "ephemeral", "ttl": "1h"}
     text = {"type": "text", "text": "Rules.", "cache_control": mark}
@@ -575,7 +597,6 @@ def test_turns_are_as_the_vendor_wants_them() -> None:
         (ANTHROPIC, {"max_tokens": 0}, "max_tokens"),
         (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
         (ANTHROPIC, {"tools": [{"type": "text_editor_20250728", "name": "e"}]}, "tools[0].type"),
-        (ANTHROPIC, {"tools": [{"name": "a", "input_schema": {}, "defer_loading": True}]}, "tools[0].defer_loading"),
         (ANTHROPIC, {"tools": [{"name": "a", "input_schema": {}, "x": 1}]}, "tools[0].x"),
         (ANTHROPIC, {"thinking": {"type": "dreaming"}}, "thinking.type"),
         (ANTHROPIC, user({"type": "container_upload", "file_id": "f"}), "messages[0].content[0].type"),

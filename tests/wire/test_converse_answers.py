@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.wire.answers import check_rules
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
@@ -95,6 +98,22 @@ def test_what_is_no_answer_is_garbage(body: bytes) -> None:
     (end,) = WIRE.read_reply(body)
     assert isinstance(end, Failed)
     assert end.failure.kind is FailureKind.GARBAGE
+
+
+@given(data=st.data())
+def test_a_damaged_answer_ends_once_and_raises_nothing(data: st.DataObject) -> None:
+    cited = {"citationsContent": {"content": [{"text": "a"}], "citations": [{"location": {"web": {"url": "u"}}}]}}
+    call = {"toolUse": {"toolUseId": "t", "name": "f", "input": {"a": 1}}}
+    body = bytearray(whole([{"reasoningContent": {"redactedContent": "RW1z"}}, cited, call], "tool_use"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(body) - 1))
+        body[start : start + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=3))
+        if not body:
+            break
+    *_, end = events = WIRE.read_reply(bytes(body))
+    assert sum(isinstance(each, Failed | Finished) for each in events) == 1
+    if isinstance(end, Finished):
+        check_rules(events)
 
 
 def event(name: str, **body: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import botocore.session
@@ -230,8 +231,7 @@ def test_arguments_that_are_no_object_are_shown_as_they_are() -> None:
 def test_the_choice_of_tools(choice: ToolChoice | None, expected: object) -> None:
     config = sent(Chat(HELLO, tools=(TIDE, Tool("sail")), tool_choice=choice))["toolConfig"]
     assert config.get("toolChoice") == expected
-    named = choice is not None and choice.mode is Choosing.NAMED
-    assert [tool["toolSpec"]["name"] for tool in config["tools"]] == (["tide"] if named else ["tide", "sail"])
+    assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["tide", "sail"]
     assert config["tools"][0]["toolSpec"]["inputSchema"]["json"]["properties"] == {"port": {"type": "string"}}
 
 
@@ -264,10 +264,13 @@ def test_one_call_at_a_time_is_asked_for_in_words() -> None:
     assert body["system"] == [{"text": "Call at most one tool at a time."}]
 
 
-def test_a_tools_name_that_it_does_not_take_is_refused() -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        WIRE.write_chat(Chat(HELLO, {Feature.TOOLS: "tools"}, tools=(Tool("sea.tide"),)), order())
-    assert refused.value.param == "tools"
+def test_a_tools_name_that_it_does_not_take_is_made_fit_wherever_it_stands() -> None:
+    calls = (user(Text("?")), assistant(ToolCall("c", "sea.tide", "{}")), user(ToolResult("c", (Text("06:02"),))))
+    body = sent(Chat(calls, tools=(Tool("sea.tide"),), tool_choice=ToolChoice(Choosing.NAMED, ("sea.tide",))))
+    name = body["toolConfig"]["tools"][0]["toolSpec"]["name"]
+    assert re.fullmatch("sea_tide_[0-9a-f]{12}", name)
+    assert body["toolConfig"]["toolChoice"] == {"tool": {"name": name}}
+    assert body["messages"][1]["content"][0]["toolUse"]["name"] == name
 
 
 # ---- how to answer

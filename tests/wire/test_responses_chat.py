@@ -38,6 +38,7 @@ from tokenharbor.wire.events import (
     BlockGrew,
     BlockKind,
     BlockOpened,
+    Event,
     Finished,
     FinishReason,
     Note,
@@ -192,7 +193,7 @@ def test_custom_tools_and_their_grammar() -> None:
 
 def test_the_answers_form_and_the_choice_of_tools() -> None:
     schema = {"type": "json_schema", "name": "tide", "schema": {"z": 1, "a": 2}, "strict": True}
-    tools = [{"type": "function", "name": name, "parameters": {}} for name in ("a", "b")]
+    tools: Any = [{"type": "function", "name": name, "parameters": {}} for name in ("a", "b")]
     allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "b"}]}
     chat = chat_of(text={"format": schema}, tools=tools, tool_choice=allowed, temperature=0.5, top_p=1, user="u")
     assert chat.format == Format(b'{"z":1,"a":2}', "tide", strict=True)
@@ -305,7 +306,7 @@ def test_what_other_dialects_say_has_a_form_here() -> None:
 def test_notes_of_other_dialects_come_back_to_where_they_were_noted() -> None:
     """A client of this dialect sends back the items that it was given, and knows nothing of notes."""
     mine = {kind: Note("gemini", "thoughtSignature", kind.encode()) for kind in ("thought", "call", "text", "block")}
-    events = [
+    events: list[Event] = [
         Started("resp_1", "m"),
         BlockOpened(0, BlockKind.REASONING),
         BlockGrew(0, "Hm.", (mine["thought"],)),

@@ -163,8 +163,9 @@ def test_events_of_responses_are_numbered_and_their_pieces_make_their_items(even
 
 
 def _text_of(item: dict[str, Any]) -> str:
-    parts = item.get("content") or item.get("summary") or []
-    return "".join(part.get("text", part.get("refusal", "")) for part in parts) + item.get("arguments", "")
+    parts: list[dict[str, str]] = item.get("content") or item.get("summary") or []
+    arguments: str = item.get("arguments", "")
+    return "".join(part.get("text", part.get("refusal", "")) for part in parts) + arguments
 
 
 @pytest.mark.parametrize("name", ["text", "reasoning_tools", "custom_tool", "refusal", "web_search", "cut_short"])
@@ -194,7 +195,7 @@ def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
     tool = {"type": "function", "name": "tide", "parameters": {"type": "object"}, "strict": False}
     space = {"type": "namespace", "name": "harbours", "description": "All.", "tools": [tool]}
     asked = {"model": "m", "input": "?", "instructions": "Be brief.", "tools": [tool, space], "temperature": 0.5}
-    events = [
+    events: list[Event] = [
         Started("msg_1", "m"),
         BlockOpened(0, BlockKind.TEXT),
         BlockGrew(0, '{"port":"Brest"}'),

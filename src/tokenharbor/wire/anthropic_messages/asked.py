@@ -81,22 +81,58 @@ class ToolUseBlock(Strict, frozen=True, tag_field="type", tag="tool_use"):
     input: msgspec.Raw = msgspec.Raw(b"{}")
     cache_control: CacheControl | None = None
     caller: msgspec.Raw = NULL
+    toolset_name: str | None = None
+
+
+class ReferenceBlock(Strict, frozen=True, tag_field="type", tag="tool_reference"):
+    """A tool that the caller's own search for tools found: from here on the model knows it."""
+
+    tool_name: str
+    cache_control: CacheControl | None = None
+
+
+class Referred(Strict, frozen=True):
+    """A tool by its name."""
+
+    type: str
+    name: str = ""
+    tool_name: str = ""
+
+
+class AdditionBlock(Strict, frozen=True, tag_field="type", tag="tool_addition"):
+    """A tool that may be called from here on."""
+
+    tool: Referred
+    cache_control: CacheControl | None = None
+
+
+class RemovalBlock(Strict, frozen=True, tag_field="type", tag="tool_removal"):
+    """A tool that may not be called any more."""
+
+    tool: Referred
+    cache_control: CacheControl | None = None
 
 
 class ToolResultBlock(Strict, frozen=True, tag_field="type", tag="tool_result"):
     """What a tool gave."""
 
     tool_use_id: str
-    content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchBlock] | None" = None
+    content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock] | None" = None
     is_error: bool | None = None
     cache_control: CacheControl | None = None
+    toolset_name: str | None = None
 
 
+Given = TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock
+Change = AdditionBlock | RemovalBlock
 Block = (
     TextBlock
     | ImageBlock
     | DocumentBlock
     | SearchBlock
+    | ReferenceBlock
+    | AdditionBlock
+    | RemovalBlock
     | ThinkingBlock
     | RedactedBlock
     | ToolUseBlock
@@ -157,6 +193,7 @@ class ThinkingShape(Strict, frozen=True):
     type: str
     budget_tokens: int | None = None
     display: str | None = None
+    block_binding: msgspec.Raw = NULL
 
 
 class FormatShape(Strict, frozen=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
-from tokenharbor.wire.across import Features, cache_of, decode, in_order, no_meaning
+from tokenharbor.wire.across import CacheControl, Features, cache_of, decode, in_order, no_meaning
 from tokenharbor.wire.anthropic_messages import asked
 from tokenharbor.wire.anthropic_messages.citations import is_own
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
@@ -39,6 +39,7 @@ class Reader:
     def __init__(self, features: Features) -> None:
         self._features = features
         self._calls: dict[str, ToolCall] = {}
+        self.known: dict[str, bool] = {}  # tools that the conversation made known (true) or took away
 
     def read(self, said: Sequence[asked.Said]) -> tuple[Message, ...]:
         messages: list[Message] = []
@@ -79,16 +80,30 @@ class Reader:
                 return call
             case asked.ToolResultBlock():
                 return self._result(block, place)
+            case asked.AdditionBlock() | asked.RemovalBlock():
+                return self._change(block, place)
         return self._given(block, place)
 
-    def _given(
-        self, block: asked.TextBlock | asked.ImageBlock | asked.DocumentBlock | asked.SearchBlock, place: str
-    ) -> Text | Image | File:
+    def _change(self, block: asked.Change, place: str) -> Text:
+        name = block.tool.name or block.tool.tool_name
+        if block.tool.type != "tool_reference" or not name:
+            raise no_meaning(f"{place}.tool")
+        return self._make_known(name, block.cache_control, added=isinstance(block, asked.AdditionBlock))
+
+    def _make_known(self, name: str, control: CacheControl | None, *, added: bool) -> Text:
+        """Other dialects have all tools that may be called in one list: what changed is said in words."""
+        self.known[name] = added
+        said = "may be called from here on" if added else "may not be called any more"
+        return Text(f"The tool {name} {said}.", cache_of(control))
+
+    def _given(self, block: asked.Given, place: str) -> Text | Image | File:
         match block:
             case asked.TextBlock():
                 return Text(block.text, cache_of(block.cache_control), _cited(block.citations or ()))
             case asked.ImageBlock():
                 return self._image(block, place)
+            case asked.ReferenceBlock():
+                return self._make_known(block.tool_name, block.cache_control, added=True)
             case asked.SearchBlock():
                 self._note_citations(block.citations, place)
                 text = "\n".join(piece.text for piece in block.content)

@@ -1,5 +1,7 @@
 """Anthropic's messages requests read for providers of other dialects."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -48,19 +50,20 @@ def read_chat(request: Request) -> Chat:
     refuse_unknown(members, KNOWN)
     if request.max_output == 0:
         raise no_meaning("max_tokens")  # it fills this dialect's cache and asks for no answer
-    tools, search = _read_tools(members, features)
+    reader = Reader(features)
+    said = reader.read(decode(members["messages"], asked.decode_messages, "messages"))
+    tools, search = _read_tools(members, features, reader.known)
     shape = decode_field(members, "tool_choice", _decode_choice)
     choice = _read_choice(shape) if shape else None
     check_choice(choice, tools)
     config = decode_field(members, "output_config", _decode_config) or asked.OutputConfig()
-    said = decode(members["messages"], asked.decode_messages, "messages")
     stops = decode_field(members, "stop_sequences", _decode_stops)
     stop = tuple(stops or ())
     if stop:
         features.note(Feature.STOP, "stop_sequences")
     user = decode_field(members, "metadata", _decode_metadata)
     return Chat(
-        messages=_read_system(members) + Reader(features).read(said),
+        messages=_read_system(members) + said,
         features=features.found,
         tools=tools,
         tool_choice=choice,
@@ -91,7 +94,10 @@ def _read_sampling(members: Members, features: Features) -> Sampling:
     return Sampling(temperature, top_p, top_k)
 
 
-def _read_tools(members: Members, features: Features) -> tuple[tuple[Tool, ...], Search | None]:
+def _read_tools(
+    members: Members, features: Features, known: Mapping[str, bool]
+) -> tuple[tuple[Tool, ...], Search | None]:
+    """The tools that may be called now: those whose loading is deferred once the conversation made them known."""
     tools: list[Tool] = []
     search = None
     raws = decode_field(members, "tools", _decode_raws)
@@ -109,15 +115,15 @@ def _read_tools(members: Members, features: Features) -> tuple[tuple[Tool, ...],
                 param=f"{place}.type",
             )
         else:
-            tools.append(_read_tool(decode(raw, _decode_tool, place), place))
+            tool = decode(raw, _decode_tool, place)
+            if known.get(tool.name, not tool.defer_loading):
+                tools.append(_read_tool(tool, place))
     if tools:
         features.note(Feature.TOOLS, "tools")
     return tuple(tools), search
 
 
 def _read_tool(shape: asked.ToolShape, place: str) -> Tool:
-    if shape.defer_loading:
-        raise no_meaning(f"{place}.defer_loading")
     if shape.allowed_callers not in (None, [], ["direct"]):
         raise no_meaning(f"{place}.allowed_callers")
     if not is_null(shape.input_examples) and bytes(shape.input_examples) != b"[]":

@@ -24,7 +24,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.events import Note
-from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.ids import SHORT, fit
 
 Block = dict[str, object]
 """A block of content: one member, named for its kind."""
@@ -103,7 +103,15 @@ class Scribe:
             case Reasoning():
                 return list(_reasoning(part.text, [note for note in part.notes if note.dialect == DIALECT]))
             case ToolCall():
-                return [{"toolUse": {"toolUseId": fit_call(part.id), "name": part.name, "input": _input(part)}}]
+                return [
+                    {
+                        "toolUse": {
+                            "toolUseId": fit(part.id, SHORT),
+                            "name": fit(part.name, SHORT),
+                            "input": _input(part),
+                        }
+                    }
+                ]
             case ToolResult():
                 return [{"toolResult": self._result(part)}]
             case Opaque():
@@ -136,7 +144,7 @@ class Scribe:
     def _result(self, result: ToolResult) -> Block:
         content = [block for part in result.parts for block in self._part(part)]
         failed = {"status": "error"} if result.failed else {}
-        return {"toolUseId": fit_call(result.call_id), "content": content or [{"text": _NO_OUTPUT}], **failed}
+        return {"toolUseId": fit(result.call_id, SHORT), "content": content or [{"text": _NO_OUTPUT}], **failed}
 
     def _wrong(self, feature: Feature, why: str) -> InvalidRequest:
         param = self._fields.get(feature, "messages")

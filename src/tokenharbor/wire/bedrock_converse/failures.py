@@ -74,4 +74,4 @@ def _kind(name: str, message: str, usual: FailureKind) -> FailureKind:
         return kind
     if _NO_MODEL.match(message):
         return FailureKind.NOT_FOUND
-    return FailureKind.CONTEXT if is_context("", message) else usual if usual is FailureKind.CREDENTIAL else kind
+    return FailureKind.CONTEXT if is_context("", message) else kind

@@ -7,6 +7,8 @@ kind that has the most to say.
 import re
 from enum import Enum
 
+import msgspec
+
 from tokenharbor.wire.bedrock_converse.reader import DIALECT
 from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Thinking, ToolCall, ToolChoice
 from tokenharbor.wire.efforts import budget_of, effort_of
@@ -44,16 +46,17 @@ def sampling(kind: Kind, top_k: int) -> Fields:
     return {"inferenceConfig": {"topK": top_k}} if kind is Kind.MEASURED else {"top_k": top_k}
 
 
-class Reasons:
-    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then.
-    While it does, `samples` tells whether it lets itself be told how to draw tokens.
-    """
+class Reasons(msgspec.Struct, frozen=True):
+    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then."""
 
-    def __init__(self, fields: Fields | None = None, effort: str | None = None, max_output: int | None = None) -> None:
-        self.fields = fields or {}
-        self.effort = effort
-        self.max_output = max_output
-        self.samples = "thinking" not in self.fields
+    fields: Fields = {}
+    effort: str | None = None
+    max_output: int | None = None
+
+    @property
+    def lets_sample(self) -> bool:
+        """Models that sign their thoughts refuse to be told how to draw tokens while they think."""
+        return "thinking" not in self.fields
 
 
 def reasons(

@@ -1,7 +1,5 @@
 """A conversation as a Converse request."""
 
-import re
-
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -24,6 +22,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.ids import SHORT, fit
 
 CARRIES = frozenset(
     {
@@ -38,7 +37,6 @@ CARRIES = frozenset(
     }
 )
 
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 _BEGIN = "(the conversation begins)"  # the vendor takes none in which the user does not speak first
 _NO_CALLS = "Do not call any tool: answer in words."
@@ -51,7 +49,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     kind = models.kind_of(order.model)
     scribe = Scribe(chat.features, caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
-    sampling = chat.sampling if reasons.samples else Sampling()
+    sampling = chat.sampling if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
     if sampling.top_k is not None:
         extra |= models.sampling(kind, sampling.top_k)
@@ -168,19 +166,15 @@ def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
         tools = tuple(Tool(name) for name in called if name) or ((Tool("unknown"),) if called else ())
     rows: list[dict[str, object]] = []
     for tool in tools:
-        rows.append({"toolSpec": _tool(tool, order, chat.features)})
+        rows.append({"toolSpec": _tool(tool, order)})
         rows += scribe.mark(tool.cache)
     return _some(tools=rows, toolChoice=_choice(choice)) if rows else {}
 
 
-def _tool(tool: Tool, order: Order, fields: dict[Feature, str]) -> dict[str, object]:
-    if not _TOOL_NAME.fullmatch(tool.name):
-        param = fields.get(Feature.TOOLS, "tools")
-        message = f"A tool's name must be 1 to 64 of letters, digits, _ and - here: {tool.name[:80]!r} is not."
-        raise InvalidRequest(message, param=param)
+def _tool(tool: Tool, order: Order) -> dict[str, object]:
     strict = tool.strict and "json_schema" in order.capabilities
     return {
-        "name": tool.name,
+        "name": fit(tool.name, SHORT),
         **_some(description=tool.description or None),
         "inputSchema": {"json": _NO_SCHEMA if tool.schema is None else msgspec.Raw(tool.schema)},
         **({"strict": True} if strict else {}),
@@ -191,7 +185,7 @@ def _choice(choice: ToolChoice | None) -> dict[str, object] | None:
     if choice is None or choice.mode is Choosing.NONE:
         return None
     if choice.mode is Choosing.NAMED:
-        return {"tool": {"name": choice.names[0]}}
+        return {"tool": {"name": fit(choice.names[0], SHORT)}}
     return {"any" if choice.mode is Choosing.REQUIRED else "auto": {}}
 
 

@@ -1,5 +1,7 @@
 """Responses requests: read for routing and money, edited for a vendor."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -25,7 +27,7 @@ from tokenharbor.wire.openai_responses.tools import (
 )
 from tokenharbor.wire.request import Edit, Request
 
-PLAIN = frozenset(
+_PLAIN = frozenset(
     {
         "model",
         "input",
@@ -56,7 +58,7 @@ _DEFERRED = "defers the answer, which is not served here: leave it out."
 _OTHER_MODEL = "may hand the request to another model: name one model in `model` and leave this out."
 
 # Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
-CHECKS: dict[str, Check] = {
+_CHECKS: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
     "store": unsold("must not be true: nothing is stored at vendors. Send the whole conversation in `input`."),
@@ -74,7 +76,7 @@ CHECKS: dict[str, Check] = {
     "fallbacks": unsold(_OTHER_MODEL),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-KNOWN = PLAIN | CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS
+KNOWN = _PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS
 
 
 def read(body: bytes) -> Request:
@@ -88,9 +90,9 @@ def read(body: bytes) -> Request:
     for name, tools in looked.tools:
         if check_tools(tools, name):
             raise InvalidRequest(f"`{name}` has a web search: list it in `tools`.", param=name)
-    if not PLAIN.issuperset(members):
+    if not _PLAIN.issuperset(members):
         refuse_variants(members, KNOWN)
-        run_checks(members, CHECKS)
+        run_checks(members, _CHECKS)
         searches = _read_tools(members)
         extended = not _EXTENSIONS.isdisjoint(members)
         ours = extensions.read_extensions(members)
