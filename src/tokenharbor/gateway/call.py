@@ -8,7 +8,8 @@ from tokenharbor.http.head import HeaderMap
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
-from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.chat import Chat
+from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.extensions import read_rules
 from tokenharbor.wire.request import ProviderRules
 
@@ -18,12 +19,14 @@ _MAX_CLIENT_ID = 128
 class Call:
     """What the gateway notes of an exchange before it reads the body."""
 
-    __slots__ = ("dialect", "dry_run", "exchange", "key", "lines", "meter", "request_id", "rules")
+    __slots__ = ("chat", "dialect", "dry_run", "exchange", "key", "lines", "meter", "place", "request_id", "rules")
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
         uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map
         self.exchange = exchange
         self.dialect = dialect
+        self.place: Place | None = None  # what the path says, in a dialect that says it there
+        self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
         self.meter = Meter(uuid, clock.now(), clock.monotonic())
         self.request_id = ids.show("req", uuid)
         self.key = presented_key(headers)

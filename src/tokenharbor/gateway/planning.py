@@ -9,6 +9,7 @@ from tokenharbor.billing.quote import Quote, quote
 from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.crossing import unsaid_in
 from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
@@ -25,7 +26,10 @@ class Planned(msgspec.Struct, frozen=True):
     way: Way
 
     def quote(self, at: datetime) -> Quote:
-        return quote(self.request, self.shelf.model, self.way.offers, at)
+        request = self.request
+        if self.way.foreign and not request.cache_writes:  # some vendors write their cache unasked, at a price
+            request = msgspec.structs.replace(request, cache_writes=True)
+        return quote(request, self.shelf.model, self.way.offers, at)
 
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:
@@ -36,10 +40,13 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     call.meter.describe(request, model.name)
     shelf = snapshot.shelves[model.name]
     key, bounds, cooling = key_rules(caller), boundaries(request.rules, call.header_rules(), found), health.cooling()
+    dialect = call.dialect.name
     if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
-        return Planned(request, shelf, shelf.plain[call.dialect.name])
+        way = shelf.plain[dialect]
+        if not way.foreign:
+            return Planned(request, shelf, way)
     wanted = Wanted(
-        dialect=call.dialect.name,
+        dialect=dialect,
         candidates=shelf.candidates,
         key=key,
         boundaries=bounds,
@@ -47,7 +54,10 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
         latency_ms=health.latency_ms,
         at_most=most_providers(snapshot.policy),
     )
-    return Planned(request, shelf, shelf.way(plan_route(wanted)))
+    way = shelf.way(plan_route(wanted), dialect)
+    if way.foreign and (unsaid := unsaid_in(call, request, shelf)):
+        way = shelf.way(plan_route(msgspec.structs.replace(wanted, unsaid=unsaid)), dialect)
+    return Planned(request, shelf, way)
 
 
 def find_model(snapshot: Snapshot, name: str) -> Found:

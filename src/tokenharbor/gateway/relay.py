@@ -34,9 +34,9 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
         except (Broken, TimedOut) as error:
             return failure_of(error)
         over = not data
-        before = splicer.text_bytes
+        before = splicer.text_bytes + splicer.ending_text_bytes
         piece = splicer.close() if over else splicer.feed(data)
-        if splicer.text_bytes != before:
+        if splicer.text_bytes + splicer.ending_text_bytes != before:
             answer.content_arrived()
     meter = call.meter
     _note(meter, splicer)

@@ -9,18 +9,20 @@ from tokenharbor.billing.detail import Attempt
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.crossing import translation_of, without_unsayable, write_for
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned, plan
 from tokenharbor.gateway.relay import relay
+from tokenharbor.gateway.sidecar import Sidecar
 from tokenharbor.gateway.snapshot import Sale
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
-from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
-from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
 
@@ -30,18 +32,21 @@ class Gateway:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._sidecar = Sidecar(parts.world.clock)
 
-    async def serve(self, exchange: Exchange, dialect: Dialect) -> None:
+    async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
         parts = self._parts
         snapshot = parts.shop.current
         call = Call(exchange, dialect, parts.world)
+        call.place = place
         meter = call.meter
         try:
             call.read_query()
             caller = await admit(parts.ring, call.key, exchange.peer, meter.started_at)
-            request = dialect.read_request(await exchange.read_body())
+            request = dialect.read_request(await exchange.read_body(), place)
             planned = plan(call, caller, request, snapshot, parts.health)
             if call.dry_run:
+                planned = msgspec.structs.replace(planned, way=without_unsayable(call, planned.request, planned.way))
                 return await answer_dry_run(call, caller, planned, parts.reads)
             if not planned.way.sales:
                 raise nobody(planned.shelf.model.name, planned.way.route.dropped)
@@ -92,14 +97,21 @@ class Gateway:
     async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
         faults: list[Fault] = []
+        unsaid: InvalidRequest | None = None
         for sale in planned.way.sales:
-            outcome = await self._attempt(call, planned.request, sale)
+            try:
+                outcome = await self._attempt(call, planned.request, sale)
+            except InvalidRequest as refusal:
+                if sale.vendor is call.dialect:
+                    raise
+                unsaid = refusal  # a value that has no form in this one's dialect: it may in the next one's
+                continue
             if not isinstance(outcome, Failure):
                 return sale, outcome
             faults.append(Fault(sale.offer.endpoint.provider.name, outcome))
             if not VERDICTS[outcome.kind].try_next:
                 break
-        raise refusal_of(faults)
+        raise unsaid if unsaid is not None and not faults else refusal_of(faults)
 
     async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         meter, clock = call.meter, self._parts.world.clock
@@ -135,12 +147,23 @@ class Gateway:
 
     def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
         dialect, client = call.dialect, self._parts.client
+        if sale.vendor is not dialect:
+            return self._ask_across(call, request, sale)
         hide_usage = request.stream and not request.wants_usage
         edit = Edit(sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.max_name)
         outgoing = Outgoing(sale.target, dialect, dialect.write_request(request, edit), call.lines)
         if request.stream:
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
         return fetch(client, outgoing)
+
+    def _ask_across(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+        """Ask an endpoint that speaks another dialect. Raises InvalidRequest for a value that has no form there."""
+        body = write_for(call, request, sale, self._sidecar)
+        translation = translation_of(call, request, sale, self._sidecar)
+        outgoing = Outgoing(sale.target, translation, body)
+        if request.stream:
+            return open_stream(self._parts.client, outgoing, translation.splicer())
+        return fetch(self._parts.client, outgoing)
 
     def _blame(self, name: str, failure: Failure) -> None:
         seconds = VERDICTS[failure.kind].cool_seconds

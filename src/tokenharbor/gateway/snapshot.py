@@ -16,25 +16,29 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.dialect import Vendor
 
 
 class Sale(msgspec.Struct, frozen=True):
     """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it;
-    `max_name` is what the provider calls the output's maximum.
+    `max_name` is what the provider calls the output's maximum, `vendor` speaks its wire.
     """
 
     offer: Offer
     target: Target
     lines: bytes
     max_name: str
+    vendor: Vendor
+    model: Model
 
 
 class Way(msgspec.Struct, frozen=True):
-    """A route with the sales along it."""
+    """A route with the sales along it; `foreign`: some of them speak another dialect than the caller."""
 
     route: Route
     sales: tuple[Sale, ...]
     offers: tuple[Offer, ...]
+    foreign: bool = False
 
 
 class Shelf(msgspec.Struct, frozen=True):
@@ -47,13 +51,14 @@ class Shelf(msgspec.Struct, frozen=True):
     sales: Mapping[str, Sale]
     plain: Mapping[str, Way]
 
-    def way(self, route: Route) -> Way:
-        return make_way(route, self.sales)
+    def way(self, route: Route, dialect: str) -> Way:
+        return make_way(route, self.sales, dialect)
 
 
-def make_way(route: Route, sales: Mapping[str, Sale]) -> Way:
+def make_way(route: Route, sales: Mapping[str, Sale], dialect: str) -> Way:
     along = tuple([sales[endpoint.name] for endpoint in route.endpoints])
-    return Way(route, along, tuple([sale.offer for sale in along]))
+    foreign = any(endpoint.provider.wire != dialect for endpoint in route.endpoints)
+    return Way(route, along, tuple([sale.offer for sale in along]), foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,11 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> S
             continue
         rates = Rates(endpoint.price, terms_of(model, policy))
         candidates.append(Candidate(endpoint, rates.dearest("input", at), rates.dearest("output", at)))
-        sales[endpoint.name] = _sale(endpoint, rates, secret_of, clock)
+        sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
-    plain = {dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales) for dialect in WIRES}
+    plain = {
+        dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales, dialect) for dialect in WIRES
+    }
     return Shelf(model, tuple(candidates), sales, plain)
 
 
@@ -130,8 +137,16 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     return None
 
 
-def _sale(endpoint: Endpoint, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
+def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
     provider = endpoint.provider
-    target = build_target(endpoint, VENDORS[provider.wire].path, secret_of(provider), clock)
+    vendor = VENDORS[provider.wire]
+    target = build_target(endpoint, vendor.path, secret_of(provider), clock)
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
-    return Sale(make_offer(endpoint, rates), target, lines.encode("ascii"), provider.max_field or _MAX_NAME)
+    return Sale(
+        offer=make_offer(endpoint, rates),
+        target=target,
+        lines=lines.encode("ascii"),
+        max_name=provider.max_field or _MAX_NAME,
+        vendor=vendor,
+        model=model,
+    )

@@ -6,7 +6,13 @@ import msgspec
 
 from tokenharbor.catalog.retention import keeps_no_longer
 from tokenharbor.catalog.types import Endpoint
-from tokenharbor.kernel.errors import BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied, Refusal
+from tokenharbor.kernel.errors import (
+    BoundariesLeaveNobody,
+    InvalidRequest,
+    NoProviderAvailable,
+    PermissionDenied,
+    Refusal,
+)
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -41,7 +47,9 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What is asked of the plan. `candidates` come sorted by price, cheapest first."""
+    """What is asked of the plan. `candidates` come sorted by price, cheapest first. `unsaid` has the wires in which the
+    request cannot be said, and why.
+    """
 
     dialect: str
     candidates: Sequence[Candidate]
@@ -50,15 +58,19 @@ class Wanted(msgspec.Struct, frozen=True):
     cooling: frozenset[str]
     latency_ms: Mapping[str, float]
     at_most: int
+    unsaid: Mapping[str, InvalidRequest] = {}
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was."""
+    """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was, `refusal` that
+    the request itself cannot be said to it.
+    """
 
     endpoint: Endpoint
     why: str
     by_key: bool = False
     by_request: bool = False
+    refusal: InvalidRequest | None = None
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -75,11 +87,15 @@ NO_BOUNDARIES = Boundaries()
 def plan_route(wanted: Wanted) -> Route:
     """Boundaries first, then the caller's order, then health, then price. May leave nobody: see `nobody`."""
     kept: list[Endpoint] = []
+    asked: set[str] = set()
     dropped: list[Dropped] = []
     for candidate in _in_dialect(wanted.candidates, wanted.dialect):
+        if candidate.endpoint.provider.name in asked:
+            continue  # one endpoint of a company: in its other wire it would fail alike
         drop = _drop(candidate, wanted)
         if drop is None:
             kept.append(candidate.endpoint)
+            asked.add(candidate.endpoint.provider.name)
         else:
             dropped.append(drop)
     if len(kept) > 1 and _unsorted(wanted):
@@ -91,7 +107,12 @@ def plan_route(wanted: Wanted) -> Route:
 
 
 def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
-    """The refusal when a plan leaves nobody: whose boundary it was, and each endpoint's reason."""
+    """The refusal when a plan leaves nobody: the field that cannot be said to those who might, else whose boundary it
+    was, and each endpoint's reason.
+    """
+    unsaid = next((drop.refusal for drop in dropped if drop.refusal is not None), None)
+    if unsaid is not None:
+        return unsaid
     reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
     if any(drop.by_key for drop in dropped):  # the request itself would have had somebody
         return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
@@ -113,8 +134,6 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
     endpoint = candidate.endpoint
     if candidate.off is not None:
         return Dropped(endpoint, candidate.off)
-    if endpoint.provider.wire != wanted.dialect:
-        return Dropped(endpoint, f"it does not speak {wanted.dialect}")
     if wanted.boundaries is not NO_BOUNDARIES:
         why = _against_request(candidate, wanted.boundaries)
         if why is not None:
@@ -123,6 +142,10 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
         why = against_key(endpoint.provider.name, wanted.key)
         if why is not None:
             return Dropped(endpoint, why, by_key=True)
+    if wanted.unsaid and endpoint.provider.wire != wanted.dialect:
+        refusal = wanted.unsaid.get(endpoint.provider.wire)
+        if refusal is not None:
+            return Dropped(endpoint, refusal.message, refusal=refusal)
     return None
 
 

@@ -1,6 +1,8 @@
 """One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
 
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -10,7 +12,7 @@ from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
 from tokenharbor.wire.dialect import Answer as ReadAnswer
-from tokenharbor.wire.dialect import Dialect, Splicer
+from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -19,17 +21,25 @@ MAX_FAILURE_BYTES = 64 << 10
 _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
 
+class Reads(Protocol):
+    """Whoever reads an endpoint's answers: its dialect, or a translation from it."""
+
+    def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure: ...
+
+
 class Outgoing(msgspec.Struct, frozen=True):
     """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
 
     target: Target
-    dialect: Dialect
+    dialect: Reads
     body: bytes
     lines: bytes = b""
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A complete, readable answer."""
+    """A complete, readable answer; `body` as the client gets it."""
 
     body: bytes
     read: ReadAnswer
@@ -67,7 +77,7 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
     read = outgoing.dialect.read_answer(body)
     if isinstance(read, Failure):
         return _redact(read, target.secret)
-    return Whole(body, read, _upstream_id(answer))
+    return Whole(read.body or body, read, _upstream_id(answer))
 
 
 async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> Opened | Failure:

@@ -15,12 +15,14 @@ from tokenharbor.wire.request import Edit, Request
 
 class Answer(msgspec.Struct, frozen=True):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
-    `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None.
+    `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
+    is what the client gets, where that is not what the vendor sent.
     """
 
     usage: Usage | None
     text_bytes: int = 0
     quarantined: bool = False
+    body: bytes = b""
 
 
 class Splicer(Protocol):

@@ -1,0 +1,103 @@
+"""Requests on their way to a vendor of another dialect: who can be told them, what is written, who reads the answer."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+
+from tokenharbor.catalog.types import Model
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.sidecar import Sidecar
+from tokenharbor.gateway.snapshot import Sale, Shelf, Way
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.routing.plan import Dropped, Route
+from tokenharbor.wire import VENDORS
+from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.request import Request
+from tokenharbor.wire.translator import Translation
+
+_NEEDS: Mapping[Feature, str] = {
+    Feature.TOOLS: "tools",
+    Feature.CUSTOM_TOOLS: "tools",
+    Feature.JSON_SCHEMA: "json_schema",
+    Feature.IMAGE: "vision",
+    Feature.IMAGE_URL: "vision",
+    Feature.AUDIO: "audio",
+}
+"""What a model must be able to do. Files are not among them: their words may be all there is to them."""
+
+
+def unsaid_in(call: Call, request: Request, shelf: Shelf) -> Mapping[str, InvalidRequest]:
+    """The other wires of a model's endpoints in which the request cannot be said, and why. Reads the chat."""
+    wires = {sale.vendor.name for sale in shelf.sales.values()} - {call.dialect.name}
+    try:
+        chat = _chat_of(call, request)
+    except InvalidRequest as refusal:
+        return dict.fromkeys(wires, refusal)
+    found = {wire: _unsaid(chat, wire, shelf.model) for wire in wires}
+    return {wire: refusal for wire, refusal in found.items() if refusal is not None}
+
+
+def _chat_of(call: Call, request: Request) -> Chat:
+    if request.dialect != call.dialect.name:
+        raise InvalidRequest("This is no conversation, which alone is told to providers of other dialects.")
+    if call.chat is None:
+        call.chat = call.dialect.read_chat(request)
+    return call.chat
+
+
+def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
+    carries = VENDORS[wire].carries
+    for feature, field in chat.features.items():
+        if feature not in carries:
+            return InvalidRequest(
+                f"`{field}` cannot be told to a provider that speaks {wire}: leave it out, or choose another.",
+                param=field,
+            )
+        need = _NEEDS.get(feature)
+        if need is not None and need not in model.capabilities:
+            return InvalidRequest(f"`{field}` needs {need}, which {model.name} does not have.", param=field)
+    return None
+
+
+def write_for(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> bytes:
+    """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
+    chat = sidecar.restore(call.meter.account_id, _chat_of(call, request))
+    return sale.vendor.write_chat(chat, _order(call, request, sale))
+
+
+def _order(call: Call, request: Request, sale: Sale) -> Order:
+    capped, model = call.meter.capped, sale.model
+    return Order(
+        model=sale.offer.endpoint.upstream_model,
+        stream=request.stream,
+        max_output=request.max_output if capped is None else capped,
+        most_output=model.max_output,
+        capabilities=model.capabilities,
+        max_name=sale.max_name,
+    )
+
+
+def without_unsayable(call: Call, request: Request, way: Way) -> Way:
+    """The way as it will be gone: without those to whom some value of the request has no form."""
+    if not way.foreign:
+        return way
+    kept: list[Sale] = []
+    dropped: list[Dropped] = []
+    for sale in way.sales:
+        try:
+            if sale.vendor is not call.dialect:
+                sale.vendor.write_chat(_chat_of(call, request), _order(call, request, sale))
+        except InvalidRequest as refusal:
+            dropped.append(Dropped(sale.offer.endpoint, refusal.message, refusal=refusal))
+        else:
+            kept.append(sale)
+    route = Route([sale.offer.endpoint for sale in kept], [*way.route.dropped, *dropped])
+    return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple([sale.offer for sale in kept]))
+
+
+def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> Translation:
+    """Who reads the answer of a vendor of another dialect."""
+    recipient = Recipient(int(call.meter.started_at.timestamp()), request.wants_usage, request)
+    return Translation(sale.vendor, call.dialect, recipient, partial(sidecar.keep, call.meter.account_id))

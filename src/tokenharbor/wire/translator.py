@@ -1,0 +1,210 @@
+"""A vendor's answer passed on to a client of another dialect: its stream event by event, or the whole of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer, Dialect, Reader, Recipient, Vendor, Writer
+from tokenharbor.wire.events import (
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    Note,
+    UsageReported,
+)
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.sse import MAX_EVENT
+
+Keep = Callable[[str, tuple[Note, ...]], None]
+"""Takes the notes that came with a tool call, by the call's id."""
+
+
+class Translator:
+    """Fulfils `Splicer` between two dialects. The ending is the Finished alone: what a client takes for complete is not
+    even written before it is paid for.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_finished",
+        "_head",
+        "_images",
+        "_keep",
+        "_reader",
+        "_unspent",
+        "_writer",
+        "complete",
+        "ending_text_bytes",
+        "failure",
+        "input_usage",
+        "quarantined",
+        "started",
+        "text_bytes",
+        "usage",
+    )
+
+    most_held = 2 * MAX_EVENT + (64 << 10)  # what the longest beginning of any dialect takes
+
+    def __init__(self, reader: Reader, writer: Writer, keep: Keep | None = None) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._keep = keep
+        self._calls: dict[int, str] = {}  # tool calls' ids, by block
+        self._images: set[int] = set()
+        self._head: list[bytes] = []  # what is written before the first content
+        self._unspent = 0  # bytes of the vendor's, before the first content
+        self._finished: Finished | None = None
+        self.started = False
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self.quarantined = False
+        self.text_bytes = 0
+        self.ending_text_bytes = 0  # what the writer still holds, where its dialect has one block at a time
+        self.input_usage: Usage | None = None  # what was said last: of its output no more counts than was delivered
+        self.complete = False
+
+    @property
+    def held_bytes(self) -> int:
+        return self._unspent + self.ending_text_bytes
+
+    def feed(self, data: bytes) -> bytes:
+        if not self.started:
+            self._unspent += len(data)
+        return self._pass(self._reader.feed(data))
+
+    def close(self) -> bytes:
+        return self._pass(self._reader.close())
+
+    def ending(self, cost_usd: str | None = None) -> bytes:
+        if self._finished is None:
+            return b""
+        self._writer.cost_usd = cost_usd
+        return b"".join(self._head) + self._writer.write(self._finished)
+
+    def _pass(self, events: Sequence[Event]) -> bytes:
+        out: list[bytes] = []
+        for event in events:
+            if self.failure is not None or self.complete:
+                break
+            kind = type(event)
+            if kind is Finished:
+                self._finish(event)  # type: ignore[arg-type]  # mypy does not narrow by `type(...) is`
+            elif kind is Failed:
+                self.failure = _unplaced(event.failure)  # type: ignore[union-attr]  # likewise
+            else:
+                self._write(event, out)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _write(self, event: Event, out: list[bytes]) -> None:
+        content = self._note(event)
+        piece = self._writer.write(event)
+        if type(event) is BlockGrew:
+            self._count(event, piece)
+        elif self.ending_text_bytes and piece:  # whatever more was written has let go of it
+            self._let_go(len(piece))
+        if self.started:
+            if piece:
+                out.append(piece)
+        elif content:
+            self._start(out)
+            out.append(piece)
+        elif piece:
+            self._head.append(piece)
+
+    def _note(self, event: Event) -> bool:
+        """Note the event's facts; whether it is content."""
+        if type(event) is BlockGrew:
+            self.usage = None  # what was reported before this cannot have counted it
+            if event.notes and self._keep is not None and event.index in self._calls:
+                self._keep(self._calls[event.index], event.notes)
+            return True
+        if type(event) is BlockOpened:
+            if event.kind is BlockKind.IMAGE:
+                self._images.add(event.index)
+            if event.kind is BlockKind.TOOL_CALL:
+                self._calls[event.index] = event.call_id
+                return True
+        elif type(event) is UsageReported:
+            self.usage = self.input_usage = event.usage
+        return False
+
+    def _count(self, event: BlockGrew, piece: bytes) -> None:
+        text = event.text
+        if not text or event.index in self._images:
+            return
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        if piece:
+            self.text_bytes += size
+        else:
+            self.ending_text_bytes += size
+
+    def _let_go(self, most: int) -> None:
+        size = min(self.ending_text_bytes, most)
+        self.ending_text_bytes -= size
+        self.text_bytes += size
+
+    def _start(self, out: list[bytes]) -> None:
+        self.started = True
+        self._unspent = 0
+        out += self._head
+        self._head.clear()
+
+    def _finish(self, finished: Finished) -> None:
+        """Where nothing has left yet, all of it waits for the ending, so that a refusal can still be one."""
+        self._finished = finished
+        self.started = self.complete = True
+        self._unspent = 0
+
+
+class Translation(msgspec.Struct, frozen=True):
+    """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls."""
+
+    vendor: Vendor
+    client: Dialect
+    recipient: Recipient
+    keep: Keep | None = None
+
+    def splicer(self) -> Translator:
+        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep)
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
+        events = self.vendor.read_reply(body)
+        end = events[-1] if events else None
+        if isinstance(end, Failed):
+            return _unplaced(end.failure)
+        if not isinstance(end, Finished):
+            return Failure(FailureKind.BROKEN, message="the answer has no end")
+        usage, size = _facts(events, self.keep)
+        return Answer(usage, size, body=self.client.write_reply(events, self.recipient))
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return _unplaced(self.vendor.read_failure(status, headers, body))
+
+
+def _unplaced(failure: Failure) -> Failure:
+    """In the vendor's words but without its names: a field of its dialect is none of the caller's."""
+    return msgspec.structs.replace(failure, code="", type="", param=None)
+
+
+def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, int]:
+    usage, size = None, 0
+    opened: dict[int, BlockOpened] = {}
+    for event in events:
+        match event:
+            case BlockOpened():
+                opened[event.index] = event
+            case BlockGrew():
+                block = opened[event.index]
+                size += len(event.text.encode("utf-8", "replace")) if block.kind is not BlockKind.IMAGE else 0
+                if keep is not None and event.notes and block.kind is BlockKind.TOOL_CALL:
+                    keep(block.call_id, event.notes)
+            case UsageReported():
+                usage = event.usage
+            case _:
+                pass
+    return usage, size
