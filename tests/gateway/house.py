@@ -35,11 +35,13 @@ from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.simulator.record import Record
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
+from tokenharbor.wire import VENDORS as VENDOR_WIRES
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
+WIRES_OUT = tuple(VENDOR_WIRES)
 TIMERS = ("connect", "first_event", "between_events", "total")
 QUICK = 0.4
 """Seconds of the one timer that is short at the provider `quick_TIMER`; its others are long."""
@@ -63,12 +65,20 @@ base_url = "{url}/{name}/v1"
 [providers.{name}.wires.anthropic_messages]
 base_url = "{url}/{name}/v1"
 """
+_FAR = """
+[providers.{name}]
+wire = "{wire}"
+base_url = "{url}/{name}/v1"
+auth = "bearer"
+credential = "env:{variable}"
+timeouts = {{ {timeouts} }}
+"""
 _MODEL = """
 [models."{name}"]
 vendor = "sims"
 context = 200000
 max_output = 8192
-capabilities = ["tools", "reasoning"]
+capabilities = ["tools", "reasoning", "json_schema", "vision"]
 aliases = ["{name}-2026-01-01"]
 """
 _ENDPOINT = """
@@ -84,11 +94,14 @@ def configuration(simulator: str, tape: str) -> str:
     """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
     text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
     text += _provider("dead", _NOBODY)
+    text += "".join(_provider(far(wire), simulator, wire=wire) for wire in WIRES_OUT)
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
+    models |= {f"only-{wire}": (far(wire),) for wire in WIRES_OUT}
+    models |= {f"then-{wire}": ("alpha", far(wire)) for wire in WIRES_OUT}
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
         text += _MODEL.format(name=model)
@@ -97,9 +110,16 @@ def configuration(simulator: str, tape: str) -> str:
     return text
 
 
-def _provider(name: str, url: str, timers: Mapping[str, float] = _LONG) -> str:
+def far(wire: str) -> str:
+    """The provider that speaks this wire and no other: its are the models `only-WIRE` and, after alpha, `then-WIRE`."""
+    return f"far_{wire}"
+
+
+def _provider(name: str, url: str, timers: Mapping[str, float] = _LONG, wire: str = "") -> str:
     timeouts = ", ".join(f"{timer} = {seconds}" for timer, seconds in timers.items())
-    return _PROVIDER.format(name=name, url=url, variable=_variable(name), timeouts=timeouts, more=_MORE.get(name, ""))
+    form = _FAR if wire else _PROVIDER
+    said = {"name": name, "url": url, "variable": _variable(name), "timeouts": timeouts, "wire": wire}
+    return form.format(**said, more=_MORE.get(name, ""))
 
 
 def _variable(provider: str) -> str:
@@ -290,7 +310,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
-    providers = (*VENDORS, "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
+    providers = (*VENDORS, *map(far, WIRES_OUT), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url})
 

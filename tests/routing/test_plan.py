@@ -1,11 +1,12 @@
 """Plans: boundaries are never left, preferences only order, and every drop has its reason."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.catalog.types import Endpoint, Provider
-from tokenharbor.kernel.errors import BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied
+from tokenharbor.kernel.errors import InvalidRequest, BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied
 from tokenharbor.routing.plan import (
     NO_BOUNDARIES,
     NO_KEY_RULES,
@@ -133,11 +134,20 @@ def test_a_price_above_the_callers_maximum_is_left_out() -> None:
     assert names(plan(cheap, dear, rules=Boundaries(max_input_pico=99))) == []
 
 
-def test_another_dialect_is_not_an_endpoint() -> None:
-    spoken = candidate("alpha")
-    route = plan_route(Wanted("anthropic_messages", [spoken], NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, 3))
+def test_a_provider_of_another_dialect_is_left_out_only_if_the_request_cannot_be_said_to_it() -> None:
+    wish = Wanted("anthropic_messages", [candidate("alpha")], NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
+    assert names(plan_route(wish)) == ["alpha"]
+    refusal = InvalidRequest("`top_k` cannot be told.", param="top_k")
+    route = plan_route(msgspec.structs.replace(wish, unsaid={"openai_chat": refusal}))
     assert not route.endpoints
-    assert "does not speak" in route.dropped[0].why
+    assert route.dropped[0].why == refusal.message
+    assert nobody("m", route.dropped) is refusal
+
+
+def test_what_cannot_be_said_elsewhere_is_no_fault_in_the_callers_own_dialect() -> None:
+    wish = Wanted("openai_chat", [candidate("alpha")], NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
+    refusals = {"openai_chat": InvalidRequest("`n`"), "anthropic_messages": InvalidRequest("`n`")}
+    assert names(plan_route(msgspec.structs.replace(wish, unsaid=refusals))) == ["alpha"]
 
 
 def test_nobody_says_whose_boundary_it_was() -> None:

@@ -1,0 +1,183 @@
+"""Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
+
+from typing import Any
+
+import pytest
+from tests.gateway.across import CLIENTS, ask
+from tests.gateway.house import House, far
+
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import VENDORS, WIRES
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PAIRS = pytest.mark.parametrize(
+    ("client", "wire"), [(client, wire) for client in WIRES for wire in VENDORS if client != wire]
+)
+STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+UNTOUCHED = ("100.000000000", "0.000000000")
+
+TEXT = "Fair winds, 顺风 🌊 and following seas."
+ANSWER = f"""
+[answer]
+text = "{TEXT}"
+chunk_chars = 5
+[answer.usage]
+input = 100
+output = 11
+"""
+CALLS = """
+[answer]
+text = ""
+[[answer.calls]]
+name = "bash"
+arguments = { command = "echo ahoy", "Odd Key" = [1, 2.5] }
+"""
+
+
+def cost_of(usage: Usage) -> Usd:
+    """At the one price of these models' dearer provider, or their only one."""
+    return Usd(usage.input * 1_000 + usage.cache_read * 100 + (usage.output + usage.reasoning) * 2_000)
+
+
+async def test_every_dialect_is_asked_here() -> None:
+    assert CLIENTS.keys() == WIRES.keys()
+
+
+@PAIRS
+@STREAM
+async def test_the_answer_arrives_and_costs_what_the_vendor_counted(
+    house: House, client: str, wire: str, stream: bool
+) -> None:
+    house.script(ANSWER)
+    said = await ask(house, client, f"only-{wire}", stream=stream)
+    assert (said.status, said.ended) == (200, "complete"), said.body
+    assert CLIENTS[client].text(said) == TEXT
+    assert CLIENTS[client].finished(said)
+    (seen,) = await house.seen()
+    assert (seen.wire, seen.stream) == (wire, stream)
+    assert seen.usage is not None
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["status"], receipt["usage_source"], receipt["dialect"]) == ("complete", "vendor", client)
+    assert Usd.parse(receipt["cost_usd"]) == cost_of(seen.usage) > 0
+    assert await house.money() == (str(Usd(Usd.parse("100") - cost_of(seen.usage))), "0.000000000")
+
+
+@PAIRS
+@STREAM
+async def test_tools_are_called_with_their_arguments_as_given(
+    house: House, client: str, wire: str, stream: bool
+) -> None:
+    house.script(CALLS)
+    said = await ask(house, client, f"only-{wire}", stream=stream, tools=CLIENTS[client].tools)
+    assert said.status == 200, said.body
+    assert CLIENTS[client].calls(said) == [("bash", {"command": "echo ahoy", "Odd Key": [1, 2.5]})]
+
+
+@PAIRS
+async def test_the_cost_is_told_where_it_is_asked_for(house: House, client: str, wire: str) -> None:
+    for stream in (True, False):
+        said = await ask(house, client, f"only-{wire}", stream=stream, usage={"include": True})
+        receipt = await house.receipt(said.headers["x-request-id"])
+        assert f'"cost":{receipt["cost_usd"]}'.encode() in said.body.replace(b'"cost": ', b'"cost":')
+
+
+@PAIRS
+@STREAM
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("kind = 'status', status = 429", 429, "rate_limit_exceeded"),
+        ("kind = 'status', status = 401", 502, "upstream_error"),
+        ("kind = 'status', status = 503", 502, "upstream_error"),
+        ("kind = 'garbage'", 502, "upstream_error"),
+        ("kind = 'break', after_events = 0", 502, "upstream_error"),
+    ],
+)
+async def test_a_vendors_fault_is_an_error_of_the_callers_dialect(  # noqa: PLR0913  what is varied
+    house: House, client: str, wire: str, stream: bool, fault: str, status: int, code: str
+) -> None:
+    house.script(ANSWER + f"[[rules]]\nfault = {{ {fault} }}\n")
+    said = await ask(house, client, f"only-{wire}", stream=stream)
+    assert (said.status, said.error["code"]) == (status, code)
+    assert not said.body.startswith(b"data:")
+    assert await house.money() == UNTOUCHED
+
+
+@PAIRS
+async def test_a_vendors_own_refusal_names_none_of_its_fields(house: House, client: str, wire: str) -> None:
+    fault = "kind = 'status', status = 400, message = 'no such thing', param = 'vendor_field', code = 'vendor_code'"
+    house.script(ANSWER + f"[[rules]]\nfault = {{ {fault} }}\n")
+    said = await ask(house, client, f"only-{wire}", stream=False)
+    assert said.status == 400
+    assert "no such thing" in said.error["message"]
+    assert b"vendor_field" not in said.body
+    assert b"vendor_code" not in said.body
+
+
+@PAIRS
+@pytest.mark.parametrize("fault", ["kind = 'break', after_content = 1", "kind = 'error_event', after_events = 5"])
+async def test_a_stream_that_breaks_off_never_looks_complete(house: House, client: str, wire: str, fault: str) -> None:
+    house.script(ANSWER + f"[[rules]]\nfault = {{ {fault} }}\n")
+    said = await ask(house, client, f"only-{wire}", stream=True)
+    if said.status == 200:
+        assert not CLIENTS[client].finished(said)
+        assert b"error" in said.body
+    assert await house.money() == UNTOUCHED
+
+
+@PAIRS
+@STREAM
+async def test_a_provider_of_ones_own_dialect_is_followed_by_one_of_another(
+    house: House, client: str, wire: str, stream: bool
+) -> None:
+    house.fail("kind = 'status', status = 500")
+    said = await ask(house, client, f"then-{wire}", stream=stream)
+    assert (said.status, said.headers["x-tokenharbor-provider"]) == (200, far(wire))
+    assert CLIENTS[client].text(said) == "one two three four"
+    assert [record.wire for record in await house.seen()] == [client, wire]
+
+
+@PAIRS
+async def test_a_field_that_cannot_be_told_is_named(house: House, client: str, wire: str) -> None:
+    unknown = CLIENTS[client].unknown
+    said = await ask(house, client, f"only-{wire}", stream=False, **unknown)
+    assert said.status == 400
+    assert next(iter(unknown)) in said.error["message"]
+    assert await house.called() == []
+    said = await ask(house, client, f"then-{wire}", stream=False, **unknown)
+    assert (said.status, said.headers["x-tokenharbor-provider"]) == (200, "alpha"), "which is told every byte"
+    house.fail("kind = 'status', status = 500")
+    said = await ask(house, client, f"then-{wire}", stream=False, **unknown)
+    assert said.status == 502
+    assert far(wire) not in await house.called()
+
+
+async def dropped(house: House, client: str, model: str, **more: Any) -> Any:
+    path = CLIENTS[client].path(model, False)
+    said = (await house.post(f"{path}?dry_run=1", {**CLIENTS[client].body(model, False), **more})).json()
+    return [row["provider"] for row in said["route"]], {row["provider"]: row["why"] for row in said["dropped"]}
+
+
+@PAIRS
+async def test_a_dry_run_says_who_cannot_be_told(house: House, client: str, wire: str) -> None:
+    assert await dropped(house, client, f"then-{wire}") == (["alpha", far(wire)], {})
+    route, why = await dropped(house, client, f"then-{wire}", **CLIENTS[client].unknown)
+    assert route == ["alpha"]
+    assert next(iter(CLIENTS[client].unknown)) in why[far(wire)]
+
+
+async def test_more_than_one_answer_is_asked_only_of_who_can_give_it(house: House) -> None:
+    said = await ask(house, "openai_chat", "only-anthropic_messages", stream=False, n=2)
+    assert (said.status, said.error["param"]) == (400, "n")
+
+
+async def test_a_picture_is_not_shown_to_a_model_that_cannot_see(house: House) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    messages = [{"role": "user", "content": [picture]}]
+    assert (await dropped(house, "openai_chat", "only-anthropic_messages", messages=messages))[1] == {}
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    messages = [{"role": "user", "content": [sound]}]
+    said = await ask(house, "openai_chat", "only-openai_responses", stream=False, messages=messages)
+    assert said.status == 400
