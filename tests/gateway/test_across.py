@@ -1,5 +1,6 @@
 """Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
 
+import re
 from typing import Any
 
 import pytest
@@ -66,6 +67,20 @@ async def test_the_answer_arrives_and_costs_what_the_vendor_counted(
 
 @PAIRS
 @STREAM
+async def test_every_answer_has_an_id_of_its_own(house: House, client: str, wire: str, stream: bool) -> None:
+    """Clients join answers of one id into one, and ask on for ever."""
+    house.script(ANSWER)
+    ids = set()
+    for _ in range(2):
+        said = await ask(house, client, f"only-{wire}", stream=stream)
+        found = re.search(rb'"(?:id|responseId)": ?"([^"]+)"', said.body)
+        assert found is not None, said.body
+        ids.add(found[1])
+    assert len(ids) == 2
+
+
+@PAIRS
+@STREAM
 async def test_tools_are_called_with_their_arguments_as_given(
     house: House, client: str, wire: str, stream: bool
 ) -> None:
@@ -95,7 +110,7 @@ async def test_the_cost_is_told_where_it_is_asked_for(house: House, client: str,
         ("kind = 'break', after_events = 0", 502, "upstream_error"),
     ],
 )
-async def test_a_vendors_fault_is_an_error_of_the_callers_dialect(  # noqa: PLR0913  what is varied
+async def test_a_vendors_fault_is_an_error_of_the_callers_dialect(
     house: House, client: str, wire: str, stream: bool, fault: str, status: int, code: str
 ) -> None:
     house.script(ANSWER + f"[[rules]]\nfault = {{ {fault} }}\n")
