@@ -1,11 +1,14 @@
 """Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
 
+import asyncio
+import json
 import re
 from typing import Any
 
 import pytest
 from tests.gateway.across import CLIENTS, ask
 from tests.gateway.house import House, far
+from tests.gateway.raw import PATIENCE
 
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
@@ -196,3 +199,27 @@ async def test_a_picture_is_not_shown_to_a_model_that_cannot_see(house: House) -
     messages = [{"role": "user", "content": [sound]}]
     said = await ask(house, "openai_chat", "only-openai_responses", stream=False, messages=messages)
     assert said.status == 400
+
+
+@PAIRS
+async def test_who_hangs_up_pays_for_what_was_delivered_and_no_more(house: House, client: str, wire: str) -> None:
+    house.script('answer = { text = "one two three four", chunk_chars = 4, delay_ms = 200 }\n')
+    body = json.dumps(CLIENTS[client].body(f"only-{wire}", True)).encode()
+    path = CLIENTS[client].path(f"only-{wire}", True)
+    head = f"POST {path} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(head.encode() + body)
+    async with asyncio.timeout(PATIENCE):
+        heard = await reader.readuntil(b"one")
+    assert b"200 OK" in heard
+    writer.close()
+    (record,) = await house.seen()
+    assert record.hung_up, "the vendor is left"
+    async with asyncio.timeout(PATIENCE):
+        while not house.parts.metrics._requests:  # noqa: ASYNC110  what is waited for is a fact, no event
+            await asyncio.sleep(0.005)
+    await house.harbor.books.drain()
+    (row,) = (await house.get("/v1/requests")).json()["data"]
+    receipt = await house.receipt(row["id"])
+    assert (receipt["status"], receipt["usage_source"]) == ("hung_up", "estimated")
+    assert 3 <= receipt["delivered_bytes"] <= record.text_bytes

@@ -11,6 +11,7 @@ import pytest
 from tests.gateway.house import HELLO, House
 
 from tokenharbor.kernel.money import Usd
+from tokenharbor.wire import VENDORS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -422,3 +423,60 @@ async def test_a_library_does_not_retry_for_want_of_money(house: House, library:
 
 def refused(house: House) -> int:
     return house.parts.metrics._requests["solo", "", "refused"]
+
+
+# Vendors of other dialects: the libraries cannot tell
+
+FAR = pytest.mark.parametrize("wire", VENDORS)
+
+
+@FAR
+async def test_openai_over_any_wire(scripted: House, wire: str) -> None:
+    client, model = scripted.chats(), f"only-{wire}"
+    answer = await client.chat.completions.create(model=model, messages=HELLO)
+    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == (TEXT, "stop")
+    stream = await client.chat.completions.create(model=model, messages=HELLO, stream=True)
+    assert (await texts(stream))[0] == TEXT
+    answer = await client.chat.completions.create(model=model, messages=HELLO, tools=CHAT_TOOLS)
+    call: Any = (answer.choices[0].message.tool_calls or [])[0]
+    assert json.loads(call.function.arguments) == {"command": "echo ahoy"}
+    results: Any = [
+        *HELLO,
+        answer.choices[0].message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.id, "content": "ahoy"},
+    ]
+    answer = await client.chat.completions.create(model=model, messages=results, tools=CHAT_TOOLS)
+    assert "ahoy" in (answer.choices[0].message.content or "")
+
+
+@FAR
+async def test_responses_over_any_wire(scripted: House, wire: str) -> None:
+    client, model = scripted.chats(), f"only-{wire}"
+    answer = await client.responses.create(model=model, input="hello")
+    assert (answer.output_text, answer.status) == (TEXT, "completed")
+    async with client.responses.stream(model=model, input="hello") as stream:
+        assert (await stream.get_final_response()).output_text == TEXT
+
+
+@FAR
+async def test_anthropic_over_any_wire(scripted: House, wire: str) -> None:
+    client, model = scripted.messages(), f"only-{wire}"
+    answer = await client.messages.create(model=model, messages=HELLO, max_tokens=100)
+    assert [block.text for block in answer.content if block.type == "text"] == [TEXT]
+    async with client.messages.stream(model=model, messages=HELLO, max_tokens=100, tools=MESSAGES_TOOLS) as stream:
+        final = await stream.get_final_message()
+    (call,) = [block for block in final.content if block.type == "tool_use"]
+    assert (final.stop_reason, call.input) == ("tool_use", {"command": "echo ahoy"})
+    results: Any = [
+        *HELLO,
+        {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in final.content]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "ahoy"}]},
+    ]
+    answer = await client.messages.create(model=model, messages=results, max_tokens=100, tools=MESSAGES_TOOLS)
+    assert any("ahoy" in block.text for block in answer.content if block.type == "text")
+
+
+async def test_anthropic_counts_without_asking_anybody(scripted: House) -> None:
+    counted = await scripted.messages().messages.count_tokens(model="solo", messages=HELLO)
+    assert counted.input_tokens > 0
+    assert await scripted.called() == []

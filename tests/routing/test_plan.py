@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.catalog.types import Endpoint, Provider
-from tokenharbor.kernel.errors import InvalidRequest, BoundariesLeaveNobody, NoProviderAvailable, PermissionDenied
+from tokenharbor.kernel.errors import BoundariesLeaveNobody, InvalidRequest, NoProviderAvailable, PermissionDenied
 from tokenharbor.routing.plan import (
     NO_BOUNDARIES,
     NO_KEY_RULES,

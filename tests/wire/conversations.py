@@ -141,14 +141,15 @@ class Sense(NamedTuple):
     stop: tuple[str, ...]
 
 
-def sense(chat: Chat) -> Sense:
+def sense(chat: Chat, *, poorer: bool = False) -> Sense:
+    """`poorer`: what is left in a dialect that has no names of files and cannot ask for one call at a time."""
     places: dict[str, int] = {}
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
         if not turns or turns[-1][0] is not message.role:
             turns.append((message.role, []))
         for part in message.parts:
-            turns[-1][1].append(_sense(part, places))
+            turns[-1][1].append(part.source if poorer and isinstance(part, File) else _sense(part, places))
     thinking = chat.thinking
     effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
     mode = chat.tool_choice.mode if chat.tool_choice else None
@@ -157,7 +158,7 @@ def sense(chat: Chat) -> Sense:
         tuple((role, tuple(parts)) for role, parts in turns),
         tuple((tool.name, tool.description, tool.schema) for tool in offered(chat)),
         None if mode is Choosing.AUTO else mode,
-        chat.parallel_calls is False,
+        chat.parallel_calls is False and not poorer,
         chat.format.schema if chat.format else None,
         effort,
         sampling,

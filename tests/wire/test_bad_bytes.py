@@ -12,6 +12,7 @@ WHOLE = {
     "openai_responses": (
         b'{"status":"completed","output":[{"type":"reasoning","encrypted_content":"e","summary":[],"x":%b}]}'
     ),
+    "gemini": b'{"candidates":[{"content":{"parts":[{"text":"a","x":%b}]},"finishReason":"STOP"}]}',
     "anthropic_messages": (
         b'{"type":"message","content":[{"type":"tool_use","id":"t","name":"f","input":%b}],"stop_reason":"tool_use"}'
     ),
@@ -22,6 +23,7 @@ STREAM = {
         b'{"type":"response.created","response":{"id":"r","model":"m"}}',
         b'{"type":"response.output_item.done","item":{"type":"message","content":[],"x":%b}}',
     ],
+    "gemini": [b'{"candidates":[{"content":{"parts":[{"text":"a","x":%b}]}}]}'],
     "anthropic_messages": [
         b'{"type":"message_start","message":{"id":"m"}}',
         b'{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":%b}}',

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal, VendorRefused
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Place
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.sse import Framer
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+GEMINI = "gemini"
 
 
 def failure(dialect: str, status: int, body: object = None, **headers: str) -> Failure:
@@ -238,11 +240,13 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     wire = WIRES[dialect]
     written = wire.write_stream_refusal(refusal, "req_1")
     ((name, data, _),) = Framer().feed(written)
-    assert name == (b"" if dialect == OPENAI else b"error")
+    assert name == (b"" if dialect in (OPENAI, GEMINI) else b"error")
     assert data is not None
     said, whole = json.loads(data), json.loads(wire.write_refusal(refusal, "req_1"))
     assert said["error"] == whole["error"]
-    request = wire.read_request(b'{"model":"m","messages":[],"input":[],"max_tokens":1}')
+    request = wire.read_request(
+        b'{"model":"m","messages":[],"input":[],"contents":[],"max_tokens":1}', Place("m", stream=True)
+    )
     splicer = wire.splice(request, hide_usage=False)
     assert splicer.feed(written) == b""
     assert splicer.failure is not None

@@ -45,7 +45,7 @@ def refusal(dialect: str, **fields: Any) -> InvalidRequest:
     return caught.value
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {"gemini"}))  # test_gemini.py has its own names
 class TestBoth:
     def test_the_facts_of_a_plain_request(self, dialect: str) -> None:
         request = read(dialect, max_tokens=300, temperature=0.2, stream=True)

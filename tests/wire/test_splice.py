@@ -10,21 +10,24 @@ from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Splicer
+from tokenharbor.wire.dialect import Place, Splicer
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.sse import MAX_EVENT, Framer
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
+GEMINI = "gemini"
 
 
 def splicer(dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False) -> Splicer:
     fields: dict[str, Any] = {"model": "m", "messages": [], "input": [], "max_tokens": 9, "stream": True}
+    if dialect == GEMINI:
+        fields = {"contents": []}
     if choices > 1:
         fields["n"] = choices
     if include_cost:
         fields["usage"] = {"include": True}
     wire = WIRES[dialect]
-    return wire.splice(wire.read_request(json.dumps(fields).encode()), hide_usage=hide_usage)
+    return wire.splice(wire.read_request(json.dumps(fields).encode(), Place("m", stream=True)), hide_usage=hide_usage)
 
 
 def events(stream: bytes) -> list[bytes]:
@@ -95,8 +98,16 @@ def test_a_complete_stream_leaves_byte_for_byte(dialect: str, name: str) -> None
 
 @pytest.mark.parametrize(("dialect", "name"), COMPLETE)
 def test_nothing_from_the_stop_reason_onward_leaves_before_the_settlement(dialect: str, name: str) -> None:
-    marks = [b'finish_reason":"', b'"stop_reason":"', b"[DONE]", b"message_stop"]
-    marks += [b"response.completed", b"response.incomplete"]
+    marks = (
+        b'finish_reason":"',
+        b'"stop_reason":"',
+        b"[DONE]",
+        b"message_stop",
+        b"response.completed",
+        b'"finishReason"',
+        b"blockReason",
+    )
+    marks = (*marks, b"response.incomplete")
     result = whole(dialect, name)
     assert not any(mark in result.left for mark in marks)
     assert any(mark in events(result.ending)[-1] for mark in marks)
@@ -274,6 +285,8 @@ def test_an_error_in_the_stream_is_a_failure_and_does_not_leave(dialect: str, la
         (OPENAI, True): FailureKind.RATE_LIMIT,
         (RESPONSES, False): FailureKind.OVERLOADED,
         (RESPONSES, True): FailureKind.RATE_LIMIT,
+        (GEMINI, False): FailureKind.SERVER,
+        (GEMINI, True): FailureKind.RATE_LIMIT,
         (ANTHROPIC, False): FailureKind.OVERLOADED,
         (ANTHROPIC, True): FailureKind.SERVER,
     }
@@ -323,7 +336,7 @@ def test_garbage_is_a_failure_and_does_not_leave(dialect: str, garbage: bytes, l
     assert not result.complete
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {GEMINI}))  # which has no terminator
 def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
     end = b"data: [DONE]\n\n" if dialect != ANTHROPIC else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     result = passed(splicer(dialect), [end])

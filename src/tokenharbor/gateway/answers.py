@@ -7,7 +7,8 @@ from tokenharbor.kernel.money import ZERO, Usd
 
 EXPOSED = (
     "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
-    "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, retry-after, x-should-retry"
+    "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, x-tokenharbor-estimated, "
+    "retry-after, x-should-retry"
 )
 _CORS = f"access-control-allow-origin: *\r\naccess-control-expose-headers: {EXPOSED}\r\n"
 _JSON = b"content-type: application/json\r\n" + _CORS.encode()
@@ -68,6 +69,11 @@ def bare_refusal_head(request_id: str, refusal: Refusal) -> bytes:
 
 def json_head(request_id: str) -> bytes:
     return _JSON + _ids(request_id).encode("ascii")
+
+
+def estimate_head(request_id: str) -> bytes:
+    """Of a count that is our own estimate."""
+    return json_head(request_id) + b"x-tokenharbor-estimated: true\r\n"
 
 
 def preflight_head(request_id: str) -> bytes:

@@ -38,13 +38,16 @@ class Call:
 
     def read_query(self) -> None:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""
-        if not self.exchange.query:
+        streams = self.place is not None and self.place.stream
+        if not self.exchange.query and not streams:
             return
         query = parse_qsl(self.exchange.query, keep_blank_values=True)
         if any(name == "key" for name, _ in query):
             raise InvalidApiKey(
                 "Send the key in a header (Authorization: Bearer, x-api-key or x-goog-api-key), not in the URL."
             )
+        if streams and ("alt", "sse") not in query:
+            raise InvalidRequest("Streams are served as events alone: add ?alt=sse to the path.", param="alt")
         self.dry_run = _is_dry({value for name, value in query if name == "dry_run"})
 
     def header_rules(self) -> ProviderRules | None:

@@ -38,13 +38,30 @@ class Listing:
         self._answer(call, shop.showcase.list(names, call.meter.started_at))
 
     async def model(self, call: Call, name: str) -> None:
+        shop = self._parts.shop.current
+        self._answer(call, shop.showcase.model(await self._named(call, name), call.meter.started_at))
+
+    async def _named(self, call: Call, name: str) -> str:
+        """The canonical name of a model that the caller may use."""
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
         name = unquote(name)
         model = find_model(shop, name).model.name
         if not shop.shelves[model].sales or not _may_use(caller, shop.shelves[model]):
             raise no_model(name)
-        self._answer(call, shop.showcase.model(model, call.meter.started_at))
+        return model
+
+    async def models_for_gemini(self, call: Call) -> None:
+        """What is on sale, as Gemini's clients list it."""
+        caller = await self._admit(call) if call.key is not None else None
+        shop = self._parts.shop.current
+        names = [name for name in shop.on_sale() if _may_use(caller, shop.shelves[name])]
+        self._answer(call, {"models": shop.showcase.list(names, call.meter.started_at)["models"]})
+
+    async def model_for_gemini(self, call: Call, name: str) -> None:
+        shop = self._parts.shop.current
+        model = await self._named(call, name)
+        self._answer(call, shop.showcase.list([model], call.meter.started_at)["models"][0])
 
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)

@@ -23,6 +23,7 @@ class Metrics(Collector):
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[str] = Counter()
 
     def note(self, meter: Meter) -> None:
         """A request has ended, whatever its end."""
@@ -35,6 +36,10 @@ class Metrics(Collector):
             for attempt in meter.attempts:
                 if attempt.outcome not in ("ok", "hung_up"):
                     self._failures[attempt.provider, attempt.outcome] += 1
+
+    def note_count(self, model: str) -> None:
+        """Tokens were counted: no request, and in no sum of requests."""
+        self._counts[model] += 1
 
     def text(self) -> bytes:
         registry = CollectorRegistry()
@@ -58,6 +63,10 @@ class Metrics(Collector):
         for kinds, count in self._failures.items():
             failures.add_metric(kinds, count)
         yield failures
+        counts = CounterMetricFamily("tokenharbor_token_counts", "Estimates of tokens given.", labels=("model",))
+        for model, count in self._counts.items():
+            counts.add_metric((model,), count)
+        yield counts
         cooling = GaugeMetricFamily("tokenharbor_endpoint_cooling", "Endpoints that wait.", labels=("endpoint",))
         for endpoint in sorted(self._health.cooling()):
             cooling.add_metric((endpoint,), 1)

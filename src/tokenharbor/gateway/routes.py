@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from tokenharbor.gateway.answers import bare_refusal_head, preflight_head, refusal_head
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.counting import COUNTS, Counting
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.placed import DIALECT as PLACING
+from tokenharbor.gateway.placed import read_placed
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
@@ -31,6 +34,8 @@ def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
     for served, name in ANSWERS.items():
         if path.startswith(served):
             return WIRES[name]
+    if PLACING in WIRES and (path.startswith("/v1beta/") or read_placed(path) is not None):
+        return WIRES[PLACING]
     told = (dialect for dialect in WIRES.values() if not dialect.passes.isdisjoint(headers))
     return next(told, WIRES[_DEFAULT_DIALECT])
 
@@ -41,16 +46,20 @@ class Routes:
     def __init__(self, parts: Parts, edge: Edge) -> None:
         self._world = parts.world
         self._gateway = Gateway(parts)
+        self._counting = Counting(parts)
         self._edge = edge
         listing = Listing(parts)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
+        self._counts = {path: WIRES[name] for path, name in COUNTS.items()}
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
+            "/v1beta/models": listing.models_for_gemini,
             "/v1/account/balance": listing.balance,
             "/v1/requests": listing.receipts,
         }
         self._named: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {
             "/v1/models/": listing.model,
+            "/v1beta/models/": listing.model_for_gemini,
             "/v1/requests/": listing.receipt,
         }
 
@@ -59,8 +68,19 @@ class Routes:
         if dialect is not None and exchange.method == "POST":
             return self._gateway.serve(exchange, dialect)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
-            return self._read(exchange)
+            return self._post(exchange) if exchange.method == "POST" else self._read(exchange)
         return self._edge.serve(exchange)
+
+    def _post(self, exchange: Exchange) -> Awaitable[None]:
+        """Counts, and what says the model in its path."""
+        dialect = self._counts.get(exchange.path)
+        if dialect is not None:
+            return self._counting.serve(exchange, dialect)
+        placed = read_placed(exchange.path) if PLACING in WIRES else None
+        if placed is None:
+            return self._read(exchange)
+        desk = self._counting if placed.counts else self._gateway
+        return desk.serve(exchange, WIRES[PLACING], placed.place)
 
     async def _read(self, exchange: Exchange) -> None:
         if exchange.method == "OPTIONS":
@@ -80,7 +100,7 @@ class Routes:
         reading = self._readings.get(path)
         named = next((prefix for prefix in self._named if path.startswith(prefix)), None)
         if reading is None and named is None:
-            if path in self._answers:
+            if path in self._answers or path in self._counts:
                 raise MethodNotAllowed(f"{path} takes POST.")
             raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
         if exchange.method not in ("GET", "HEAD"):

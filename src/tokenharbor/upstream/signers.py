@@ -32,6 +32,10 @@ def _x_api_key(_: Provider, secret: str, __: Clock) -> Signer:
     return Signer((("x-api-key", secret),), told=secret)
 
 
+def _x_goog_api_key(_: Provider, secret: str, __: Clock) -> Signer:
+    return Signer((("x-goog-api-key", secret),), told=secret)
+
+
 def _none(_: Provider, __: str, ___: Clock) -> Signer:
     return Signer()
 
@@ -65,6 +69,7 @@ def _lacks(provider: Provider, what: str) -> Misconfigured:
 SIGNERS: Mapping[str, Callable[[Provider, str, Clock], Signer]] = {
     "bearer": _bearer,
     "x-api-key": _x_api_key,
+    "x-goog-api-key": _x_goog_api_key,
     "sigv4": _sigv4,
     "none": _none,
 }

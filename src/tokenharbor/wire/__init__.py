@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from tokenharbor.wire.anthropic_messages import AnthropicMessages
 from tokenharbor.wire.bedrock_converse import BedrockConverse
 from tokenharbor.wire.dialect import Dialect, Vendor
+from tokenharbor.wire.gemini import Gemini
 from tokenharbor.wire.openai_chat import OpenAIChat
 from tokenharbor.wire.openai_responses import OpenAIResponses
 
 WIRES: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages())
+    dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages(), Gemini())
 }
 VENDORS: Mapping[str, Vendor] = {**WIRES, BedrockConverse.name: BedrockConverse()}

@@ -1,0 +1,76 @@
+"""Google's Gemini API (generateContent), spoken by its clients and its vendor."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.wire.chat import Chat, Order
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
+from tokenharbor.wire.events import Event
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.gemini import failures, requests
+from tokenharbor.wire.gemini.answer import read_answer
+from tokenharbor.wire.gemini.read_chat import read_chat
+from tokenharbor.wire.gemini.reader import GeminiReader, read_reply
+from tokenharbor.wire.gemini.splice import USAGE, GeminiSplicer
+from tokenharbor.wire.gemini.write_chat import CARRIES, write_chat
+from tokenharbor.wire.gemini.writer import GeminiWriter, write_reply
+from tokenharbor.wire.request import Edit, Request
+
+
+class Gemini:
+    """The dialect `gemini`. The model, and whether the answer is a stream, stand in the path."""
+
+    name = requests.NAME
+    passes: frozenset[bytes] = frozenset()
+    carries = CARRIES
+
+    def path(self, model: str, *, stream: bool) -> str:
+        call = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"/models/{quote(model, safe='')}:{call}"
+
+    def read_request(self, body: bytes, place: Place | None = None) -> Request:
+        return requests.read(body, place)
+
+    def read_chat(self, request: Request) -> Chat:
+        return read_chat(request)
+
+    def write_chat(self, chat: Chat, order: Order) -> bytes:
+        return write_chat(chat, order)
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return requests.write(request, edit)
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        return read_answer(body)
+
+    def price_answer(self, body: bytes, cost_usd: str) -> bytes:
+        return add_cost(body, cost_usd, USAGE) or body
+
+    def splice(self, request: Request, *, hide_usage: bool) -> GeminiSplicer:  # noqa: ARG002  never only ours
+        return GeminiSplicer(request.choices)
+
+    def reader(self) -> GeminiReader:
+        return GeminiReader()
+
+    def writer(self, recipient: Recipient = ANYBODY) -> GeminiWriter:
+        return GeminiWriter(recipient)
+
+    def read_reply(self, body: bytes) -> Sequence[Event]:
+        return read_reply(body)
+
+    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+        return write_reply(events, recipient)
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return failures.read_failure(status, headers, body)
+
+    def status_of(self, refusal: Refusal) -> int:
+        return refusal.status
+
+    def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
+        return failures.write_refusal(refusal)
+
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  likewise
+        return failures.write_stream_refusal(refusal)

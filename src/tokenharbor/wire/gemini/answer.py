@@ -1,0 +1,39 @@
+"""Gemini's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.body import is_swollen
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.failures import read_stream_failure
+from tokenharbor.wire.gemini.shapes import candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.gemini.usage import try_usage
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect. A prompt that was
+    refused is answered.
+    """
+    if is_swollen(body):
+        return _garbage()
+    try:
+        if not body.isascii():
+            body.decode()
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        return _garbage()
+    if (failure := read_stream_failure(whole.error)) is not None:
+        return failure
+    if not whole.candidates and not is_blocked(whole):
+        return _garbage()
+    absent = len(whole.usage_metadata) <= 4
+    usage = None if absent else try_usage(whole.usage_metadata)
+    if usage is not None:
+        return Answer(usage)
+    return Answer(None, sum(map(candidate_size, whole.candidates or ())), quarantined=not absent)
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")

@@ -1,0 +1,43 @@
+"""The two spellings of this dialect's members, camelCase and snake_case: its vendor takes both, and so do we."""
+
+import re
+from collections.abc import Collection
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.body import Members
+
+_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_UNDERSCORE = re.compile(r"_([a-z0-9])")
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+
+
+def camel(name: str) -> str:
+    return _UNDERSCORE.sub(lambda match: match[1].upper(), name)
+
+
+def snake(name: str) -> str:
+    return _HUMP.sub(lambda match: f"_{match[1].lower()}", name)
+
+
+def spelled(members: Members, known: Collection[str], within: str = "") -> Members:
+    """The members under their camelCase names; others than the `known` stay as they are. Raises InvalidRequest for one
+    that stands in both spellings, or in a spelling that only looks like one: two readers may see two requests.
+    """
+    folded = {name.casefold(): name for name in known}
+    found: Members = {}
+    for name, raw in members.items():
+        meant = folded.get(name.replace("_", "").casefold())
+        if meant is None:
+            found[name] = raw
+        elif meant in found or name not in (meant, snake(meant)):
+            param = f"{within}{name[:_SHOWN]}"
+            raise InvalidRequest(f"`{param}` means `{within}{meant}`: write that, once.", param=param)
+        else:
+            found[meant] = raw
+    return found
+
+
+def name_in(members: Members, name: str) -> str:
+    """How the members spell a camelCase name; the name itself where they do not have it."""
+    other = snake(name)
+    return other if other in members else name

@@ -1,0 +1,212 @@
+"""Gemini's answers read into events: its streams, and its whole bodies."""
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.body import check_text
+from tokenharbor.wire.events import BlockKind, Citation, Event, FinishReason, Note
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.failures import read_stream_failure
+from tokenharbor.wire.gemini.shapes import (
+    Candidate,
+    Chunk,
+    FunctionCall,
+    Grounding,
+    Part,
+    decode_chunk,
+    is_blocked,
+    raw_parts,
+)
+from tokenharbor.wire.gemini.signatures import DIALECT, PART, read_signature
+from tokenharbor.wire.gemini.usage import try_usage
+from tokenharbor.wire.sse import Frame, Framer
+
+_REASONS = {
+    "MAX_TOKENS": FinishReason.LENGTH,
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "LANGUAGE",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "MODEL_ARMOR",
+            "JAILBREAK",
+        ),
+        FinishReason.REFUSAL,
+    ),
+}
+# Ends of which other dialects have no notion: the model wrote what is no answer, and asking again may help.
+_BROKEN = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "NO_IMAGE",
+        "IMAGE_OTHER",
+    }
+)
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Teller:
+    """Tells the events of chunks; a whole answer is one. Only the first candidate is told."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks()
+        self._id = ""
+        self._made = 0
+        self._end: str | None = None
+        self._why = ""
+        self._blocked = False
+
+    def tell(self, chunk: Chunk, data: bytes) -> None:
+        if not self.blocks.started:
+            self._id = chunk.response_id or ""
+            self.blocks.start(self._id, chunk.model_version or "")
+        self._blocked = self._blocked or is_blocked(chunk)
+        for candidate in chunk.candidates or ():
+            if candidate.index == 0:
+                self._candidate(candidate, data)
+        usage = try_usage(chunk.usage_metadata) if len(chunk.usage_metadata) > 4 else None
+        if usage is not None and not self.blocks.ended:
+            self.blocks.report(usage)
+
+    def _candidate(self, candidate: Candidate, data: bytes) -> None:
+        parts = candidate.content.parts if candidate.content else None
+        for place, part in enumerate(parts or ()):
+            if self.blocks.ended:
+                return
+            self._part(part, lambda place=place: bytes(raw_parts(data, 0)[place]))  # type: ignore[misc]
+        if candidate.grounding_metadata is not None and not self.blocks.ended:
+            self._cite(candidate.grounding_metadata)
+        if candidate.finish_reason:
+            self._end, self._why = candidate.finish_reason, candidate.finish_message or ""
+
+    def _part(self, part: Part, raw: Callable[[], bytes]) -> None:
+        notes = read_signature(part.thought_signature)
+        if part.function_call is not None:
+            self._call(part.function_call, notes)
+        elif part.inline_data is not None:
+            self.blocks.pause()
+            index = self.blocks.open(BlockKind.IMAGE, name=part.inline_data.mime_type or "")
+            self.blocks.grow(index, part.inline_data.data or "", notes)
+            self.blocks.close(index)
+        elif part.text is None and not notes:
+            self._keep(raw())
+        elif part.text or notes:
+            kind = BlockKind.REASONING if part.thought else BlockKind.TEXT
+            self.blocks.speak(kind, part.text or "", notes)
+            if notes:
+                self.blocks.pause()  # what is signed is whole
+
+    def _keep(self, raw: bytes) -> None:
+        """A part that only this dialect has rides along as a note on a silent block."""
+        if raw.strip() == b"{}":
+            return
+        self.blocks.pause()
+        index = self.blocks.open(BlockKind.TEXT)
+        self.blocks.grow(index, "", (Note(DIALECT, PART, raw),))
+        self.blocks.close(index)
+
+    def _call(self, call: FunctionCall, notes: tuple[Note, ...]) -> None:
+        if not call.name:
+            self.blocks.garbage()
+            return
+        self.blocks.pause()
+        index = self.blocks.open(BlockKind.TOOL_CALL, call.id or self._new_id(), call.name)
+        self.blocks.grow(index, bytes(call.args).decode() if len(call.args) > 4 else "{}", notes)
+        self.blocks.close(index)
+
+    def _new_id(self) -> str:
+        """Unlike those of other answers, whose results stand in one conversation."""
+        self._made += 1
+        return f"call_{_UNFIT.sub('', self._id)[-24:]}_{self._made}"
+
+    def _cite(self, grounding: Grounding) -> None:
+        quotes: dict[int, str] = {}
+        for support in grounding.grounding_supports or ():
+            for index in support.grounding_chunk_indices or ():
+                quotes.setdefault(index, (support.segment.text if support.segment else None) or "")
+        cited = tuple(
+            Citation(source.web.uri, source.web.title or "", quotes.get(index, ""))
+            for index, source in enumerate(grounding.grounding_chunks or ())
+            if source.web is not None and source.web.uri
+        )
+        if cited:
+            self.blocks.speak(BlockKind.TEXT, "", (), cited)
+
+    def finish(self) -> None:
+        """What comes of the answer, once no more can come."""
+        if self._end is None and not self._blocked:
+            self.blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its stop reason"))
+        elif self._end in _BROKEN:
+            self.blocks.fail(Failure(FailureKind.SERVER, message=self._why or f"the answer ended: {self._end}"))
+        elif self._end is None:
+            self.blocks.finish(FinishReason.REFUSAL)
+        else:
+            self.blocks.finish(_REASONS.get(self._end, FinishReason.STOP))
+
+
+class GeminiReader:
+    """Fulfils `Reader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
+    when the bytes are over.
+    """
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._teller = _Teller()
+        self._blocks = self._teller.blocks
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        return self._read(self._framer.feed(data))
+
+    def close(self) -> Sequence[Event]:
+        events = list(self._read(self._framer.close()))
+        if not self._blocks.ended:
+            self._teller.finish()
+            events += self._blocks.take()
+        return events
+
+    def _read(self, frames: Sequence[Frame]) -> Sequence[Event]:
+        for _, data, _ in frames:
+            if data and not self._blocks.ended:
+                _tell(self._teller, data)
+        if self._framer.overflow and not self._blocks.ended:
+            self._blocks.garbage()
+        return self._blocks.take()
+
+
+def _tell(teller: _Teller, data: bytes) -> None:
+    blocks = teller.blocks
+    try:
+        check_text(data)
+        chunk = decode_chunk(data)
+    except _UNREADABLE:
+        blocks.garbage()
+        return
+    if (failure := read_stream_failure(chunk.error)) is not None:
+        blocks.fail(failure)
+    elif chunk.candidates is None and chunk.prompt_feedback is None and len(chunk.usage_metadata) <= 4:
+        blocks.garbage()
+    else:
+        teller.tell(chunk, data)
+
+
+def read_reply(body: bytes) -> Sequence[Event]:
+    """A whole answer as events; Failed if it is none."""
+    teller = _Teller()
+    _tell(teller, body)
+    if not teller.blocks.ended:
+        teller.finish()
+    return teller.blocks.take()

@@ -1,0 +1,205 @@
+"""Gemini's requests: read for routing and money, edited for a vendor."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import extensions
+from tokenharbor.wire.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
+from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.fields import (
+    NULL,
+    Check,
+    is_null,
+    need_list,
+    only,
+    read_count,
+    read_objects,
+    run_checks,
+    unsold,
+)
+from tokenharbor.wire.gemini.media import measure
+from tokenharbor.wire.gemini.names import name_in, spelled
+from tokenharbor.wire.request import Edit, Request
+
+NAME = "gemini"
+
+_MOST_CANDIDATES = 8
+_CONFIG = "generationConfig"
+_PREFIX = "models/"
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_words = msgspec.json.Decoder(list[str] | None).decode
+
+_OTHER_MODEL = "may hand the request to another model: name one model in the path and leave this out."
+_MEDIA_OUT = "asks for generated sound or pictures, which are not sold here: leave it out."
+
+
+def _text_only(raw: msgspec.Raw) -> str | None:
+    try:
+        words = _decode_words(raw) or []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "must be an array of strings."
+    return None if {word.upper() for word in words} <= {"TEXT", "MODALITY_UNSPECIFIED"} else _MEDIA_OUT
+
+
+# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+_CHECKS: dict[str, Check] = {
+    "cachedContent": unsold("names content that was kept at the vendor, which is not sold here: send it along."),
+    "serviceTier": only("standard", "STANDARD", "unspecified", "SERVICE_TIER_UNSPECIFIED"),
+    "store": unsold("must not be true: nothing is stored at vendors."),
+}
+_CONFIG_CHECKS: dict[str, Check] = {
+    "responseModalities": _text_only,
+    "speechConfig": unsold(_MEDIA_OUT),
+    "imageConfig": unsold(_MEDIA_OUT),
+    "routingConfig": unsold(_OTHER_MODEL),
+    "modelSelectionConfig": unsold(_OTHER_MODEL),
+}
+CONFIG_FIELDS = (
+    frozenset(
+        {
+            "maxOutputTokens",
+            "temperature",
+            "topP",
+            "topK",
+            "stopSequences",
+            "candidateCount",
+            "responseMimeType",
+            "responseSchema",
+            "responseJsonSchema",
+            "seed",
+            "presencePenalty",
+            "frequencyPenalty",
+            "responseLogprobs",
+            "logprobs",
+            "thinkingConfig",
+            "mediaResolution",
+        }
+    )
+    | _CONFIG_CHECKS.keys()
+)
+KNOWN = (
+    frozenset(
+        {
+            "contents",
+            "systemInstruction",
+            "tools",
+            "toolConfig",
+            _CONFIG,
+            "safetySettings",
+            "labels",
+            "model",
+        }
+    )
+    | _CHECKS.keys()
+    | frozenset(extensions.NAMES)
+)
+_TOOL_KINDS = frozenset(
+    {
+        "functionDeclarations",
+        "computerUse",
+        "googleSearch",
+        "googleSearchRetrieval",
+        "enterpriseWebSearch",
+        "googleMaps",
+        "codeExecution",
+        "urlContext",
+        "fileSearch",
+        "retrieval",
+        "mcpServers",
+    }
+)
+_CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
+
+
+def read(body: bytes, place: Place | None) -> Request:
+    """Raises InvalidRequest."""
+    if place is None or not place.model:
+        raise InvalidRequest("The path names no model: it is /models/MODEL:generateContent.", param="model")
+    members = read_members(body)
+    plain = spelled(members, KNOWN)
+    need_list(plain, "contents")
+    refuse_variants(plain, frozenset(extensions.NAMES))
+    run_checks(plain, _CHECKS)
+    _check_model(plain, place.model)
+    if "tools" in plain:
+        _check_tools(plain["tools"])
+    config = read_config(plain)
+    run_checks_within(config)
+    ours = extensions.read_extensions(plain)
+    return Request(
+        dialect=NAME,
+        body=body,
+        members=members,
+        model=place.model,
+        stream=place.stream,
+        max_output=read_count(config, "maxOutputTokens", 1, within=f"{_CONFIG}."),
+        choices=read_count(config, "candidateCount", 1, _MOST_CANDIDATES, f"{_CONFIG}.") or 1,
+        wants_usage=True,  # this dialect always says it
+        size=measure(body, plain),
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+        extended=any(name in members for name in extensions.NAMES),
+    )
+
+
+def read_config(members: Members) -> Members:
+    """`generationConfig` under the names of this dialect; empty where there is none."""
+    raw = members.get(_CONFIG, NULL)
+    if is_null(raw):
+        return {}
+    try:
+        return spelled(scan(bytes(raw)), CONFIG_FIELDS, f"{_CONFIG}.")
+    except UnreadableError as error:
+        raise InvalidRequest(f"`{_CONFIG}` is not usable: {error}.", param=_CONFIG) from None
+
+
+def run_checks_within(config: Members) -> None:
+    for name in config.keys() & _CONFIG_CHECKS.keys():
+        why = _CONFIG_CHECKS[name](config[name])
+        if why is not None:
+            raise InvalidRequest(f"`{_CONFIG}.{name}` {why}", param=f"{_CONFIG}.{name}")
+
+
+def _check_model(members: Members, model: str) -> None:
+    """Some clients repeat it in the body."""
+    raw = members.get("model", NULL)
+    if is_null(raw):
+        return
+    try:
+        said = _decode_text(raw)
+    except msgspec.DecodeError:
+        raise InvalidRequest("`model` must be a string.", param="model") from None
+    if said.removeprefix(_PREFIX) != model:
+        raise InvalidRequest("`model` is not the one that the path names: leave it out.", param="model")
+
+
+def _check_tools(raw: msgspec.Raw) -> None:
+    for index, tool in enumerate(read_objects(raw, "tools")):
+        for name, value in spelled(tool, _TOOL_KINDS, f"tools[{index}].").items():
+            if name not in _CALLER_RUN and not is_null(value):
+                param = f"tools[{index}].{name[:60]}"
+                raise InvalidRequest(
+                    f"`{param}` is a tool that the vendor would run, at a cost that cannot be bounded: it is not sold"
+                    " here.",
+                    param=param,
+                )
+
+
+def write(request: Request, change: Edit) -> bytes:
+    """The body for a vendor: the model stands in its path, unless the caller repeated it."""
+    members = request.members
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
+    if change.model != request.model and not is_null(members.get("model")):
+        changes["model"] = msgspec.json.encode(_PREFIX + change.model)
+    if change.max_output is not None:
+        name = name_in(members, _CONFIG)
+        changes[name] = _capped(bytes(members.get(name, NULL)), change.max_output)
+    return edit(request.body, members, changes) if changes else request.body
+
+
+def _capped(config: bytes, most: int) -> bytes:
+    if config == b"null":
+        return b'{"maxOutputTokens":%d}' % most
+    members = scan(config)
+    return edit(config, members, {name_in(members, "maxOutputTokens"): b"%d" % most})

@@ -1,0 +1,79 @@
+"""Gemini's streams passed on as they came: what each event means for the splice."""
+
+import msgspec
+
+from tokenharbor.wire import sse
+from tokenharbor.wire.cost import add_cost
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.failures import read_stream_failure
+from tokenharbor.wire.gemini.shapes import Candidate, Chunk, candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.gemini.usage import try_usage
+from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, EventSplicer
+
+USAGE = "usageMetadata"
+
+
+class GeminiSplicer(EventSplicer):
+    """The ending begins where the last candidate says why it stopped, or with a refusal of the prompt. The dialect has
+    no terminator, and events with more usage may follow: the answer is complete where the bytes are over.
+    """
+
+    __slots__ = ("_candidates", "_finished")
+
+    def __init__(self, candidates: int) -> None:
+        super().__init__()
+        self._candidates = candidates
+        self._finished: set[int] = set()
+
+    def close(self) -> bytes:
+        out = super().close()
+        self.complete = self._over and self.failure is None
+        return out
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:  # noqa: ARG002  events have no names here
+        if not data:
+            return IDLE
+        try:
+            chunk = decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._garbage()
+        if len(chunk.error) > 4 and (failure := read_stream_failure(chunk.error)) is not None:
+            return self._fail(failure)
+        self._note_usage(chunk)
+        if is_blocked(chunk):
+            return ENDING
+        if chunk.candidates is None:
+            return IDLE if len(chunk.usage_metadata) > 4 or chunk.prompt_feedback is not None else self._garbage()
+        return max([self._judge_candidate(candidate) for candidate in chunk.candidates], default=IDLE)
+
+    def _judge_candidate(self, candidate: Candidate) -> int:
+        turn = IDLE
+        parts = candidate.content.parts if candidate.content else None
+        if parts:
+            self._grown += candidate_size(candidate)
+            if any(part.text or part.function_call or part.inline_data or part.thought_signature for part in parts):
+                turn = CONTENT
+        if not candidate.finish_reason:
+            return turn
+        self._finished.add(candidate.index)
+        return ENDING if len(self._finished) >= self._candidates else CONTENT
+
+    def _note_usage(self, chunk: Chunk) -> None:
+        """Each event may count all so far: the last one counts, and each says the input."""
+        if len(chunk.usage_metadata) <= 4:
+            return
+        self.usage = usage = try_usage(chunk.usage_metadata)
+        self.quarantined = usage is None
+        if usage is not None:
+            self.input_usage = msgspec.structs.replace(usage, output=0, reasoning=0, audio_out=0)
+
+    def _garbage(self) -> int:
+        return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer()
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            priced = add_cost(data, cost_usd, USAGE) if data is not None else None
+            if data is not None and priced is not None:
+                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

@@ -1,0 +1,129 @@
+"""Any conversation written as a Gemini request."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Sampling, Thinking, Tool, ToolChoice, offered
+from tokenharbor.wire.efforts import budget_of
+from tokenharbor.wire.gemini.turns import system_and_contents
+from tokenharbor.wire.ids import LONG, fit
+
+CARRIES = frozenset(
+    {
+        Feature.SEED,
+        Feature.TOP_K,
+        Feature.PENALTIES,
+        Feature.STOP,
+        Feature.TOOLS,
+        Feature.JSON_OBJECT,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.IMAGE_URL,
+        Feature.FILE,
+        Feature.FILE_URL,
+        Feature.AUDIO,
+    }
+)
+
+_MOST_STOPS = 5
+_JSON = "application/json"
+_CHOOSING = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
+_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "max": "HIGH"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """Raises InvalidRequest."""
+    system, contents = system_and_contents(chat.messages, signed="adaptive_reasoning" in order.capabilities)
+    body: dict[str, object] = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    body.update(_tools(chat))
+    if config := _config(chat, order):
+        body["generationConfig"] = config
+    return _encode(body)
+
+
+def _config(chat: Chat, order: Order) -> dict[str, object]:
+    config: dict[str, object] = {}
+    if order.max_output is not None:
+        config["maxOutputTokens"] = order.max_output
+    config.update(_sampling(chat.sampling))
+    if chat.stop:
+        config["stopSequences"] = _stop(chat)
+    if chat.format is not None:
+        config["responseMimeType"] = _JSON
+        if chat.format.schema is not None:
+            config["responseJsonSchema"] = msgspec.Raw(chat.format.schema)
+    if chat.thinking is not None and "reasoning" in order.capabilities:
+        config["thinkingConfig"] = _thinking(chat.thinking, order)
+    return config
+
+
+def _sampling(sampling: Sampling) -> dict[str, object]:
+    said = {
+        "temperature": sampling.temperature,
+        "topP": sampling.top_p,
+        "topK": sampling.top_k,
+        "frequencyPenalty": sampling.frequency_penalty,
+        "presencePenalty": sampling.presence_penalty,
+        "seed": sampling.seed,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _stop(chat: Chat) -> list[str]:
+    if len(chat.stop) > _MOST_STOPS:
+        field = chat.features.get(Feature.STOP, "stop")
+        raise InvalidRequest(
+            f"`{field}` may have at most {_MOST_STOPS} sequences at the providers of this model.", param=field
+        )
+    return list(chat.stop)
+
+
+def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
+    """Newer models take a level, older ones a budget; none of them both."""
+    said: dict[str, object] = {}
+    off = asked.effort == "none" or asked.budget == 0
+    if "adaptive_reasoning" in order.capabilities:
+        if off:
+            said["thinkingLevel"] = "MINIMAL"
+        elif asked.effort is not None:
+            said["thinkingLevel"] = _LEVELS[asked.effort]
+        elif asked.budget is not None:
+            said["thinkingBudget"] = asked.budget
+    elif off or asked.budget is not None:
+        said["thinkingBudget"] = 0 if off else asked.budget
+    elif asked.effort is not None:
+        most = order.most_output if order.max_output is None else order.max_output
+        said["thinkingBudget"] = budget_of(asked.effort, most)
+    if not off:
+        said["includeThoughts"] = asked.shown is not False
+    return said
+
+
+def _tools(chat: Chat) -> dict[str, object]:
+    tools = offered(chat)
+    if not tools:
+        return {}
+    said: dict[str, object] = {"tools": [{"functionDeclarations": [_tool(tool) for tool in tools]}]}
+    if chat.tool_choice is not None:
+        said["toolConfig"] = {"functionCallingConfig": _choice(chat.tool_choice)}
+    return said
+
+
+def _choice(choice: ToolChoice) -> dict[str, object]:
+    said: dict[str, object] = {"mode": _CHOOSING[choice.mode]}
+    if choice.mode is Choosing.NAMED:
+        said["allowedFunctionNames"] = [fit(name, LONG) for name in choice.names]
+    return said
+
+
+def _tool(tool: Tool) -> dict[str, object]:
+    said: dict[str, object] = {"name": fit(tool.name, LONG)}
+    if tool.description:
+        said["description"] = tool.description
+    if tool.schema is not None:
+        said["parametersJsonSchema"] = msgspec.Raw(tool.schema)
+    return said

@@ -1,0 +1,85 @@
+"""Counting tokens: free, by nobody but us, in each dialect's own words; and paths that say what is asked."""
+
+from typing import Any
+
+import pytest
+from tests.gateway.house import HELLO, House
+
+from tokenharbor.gateway.placed import Placed, read_placed
+from tokenharbor.identity.store import KeyRules
+from tokenharbor.wire.dialect import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MESSAGES, RESPONSES = "/v1/messages/count_tokens", "/v1/responses/input_tokens"
+ASKED: Any = {
+    MESSAGES: {"model": "solo", "messages": HELLO, "system": "Be brief.", "thinking": {"type": "adaptive"}},
+    RESPONSES: {"model": "solo", "input": HELLO, "instructions": "Be brief."},
+}
+PATHS = pytest.mark.parametrize("path", ASKED, ids=["messages", "responses"])
+
+
+@PATHS
+async def test_a_count_is_free_marked_and_asks_nobody(house: House, path: str) -> None:
+    house.payer = await house.new_payer("0")
+    said = await house.post(path, ASKED[path])
+    assert said.status == 200, said.body
+    count = said.json()["input_tokens"]
+    assert 5 < count < 60
+    assert said.json() == {"input_tokens": count} | ({"object": "response.input_tokens"} if path == RESPONSES else {})
+    assert said.headers["x-tokenharbor-estimated"] == "true"
+    assert said.headers["x-request-id"].startswith("req_")
+    assert await house.called() == []
+    assert (await house.get("/v1/requests")).json()["data"] == []
+    metrics = (await house.ask("GET", "/metrics")).body.decode()
+    assert 'tokenharbor_token_counts_total{model="solo"}' in metrics
+    assert "tokenharbor_requests_total{" not in metrics
+
+
+@PATHS
+async def test_a_count_needs_a_key_a_model_and_a_sound_body(house: House, path: str) -> None:
+    assert (await house.ask("POST", path)).status == 401
+    assert (await house.post(path, ASKED[path] | {"model": "solow"})).error["code"] == "model_not_found"
+    assert (await house.post(path, b"{")).status == 400
+    house.payer = await house.new_key(house.payer.account_id, KeyRules(models=("duo",)))
+    assert (await house.post(path, ASKED[path])).status == 403
+    assert (await house.get(path)).status == 405
+
+
+async def test_a_longer_conversation_counts_for_more(house: House) -> None:
+    long = {"role": "user", "content": "all hands on deck " * 500}
+    said = await house.post(MESSAGES, ASKED[MESSAGES] | {"messages": [long]})
+    assert 2_000 < said.json()["input_tokens"] < 3_000
+
+
+async def test_a_websocket_is_told_to_use_http_in_the_words_of_its_path(house: House) -> None:
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    said = await house.get("/v1/responses", headers | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert (said.status, said.error["code"]) == (426, "upgrade_required")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1beta/models/m:generateContent", Placed(Place("m", stream=False), counts=False)),
+        ("/v1/models/m:streamGenerateContent", Placed(Place("m", stream=True), counts=False)),
+        ("/v1beta/models/alpha%2Fm:countTokens", Placed(Place("alpha/m", stream=False), counts=True)),
+        (
+            "/v1beta/models/alpha/m%3Acloud%3AgenerateContent",
+            Placed(Place("alpha/m:cloud", stream=False), counts=False),
+        ),
+        ("/v1beta/models/m", None),
+        ("/v1beta/models/:generateContent", None),
+        ("/v1beta/models/m:embedContent", None),
+        ("/v1/chat/completions", None),
+    ],
+)
+async def test_a_path_says_model_and_stream(path: str, said: Placed | None) -> None:
+    assert read_placed(path) == said
+
+
+async def test_models_are_listed_for_geminis_clients(house: House) -> None:
+    said = await house.ask("GET", "/v1beta/models")
+    assert "models/solo" in [each["name"] for each in said.json()["models"]]
+    assert (await house.ask("GET", "/v1beta/models/solo")).json()["name"] == "models/solo"
+    assert (await house.ask("GET", "/v1beta/models/solow")).status == 404

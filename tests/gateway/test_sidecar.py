@@ -1,0 +1,86 @@
+"""The sidecar: whose notes it gives back to whom, for how long, and how little it may grow."""
+
+from datetime import UTC, datetime
+
+from tokenharbor.gateway.sidecar import Sidecar
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.wire.chat import Chat, Message, Role, ToolCall
+from tokenharbor.wire.events import Note
+
+MINE, YOURS = UUID(int=1), UUID(int=2)
+NOTE = Note("gemini", "thought_signature", b"sealed")
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def unix_ms(self) -> int:
+        return 0
+
+
+def asking(*calls: ToolCall) -> Chat:
+    return Chat((Message(Role.ASSISTANT, calls),))
+
+
+def notes_of(chat: Chat) -> list[tuple[Note, ...]]:
+    return [part.notes for part in chat.messages[0].parts if isinstance(part, ToolCall)]
+
+
+def test_notes_come_back_to_the_account_that_they_were_given_to() -> None:
+    sidecar = Sidecar(Hand())
+    sidecar.keep(MINE, "call_1", (NOTE,))
+    chat = asking(ToolCall("call_1", "bash", "{}"), ToolCall("call_2", "bash", "{}"))
+    assert notes_of(sidecar.restore(MINE, chat)) == [(NOTE,), ()]
+    assert sidecar.restore(YOURS, chat) == chat
+
+
+def test_a_call_that_has_its_notes_keeps_them() -> None:
+    sidecar, own = Sidecar(Hand()), Note("openai_chat", "extra_content", b"{}")
+    sidecar.keep(MINE, "call_1", (NOTE,))
+    assert notes_of(sidecar.restore(MINE, asking(ToolCall("call_1", "bash", "{}", notes=(own,))))) == [(own,)]
+
+
+def test_notes_that_come_in_pieces_are_all_kept() -> None:
+    sidecar = Sidecar(Hand())
+    sidecar.keep(MINE, "call_1", (NOTE,))
+    sidecar.keep(MINE, "call_1", (NOTE,))
+    assert sidecar.find(MINE, "call_1") == (NOTE, NOTE)
+
+
+def test_what_nobody_asks_for_within_the_hour_is_gone() -> None:
+    clock = Hand()
+    sidecar = Sidecar(clock)
+    sidecar.keep(MINE, "asked", (NOTE,))
+    sidecar.keep(MINE, "forgotten", (NOTE,))
+    clock.seconds = 3_000
+    assert sidecar.find(MINE, "asked")
+    clock.seconds = 3_601
+    assert sidecar.find(MINE, "asked"), "asking gives another hour"
+    assert not sidecar.find(MINE, "forgotten")
+    clock.seconds = 10_000
+    assert not sidecar.find(MINE, "asked")
+    assert (len(sidecar), sidecar.bytes) == (0, 0)
+
+
+def test_it_holds_so_many_and_so_much_and_the_oldest_go_first() -> None:
+    few = Sidecar(Hand(), most_entries=3)
+    for number in range(10):
+        few.keep(MINE, f"call_{number}", (NOTE,))
+    assert len(few) == 3
+    assert [bool(few.find(MINE, f"call_{number}")) for number in (6, 7, 9)] == [False, True, True]
+    small = Sidecar(Hand(), most_bytes=100_000)
+    for number in range(100):
+        small.keep(MINE, f"call_{number}", (Note("gemini", "s", b"x" * 10_000),))
+    assert small.bytes <= 100_000
+    small.keep(MINE, "huge", (Note("gemini", "s", b"x" * 90_000),))
+    assert not small.find(MINE, "huge")
+    assert len(small) > 1, "one that is too large crowds out nobody"

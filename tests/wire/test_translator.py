@@ -1,0 +1,154 @@
+"""Answers translated: any cut of the bytes says the same, nothing that says "complete" leaves before it is paid for."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.dialect import ANYBODY
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.translate import collect
+from tokenharbor.wire.translator import Translation, Translator
+
+TAPES = Path(__file__).parent.parent / "tapes"
+PLAYED = [tape for wire in VENDORS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")]
+PAIRS = [(tape, client) for tape in PLAYED for client in WIRES if client != tape.parent.name]
+NAMES = [f"{tape.parent.name}/{tape.stem}-{client}" for tape, client in PAIRS]
+ENDS = (b'finish_reason":"', b"[DONE]", b'stop_reason":"', b"message_stop", b"response.completed", b"finishReason")
+
+
+def translator(tape: Path, client: str) -> Translator:
+    return Translation(VENDORS[tape.parent.name], WIRES[client], ANYBODY).splicer()
+
+
+def run(splicer: Translator, data: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
+    edges = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
+    out = b"".join(splicer.feed(data[start:end]) for start, end in itertools.pairwise(edges))
+    return out + splicer.close(), splicer.ending("0.000000001") if splicer.complete else b""
+
+
+@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
+def test_a_tape_says_the_same_however_it_is_cut(tape: Path, client: str) -> None:
+    data = tape.read_bytes()
+    whole = translator(tape, client)
+    expected = run(whole, data, [])
+
+    @given(st.lists(st.integers(1, len(data)), max_size=6))
+    def cut(cuts: list[int]) -> None:
+        splicer = translator(tape, client)
+        assert run(splicer, data, cuts) == expected
+        assert (splicer.usage, splicer.failure, splicer.text_bytes) == (whole.usage, whole.failure, whole.text_bytes)
+
+    cut()
+
+
+@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
+def test_nothing_that_says_complete_leaves_before_the_ending(tape: Path, client: str) -> None:
+    splicer = translator(tape, client)
+    out, ending = run(splicer, tape.read_bytes(), [])
+    assert not any(end in out for end in ENDS)
+    assert splicer.complete is (splicer.failure is None)
+    assert bool(ending) is splicer.complete
+
+
+@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
+def test_what_arrives_means_what_was_sent(tape: Path, client: str) -> None:
+    splicer = translator(tape, client)
+    out, ending = run(splicer, tape.read_bytes(), [])
+    if not splicer.complete:
+        return
+    sent, reader = VENDORS[tape.parent.name].reader(), WIRES[client].reader()
+    said = collect([*sent.feed(tape.read_bytes()), *sent.close()])
+    heard = collect([*reader.feed(out + ending), *reader.close()])
+    for kind in (BlockKind.TEXT, BlockKind.TOOL_CALL):
+        texts = ["".join(block.text for block in each.blocks if block.kind is kind) for each in (said, heard)]
+        assert texts[0] in texts[1], "some dialects say in words what they have no block for"
+    assert heard.failure is None
+
+
+class Played:
+    """A reader that gives one event for each byte fed."""
+
+    def __init__(self, *events: Event) -> None:
+        self._events = list(events)
+
+    def feed(self, data: bytes) -> list[Event]:
+        taken, self._events = self._events[: len(data)], self._events[len(data) :]
+        return taken
+
+    def close(self) -> list[Event]:
+        return self.feed(b"x" * len(self._events))
+
+
+def played(*events: Event, client: str = "anthropic_messages") -> Translator:
+    return Translator(Played(Started("id", "m"), *events), WIRES[client].writer())
+
+
+def test_a_text_that_only_opens_is_no_content_and_a_call_that_opens_is() -> None:
+    splicer = played(BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "hi"))
+    assert (splicer.feed(b"12"), splicer.started) == (b"", False)
+    assert splicer.held_bytes == 2
+    assert splicer.feed(b"3")
+    assert splicer.started
+    splicer = played(BlockOpened(0, BlockKind.TOOL_CALL, "call_1", "bash"))
+    splicer.feed(b"12")
+    assert splicer.started
+
+
+def test_an_answer_of_a_finish_alone_waits_whole() -> None:
+    splicer = played(Finished(FinishReason.STOP))
+    assert splicer.feed(b"12") == b""
+    assert (splicer.started, splicer.complete) == (True, True)
+    assert b"message_start" in splicer.ending()
+
+
+def test_a_failure_keeps_the_vendors_words_and_none_of_its_names() -> None:
+    splicer = played(Failed(Failure(FailureKind.REQUEST, 400, "no", "code", "type", "field")))
+    assert splicer.feed(b"12") == b""
+    assert splicer.failure == Failure(FailureKind.REQUEST, 400, "no")
+    assert not splicer.complete
+
+
+def test_a_usage_from_before_the_last_words_did_not_count_them() -> None:
+    block = (BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "four"))
+    early, late = UsageReported(Usage(input=5)), UsageReported(Usage(input=5, output=1))
+    splicer = played(early, *block, Finished(FinishReason.STOP))
+    splicer.feed(b"12345")
+    assert (splicer.usage, splicer.input_usage, splicer.text_bytes) == (None, early.usage, 4)
+    splicer = played(early, *block, late, Finished(FinishReason.STOP))
+    splicer.feed(b"123456")
+    assert splicer.usage == late.usage
+
+
+def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:
+    first, second = BlockOpened(0, BlockKind.TOOL_CALL, "a", "a"), BlockOpened(1, BlockKind.TOOL_CALL, "b", "b")
+    splicer = played(first, second, BlockGrew(0, "{}"), BlockGrew(1, '{"k":1}'), BlockClosed(0), BlockClosed(1))
+    splicer.feed(b"12345")
+    assert (splicer.text_bytes, splicer.ending_text_bytes, splicer.held_bytes) == (2, 7, 7)
+    splicer.feed(b"6")
+    assert (splicer.text_bytes, splicer.ending_text_bytes) == (9, 0)
+
+
+def test_notes_of_calls_are_handed_over() -> None:
+    kept: dict[str, tuple[Note, ...]] = {}
+    note = Note("gemini", "thought_signature", b"sealed")
+    reader = Played(Started("id", "m"), BlockOpened(0, BlockKind.TOOL_CALL, "a", "a"), BlockGrew(0, "{}", (note,)))
+    Translator(reader, WIRES["openai_chat"].writer(), kept.__setitem__).feed(b"123")
+    assert kept == {"a": (note,)}
