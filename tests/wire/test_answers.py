@@ -197,7 +197,13 @@ GOOD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(
     ("dialect", "wrong"),
     [
-        *((dialect, {name: value}) for dialect, good in GOOD.items() for name in good for value in WRONG if (name, value) != (ZERO, None)),
+        *(
+            (dialect, {name: value})
+            for dialect, good in GOOD.items()
+            for name in good
+            for value in WRONG
+            if (name, value) != (ZERO, None)
+        ),
         (OPENAI, {"total_tokens": 14}),
         (OPENAI, {"total_tokens": 16}),
         (OPENAI, {"prompt_tokens_details": {"cached_tokens": 11}}),

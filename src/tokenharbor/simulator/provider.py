@@ -13,6 +13,7 @@ from tokenharbor.kernel.world import World
 from tokenharbor.simulator.anthropic_messages import AnthropicMessages
 from tokenharbor.simulator.bedrock_converse import BedrockConverse
 from tokenharbor.simulator.choose import Chooser, Seen
+from tokenharbor.simulator.gemini import Gemini
 from tokenharbor.simulator.model import Number, make_reply
 from tokenharbor.simulator.openai_chat import OpenAIChat
 from tokenharbor.simulator.openai_responses import OpenAIResponses
@@ -30,8 +31,8 @@ _CHAT = OpenAIChat()
 _MESSAGES = AnthropicMessages()
 _WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/responses": OpenAIResponses(), "/messages": _MESSAGES}
 _KNOWN = (
-    "/v1/chat/completions, /v1/responses, /v1/messages, /model/MODEL/converse, /v1/models, /simulator/requests,"
-    " /simulator/script"
+    "/v1/chat/completions, /v1/responses, /v1/messages, /model/MODEL/converse, "
+    "/models/MODEL:generateContent, /v1/models, /simulator/requests, /simulator/script"
 )
 _SIGNED_BY = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 _COUNT = "/messages/count_tokens"
@@ -234,11 +235,11 @@ def _wire(path: str) -> Wire | None:
     for end, wire in _WIRES.items():
         if path.endswith(end):
             return wire
-    return BedrockConverse.at(path)
+    return BedrockConverse.at(path) or Gemini.at(path)
 
 
 def _credential(exchange: Exchange) -> str:
-    value = exchange.header(b"x-api-key")
+    value = exchange.header(b"x-api-key") or exchange.header(b"x-goog-api-key")
     if value is None:
         value = (exchange.header(b"authorization") or b"").removeprefix(b"Bearer ")
     signed = _SIGNED_BY.match(value)  # a signature shows only whose it is

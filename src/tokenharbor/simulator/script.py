@@ -78,7 +78,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     model: str | None = None
-    wire: Literal["openai_chat", "anthropic_messages", "bedrock_converse"] | None = None
+    wire: Literal["openai_chat", "anthropic_messages", "bedrock_converse", "gemini"] | None = None
     stream: bool | None = None
     path: str | None = None
     credential: str | None = None
