@@ -322,6 +322,19 @@ def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
     assert len({*ids("one"), *ids("two")}) == 4
 
 
+def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
+    def ids(answer: str) -> list[str]:
+        calls = [{"type": "tool_use", "name": "tide", "input": {}}] * 2
+        body = {"id": answer, "type": "message", "content": calls, "stop_reason": "tool_use"}
+        events = WIRES[ANTHROPIC].read_reply(json.dumps(body).encode())
+        check_rules(events)
+        return [event.call_id for event in events if isinstance(event, BlockOpened)]
+
+    assert len({*ids("one"), *ids("two")}) == 4
+    nameless = {"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t"}], "stop_reason": "tool_use"}
+    assert isinstance(WIRES[ANTHROPIC].read_reply(json.dumps(nameless).encode())[-1], Failed)
+
+
 def test_a_call_that_never_gets_a_name_is_garbage() -> None:
     chunk = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c"}]},"finish_reason":"stop"}]}\n\n'
     end = read(OPENAI, [chunk + b"data: [DONE]\n\n"])[-1]

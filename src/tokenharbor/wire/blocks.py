@@ -1,5 +1,7 @@
 """What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
 
+import re
+
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.events import (
     BlockClosed,
@@ -17,6 +19,8 @@ from tokenharbor.wire.events import (
 )
 from tokenharbor.wire.failure import Failure, FailureKind
 
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+
 
 class Blocks:
     """Gathers the events of one answer in the order that events.py states."""
@@ -27,6 +31,7 @@ class Blocks:
         self._next = 0
         self._kinds: set[BlockKind] = set()
         self._spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
+        self._answer = ""
         self.started = False
         self.ended = False
 
@@ -35,14 +40,13 @@ class Blocks:
         events, self._events = self._events, []
         return events
 
-    @property
-    def opened(self) -> int:
-        """How many blocks there were so far."""
-        return self._next
+    def new_id(self, prefix: str) -> str:
+        """For calls without an id: unlike those of other answers, whose results stand in one conversation."""
+        return f"{prefix}{_UNFIT.sub('', self._answer)[-24:]}_{self._next}"
 
     def start(self, id_: str, model: str) -> None:
         if not self.started:
-            self.started = True
+            self.started, self._answer = True, id_
             self._events.append(Started(id_, model))
 
     def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:

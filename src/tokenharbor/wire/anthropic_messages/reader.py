@@ -75,7 +75,7 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
         blocks.grow(index, "", _note("block", raw()))
         return index
     if kind is BlockKind.TOOL_CALL:
-        index = blocks.open(kind, block.id or f"toolu_{blocks.opened}", block.name or "")
+        index = blocks.open(kind, block.id or blocks.new_id("toolu_"), block.name or "")
     else:
         index = blocks.open(kind)
     blocks.grow(index, block.text or block.thinking or "")

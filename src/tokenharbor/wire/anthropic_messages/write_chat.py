@@ -19,6 +19,7 @@ from tokenharbor.wire.chat import (
     Thinking,
     Tool,
     ToolCall,
+    ToolResult,
     offered,
 )
 from tokenharbor.wire.efforts import budget_of, effort_of
@@ -114,12 +115,19 @@ def _budget(asked: Thinking, most: int) -> int | None:
     return budget if budget >= _LEAST_BUDGET else None
 
 
-def _signed(messages: tuple[Message, ...]) -> bool:
-    """Whether the turn that goes on, if one does, began with thinking that the vendor signed."""
-    last = next((message for message in reversed(messages) if message.role is Role.ASSISTANT), None)
-    if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
+def _signed(messages: Iterable[Message]) -> bool:
+    """Whether the turn that goes on, if one does, began with thinking that the vendor signed: a turn goes back over
+    calls and results to what the user said before.
+    """
+    turn: list[Message] = []
+    for message in reversed(tuple(messages)):
+        if message.role is Role.ASSISTANT:
+            turn.append(message)
+        elif turn and any(not isinstance(part, ToolResult) for part in message.parts if message.role is Role.USER):
+            break
+    if not turn or not any(isinstance(part, ToolCall) for part in turn[0].parts):
         return True
-    return any(isinstance(part, Reasoning) and is_own(part) for part in last.parts)
+    return any(isinstance(part, Reasoning) and is_own(part) for part in turn[-1].parts)
 
 
 def _sampling(sampling: Sampling, *, thinks: bool) -> dict[str, object]:

@@ -1,0 +1,39 @@
+"""Asking a vendor of one dialect what a client of another wants."""
+
+import json
+from typing import Any
+
+from tests.wire.conversations import ABLE
+
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.chat import Chat, Order
+
+OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
+
+
+def asked(dialect: str, body: dict[str, Any] | bytes) -> Chat:
+    """What a client of a dialect asks; what its path needs is added."""
+    if isinstance(body, dict):
+        least: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
+        if dialect == ANTHROPIC:
+            least["max_tokens"] = 50_000
+        body = json.dumps({**least, **body}).encode()
+    return WIRES[dialect].read_chat(WIRES[dialect].read_request(body))
+
+
+def told(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
+    """What a vendor of a dialect is told."""
+    order = Order("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
+    body: dict[str, Any] = json.loads(WIRES[dialect].write_chat(chat, order))
+    return body
+
+
+BUDGETED = "adaptive_reasoning"  # without it a model takes budgets
+CALL = {"id": "c1", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
+TIDE = {"type": "function", "function": {"name": "tide", "parameters": {"type": "object"}}}
+WIND = {"type": "function", "function": {"name": "wind"}}
+LOOP = [
+    {"role": "user", "content": "?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "high"},
+]
