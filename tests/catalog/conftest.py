@@ -8,7 +8,7 @@ import pytest
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
 
-WIRES = ("openai_chat", "openai_responses", "anthropic_messages")
+WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 Load = Callable[[dict[str, Any]], Catalog]
 
 

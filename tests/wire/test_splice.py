@@ -104,10 +104,10 @@ def test_nothing_from_the_stop_reason_onward_leaves_before_the_settlement(dialec
         b"[DONE]",
         b"message_stop",
         b"response.completed",
+        b"response.incomplete",
         b'"finishReason"',
         b"blockReason",
     )
-    marks = (*marks, b"response.incomplete")
     result = whole(dialect, name)
     assert not any(mark in result.left for mark in marks)
     assert any(mark in events(result.ending)[-1] for mark in marks)

@@ -12,7 +12,7 @@ import msgspec
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import did_you_mean, read_table
 
-Auth = Literal["bearer", "x-api-key", "sigv4", "none"]
+Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]

@@ -28,7 +28,7 @@ class Provider:
     wire: str
     base_url: str
     credential: str | None = None
-    auth: str = "bearer"  # how the credential is shown: bearer | x-api-key | sigv4 | none
+    auth: str = "bearer"  # how the credential is shown: bearer | x-api-key | x-goog-api-key | sigv4 | none
     headers: tuple[tuple[str, str], ...] = ()  # sent with each request, such as a vendor's version header
     region: str | None = None
     retention: str | None = None  # none | days:N | training

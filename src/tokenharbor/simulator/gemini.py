@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -66,6 +66,7 @@ class Gemini:
     """One request's path as a wire; see speech.Wire."""
 
     name = "gemini"
+    stream_type = EVENTS
 
     def __init__(self, model: str, *, stream: bool) -> None:
         self._model = model

@@ -16,11 +16,11 @@ class _Media(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
-    inlineData: _Media | None = None  # noqa: N815
+    inlineData: _Media | None = None  # noqa: N815  likewise
     inline_data: _Media | None = None
-    fileData: _Media | None = None  # noqa: N815
+    fileData: _Media | None = None  # noqa: N815  likewise
     file_data: _Media | None = None
-    functionResponse: "_Result | None" = None  # noqa: N815
+    functionResponse: "_Result | None" = None  # noqa: N815  likewise
     function_response: "_Result | None" = None
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -87,7 +88,7 @@ class _Teller:
         for place, part in enumerate(parts or ()):
             if self.blocks.ended:
                 return
-            self._part(part, lambda place=place: bytes(raw_parts(data, 0)[place]))  # type: ignore[misc]
+            self._part(part, partial(_raw_part, data, place))
         if candidate.grounding_metadata is not None and not self.blocks.ended:
             self._cite(candidate.grounding_metadata)
         if candidate.finish_reason:
@@ -156,6 +157,10 @@ class _Teller:
             self.blocks.finish(FinishReason.REFUSAL)
         else:
             self.blocks.finish(_REASONS.get(self._end, FinishReason.STOP))
+
+
+def _raw_part(data: bytes, place: int) -> bytes:
+    return bytes(raw_parts(data, 0)[place])
 
 
 class GeminiReader:
