@@ -22,6 +22,8 @@ class Client:
     calls: Callable[[Said], list[tuple[str, Any]]]
     finished: Callable[[Said], bool]
     unknown: dict[str, Any]  # a field that only this dialect could have
+    code: Callable[[Said], str] = lambda said: said.error["code"]
+    cost: str = "cost"
 
 
 async def ask(house: House, dialect: str, model: str, *, stream: bool, **more: Any) -> Said:
@@ -107,6 +109,19 @@ def _message_finished(said: Said) -> bool:
     return any(event["type"] in ("message_delta", "message_stop") for event in said.data)
 
 
+# Gemini
+
+
+def _gemini_parts(said: Said) -> list[Any]:
+    chunks = [said.json()] if _whole(said) else said.data
+    contents = [each["content"] for chunk in chunks for each in chunk.get("candidates", ()) if "content" in each]
+    return [part for content in contents for part in content.get("parts", ()) if not part.get("thought")]
+
+
+def _gemini_path(model: str, stream: bool) -> str:
+    return f"/v1beta/models/{model}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent")
+
+
 CLIENTS: Mapping[str, Client] = {
     "openai_chat": Client(
         lambda _model, _stream: CHAT,
@@ -134,5 +149,22 @@ CLIENTS: Mapping[str, Client] = {
         _message_calls,
         _message_finished,
         {"messages_only": 1},
+    ),
+    "gemini": Client(
+        _gemini_path,
+        lambda _model, _stream: {
+            "contents": [{"role": "user", "parts": [{"text": "hello"}]}],
+            "generationConfig": {"maxOutputTokens": 100},
+        },
+        [{"functionDeclarations": [{"name": "bash", "parametersJsonSchema": SCHEMA}]}],
+        lambda said: "".join(part.get("text", "") for part in _gemini_parts(said)),
+        lambda said: [
+            (part["functionCall"]["name"], part["functionCall"]["args"])
+            for part in _gemini_parts(said)
+            if "functionCall" in part
+        ],
+        lambda said: b'"finishReason"' in said.body,
+        {"geminiOnly": 1},
+        lambda said: str(said.error["details"][0]["reason"]).lower(),
     ),
 }

@@ -32,16 +32,17 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.simulator.provider import _WIRES
 from tokenharbor.simulator.record import Record
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
-from tokenharbor.wire import VENDORS as VENDOR_WIRES
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
-WIRES_OUT = tuple(VENDOR_WIRES)
+PLAYED = (*(wire.name for wire in _WIRES.values()), "bedrock_converse")
+"""The wires that the simulator speaks."""
 TIMERS = ("connect", "first_event", "between_events", "total")
 QUICK = 0.4
 """Seconds of the one timer that is short at the provider `quick_TIMER`; its others are long."""
@@ -94,14 +95,14 @@ def configuration(simulator: str, tape: str) -> str:
     """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
     text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
     text += _provider("dead", _NOBODY)
-    text += "".join(_provider(far(wire), simulator, wire=wire) for wire in WIRES_OUT)
+    text += "".join(_provider(far(wire), simulator, wire=wire) for wire in PLAYED)
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
-    models |= {f"only-{wire}": (far(wire),) for wire in WIRES_OUT}
-    models |= {f"then-{wire}": ("alpha", far(wire)) for wire in WIRES_OUT}
+    models |= {f"only-{wire}": (far(wire),) for wire in PLAYED}
+    models |= {f"then-{wire}": ("alpha", far(wire)) for wire in PLAYED}
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
         text += _MODEL.format(name=model)
@@ -310,7 +311,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
-    providers = (*VENDORS, *map(far, WIRES_OUT), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
+    providers = (*VENDORS, *map(far, PLAYED), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url})
 

@@ -8,10 +8,9 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from tests.gateway.house import HELLO, House
+from tests.gateway.house import HELLO, PLAYED, House
 
 from tokenharbor.kernel.money import Usd
-from tokenharbor.wire import VENDORS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -427,7 +426,7 @@ def refused(house: House) -> int:
 
 # Vendors of other dialects: the libraries cannot tell
 
-FAR = pytest.mark.parametrize("wire", VENDORS)
+FAR = pytest.mark.parametrize("wire", PLAYED)
 
 
 @FAR
