@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.e2e.clients.toolbox import Node, find_node
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 90
 MODEL = "sim"
 
 

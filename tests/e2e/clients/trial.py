@@ -58,7 +58,7 @@ def try_client(house: House, client: Client, upstream: str, folder: Path) -> Out
         *_route_faults(client, upstream, receipts),
         *money_faults(seen, receipts, before - house.balance(upstream)),
     ]
-    return Outcome(client, upstream, ended, tuple(faults), len(receipts), seconds)
+    return Outcome(client, upstream, ended, tuple(dict.fromkeys(faults)), len(receipts), seconds)
 
 
 def _ending_faults(client: Client, ended: Ended) -> list[str]:
