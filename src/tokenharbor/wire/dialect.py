@@ -79,12 +79,15 @@ class Writer(Protocol):
 
 class Recipient(msgspec.Struct, frozen=True):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
-    for it, and the request of this dialect, where answers repeat it.
+    for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
+    none: clients join answers of one id, and ask again for ever if all are of one.
     """
 
     created: int = 0
     usage: bool = True
     request: Request | None = None
+    id: str = ""
+    model: str = ""
 
 
 ANYBODY = Recipient()
