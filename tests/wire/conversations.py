@@ -135,15 +135,14 @@ class Sense(NamedTuple):
     stop: tuple[str, ...]
 
 
-def sense(chat: Chat, *, poorer: bool = False) -> Sense:
-    """`poorer`: what is left in a dialect that has no names of files and cannot ask for one call at a time."""
+def sense(chat: Chat) -> Sense:
     places: dict[str, int] = {}
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
         if not turns or turns[-1][0] is not message.role:
             turns.append((message.role, []))
         for part in message.parts:
-            turns[-1][1].append(part.source if poorer and isinstance(part, File) else _sense(part, places))
+            turns[-1][1].append(_sense(part, places))
     thinking = chat.thinking
     effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
     mode = chat.tool_choice.mode if chat.tool_choice else None

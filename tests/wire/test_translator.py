@@ -1,6 +1,7 @@
 """Answers translated: any cut of the bytes says the same, nothing that says "complete" leaves before it is paid for."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
