@@ -8,7 +8,7 @@ SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
 TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 
-.PHONY: run setup test check lint types floors fast bench catalog lock clean help
+.PHONY: run setup test check lint types floors fast bench clients catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -37,6 +37,9 @@ fast:
 
 bench: $(DEV) ## measure, and write the table of bench/README.md
 	$(BIN)/python -m bench
+
+clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md
+	$(BIN)/python -m tests.e2e.clients.matrix $(ARGS)
 
 catalog: $(DEV) ## make the catalogue's files anew from the published prices
 	$(BIN)/python scripts/make_catalog.py

@@ -36,8 +36,11 @@ FIRST_FIELDS = {
     "output_audio_mtok": "audio_out",
     "input_image_mtok": "image_in",
     "web_searches_kcount": "search",
+    "input_mchars": "character",
+    "audio_hours": "second",
 }
-NOT_SOLD = {"storage_searches_kcount", "cache_audio_read_mtok", "cache_image_read_mtok"}
+SCALES = {"search": Decimal(1000), "second": Decimal(3600)}  # how many of ours the first source prices at once
+NOT_SOLD = {"storage_searches_kcount", "cache_audio_read_mtok", "cache_image_read_mtok", "input_audio_hours"}
 SECOND_FIELDS = {
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",
@@ -47,6 +50,8 @@ SECOND_FIELDS = {
     "input_cost_per_audio_token": "audio_in",
     "output_cost_per_audio_token": "audio_out",
     "output_cost_per_reasoning_token": "reasoning",
+    "input_cost_per_image_token": "image_in",
+    "input_cost_per_character": "character",
 }
 PLAIN_CLASS = {"audio_in": "input", "audio_out": "output", "reasoning": "output"}
 
@@ -138,7 +143,7 @@ def units(prices: ModelPrice, *, flat: bool) -> Table:
         if value is None or key in NOT_SOLD:
             continue
         field = FIRST_FIELDS[key]
-        scale = Decimal(1000) if field == "search" else Decimal(1)
+        scale = SCALES.get(field, Decimal(1))
         if isinstance(value, Decimal):
             table[field] = shown(value / scale)
             continue
@@ -312,6 +317,8 @@ def second_price(entry: Table) -> Flat:
     search = (entry.get("search_context_cost_per_query") or {}).get("search_context_size_medium")
     if search is not None:
         found["search", ""] = Decimal(search)
+    if entry.get("mode") == "audio_transcription" and entry.get("input_cost_per_second"):
+        found["second", ""] = Decimal(entry["input_cost_per_second"])
     return {place: cost for place, cost in found.items() if not plain(place, cost, found)}
 
 

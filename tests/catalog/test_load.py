@@ -216,11 +216,11 @@ def test_a_key_written_in_clear_is_refused_and_never_repeated(load: Load, operat
 
 
 def test_a_later_wire_is_unknown_until_it_is_spoken(operator: Tables) -> None:
-    operator["providers"]["acme"]["wire"] = "gemini"
-    with pytest.raises(Misconfigured, match="unknown wire 'gemini'"):
+    operator["providers"]["acme"]["wire"] = "smoke_signals"
+    with pytest.raises(Misconfigured, match="unknown wire 'smoke_signals'"):
         load_catalog(operator, WIRES)
-    catalog = load_catalog(operator, (*WIRES, "gemini"), "/etc/harbor.toml")
-    assert catalog.providers["acme"].wire == "gemini"
+    catalog = load_catalog(operator, (*WIRES, "smoke_signals"), "/etc/harbor.toml")
+    assert catalog.providers["acme"].wire == "smoke_signals"
 
 
 def test_messages_name_the_operators_own_file() -> None:

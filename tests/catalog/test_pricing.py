@@ -118,6 +118,8 @@ def _bound_of(usage: Usage, spare: int) -> Bound:
         seconds=usage.seconds + spare,
         web_searches=usage.web_searches + spare,
         tool_uses=usage.tool_uses + spare,
+        characters=usage.characters + spare,
+        search_units=usage.search_units + spare,
     )
 
 

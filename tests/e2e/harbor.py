@@ -171,7 +171,8 @@ def make_harbor(folder: Path, simulator: str, config: str = CONFIG) -> Harbor:
     home = folder / "home"
     home.mkdir(mode=0o755)
     (home / "tokenharbor.toml").write_text(config.format(url=simulator))
-    harbor = Harbor(home, simulator, {"SIM_KEY": "vendor-key-one", "SIM_KEY_TWO": "vendor-key-two"})
+    keys = {"SIM_KEY": "vendor-key-one", "SIM_KEY_TWO": "vendor-key-two", "SIM_KEY_PAIR": "VENDORKEYID:vendor-secret"}
+    harbor = Harbor(home, simulator, keys)
     harbor.start()
     harbor.account = harbor.new_account("tester@example.com")
     harbor.key = harbor.new_key(harbor.account)

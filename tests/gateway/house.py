@@ -32,16 +32,16 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.simulator.provider import _WIRES
 from tokenharbor.simulator.record import Record
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
-from tokenharbor.wire import VENDORS as VENDOR_WIRES
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 VENDORS = ("alpha", "beta", "gamma", "delta")
 """Providers of the model `quad` in the order of their prices; `duo` is at the first two, `solo` at the first."""
 
-PLAYED = tuple(VENDOR_WIRES)
+PLAYED = (*(wire.name for wire in _WIRES.values()), "bedrock_converse", "gemini")
 """The wires that the simulator speaks."""
 TIMERS = ("connect", "first_event", "between_events", "total")
 QUICK = 0.4
@@ -65,6 +65,8 @@ timeouts = {{ {timeouts} }}
 base_url = "{url}/{name}/v1"
 [providers.{name}.wires.anthropic_messages]
 base_url = "{url}/{name}/v1"
+[providers.{name}.wires.gemini]
+base_url = "{url}/{name}/v1beta"
 """
 _FAR = """
 [providers.{name}]
@@ -97,6 +99,42 @@ region = "us-east-1"
 """
 SIGNER = "AKIDEXAMPLE"
 """Who asks the provider `signed`, which sells the model `abroad` and speaks no caller's dialect."""
+_SURFACES = """
+[models."{name}"]
+vendor = "sims"
+surfaces = [{surfaces}]
+{more}
+"""
+_MEDIUM = """
+[[models."{model}".endpoints]]
+provider = "{provider}"
+upstream_model = "{provider}-{model}"
+price = {{ {price} }}
+"""
+MEDIA = {
+    "vectors": ('"embeddings"', "context = 8000", 'input = "0.10"'),
+    "painter": (
+        '"images", "image_edits"',
+        "",
+        """variants = [{ size = "1024x1024", quality = "standard", image = "0.04" },
+        { size = "1024x1024", quality = "hd", image = "0.08" }, { size = "1792x1024", image = "0.12" }]""",
+    ),
+    "token-painter": ('"images", "image_edits"', "max_output = 5000", 'input = "5", image_in = "10", output = "40"'),
+    "voice": ('"speech"', "", 'character = "15"'),
+    "scribe": ('"transcriptions"', "max_seconds = 7200", 'second = "0.0001"'),
+    "token-scribe": (
+        '"transcriptions"',
+        "context = 16000\nmax_output = 2000",
+        'input = "2.5", audio_in = "6", output = "10"',
+    ),
+    "camera": (
+        '"videos"',
+        "",
+        'variants = [{ size = "720x1280", second = "0.10" }, { size = "1024x1792", second = "0.30" }]',
+    ),
+    "ranker": ('"rerank"', "", 'search_unit = "0.002"'),
+}
+"""Models of the surfaces beside chat, each at the first two vendors: what they serve, more, and their price."""
 
 _MORE = {"alpha": 'region = "eu"\nretention = "none"', "beta": 'region = "us"\nretention = "days:30"'}
 
@@ -118,6 +156,10 @@ def configuration(simulator: str, tape: str) -> str:
         text += _MODEL.format(name=model)
         for place, provider in enumerate(providers, 1):
             text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
+    for name, (surfaces, more, price) in MEDIA.items():
+        text += _SURFACES.format(name=name, surfaces=surfaces, more=more)
+        for provider in VENDORS[:2]:
+            text += _MEDIUM.format(model=name, provider=provider, price=price)
     return text
 
 
@@ -275,6 +317,9 @@ class House:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = self._signed(headers) | {"content-type": "application/json"}
         return await raw.ask(self.port, "POST", path, signed, data)
+
+    async def post_form(self, path: str, body: bytes, headers: Mapping[str, str]) -> Said:
+        return await raw.ask(self.port, "POST", path, self._signed(headers), body)
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Said:
         return await raw.ask(self.port, "GET", path, self._signed(headers))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -65,6 +66,20 @@ async def test_the_answer_arrives_and_costs_what_the_vendor_counted(
     assert (receipt["status"], receipt["usage_source"], receipt["dialect"]) == ("complete", "vendor", client)
     assert Usd.parse(receipt["cost_usd"]) == cost_of(seen.usage) > 0
     assert await house.money() == (str(Usd(Usd.parse("100") - cost_of(seen.usage))), "0.000000000")
+
+
+@PAIRS
+@STREAM
+async def test_every_answer_has_an_id_of_its_own(house: House, client: str, wire: str, stream: bool) -> None:
+    """Clients join answers of one id into one, and ask on for ever."""
+    house.script(ANSWER)
+    ids = set()
+    for _ in range(2):
+        said = await ask(house, client, f"only-{wire}", stream=stream)
+        found = re.search(rb'"(?:id|responseId)": ?"([^"]+)"', said.body)
+        assert found is not None, said.body
+        ids.add(found[1])
+    assert len(ids) == 2
 
 
 @PAIRS

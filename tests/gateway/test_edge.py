@@ -92,10 +92,15 @@ async def test_another_method(house: House, method: str, path: str) -> None:
     check_error(await house.ask(method, path), path, 405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/messages/nothing", "/v1/chat/completions/", "/v1beta/nothing"])
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/messages/nothing", "/v1/chat/completions/"])
 async def test_an_unknown_path(house: House, path: str) -> None:
     check_error(await house.ask("GET", path), path, 404, "not_found")
     check_error(await house.ask("POST", path), path, 404, "not_found")
+
+
+async def test_an_unknown_path_of_geminis(house: House) -> None:
+    said = await house.ask("GET", "/v1beta/nothing")
+    assert (said.status, said.error["code"], said.error["details"][0]["reason"]) == (404, 404, "not_found")
 
 
 async def test_a_path_of_both_dialects_is_told_in_the_callers(house: House) -> None:

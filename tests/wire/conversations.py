@@ -72,7 +72,6 @@ def conversations(draw: st.DrawFn) -> Chat:
         features=_features(messages, tools, answer, stop),
         tools=tuple(tools),
         tool_choice=choice,
-        parallel_calls=draw(st.sampled_from([None, False])) if tools and not _none(choice) else None,
         format=answer,
         thinking=Thinking(draw(st.sampled_from(["low", "medium", "high"]))) if thinks else None,
         sampling=Sampling() if thinks else Sampling(draw(st.sampled_from([None, 0.0, 0.5])), draw(_portions)),
@@ -81,10 +80,6 @@ def conversations(draw: st.DrawFn) -> Chat:
 
 
 _portions = st.sampled_from([None, 0.25, 0.9])
-
-
-def _none(choice: ToolChoice | None) -> bool:
-    return choice is not None and choice.mode is Choosing.NONE
 
 
 def _answered(draw: st.DrawFn, tools: list[Tool]) -> list[Message]:
@@ -134,22 +129,20 @@ class Sense(NamedTuple):
     turns: tuple[tuple[Role, tuple[object, ...]], ...]
     tools: tuple[tuple[str, str, bytes | None], ...]
     choice: Choosing | None
-    single: bool
     schema: bytes | None
     effort: str | None
     sampling: Sampling
     stop: tuple[str, ...]
 
 
-def sense(chat: Chat, *, poorer: bool = False) -> Sense:
-    """`poorer`: what is left in a dialect that has no names of files and cannot ask for one call at a time."""
+def sense(chat: Chat) -> Sense:
     places: dict[str, int] = {}
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
         if not turns or turns[-1][0] is not message.role:
             turns.append((message.role, []))
         for part in message.parts:
-            turns[-1][1].append(part.source if poorer and isinstance(part, File) else _sense(part, places))
+            turns[-1][1].append(_sense(part, places))
     thinking = chat.thinking
     effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
     mode = chat.tool_choice.mode if chat.tool_choice else None
@@ -158,7 +151,6 @@ def sense(chat: Chat, *, poorer: bool = False) -> Sense:
         tuple((role, tuple(parts)) for role, parts in turns),
         tuple((tool.name, tool.description, tool.schema) for tool in offered(chat)),
         None if mode is Choosing.AUTO else mode,
-        chat.parallel_calls is False and not poorer,
         chat.format.schema if chat.format else None,
         effort,
         sampling,
@@ -173,7 +165,7 @@ def _sense(part: Part, places: dict[str, int]) -> object:
         case Image():
             return part.source
         case File():
-            return part.source, part.name
+            return part.source  # its name is for people: not every dialect has a place for it
         case ToolCall():
             return places.setdefault(part.id, len(places)), part.name, part.arguments
         case ToolResult():

@@ -45,14 +45,19 @@ def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
     return [*events, *reader.close()]
 
 
+def _unwritten(usage: Usage | None) -> Usage:
+    """Not every dialect tells what was written to a cache apart from other input."""
+    usage = usage or Usage()
+    return msgspec.structs.replace(usage, input=usage.input + usage.cache_write_5m, cache_write_5m=0)
+
+
 def close_to(read_: Sequence[Event], sent: Sequence[Event]) -> None:
     """The same meaning; where no usage was known, zeros may have been written. A failure may cut what came before."""
     ours, theirs = meaning(sent), meaning(read_)
     if ours.usage is None:
         theirs = theirs._replace(usage=None)
-    elif theirs.usage != ours.usage:  # a dialect without a word for what was written to a cache counts it as input
-        fresh = ours.usage.input + ours.usage.cache_write_5m
-        ours = ours._replace(usage=msgspec.structs.replace(ours.usage, input=fresh, cache_write_5m=0))
+    elif theirs.usage is not None:
+        ours, theirs = (said._replace(usage=_unwritten(said.usage)) for said in (ours, theirs))
     if ours.failure is not None:
         assert theirs.failure is ours.failure
         assert ours.text.startswith(theirs.text)

@@ -98,8 +98,16 @@ def test_a_complete_stream_leaves_byte_for_byte(dialect: str, name: str) -> None
 
 @pytest.mark.parametrize(("dialect", "name"), COMPLETE)
 def test_nothing_from_the_stop_reason_onward_leaves_before_the_settlement(dialect: str, name: str) -> None:
-    marks = [b'finish_reason":"', b'"stop_reason":"', b"[DONE]", b"message_stop", b'"finishReason"', b"blockReason"]
-    marks += [b"response.completed", b"response.incomplete"]
+    marks = (
+        b'finish_reason":"',
+        b'"stop_reason":"',
+        b"[DONE]",
+        b"message_stop",
+        b"response.completed",
+        b"response.incomplete",
+        b'"finishReason"',
+        b"blockReason",
+    )
     result = whole(dialect, name)
     assert not any(mark in result.left for mark in marks)
     assert any(mark in events(result.ending)[-1] for mark in marks)

@@ -18,6 +18,7 @@ from tokenharbor.billing.books import Books
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.receipts import Receipts
+from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.embedded import EmbeddedPostgres
@@ -45,12 +46,14 @@ from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.history import History
 from tokenharbor.ledger.store import PostgresBook, open_book
+from tokenharbor.ledger.tasks import Tasks
 from tokenharbor.routing.health import Health
 from tokenharbor.simulator.demo import demo_script
 from tokenharbor.simulator.serve import Simulator, start
 from tokenharbor.wire import VENDORS
 
 _UPKEEP_SECONDS = 3600
+_TEND_SECONDS = 60
 _SETUP_TIMEOUT_MS = 600_000
 _log = structlog.get_logger("app")
 
@@ -125,15 +128,18 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
             client,
             health,
             metrics,
+            TaskDesk(Tasks(pool), books, world),
         )
         console = Console(settings.home / "console.sock", client)
         edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), console)
-        server = _server(settings, world, Routes(parts, edge))
+        routes = Routes(parts, edge)
+        server = _server(settings, world, routes)
         harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
         listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
         background.run(ring.run())
         background.run(_heed(listener, ring, harbor))
         background.run(_upkeep(pool, world))
+        background.run(_tend(routes))
         stack.push_async_exit(background)  # before what it works with goes away
         yield harbor
 
@@ -210,6 +216,13 @@ def _demo_models(settings: Settings) -> tuple[str, ...]:
 def _server(settings: Settings, world: World, routes: Routes) -> Server:
     limits = Limits(body=settings.server.max_body, buffered=settings.server.max_buffered)
     return Server(routes, limits, world.clock, trusted_proxies=settings.server.trusted_proxies, refuse=routes.refuse)
+
+
+async def _tend(routes: Routes) -> None:
+    """Videos after which nobody asks."""
+    while True:
+        await asyncio.sleep(_TEND_SECONDS)
+        await routes.videos.tend()
 
 
 async def _upkeep(pool: asyncpg.Pool, world: World) -> None:

@@ -43,6 +43,10 @@ def count(meter: Meter) -> Counted:
     """The vendor's usage if it is whole, else our own count of what was delivered, never raised later."""
     if meter.usage is not None:
         return Counted(meter.usage, "vendor")
+    if meter.counted is not None:
+        return Counted(meter.counted, "counted")
+    if meter.fallback is not None:
+        return Counted(meter.fallback, "estimated")
     output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
     if meter.input_usage is not None:
         return Counted(msgspec.structs.replace(meter.input_usage, output=output, reasoning=0), "estimated")
@@ -71,6 +75,14 @@ class Settler:
             raise Unavailable("The books cannot be reached, so the answer was not completed or billed.") from error
         meter.state = State.CLOSED
         return settled.charge
+
+    def waiting(self, meter: Meter) -> Settlement:
+        """What will be billed when the task that has been taken is done."""
+        return self._settlement(meter, "complete")
+
+    def leave_to_task(self, meter: Meter) -> None:
+        """The task is in the books: from now on the hold is its own."""
+        meter.state = State.CLOSED
 
     async def give_back(self, meter: Meter) -> None:
         """Release what is held before the caller hears of the failure; if the books are away, once they return."""

@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.catalog.pricing import Terms
 from tokenharbor.kernel.usage import Usage
 
-UsageSource = Literal["vendor", "estimated", "none"]
+UsageSource = Literal["vendor", "counted", "estimated", "none"]
 Status = Literal["complete", "hung_up", "failed", "refused"]
 
 

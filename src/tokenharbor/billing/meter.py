@@ -40,6 +40,8 @@ class Meter:
     first_at: float | None = None
     usage: Usage | None = None  # the vendor's, complete
     input_usage: Usage | None = None  # the vendor's, of the input alone
+    counted: Usage | None = None  # by us and exact: of what is billed by the piece
+    fallback: Usage | None = None  # what is billed on a surface whose vendor tells nothing
     quarantined = False
     delivered_bytes = 0  # of generated text handed to the client
     client_request_id = ""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from tokenharbor.billing.bounds import bound_of
 from tokenharbor.billing.detail import Served
 from tokenharbor.catalog.pricing import BP, Bound, Rates
 from tokenharbor.catalog.types import Endpoint, Model
@@ -52,6 +53,9 @@ class Wallet(msgspec.Struct, frozen=True):
 
 def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime) -> Quote:
     """The bound for a request as it stands, at the prices of `at`. Raises InvalidRequest for what has no price."""
+    if request.asks is not None:
+        bound = bound_of(request, request.asks, model)
+        return Quote(_dearest(bound, offers, at), bound)
     each = model.max_output if request.max_output is None else request.max_output
     bound = Bound(
         input=input_bound(request, model),
@@ -82,7 +86,7 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
     of its own or less than the edition's least would be left.
     """
-    if request.max_output is not None:
+    if request.max_output is not None or request.asks is not None:
         return None
     budget = round_down(wallet.available * policy.cap_share_bp, BP)
     fits = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices

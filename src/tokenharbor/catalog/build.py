@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenharbor.catalog.price import read_price
+from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
+from tokenharbor.catalog.surfaces import CHAT, CONVENTION
 from tokenharbor.catalog.tables import EndpointTable, ModelTable, ProviderTable, Stated, WireTable
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
@@ -111,9 +112,9 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
     aliases = tuple(table.aliases or ())
     for alias in aliases:
         _check(_MODEL_NAME, alias, f"{place}: alias {alias[:40]!r} is not a model's name")
-    context = _needed(table.context, "context", place)
-    max_output = _needed(table.max_output, "max_output", place)
-    if max_output > context:
+    surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
+    context, max_output = _sizes(table, surfaces, place)
+    if CHAT in surfaces and max_output > context:
         raise Misconfigured(f"{place}: max_output {max_output} is more than context {context}")
     released = table.released
     usual = Model(name, "", context, max_output, frozenset(), ())
@@ -129,8 +130,20 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
         bytes_per_token=table.bytes_per_token or usual.bytes_per_token,
         image_tokens=table.image_tokens or usual.image_tokens,
+        surfaces=surfaces,
+        bytes_per_second=table.bytes_per_second or usual.bytes_per_second,
+        max_seconds=table.max_seconds or usual.max_seconds,
         tokenizer=_optional(_WORD, table.tokenizer, f"{place}: tokenizer is a word such as 'o200k'") or usual.tokenizer,
     )
+
+
+def _sizes(table: ModelTable, surfaces: tuple[str, ...], place: str) -> tuple[int, int]:
+    """Context and maximum of the output; 0, none, where a model that does not chat has no such thing."""
+    if CHAT in surfaces and len(surfaces) > 1:
+        raise Misconfigured(f"{place}: a model chats or serves other surfaces: state two models for one that does both")
+    if CHAT not in surfaces:
+        return table.context or 0, table.max_output or 0
+    return _needed(table.context, "context", place), _needed(table.max_output, "max_output", place)
 
 
 def _endpoints(
@@ -144,9 +157,21 @@ def _endpoints(
         upstream_model = stated.upstream_model or model
         _check(_UPSTREAM_NAME, upstream_model, f"{here}: upstream_model is printable ASCII without spaces")
         region = _optional(_WORD, stated.region, f"{here}: region is a word such as 'us'")
-        price = None if stated.price is None else read_price(stated.price, f"{here} price")
-        for provider in _selling(stated, faces[name], here):
-            yield Endpoint(model, provider, upstream_model, price, region)
+        surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
+        variants = () if stated.price is None else read_variants(stated.price, f"{here} price", surfaces)
+        price = variants[0].price if variants else None
+        for provider in _speaking(surfaces, _selling(stated, faces[name], here), here):
+            yield Endpoint(model, provider, upstream_model, price, region, variants)
+
+
+def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], here: str) -> tuple[Provider, ...]:
+    """A model that does not chat is sold in the wire of its convention only."""
+    if CHAT in surfaces:
+        return selling
+    speaking = tuple(provider for provider in selling if provider.wire == CONVENTION)
+    if not speaking:
+        raise Misconfigured(f"{here}: {surfaces[0]} needs a provider that speaks {CONVENTION}")
+    return speaking
 
 
 def _selling(stated: EndpointTable, faces: tuple[Provider, ...], here: str) -> tuple[Provider, ...]:

@@ -9,6 +9,7 @@ import msgspec
 from tokenharbor.catalog.find import Index, names_of
 from tokenharbor.catalog.price import show_million
 from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Catalog, Endpoint, Model
 
 
@@ -59,15 +60,19 @@ def _model(model: Model, at: datetime) -> Iterator[Finding]:
     for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
         if endpoint.provider.name not in seen:
             seen.add(endpoint.provider.name)
-            yield from _endpoint(endpoint, at)
+            yield from _endpoint(endpoint, model.surfaces, at)
 
 
-def _endpoint(endpoint: Endpoint, at: datetime) -> Iterator[Finding]:
+def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> Iterator[Finding]:
     where = f"model {endpoint.model} at {endpoint.provider.name}"
     if endpoint.price is None:
         yield Finding(Kind.NO_PRICE, where, "it has no price there, so it is never routed there")
         return
     rates = Rates(endpoint.price, Terms())
+    if surfaces != (CHAT,):
+        if not any(rates.dearest(unit, at) for unit in rates.priced):
+            yield Finding(Kind.FREE, where, "it costs nothing")
+        return
     if not rates.dearest("input", at) and not rates.dearest("output", at):
         yield Finding(Kind.FREE, where, "input and output cost nothing")
         return

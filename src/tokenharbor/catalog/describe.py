@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
-from tokenharbor.catalog.types import Catalog, Endpoint, Model
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, Variant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -66,6 +66,11 @@ class Showcase:
             if endpoint.price is not None
         }
         pricing = {name: self._pricing(each, at) for name, each in rates.items()}
+        for endpoint in model.endpoints:
+            if len(endpoint.variants) > 1:
+                pricing[endpoint.name]["variants"] = [
+                    self._variant(each, Terms(markup_bp=markup), at) for each in endpoint.variants
+                ]
         cheapest = min(rates, key=lambda name: _plain_price(rates[name], at), default="")
         return {
             "id": model.name,
@@ -81,11 +86,16 @@ class Showcase:
             "max_tokens": model.max_output,
             "max_output_tokens": model.max_output,
             "capabilities": sorted(model.capabilities),
+            "surfaces": list(model.surfaces),
             "aliases": list(model.aliases),
             "pricing": pricing.get(cheapest),
             "providers": _providers(model, pricing),
             "retention": _worst([endpoint.provider.retention for endpoint in model.endpoints]),
         }
+
+    def _variant(self, variant: Variant, terms: Terms, at: datetime) -> dict[str, Any]:
+        rates = self._tariff.rates(variant.price, terms)
+        return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0)}
 
     def _pricing(self, rates: Rates, at: datetime) -> dict[str, Any]:
         sold = BP + rates.terms.markup_bp

@@ -6,20 +6,24 @@
               later = [{ from = 2027-01-01, input = "3", output = "15" }] }
 
 Tokens are priced in USD per 1M, as decimal strings of at most six places, which makes whole pico-USD per
-token; `image`, `second`, `search` and `tool_use` in USD for one. A step, an hour or a later price states only
-what differs.
+token, and so are characters; `image`, `second`, `search`, `tool_use` and `search_unit` in USD for one. A step, an hour
+or a later price states only what differs.
+
+Where what is made has sizes or qualities, `variants = [{ size = "1024x1024", quality = "hd", image = "0.08" }, …]`:
+each is the price with its own lines added, a price by itself.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from tokenharbor.catalog.types import Component, Hours, Price
+from tokenharbor.catalog.surfaces import CHAT, missing
+from tokenharbor.catalog.types import Component, Hours, Price, Variant
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import read_table, type_name
 from tokenharbor.kernel.usage import UNITS
@@ -34,14 +38,16 @@ PER_MILLION: Mapping[str, str] = {
     "audio_in": "audio_in",
     "audio_out": "audio_out",
     "image_in": "image_in",
+    "character": "characters",
 }
-"""Fields in USD per 1M tokens, and the units of the usage vector that they price."""
+"""Fields in USD per 1M tokens (or characters), and the units of the usage vector that they price."""
 
 PER_ONE: Mapping[str, str] = {
     "image": "images_out",
     "second": "seconds",
     "search": "web_searches",
     "tool_use": "tool_uses",
+    "search_unit": "search_units",
 }
 """Fields in USD for one, likewise."""
 
@@ -69,6 +75,8 @@ class _Units(msgspec.Struct, frozen=True, kw_only=True):
     second: str | None = None
     search: str | None = None
     tool_use: str | None = None
+    character: str | None = None
+    search_unit: str | None = None
 
 
 class _Step(_Units, frozen=True, kw_only=True):
@@ -93,15 +101,46 @@ class _Table(_Units, frozen=True, kw_only=True):
     later: Sequence[object] = ()
 
 
-def read_price(table: object, where: str) -> Price:
+class _Which(msgspec.Struct, frozen=True, kw_only=True, eq=True):
+    size: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
+    quality: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
+
+
+def read_variants(table: object, where: str, surfaces: Collection[str]) -> tuple[Variant, ...]:
+    """The prices that a table states for its sizes and qualities; one, for all of them, where it has no `variants`."""
+    rows = table.get("variants") if isinstance(table, Mapping) else None
+    if not isinstance(table, Mapping) or rows is None:
+        return (Variant(None, None, read_price(table, where, surfaces)),)
+    if not isinstance(rows, list) or not rows or surfaces == (CHAT,):
+        raise Misconfigured(f"{where}: variants are an array of sizes and qualities, for what is not chat")
+    shared = {field: value for field, value in table.items() if field != "variants"}
+    found: dict[_Which, Variant] = {}
+    for place, row in enumerate(rows):
+        here = f"{where} variants[{place}]"
+        if not isinstance(row, Mapping):
+            raise Misconfigured(f"{here}: must be a table")
+        which = read_table(_Which, {name: row[name] for name in ("size", "quality") if name in row}, here)
+        own = {field: value for field, value in row.items() if field not in ("size", "quality")}
+        if which in found:
+            raise Misconfigured(f"{here}: this size and quality are priced twice")
+        found[which] = Variant(which.size, which.quality, read_price(shared | own, here, surfaces))
+    return tuple(found.values())
+
+
+def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -> Price:
     """The price that a table states. Raises Misconfigured with one line that says what is wrong and where.
 
-    Input and output must both be stated, for what is not stated would be given away; a free one says "0".
+    What the surfaces are billed by must be stated (for chat: input and output), for what is not stated would be given
+    away; a free one says "0".
     """
     _refuse_numbers(table, where)
     read = read_table(_Table, table, where)
-    if read.input is None or read.output is None:
+    stated = [field for field in (*PER_MILLION, *PER_ONE) if getattr(read, field) is not None]
+    lacking = missing(surfaces, stated)
+    if lacking is not None and lacking[0] == CHAT:
         raise Misconfigured(f'{where}: input and output must both be stated ("0" if free)')
+    if lacking is not None:
+        raise Misconfigured(f'{where}: {lacking[0]} needs {lacking[1]} to be stated ("0" if free)')
     components = [*_components(read, where), *_varied(read, where, None)]
     for place, row in enumerate(read.later):
         here = f"{where} later[{place}]"

@@ -88,6 +88,8 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
     seconds: int = 0
     web_searches: int = 0
     tool_uses: int = 0
+    characters: int = 0
+    search_units: int = 0
 
 
 class _Picos(Usage, frozen=True, gc=False):
@@ -256,6 +258,8 @@ def _vendor_pico(usage: Usage, price: _Picos) -> int:
     if usage.images_out or usage.seconds or usage.web_searches or usage.tool_uses:
         pico += usage.images_out * price.images_out + usage.seconds * price.seconds
         pico += usage.web_searches * price.web_searches + usage.tool_uses * price.tool_uses
+    if usage.characters or usage.search_units:
+        pico += usage.characters * price.characters + usage.search_units * price.search_units
     return pico
 
 
@@ -269,6 +273,8 @@ def _bound_pico(bound: Bound, ceiling: _Ceiling) -> int:
     if bound.images_out or bound.seconds or bound.web_searches or bound.tool_uses:
         pico += bound.images_out * ceiling.top.images_out + bound.seconds * ceiling.top.seconds
         pico += bound.web_searches * ceiling.top.web_searches + bound.tool_uses * ceiling.top.tool_uses
+    if bound.characters or bound.search_units:
+        pico += bound.characters * ceiling.top.characters + bound.search_units * ceiling.top.search_units
     return pico
 
 

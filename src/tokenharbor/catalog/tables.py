@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from tokenharbor.catalog.surfaces import NEEDS
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import did_you_mean, read_table
 
@@ -76,6 +77,9 @@ class ModelTable(msgspec.Struct, frozen=True):
     aliases: Sequence[str] | None = None
     bytes_per_token: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
     image_tokens: Tokens | None = None
+    surfaces: Sequence[str] | None = None
+    bytes_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    max_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
     tokenizer: Text | None = None
     endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
 
@@ -139,6 +143,9 @@ def _read_model(table: object, place: str) -> ModelTable:
         if capability not in CAPABILITIES:
             hint = did_you_mean(capability, CAPABILITIES)
             raise Misconfigured(f"{place}: unknown capability {capability[:40]!r}{hint}")
+    for surface in model.surfaces or ():
+        if surface not in NEEDS:
+            raise Misconfigured(f"{place}: unknown surface {surface[:40]!r}{did_you_mean(surface, NEEDS)}")
     return model
 
 

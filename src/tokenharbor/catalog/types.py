@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tokenharbor.catalog.surfaces import CHAT
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -78,14 +80,26 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """The price of one size and quality of what is made; None: of any."""
+
+    size: str | None
+    quality: str | None
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at a provider: what a route is made of. `price` None: it cannot be sold."""
+    """A model at a provider: what a route is made of. `price` None: it cannot be sold. Where sizes or qualities have
+    prices of their own, they are the `variants`, and `price` is the first one's.
+    """
 
     model: str
     provider: Provider
     upstream_model: str
     price: Price | None
     region: str | None = None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def name(self) -> str:
@@ -108,6 +122,9 @@ class Model:
     created: int = 0  # Unix seconds, for /v1/models
     bytes_per_token: int = 3  # text: at most one token for so many bytes, for quotes
     image_tokens: int = 5_000  # the most that one image can count for
+    surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted
+    bytes_per_second: int = 500  # audio: at most a second for so many bytes, for quotes
+    max_seconds: int = 86_400  # the longest audio that it takes
     tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
 
 

@@ -43,6 +43,12 @@ def stream_head(call: Call, lines: bytes) -> bytes:
     return _SSE + lines + (own + _capped(call)).encode("ascii")
 
 
+def sound_head(call: Call, lines: bytes, media: bytes) -> bytes:
+    """Of an answer in a medium that the vendor names."""
+    own = f"{_CORS}{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\n"
+    return b"content-type: %b\r\ncache-control: no-cache\r\n" % media + lines + own.encode("ascii")
+
+
 def refusal_head(call: Call, refusal: Refusal) -> bytes:
     """Route headers only where a provider was asked."""
     head = bare_refusal_head(call.request_id, refusal)

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qsl
 
 from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.intake import Intake
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap
 from tokenharbor.kernel import ids
@@ -12,6 +13,7 @@ from tokenharbor.wire.chat import Chat
 from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.extensions import read_rules
 from tokenharbor.wire.request import ProviderRules
+from tokenharbor.wire.surfaces.forms import Form
 
 _MAX_CLIENT_ID = 128
 
@@ -19,7 +21,23 @@ _MAX_CLIENT_ID = 128
 class Call:
     """What the gateway notes of an exchange before it reads the body."""
 
-    __slots__ = ("chat", "dialect", "dry_run", "exchange", "key", "lines", "meter", "place", "request_id", "rules")
+    __slots__ = (
+        "chat",
+        "dialect",
+        "dry_run",
+        "exchange",
+        "form",
+        "intake",
+        "key",
+        "lines",
+        "meter",
+        "place",
+        "request_id",
+        "rules",
+    )
+
+    intake: Intake  # of a form
+    form: Form
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
         uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map

@@ -99,5 +99,6 @@ def without_unsayable(call: Call, request: Request, way: Way) -> Way:
 
 def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
-    recipient = Recipient(int(call.meter.started_at.timestamp()), request.wants_usage, request)
+    created = int(call.meter.started_at.timestamp())
+    recipient = Recipient(created, request.wants_usage, request, call.request_id, sale.model.name)
     return Translation(sale.vendor, call.dialect, recipient, partial(sidecar.keep, call.meter.account_id))

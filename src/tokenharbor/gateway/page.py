@@ -4,6 +4,7 @@ import html
 from importlib.resources import files
 from string import Template
 
+from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.gateway.snapshot import Shelf, Snapshot
 
 
@@ -14,7 +15,7 @@ def render_page(snapshot: Snapshot, host: str) -> bytes:
     )
     ready = [shelf for shelf in shelves if shelf.sales]
     template = Template(files("tokenharbor.gateway").joinpath("page.html").read_text("utf-8"))
-    first = ready[0].model.name if ready else "MODEL"
+    first = next((shelf.model.name for shelf in ready if CHAT in shelf.model.surfaces), "MODEL")
     page = template.substitute(
         host=html.escape(host),
         first=html.escape(first),
@@ -48,4 +49,6 @@ def _price(shelf: Shelf, unit: str) -> str:
 
 
 def _tokens(count: int) -> str:
+    if not count:
+        return "—"
     return f"{count // 1000}k" if count < 1_000_000 else f"{count / 1_000_000:.4g}M"

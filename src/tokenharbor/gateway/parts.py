@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
+from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.gateway.admit import Ring
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.shop import Shop
@@ -40,3 +41,4 @@ class Parts:
     client: Client
     health: Health
     metrics: Metrics
+    desk: TaskDesk

@@ -10,6 +10,7 @@ from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.crossing import unsaid_in
+from tokenharbor.gateway.fitting import need_surface
 from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
@@ -38,6 +39,7 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     model = found.model
     allow_model(caller, model.name)
     call.meter.describe(request, model.name)
+    need_surface(request, model, snapshot)
     shelf = snapshot.shelves[model.name]
     key, bounds, cooling = key_rules(caller), boundaries(request.rules, call.header_rules(), found), health.cooling()
     dialect = call.dialect.name

@@ -11,11 +11,14 @@ from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.placed import read_placed
 from tokenharbor.gateway.serve import Gateway
+from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
+from tokenharbor.gateway.videos import VideoGateway
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 ANSWERS: Mapping[str, str] = {
     "/v1/chat/completions": "openai_chat",
@@ -23,6 +26,17 @@ ANSWERS: Mapping[str, str] = {
     "/v1/messages": "anthropic_messages",
 }
 """Paths that are served with an answer, and the dialect each is in."""
+
+MEDIA: Mapping[str, str] = {
+    "/v1/embeddings": "embeddings",
+    "/v1/images/generations": "images",
+    "/v1/audio/speech": "speech",
+    "/v1/rerank": "rerank",
+    "/v1/audio/transcriptions": "transcriptions",
+    "/v1/images/edits": "image_edits",
+    "/v1/videos": "videos",
+}
+"""Paths that are served with something else than chat, and the surface of each."""
 
 _DEFAULT_DIALECT = "openai_chat"
 
@@ -51,6 +65,11 @@ class Routes:
         listing = Listing(parts)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
         self._counts = {path: WIRES[name] for path, name in COUNTS.items()}
+        self.videos = VideoGateway(parts, FORMS["videos"])
+        self._desks: Mapping[str, SurfaceGateway] = {
+            path: FormGateway(parts, FORMS[name]) if name in FORMS else SoundGateway(parts, SURFACES[name])
+            for path, name in MEDIA.items()
+        } | {"/v1/videos": self.videos}
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
             "/v1beta/models": listing.models_for_gemini,
@@ -61,12 +80,16 @@ class Routes:
             "/v1/models/": listing.model,
             "/v1beta/models/": listing.model_for_gemini,
             "/v1/requests/": listing.receipt,
+            "/v1/videos/": self.videos.read,
         }
 
     def __call__(self, exchange: Exchange) -> Awaitable[None]:
         dialect = self._answers.get(exchange.path)
         if dialect is not None and exchange.method == "POST":
             return self._gateway.serve(exchange, dialect)
+        desk = self._desks.get(exchange.path)
+        if desk is not None and exchange.method == "POST":
+            return desk.serve_surface(exchange)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._post(exchange) if exchange.method == "POST" else self._read(exchange)
         return self._edge.serve(exchange)
@@ -100,7 +123,7 @@ class Routes:
         reading = self._readings.get(path)
         named = next((prefix for prefix in self._named if path.startswith(prefix)), None)
         if reading is None and named is None:
-            if path in self._answers or path in self._counts:
+            if path in self._answers or path in self._counts or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
             raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
         if exchange.method not in ("GET", "HEAD"):

@@ -15,9 +15,10 @@ from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned, plan
 from tokenharbor.gateway.relay import relay
 from tokenharbor.gateway.sidecar import Sidecar
-from tokenharbor.gateway.snapshot import Sale
+from tokenharbor.gateway.snapshot import Sale, Snapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
+from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
@@ -43,8 +44,8 @@ class Gateway:
         try:
             call.read_query()
             caller = await admit(parts.ring, call.key, exchange.peer, meter.started_at)
-            request = dialect.read_request(await exchange.read_body(), place)
-            planned = plan(call, caller, request, snapshot, parts.health)
+            request = await self._read(call)
+            planned = self._plan(call, caller, request, snapshot)
             if call.dry_run:
                 planned = msgspec.structs.replace(planned, way=without_unsayable(call, planned.request, planned.way))
                 return await answer_dry_run(call, caller, planned, parts.reads)
@@ -54,10 +55,7 @@ class Gateway:
             await parts.holds.place(
                 meter, request, planned.way.offers, snapshot.policy, planned.quote(meter.started_at)
             )
-            if request.stream:
-                await self._stream(call, planned)
-            else:
-                await self._whole(call, planned)
+            await self._answer(call, planned)
         except Refusal as refusal:
             await self._refuse(call, refusal)
         except Disconnected:
@@ -67,11 +65,24 @@ class Gateway:
             if not call.dry_run:
                 parts.metrics.note(meter)
 
+    async def _read(self, call: Call) -> Request:
+        return call.dialect.read_request(await call.exchange.read_body(), call.place)
+
+    def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
+        return plan(call, caller, request, snapshot, self._parts.health)
+
+    async def _answer(self, call: Call, planned: Planned) -> None:
+        if planned.request.stream:
+            await self._stream(call, planned)
+        else:
+            await self._whole(call, planned)
+
     async def _whole(self, call: Call, planned: Planned) -> None:
         meter = call.meter
         sale, whole = await self._open_first(call, planned)
         assert isinstance(whole, Whole)  # noqa: S101  what a request that is no stream opens
         meter.usage = whole.read.usage
+        meter.counted = whole.read.counted
         meter.quarantined = whole.read.quarantined
         meter.delivered_bytes = whole.read.text_bytes
         charge = await self._parts.settler.settle(meter)
@@ -109,9 +120,13 @@ class Gateway:
             if not isinstance(outcome, Failure):
                 return sale, outcome
             faults.append(Fault(sale.offer.endpoint.provider.name, outcome))
-            if not VERDICTS[outcome.kind].try_next:
+            if not VERDICTS[outcome.kind].try_next or self._is_spent(call):
                 break
         raise unsaid if unsaid is not None and not faults else refusal_of(faults)
+
+    def _is_spent(self, call: Call) -> bool:  # noqa: ARG002  for requests that do not stay
+        """Whether the request itself is gone, so that nobody else can be asked."""
+        return False
 
     async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         meter, clock = call.meter, self._parts.world.clock

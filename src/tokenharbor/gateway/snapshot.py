@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -10,18 +11,22 @@ from tokenharbor.catalog.describe import Showcase
 from tokenharbor.catalog.find import Index
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
+from tokenharbor.catalog.surfaces import CHAT
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Variant
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
 from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.upstream.surfaces import Reading, surface_target
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.dialect import Vendor
+from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
 class Sale(msgspec.Struct, frozen=True):
     """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it;
-    `max_name` is what the provider calls the output's maximum, `vendor` speaks its wire.
+    `max_name` is what the provider calls the output's maximum, `vendor` speaks its wire. `targets` are its addresses by
+    surface, `fits` its prices by size and quality; `variant` is what is set of a request that left them open.
     """
 
     offer: Offer
@@ -30,6 +35,9 @@ class Sale(msgspec.Struct, frozen=True):
     max_name: str
     vendor: Vendor
     model: Model
+    targets: Mapping[str, Target] = {}
+    fits: Sequence[tuple[Variant, Offer]] = ()
+    variant: tuple[tuple[str, str], ...] = ()
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -77,7 +85,8 @@ class Snapshot:
 
     def prices(self) -> Mapping[bytes, str]:
         """Every price on sale in its canonical form, by version."""
-        prices = (sale.offer.rates.price for shelf in self.shelves.values() for sale in shelf.sales.values())
+        sales = [sale for shelf in self.shelves.values() for sale in shelf.sales.values()]
+        prices = [sale.offer.rates.price for sale in sales] + [fit.price for sale in sales for fit, _ in sale.fits]
         return {price.version: write_price(price).decode() for price in prices}
 
 
@@ -103,7 +112,7 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> S
             candidates.append(Candidate(endpoint, off=off))
             continue
         rates = Rates(endpoint.price, terms_of(model, policy))
-        candidates.append(Candidate(endpoint, rates.dearest("input", at), rates.dearest("output", at)))
+        candidates.append(Candidate(endpoint, *_ranked(model, rates, at)))
         sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     plain = {
@@ -137,10 +146,25 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     return None
 
 
+def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
+    """What endpoints are ordered by: input and output; on other surfaces all that is priced there, too."""
+    prompt, completion = rates.dearest("input", at), rates.dearest("output", at)
+    if model.surfaces == (CHAT,):
+        return prompt, completion
+    return prompt, sum(rates.dearest(unit, at) for unit in rates.priced - {"input"})
+
+
 def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
-    provider = endpoint.provider
+    provider, secret = endpoint.provider, secret_of(endpoint.provider)
+    served: Mapping[str, Reading] = {**SURFACES, **FORMS}
+    targets = {
+        name: surface_target(endpoint, served[name], (secret, clock), form=name in FORMS)
+        for name in model.surfaces
+        if name != CHAT
+    }
     vendor = VENDORS[provider.wire]
-    target = build_target(endpoint, vendor.path, secret_of(provider), clock)
+    chats = CHAT in model.surfaces
+    target = build_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(
         offer=make_offer(endpoint, rates),
@@ -149,4 +173,6 @@ def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, c
         max_name=provider.max_field or _MAX_NAME,
         vendor=vendor,
         model=model,
+        targets=targets,
+        fits=tuple((each, make_offer(endpoint, Rates(each.price, rates.terms))) for each in endpoint.variants),
     )

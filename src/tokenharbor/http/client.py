@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from tokenharbor.http.answer import Answer
 from tokenharbor.http.link import Link
@@ -78,6 +79,15 @@ class _Pool:
         self._idle.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body sent in pieces: `first`, then what `more` gives until b"". `length` of all of it, None: chunked."""
+
+    first: bytes
+    more: Callable[[], Awaitable[bytes]]
+    length: int | None
+
+
 class Client:
     """Sends requests to any origins. Made inside the running loop. Redirects are answers like any other."""
 
@@ -125,6 +135,26 @@ class Client:
                 raise error
             link, fresh = None, True
 
+    async def upload(self, origin: Origin, head: bytes, upload: Upload, deadlines: Deadlines) -> Answer:
+        """As `send` does what is no stream, always on a fresh connection: what was sent in pieces cannot be sent again.
+        An answer that comes before the end of the body ends the sending. What `more` raises is raised.
+        """
+        loop = self.loop
+        ends_at = loop.time() + deadlines.total
+        link = await self._open(self._pools.get(origin) or self._open_pool(origin), deadlines)
+        answer = Answer(loop, deadlines, ends_at, stream=False)
+        try:
+            link.sending = True
+            waiter = link.send(answer, (_head_of(head, upload),), loop.time())
+            await _pour(link, answer, upload)
+            await waiter
+        except BaseException:  # a hang-up, or a body that is refused: the upstream must not go on
+            answer.close()
+            raise
+        if answer.error is not None:
+            raise answer.error
+        return answer
+
     def close(self) -> None:
         """Close what is idle; open answers stay with their readers."""
         for pool in self._pools.values():
@@ -144,6 +174,27 @@ class Client:
             raise TimedOut("connect") from error
         except OSError as error:  # TLS's errors are among them
             raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
+
+
+def _head_of(head: bytes, upload: Upload) -> bytes:
+    if upload.length is None:
+        return head + b"transfer-encoding: chunked\r\n\r\n"
+    return b"%bcontent-length: %d\r\n\r\n" % (head, upload.length)
+
+
+async def _pour(link: Link, answer: Answer, upload: Upload) -> None:
+    """The body, as fast as the upstream reads it, until it is over or answered."""
+    chunked = upload.length is None
+    piece = upload.first
+    while not answer.status and answer.error is None:
+        if piece:
+            await link.feed(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        piece = await upload.more()
+        if not piece:
+            if chunked:
+                await link.feed(b"0\r\n\r\n")
+            link.sending = False
+            return
 
 
 def _frame(head: bytes, body: bytes) -> tuple[bytes, ...]:

@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         "_holding",
         "_lingering",
         "_peer",
+        "_piecewise",
         "_reader",
         "_task",
         "_unsent",
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._begun = False  # the task has run at least once
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
+        self._piecewise = False  # and any piece of it will do
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
         self._heading = False  # the head's timer runs
         self._holding = False  # reading is paused
@@ -161,6 +163,30 @@ class Connection(asyncio.Protocol):
         exchange.body = b"".join(body.pieces)
         return exchange.body
 
+    async def receive_piece(self, exchange: Exchange) -> bytes:
+        body = self._reader.body
+        if body is None or self.lost:
+            raise self._fault or Disconnected("the client hung up")
+        self._bound(body)
+        if self._reader.expects_continue and not body.size:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._release()
+        if not body.pieces and not body.done:
+            self._wanted = self.shared.loop.create_future()
+            self._piecewise = True
+            self._wait(self.shared.limits.body_seconds)
+            try:
+                await self._wanted
+            finally:
+                self._wanted = None
+                self._piecewise = False
+        piece = b"".join(body.pieces)
+        body.pieces.clear()
+        if body.done:
+            self._reader.body = None
+            exchange.body = b""
+        return piece
+
     # What the sweeper and the server call
 
     def expire(self, now: float) -> None:
@@ -218,18 +244,21 @@ class Connection(asyncio.Protocol):
                 return
             if self._wanted is not None and self._exchange is not None and not self._wanted.done():
                 self._body_grew(body, self._exchange, self._wanted)
-            elif body.size > _AHEAD:
+            elif sum(map(len, body.pieces)) > _AHEAD:
                 self._hold()
         if len(reader.rest) > _AHEAD:
             self._hold()
 
     def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
         try:
-            self._reserve(exchange, body)
+            if self._piecewise:
+                self._bound(body)
+            else:
+                self._reserve(exchange, body)
         except Refusal as fault:
             self._fail_body(fault)
             return
-        if body.done:
+        if body.done or (self._piecewise and body.pieces):
             self.deadline = NEVER
             wanted.set_result(None)
         else:
@@ -246,12 +275,15 @@ class Connection(asyncio.Protocol):
 
     def _reserve(self, exchange: Exchange, body: Body) -> None:
         """Count what has come: who only announces much must not keep others out."""
+        self._bound(body)
+        self.shared.reserve(body.size - exchange.reserved)
+        exchange.reserved = body.size
+
+    def _bound(self, body: Body) -> None:
         limits = self.shared.limits
         most = min(limits.body, limits.buffered)
         if max(body.expected, body.size) > most:
             raise RequestTooLarge(f"The body is larger than {most} bytes.")
-        self.shared.reserve(body.size - exchange.reserved)
-        exchange.reserved = body.size
 
     def _hold(self) -> None:
         """What comes next stays in the socket."""

@@ -30,6 +30,8 @@ class Line(Protocol):
 
     async def receive(self, exchange: "Exchange") -> bytes: ...
 
+    async def receive_piece(self, exchange: "Exchange") -> bytes: ...
+
 
 class Exchange:
     """A request whose head is complete, and the means to answer it.
@@ -106,6 +108,26 @@ class Exchange:
             self._line.shared.reserve(len(body))
             self.reserved = len(body)
         return body
+
+    async def read_piece(self) -> bytes:
+        """What has come of the body since the last time, b"" at its end; the client waits where we are slow. What is
+        kept of it is to be counted by `keep`. Not to be mixed with `read_body`. Raises as that does.
+        """
+        if self.body is None:
+            return await self._line.receive_piece(self)
+        piece, self.body = self.body, b""
+        return piece
+
+    def keep(self, size: int) -> None:
+        """Count so many more bytes of the body as held until the exchange is over. Raises Unavailable."""
+        self._line.shared.reserve(size)
+        self.reserved += size
+
+    @property
+    def body_bound(self) -> int:
+        """The most bytes that the body can have."""
+        length = self.header(b"content-length")
+        return self._line.shared.limits.body if length is None else int(length)
 
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
         """The whole answer, in one write; nobody hears it after a hang-up. `length`: what HEAD is told instead."""

@@ -40,8 +40,10 @@ class Link(asyncio.Protocol):
         "_keeps",
         "_parser",
         "_pool",
+        "_room",
         "_without_body",
         "deadline",
+        "sending",
         "transport",
     )
 
@@ -55,6 +57,8 @@ class Link(asyncio.Protocol):
         self._complete = False  # the answer's last byte has been parsed
         self._keeps = True  # the connection can be used again
         self._without_body = False  # the request was HEAD
+        self.sending = False  # the request's body is on its way in pieces
+        self._room: asyncio.Future[None] | None = None  # its sender waits until the upstream reads
 
     def send(self, answer: Answer, request: Sequence[bytes], now: float) -> asyncio.Future[None]:
         """One request, whole, in one write; the future is done when the answer is open."""
@@ -74,7 +78,20 @@ class Link(asyncio.Protocol):
         waiter = answer.waiter = self._pool.loop.create_future()
         return waiter
 
+    async def feed(self, data: bytes) -> None:
+        """More of the request; waits while the upstream reads slowly and has not answered yet."""
+        self.transport.write(data)
+        if self._room is not None and self._answer is not None:
+            await self._room
+
     # What the transport calls
+
+    def pause_writing(self) -> None:
+        self._room = self._pool.loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._make_room()
+        self._room = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # asyncio types every transport by its base
@@ -187,12 +204,17 @@ class Link(asyncio.Protocol):
             answer.held = True
             self.transport.pause_reading()
 
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
     def _finish(self, answer: Answer) -> None:
         """The last byte has come."""
         self._answer = None
+        self._make_room()
         answer.source = None
         answer.complete = True
-        if self._keeps and not self.transport.get_write_buffer_size():
+        if self._keeps and not self.sending and not self.transport.get_write_buffer_size():
             self._pool.give_back(self)
         else:
             self._drop()
@@ -202,6 +224,7 @@ class Link(asyncio.Protocol):
 
     def _fail(self, answer: Answer, error: HarborError) -> None:
         self._answer = None
+        self._make_room()
         answer.source = None
         answer.error = error
         answer.changed()

@@ -16,6 +16,8 @@ UNITS = (
     "seconds",
     "web_searches",
     "tool_uses",
+    "characters",
+    "search_units",
 )
 """Every unit's name, in the vector's order."""
 
@@ -41,3 +43,5 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     seconds: int = 0
     web_searches: int = 0
     tool_uses: int = 0
+    characters: int = 0
+    search_units: int = 0

@@ -15,6 +15,8 @@ class Queries:
     """The SQL of gateways.sql."""
 
     enter: str
+    open_tasks: str
+    adopt: str
     left_holds: str
     end_others: str
     leave: str
@@ -26,11 +28,13 @@ _DROP = "SELECT drop_holds($1, $2)"
 
 async def enter_gateway(pool: asyncpg.Pool, world: World, home: str) -> UUID:
     """A new gateway of a HOME, of which there is one at a time: the caller holds HOME's lock. What earlier ones
-    left held is given back, for nothing of theirs was complete.
+    left held is given back, for nothing of theirs was complete; but what waits for a task at a vendor waits on.
     """
     gateway_id, now = world.ids.new(), world.clock.now()
     async with pool.acquire() as conn:
         await conn.execute(SQL.enter, gateway_id, home, now)
+        tasks = [row["request_id"] for row in await conn.fetch(SQL.open_tasks)]
+        await conn.execute(SQL.adopt, home, gateway_id, tasks)
         while left := await conn.fetch(SQL.left_holds, home, gateway_id):
             await conn.fetchval(_DROP, [row["request_id"] for row in left], now)
         await conn.execute(SQL.end_others, home, gateway_id, now)

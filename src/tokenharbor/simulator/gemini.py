@@ -111,7 +111,7 @@ class Gemini:
         last = {"content": {"parts": [{"text": ""}], "role": "model"}, **_finish(reply), "index": 0}
         if not pieces:
             last.pop("content")
-        return [*pieces, Piece(_event(_body(reply, last, report)), "finish", report=report), Piece(self.ping(), "end")]
+        return [*pieces, Piece(_event(_body(reply, last, report)), "end", report=report)]
 
     def whole(self, reply: Reply) -> Piece:
         report = _report(reply)

@@ -22,6 +22,8 @@ from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_st
 from tokenharbor.simulator.record import Record, Records, digest
 from tokenharbor.simulator.script import Answer, Rule, Script, read_script
 from tokenharbor.simulator.speech import Asked, VendorError, Wire, Words
+from tokenharbor.simulator.surfaces import SurfaceWire, surface_at
+from tokenharbor.simulator.videos import Clips, Videos
 
 BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
 
@@ -76,6 +78,7 @@ class Provider:
     def __init__(self, world: World, script: Script) -> None:
         self._world = world
         self._serial = 0
+        self._clips = Clips()
         self.records = Records(script.keep_records)
         self.set_script(script)
 
@@ -89,7 +92,7 @@ class Provider:
         self._quick = _Quick() if plain else None
 
     async def handle(self, exchange: Exchange) -> None:
-        wire = _wire(exchange.path) if exchange.method == "POST" else None
+        wire = self._wire(exchange) if exchange.method == "POST" else None
         if wire is None:
             await self._serve_rest(exchange)
             return
@@ -110,6 +113,11 @@ class Provider:
             raise
         finally:
             self.records.finish(record, self._world.clock.unix_ms())
+
+    def _wire(self, exchange: Exchange) -> Wire | None:
+        if exchange.path.endswith("/videos"):
+            return Videos(exchange, self._clips)
+        return _wire(exchange.path) or surface_at(exchange)
 
     def _record(self, exchange: Exchange, wire: Wire, body: bytes) -> Record:
         keep = self.script.keep_bodies
@@ -156,7 +164,7 @@ class Provider:
 
     def _steps(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
         answer = rule.answer or self.script.answer
-        if not answer.fixed:
+        if not answer.fixed or isinstance(wire, SurfaceWire):
             return self._plan(wire, asked, record, rule)
         key = (wire.name, asked.model, asked.stream, asked.wants_usage, record.rule)
         steps = self._fixed.get(key)
@@ -178,6 +186,8 @@ class Provider:
 
     async def _serve_rest(self, exchange: Exchange) -> None:
         body = await exchange.read_body()
+        if exchange.method == "GET" and self._clips.answer(exchange):
+            return
         match exchange.method, exchange.path:
             case (("GET" | "HEAD"), "/"):
                 exchange.respond(200, _TEXT_HEADERS, BANNER.encode() + b"\n")

@@ -62,12 +62,16 @@ class PathOf(Protocol):
     def __call__(self, model: str, *, stream: bool) -> str: ...
 
 
-def build_target(endpoint: Endpoint, path: PathOf, secret: str | None, clock: Clock) -> Target:
-    """Raises Misconfigured for a base URL that is none, and for a credential that cannot be shown."""
+def build_target(
+    endpoint: Endpoint, path: PathOf, secret: str | None, clock: Clock, *, media: str | None = "application/json"
+) -> Target:
+    """`media` is the body's type; None: each request brings its own line. Raises Misconfigured for a base URL that is
+    none, and for a credential that cannot be shown.
+    """
     provider = endpoint.provider
     origin, prefix = origin_of(provider.base_url)
     signer = make_signer(provider, secret, clock)
-    about = (("host", origin.authority), ("content-type", "application/json"))
+    about = (("host", origin.authority), *(() if media is None else (("content-type", media),)))
     lines = [*about, ("user-agent", _AGENT), *signer.lines]
     rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
     path_whole, path_stream = (prefix + path(endpoint.upstream_model, stream=each) for each in (False, True))

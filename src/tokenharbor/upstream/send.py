@@ -1,13 +1,13 @@
 """One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 import msgspec
 
 from tokenharbor.http.answer import Answer
-from tokenharbor.http.client import Client
+from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
@@ -22,7 +22,7 @@ _SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
 
 class Reads(Protocol):
-    """Whoever reads an endpoint's answers: its dialect, or a translation from it."""
+    """Whoever reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
 
     def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
 
@@ -66,14 +66,30 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
             target.deadlines,
             stream=False,
         )
-        try:
-            if answer.status // 100 != 2:
-                return await _failure(answer, outgoing)
-            body = await answer.read(MAX_ANSWER_BYTES)
-        finally:
-            answer.close()
+        return await _read_whole(answer, outgoing)
     except _ERRORS as error:
         return failure_of(error)
+
+
+async def fetch_uploading(client: Client, outgoing: Outgoing, upload: Upload) -> Whole | Failure:
+    """Likewise, with a body that is sent in pieces; `outgoing` has none. Raises what reading the pieces raises."""
+    target = outgoing.target
+    head = target.head_whole + target.lines(outgoing.lines)
+    try:
+        answer = await client.upload(target.origin, head, upload, target.deadlines)
+        return await _read_whole(answer, outgoing)
+    except _ERRORS as error:
+        return failure_of(error)
+
+
+async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
+    target = outgoing.target
+    try:
+        if answer.status // 100 != 2:
+            return await _failure(answer, outgoing)
+        body = await answer.read(MAX_ANSWER_BYTES)
+    finally:
+        answer.close()
     read = outgoing.dialect.read_answer(body)
     if isinstance(read, Failure):
         return _redact(read, target.secret)
@@ -121,14 +137,18 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 
-async def _failure(answer: Answer, outgoing: Outgoing) -> Failure:
+def _failure(answer: Answer, outgoing: Outgoing) -> Awaitable[Failure]:
+    return read_failure(answer, outgoing.target, outgoing.dialect)
+
+
+async def read_failure(answer: Answer, target: Target, reads: Reads) -> Failure:
     """What a status and its body say; a body that is too long says nothing."""
     try:
         body = await answer.read(MAX_FAILURE_BYTES)
     except AnswerTooLarge:
         body = b""
-    failure = outgoing.dialect.read_failure(answer.status, dict(answer.headers), body)
-    return _redact(failure, outgoing.target.secret)
+    failure = reads.read_failure(answer.status, dict(answer.headers), body)
+    return _redact(failure, target.secret)
 
 
 def _redact(failure: Failure, secret: str) -> Failure:

@@ -16,13 +16,15 @@ from tokenharbor.wire.request import Edit, Request
 class Answer(msgspec.Struct, frozen=True):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
-    is what the client gets, where that is not what the vendor sent.
+    is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
+    does not report, counted exactly by us.
     """
 
     usage: Usage | None
     text_bytes: int = 0
     quarantined: bool = False
     body: bytes = b""
+    counted: Usage | None = None
 
 
 class Splicer(Protocol):
@@ -77,12 +79,15 @@ class Writer(Protocol):
 
 class Recipient(msgspec.Struct, frozen=True):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
-    for it, and the request of this dialect, where answers repeat it.
+    for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
+    none: clients join answers of one id, and ask again for ever if all are of one.
     """
 
     created: int = 0
     usage: bool = True
     request: Request | None = None
+    id: str = ""
+    model: str = ""
 
 
 ANYBODY = Recipient()

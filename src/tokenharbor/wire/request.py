@@ -54,6 +54,22 @@ class InputSize(msgspec.Struct, frozen=True):
     media_bytes: int = 0
 
 
+class Asks(msgspec.Struct, frozen=True):
+    """What a request on a surface other than chat asks for, as far as it has a price. `items` are inputs or documents;
+    `tokens` those that came as numbers; `upload_bytes` is the most that a file can have.
+    """
+
+    surface: str
+    items: int = 0
+    tokens: int = 0
+    images: int = 0
+    characters: int = 0
+    seconds: int = 0
+    upload_bytes: int = 0
+    size: str | None = None  # None: left to us
+    quality: str | None = None
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request: the typed facts that routing and money need, and the caller's own bytes.
 
@@ -76,6 +92,7 @@ class Request(msgspec.Struct, frozen=True):
     cache: CacheRules | None = None
     include_cost: bool = False
     extended: bool = False  # our own fields stand in the body, and must not reach the vendor
+    asks: Asks | None = None  # set on every surface but chat
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -85,3 +102,4 @@ class Edit(msgspec.Struct, frozen=True):
     max_output: int | None = None  # set only when the gateway caps
     ask_usage: bool = False  # add stream_options.include_usage
     max_name: str = "max_tokens"  # what a cap is called, where a dialect has two names and the caller used neither
+    variant: tuple[tuple[str, str], ...] = ()  # fields that a price depends on and the caller left open

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer, Dialect, Reader, Recipient, Vendor, Writer
+from tokenharbor.wire.dialect import ANYBODY, Answer, Dialect, Reader, Recipient, Vendor, Writer
 from tokenharbor.wire.events import (
     BlockGrew,
     BlockKind,
@@ -14,6 +14,7 @@ from tokenharbor.wire.events import (
     Failed,
     Finished,
     Note,
+    Started,
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -35,6 +36,7 @@ class Translator:
         "_images",
         "_keep",
         "_reader",
+        "_recipient",
         "_unspent",
         "_writer",
         "complete",
@@ -49,8 +51,11 @@ class Translator:
 
     most_held = 2 * MAX_EVENT + (64 << 10)  # what the longest beginning of any dialect takes
 
-    def __init__(self, reader: Reader, writer: Writer, keep: Keep | None = None) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, keep: Keep | None = None, recipient: Recipient = ANYBODY
+    ) -> None:
         self._reader = reader
+        self._recipient = recipient
         self._writer = writer
         self._keep = keep
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
@@ -101,7 +106,7 @@ class Translator:
 
     def _write(self, event: Event, out: list[bytes]) -> None:
         content = self._note(event)
-        piece = self._writer.write(event)
+        piece = self._writer.write(_named(event, self._recipient) if type(event) is Started else event)
         if type(event) is BlockGrew:
             self._count(event, piece)
         elif self.ending_text_bytes and piece:  # whatever more was written has let go of it
@@ -169,7 +174,7 @@ class Translation(msgspec.Struct, frozen=True):
     keep: Keep | None = None
 
     def splicer(self) -> Translator:
-        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep)
+        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient)
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
@@ -180,10 +185,18 @@ class Translation(msgspec.Struct, frozen=True):
         if not isinstance(end, Finished):
             return Failure(FailureKind.BROKEN, message="the answer has no end")
         usage, size = _facts(events, self.keep)
-        return Answer(usage, size, body=self.client.write_reply(events, self.recipient))
+        named = [_named(event, self.recipient) if isinstance(event, Started) else event for event in events]
+        return Answer(usage, size, body=self.client.write_reply(named, self.recipient))
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))
+
+
+def _named(started: Started, recipient: Recipient) -> Started:
+    """With our id and the model's name here where the vendor says neither."""
+    if started.id and started.model:
+        return started
+    return Started(started.id or recipient.id, started.model or recipient.model)
 
 
 def _unplaced(failure: Failure) -> Failure:

@@ -1,4 +1,4 @@
-"""Real command-line clients for the end-to-end tests: installed once into `.tools/` of the checkout, pinned."""
+"""Real clients for the end-to-end tests: installed once into `.tools/` of the checkout, pinned, with hashes."""
 
 import fcntl
 import hashlib
@@ -7,8 +7,9 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,7 @@ HERE = Path(__file__).parent
 TOOLS = Path(__file__).parents[3] / ".tools"
 PINNED = ("package.json", "package-lock.json", ".npmrc")
 INSTALL_SECONDS = 600
-OLDEST_NODE = 20
-
-# npm's own running of install scripts depends on its version and settings: it is turned off, and these are run.
-SCRIPTS = ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs")
+OLDEST_NODE = 22
 
 
 class ToolboxError(Exception):
@@ -35,18 +33,52 @@ class Node:
     npm: tuple[str, ...]
 
 
-def install() -> Path:
+@dataclass(frozen=True)
+class Packages:
+    """Clients of npm's, pinned in a folder. npm's own running of install scripts depends on its version and settings:
+    it is turned off, and these are run.
+    """
+
+    name: str
+    folder: Path
+    scripts: tuple[str, ...] = ()
+
+
+CORE = Packages("clients", HERE, ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs"))
+"""The command-line clients that `make test` runs."""
+
+MORE = Packages("more", HERE / "more")
+"""The rest of the clients in JavaScript, for `make clients`."""
+
+
+def install(packages: Packages = CORE) -> Path:
     """The folder with the clients' commands; installed if need be. Raises ToolboxError."""
-    target = TOOLS / f"clients-{_fingerprint()}"
+    pinned = [packages.folder / name for name in PINNED]
+    return _installed(packages.name, pinned, lambda work: _npm(packages, work)) / "node_modules" / ".bin"
+
+
+def install_python(name: str) -> Path:
+    """The commands of an environment of its own with what `python/NAME.lock` pins. Raises ToolboxError."""
+    lock = HERE / "python" / f"{name}.lock"
+    return _installed(f"python-{name}", [lock], lambda work: _pip(lock, work)) / "bin"
+
+
+def _installed(name: str, pinned: Sequence[Path], make: Callable[[Path], None]) -> Path:
+    """All of it beside the target, then one rename: what is there is whole."""
+    text = b"".join(path.read_bytes() for path in pinned) + f"{platform.machine()} {sys.version_info[:2]}".encode()
+    target = TOOLS / f"{name}-{hashlib.sha256(text).hexdigest()[:16]}"
     with _one_at_a_time():
         if not target.exists():
-            _install_into(target)
-    return target / "node_modules" / ".bin"
-
-
-def _fingerprint() -> str:
-    pinned = b"".join((HERE / name).read_bytes() for name in PINNED)
-    return hashlib.sha256(pinned + platform.machine().encode()).hexdigest()[:16]
+            for stale in TOOLS.glob(f"{name}-{'?' * 16}"):
+                shutil.rmtree(stale)
+            work = Path(tempfile.mkdtemp(prefix=f"new-{name}-", dir=TOOLS))
+            try:
+                make(work)
+                work.chmod(0o755)
+                work.rename(target)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return target
 
 
 @contextmanager
@@ -57,22 +89,21 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _install_into(target: Path) -> None:
-    """All of it beside the target, then one rename: what is there is whole."""
+def _npm(packages: Packages, work: Path) -> None:
     node = find_node()
-    for stale in TOOLS.glob("clients-*"):
-        shutil.rmtree(stale)
-    work = Path(tempfile.mkdtemp(prefix="clients-new-", dir=TOOLS))
-    try:
-        for name in PINNED:
-            shutil.copy(HERE / name, work)
-        _run(node, (*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"), work)
-        for script in SCRIPTS:
-            _run(node, (node.node, Path(script).name), work / "node_modules" / Path(script).parent)
-        work.chmod(0o755)
-        work.rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    for name in PINNED:
+        shutil.copy(packages.folder / name, work)
+    _run(node, (*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"), work)
+    for script in packages.scripts:
+        _run(node, (node.node, Path(script).name), work / "node_modules" / Path(script).parent)
+
+
+def _pip(lock: Path, work: Path) -> None:
+    """An environment is used by its interpreter alone (`python -m`), as its commands name the folder it was made in."""
+    uv = str(Path(sys.executable).parent / "uv")
+    _run(None, (uv, "venv", "-q", "--clear", "--python", sys.executable, str(work)), work)
+    python = str(work / "bin/python")
+    _run(None, (uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", str(lock)), work)
 
 
 def find_node() -> Node:
@@ -97,8 +128,9 @@ def _major(node: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _run(node: Node, command: tuple[str, ...], folder: Path) -> None:
-    path = os.pathsep.join([str(Path(node.node).parent), os.environ.get("PATH", os.defpath)])
+def _run(node: Node | None, command: tuple[str, ...], folder: Path) -> None:
+    front = [str(Path(node.node).parent)] if node else []
+    path = os.pathsep.join([*front, os.environ.get("PATH", os.defpath)])
     try:
         done = subprocess.run(
             command,
@@ -110,9 +142,9 @@ def _run(node: Node, command: tuple[str, ...], folder: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ToolboxError(f"installing the command-line clients took over {INSTALL_SECONDS} s") from None
+        raise ToolboxError(f"installing the real clients took over {INSTALL_SECONDS} s") from None
     if done.returncode:
-        raise ToolboxError(f"the command-line clients could not be installed: {_gist(done.stderr or done.stdout)}")
+        raise ToolboxError(f"the real clients could not be installed: {_gist(done.stderr or done.stdout)}")
 
 
 def _gist(output: str) -> str:

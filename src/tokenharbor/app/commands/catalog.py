@@ -46,6 +46,6 @@ def _catalog(in_force: Settings) -> Catalog:
 
 
 def _row(model: dict[str, Any]) -> tuple[object, ...]:
-    pricing = model["pricing"] or {}
+    pricing = model["pricing"] or {"input": "no price"}
     providers = ", ".join(provider["name"] for provider in model["providers"])
-    return model["id"], pricing.get("input", "no price"), pricing.get("output"), model["context_length"], providers
+    return model["id"], pricing.get("input"), pricing.get("output"), model["context_length"], providers

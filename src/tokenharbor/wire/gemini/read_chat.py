@@ -109,6 +109,10 @@ def _read_choice(body: Object) -> ToolChoice | None:
     return ToolChoice(mode, () if mode is Choosing.NONE else names)
 
 
+_USUAL_TOP_K = 64
+"""What Gemini does unless told otherwise. Its CLI says so in each request, and asks nothing of another vendor by it."""
+
+
 class _Config:
     """`generationConfig`, read piece by piece."""
 
@@ -125,8 +129,10 @@ class _Config:
     def sampling(self) -> Sampling:
         said = self._said
         top_k = said.number("topK")
+        if top_k == _USUAL_TOP_K:
+            top_k = None
         for name, feature in (
-            ("topK", Feature.TOP_K),
+            *((("topK", Feature.TOP_K),) if top_k is not None else ()),
             ("frequencyPenalty", Feature.PENALTIES),
             ("presencePenalty", Feature.PENALTIES),
             ("seed", Feature.SEED),

@@ -1,0 +1,57 @@
+"""The most that a request can use on a surface other than chat."""
+
+from tokenharbor.catalog.pricing import Bound
+from tokenharbor.catalog.types import Model
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.request import Asks, Request
+
+_PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
+_UNIT_PIECES = 100
+_MOST_BYTES_PER_SECOND = 192_000  # of sound as it is sent: two channels of 16 bits at 48 kHz
+
+
+def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
+    """From bytes, counts and the model's own limits."""
+    made = max(asks.images, 1)
+    return Bound(
+        input=_input(request, asks, model),
+        output=made * model.max_output,
+        images=asks.upload_bytes > 0,
+        audio=asks.upload_bytes > 0,
+        images_out=asks.images,
+        seconds=_seconds(asks, model),
+        characters=asks.characters,
+        search_units=_units(request, asks, model) if asks.surface == "rerank" else 0,
+    )
+
+
+def counted(request: Request, asks: Asks, model: Model) -> Usage:
+    """What is billed where the vendor says nothing, or what does not add up: the least that it can have counted."""
+    tokens = -(-request.size.text_bytes // 4) + asks.tokens
+    bound = bound_of(request, asks, model)
+    return Usage(
+        input=min(tokens, bound.input),
+        images_out=asks.images,
+        seconds=min(asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound.seconds),
+        characters=asks.characters,
+        search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
+    )
+
+
+def _input(request: Request, asks: Asks, model: Model) -> int:
+    if asks.upload_bytes and not asks.images:
+        return model.context or asks.upload_bytes // model.bytes_per_token  # what is in a file cannot be seen from here
+    tokens = request.size.text_bytes // model.bytes_per_token + asks.items + asks.tokens
+    tokens += request.size.images * model.image_tokens
+    return min(tokens, model.context * max(asks.items, 1)) if model.context else tokens
+
+
+def _seconds(asks: Asks, model: Model) -> int:
+    if asks.seconds or asks.images or not asks.upload_bytes:
+        return asks.seconds
+    return min(asks.upload_bytes // model.bytes_per_second + 1, model.max_seconds)
+
+
+def _units(request: Request, asks: Asks, model: Model) -> int:
+    pieces = asks.items + request.size.text_bytes // model.bytes_per_token // _PIECE_TOKENS
+    return -(-pieces // _UNIT_PIECES)

@@ -1,0 +1,30 @@
+"""What a model can be asked for beside chat, and which prices each of these surfaces needs to be sold."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+CHAT = "chat"
+CONVENTION = "openai_chat"
+"""The wire whose providers speak the other surfaces, too."""
+
+_BY_TOKENS = frozenset({"input", "output"})
+
+NEEDS: Mapping[str, Sequence[frozenset[str]]] = {
+    CHAT: (_BY_TOKENS,),
+    "embeddings": (frozenset({"input"}),),
+    "images": (frozenset({"image"}), _BY_TOKENS),
+    "image_edits": (frozenset({"image"}), _BY_TOKENS),
+    "speech": (frozenset({"character"}),),
+    "rerank": (frozenset({"search_unit"}), frozenset({"input"})),
+    "transcriptions": (frozenset({"second"}), _BY_TOKENS),
+    "videos": (frozenset({"second"}),),
+}
+"""Each surface, and the fields of a price of which one group must be stated: what is not would be given away."""
+
+
+def missing(surfaces: Collection[str], stated: Collection[str]) -> tuple[str, str] | None:
+    """The first surface that these fields of a price do not cover, and the words for what it needs."""
+    for surface in sorted(surfaces):
+        groups = NEEDS[surface]
+        if not any(group <= set(stated) for group in groups):
+            return surface, ", or ".join(" and ".join(sorted(group)) for group in groups)
+    return None

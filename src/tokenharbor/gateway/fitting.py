@@ -1,0 +1,66 @@
+"""What of a route fits a surface's request: models that can be asked for it, prices of its size and quality."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenharbor.catalog.surfaces import CHAT
+from tokenharbor.catalog.types import Model
+from tokenharbor.gateway.snapshot import Sale, Snapshot, Way
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.routing.plan import Dropped, Route
+from tokenharbor.wire.request import Asks, Request
+
+_MOST_NAMED = 8
+
+
+def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
+    """Raises InvalidRequest that names models which can, for one that cannot."""
+    surface = request.asks.surface if request.asks is not None else CHAT
+    if surface in model.surfaces:
+        return
+    able = [name for name in snapshot.on_sale() if surface in snapshot.shelves[name].model.surfaces]
+    hint = f" Models that can: {', '.join(sorted(able)[:_MOST_NAMED])}." if able else " No model on sale can."
+    raise InvalidRequest(
+        f"{model.name} cannot be asked for {surface}; it serves {', '.join(model.surfaces)}.{hint}", param="model"
+    )
+
+
+def fit(way: Way, asks: Asks) -> Way:
+    """The way with each sale at the price of what is asked for. Raises InvalidRequest if none prices it."""
+    fitted = [(sale, _fit(sale, asks)) for sale in way.sales]
+    kept = [sale for _, sale in fitted if sale is not None]
+    if way.sales and not kept:
+        raise _unpriced(way.sales, asks)
+    dropped = [
+        Dropped(sale.offer.endpoint, "it has no price for this size and quality") for sale, found in fitted if not found
+    ]
+    route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
+    return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple(sale.offer for sale in kept))
+
+
+def _fit(sale: Sale, asks: Asks) -> Sale | None:
+    """The first variant that agrees with what was said decides what was not."""
+    for variant, offer in sale.fits:
+        if _agrees(asks.size, variant.size) and _agrees(asks.quality, variant.quality):
+            open_ = (("size", variant.size, asks.size), ("quality", variant.quality, asks.quality))
+            chosen = tuple((name, value) for name, value, said in open_ if value is not None and said is None)
+            return msgspec.structs.replace(sale, offer=offer, variant=chosen)
+    return None
+
+
+def _agrees(said: str | None, priced: str | None) -> bool:
+    return said is None or priced is None or said == priced
+
+
+def _unpriced(sales: Sequence[Sale], asks: Asks) -> InvalidRequest:
+    priced = sorted({_shown(each.size, each.quality) for sale in sales for each, _ in sale.fits})
+    asked = _shown(asks.size, asks.quality)
+    param = "size" if asks.size is not None else "quality"
+    return InvalidRequest(
+        f"There is no price for {asked[:100]}, so it cannot be sold: {'; '.join(priced)}.", param=param
+    )
+
+
+def _shown(size: str | None, quality: str | None) -> str:
+    return " ".join(part for part in (size, quality) if part) or "any size"

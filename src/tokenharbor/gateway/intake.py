@@ -1,0 +1,65 @@
+"""A form on its way in: kept until what must be known of it is known, then passed on piece by piece."""
+
+from tokenharbor.http.client import Upload
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.multipart import Field, FormReader, boundary_of
+from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.surfaces.forms import Form, FormSurface, write_form
+
+
+class Intake:
+    """One request's form. `consumed`: some of it went to a vendor and is gone, so that nobody else can be asked."""
+
+    def __init__(self, exchange: Exchange, surface: FormSurface) -> None:
+        self._exchange = exchange
+        self._surface = surface
+        self._boundary = boundary_of(exchange.header(b"content-type"))
+        self._reader = FormReader(self._boundary)
+        self._checked: dict[str, Field] = {}
+        self._kept: list[bytes] = []
+        self._ended = False
+        self.consumed = False
+        self.line = b'content-type: multipart/form-data; boundary="%b"\r\n' % self._boundary
+
+    async def begin(self) -> Form:
+        """Read as far as must be: to the model and into the file where files pass, else all of it."""
+        while not self._ended and not (self._surface.passes and self._known()):
+            piece = await self._next()
+            self._exchange.keep(len(piece))
+            self._kept.append(piece)
+        if "model" not in self._reader.fields:
+            raise InvalidRequest("`model` is missing: name a model from GET /v1/models.", param="model")
+        return Form(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
+
+    def upload(self, form: Form, request: Request, edit: Edit) -> Upload:
+        """The form for one vendor."""
+        first = write_form(form, request, edit)
+        told = self._exchange.header(b"content-length")
+        if self._ended:
+            length: int | None = len(first)
+        else:
+            length = None if told is None else int(told) + len(first) - len(form.kept)
+        return Upload(first, self._more, length)
+
+    async def _more(self) -> bytes:
+        if self._ended:
+            return b""
+        self.consumed = True
+        return await self._next()
+
+    def _known(self) -> bool:
+        return "model" in self._reader.fields and self._reader.in_file
+
+    async def _next(self) -> bytes:
+        piece = await self._exchange.read_piece()
+        if piece:
+            self._reader.feed(piece)
+        else:
+            self._ended = True
+            self._reader.close()
+        fields = self._reader.fields
+        for name in fields.keys() - self._checked.keys():
+            self._checked[name] = fields[name]
+            self._surface.check_field(name, fields[name].value)
+        return piece

@@ -1,0 +1,130 @@
+"""The surfaces beside chat: the same life of a request, asked and answered in other media."""
+
+from collections.abc import Awaitable
+
+import msgspec
+
+from tokenharbor.billing.bounds import counted
+from tokenharbor.gateway.answers import sound_head
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.fitting import fit
+from tokenharbor.gateway.intake import Intake
+from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.planning import Planned
+from tokenharbor.gateway.relay import relay
+from tokenharbor.gateway.serve import Gateway
+from tokenharbor.gateway.snapshot import Sale, Snapshot
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.identity.caller import Caller
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, fetch_uploading, open_stream
+from tokenharbor.upstream.surfaces import SurfaceReads
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.surfaces.forms import FormSurface
+from tokenharbor.wire.surfaces.speech import SoundSplicer
+from tokenharbor.wire.surfaces.surface import Surface
+
+_ERRORS = WIRES["openai_chat"]
+"""In whose words refusals are said."""
+
+_SOUNDS = (b"audio/", b"application/octet-stream", b"video/")
+
+
+class SurfaceGateway(Gateway):
+    """What serving any of them adds to chat."""
+
+    def serve_surface(self, exchange: Exchange) -> Awaitable[None]:
+        return self.serve(exchange, _ERRORS)
+
+    def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
+        planned = super()._plan(call, caller, request, snapshot)
+        assert request.asks is not None  # noqa: S101  every surface asks for something
+        call.meter.fallback = counted(request, request.asks, planned.shelf.model)
+        return msgspec.structs.replace(planned, way=fit(planned.way, request.asks))
+
+
+class FormGateway(SurfaceGateway):
+    """Serves a surface whose requests are forms with files."""
+
+    def __init__(self, parts: Parts, surface: FormSurface) -> None:
+        super().__init__(parts)
+        self._surface = surface
+
+    async def _read(self, call: Call) -> Request:
+        call.intake = Intake(call.exchange, self._surface)
+        call.form = await call.intake.begin()
+        return self._surface.read_form(call.form)
+
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+        reads = SurfaceReads(self._surface, request)
+        outgoing = Outgoing(sale.targets[self._surface.name], reads, b"", call.intake.line)
+        edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
+        return fetch_uploading(self._parts.client, outgoing, call.intake.upload(call.form, request, edit))
+
+    def _is_spent(self, call: Call) -> bool:
+        return call.intake.consumed
+
+
+class SoundGateway(SurfaceGateway):
+    """Serves a surface whose requests are JSON and whose answers are JSON or a medium."""
+
+    def __init__(self, parts: Parts, surface: Surface) -> None:
+        super().__init__(parts)
+        self._surface = surface
+
+    async def _read(self, call: Call) -> Request:
+        return self._surface.read_request(await call.exchange.read_body())
+
+    async def _answer(self, call: Call, planned: Planned) -> None:
+        if self._surface.sound:
+            await self._sound(call, planned)
+        else:
+            await self._whole(call, planned)
+
+    async def _sound(self, call: Call, planned: Planned) -> None:
+        """As a stream of text, but for its ending: there is no event in it that could say how it ended."""
+        sale, opened = await self._open_first(call, planned)
+        assert isinstance(opened, Opened)  # noqa: S101  what sound opens
+        call.meter.counted = _spoken(planned.request)
+        try:
+            media = opened.answer.header(b"content-type") or b"application/octet-stream"
+            call.exchange.start(200, sound_head(call, sale.lines, media))
+            failure = await relay(opened, call)
+            if failure is not None:
+                raise self._broke_off(call, sale, failure)
+            await self._parts.settler.settle(call.meter)
+            call.exchange.end(opened.splicer.ending())
+        finally:
+            opened.answer.close()
+
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+        surface, client = self._surface, self._parts.client
+        edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
+        reads = SurfaceReads(surface, request)
+        outgoing = Outgoing(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
+        if surface.sound:
+            return self._open_sound(outgoing, SoundSplicer(_spoken(request)))
+        return fetch(client, outgoing)
+
+    async def _open_sound(self, outgoing: Outgoing, splicer: SoundSplicer) -> Opened | Failure:
+        opened = await open_stream(self._parts.client, outgoing, splicer)
+        if isinstance(opened, Opened) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(_SOUNDS):
+            opened.answer.close()
+            return Failure(FailureKind.GARBAGE, message="the answer is no sound")
+        return opened
+
+    async def _refuse(self, call: Call, refusal: Refusal) -> None:
+        """What has begun in another medium can only be cut."""
+        if call.exchange.retract():
+            await super()._refuse(call, refusal)
+            return
+        call.meter.refusal = refusal.code
+        await self._parts.settler.give_back(call.meter)
+        call.exchange.abort()
+
+
+def _spoken(request: Request) -> Usage:
+    return Usage(characters=request.asks.characters if request.asks is not None else 0)

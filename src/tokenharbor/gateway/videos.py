@@ -1,0 +1,165 @@
+"""Videos: taken as tasks, asked after at whoever makes them, billed when they are seen to be done."""
+
+from datetime import timedelta
+
+import structlog
+
+from tokenharbor.gateway.admit import admit
+from tokenharbor.gateway.answers import json_head, sound_head, whole_head
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.planning import Planned
+from tokenharbor.gateway.snapshot import Sale
+from tokenharbor.gateway.surfaces import FormGateway
+from tokenharbor.http.answer import Answer
+from tokenharbor.http.message import Broken, ConnectFailed, TimedOut
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable
+from tokenharbor.kernel.money import ZERO
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.ledger.tasks import Task
+from tokenharbor.routing.verdict import Fault, refusal_of
+from tokenharbor.upstream.build import Target
+from tokenharbor.upstream.send import Whole, failure_of
+from tokenharbor.upstream.surfaces import read_failure_of
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
+
+_QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselves
+_LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
+_MOST_STATE_BYTES = 1 << 20
+_CONTENT = "/content"
+_log = structlog.get_logger("videos")
+
+
+class VideoGateway(FormGateway):
+    """A video's hold outlives its request: it ends with the task."""
+
+    async def _answer(self, call: Call, planned: Planned) -> None:
+        sale, whole = await self._open_first(call, planned)
+        assert isinstance(whole, Whole)  # noqa: S101  what a form opens
+        state = read_state(whole.body)
+        assert isinstance(state, VideoState)  # noqa: S101  or the answer had been garbage
+        meter, parts = call.meter, self._parts
+        meter.counted = whole.read.counted or Usage()
+        task = Task(parts.settler.waiting(meter), sale.offer.endpoint.name, state.id)
+        try:
+            await parts.desk.tasks.add(task)
+        except BooksError as error:
+            raise Unavailable("The books cannot be reached. Nothing was billed; try again shortly.") from error
+        parts.settler.leave_to_task(meter)
+        call.exchange.respond(200, whole_head(call, sale.lines, ZERO), rename(whole.body, _shown(task)))
+
+    async def read(self, call: Call, rest: str) -> None:
+        """`GET /v1/videos/{id}`, or its content."""
+        caller = await admit(self._parts.ring, call.key, call.exchange.peer, call.meter.started_at)
+        name = rest.removesuffix(_CONTENT)
+        try:
+            found = await self._parts.desk.tasks.find(ids.parse("video", name), caller.account_id)
+        except ValueError as error:
+            raise InvalidRequest(str(error), param="id") from None
+        except BooksError as error:
+            raise Unavailable("The books cannot be reached; try again shortly.") from error
+        if found is None:
+            raise NotFound("There is no video of this id on this account.")
+        if rest != name:
+            await self._content(call, found)
+        else:
+            body, _ = await self._ask_after(found)
+            call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(found)))
+
+    async def tend(self) -> None:
+        """Ask after those that nobody else asks after, so that no hold waits for ever."""
+        now = self._parts.world.clock.now()
+        try:
+            due = await self._parts.desk.tasks.due(now - _QUIET)
+        except BooksError:
+            return
+        for task in due:
+            try:
+                await self._tend_one(task)
+            except (Refusal, BooksError) as error:
+                _log.warning("video_not_asked_after", task=_shown(task), reason=str(error))
+
+    async def _tend_one(self, task: Task) -> None:
+        try:
+            await self._ask_after(task)
+        except Refusal:
+            if self._parts.world.clock.now() - task.settlement.at > _LONGEST:
+                await self._parts.desk.failed(task)
+            raise
+
+    async def _ask_after(self, task: Task) -> tuple[bytes, VideoState]:
+        """What the vendor says now; its money has moved before anybody hears of an end. Raises Refusal."""
+        parts = self._parts
+        answer = await self._get(task, "", stream=False)
+        try:
+            body = await answer.read(_MOST_STATE_BYTES)
+        except (Broken, TimedOut) as error:
+            raise _refusal(task, failure_of(error)) from None
+        finally:
+            answer.close()
+        state = read_state(body)
+        if isinstance(state, Failure):
+            raise _refusal(task, state)
+        if task.state == "open":
+            if state.done:
+                await parts.desk.done(task)
+            elif state.failed or parts.world.clock.now() - task.settlement.at > _LONGEST:
+                await parts.desk.failed(task)
+            else:
+                await parts.desk.tasks.asked(task.id, parts.world.clock.now())
+        return body, state
+
+    async def _content(self, call: Call, task: Task) -> None:
+        if task.state == "open":
+            _, state = await self._ask_after(task)
+            if not state.done:
+                raise InvalidRequest(f"This video is {state.status[:40]}: ask again once it is completed.", param="id")
+        answer = await self._get(task, _CONTENT, stream=True)
+        exchange = call.exchange
+        try:
+            length = answer.header(b"content-length")
+            media = answer.header(b"content-type") or b"video/mp4"
+            exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
+            while piece := await answer.next():
+                answer.content_arrived()
+                await exchange.write(piece)
+            exchange.end()
+        except (Broken, TimedOut):
+            exchange.abort()
+        finally:
+            answer.close()
+
+    async def _get(self, task: Task, suffix: str, *, stream: bool) -> Answer:
+        """A GET at the vendor that has the task. Raises Refusal."""
+        target = self._sale(task).targets[self._surface.name]
+        head = _get_head(target, f"/{task.vendor_id}{suffix}")
+        try:
+            answer = await self._parts.client.send(target.origin, head, b"", target.deadlines, stream=stream)
+            if answer.status // 100 == 2:
+                return answer
+            failure = await read_failure_of(answer, target)
+        except (ConnectFailed, Broken, TimedOut) as error:
+            failure = failure_of(error)
+        raise _refusal(task, failure)
+
+    def _sale(self, task: Task) -> Sale:
+        shelf = self._parts.shop.current.shelves.get(task.settlement.record.model)
+        sale = None if shelf is None else shelf.sales.get(task.endpoint)
+        if sale is None or self._surface.name not in sale.targets:
+            raise Unavailable(f"{task.settlement.record.provider}, which makes this video, is not configured now.")
+        return sale
+
+
+def _shown(task: Task) -> str:
+    return ids.show("video", task.id)
+
+
+def _refusal(task: Task, failure: Failure) -> Refusal:
+    return refusal_of([Fault(task.settlement.record.provider, failure)])
+
+
+def _get_head(target: Target, rest: str) -> bytes:
+    """The head of a request for what lies under the surface's path."""
+    _, path, others = target.head_stream.split(b" ", 2)
+    return b"GET %b%b %b" % (path, rest.encode("ascii"), others) + target.lines(b"")

@@ -1,0 +1,117 @@
+"""Tasks at vendors: whom to ask after each, and the settlement that waits for its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import asyncpg
+
+from tokenharbor.db.errors import books_away
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.types import Record, Settlement
+
+State = Literal["open", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The SQL of tasks.sql."""
+
+    add: str
+    find: str
+    due: str
+    asked: str
+    close: str
+
+
+SQL = read_queries(Queries, "tokenharbor.ledger", "tasks.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a vendor does for a request. The settlement bears the time at which the task was taken."""
+
+    settlement: Settlement
+    endpoint: str
+    vendor_id: str
+    state: State = "open"
+
+    @property
+    def id(self) -> UUID:
+        return self.settlement.record.request_id
+
+
+class Tasks:
+    """Raises BooksAway."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def add(self, task: Task) -> None:
+        settlement, record = task.settlement, task.settlement.record
+        with books_away():
+            await self._pool.execute(
+                SQL.add,
+                record.request_id,
+                record.account_id,
+                record.key_id,
+                task.endpoint,
+                task.vendor_id,
+                record.model,
+                record.provider,
+                record.edition,
+                record.region,
+                settlement.cost,
+                settlement.fee,
+                settlement.vendor_cost,
+                settlement.price_version,
+                record.salt,
+                record.detail,
+                settlement.at,
+            )
+
+    async def find(self, request_id: UUID, account_id: UUID) -> Task | None:
+        with books_away():
+            row = await self._pool.fetchrow(SQL.find, request_id, account_id)
+        return None if row is None else _task(row)
+
+    async def due(self, before: datetime) -> Sequence[Task]:
+        """Open ones after which nobody has asked since; at most a hundred."""
+        with books_away():
+            rows = await self._pool.fetch(SQL.due, before)
+        return [_task(row) for row in rows]
+
+    async def asked(self, request_id: UUID, at: datetime) -> None:
+        with books_away():
+            await self._pool.execute(SQL.asked, request_id, at)
+
+    async def close(self, request_id: UUID, state: State, at: datetime) -> None:
+        with books_away():
+            await self._pool.execute(SQL.close, request_id, state, at)
+
+
+def _task(row: asyncpg.Record) -> Task:
+    record = Record(
+        request_id=row["request_id"],
+        account_id=row["account_id"],
+        key_id=row["key_id"],
+        model=row["model"],
+        provider=row["provider"],
+        status="complete",
+        detail=row["detail"],
+        salt=row["salt"],
+        edition=row["edition"],
+        region=row["region"],
+    )
+    settlement = Settlement(
+        record,
+        Usd(row["cost"]),
+        Usd(row["fee"]),
+        Usd(row["vendor_cost"]),
+        row["price_version"],
+        row["created_at"],
+    )
+    return Task(settlement, row["endpoint"], row["vendor_id"], row["state"])

@@ -1,0 +1,23 @@
+-- Tasks at vendors, and the settlements that wait for them.
+
+-- name: add
+-- A task that a vendor has taken.
+INSERT INTO task (request_id, account_id, key_id, endpoint, vendor_id, model, provider, edition, region,
+                  cost, fee, vendor_cost, price_version, salt, detail, created_at, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
+
+-- name: find
+-- An account's task.
+SELECT * FROM task WHERE request_id = $1 AND account_id = $2
+
+-- name: due
+-- Open tasks after which nobody has asked since.
+SELECT * FROM task WHERE state = 'open' AND asked_at < $1 ORDER BY asked_at LIMIT 100
+
+-- name: asked
+-- The vendor has been asked.
+UPDATE task SET asked_at = $2 WHERE request_id = $1
+
+-- name: close
+-- A task that has ended; the first end stays.
+UPDATE task SET state = $2, closed_at = $3 WHERE request_id = $1 AND state = 'open'

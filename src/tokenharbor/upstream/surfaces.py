@@ -1,0 +1,63 @@
+"""Where an endpoint is asked on a surface, and the reader of its answers."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from tokenharbor.catalog.types import Endpoint
+from tokenharbor.http.answer import Answer as HttpAnswer
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.upstream.send import read_failure
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.openai_chat import failures
+from tokenharbor.wire.request import Request
+
+_EVENTS = b"accept: text/event-stream\r\n"
+_ANYTHING = b"accept: */*\r\n"
+
+
+Shown = tuple[str | None, Clock]
+"""The credential, and the clock for those that are shown with the time."""
+
+
+class Reading(Protocol):
+    """What is needed of a surface, whatever its requests are."""
+
+    path: str
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure: ...
+
+
+def surface_target(endpoint: Endpoint, surface: Reading, shown: Shown, *, form: bool) -> Target:
+    """Of a form each request names the boundary. Raises Misconfigured for a base URL that is none."""
+
+    def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
+        return surface.path
+
+    target = build_target(endpoint, path, *shown, media=None if form else "application/json")
+    return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
+
+
+async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
+    """What an answer says that is no 2xx; it is closed."""
+    try:
+        return await read_failure(answer, target, WIRES["openai_chat"])
+    finally:
+        answer.close()
+
+
+class SurfaceReads(msgspec.Struct, frozen=True):
+    """Reads the answers to one request."""
+
+    surface: Reading
+    request: Request
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        return self.surface.read_answer(self.request, body)
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return failures.read_failure(status, headers, body)

@@ -1,0 +1,199 @@
+"""Forms with files (multipart/form-data) read as they come: fields are kept, files only counted.
+
+Strict: what two readers could take for two things is refused.
+"""
+
+import re
+from collections.abc import Mapping
+from email.message import Message
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
+_MOST_PARTS = 256
+_LONGEST_HEAD = 8 << 10
+_LONGEST_FIELD = 1 << 20
+_SHOWN = 60
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field that is no file: its value, and where that stands in the body."""
+
+    value: bytes
+    start: int
+    end: int
+
+
+def boundary_of(content_type: bytes | None) -> bytes:
+    """The boundary that a form's content type names. Raises InvalidRequest."""
+    message = Message()
+    message["content-type"] = (content_type or b"").decode("latin-1")
+    boundary = message.get_param("boundary")
+    if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
+        raise InvalidRequest("Send this as multipart/form-data, with its boundary.")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise InvalidRequest("The form's boundary is not one.")
+    return boundary.encode("ascii")
+
+
+class FormReader:
+    """`fields` are those that have come whole, by name; of a name that ends in `[]` the last. `files` counts them."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.fields: dict[str, Field] = {}
+        self.files = 0
+        self.done = False
+        self.in_file = False
+        self._delimiter = b"\r\n--" + boundary
+        self._held = b"\r\n"  # so that the first boundary reads like the others
+        self._at = -2  # where `_held` begins in the body
+        self._parts = 0
+        self._name: str | None = None  # of the field being read
+        self._where = "preamble"
+        self._begun = 0
+        self._value: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        """Raises InvalidRequest."""
+        self._held += data
+        while self._step():
+            pass
+
+    def close(self) -> None:
+        """The body is over. Raises InvalidRequest if the form is not."""
+        if not self.done:
+            raise InvalidRequest("The form ends before its closing boundary.")
+
+    def _step(self) -> bool:
+        """Read one thing; whether there may be another."""
+        if self._where == "head":
+            return self._read_head()
+        if self._where == "content":
+            return self._read_content()
+        if self._where == "boundary":
+            return self._read_boundary()
+        if self._where == "end":
+            if self._held not in (b"", b"\r", b"\r\n"):
+                raise InvalidRequest("Something follows the form's closing boundary.")
+            return False
+        length = len(self._delimiter)
+        if not self._delimiter.startswith(self._held[:length]):
+            raise InvalidRequest("The form does not begin with its boundary.")
+        if len(self._held) < length:
+            return False
+        self._take(length)
+        self._where = "boundary"
+        return True
+
+    def _read_boundary(self) -> bool:
+        """What follows a boundary: a part, or the end."""
+        if len(self._held) < 2:
+            return False
+        mark = self._take(2)
+        if mark == b"--":
+            self.done, self._where = True, "end"
+        elif mark == b"\r\n":
+            self._parts += 1
+            if self._parts > _MOST_PARTS:
+                raise InvalidRequest(f"The form has more than {_MOST_PARTS} parts.")
+            self._where = "head"
+        else:
+            raise InvalidRequest("A boundary of the form is followed by something else.")
+        return True
+
+    def _read_head(self) -> bool:
+        end = self._held.find(b"\r\n\r\n")
+        if end > _LONGEST_HEAD or (end < 0 and len(self._held) > _LONGEST_HEAD):
+            raise InvalidRequest("A part's headers are too long.")
+        if end < 0:
+            return False
+        name, is_file = _read_disposition(self._take(end + 4)[:end])
+        repeats = name in self.fields and not name.endswith("[]")
+        if repeats:
+            raise InvalidRequest(f"The field {name[:_SHOWN]!r} stands in the form more than once.", param=name[:_SHOWN])
+        self.files += is_file
+        self.in_file = is_file
+        self._name = None if is_file else name
+        self._begun = self._at
+        self._value = []
+        self._where = "content"
+        return True
+
+    def _read_content(self) -> bool:
+        end = self._held.find(self._delimiter)
+        found = end >= 0
+        if not found:
+            end = max(len(self._held) - len(self._delimiter) + 1, 0)
+        piece = self._take(end)
+        if self._name is not None:
+            self._value.append(piece)
+            if self._at - self._begun > _LONGEST_FIELD:
+                raise InvalidRequest(f"The field {self._name[:_SHOWN]!r} is too long.", param=self._name[:_SHOWN])
+        if not found:
+            return False
+        if self._name is not None:
+            self.fields[self._name] = Field(b"".join(self._value), self._begun, self._at)
+        self.in_file = False
+        self._take(len(self._delimiter))
+        self._where = "boundary"
+        return True
+
+    def _take(self, count: int) -> bytes:
+        taken, self._held = self._held[:count], self._held[count:]
+        self._at += count
+        return taken
+
+
+def _read_disposition(head: bytes) -> tuple[str, bool]:
+    """A part's name, and whether it is a file."""
+    found: list[str] = []
+    for line in head.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name.strip() != name:
+            raise InvalidRequest("A part of the form has a header that is none.")
+        if name.lower() == b"content-disposition":
+            found.append(value.decode("utf-8", "replace"))
+    if len(found) != 1:
+        raise InvalidRequest("A part of the form says not once what it is.")
+    kind, params = _read_params(found[0])
+    name_of = params.get("name")
+    if kind.lower() != "form-data" or not name_of:
+        raise InvalidRequest("A part of the form has no name.")
+    return name_of, "filename" in params or "filename*" in params
+
+
+_PARAM = re.compile(r'\s*;\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)')
+
+
+def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
+    kind, semicolon, rest = text.strip().partition(";")
+    params: dict[str, str] = {}
+    rest = semicolon + rest
+    at = 0
+    while at < len(rest):
+        match = _PARAM.match(rest, at)
+        if match is None or match[1].lower() in params:
+            raise InvalidRequest("A part of the form says unclearly what it is.")
+        value = match[2]
+        params[match[1].lower()] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+        at = match.end()
+    return kind.strip(), params
+
+
+def edit_form(body: bytes, boundary: bytes, fields: Mapping[str, Field], changes: Mapping[str, bytes]) -> bytes:
+    """A form, or its beginning, with fields set to new values; those that it lacks come first. Every other byte
+    stays.
+    """
+    spans = sorted((fields[name].start, fields[name].end, value) for name, value in changes.items() if name in fields)
+    pieces: list[bytes] = []
+    for name, value in changes.items():
+        if name not in fields:
+            head = b'--%b\r\ncontent-disposition: form-data; name="%b"\r\n\r\n' % (boundary, name.encode())
+            pieces.append(head + value + b"\r\n")
+    cursor = 0
+    for start, end, value in spans:
+        pieces += (body[cursor:start], value)
+        cursor = end
+    return b"".join((*pieces, body[cursor:]))

@@ -1,0 +1,57 @@
+"""Images from images and words: billed like those from words alone."""
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.surfaces.forms import (
+    NOT_TRUE,
+    Form,
+    read_count,
+    read_model,
+    read_text,
+    read_word,
+    refuse,
+    refuse_tiers,
+)
+from tokenharbor.wire.surfaces.images import DRAWN, MOST_IMAGES, read_images
+
+
+class ImageEdits:
+    """Fulfils `FormSurface`."""
+
+    name = "image_edits"
+    path = "/images/edits"
+    passes = False
+
+    def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
+        if name in ("stream", "partial_images"):
+            why = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
+            refuse(name, value, NOT_TRUE, why)
+        if name == "output_format" and value == b"svg":
+            raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
+
+    def read_form(self, form: Form) -> Request:
+        if not form.reader.files:
+            raise InvalidRequest("`image` is missing: send at least one as a file.", param="image")
+        prompt = read_text(form, "prompt")
+        asks = Asks(
+            self.name,
+            items=1,
+            images=read_count(form, "n", MOST_IMAGES) or 1,
+            upload_bytes=form.length,
+            size=read_word(form, "size"),
+            quality=read_word(form, "quality"),
+        )
+        return Request(
+            dialect=self.name,
+            body=b"",
+            members={},
+            model=read_model(form),
+            size=InputSize(len(prompt.encode()), images=form.reader.files),
+            asks=asks,
+        )
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        return read_images(request, body)

@@ -1,0 +1,92 @@
+"""Embeddings: texts or tokens in, vectors out, billed by the tokens that went in."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.fields import Check, wrong_shape
+from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.surfaces.surface import UNREADABLE, asking, decode_answer, garbage, one_of, read_body, write_body
+from tokenharbor.wire.usage import BadUsageError, check_range
+
+_MOST_INPUTS = 50_000
+_CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="the vectors come in no other form.")}
+
+_Item = str | int | list[int]
+_read_input = msgspec.json.Decoder(str | list[_Item]).decode
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    data: list[msgspec.Raw]
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANSWER = msgspec.json.Decoder(_Whole)
+_counts = msgspec.json.Decoder(_Counts | None).decode
+
+
+class Embeddings:
+    """Fulfils `Surface`."""
+
+    name = "embeddings"
+    path = "/embeddings"
+    sound = False
+
+    def read_request(self, body: bytes) -> Request:
+        request = read_body(body, _CHECKS, ("input", "dimensions"))
+        raw = request.members.get("input")
+        if raw is None:
+            raise InvalidRequest("`input` is missing.", param="input")
+        try:
+            read = _read_input(raw)
+        except UNREADABLE as error:
+            raise wrong_shape("input", error) from None
+        items = [read] if isinstance(read, str) else read
+        if not items or len(items) > _MOST_INPUTS:
+            raise InvalidRequest(f"`input` must hold 1 to {_MOST_INPUTS} inputs.", param="input")
+        return asking(request, _asks(items), sum(len(item.encode()) for item in items if isinstance(item, str)))
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return write_body(request, edit)
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        whole = decode_answer(_ANSWER, body)
+        if isinstance(whole, Failure):
+            return whole
+        if not whole.data or (request.asks is not None and len(whole.data) != request.asks.items):
+            return garbage()
+        try:
+            return Answer(_usage(whole.usage))
+        except BadUsageError:
+            return Answer(None, quarantined=True)
+
+
+def _asks(items: list[_Item]) -> Asks:
+    """Numbers by themselves are one input of tokens."""
+    numbers = sum(isinstance(item, int) for item in items)
+    if numbers and numbers != len(items):
+        raise InvalidRequest("`input` must be a text, texts, tokens or lists of tokens, not a mixture.", param="input")
+    tokens = numbers + sum(len(item) for item in items if isinstance(item, list))
+    return Asks("embeddings", items=1 if numbers else len(items), tokens=tokens)
+
+
+def _usage(raw: msgspec.Raw) -> Usage | None:
+    """`prompt_tokens`; vendors that leave it out say the total, which is the same here."""
+    try:
+        counts = _counts(raw)
+    except UNREADABLE:
+        raise BadUsageError("not whole numbers where they belong") from None
+    if counts is None:
+        return None
+    tokens = counts.prompt_tokens if counts.prompt_tokens is not None else counts.total_tokens
+    if tokens is None:
+        return None
+    check_range(tokens, counts.total_tokens or 0, 0)
+    return Usage(input=tokens)

@@ -1,0 +1,109 @@
+"""What the surfaces whose requests are forms with files share."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.multipart import Field, FormReader, edit_form
+from tokenharbor.wire.request import Edit, Request
+
+_LONGEST_MODEL = 256
+_LONGEST_WORD = 40
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A form as far as it was kept: `kept` are its first bytes, or all of them. `length` is the most it can have."""
+
+    kept: bytes
+    boundary: bytes
+    reader: FormReader
+    length: int
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        return self.reader.fields
+
+
+class FormSurface(Protocol):
+    """A surface whose requests are forms. `passes`: its files pass as they come, and only its model is awaited."""
+
+    name: str
+    path: str
+    passes: bool
+
+    def check_field(self, name: str, value: bytes) -> None:
+        """Raises InvalidRequest for a field that cannot be sold as it is, also one that comes after a file."""
+
+    def read_form(self, form: Form) -> Request:
+        """Raises InvalidRequest."""
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        """Read a whole answer body that came with a 2xx."""
+
+
+def read_text(form: Form, name: str) -> str:
+    field = form.fields.get(name)
+    if field is None:
+        raise InvalidRequest(f"`{name}` is missing.", param=name)
+    try:
+        return field.value.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"`{name}` is not UTF-8.", param=name) from None
+
+
+def read_model(form: Form) -> str:
+    model = read_text(form, "model")
+    if not model or len(model) > _LONGEST_MODEL:
+        raise InvalidRequest(f"`model` must have 1 to {_LONGEST_MODEL} characters.", param="model")
+    return model
+
+
+def read_word(form: Form, name: str) -> str | None:
+    """A short text that a price may depend on; absent, empty and `auto` are None."""
+    if name not in form.fields:
+        return None
+    word = read_text(form, name)
+    if len(word) > _LONGEST_WORD:
+        raise InvalidRequest(f"`{name}` must have at most {_LONGEST_WORD} characters.", param=name)
+    return None if word in ("", "auto") else word
+
+
+def read_count(form: Form, name: str, most: int) -> int | None:
+    if name not in form.fields:
+        return None
+    text = read_text(form, name)
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
+        raise InvalidRequest(f"`{name}` must be a whole number between 1 and {most}.", param=name)
+    return int(text)
+
+
+def refuse(name: str, value: bytes, allowed: frozenset[bytes], why: str) -> None:
+    """Pass these values only."""
+    if value not in allowed:
+        raise InvalidRequest(f"`{name}` {why}", param=name)
+
+
+_TIERS = frozenset({b"auto", b"default", b"standard", b""})
+
+
+def refuse_tiers(name: str, value: bytes) -> None:
+    """Fields that change the price or what a vendor keeps, on every surface."""
+    if name == "service_tier":
+        refuse(name, value, _TIERS, "has a price of its own for this value, which is not sold here: leave it out.")
+    if name == "store":
+        refuse(name, value, NOT_TRUE, "must not be true: nothing is stored at vendors.")
+
+
+NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})
+
+
+def write_form(form: Form, request: Request, change: Edit) -> bytes:
+    """What was kept of the form, for a vendor."""
+    changes = {name: value.encode() for name, value in change.variant}
+    if change.model != request.model:
+        changes["model"] = change.model.encode()
+    return edit_form(form.kept, form.boundary, form.fields, changes) if changes else form.kept

@@ -1,0 +1,122 @@
+"""Images from words: billed by the image, or by the vendor's tokens."""
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.fields import Check, read_count, unsold
+from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.surfaces.surface import (
+    UNREADABLE,
+    asking,
+    decode_answer,
+    garbage,
+    read_body,
+    read_text,
+    read_word,
+    write_body,
+)
+from tokenharbor.wire.usage import BadUsageError, check_range
+
+MOST_IMAGES = 128
+_PARTIAL = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
+DRAWN = "is drawn by a second model at a price of its own, which is not sold here: choose another format."
+
+
+def _not_drawn(raw: msgspec.Raw) -> str | None:
+    return DRAWN if bytes(raw) == b'"svg"' else None
+
+
+_CHECKS: dict[str, Check] = {
+    "stream": unsold(_PARTIAL),
+    "partial_images": unsold(_PARTIAL),
+    "output_format": _not_drawn,
+}
+_KNOWN = (
+    "prompt",
+    "n",
+    "size",
+    "quality",
+    "style",
+    "background",
+    "moderation",
+    "output_compression",
+    "response_format",
+)
+
+
+class _Details(msgspec.Struct, frozen=True):
+    image_tokens: int = 0
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    data: list[msgspec.Raw]
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANSWER = msgspec.json.Decoder(_Whole)
+_counts = msgspec.json.Decoder(_Counts | None).decode
+
+
+class Images:
+    """Fulfils `Surface`."""
+
+    name = "images"
+    path = "/images/generations"
+    sound = False
+
+    def read_request(self, body: bytes) -> Request:
+        request = read_body(body, _CHECKS, _KNOWN)
+        members = request.members
+        prompt = read_text(members, "prompt")
+        asks = Asks(
+            self.name,
+            items=1,
+            images=read_count(members, "n", 1, MOST_IMAGES) or 1,
+            size=read_word(members, "size"),
+            quality=read_word(members, "quality"),
+        )
+        return asking(request, asks, len(prompt.encode()))
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return write_body(request, edit)
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        return read_images(request, body)
+
+
+def read_images(request: Request, body: bytes) -> Answer | Failure:
+    """More images than were asked for are not billed."""
+    whole = decode_answer(_ANSWER, body)
+    if isinstance(whole, Failure):
+        return whole
+    if not whole.data or request.asks is None:
+        return garbage()
+    made = Usage(images_out=min(len(whole.data), request.asks.images))
+    try:
+        return Answer(_usage(whole.usage, made), counted=made)
+    except BadUsageError:
+        return Answer(None, quarantined=True, counted=made)
+
+
+def _usage(raw: msgspec.Raw, made: Usage) -> Usage | None:
+    """Convention: `input_tokens` includes those of images."""
+    try:
+        counts = _counts(raw)
+    except UNREADABLE:
+        raise BadUsageError("not whole numbers where they belong") from None
+    if counts is None:
+        return None
+    seen = counts.input_tokens_details.image_tokens if counts.input_tokens_details is not None else 0
+    check_range(counts.input_tokens, counts.output_tokens, seen)
+    if seen > counts.input_tokens or counts.total_tokens not in (None, counts.input_tokens + counts.output_tokens):
+        raise BadUsageError("the parts are not the whole")
+    return msgspec.structs.replace(made, input=counts.input_tokens - seen, image_in=seen, output=counts.output_tokens)

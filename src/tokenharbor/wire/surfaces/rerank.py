@@ -1,0 +1,121 @@
+"""Ranking: a query and documents in, their order out; billed by search units, or by tokens."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.fields import Check, need_list, read_count
+from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.surfaces.surface import (
+    UNREADABLE,
+    asking,
+    decode_answer,
+    garbage,
+    read_body,
+    read_text,
+    write_body,
+)
+from tokenharbor.wire.usage import BadUsageError, check_range
+
+_MOST_DOCUMENTS = 10_000
+_CHECKS: dict[str, Check] = {}
+_KNOWN = (
+    "query",
+    "documents",
+    "top_n",
+    "return_documents",
+    "max_chunks_per_doc",
+    "max_tokens_per_doc",
+    "rank_fields",
+)
+
+_documents = msgspec.json.Decoder(list[str | dict[str, msgspec.Raw]]).decode
+
+
+class _Billed(msgspec.Struct, frozen=True):
+    search_units: int | float | None = None
+    input_tokens: int | float | None = None
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    billed_units: _Billed | None = None
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    results: list[msgspec.Raw]
+    meta: msgspec.Raw = msgspec.Raw(b"null")
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANSWER = msgspec.json.Decoder(_Whole)
+_meta = msgspec.json.Decoder(_Meta | None).decode
+_counts = msgspec.json.Decoder(_Counts | None).decode
+
+
+class Rerank:
+    """Fulfils `Surface`."""
+
+    name = "rerank"
+    path = "/rerank"
+    sound = False
+
+    def read_request(self, body: bytes) -> Request:
+        request = read_body(body, _CHECKS, _KNOWN)
+        query = read_text(request.members, "query")
+        raw = need_list(request.members, "documents")
+        try:
+            documents = _documents(raw)
+        except UNREADABLE:
+            raise InvalidRequest("`documents` must be texts or objects.", param="documents") from None
+        if not documents or len(documents) > _MOST_DOCUMENTS:
+            raise InvalidRequest(f"`documents` must hold 1 to {_MOST_DOCUMENTS} documents.", param="documents")
+        read_count(request.members, "top_n", 1)
+        # Token-billed vendors read the query anew with each document.
+        return asking(request, Asks(self.name, items=len(documents)), len(raw) + len(documents) * len(query.encode()))
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return write_body(request, edit)
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        whole = decode_answer(_ANSWER, body)
+        if isinstance(whole, Failure):
+            return whole
+        if not whole.results or request.asks is None or len(whole.results) > request.asks.items:
+            return garbage()
+        try:
+            return Answer(_usage(whole))
+        except BadUsageError:
+            return Answer(None, quarantined=True)
+
+
+def _usage(whole: _Whole) -> Usage | None:
+    """Vendors that count units say them in `meta.billed_units`, the others tokens in `usage`."""
+    try:
+        meta, counts = _meta(whole.meta), _counts(whole.usage)
+    except UNREADABLE:
+        raise BadUsageError("not whole numbers where they belong") from None
+    billed = meta.billed_units if meta is not None and meta.billed_units is not None else _Billed()
+    tokens = _whole(billed.input_tokens)
+    if counts is not None and tokens is None:
+        tokens = counts.total_tokens if counts.total_tokens is not None else counts.prompt_tokens
+    units = _whole(billed.search_units)
+    if tokens is None and units is None:
+        return None
+    check_range(tokens or 0, units or 0, 0)
+    return Usage(input=tokens or 0, search_units=units or 0)
+
+
+def _whole(count: float | None) -> int | None:
+    """Some vendors write whole numbers with a point."""
+    if count is None:
+        return None
+    if not float(count).is_integer():
+        raise BadUsageError("a count that is not whole")
+    return int(count)

@@ -1,0 +1,72 @@
+"""Speech: text in, sound out, billed by the characters that went in."""
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.fields import Check
+from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
+
+_CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="sound comes as bytes only.")}
+_KNOWN = ("input", "voice", "instructions", "response_format", "speed")
+
+
+class Speech:
+    """Fulfils `Surface`."""
+
+    name = "speech"
+    path = "/audio/speech"
+    sound = True
+
+    def read_request(self, body: bytes) -> Request:
+        request = read_body(body, _CHECKS, _KNOWN)
+        text = read_text(request.members, "input")
+        if not text:
+            raise InvalidRequest("`input` must not be empty.", param="input")
+        return asking(request, Asks(self.name, items=1, characters=len(text)), len(text.encode()))
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        return write_body(request, edit)
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:  # noqa: ARG002  sound is not read
+        return garbage()
+
+
+class SoundSplicer:
+    """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
+
+    most_held = 64 << 10
+
+    def __init__(self, counted: Usage) -> None:
+        self.started = False
+        self.complete = False
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self.input_usage: Usage | None = counted
+        self.quarantined = False
+        self.text_bytes = 0
+        self.ending_text_bytes = 0
+        self._held = b""
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """The last byte seen stays behind: without it, a medium whose length was told is not complete."""
+        piece, self._held = self._held + data[:-1], data[-1:]
+        self.started = True
+        self.text_bytes += len(piece)
+        return piece
+
+    def close(self) -> bytes:
+        if not self.started:
+            self.failure = garbage()
+            return b""
+        self.complete = True
+        self.ending_text_bytes = len(self._held)
+        return b""
+
+    def ending(self, cost_usd: str | None = None) -> bytes:  # noqa: ARG002  no place for it in sound
+        return self._held

@@ -1,0 +1,136 @@
+"""What a surface offers: one protocol that every file beside this one fulfils, and what they share."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire import extensions
+from tokenharbor.wire.body import Members, edit, is_swollen, read_members, refuse_variants
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.fields import Check, is_null, only, read_model, run_checks, unsold
+from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.shapes import decode_chunk
+from tokenharbor.wire.request import Asks, Edit, InputSize, Request
+
+_LONGEST_WORD = 40
+_COMMON: Mapping[str, Check] = {
+    "service_tier": only("auto", "default", "standard"),
+    "store": unsold("must not be true: nothing is stored at vendors."),
+}
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_text = msgspec.json.Decoder(str).decode
+T = TypeVar("T")
+
+
+class Surface(Protocol):
+    """One call of OpenAI's convention. Pure: no socket, clock or await."""
+
+    name: str
+    path: str  # under the vendor's base URL
+    sound: bool  # the answer is bytes of a medium, which pass as they come
+
+    def read_request(self, body: bytes) -> Request:
+        """Check and read. Raises InvalidRequest."""
+
+    def write_request(self, request: Request, edit: Edit) -> bytes:
+        """The body for a vendor: the model's name changed, every other byte as it was."""
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        """Read a whole answer body that came with a 2xx."""
+
+
+def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) -> Request:
+    """What all surfaces read alike; the rest is filled in by each. Raises InvalidRequest."""
+    members = read_members(body)
+    model = read_model(members)
+    names = frozenset((*known, *checks, *_COMMON, *extensions.NAMES, "model", "user"))
+    refuse_variants(members, names)
+    run_checks(members, _COMMON)
+    run_checks(members, checks)
+    ours = extensions.read_extensions(members)
+    return Request(
+        dialect="",
+        body=body,
+        members=members,
+        model=model,
+        size=InputSize(len(body)),
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+        extended=not members.keys().isdisjoint(extensions.NAMES),
+    )
+
+
+def asking(request: Request, asks: Asks, text_bytes: int | None = None) -> Request:
+    """The request with what it asks for; it bears its surface's name."""
+    size = request.size if text_bytes is None else InputSize(text_bytes)
+    return msgspec.structs.replace(request, dialect=asks.surface, asks=asks, size=size)
+
+
+def write_body(request: Request, change: Edit) -> bytes:
+    """The body for a vendor."""
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
+    if change.model != request.model:
+        changes["model"] = msgspec.json.encode(change.model)
+    changes.update({name: msgspec.json.encode(value) for name, value in change.variant})
+    return edit(request.body, request.members, changes) if changes else request.body
+
+
+def read_text(members: Members, name: str) -> str:
+    """A field that must be there and be a string."""
+    raw = members.get(name)
+    if raw is None:
+        raise InvalidRequest(f"`{name}` is missing.", param=name)
+    try:
+        return _text(raw)
+    except UNREADABLE:
+        raise InvalidRequest(f"`{name}` must be a string.", param=name) from None
+
+
+def read_word(members: Members, name: str) -> str | None:
+    """A short string that a price may depend on; absent, null and `auto` are None."""
+    if is_null(members.get(name)):
+        return None
+    word = read_text(members, name)
+    if len(word) > _LONGEST_WORD:
+        raise InvalidRequest(f"`{name}` must have at most {_LONGEST_WORD} characters.", param=name)
+    return None if word == "auto" else word
+
+
+def one_of(*values: str, why: str) -> Check:
+    """Passes these strings and null."""
+    allowed = {b"null", *(b'"%b"' % value.encode() for value in values)}
+    shown = " or ".join(f'"{value}"' for value in values)
+
+    def check(raw: msgspec.Raw) -> str | None:
+        return None if len(raw) < 64 and bytes(raw) in allowed else f"must be {shown}: {why}"
+
+    return check
+
+
+def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failure:
+    """An answer's facts; a Failure if it is an error after all, or of another shape."""
+    if is_swollen(body):
+        return garbage()
+    try:
+        if not body.isascii():
+            body.decode()
+        return decoder.decode(body)
+    except UNREADABLE:
+        return _told(body) or garbage()
+
+
+def _told(body: bytes) -> Failure | None:
+    """An error that came with a 2xx."""
+    try:
+        return read_stream_failure(decode_chunk(body))
+    except UNREADABLE:
+        return None
+
+
+def garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer is not one of its surface")

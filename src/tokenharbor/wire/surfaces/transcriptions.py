@@ -1,0 +1,98 @@
+"""Transcripts: a recording in, text out; billed by the second, or by the vendor's tokens."""
+
+import math
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.surfaces.forms import NOT_TRUE, Form, read_model, refuse, refuse_tiers
+from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
+from tokenharbor.wire.usage import MOST, BadUsageError, check_range
+
+_FORMATS = frozenset({b"json", b"verbose_json", b"diarized_json"})
+
+
+class _Details(msgspec.Struct, frozen=True):
+    audio_tokens: int = 0
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    seconds: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    input_token_details: _Details | None = None
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    text: str
+    duration: float | str | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANSWER = msgspec.json.Decoder(_Whole)
+_counts = msgspec.json.Decoder(_Counts | None).decode
+
+
+class Transcriptions:
+    """Fulfils `FormSurface`."""
+
+    name = "transcriptions"
+    path = "/audio/transcriptions"
+    passes = True
+
+    def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
+        if name == "stream":
+            refuse(name, value, NOT_TRUE, "of a transcript is not served here: leave it out.")
+        if name == "response_format":
+            why = "must be json, verbose_json or diarized_json: vendors say nowhere else what they bill."
+            refuse(name, value, _FORMATS, why)
+
+    def read_form(self, form: Form) -> Request:
+        return Request(
+            dialect=self.name,
+            body=b"",
+            members={},
+            model=read_model(form),
+            size=InputSize(0, audios=1),
+            asks=Asks(self.name, items=1, upload_bytes=form.length),
+        )
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:  # noqa: ARG002  all of it is in the answer
+        whole = decode_answer(_ANSWER, body)
+        if isinstance(whole, Failure):
+            return whole
+        try:
+            return Answer(_usage(whole), len(whole.text.encode()))
+        except BadUsageError:
+            return Answer(None, len(whole.text.encode()), quarantined=True)
+
+
+def _usage(whole: _Whole) -> Usage | None:
+    """Seconds in full, rounded up; tokens, of which `input_tokens` includes those of sound."""
+    try:
+        counts = _counts(whole.usage)
+        told = float(whole.duration) if whole.duration is not None else None
+    except (*UNREADABLE, ValueError):
+        raise BadUsageError("not numbers where they belong") from None
+    if counts is not None and counts.input_tokens is not None:
+        before, after = counts.input_tokens, counts.output_tokens or 0
+        heard = counts.input_token_details.audio_tokens if counts.input_token_details is not None else before
+        check_range(before, after, heard)
+        if heard > before or counts.total_tokens not in (None, before + after):
+            raise BadUsageError("the parts are not the whole")
+        return Usage(input=before - heard, audio_in=heard, output=after, seconds=_seconds(told))
+    seconds = counts.seconds if counts is not None and counts.seconds is not None else told
+    return None if seconds is None else Usage(seconds=_seconds(seconds))
+
+
+def _seconds(told: float | None) -> int:
+    if told is None:
+        return 0
+    if not 0 <= told <= MOST:
+        raise BadUsageError("a length out of range")
+    return math.ceil(told)

@@ -1,0 +1,83 @@
+"""Videos: asked for, asked after until they are done, then fetched; billed by the second that was asked for."""
+
+import re
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.body import UnreadableError, edit, scan
+from tokenharbor.wire.dialect import Answer
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.surfaces.forms import Form, read_count, read_model, read_text, read_word, refuse_tiers
+from tokenharbor.wire.surfaces.surface import decode_answer, garbage
+
+USUAL_SECONDS = 4
+"""Of a video whose length was not said, in this convention."""
+
+_MOST_SECONDS = 3600
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+_DONE = frozenset({"completed", "succeeded"})
+_FAILED = frozenset({"failed", "cancelled", "canceled", "expired"})
+
+
+class VideoState(msgspec.Struct, frozen=True):
+    """What a vendor says of a video."""
+
+    id: str
+    status: str
+
+    @property
+    def done(self) -> bool:
+        return self.status in _DONE
+
+    @property
+    def failed(self) -> bool:
+        return self.status in _FAILED
+
+
+_STATE = msgspec.json.Decoder(VideoState)
+
+
+class Videos:
+    """Fulfils `FormSurface`."""
+
+    name = "videos"
+    path = "/videos"
+    passes = False
+
+    def check_field(self, name: str, value: bytes) -> None:
+        refuse_tiers(name, value)
+        if name == "input_reference" and value.strip():
+            raise InvalidRequest("`input_reference` must be sent as a file.", param=name)
+
+    def read_form(self, form: Form) -> Request:
+        prompt = read_text(form, "prompt")
+        seconds = read_count(form, "seconds", _MOST_SECONDS) or USUAL_SECONDS
+        asks = Asks(self.name, items=1, seconds=seconds, size=read_word(form, "size"))
+        size = InputSize(len(prompt.encode()), images=form.reader.files)
+        return Request(dialect=self.name, body=b"", members={}, model=read_model(form), size=size, asks=asks)
+
+    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+        state = read_state(body)
+        if isinstance(state, Failure) or request.asks is None:
+            return garbage()
+        return Answer(None, counted=Usage(seconds=request.asks.seconds))
+
+
+def read_state(body: bytes) -> VideoState | Failure:
+    state = decode_answer(_STATE, body)
+    if not isinstance(state, Failure) and not _ID.fullmatch(state.id):
+        return garbage()
+    return state
+
+
+def rename(body: bytes, our_id: str) -> bytes:
+    """The vendor's words under our id."""
+    try:
+        members = scan(body)
+    except UnreadableError:  # a name that stands twice: the vendor's words are passed on as their last meaning
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return msgspec.json.encode({**members, "id": our_id})
+    return edit(body, members, {"id": msgspec.json.encode(our_id)})

@@ -1,0 +1,67 @@
+"""The most that a request on another surface can use: never less than what we would count for it ourselves."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from tokenharbor.billing.bounds import bound_of, counted
+from tokenharbor.catalog.types import Model
+from tokenharbor.wire.request import Asks, InputSize, Request
+
+MODEL = Model("m", "", 1_000, 50, frozenset(), ())
+counts = st.integers(0, 10_000)
+
+
+def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
+    return Request(asks.surface, b"", {}, "m", size=InputSize(text_bytes, images=images), asks=asks)
+
+
+@given(
+    st.builds(
+        Asks,
+        st.sampled_from(["embeddings", "images", "image_edits", "speech", "rerank", "transcriptions", "videos"]),
+        items=st.integers(1, 3_000),
+        tokens=counts,
+        images=st.integers(0, 10),
+        characters=counts,
+        seconds=st.integers(0, 60),
+        upload_bytes=st.integers(0, 10**9),
+    ),
+    st.integers(0, 10**6),
+    st.integers(0, 100_000),
+)
+def test_what_we_count_ourselves_lies_within_the_bound(asks: Asks, text_bytes: int, context: int) -> None:
+    asked, model = request(asks, text_bytes), replace(MODEL, context=context)
+    bound = asdict(bound_of(asked, asks, model))
+    for unit, count in asdict(counted(asked, asks, model)).items():
+        assert count <= bound.get(unit, 0), unit
+
+
+@pytest.mark.parametrize(("upload_bytes", "seconds"), [(499, 1), (500, 2), (5_000_000, 7_200), (10**12, 7_200)])
+def test_a_recording_has_at_most_a_second_for_so_many_bytes_and_no_more_than_the_model_takes(
+    upload_bytes: int, seconds: int
+) -> None:
+    asks = Asks("transcriptions", items=1, upload_bytes=upload_bytes)
+    assert bound_of(request(asks), asks, replace(MODEL, max_seconds=7_200)).seconds == seconds
+
+
+def test_images_may_each_have_the_most_tokens() -> None:
+    asks = Asks("images", items=1, images=4)
+    bound = bound_of(request(asks, 30), asks, MODEL)
+    assert (bound.output, bound.images_out, bound.input) == (200, 4, 11)
+
+
+def test_images_that_are_sent_count_for_the_most_that_one_can() -> None:
+    asks = Asks("image_edits", items=1, images=1, upload_bytes=10**6)
+    assert bound_of(request(asks, 30, images=2), asks, replace(MODEL, context=0)).input == 11 + 2 * 5_000
+
+
+@pytest.mark.parametrize(
+    ("documents", "text_bytes", "units"), [(1, 10, 1), (100, 10, 1), (101, 10, 2), (100, 75_000, 2)]
+)
+def test_long_documents_are_cut_into_pieces_that_count(documents: int, text_bytes: int, units: int) -> None:
+    asks = Asks("rerank", items=documents)
+    assert bound_of(request(asks, text_bytes), asks, MODEL).search_units == units

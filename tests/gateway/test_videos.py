@@ -1,0 +1,132 @@
+"""Videos through the real gateway: held when they are asked for, billed once when they are done, whoever lives."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import openai
+import pytest
+from tests.gateway.house import House
+
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.gateways import enter_gateway
+from tokenharbor.simulator.videos import film_of
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),  # one vendor's; others keep the convention
+]
+
+
+async def make(house: House, prompt: str = "a harbour at dawn", **more: Any) -> Any:
+    return await house.chats().videos.create(model="camera", prompt=prompt, **more)
+
+
+async def spent(house: House) -> Usd:
+    balance, held = await house.money()
+    return Usd(Usd.parse("100") - Usd.parse(balance) - Usd.parse(held))
+
+
+async def held(house: House) -> str:
+    return (await house.money())[1]
+
+
+async def test_a_video_is_held_for_when_asked_for_and_billed_when_done(house: House) -> None:
+    video = await make(house, seconds="8", size="1024x1792")
+    assert video.id.startswith("video_")
+    assert (video.status, video.seconds, video.size) == ("queued", "8", "1024x1792")
+    assert (await held(house), await spent(house)) == ("2.400000000", 0)
+    video = await house.chats().videos.retrieve(video.id)
+    assert (video.status, await held(house), await spent(house)) == ("in_progress", "2.400000000", 0)
+    video = await house.chats().videos.retrieve(video.id)
+    assert video.status == "completed"
+    assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("2.4"))
+    content = await house.chats().videos.download_content(video.id)
+    assert content.read() == film_of("a harbour at dawn")
+    assert await spent(house) == Usd.parse("2.4"), "once, however often it is asked after"
+
+
+async def test_the_receipt_of_a_video_is_there_when_it_is_done(house: House) -> None:
+    raw = await house.chats().videos.with_raw_response.create(model="camera", prompt="a harbour")
+    request_id = raw.headers["x-request-id"]
+    assert (await house.get(f"/v1/requests/{request_id}")).status == 404
+    for _ in range(3):
+        await house.chats().videos.retrieve(raw.parse().id)
+    receipt = await house.receipt(request_id)
+    assert (receipt["cost_usd"], receipt["usage"]["seconds"]) == ("0.400000000", 4), "the convention's usual length"
+    assert (receipt["status"], receipt["usage_source"], receipt["provider"]) == ("complete", "counted", "alpha")
+    (record, *_) = await house.seen()
+    assert 'name="size"\r\n\r\n720x1280\r\n' in (record.body or ""), "what was left open was said to the vendor"
+
+
+async def test_a_video_that_fails_costs_nothing(house: House) -> None:
+    video = await make(house, "fail, please")
+    for _ in range(3):
+        video = await house.chats().videos.retrieve(video.id)
+    assert (video.status, await held(house), await spent(house)) == ("failed", "0.000000000", 0)
+
+
+async def test_a_video_is_billed_once_whoever_sees_its_end_together(house: House) -> None:
+    video = await make(house)
+    await asyncio.gather(*(house.chats().videos.retrieve(video.id) for _ in range(12)))
+    assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("0.4"))
+
+
+async def test_a_fetch_of_what_is_done_bills_it_too(house: House) -> None:
+    video = await make(house)
+    with pytest.raises(openai.BadRequestError, match="in_progress"):
+        await house.chats().videos.download_content(video.id)
+    await house.chats().videos.download_content(video.id)
+    assert await spent(house) == Usd.parse("0.4")
+
+
+async def test_a_video_goes_on_when_the_gateway_is_another(house: House) -> None:
+    video = await make(house)
+    chat_hold = await held(house)
+    harbor = house.harbor
+    await enter_gateway(harbor.pool, harbor.world, str(harbor.settings.home))
+    assert await held(house) == chat_hold == "0.400000000"
+    for _ in range(2):
+        await house.chats().videos.retrieve(video.id)
+    assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("0.4"))
+
+
+async def test_a_video_that_nobody_asks_after_is_billed_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(house)
+    videos = house.harbor.server._handler.videos  # type: ignore[attr-defined]  # the routes
+    monkeypatch.setattr("tokenharbor.gateway.videos._QUIET", timedelta(minutes=-1))
+    for _ in range(2):
+        await videos.tend()
+    assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("0.4"))
+
+
+async def test_a_video_is_its_accounts_own(house: House) -> None:
+    video = await make(house)
+    house.payer = await house.new_payer()
+    for path in ("", "/content"):
+        said = await house.get(f"/v1/videos/{video.id}{path}")
+        assert said.status == 404
+    assert (await house.get("/v1/videos/video_nonsense")).status == 400
+
+
+async def test_a_video_is_made_by_the_next_vendor_if_the_first_refuses(house: House) -> None:
+    house.fail('kind = "status", status = 503')
+    video = await make(house)
+    assert await house.called() == ["alpha", "beta"]
+    for _ in range(2):
+        video = await house.chats().videos.retrieve(video.id)
+    assert video.status == "completed"
+    assert await spent(house) == Usd.parse("0.4")
+
+
+async def test_a_video_of_a_size_without_a_price_or_for_who_cannot_pay_is_refused(house: House) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await make(house, size="1x1")
+    assert refused.value.param == "size"
+    house.payer = await house.new_payer("0")
+    with pytest.raises(openai.APIStatusError) as broke:
+        await make(house)
+    assert broke.value.status_code == 402
+    assert await house.called() == []
