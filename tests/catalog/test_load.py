@@ -49,6 +49,16 @@ def test_an_operator_overrides_one_field_and_keeps_the_rest(load: Load) -> None:
     )
 
 
+def test_a_company_that_is_moved_is_nowhere_else_any_more(load: Load) -> None:
+    spoken = {face.wire for face in (load({}).providers["google"], *load({}).also) if face.name == "google"}
+    assert len(spoken) == 2
+    moved = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1"}}})
+    assert [face for face in moved.also if face.name == "google"] == []
+    wires = {"gemini": {"base_url": "http://127.0.0.1:9/v1beta"}}
+    again = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1", "wires": wires}}})
+    assert [face.base_url for face in again.also if face.name == "google"] == ["http://127.0.0.1:9/v1beta"]
+
+
 def test_an_operator_overrides_an_endpoint_by_its_provider_and_a_price_as_a_whole(load: Load) -> None:
     name = "deepseek-v4-pro"
     operator = {"models": {name: {"endpoints": [{"provider": "deepseek", "price": {"input": "1", "output": "2"}}]}}}
@@ -64,7 +74,11 @@ def test_an_operator_overrides_an_endpoint_by_its_provider_and_a_price_as_a_whol
 def test_an_operator_adds_a_provider_to_a_model_that_is_there(load: Load, operator: Tables) -> None:
     endpoint = {"provider": "acme", "price": {"input": "1", "output": "2"}}
     operator["models"]["gpt-4.1"] = {"endpoints": [endpoint]}
-    assert [each.provider.name for each in load(operator).models["gpt-4.1"].endpoints] == ["openai", "acme"]
+    assert [each.provider.name for each in load(operator).models["gpt-4.1"].endpoints] == [
+        "openai",
+        "openai",
+        "acme",
+    ]
 
 
 def test_a_model_without_a_price_is_there_and_cannot_be_sold(load: Load, operator: Tables) -> None:

@@ -1,7 +1,8 @@
 """From what the files state to the checked, frozen catalogue."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeVar
@@ -12,7 +13,7 @@ import msgspec
 from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION
-from tokenharbor.catalog.tables import EndpointTable, ModelTable, ProviderTable, Stated, WireTable
+from tokenharbor.catalog.tables import ModelTable, ProviderTable, Stated, WireTable
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import did_you_mean
@@ -36,6 +37,8 @@ def build_catalog(stated: Stated, usual: Mapping[str, WireTable], wires: Collect
         name: _faces(name, table, usual, wires, stated.places[f"providers.{name}"])
         for name, table in stated.providers.items()
     }
+    for name in stated.moved:
+        faces[name] = tuple(replace(face, moved=True) for face in faces[name])
     models = {
         name: _model(name, table, faces, stated.places[f"models.{name}"]) for name, table in stated.models.items()
     }
@@ -160,7 +163,8 @@ def _endpoints(
         surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
         variants = () if stated.price is None else read_variants(stated.price, f"{here} price", surfaces)
         price = variants[0].price if variants else None
-        for provider in _speaking(surfaces, _selling(stated, faces[name], here), here):
+        selling = faces[name] if stated.wires is None else _selling(stated.wires, faces[name], here)
+        for provider in _speaking(surfaces, selling, here):
             yield Endpoint(model, provider, upstream_model, price, region, variants)
 
 
@@ -169,19 +173,18 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], here: st
     if CHAT in surfaces:
         return selling
     speaking = tuple(provider for provider in selling if provider.wire == CONVENTION)
-    if not speaking:
+    if not speaking and not any(provider.moved for provider in selling):
         raise Misconfigured(f"{here}: {surfaces[0]} needs a provider that speaks {CONVENTION}")
     return speaking
 
 
-def _selling(stated: EndpointTable, faces: tuple[Provider, ...], here: str) -> tuple[Provider, ...]:
-    if stated.wires is None:
-        return faces
+def _selling(wires: Sequence[str], faces: tuple[Provider, ...], here: str) -> tuple[Provider, ...]:
+    """The company in these wires; one that was moved may no longer be there in all of them."""
     spoken = {face.wire: face for face in faces}
-    for wire in stated.wires:
-        if wire not in spoken:
+    for wire in wires:
+        if wire not in spoken and not faces[0].moved:
             raise Misconfigured(f"{here}: its provider does not speak {wire[:40]!r}{did_you_mean(wire, spoken)}")
-    return tuple(spoken[wire] for wire in stated.wires)
+    return tuple(spoken[wire] for wire in wires if wire in spoken)
 
 
 def _refuse_clashes(models: Mapping[str, Model], places: Mapping[str, str]) -> None:

@@ -85,11 +85,14 @@ class ModelTable(msgspec.Struct, frozen=True):
 
 
 class Stated(msgspec.Struct, frozen=True):
-    """What the files state together, and for each name the place that spoke last."""
+    """What the files state together, and for each name the place that spoke last. `moved` are the companies to which a
+    later file gives another address or wire: they speak only the wires that it states.
+    """
 
     providers: Mapping[str, ProviderTable]
     models: Mapping[str, ModelTable]
     places: Mapping[str, str]
+    moved: frozenset[str] = frozenset()
 
 
 def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Stated:
@@ -99,16 +102,21 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Stated:
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}
     places: dict[str, str] = {}
+    moved: set[str] = set()
     for file, content in layers:
         for name, table, place in _named(file, content, "providers"):
             provider = _read_provider(table, place)
+            if name in providers and (provider.base_url is not None or provider.wire is not None):
+                # A request must not go to the old address because its client speaks another dialect.
+                providers[name] = msgspec.structs.replace(providers[name], wires=None)
+                moved.add(name)
             providers[name] = _override(providers[name], provider) if name in providers else provider
             places[f"providers.{name}"] = place
         for name, table, place in _named(file, content, "models"):
             model = _read_model(table, place)
             models[name] = _override(models[name], model) if name in models else model
             places[f"models.{name}"] = place
-    return Stated(providers, models, places)
+    return Stated(providers, models, places, frozenset(moved))
 
 
 def read_wires(content: Mapping[str, Any], file: str) -> Mapping[str, WireTable]:

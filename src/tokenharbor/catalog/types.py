@@ -38,6 +38,7 @@ class Provider:
     label: str = ""  # for people
     max_field: str | None = None  # the body's member for the output's maximum, where it is not the wire's usual one
     service: str | None = None  # what signatures call the API, where requests are signed
+    moved: bool = False  # by the operator, to another address or wire than it ships with
     builtin: bool = False  # played by the program itself: its address is known only once it runs
 
 
