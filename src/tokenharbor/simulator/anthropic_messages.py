@@ -156,7 +156,7 @@ def _last_result(messages: list[_Message]) -> str | None:
 
 
 def _message(reply: Reply) -> dict[str, Any]:
-    return {"model": reply.model, "id": reply.id, "type": "message", "role": "assistant"}
+    return {"model": reply.model, "id": f"msg_{reply.id}", "type": "message", "role": "assistant"}
 
 
 def _ending(reply: Reply | None) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class OpenAIChat:
     def whole(self, reply: Reply) -> Piece:
         report = None if reply.usage_fault == "none" else _report(reply)
         body = {
-            "id": reply.id,
+            "id": f"chatcmpl-{reply.id}",
             "object": "chat.completion",
             "created": reply.created,
             "model": reply.model,
@@ -171,7 +171,7 @@ def plain_text(content: Any) -> str:
 def _frame(reply: Reply) -> tuple[bytes, bytes]:
     """What stands before and after a chunk's choices."""
     head = {
-        "id": reply.id,
+        "id": f"chatcmpl-{reply.id}",
         "object": "chat.completion.chunk",
         "created": reply.created,
         "model": reply.model,

@@ -250,6 +250,7 @@ class ReasoningShape(Strict, frozen=True):
     max_tokens: int | None = None
     exclude: bool | None = None
     enabled: bool | None = None
+    summary: str | None = None
 
 
 class ThinkingShape(Strict, frozen=True):

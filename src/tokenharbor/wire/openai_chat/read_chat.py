@@ -215,7 +215,7 @@ def _read_thinking(members: Members) -> Thinking | None:
         field = "reasoning_effort" if "reasoning_effort" in members else "reasoning.effort"
         raise InvalidRequest(f"`{field}` must be one of {', '.join(EFFORTS)}.", param=field)
     budget = reasoning.max_tokens or thinking.budget_tokens or read_count(members, "thinking_budget", 0)
-    shown = None if reasoning.exclude is None else not reasoning.exclude
+    shown = (True if reasoning.summary else None) if reasoning.exclude is None else not reasoning.exclude
     if effort is None and budget is None and shown is None and not thinking.type and not enabled:
         return None
     return Thinking(effort, budget, shown)
