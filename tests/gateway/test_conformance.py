@@ -107,4 +107,13 @@ async def test_every_event_of_messages_fits_its_schema(house: House, wire: str) 
     for more in asked:
         said = await house.message(f"only-{wire}", stream=True, **more)
         events = [event for event in said.data if event["type"] in MESSAGES_EVENTS]
+        assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
         assert [messages.validate(event, MESSAGES_EVENTS[event["type"]]) for event in events] == [[]] * len(events)
+
+
+@pytest.mark.parametrize("wire", PLAYED)
+async def test_a_refusal_has_its_details_and_fits_its_schema(house: House, wire: str) -> None:
+    house.script('answer = { text = "I had rather", finish = "refusal" }')
+    message = (await house.message(f"only-{wire}")).json()
+    assert (message["stop_reason"], message["stop_details"]["type"]) == ("refusal", "refusal")
+    assert spec_of("anthropic_messages").validate(message, "Message") == []
