@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import at_most
 from tests.wire.answers import answers, check_rules, meaning, rich_answers, sealed
 from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_names
 
@@ -204,7 +205,7 @@ def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -
 
 
 @pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 @given(data=st.data())
 def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.DataObject) -> None:
     stream = bytearray(tape(dialect, name))
@@ -236,7 +237,7 @@ def test_a_tape_reads_to_its_golden_events(dialect: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("dialect", "name"), ALL_TAPES)
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 @given(where=places)
 def test_any_split_of_a_tape_gives_the_same_events(dialect: str, name: str, where: list[int]) -> None:
     stream = tape(dialect, name)

@@ -11,6 +11,7 @@ from google import genai
 from google.genai import errors as theirs
 from google.genai import types
 from hypothesis import given, settings
+from tests.examples import at_most
 from tests.wire.answers import answers, meaning
 from tests.wire.conversations import ABLE, ORDER, conversations
 from tests.wire.splits import tape
@@ -238,7 +239,7 @@ class TestAcross:
         }
         assert chat_of(**hints) == chat_of()
 
-    @settings(max_examples=40)
+    @settings(max_examples=at_most(40))
     @given(conversations())
     def test_what_is_written_is_what_googles_types_allow(self, chat: Chat) -> None:
         body = written(chat)
@@ -277,7 +278,7 @@ def check(parts: list[types.Part], events: list[Event]) -> None:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(answers())
 def test_googles_sdk_reads_every_answer(events: list[Event]) -> None:
     writer = WIRE.writer()

@@ -10,6 +10,7 @@ import openai
 import pydantic
 import pytest
 from hypothesis import given, settings
+from tests.examples import at_most
 from tests.wire.answers import answers, meaning, rich_answers, sealed
 from tests.wire.splits import tape
 
@@ -84,7 +85,7 @@ def through_openai(stream: bytes) -> tuple[dict[str, str], dict[int, list[str]],
     return words, calls, reason, usage
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(answers())
 def test_openais_sdk_reads_every_stream(events: list[Event]) -> None:
     sent, stream = meaning(events), written(OPENAI, events)
@@ -128,7 +129,7 @@ def said_in(response: Any) -> tuple[str, str, list[tuple[str, str, str]]]:
     return words, reasoning, calls
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(answers())
 def test_openais_sdk_reads_every_stream_of_responses(events: list[Event]) -> None:
     sent, stream = meaning(events), written(RESPONSES, events)
@@ -228,7 +229,7 @@ def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
     assert custom.to_dict()["input"] == "*** Begin Patch"
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(answers())
 def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
     sent, stream = meaning(events), written(ANTHROPIC, events)
@@ -249,7 +250,7 @@ def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
         assert message.usage.output_tokens == sent.usage.output + sent.usage.reasoning
 
 
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 @given(answers())
 def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
     sent = meaning(events)
@@ -289,7 +290,7 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
     assert final(again) == final(stream)
 
 
-@settings(max_examples=20)
+@settings(max_examples=at_most(20))
 @given(rich_answers())
 def test_the_sdks_show_the_pages_that_an_answer_rests_on(events: list[Event]) -> None:
     _, pages = sealed(events)

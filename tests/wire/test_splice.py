@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
+from tests.examples import at_most
 from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.kernel.usage import Usage
@@ -70,7 +71,7 @@ def whole(dialect: str, name: str, **options: Any) -> Passed:
 
 
 @pytest.mark.parametrize(("dialect", "name"), tape_names())
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(where=places)
 def test_any_split_gives_the_same_bytes_and_facts(dialect: str, name: str, where: list[int]) -> None:
     stream = tape(dialect, name)
