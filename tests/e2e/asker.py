@@ -257,7 +257,11 @@ def _said(event: dict[str, Any]) -> int:
 
 
 def _arguments(block: dict[str, Any]) -> Sequence[str]:
-    """A whole call's arguments, as compactly as the simulator writes them; of one that was cut short it says none."""
+    """A whole call's arguments, as compactly as the simulator writes them; of one that was cut short it says none, and
+    a translation shows what came of them under a name of its own.
+    """
     if block.get("type") != "tool_use" or not block["input"]:
         return ()
+    if block["input"].keys() == {"_unreadable"}:
+        return (block["input"]["_unreadable"],)
     return (json.dumps(block["input"], separators=(",", ":"), ensure_ascii=False),)

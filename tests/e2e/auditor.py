@@ -152,10 +152,11 @@ class Audit:
             assert heard.text_bytes <= delivered <= record["text_bytes"], (heard.question.name, receipt, record)
             assert heard.how != "complete" or heard.text_bytes == delivered, (heard.question.name, receipt)
             assert record["fault"] == "usage", record
+            assert receipt["usage_quarantined"] is bool(record["reported"]), (receipt, record)
             usage = self._estimate(heard, receipt, delivered)
         else:
             usage = record["usage"]
-            assert receipt["usage_source"] == "vendor", receipt
+            assert (receipt["usage_source"], receipt["usage_quarantined"]) == ("vendor", False), receipt
         self._check(heard, receipt, usage, found)
 
     def _left(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
@@ -187,13 +188,11 @@ class Audit:
         own = {"input": math.ceil(len(heard.question.body) / _BYTES_PER_TOKEN), "output": output}
         if not heard.question.stream:
             return own
-        translated = receipt["dialect"] != record["wire"]
-        if translated and record["usage"] is None:  # of counts that do not add up a translation tells nothing
-            return own
         if record["wire"] == "anthropic_messages":
             said = _said_first(record["reported"])
             return own if said is None else said | {"output": output}
-        if translated and record["reported"] and receipt["usage"]["input"] != own["input"]:
+        translated = receipt["dialect"] != record["wire"]
+        if translated and record["usage"] is not None and receipt["usage"]["input"] != own["input"]:
             # What this vendor says last may have come before it broke off, or the client left, or not.
             return {kind: record["usage"].get(kind, 0) for kind in _INPUT} | {"output": output}
         return own

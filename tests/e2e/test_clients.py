@@ -73,3 +73,12 @@ def test_it_stops_when_the_wallet_is_empty(
         ended = client.run(place, "Say hello.")
     assert 1 <= len(counting.refused) <= most, f"{counting.refused}\n{ended}"
     assert says in (ended.stdout + ended.stderr).lower(), ended
+
+
+def test_codex_says_why_an_answer_broke_off(harbour: House, tmp_path: Path) -> None:
+    """It passes over the `error` event, so that it would only say that the stream was cut."""
+    fault = {"kind": "break", "after_content": 3}
+    harbour.tell({"answer": {"text": "Fair winds and following seas. " * 9}, "rules": [{"fault": fault}]})
+    place = Place(harbour.harbor.url, harbour.key(_RESPONSES), _commands(CODEX), tmp_path)
+    ended = CODEX.run(place, "Say hello.")
+    assert "the provider broke off. Nothing was billed" in ended.stdout, ended

@@ -70,6 +70,19 @@ async def test_the_answer_arrives_and_costs_what_the_vendor_counted(
 
 @PAIRS
 @STREAM
+@pytest.mark.parametrize("how", ["none", "not_adding_up"])
+async def test_a_receipt_tells_counts_that_do_not_add_up_from_none(
+    house: House, client: str, wire: str, stream: bool, how: str
+) -> None:
+    house.script(ANSWER + f"[[rules]]\nfault = {{ kind = 'usage', how = '{how}' }}\n")
+    said = await ask(house, client, f"only-{wire}", stream=stream)
+    assert (said.status, CLIENTS[client].text(said)) == (200, TEXT)
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["usage_source"], receipt["usage_quarantined"]) == ("estimated", how != "none")
+
+
+@PAIRS
+@STREAM
 async def test_every_answer_has_an_id_of_its_own(house: House, client: str, wire: str, stream: bool) -> None:
     """Clients join answers of one id into one, and ask on for ever."""
     house.script(ANSWER)

@@ -2,10 +2,22 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tokenharbor.gateway.sidecar import Sidecar
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.wire import WIRES
 from tokenharbor.wire.chat import Chat, Message, Role, ToolCall
-from tokenharbor.wire.events import Note
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+)
 
 MINE, YOURS = UUID(int=1), UUID(int=2)
 NOTE = Note("gemini", "thought_signature", b"sealed")
@@ -41,6 +53,17 @@ def test_notes_come_back_to_the_account_that_they_were_given_to() -> None:
     chat = asking(ToolCall("call_1", "bash", "{}"), ToolCall("call_2", "bash", "{}"))
     assert notes_of(sidecar.restore(MINE, chat)) == [(NOTE,), ()]
     assert sidecar.restore(YOURS, chat) == chat
+
+
+@pytest.mark.parametrize("client", WIRES)
+@pytest.mark.parametrize("call_id", ["call_1", "functions.x:0", "c" * 90, "Anruf_ä"])
+def test_a_client_finds_the_notes_by_the_id_that_it_was_told(client: str, call_id: str) -> None:
+    sidecar, wire = Sidecar(Hand()), WIRES[client]
+    sidecar.keep(MINE, call_id, (NOTE,))
+    call = (BlockOpened(0, BlockKind.TOOL_CALL, call_id, "bash"), BlockGrew(0, "{}"), BlockClosed(0))
+    body = wire.write_reply([Started("id", "m"), *call, Finished(FinishReason.TOOL_CALLS)])
+    told = [event.call_id for event in wire.read_reply(body) if isinstance(event, BlockOpened)]
+    assert notes_of(sidecar.restore(MINE, asking(ToolCall(told[0], "bash", "{}")))) == [(NOTE,)]
 
 
 def test_a_call_that_has_its_notes_keeps_them() -> None:

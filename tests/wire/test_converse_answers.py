@@ -154,6 +154,13 @@ def test_a_stream_that_breaks_the_dialect_is_garbage(stream: bytes) -> None:
     assert reader.close() == []
 
 
+def test_counts_that_do_not_add_up_are_told_as_such() -> None:
+    usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 8}
+    assert UsageReported(None) in WIRE.read_reply(whole([{"text": "Aye."}], "end_turn", usage=usage))
+    events = WIRE.reader().feed(START + SAID + STOP + event("metadata", usage=usage))
+    assert list(events[-2:]) == [UsageReported(None), Finished(FinishReason.STOP)]
+
+
 def test_an_answer_is_finished_only_when_its_usage_has_come() -> None:
     reader = WIRE.reader()
     assert not any(isinstance(each, Finished) for each in reader.feed(START + SAID + STOP))

@@ -239,7 +239,7 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     refusal = errors.UpstreamError("Broke off.\nTry again.", provider="p")
     wire = WIRES[dialect]
     written = wire.write_stream_refusal(refusal, "req_1")
-    ((name, data, _),) = Framer().feed(written)
+    (name, data, _), *_ = Framer().feed(written)
     assert name == (b"" if dialect in (OPENAI, GEMINI) else b"error")
     assert data is not None
     said, whole = json.loads(data), json.loads(wire.write_refusal(refusal, "req_1"))
@@ -251,6 +251,25 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     assert splicer.feed(written) == b""
     assert splicer.failure is not None
     assert not splicer.complete
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (errors.UpstreamError("Broke off."), "server_error"),
+        (errors.Unavailable("Broke off."), "server_error"),
+        (errors.RateLimited("Broke off."), "rate_limit_exceeded"),
+        (errors.ContextLengthExceeded("Broke off."), "context_length_exceeded"),
+        (errors.InsufficientQuota("Broke off."), "insufficient_quota"),
+        (errors.InvalidRequest("Broke off."), "invalid_prompt"),
+    ],
+)
+def test_codex_is_told_in_a_failed_answer_whether_asking_again_may_help(refusal: Refusal, code: str) -> None:
+    _, (name, data, _) = Framer().feed(WIRES["openai_responses"].write_stream_refusal(refusal, "req_1"))
+    assert (name, data is not None) == (b"response.failed", True)
+    response = json.loads(data or b"")["response"]
+    assert (response["status"], response["id"]) == ("failed", "resp_req_1")
+    assert response["error"] == {"code": code, "message": "Broke off."}
 
 
 def test_an_empty_purse_has_the_status_at_which_each_dialects_clients_stop() -> None:

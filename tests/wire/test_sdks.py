@@ -362,6 +362,8 @@ def test_a_refusal_in_a_stream_is_an_exception_after_what_was_read() -> None:
     with pytest.raises(openai.APIError, match="It broke off") as raised:
         through_responses(cut)
     assert raised.value.code == "upstream_error"
+    with openai_client(200, cut, SSE) as client, pytest.raises(openai.APIError, match="It broke off"):
+        list(client.responses.create(model="m", input="?", stream=True))
     cut = spliced(ANTHROPIC, tape(ANTHROPIC, "cut_off")) + WIRES[ANTHROPIC].write_stream_refusal(refusal, "req_1")
     with (
         anthropic_client(200, cut, SSE) as other,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import ANYBODY
+from tokenharbor.wire.dialect import ANYBODY, Answer
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -137,6 +137,45 @@ def test_a_usage_from_before_the_last_words_did_not_count_them() -> None:
     splicer = played(early, *block, late, Finished(FinishReason.STOP))
     splicer.feed(b"123456")
     assert splicer.usage == late.usage
+
+
+def wrong(output: int = -1) -> list[Event]:
+    """An answer whose usage does not add up."""
+    block = (BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "four"), BlockClosed(0))
+    return [Started("id", "m"), *block, UsageReported(Usage(input=5, output=output)), Finished(FinishReason.STOP)]
+
+
+@pytest.mark.parametrize("client", WIRES)
+@pytest.mark.parametrize("vendor", WIRES)
+def test_counts_that_do_not_add_up_are_quarantined_across_dialects_too(vendor: str, client: str) -> None:
+    translation = Translation(VENDORS[vendor], WIRES[client], ANYBODY)
+    splicer, writer = translation.splicer(), WIRES[vendor].writer()
+    _, ending = run(splicer, b"".join(map(writer.write, wrong())), [])
+    assert (splicer.usage, splicer.quarantined, splicer.text_bytes) == (None, True, 4)
+    assert ending
+    answer = translation.read_answer(WIRES[vendor].write_reply(wrong()))
+    assert isinstance(answer, Answer)
+    assert (answer.usage, answer.quarantined, answer.text_bytes) == (None, True, 4)
+    sound = translation.read_answer(WIRES[vendor].write_reply(wrong(output=1)))
+    assert isinstance(sound, Answer)
+    assert (sound.usage, sound.quarantined) == (Usage(input=5, output=1), False)
+
+
+def test_no_usage_is_no_quarantine() -> None:
+    splicer = played(BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "four"), Finished(FinishReason.STOP))
+    splicer.feed(b"1234")
+    assert (splicer.usage, splicer.quarantined) == (None, False)
+
+
+@pytest.mark.parametrize("first", [b'"output_tokens":-7', b'"cache_read_input_tokens":0', b'"output_tokens":1'])
+def test_what_anthropic_says_of_the_input_first_stands_even_if_its_counts_do_not_add_up(first: bytes) -> None:
+    splicer = Translation(VENDORS["anthropic_messages"], WIRES["openai_chat"], ANYBODY).splicer()
+    head = b'{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":9,%s}}}' % first
+    delta = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":-7}}'
+    splicer.feed(b"".join(b"data: %s\n\n" % event for event in (head, delta, b'{"type":"message_stop"}')))
+    assert (splicer.complete, splicer.usage, splicer.quarantined) == (True, None, True)
+    assert splicer.input_usage is not None
+    assert splicer.input_usage.input == 9
 
 
 def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:

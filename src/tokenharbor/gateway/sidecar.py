@@ -8,6 +8,7 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.wire.chat import Chat, Message, Part, ToolCall
 from tokenharbor.wire.events import Note
+from tokenharbor.wire.ids import fit_call
 
 _MOST_ENTRIES = 50_000
 _MOST_BYTES = 64 << 20
@@ -23,7 +24,8 @@ class _Entry(msgspec.Struct, frozen=True):
 
 class Sidecar:
     """Notes by account and call id, in memory alone: in no log, no table, no receipt. What is full loses its oldest,
-    what nobody asks for within the hour is gone; a vendor then thinks without its earlier thoughts.
+    what nobody asks for within the hour is gone; a vendor then thinks without its earlier thoughts. A call is found
+    by its vendor's id and by the one made fit that some dialects' clients are told instead.
     """
 
     def __init__(self, clock: Clock, most_entries: int = _MOST_ENTRIES, most_bytes: int = _MOST_BYTES) -> None:
@@ -42,15 +44,16 @@ class Sidecar:
 
     def keep(self, account_id: UUID, call_id: str, notes: tuple[Note, ...]) -> None:
         """More notes of a call. One that would crowd out others by its size is not kept."""
-        known = self._take(account_id, call_id)
-        self._put((account_id, call_id), (known or ()) + notes)
+        key = (account_id, fit_call(call_id))
+        self._put(key, (self._take(key) or ()) + notes)
 
     def find(self, account_id: UUID, call_id: str) -> tuple[Note, ...]:
         """The notes of a call, for another hour; none if they are not there."""
-        notes = self._take(account_id, call_id)
+        key = (account_id, fit_call(call_id))
+        notes = self._take(key)
         if notes is None:
             return ()
-        self._put((account_id, call_id), notes)
+        self._put(key, notes)
         return notes
 
     def restore(self, account_id: UUID, chat: Chat) -> Chat:
@@ -69,8 +72,8 @@ class Sidecar:
             parts.append(msgspec.structs.replace(part, notes=notes) if notes else part)
         return msgspec.structs.replace(message, parts=tuple(parts))
 
-    def _take(self, account_id: UUID, call_id: str) -> tuple[Note, ...] | None:
-        entry = self._entries.pop((account_id, call_id), None)
+    def _take(self, key: tuple[UUID, str]) -> tuple[Note, ...] | None:
+        entry = self._entries.pop(key, None)
         if entry is None:
             return None
         self._bytes -= entry.size

@@ -87,7 +87,8 @@ class Blocks:
             self.close(self._spoken[0])
             self._spoken = None
 
-    def report(self, usage: Usage) -> None:
+    def report(self, usage: Usage | None) -> None:
+        """Usage came; None if it does not add up."""
         self._events.append(UsageReported(usage))
 
     def close_all(self) -> None:

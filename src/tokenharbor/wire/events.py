@@ -90,9 +90,9 @@ class BlockClosed(msgspec.Struct, frozen=True):
 
 
 class UsageReported(msgspec.Struct, frozen=True):
-    """The vendor's usage so far; the last one counts."""
+    """The vendor's usage so far; the last one counts. None: one came and did not add up."""
 
-    usage: Usage
+    usage: Usage | None
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -134,7 +134,8 @@ class Translator:
                 self._calls[event.index] = event.call_id
                 return True
         elif type(event) is UsageReported:
-            self.usage = self.input_usage = event.usage
+            self.usage, self.quarantined = event.usage, event.usage is None
+            self.input_usage = event.usage or self.input_usage  # of the input it is true even if the last one is not
         return False
 
     def _count(self, event: BlockGrew, piece: bytes) -> None:
@@ -184,9 +185,9 @@ class Translation(msgspec.Struct, frozen=True):
             return _unplaced(end.failure)
         if not isinstance(end, Finished):
             return Failure(FailureKind.BROKEN, message="the answer has no end")
-        usage, size = _facts(events, self.keep)
+        usage, size, quarantined = _facts(events, self.keep)
         named = [_named(event, self.recipient) if isinstance(event, Started) else event for event in events]
-        return Answer(usage, size, body=self.client.write_reply(named, self.recipient))
+        return Answer(usage, size, quarantined, self.client.write_reply(named, self.recipient))
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))
@@ -204,8 +205,8 @@ def _unplaced(failure: Failure) -> Failure:
     return msgspec.structs.replace(failure, code="", type="", param=None)
 
 
-def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, int]:
-    usage, size = None, 0
+def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, int, bool]:
+    usage, size, quarantined = None, 0, False
     opened: dict[int, BlockOpened] = {}
     for event in events:
         match event:
@@ -217,7 +218,7 @@ def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, in
                 if keep is not None and event.notes and block.kind is BlockKind.TOOL_CALL:
                     keep(block.call_id, event.notes)
             case UsageReported():
-                usage = event.usage
+                usage, quarantined = event.usage, event.usage is None
             case _:
                 pass
-    return usage, size
+    return usage, size, quarantined

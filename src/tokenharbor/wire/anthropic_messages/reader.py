@@ -144,7 +144,7 @@ class AnthropicReader:
                 self._blocks.close(self._places[event.index])
             case "message_start" if isinstance(event.message, Message) and not self._blocks.started:
                 self._blocks.start(event.message.id, event.message.model)
-                self._report(event.message.usage)
+                self._begin(event.message.usage)
             case "message_delta" if event.delta is not None:
                 self._report(event.usage)
                 self._note_reason(event.delta)
@@ -179,12 +179,29 @@ class AnthropicReader:
         elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
             self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
 
+    def _begin(self, raw: msgspec.Raw) -> None:
+        """What is said of the input is true from the start; the output count is only a beginning."""
+        if len(raw) <= 4:
+            return
+        try:
+            counts = read_counts(raw)
+        except BadUsageError:
+            self._blocks.report(None)
+            return
+        self._counts = msgspec.structs.replace(counts, output_tokens=None)
+        for output in (counts.output_tokens, 0):
+            with suppress(BadUsageError):
+                self._blocks.report(add_up(msgspec.structs.replace(counts, output_tokens=output)))
+                return
+
     def _report(self, raw: msgspec.Raw) -> None:
         if len(raw) <= 4:
             return
-        with suppress(BadUsageError):  # counts that do not add up are worth nothing: the gateway counts for itself
+        try:
             self._counts = merge(self._counts, read_counts(raw))
             self._blocks.report(add_up(self._counts))
+        except BadUsageError:
+            self._blocks.report(None)
 
     def _note_reason(self, delta: Delta) -> None:
         if delta.stop_reason:
@@ -218,8 +235,10 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
     for block, raw in zip(whole.content, contents, strict=True):
         blocks.close(open_block(blocks, block, partial(bytes, raw)))
     if len(whole.usage) > 4:
-        with suppress(BadUsageError):
+        try:
             blocks.report(add_up(read_counts(whole.usage)))
+        except BadUsageError:
+            blocks.report(None)
     if whole.stop_reason:
         blocks.finish(_REASONS.get(whole.stop_reason, FinishReason.STOP), whole.stop_sequence)
     else:

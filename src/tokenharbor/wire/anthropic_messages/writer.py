@@ -80,7 +80,7 @@ class AnthropicWriter:
                 self._started = event
                 return b""
             case UsageReported():
-                self._usage = event.usage
+                self._usage = event.usage or self._usage
                 return self._start() if self._started else b""
             case Finished():
                 return self._start() + self._finish(event)

@@ -79,9 +79,8 @@ class _Teller:
         for candidate in chunk.candidates or ():
             if candidate.index == 0:
                 self._candidate(candidate, data)
-        usage = try_usage(chunk.usage_metadata) if len(chunk.usage_metadata) > 4 else None
-        if usage is not None and not self.blocks.ended:
-            self.blocks.report(usage)
+        if len(chunk.usage_metadata) > 4 and not self.blocks.ended:
+            self.blocks.report(try_usage(chunk.usage_metadata))
 
     def _candidate(self, candidate: Candidate, data: bytes) -> None:
         parts = candidate.content.parts if candidate.content else None

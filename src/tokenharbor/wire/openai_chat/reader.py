@@ -212,9 +212,8 @@ class OpenAIReader:
             if choice.index == 0:
                 self._choice(choice)
         raw = usage_of(chunk)
-        usage = try_usage(raw) if raw is not None else None
-        if usage is not None and not self._blocks.ended:
-            self._blocks.report(usage)
+        if raw is not None and not self._blocks.ended:
+            self._blocks.report(try_usage(raw))
 
     def _choice(self, choice: Choice) -> None:
         if choice.delta is not None and self._reason is None:
@@ -254,8 +253,8 @@ def read_reply(body: bytes) -> Sequence[Event]:
     teller.words(choice.message)
     blocks.close_all()
     raw = usage_of(whole)
-    if raw is not None and (usage := try_usage(raw)) is not None:
-        blocks.report(usage)
+    if raw is not None:
+        blocks.report(try_usage(raw))
     if teller.nameless():
         blocks.garbage()
     else:

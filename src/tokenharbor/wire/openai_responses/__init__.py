@@ -72,5 +72,5 @@ class OpenAIResponses:
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  a header carries it
         return write_refusal(refusal)
 
-    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002  likewise
-        return failures.write_stream_refusal(refusal)
+    def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
+        return failures.write_stream_refusal(refusal, request_id)

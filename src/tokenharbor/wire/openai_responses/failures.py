@@ -2,9 +2,10 @@
 
 import msgspec
 
-from tokenharbor.kernel.errors import InsufficientQuota, Refusal
+from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_responses.envelope import Envelope
 from tokenharbor.wire.openai_responses.shapes import UNREADABLE, Event
 from tokenharbor.wire.refusal import is_context, kind_of, scrub
 
@@ -94,7 +95,10 @@ def status_of(refusal: Refusal) -> int:
     return 429 if isinstance(refusal, InsufficientQuota) else refusal.status
 
 
-def write_stream_refusal(refusal: Refusal) -> bytes:
+def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
+    """The SDKs raise at the `error` event and read no further. Codex passes over it, as if the stream had been cut: it
+    reads `response.failed`, shows what that says, and knows by its code whether asking again may help.
+    """
     error: dict[str, object] = {
         "message": refusal.message,
         "type": refusal.type,
@@ -103,7 +107,20 @@ def write_stream_refusal(refusal: Refusal) -> bytes:
     }
     if refusal.provider is not None:
         error["provider"] = refusal.provider
-    return write_error_event(error, 0)
+    envelope = Envelope(0, None)
+    envelope.start(request_id, "")
+    failed = envelope.write("failed", [], error={"code": _code_of(refusal), "message": refusal.message})
+    data = msgspec.json.encode({"type": "response.failed", "sequence_number": 1, "response": failed})
+    return write_error_event(error, 0) + sse.write(data, b"response.failed")
+
+
+def _code_of(refusal: Refusal) -> str:
+    """In the words of an answer's own error."""
+    if isinstance(refusal, ContextLengthExceeded | InsufficientQuota):
+        return refusal.code
+    if isinstance(refusal, RateLimited):
+        return "rate_limit_exceeded"
+    return "server_error" if refusal.status >= 500 else "invalid_prompt"
 
 
 def write_error_event(error: dict[str, object], number: int) -> bytes:

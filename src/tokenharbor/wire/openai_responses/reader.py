@@ -26,6 +26,7 @@ from tokenharbor.wire.openai_responses.shapes import (
     decode_event,
     decode_item,
     decode_response,
+    has_usage,
     usage_of,
 )
 from tokenharbor.wire.openai_responses.splice import MOST_EVENT
@@ -160,10 +161,9 @@ class _Teller:
         return True
 
     def finish(self, response: Response) -> None:
-        usage = usage_of(response)
         self.blocks.close_all()
-        if usage is not None:
-            self.blocks.report(usage)
+        if has_usage(response):
+            self.blocks.report(usage_of(response))
         self.blocks.finish(_reason(response))
 
 
