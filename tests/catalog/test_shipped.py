@@ -70,6 +70,17 @@ def test_the_demo_says_what_it_is_and_speaks_each_wire(catalog: Catalog) -> None
         )
 
 
+@pytest.mark.parametrize("vendor", ["anthropic", "google"])
+def test_the_older_models_alone_take_a_budget_of_reasoning(catalog: Catalog, vendor: str) -> None:
+    models = [model for model in catalog.models.values() if model.vendor == vendor]
+    older = {model.name for model in models if "adaptive_reasoning" not in model.capabilities}
+    assert older == {
+        "anthropic": {"claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"},
+        "google": {"gemini-2.5-pro", "gemini-2.5-flash"},
+    }[vendor]
+    assert all("reasoning" in model.capabilities for model in models)
+
+
 @pytest.mark.parametrize(
     ("name", "provider", "picos"),
     [
