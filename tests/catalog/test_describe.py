@@ -141,8 +141,13 @@ def test_the_list_has_both_envelopes_and_geminis_models(load: Load) -> None:
         "displayName": "Claude Haiku 4.5",
         "inputTokenLimit": 200_000,
         "outputTokenLimit": 64_000,
-        "supportedGenerationMethods": [],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     }
+
+
+def test_a_model_of_another_medium_has_none_of_geminis_methods(load: Load) -> None:
+    (whisper,) = Showcase(load({}), Sold()).list(["whisper-1"], AT)["models"]
+    assert whisper["supportedGenerationMethods"] == []
 
 
 def test_an_empty_list_has_no_ends(load: Load) -> None:

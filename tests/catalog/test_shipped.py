@@ -70,6 +70,27 @@ def test_the_demo_says_what_it_is_and_speaks_each_wire(catalog: Catalog) -> None
         )
 
 
+@pytest.mark.parametrize("vendor", ["anthropic", "google"])
+def test_the_older_models_alone_take_a_budget_of_reasoning(catalog: Catalog, vendor: str) -> None:
+    models = [model for model in catalog.models.values() if model.vendor == vendor]
+    older = {model.name for model in models if "adaptive_reasoning" not in model.capabilities}
+    assert (
+        older
+        == {
+            "anthropic": {"claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"},
+            "google": {"gemini-2.5-pro", "gemini-2.5-flash"},
+        }[vendor]
+    )
+    assert all("reasoning" in model.capabilities for model in models)
+
+
+def test_some_models_cannot_be_told_not_to_reason(catalog: Catalog) -> None:
+    assert {model.name for model in catalog.models.values() if "always_reasoning" in model.capabilities} == {
+        *("claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5"),
+        *("gemini-4-argon", "gemini-3.8-flash", "gemini-3.1-pro-preview", "gemini-2.5-pro"),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "provider", "picos"),
     [

@@ -21,7 +21,12 @@ CANARY: Final = "quokka7Xq2vellichor"
 """Stands wherever a caller or a vendor may write content."""
 
 UNTOUCHED: Final = ("100.000000000", "0.000000000")
-PATHS: Final = {"chat": CHAT, "response": RESPONSES, "message": MESSAGES}
+PATHS: Final = {
+    "chat": CHAT,
+    "response": RESPONSES,
+    "message": MESSAGES,
+    "gemini": "/v1beta/models/solo:generateContent",
+}
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "message"])
 EVERY_DIALECT = pytest.mark.parametrize("dialect", PATHS)
 
@@ -37,6 +42,8 @@ def body(**fields: Any) -> bytes:
 
 def in_words_of(dialect: str, content: bytes) -> bytes:
     """The same where a dialect has other names for the conversation and the maximum."""
+    if dialect == "gemini":
+        return content.replace(b'"messages"', b'"contents"')
     if dialect != "response":
         return content
     return content.replace(b'"messages"', b'"input"').replace(b'"max_tokens"', b'"max_output_tokens"')
@@ -61,6 +68,8 @@ def check_refusal(said: Said, dialect: str, status: int, code: str, param: str |
     assert not any(word in text for word in _NEVER_SAID), text
     document = json.loads(text)
     error: dict[str, Any] = document["error"]
+    if dialect == "gemini":
+        error = _in_our_words(error, status)
     assert error["code"] == code, text
     assert error["message"], text
     if dialect == "message":
@@ -73,6 +82,14 @@ def check_refusal(said: Said, dialect: str, status: int, code: str, param: str |
     if param is not None:
         assert error["param"] == param, text
     return error
+
+
+def _in_our_words(error: dict[str, Any], status: int) -> dict[str, Any]:
+    """Gemini's clients find our code and the field in the details."""
+    assert error.keys() == {"code", "message", "status", "details"}
+    assert error["code"] == status
+    info = error["details"][0]
+    return {"param": None, "message": error["message"], "code": info["reason"], **info["metadata"]}
 
 
 async def check_untouched(house: House) -> None:

@@ -222,6 +222,29 @@ WRONG: dict[str, dict[str, tuple[bytes, ...]]] = {
         "context_management": (b"1", b"[]", b'{"edits":[{"type":"compact"}]}', b'{"edits":1}'),
     },
 }
+WRONG["gemini"] = {
+    "model": (b"1", b"true", b"[]", b"{}", b'""', b'"duo"', b'"models/duo"'),
+    "messages": (*NO_LIST, b"[[]]", b"[1]", b'[{"parts":1}]', b'[{"parts":[1]}]', b'[{"parts":[{"inlineData":[]}]}]'),
+    "systemInstruction": (b"1", b'"x"', b'{"parts":[1]}'),
+    "generationConfig": (
+        *NO_OBJECT,
+        *(
+            b'{"%b":%b}' % (name, count)
+            for name in (b"maxOutputTokens", b"max_output_tokens", b"candidateCount")
+            for count in (*NO_COUNT, b"0", b"-0")
+        ),
+        b'{"maxOutputTokens":1,"max_output_tokens":2}',
+        b'{"maxOutputTokens":1,"maxOutputTokens":2}',
+        b'{"responseModalities":["AUDIO"]}',
+        b'{"responseModalities":"TEXT"}',
+        b'{"speechConfig":{"voiceConfig":{}}}',
+        b'{"routingConfig":{"autoMode":{}}}',
+    ),
+    "cachedContent": (b'"cachedContents/x"', b"1"),
+    "store": (b"true", b"1"),
+    "serviceTier": (b'"flex"', b'"priority"', b"1"),
+    "tools": (b"1", b'"x"', b"{}", b"[1]", b"[[]]", b"[null]", b'[{"googleSearch":{}}]', b'[{"code_execution":{}}]'),
+}
 OURS: dict[str, tuple[bytes, ...]] = {
     "provider": (
         *NO_RULES,

@@ -12,13 +12,14 @@ from tests.gateway.tape import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PATHS = {"openai_chat": CHAT, "openai_responses": RESPONSES, "anthropic_messages": MESSAGES}
+GEMINI = "/v1beta/models/tape:generateContent"
+PATHS = {"openai_chat": CHAT, "openai_responses": RESPONSES, "anthropic_messages": MESSAGES, "gemini": GEMINI}
 TAPES = {
     f"{tape.parent.name}-{tape.stem}": (PATHS[tape.parent.name], tape.read_bytes())
     for tape in sorted((Path(__file__).parent.parent / "tapes").glob("*/*.sse"))
-    if tape.parent.name in PATHS  # the dialects that say the model in the body
+    if tape.parent.name in PATHS
 }
-"""Vendors' streams: the path that asks for each, and its bytes. Gemini's say the model in the path: test_across.py."""
+"""Vendors' streams: the path that asks for each, and its bytes."""
 
 BAD = [name for name in TAPES if "-error" in name or "-cut_off" in name]
 GOOD = [name for name in TAPES if name not in BAD]
@@ -39,7 +40,12 @@ WHOLE_RESPONSE = (
     b'{"type":"later_item","x":1e400},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"\\/"}]}'
     b'],"usage": {"input_tokens":10,"output_tokens":4 , "total_tokens":14}, "later_field":[{}] }'
 )
-WHOLES = {CHAT: WHOLE_CHAT, RESPONSES: WHOLE_RESPONSE, MESSAGES: WHOLE_MESSAGE}
+WHOLE_GEMINI = (
+    b'{\n "candidates" : [{"content":{"role":"model","parts":[{"text":"\\u2014 \\/","laterField":1e400}]},'
+    b'"finishReason": "STOP","index":0}],\n"usageMetadata" : {"promptTokenCount":10,"candidatesTokenCount":4 ,'
+    b'"totalTokenCount":14,"later":[{}]},"modelVersion":"vendor-model", "responseId":"r1"}\n'
+)
+WHOLES = {CHAT: WHOLE_CHAT, RESPONSES: WHOLE_RESPONSE, MESSAGES: WHOLE_MESSAGE, GEMINI: WHOLE_GEMINI}
 EACH = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 
 
@@ -48,6 +54,8 @@ def body(path: str, **more: Any) -> dict[str, Any]:
     asked: dict[str, Any] = {"model": "tape", "messages": said, "max_tokens": 100}
     if path == RESPONSES:
         asked = {"model": "tape", "input": said, "max_output_tokens": 100}
+    if path == GEMINI:
+        asked = {"contents": [{"parts": [{"text": "hello"}]}], "generationConfig": {"maxOutputTokens": 100}}
     if path == CHAT and more.get("stream"):
         asked["stream_options"] = {"include_usage": True}
     return asked | more
@@ -55,6 +63,9 @@ def body(path: str, **more: Any) -> dict[str, Any]:
 
 async def play(house: House, path: str, tape: bytes, *, cuts: Any = (), **more: Any) -> Said:
     house.tape.put(tape, cuts=cuts)
+    if path == GEMINI:
+        streaming = path.replace("generateContent", "streamGenerateContent?alt=sse")
+        return await house.post(streaming, body(path, **more))
     return await house.post(path, body(path, stream=True, **more))
 
 
@@ -92,7 +103,7 @@ async def test_a_stream_that_breaks_off_ends_alike_however_it_was_cut(house: Hou
         heard.add((said.status, text))
     ((status, text),) = heard
     if status == 200:
-        kept = text[: text.rindex(b"data: " if path == CHAT else b"event: error")]
+        kept = text[: text.rindex(b"data: " if path in (CHAT, GEMINI) else b"event: error")]
         assert sent.startswith(kept), "what came before is the vendor's"
     first = b'{"type":"error"' if path == MESSAGES or (path, status) == (RESPONSES, 200) else b'{"error"'
     assert json.loads(text[text.rindex(first) :].split(b"\n\n")[0])
@@ -133,7 +144,7 @@ async def test_the_cost_is_the_only_addition(house: House, path: str) -> None:
     house.tape.put(WHOLES[path], JSON)
     said = await house.post(path, body(path, usage={"include": True}))
     cost = said.headers["x-tokenharbor-cost-usd"]
-    assert said.json()["usage"]["cost"] == pytest.approx(float(cost))
+    assert said.json()["usageMetadata" if path == GEMINI else "usage"]["cost"] == pytest.approx(float(cost))
     assert said.body.replace(f',"cost":{cost}'.encode(), b"") == WHOLES[path]
 
 
@@ -157,6 +168,8 @@ ODD = {
     b'"x_new":{"a":[1e3,-0]},"model":"tape"%b }\n',
     MESSAGES: b'\n{"max_tokens": 17,"messages":[{"role":"user","content":[{"type":"text","text":"hi\\n",'
     b'"cache_control":{"type":"ephemeral"}}]}] ,"model":"tape","metadata":{"user_id":"u"},"top_p":1.0%b}',
+    GEMINI: b'{ "contents" : [{"parts":[{"text":"caf\\u00e9 \\/","later_field":1e400}]}],"generation_config":\n'
+    b'{"maxOutputTokens" : 17,"topP":1.0}, "laterField":[1e3,-0]%b}\r\n',
 }
 
 
@@ -178,7 +191,11 @@ async def test_a_request_goes_on_with_another_model_and_every_other_byte_its_own
 async def test_every_name_of_a_model_goes_on_as_the_vendors_own(house: House, path: str, name: bytes) -> None:
     sent = ODD[path] % b""
     named = sent.replace(b'"tape"', b'"%b"' % name)
-    assert await forwarded(house, path, named) == sent.replace(b'"tape"', b'"taped-tape"')
+    house.tape.put(WHOLES[path], JSON)
+    await house.post(path.replace("/tape:", f"/{name.decode()}:"), named)
+    asked = house.tape.asked[-1]
+    assert asked.body == sent.replace(b'"tape"', b'"taped-tape"')
+    assert asked.line == f"POST /taped{path.replace('/tape:', '/taped-tape:')} HTTP/1.1"
 
 
 @EACH
@@ -189,6 +206,11 @@ async def test_our_own_fields_never_reach_a_vendor(house: House, path: str) -> N
     header = {"x-tokenharbor-provider": '{"only":["taped"]}'}
     assert await forwarded(house, path, ODD[path] % b"", header) == plain
     assert not [name for name, _ in house.tape.asked[-1].headers if "tokenharbor" in name and name != "user-agent"]
+
+
+async def test_a_model_that_the_path_and_the_body_name_is_the_vendors_own_in_both(house: House) -> None:
+    sent = ODD[GEMINI] % b',"model" : "models/tape"'
+    assert await forwarded(house, GEMINI, sent) == sent.replace(b"models/tape", b"models/taped-tape")
 
 
 async def test_a_stream_asks_for_its_usage(house: House) -> None:
@@ -234,12 +256,15 @@ async def test_a_vendor_sees_our_credential_and_nothing_of_the_caller(house: Hou
     }
     await forwarded(house, path, ODD[path] % b"", private)
     asked = house.tape.asked[-1]
-    assert asked.line == f"POST /taped{path} HTTP/1.1"
+    assert asked.line == f"POST /taped{path.replace('/tape:', '/taped-tape:')} HTTP/1.1"
     names = {name for name, _ in asked.headers}
     usual = {"host", "user-agent", "content-type", "content-length", "accept"}
     assert asked.header("host") == house.tape.url.removeprefix("http://")
     assert asked.header("user-agent") == "tokenharbor"
-    if path != MESSAGES:
+    if path == GEMINI:
+        assert names == usual | {"x-goog-api-key"}
+        assert asked.header("x-goog-api-key") == credential_of("taped")
+    elif path != MESSAGES:
         assert names == usual | {"authorization"}
         assert asked.header("authorization") == f"Bearer {credential_of('taped')}"
     else:

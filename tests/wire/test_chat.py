@@ -15,11 +15,11 @@ from openai.types.chat import (
 )
 from pydantic import TypeAdapter
 from tests.wire.asking import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, TIDE, WIND, asked, told
-from tests.wire.conversations import ORDER, conversations, sense
+from tests.wire.conversations import ABLE, ORDER, conversations, sense
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Chat, Feature
+from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.dialect import Place
 
 PLACE = Place("up", stream=False)
@@ -253,6 +253,14 @@ def test_efforts_become_what_the_model_takes(body: dict[str, Any], adaptive: Any
         assert out.get("thinking") == expected
         assert ("temperature" in out) is (expected in (None, {"type": "disabled"}))
     assert "thinking" not in told(ANTHROPIC, chat, "reasoning")
+
+
+def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
+    able = ABLE | {"always_reasoning"}
+    order = Order("m", stream=False, max_output=None, most_output=9_000, capabilities=able)
+    out = json.loads(WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"reasoning_effort": "none"}), order))
+    assert "thinking" not in out
+    assert out["output_config"] == {"effort": "low"}
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,38 @@ class TestAcross:
         )
         assert "thoughtSignature" not in older["contents"][1]["parts"][0]
 
+    @pytest.mark.parametrize(
+        ("thinking", "more", "said"),
+        [
+            (Thinking("none"), set(), {"thinkingLevel": "MINIMAL"}),
+            (Thinking("none"), {"always_reasoning"}, {"thinkingLevel": "LOW"}),
+            (
+                Thinking("minimal", shown=False),
+                {"always_reasoning"},
+                {"thinkingLevel": "LOW", "includeThoughts": False},
+            ),
+            (Thinking(None, 8_000, shown=True), set(), {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
+            (Thinking("max", shown=True), set(), {"thinkingLevel": "HIGH", "includeThoughts": True}),
+        ],
+    )
+    def test_newer_models_are_told_a_level_and_those_that_always_think_the_least(
+        self, thinking: Thinking, more: set[str], said: dict[str, Any]
+    ) -> None:
+        chat = Chat(messages=chat_of().messages, features={}, thinking=thinking)
+        order = Order("m", stream=False, max_output=None, most_output=9, capabilities=ABLE | more)
+        assert written(chat, order)["generationConfig"]["thinkingConfig"] == said
+
+    @pytest.mark.parametrize(("more", "budget"), [(set(), 0), ({"always_reasoning"}, 128)])
+    def test_older_models_are_told_a_budget(self, more: set[str], budget: int) -> None:
+        chat = Chat(messages=chat_of().messages, features={}, thinking=Thinking("none"))
+        able = (ABLE - {"adaptive_reasoning"}) | more
+        order = Order("m", stream=False, max_output=None, most_output=9, capabilities=able)
+        assert written(chat, order)["generationConfig"]["thinkingConfig"] == {"thinkingBudget": budget}
+
+    def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:
+        begun = chat_of(contents=[*CONTENTS, {"role": "model", "parts": [{"text": "So"}]}])
+        assert begun.features[Feature.ASSISTANT_PREFIX] == f"contents[{len(CONTENTS)}]"
+
     def test_googles_schemas_become_standard_ones_and_standard_ones_stay(self) -> None:
         shouted = {
             "type": "OBJECT",

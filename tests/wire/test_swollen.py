@@ -9,11 +9,14 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.anthropic_messages.media import Tally, _Block
 from tokenharbor.wire.body import scan
+from tokenharbor.wire.dialect import Place
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.request import Request
 
 MIB = 1 << 20
-DIALECTS = pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {"gemini"}))  # test_gemini.py has its own
+DIALECTS = pytest.mark.parametrize("dialect", sorted(WIRES))
+PLACE = Place("m", stream=False)
+CONVERSATIONS = {"openai_responses": b"input", "gemini": b"contents"}
 
 
 def request(*members: bytes) -> bytes:
@@ -21,8 +24,11 @@ def request(*members: bytes) -> bytes:
 
 
 def said(dialect: str, body: bytes) -> bytes:
-    """The same where the conversation has another name."""
-    return body.replace(b'"messages":', b'"input":') if dialect == "openai_responses" else body
+    """The same where the conversation and what stands in it have other names."""
+    named = body.replace(b'"messages":', b'"%b":' % CONVERSATIONS.get(dialect, b"messages"))
+    if dialect != "gemini":
+        return named
+    return named.replace(b'"content":"', b'"parts":[],"later":"').replace(b'"content":', b'"parts":')
 
 
 def many(piece: bytes, count: int) -> bytes:
@@ -50,20 +56,23 @@ SWOLLEN = {
 @pytest.mark.parametrize("name", SWOLLEN)
 def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
     with pytest.raises(InvalidRequest, match="more than") as caught:
-        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]))
+        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]), PLACE)
     assert len(caught.value.message) < 200
 
 
 @DIALECTS
 def test_what_agents_send_is_far_from_that(dialect: str) -> None:
     tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'
+    if dialect == "gemini":
+        tool = b'{"functionDeclarations":[{"name":"t","parameters":{"type":"object","properties":{"a":{},"b":{}}}}]}'
     text = b"if (a) { b: c } " * 50_000  # a source file of 800 kB, as it stands in a string
     body = request(
         b'"messages":[%b]' % many(b'{"role":"user","content":[{"type":"text","text":"%b"}]}' % text, 4),
         b'"tools":[%b]' % many(tool, 5_000),
         names(900),
     )
-    read = WIRES[dialect].read_request(said(dialect, body))
+    body = body if dialect != "gemini" else body.replace(b'"content":[{"type":"text",', b'"parts":[{')
+    read = WIRES[dialect].read_request(said(dialect, body), PLACE)
     assert read.size.text_bytes > 3 * MIB
 
 
@@ -77,7 +86,7 @@ def test_reading_takes_a_few_times_the_bodys_bytes_and_no_more(dialect: str) -> 
     ):
         tracemalloc.start()
         try:
-            assert isinstance(WIRES[dialect].read_request(said(dialect, body)), Request)
+            assert isinstance(WIRES[dialect].read_request(said(dialect, body), PLACE), Request)
             assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
         finally:
             tracemalloc.stop()
@@ -110,6 +119,7 @@ def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
         "openai_chat": b"choices",
         "openai_responses": b"output",
         "anthropic_messages": b'type":"message","content',
+        "gemini": b"candidates",
     }
     body = b'{"%b":[%b],"usage":{"input_tokens":"x"}}' % (fields[dialect], many(b"{}", 1_000_001))
     read = WIRES[dialect].read_answer(body)

@@ -14,6 +14,7 @@ from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Variant
 
+_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -165,11 +166,11 @@ def _rfc3339(created: int) -> str:
 
 
 def _for_gemini(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Without methods, for Gemini's own paths are another wire than the ones a model is called by here."""
+    """A model that converses is called by Gemini's own paths whatever its vendors speak."""
     return {
         "name": f"models/{shown['id']}",
         "displayName": shown["display_name"],
         "inputTokenLimit": shown["context_length"],
         "outputTokenLimit": shown["max_output_tokens"],
-        "supportedGenerationMethods": [],
+        "supportedGenerationMethods": [*_METHODS] if "chat" in shown["surfaces"] else [],
     }

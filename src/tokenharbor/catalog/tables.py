@@ -18,7 +18,9 @@ Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
-CAPABILITIES = frozenset({"tools", "json_schema", "vision", "pdf", "reasoning", "audio"})
+CAPABILITIES = frozenset(
+    {"tools", "json_schema", "vision", "pdf", "reasoning", "adaptive_reasoning", "always_reasoning", "audio"}
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
 

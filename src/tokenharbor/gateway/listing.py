@@ -11,6 +11,7 @@ from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.planning import find_model, no_model
 from tokenharbor.gateway.snapshot import Shelf
 from tokenharbor.identity.caller import Caller
@@ -38,6 +39,9 @@ class Listing:
         self._answer(call, shop.showcase.list(names, call.meter.started_at))
 
     async def model(self, call: Call, name: str) -> None:
+        if call.dialect.name == PLACING:
+            await self.model_for_gemini(call, name)
+            return
         shop = self._parts.shop.current
         self._answer(call, shop.showcase.model(await self._named(call, name), call.meter.started_at))
 

@@ -39,6 +39,8 @@ MEDIA: Mapping[str, str] = {
 """Paths that are served with something else than chat, and the surface of each."""
 
 _DEFAULT_DIALECT = "openai_chat"
+_MODELS = "/v1/models/"
+_PLACERS_KEY = b"x-goog-api-key"  # the header of clients that ask for models there or under /v1beta, by their version
 
 
 def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
@@ -49,6 +51,8 @@ def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
         if path.startswith(served):
             return WIRES[name]
     if PLACING in WIRES and (path.startswith("/v1beta/") or read_placed(path) is not None):
+        return WIRES[PLACING]
+    if PLACING in WIRES and path.startswith(_MODELS) and _PLACERS_KEY in headers:
         return WIRES[PLACING]
     told = (dialect for dialect in WIRES.values() if not dialect.passes.isdisjoint(headers))
     return next(told, WIRES[_DEFAULT_DIALECT])

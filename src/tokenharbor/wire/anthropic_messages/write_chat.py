@@ -81,7 +81,9 @@ def _thinking(chat: Chat, order: Order, most: int) -> dict[str, dict[str, object
     if asked is None or "reasoning" not in order.capabilities:
         return {}
     if asked.effort == "none" or asked.budget == 0:
-        return {"thinking": {"type": "disabled"}}
+        # Models that cannot but think refuse to be told so: the least effort is nearest to it.
+        always = "always_reasoning" in order.capabilities
+        return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
     forced = chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
     # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
     if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):

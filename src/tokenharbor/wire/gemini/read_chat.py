@@ -50,9 +50,12 @@ def read_chat(request: Request) -> Chat:
     config = _Config(request, features)
     tools = _read_tools(body, features)
     choice = _read_choice(body)
+    contents = body.objects("contents", CONTENT)
+    if contents and contents[-1].text("role") == "model":
+        features.note(Feature.ASSISTANT_PREFIX, contents[-1].place)
     check_choice(choice, tools, "toolConfig.functionCallingConfig.allowedFunctionNames")
     return Chat(
-        messages=_read_system(body) + Reader(features).read(body.objects("contents", CONTENT)),
+        messages=_read_system(body) + Reader(features).read(contents),
         features=features.found,
         tools=tools,
         tool_choice=choice,

@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Sampling, Thinking, Tool, ToolChoice, offered
-from tokenharbor.wire.efforts import budget_of
+from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.gemini.turns import system_and_contents
 from tokenharbor.wire.ids import LONG, fit
 
@@ -28,7 +28,16 @@ CARRIES = frozenset(
 _MOST_STOPS = 5
 _JSON = "application/json"
 _CHOOSING = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
-_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "max": "HIGH"}
+_LEVELS = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+_LEAST_BUDGET = 128  # of models that cannot but think
 
 _encode = msgspec.json.Encoder().encode
 
@@ -85,16 +94,16 @@ def _stop(chat: Chat) -> list[str]:
 def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
     """Newer models take a level, older ones a budget; none of them both."""
     said: dict[str, object] = {}
-    off = asked.effort == "none" or asked.budget == 0
+    off, always = asked.effort == "none" or asked.budget == 0, "always_reasoning" in order.capabilities
     if "adaptive_reasoning" in order.capabilities:
-        if off:
-            said["thinkingLevel"] = "MINIMAL"
-        elif asked.effort is not None:
-            said["thinkingLevel"] = _LEVELS[asked.effort]
-        elif asked.budget is not None:
-            said["thinkingBudget"] = asked.budget
-    elif off or asked.budget is not None:
-        said["thinkingBudget"] = 0 if off else asked.budget
+        effort = asked.effort or (None if asked.budget is None else effort_of(asked.budget))
+        if effort is not None:
+            level = _LEVELS[effort]
+            said["thinkingLevel"] = "LOW" if always and level == "MINIMAL" else level
+    elif off:
+        said["thinkingBudget"] = _LEAST_BUDGET if always else 0
+    elif asked.budget is not None:
+        said["thinkingBudget"] = asked.budget
     elif asked.effort is not None:
         most = order.most_output if order.max_output is None else order.max_output
         said["thinkingBudget"] = budget_of(asked.effort, most)
