@@ -121,7 +121,7 @@ def caller_names(request: Request | None) -> dict[str, str]:
         if raw is not None:
             with suppress(*UNREADABLE):
                 names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
-    return originals(name for name in names if name)
+    return originals(name for name in names if name) if names else {}
 
 
 def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:

@@ -1,7 +1,5 @@
 """Objects of a Gemini request read strictly, in either spelling of their members."""
 
-from collections.abc import Collection
-
 import msgspec
 
 from tokenharbor.wire.across import decode, no_meaning
@@ -24,14 +22,14 @@ class Object:
     InvalidRequest for those that are not `known`.
     """
 
-    def __init__(self, raw: msgspec.Raw, place: str, known: Collection[str]) -> None:
+    def __init__(self, raw: msgspec.Raw, place: str, known: frozenset[str]) -> None:
         self.raw = raw
         self.place = place
         members = spelled(decode(raw, _decode_members, place or "body"), known, self.at(""))
         self.members = {name: each for name, each in members.items() if not is_null(each)}
-        for name in self.members:
-            if name not in known:
-                raise no_meaning(self.at(name[:_SHOWN]))
+        if not known.issuperset(self.members):
+            name = next(name for name in self.members if name not in known)
+            raise no_meaning(self.at(name[:_SHOWN]))
 
     def __contains__(self, name: str) -> bool:
         return name in self.members
@@ -52,11 +50,11 @@ class Object:
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(decode(self.members[name], _decode_words, self.at(name))) if name in self.members else ()
 
-    def object(self, name: str, known: Collection[str]) -> "Object | None":
+    def object(self, name: str, known: frozenset[str]) -> "Object | None":
         return Object(self.members[name], self.at(name), known) if name in self.members else None
 
     def items(self, name: str) -> list[msgspec.Raw]:
         return decode(self.members[name], _decode_items, self.at(name)) if name in self.members else []
 
-    def objects(self, name: str, known: Collection[str]) -> list["Object"]:
+    def objects(self, name: str, known: frozenset[str]) -> list["Object"]:
         return [Object(raw, f"{self.at(name)}[{index}]", known) for index, raw in enumerate(self.items(name))]

@@ -190,7 +190,9 @@ def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
     names = caller_names(recipient.request)
-    blocks = tuple(msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks)
+    blocks = reply.blocks
+    if names:
+        blocks = tuple([msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in blocks])
     choice = {
         "index": 0,
         "message": _message(blocks),
