@@ -22,11 +22,14 @@ class Object:
     InvalidRequest for those that are not `known`.
     """
 
+    __slots__ = ("members", "place", "raw")
+
     def __init__(self, raw: msgspec.Raw, place: str, known: frozenset[str]) -> None:
         self.raw = raw
         self.place = place
         members = spelled(decode(raw, _decode_members, place or "body"), known, self.at(""))
-        self.members = {name: each for name, each in members.items() if not is_null(each)}
+        nulls = [name for name, each in members.items() if len(each) == 4 and is_null(each)]
+        self.members = {name: each for name, each in members.items() if name not in nulls} if nulls else members
         if not known.issuperset(self.members):
             name = next(name for name in self.members if name not in known)
             raise no_meaning(self.at(name[:_SHOWN]))
@@ -57,4 +60,5 @@ class Object:
         return decode(self.members[name], _decode_items, self.at(name)) if name in self.members else []
 
     def objects(self, name: str, known: frozenset[str]) -> list["Object"]:
-        return [Object(raw, f"{self.at(name)}[{index}]", known) for index, raw in enumerate(self.items(name))]
+        place = self.at(name)
+        return [Object(raw, f"{place}[{index}]", known) for index, raw in enumerate(self.items(name))]

@@ -197,6 +197,11 @@ class _Gatherer(ResponsesWriter):
         self._started = True
         return b""
 
+    def _add(self, item: Item) -> bytes:
+        self._end_message()
+        self._items.append(item)
+        return b""
+
     def _tell(self, place: int, told: Iterable[Told]) -> bytes:  # noqa: ARG002  nobody is told, but items grow by it
         for _ in told:
             pass
