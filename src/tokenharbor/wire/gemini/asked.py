@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.wire.across import decode, no_meaning
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.fields import is_null
+from tokenharbor.wire.fields import NULL, is_null
 from tokenharbor.wire.gemini.names import spelled
 
 _decode_members = msgspec.json.Decoder(Members).decode
@@ -27,12 +27,15 @@ class Object:
     def __init__(self, raw: msgspec.Raw, place: str, known: frozenset[str]) -> None:
         self.raw = raw
         self.place = place
-        members = spelled(decode(raw, _decode_members, place or "body"), known, self.at(""))
-        nulls = [name for name, each in members.items() if len(each) == 4 and is_null(each)]
-        self.members = {name: each for name, each in members.items() if name not in nulls} if nulls else members
-        if not known.issuperset(self.members):
-            name = next(name for name in self.members if name not in known)
+        members = decode(raw, _decode_members, place or "body")
+        if not known.issuperset(members):
+            members = spelled(members, known, self.at(""))
+        if NULL in members.values():
+            members = {name: each for name, each in members.items() if not is_null(each)}
+        if not known.issuperset(members):
+            name = next(name for name in members if name not in known)
             raise no_meaning(self.at(name[:_SHOWN]))
+        self.members = members
 
     def __contains__(self, name: str) -> bool:
         return name in self.members
@@ -42,7 +45,8 @@ class Object:
 
     def text(self, name: str) -> str:
         """Empty where it is absent."""
-        return decode(self.members[name], _decode_text, self.at(name)) if name in self.members else ""
+        raw = self.members.get(name)
+        return "" if raw is None else decode(raw, _decode_text, self.at(name))
 
     def flag(self, name: str) -> bool | None:
         return decode(self.members[name], _decode_flag, self.at(name)) if name in self.members else None
