@@ -120,6 +120,11 @@ def apart_rows(stage: Stage, litellm: Program | None, plan: Plan) -> list[tuple[
         ("large", lambda: rows.gateway_requests(stage, "bench-large", stage.keys[:1])),
         ("nginx chunks", lambda: rows.nginx_chunks(stage)),
         ("chunks", lambda: rows.gateway_chunks(stage)),
+        ("chat on messages", lambda: rows.chat_on_messages(stage)),
+        ("messages on chat", lambda: rows.messages_on_chat(stage)),
+        ("responses on chat", lambda: rows.responses_on_chat(stage)),
+        ("gemini on chat", lambda: rows.gemini_on_chat(stage)),
+        ("translated chunks", lambda: rows.translated_chunks(stage)),
     ]
     if litellm is not None:
         each.append(("litellm", lambda: rows.litellm_requests(stage, litellm, KEY)))

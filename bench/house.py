@@ -35,6 +35,11 @@ wire = "openai_chat"
 base_url = "http://127.0.0.1:{vendor}/large/v1"
 credential = "env:BENCH_VENDOR_KEY"
 
+[providers.benchmessages]
+wire = "anthropic_messages"
+base_url = "http://127.0.0.1:{vendor}/messages/v1"
+credential = "env:BENCH_VENDOR_KEY"
+
 [providers.benchdrip]
 wire = "openai_chat"
 base_url = "http://127.0.0.1:{drip}/drip/v1"
@@ -73,9 +78,8 @@ class House:
     database_url: str
     postgres_pid: int
 
-    @property
-    def chat_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/chat/completions"
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def cpu(self) -> tuple[float, float]:
         """Seconds so far: the gateway's, PostgreSQL's."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.bodies import LARGE, SMALL, nginx_answer
+from bench.bodies import LARGE, SMALL, chat_answer, messages_answer, nginx_answer
 from bench.machine import Program, Started, find_program, free_port
 
 _COMMON = """\
@@ -35,6 +35,7 @@ _VENDOR = """\
         default_type application/json;
         location /small/ {{ {small_piece} return 200 {small}; }}
         location /large/ {{ {large_piece} return 200 {large}; }}
+        location /messages/ {{ {messages_piece} return 200 {messages}; }}
     }}
 """
 _PROXY = """\
@@ -53,11 +54,15 @@ _PROXY = """\
 
 
 def start_vendor(started: Started) -> tuple[Program, int]:
-    """Answers POST /small/… and /large/… with a completion that says what it used."""
+    """Answers POST /small/… and /large/… with a completion that says what it used, /messages/… as Anthropic would."""
     port = free_port()
-    small_piece, small = nginx_answer(SMALL)
-    large_piece, large = nginx_answer(LARGE)
-    inside = _VENDOR.format(port=port, small_piece=small_piece, small=small, large_piece=large_piece, large=large)
+    small_piece, small = nginx_answer(chat_answer(), SMALL)
+    large_piece, large = nginx_answer(chat_answer(), LARGE)
+    messages_piece, messages = nginx_answer(messages_answer(), SMALL)
+    inside = _VENDOR.format(
+        port=port, small_piece=small_piece, small=small, large_piece=large_piece, large=large,
+        messages_piece=messages_piece, messages=messages,
+    )  # fmt: skip
     return _start(started, "vendor", inside, port), port
 
 

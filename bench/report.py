@@ -45,9 +45,19 @@ _ROWS = (
     ("chunks", "nginx chunks", f"gateway, billed, a chunk of {STREAMS} streams"),
 )
 
+# a row that translates, the row of the same spliced, what it is called
+_TRANSLATED = (
+    ("chat on messages", "one wallet", "a chat client on a Messages vendor, 2 KiB bodies"),
+    ("messages on chat", "one wallet", "a Messages client on a chat vendor, 2 KiB bodies"),
+    ("responses on chat", "one wallet", "a Responses client on a chat vendor, 2 KiB bodies"),
+    ("gemini on chat", "one wallet", "a Gemini client on a chat vendor, 2 KiB bodies"),
+    ("translated chunks", "chunks", f"a Messages client on a chat vendor, a chunk of {STREAMS} streams"),
+)
+
 
 def render(results: Results) -> str:
-    return "\n".join((*_facts(results), "", *_cpu_table(results), "", *_other_table(results), ""))
+    tables = (_cpu_table(results), _translated_table(results), _other_table(results))
+    return "\n".join((*_facts(results), "", *(line for table in tables if table for line in (*table, ""))))
 
 
 def _facts(results: Results) -> list[str]:
@@ -67,6 +77,19 @@ def _cpu_table(results: Results) -> list[str]:
         both = f"{cost.proxy_us + cost.postgres_us:.1f}" if cost.postgres_us else ""
         lines.append(f"| {name} | {cost.proxy_us:.1f} | {ratio} | {both} | {cost.rate:,.0f} | {cost.busy:.0%} |")
     return lines
+
+
+def _translated_table(results: Results) -> list[str]:
+    lines = [
+        f"| {name} | {Cost.middle(results.rounds[row]).proxy_us:.1f} | {results.ratio(row, base):.2f} |"
+        for row, base, name in _TRANSLATED
+        if row in results.rounds and base in results.rounds
+    ]
+    return (
+        ["| translated and billed, CPU of the gateway, µs each | | × spliced |", "|---|--:|--:|", *lines]
+        if lines
+        else []
+    )
 
 
 def _other_table(results: Results) -> list[str]:

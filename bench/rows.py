@@ -4,21 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.bodies import LARGE, SMALL, request_body
+from bench.bodies import LARGE, SMALL, gemini_body, messages_body, request_body, responses_body
 from bench.house import House, Snapshot, Sold, settle_down
 from bench.latency import Asker, in_turn, raw_request
 from bench.load import Answered, Load, press
 from bench.machine import Program, Started, all_cores, cpu_seconds, pin
-from bench.streams import Streamed, read_streams
+from bench.streams import CHAT_MARKS, MESSAGES_MARKS, Marks, Streamed, read_streams
 
 GATEWAY_CORE, OTHER_CORES = {0}, {1}
-CHAT = "/v1/chat/completions"
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+GEMINI = "/v1beta/models/bench:generateContent"
 STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
 OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
 WALLETS = 1_000
 MODELS = (
     Sold("bench", "bench", "bench-upstream"),
     Sold("bench-large", "benchlarge", "bench-upstream"),
+    Sold("bench-messages", "benchmessages", "bench-upstream"),
     Sold("bench-chunks", "benchdrip", f"drip-{CHUNKS}-{CHUNK_MS}"),
     Sold("bench-open", "benchdrip", f"drip-{OPEN_CHUNKS}-{OPEN_MS}"),
 )
@@ -84,12 +86,32 @@ def pin_nothing(stage: Stage) -> None:
 def gateway_requests(stage: Stage, model: str, keys: Sequence[str], connections: int = 256) -> Cost:
     """Billed requests through the gateway, as fast as they go."""
     size = LARGE if model == "bench-large" else SMALL
-    load = Load(stage.house.chat_url, request_body(model, size), keys, connections)
+    return _billed(stage, Load(stage.house.url(CHAT), request_body(model, size), keys, connections))
+
+
+def chat_on_messages(stage: Stage) -> Cost:
+    """A client of OpenAI's chat, served by a vendor of Anthropic's dialect."""
+    return gateway_requests(stage, "bench-messages", stage.keys[:1])
+
+
+def messages_on_chat(stage: Stage) -> Cost:
+    return _billed(stage, Load(stage.house.url(MESSAGES), messages_body("bench", SMALL), stage.keys[:1]))
+
+
+def responses_on_chat(stage: Stage) -> Cost:
+    return _billed(stage, Load(stage.house.url(RESPONSES), responses_body("bench", SMALL), stage.keys[:1]))
+
+
+def gemini_on_chat(stage: Stage) -> Cost:
+    return _billed(stage, Load(stage.house.url(GEMINI), gemini_body(SMALL), stage.keys[:1]))
+
+
+def _billed(stage: Stage, load: Load) -> Cost:
     before = stage.house.cpu()
     answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
     after = stage.house.cpu()
     _all_good(answered)
-    stage.check_books(answered.good, connections)
+    stage.check_books(answered.good, load.connections)
     gateway, postgres = after[0] - before[0], after[1] - before[1]
     return _cost(answered, gateway, postgres)
 
@@ -127,8 +149,18 @@ def _cost(answered: Answered, proxy: float, postgres: float) -> Cost:
 
 def gateway_chunks(stage: Stage) -> Cost:
     """Streams through the gateway, billed, each chunk on its way at once."""
+    return _billed_chunks(stage, _stream_request("bench-chunks", stage.keys[0]), CHAT_MARKS)
+
+
+def translated_chunks(stage: Stage) -> Cost:
+    """The same streams for a client of Anthropic's dialect."""
+    body = messages_body("bench-chunks", SMALL, stream=True)
+    return _billed_chunks(stage, raw_request(MESSAGES, stage.keys[0], body), MESSAGES_MARKS)
+
+
+def _billed_chunks(stage: Stage, request: bytes, marks: Marks) -> Cost:
     before = stage.house.cpu()
-    streamed = read_streams(stage.house.port, _stream_request("bench-chunks", stage.keys[0]), STREAMS)
+    streamed = read_streams(stage.house.port, request, marks, STREAMS)
     after = stage.house.cpu()
     stage.check_books(STREAMS)
     return _chunk_cost(streamed, after[0] - before[0], after[1] - before[1])
@@ -137,7 +169,7 @@ def gateway_chunks(stage: Stage) -> Cost:
 def nginx_chunks(stage: Stage) -> Cost:
     request = _stream_request(f"drip-{CHUNKS}-{CHUNK_MS}", stage.keys[0], "/drip")
     before = cpu_seconds(stage.proxy.pid)
-    streamed = read_streams(stage.ports["proxy"], request, STREAMS)
+    streamed = read_streams(stage.ports["proxy"], request, CHAT_MARKS, STREAMS)
     return _chunk_cost(streamed, cpu_seconds(stage.proxy.pid) - before, 0.0)
 
 
@@ -157,7 +189,9 @@ def open_streams(stage: Stage) -> tuple[float, float]:
     before = stage.house.resident_mib()
     seen = [before]
     request = _stream_request("bench-open", stage.keys[0])
-    streamed = read_streams(stage.house.port, request, OPEN_STREAMS, lambda: seen.append(stage.house.resident_mib()))
+    streamed = read_streams(
+        stage.house.port, request, CHAT_MARKS, OPEN_STREAMS, lambda: seen.append(stage.house.resident_mib())
+    )
     assert streamed.complete == OPEN_STREAMS, f"{OPEN_STREAMS - streamed.complete} streams did not come to their end"
     stage.check_books(OPEN_STREAMS)
     return before, max(seen)
@@ -196,7 +230,7 @@ def latency(stage: Stage, times: int) -> Latency:
 
 def all_cores_rate(stage: Stage, keys: Sequence[str]) -> Cost:
     """Billed requests a second with load, vendor, gateway and PostgreSQL sharing all cores as they like."""
-    load = Load(stage.house.chat_url, request_body("bench", SMALL), keys, connections=256)
+    load = Load(stage.house.url(CHAT), request_body("bench", SMALL), keys, connections=256)
     before = stage.house.cpu()
     answered = press(stage.started.folder, load, stage.seconds, all_cores())
     after = stage.house.cpu()

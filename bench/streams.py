@@ -6,8 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
-_MARK = b'"delta":{"content":" '
 _END = b"0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What every chunk holds once, and what stands at the end of a whole stream: the shorter of them."""
+
+    chunk: bytes
+    end: bytes
+
+
+CHAT_MARKS = Marks(b'"delta":{"content":" ', b"[DONE]")
+MESSAGES_MARKS = Marks(b'"delta":{"type":"text_delta","text":" ', b'"message_stop"')
 
 
 @dataclass(slots=True)
@@ -15,6 +26,7 @@ class Stream:
     """What one reader has seen."""
 
     socket: socket.socket
+    marks: Marks
     chunks: int = 0
     tail: bytes = b""
     status: bytes = b""
@@ -25,13 +37,13 @@ class Stream:
         if not self.status:
             self.status = data[9:12]
         seen = self.tail + data
-        self.chunks += seen.count(_MARK)
-        self.tail = seen[-(len(_MARK) - 1) :]  # too short to be counted twice
+        self.chunks += seen.count(self.marks.chunk)
+        self.tail = seen[-(len(self.marks.chunk) - 1) :]  # too short to be counted twice
         return not data or self.status != b"200" or self.tail.endswith(_END)
 
     @property
     def complete(self) -> bool:
-        return self.status == b"200" and b"[DONE]" in self.tail
+        return self.status == b"200" and self.marks.end in self.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +55,15 @@ class Streamed:
     seconds: float
 
 
-def read_streams(port: int, request: bytes, count: int, while_open: Callable[[], None] = lambda: None) -> Streamed:
+def read_streams(
+    port: int, request: bytes, marks: Marks, count: int, while_open: Callable[[], None] = lambda: None
+) -> Streamed:
     """Open `count` streams, and read them to their ends; `while_open` is called once all have begun."""
     began = perf_counter()
     poll = select.epoll()
     streams: dict[int, Stream] = {}
     for number in range(count):
-        stream = Stream(_ask(port, request))
+        stream = Stream(_ask(port, request), marks)
         streams[stream.socket.fileno()] = stream
         poll.register(stream.socket.fileno(), select.EPOLLIN)
         if number % 50 == 49:

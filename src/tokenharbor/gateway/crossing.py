@@ -35,6 +35,8 @@ def unsaid_in(call: Call, request: Request, shelf: Shelf) -> Mapping[str, Invali
         chat = _chat_of(call, request)
     except InvalidRequest as refusal:
         return dict.fromkeys(wires, refusal)
+    if not chat.features:
+        return {}
     found = {wire: _unsaid(chat, wire, shelf.model) for wire in wires}
     return {wire: refusal for wire, refusal in found.items() if refusal is not None}
 

@@ -45,7 +45,7 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     dialect = call.dialect.name
     if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
         way = shelf.plain[dialect]
-        if not way.foreign:
+        if not way.foreign or not unsaid_in(call, request, shelf):
             return Planned(request, shelf, way)
     wanted = Wanted(
         dialect=dialect,

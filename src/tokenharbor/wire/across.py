@@ -3,7 +3,7 @@ without a word.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Reversible
 from contextlib import suppress
 from typing import TypeVar
 
@@ -121,7 +121,7 @@ def caller_names(request: Request | None) -> dict[str, str]:
         if raw is not None:
             with suppress(*UNREADABLE):
                 names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
-    return originals(name for name in names if name)
+    return originals(name for name in names if name) if names else {}
 
 
 def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:
@@ -132,7 +132,17 @@ def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = 
             raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not among the tools.", param=field)
 
 
-def in_order(results: Iterable[ToolResult], calls: Iterable[ToolCall]) -> list[ToolResult]:
-    """Results in the order of the calls that they answer; those of no call at last."""
-    places = {call.id: place for place, call in enumerate(calls)}
-    return sorted(results, key=lambda result: places.get(result.call_id, len(places)))
+def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:
+    """Results in the order of the calls that they answer; those of no call at last. They answer the latest calls: a
+    long conversation is not looked through for each of its results.
+    """
+    if len(results) == 1:
+        return list(results)
+    missing, places = {result.call_id for result in results}, dict[str, int]()
+    for back, call in enumerate(reversed(calls)):
+        if call.id in missing:
+            missing.remove(call.id)
+            places[call.id] = -back
+        if not missing:
+            break
+    return sorted(results, key=lambda result: places.get(result.call_id, 1))

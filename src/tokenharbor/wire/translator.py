@@ -142,7 +142,7 @@ class Translator:
         text = event.text
         if not text or event.index in self._images:
             return
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        size = _size(text)
         if piece:
             self.text_bytes += size
         else:
@@ -186,11 +186,18 @@ class Translation(msgspec.Struct, frozen=True):
         if not isinstance(end, Finished):
             return Failure(FailureKind.BROKEN, message="the answer has no end")
         usage, size, quarantined = _facts(events, self.keep)
-        named = [_named(event, self.recipient) if isinstance(event, Started) else event for event in events]
-        return Answer(usage, size, quarantined, self.client.write_reply(named, self.recipient))
+        first = events[0]
+        if isinstance(first, Started) and not (first.id and first.model):
+            events = [_named(first, self.recipient), *events[1:]]
+        return Answer(usage, size, quarantined, self.client.write_reply(events, self.recipient))
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))
+
+
+def _size(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _named(started: Started, recipient: Recipient) -> Started:
@@ -214,7 +221,7 @@ def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, in
                 opened[event.index] = event
             case BlockGrew():
                 block = opened[event.index]
-                size += len(event.text.encode("utf-8", "replace")) if block.kind is not BlockKind.IMAGE else 0
+                size += _size(event.text) if block.kind is not BlockKind.IMAGE else 0
                 if keep is not None and event.notes and block.kind is BlockKind.TOOL_CALL:
                     keep(block.call_id, event.notes)
             case UsageReported():

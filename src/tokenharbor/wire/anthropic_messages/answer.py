@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
-from tokenharbor.wire.anthropic_messages.shapes import NULL, block_size, decode_whole
+from tokenharbor.wire.anthropic_messages.shapes import NULL, block_size, decode_block, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import add_up, read_counts
 from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
@@ -46,7 +46,7 @@ def read_answer(body: bytes) -> Answer | Failure:
     if is_swollen(body):
         return _garbage()
     try:
-        content = decode_whole(body).content
+        content = [decode_block(raw) for raw in decode_whole(body).content or ()]
     except _UNREADABLE:
         return _garbage()
     return Answer(None, sum(map(block_size, content)), quarantined=not absent)

@@ -155,7 +155,7 @@ class Reader:
         return ToolResult(block.tool_use_id, parts, name, failed, cache=cache_of(block.cache_control))
 
 
-def _results_first(parts: tuple[Part, ...], calls: Iterable[ToolCall]) -> tuple[Part, ...]:
+def _results_first(parts: tuple[Part, ...], calls: Sequence[ToolCall]) -> tuple[Part, ...]:
     results = [part for part in parts if isinstance(part, ToolResult)]
     if not results:
         return parts

@@ -9,7 +9,15 @@ import msgspec
 from tokenharbor.wire import carry
 from tokenharbor.wire.anthropic_messages.citations import is_own, read_citation
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
-from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, decode_event, decode_whole
+from tokenharbor.wire.anthropic_messages.shapes import (
+    Block,
+    Delta,
+    Event,
+    Message,
+    decode_block,
+    decode_event,
+    decode_whole,
+)
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
 from tokenharbor.wire.blocks import Blocks
 from tokenharbor.wire.body import check_text
@@ -41,12 +49,7 @@ class _Shell(msgspec.Struct, frozen=True):
     delta: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Contents(msgspec.Struct, frozen=True):
-    content: list[msgspec.Raw]
-
-
 _decode_shell = msgspec.json.Decoder(_Shell).decode
-_decode_contents = msgspec.json.Decoder(_Contents).decode
 
 
 def _note(name: str, raw: bytes) -> tuple[Note, ...]:
@@ -219,20 +222,19 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
     blocks = Blocks()
     try:
         check_text(body)
-        event = decode_event(body)
-        if event.type == "error" or len(event.error) > 4:
-            blocks.fail(read_stream_failure(event.error))
-            return blocks.take()
         whole = decode_whole(body)
-        contents = _decode_contents(body).content
+        contents = [decode_block(raw) for raw in whole.content or ()]
     except _UNREADABLE:
         blocks.garbage()
         return blocks.take()
-    if not all(map(_named, whole.content)):
+    if whole.type == "error" or len(whole.error) > 4:
+        blocks.fail(read_stream_failure(whole.error))
+        return blocks.take()
+    if not whole.type or whole.content is None or not all(map(_named, contents)):
         blocks.garbage()
         return blocks.take()
     blocks.start(whole.id, whole.model)
-    for block, raw in zip(whole.content, contents, strict=True):
+    for block, raw in zip(contents, whole.content, strict=True):
         blocks.close(open_block(blocks, block, partial(bytes, raw)))
     if len(whole.usage) > 4:
         try:

@@ -55,10 +55,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Whole(msgspec.Struct, frozen=True, gc=False):
     """A whole answer."""
 
-    type: str
-    content: list[Block]
+    type: str = ""
+    content: list[msgspec.Raw] | None = None
     id: str = ""
     model: str = ""
+    error: msgspec.Raw = NULL
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: msgspec.Raw = NULL
@@ -66,6 +67,7 @@ class Whole(msgspec.Struct, frozen=True, gc=False):
 
 decode_event = msgspec.json.Decoder(Event).decode
 decode_whole = msgspec.json.Decoder(Whole).decode
+decode_block = msgspec.json.Decoder(Block).decode
 
 
 def text_size(text: str) -> int:

@@ -233,7 +233,9 @@ def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
     usage = write_usage(reply.usage or _UNKNOWN)
     names = caller_names(recipient.request)
-    blocks = [msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks]
+    blocks = reply.blocks
+    if names:
+        blocks = tuple([msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in blocks])
     content = [_content(block) for block in blocks]
     end = Finished(reply.reason, reply.stop_sequence)
     return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))

@@ -1,12 +1,10 @@
 """Objects of a Gemini request read strictly, in either spelling of their members."""
 
-from collections.abc import Collection
-
 import msgspec
 
 from tokenharbor.wire.across import decode, no_meaning
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.fields import is_null
+from tokenharbor.wire.fields import NULL, is_null
 from tokenharbor.wire.gemini.names import spelled
 
 _decode_members = msgspec.json.Decoder(Members).decode
@@ -24,14 +22,20 @@ class Object:
     InvalidRequest for those that are not `known`.
     """
 
-    def __init__(self, raw: msgspec.Raw, place: str, known: Collection[str]) -> None:
+    __slots__ = ("members", "place", "raw")
+
+    def __init__(self, raw: msgspec.Raw, place: str, known: frozenset[str]) -> None:
         self.raw = raw
         self.place = place
-        members = spelled(decode(raw, _decode_members, place or "body"), known, self.at(""))
-        self.members = {name: each for name, each in members.items() if not is_null(each)}
-        for name in self.members:
-            if name not in known:
-                raise no_meaning(self.at(name[:_SHOWN]))
+        members = decode(raw, _decode_members, place or "body")
+        if not known.issuperset(members):
+            members = spelled(members, known, self.at(""))
+        if NULL in members.values():
+            members = {name: each for name, each in members.items() if not is_null(each)}
+        if not known.issuperset(members):
+            name = next(name for name in members if name not in known)
+            raise no_meaning(self.at(name[:_SHOWN]))
+        self.members = members
 
     def __contains__(self, name: str) -> bool:
         return name in self.members
@@ -41,7 +45,8 @@ class Object:
 
     def text(self, name: str) -> str:
         """Empty where it is absent."""
-        return decode(self.members[name], _decode_text, self.at(name)) if name in self.members else ""
+        raw = self.members.get(name)
+        return "" if raw is None else decode(raw, _decode_text, self.at(name))
 
     def flag(self, name: str) -> bool | None:
         return decode(self.members[name], _decode_flag, self.at(name)) if name in self.members else None
@@ -52,11 +57,12 @@ class Object:
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(decode(self.members[name], _decode_words, self.at(name))) if name in self.members else ()
 
-    def object(self, name: str, known: Collection[str]) -> "Object | None":
+    def object(self, name: str, known: frozenset[str]) -> "Object | None":
         return Object(self.members[name], self.at(name), known) if name in self.members else None
 
     def items(self, name: str) -> list[msgspec.Raw]:
         return decode(self.members[name], _decode_items, self.at(name)) if name in self.members else []
 
-    def objects(self, name: str, known: Collection[str]) -> list["Object"]:
-        return [Object(raw, f"{self.at(name)}[{index}]", known) for index, raw in enumerate(self.items(name))]
+    def objects(self, name: str, known: frozenset[str]) -> list["Object"]:
+        place = self.at(name)
+        return [Object(raw, f"{place}[{index}]", known) for index, raw in enumerate(self.items(name))]

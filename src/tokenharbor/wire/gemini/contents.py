@@ -72,14 +72,15 @@ class Reader:
         return Message(role, tuple(parts)) if parts else None
 
     def _part(self, piece: Object) -> Part | None:
-        notes = read_signature(piece.text("thoughtSignature"))
-        if "functionCall" in piece:
+        said = piece.members
+        notes = read_signature(piece.text("thoughtSignature")) if "thoughtSignature" in said else ()
+        if "functionCall" in said:
             return self._call(piece, notes)
-        if "functionResponse" in piece:
+        if "functionResponse" in said:
             return self._result(piece)
-        if "inlineData" in piece or "fileData" in piece:
+        if "inlineData" in said or "fileData" in said:
             return self._media(piece)
-        if not _OWN.isdisjoint(piece.members):
+        if not _OWN.isdisjoint(said):
             return Opaque(Note(DIALECT, PART, bytes(piece.raw)))
         text = piece.text("text")
         if piece.flag("thought"):

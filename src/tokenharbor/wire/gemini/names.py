@@ -1,7 +1,6 @@
 """The two spellings of this dialect's members, camelCase and snake_case: its vendor takes both, and so do we."""
 
 import re
-from collections.abc import Collection
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
@@ -19,10 +18,12 @@ def snake(name: str) -> str:
     return _HUMP.sub(lambda match: f"_{match[1].lower()}", name)
 
 
-def spelled(members: Members, known: Collection[str], within: str = "") -> Members:
+def spelled(members: Members, known: frozenset[str], within: str = "") -> Members:
     """The members under their camelCase names; others than the `known` stay as they are. Raises InvalidRequest for one
     that stands in both spellings, or in a spelling that only looks like one: two readers may see two requests.
     """
+    if known.issuperset(members):  # as nearly all clients write them
+        return members
     folded = {name.casefold(): name for name in known}
     found: Members = {}
     for name, raw in members.items():

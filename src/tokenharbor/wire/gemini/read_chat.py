@@ -21,8 +21,7 @@ from tokenharbor.wire.efforts import EFFORTS
 from tokenharbor.wire.fields import read_count
 from tokenharbor.wire.gemini.asked import Object
 from tokenharbor.wire.gemini.contents import CONTENT, Reader
-from tokenharbor.wire.gemini.names import spelled
-from tokenharbor.wire.gemini.requests import CONFIG_FIELDS, KNOWN, read_config
+from tokenharbor.wire.gemini.requests import CONFIG_FIELDS, KNOWN
 from tokenharbor.wire.gemini.schemas import standard
 from tokenharbor.wire.request import Request
 
@@ -40,6 +39,7 @@ _DECLARATION = frozenset(
 _TOOL_CONFIG = frozenset({"functionCallingConfig", "retrievalConfig"})
 _CALLING = frozenset({"mode", "allowedFunctionNames"})
 _THINKING = frozenset({"thinkingBudget", "thinkingLevel", "includeThoughts"})
+_CONFIG = "generationConfig"
 _JSON = "application/json"
 
 
@@ -47,7 +47,9 @@ def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest."""
     features = Features()
     body = Object(msgspec.Raw(request.body), "", KNOWN)
-    config = _Config(request, features)
+    config = _Config(body, features)
+    if request.choices > 1:
+        features.note(Feature.CHOICES, f"{_CONFIG}.candidateCount")
     tools = _read_tools(body, features)
     choice = _read_choice(body)
     contents = body.objects("contents", CONTENT)
@@ -119,15 +121,12 @@ _USUAL_TOP_K = 64
 class _Config:
     """`generationConfig`, read piece by piece."""
 
-    def __init__(self, request: Request, features: Features) -> None:
+    def __init__(self, body: Object, features: Features) -> None:
         self._features = features
-        self._members = read_config(spelled(request.members, KNOWN))
-        self._said = Object(msgspec.Raw(msgspec.json.encode(self._members)), "generationConfig", CONFIG_FIELDS)
-        if request.choices > 1:
-            features.note(Feature.CHOICES, self._said.at("candidateCount"))
+        self._said = body.object(_CONFIG, CONFIG_FIELDS) or Object(msgspec.Raw(b"{}"), _CONFIG, CONFIG_FIELDS)
 
     def _count(self, name: str, least: int) -> int | None:
-        return read_count(self._members, name, least, 1 << 40, "generationConfig.")
+        return read_count(self._said.members, name, least, 1 << 40, f"{_CONFIG}.")
 
     def sampling(self) -> Sampling:
         said = self._said

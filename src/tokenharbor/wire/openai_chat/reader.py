@@ -64,13 +64,15 @@ class _Teller:
 
     def words(self, words: Words) -> None:
         carried, notes = read_details(words.reasoning_details)
-        self._reasoning(words.reasoning_content or words.reasoning or "", carried, notes)
+        reasoning = words.reasoning_content or words.reasoning or ""
+        if reasoning or carried or notes:
+            self._reasoning(reasoning, carried, notes)
         if isinstance(words.content, str):
             if words.content:
                 self.blocks.speak(BlockKind.TEXT, words.content)
         elif words.content:
             self._parts(words.content)
-        citations, foreign = read_annotations(words.annotations), of_text(carried)
+        citations, foreign = read_annotations(words.annotations), of_text(carried) if carried else ()
         if citations or foreign:
             self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
         if words.refusal:
@@ -109,7 +111,7 @@ class _Teller:
 
     def _tell_carried(self, carried: Sequence[Carried]) -> None:
         """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
-        for call in self._calls.values():
+        for call in self._calls.values() if carried else ():
             if call.block is not None and self.blocks.is_open(call.block):
                 self.blocks.grow(call.block, "", of_call(carried, call.id))
 

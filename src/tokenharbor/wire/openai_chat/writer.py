@@ -190,7 +190,9 @@ def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
     names = caller_names(recipient.request)
-    blocks = tuple(msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in reply.blocks)
+    blocks = reply.blocks
+    if names:
+        blocks = tuple([msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in blocks])
     choice = {
         "index": 0,
         "message": _message(blocks),
@@ -214,6 +216,8 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
 
 
 def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
+    if len(blocks) == 1 and blocks[0].kind is BlockKind.TEXT and not (blocks[0].notes or blocks[0].citations):
+        return {"role": "assistant", "content": blocks[0].text or None, "refusal": None, "annotations": []}
     message: dict[str, object] = {"role": "assistant", "content": _joined(blocks, BlockKind.TEXT)}
     message["refusal"] = _joined(blocks, BlockKind.REFUSAL)
     message["annotations"] = _annotations(blocks)

@@ -127,7 +127,7 @@ def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
     and its own name.
     """
     names: dict[str, tuple[str | None, str]] = {made: (None, own) for made, own in caller_names(request).items()}
-    for tool in _listed(request.members) if request is not None else ():
+    for tool in _listed(request.members) if request is not None and b'"namespace"' in request.body else ():
         for function in tool.tools or ():
             full = asked.full_name(function.name, tool.name)
             for made in (full, fit(full, SHORT), fit(full, LONG)):

@@ -1,6 +1,6 @@
 """Events written as Responses answers: as a stream, and whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -24,7 +24,6 @@ from tokenharbor.wire.openai_responses.envelope import Envelope, Json, ending, o
 from tokenharbor.wire.openai_responses.failures import write_error_event, write_failure
 from tokenharbor.wire.openai_responses.items import Call, Item, Message, Picture, Reasoning, Told
 from tokenharbor.wire.openai_responses.shapes import DIALECT
-from tokenharbor.wire.translate import collect, replay
 
 _encode = msgspec.json.encode
 
@@ -198,6 +197,11 @@ class _Gatherer(ResponsesWriter):
         self._started = True
         return b""
 
+    def _add(self, item: Item) -> bytes:
+        self._end_message()
+        self._items.append(item)
+        return b""
+
     def _tell(self, place: int, told: Iterable[Told]) -> bytes:  # noqa: ARG002  nobody is told, but items grow by it
         for _ in told:
             pass
@@ -207,12 +211,14 @@ class _Gatherer(ResponsesWriter):
         return b""
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Sequence[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
-    reply = collect(events)
-    if reply.reason is None:
-        return _encode({"error": write_failure(reply.failure or Failure(FailureKind.BROKEN))})
+    end = events[-1] if events else None
+    if not isinstance(end, Finished):
+        return _encode(
+            {"error": write_failure(end.failure if isinstance(end, Failed) else Failure(FailureKind.BROKEN))}
+        )
     writer = _Gatherer(recipient)
-    for event in replay(reply):
+    for event in events:
         writer.write(event)
     return _encode(writer.response)
