@@ -141,7 +141,7 @@ def test_the_list_has_both_envelopes_and_geminis_models(load: Load) -> None:
         "displayName": "Claude Haiku 4.5",
         "inputTokenLimit": 200_000,
         "outputTokenLimit": 64_000,
-        "supportedGenerationMethods": [],
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
     }
 
 

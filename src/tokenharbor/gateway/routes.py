@@ -125,7 +125,7 @@ class Routes:
         if reading is None and named is None:
             if path in self._answers or path in self._counts or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
-            raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
+            raise NotFound(f"Nothing is served at {path[:100]}. GET / lists the paths.")
         if exchange.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(f"{path[:100]} takes GET.")
         if reading is not None:
