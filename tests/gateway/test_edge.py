@@ -207,6 +207,12 @@ async def test_every_path_is_named_on_the_front_page(house: House) -> None:
     assert (lost.status, "GET / lists the paths" in lost.body.decode()) == (404, True)
 
 
+async def test_an_unknown_method_of_a_model_is_told_with_those_that_are_served(house: House) -> None:
+    said = await house.ask("POST", "/v1beta/models/solo:embedContent")
+    assert said.status == 404
+    assert "generateContent, streamGenerateContent, countTokens" in said.json()["error"]["message"]
+
+
 async def test_the_front_page_repeats_no_markup_of_the_callers(house: House) -> None:
     page = (await house.ask("GET", "/", {"host": '"><script>x()</script>'})).body
     assert b"<script" not in page
