@@ -40,7 +40,9 @@ async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     client = Client()
     with tempfile.TemporaryDirectory(prefix="th-") as folder:
         path = Path(folder) / "console.sock"
-        edge = Edge(Shop(snapshot), Metrics(world.clock, health), lambda: True, None, Console(path, client))
+        edge = Edge(
+            Shop(snapshot), Metrics(world.clock, health), lambda: True, None, Console(path, client), world.clock
+        )
         server = Server(edge.serve, Limits(), world.clock)
         port = await server.start("127.0.0.1", 0)
         yield client, Origin("127.0.0.1", port), path

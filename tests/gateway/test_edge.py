@@ -11,7 +11,7 @@ from tests.gateway.house import CHAT, MESSAGES, House
 from tests.gateway.raw import Said
 
 from tokenharbor.gateway.edge import Edge
-from tokenharbor.gateway.routes import Routes
+from tokenharbor.gateway.routes import ANSWERS, MEDIA, Routes
 from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.types import Balance, Hold
@@ -197,6 +197,20 @@ async def test_the_front_page(house: House) -> None:
     assert b"127.0.0.1" in (await house.ask("GET", "/", {"host": "127.0.0.1:8080"})).body
     listed = await house.ask("HEAD", "/v1/models")
     assert (listed.status, listed.headers["content-type"]) == (200, "application/json")
+
+
+async def test_every_path_is_named_on_the_front_page(house: House) -> None:
+    page = (await house.ask("GET", "/")).body.decode()
+    for path in (*ANSWERS, *MEDIA, "/v1/models", "/v1/account/balance", "/v1/requests"):
+        assert f"<code>{path}</code>" in page
+    lost = await house.ask("GET", "/v1/nowhere")
+    assert (lost.status, "GET / lists the paths" in lost.body.decode()) == (404, True)
+
+
+async def test_an_unknown_method_of_a_model_is_told_with_those_that_are_served(house: House) -> None:
+    said = await house.ask("POST", "/v1beta/models/solo:embedContent")
+    assert said.status == 404
+    assert "generateContent, streamGenerateContent, countTokens" in said.json()["error"]["message"]
 
 
 async def test_the_front_page_repeats_no_markup_of_the_callers(house: House) -> None:

@@ -3,6 +3,8 @@
 import pytest
 from tests.gateway.house import HELLO, House
 
+from tokenharbor.gateway.page import render_page
+from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,6 +57,20 @@ async def test_models_that_nobody_here_can_serve_are_not_listed(house: House) ->
     said = await house.chat(unsold)
     assert (said.status, said.error["code"]) == (503, "no_provider_available")
     assert "OPENAI" not in said.body.decode()
+
+
+async def test_a_listed_price_is_of_a_provider_that_can_serve_here(house: House) -> None:
+    """A cheaper one without a credential is neither listed nor on the front page."""
+    shop, clock = house.parts.shop.current, house.parts.world.clock
+    without = build_snapshot(
+        shop.catalog, shop.policy, lambda provider: "k" if provider.name == "beta" else None, clock
+    )
+    duo = without.showcase.model("duo", clock.now())
+    assert [provider["name"] for provider in duo["providers"]] == ["beta"]
+    assert (duo["pricing"]["input"], duo["pricing"]["output"]) == ("2", "4")
+    assert (
+        'duo</code></td><td class="n">200k</td><td class="n">$2.00' in render_page(without, "h", clock.now()).decode()
+    )
 
 
 async def test_an_unknown_model_is_told_with_the_nearest(house: House) -> None:

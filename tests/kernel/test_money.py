@@ -20,6 +20,19 @@ def test_what_is_shown_reads_back_and_has_nine_places(amount: Usd) -> None:
     assert Decimal(text).scaleb(9) == int(amount)
 
 
+@given(amounts)
+def test_in_a_sentence_an_amount_is_as_short_as_is_exact_with_at_least_two_places(amount: Usd) -> None:
+    text = amount.brief()
+    places = text.partition(".")[2]
+    assert Usd.parse(text) == amount
+    assert len(places) == 2 or (len(places) > 2 and not places.endswith("0"))
+
+
+def test_no_padding_of_an_amount_in_a_sentence_looks_like_a_status_to_retry() -> None:
+    assert Usd(76_827_500).brief() == "0.0768275"
+    assert Usd(-5_000_000_000).brief() == "-5.00"
+
+
 @given(st.decimals(min_value=0, max_value=9_000_000_000, places=9))
 def test_any_decimal_of_up_to_nine_places_is_read_exactly(value: Decimal) -> None:
     assert Usd.parse(f"{value:f}") == value.scaleb(9)

@@ -131,7 +131,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
             TaskDesk(Tasks(pool), books, world),
         )
         console = Console(settings.home / "console.sock", client)
-        edge = Edge(shop, metrics, lambda: book.is_up, settings.secret(settings.server.metrics_token), console)
+        token = settings.secret(settings.server.metrics_token)
+        edge = Edge(shop, metrics, lambda: book.is_up, token, console, world.clock)
         routes = Routes(parts, edge)
         server = _server(settings, world, routes)
         harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)

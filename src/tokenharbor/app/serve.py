@@ -1,6 +1,7 @@
 """`serve`: everything in one process, from the first line on stdout to a clean end."""
 
 import asyncio
+import errno
 import gc
 import logging
 import signal
@@ -63,7 +64,10 @@ async def _listen(harbor: Harbor) -> str:
     try:
         port = await harbor.server.start(server.host, server.port)
     except OSError as error:
-        raise Misconfigured(f"cannot listen on {server.host}:{server.port}: {error.strerror}") from None
+        why = error.strerror
+        if error.errno == errno.EADDRINUSE:
+            why = "the address is in use; stop who listens there, or choose another --port"
+        raise Misconfigured(f"cannot listen on {server.host}:{server.port}: {why}") from None
     host = f"[{server.host}]" if ":" in server.host else server.host
     return f"http://{host}:{port}"
 

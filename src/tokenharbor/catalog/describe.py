@@ -12,10 +12,19 @@ from typing import Any, Protocol
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
+from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Variant
 
-_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+OTHER_UNITS: Mapping[str, str] = {
+    "image": "an image",
+    "second": "a second",
+    "search_unit": "a search",
+    "character": "for 1M characters",
+}
+"""What is sold otherwise than by tokens: fields of a price, and the words that follow the amount."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
 class Selling(Protocol):
@@ -166,11 +175,11 @@ def _rfc3339(created: int) -> str:
 
 
 def _for_gemini(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """A model that converses is called by Gemini's own paths whatever its vendors speak."""
+    """The methods are those of Gemini's paths: any model that chats is asked by them, others by OpenAI's paths."""
     return {
         "name": f"models/{shown['id']}",
         "displayName": shown["display_name"],
         "inputTokenLimit": shown["context_length"],
         "outputTokenLimit": shown["max_output_tokens"],
-        "supportedGenerationMethods": [*_METHODS] if "chat" in shown["surfaces"] else [],
+        "supportedGenerationMethods": list(_METHODS) if CHAT in shown["surfaces"] else [],
     }

@@ -11,6 +11,7 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.page import render_page
 from tokenharbor.gateway.shop import Shop
 from tokenharbor.http.exchange import Exchange
+from tokenharbor.kernel.clock import Clock
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n"
@@ -32,6 +33,7 @@ class Edge:
     ready: Callable[[], bool]
     metrics_token: str | None
     console: Console
+    clock: Clock
 
     async def serve(self, exchange: Exchange) -> None:
         path = exchange.path
@@ -46,7 +48,7 @@ class Edge:
             await self.console.serve(exchange)
         elif path == "/" and exchange.method in ("GET", "HEAD"):
             host = exchange.header(b"host") or b"127.0.0.1:8080"
-            exchange.respond(200, _PAGE, render_page(self.shop.current, host.decode("latin-1")))
+            exchange.respond(200, _PAGE, render_page(self.shop.current, host.decode("latin-1"), self.clock.now()))
         else:
             exchange.respond(404, _TEXT, b"Nothing is served here. Start at /.\n")
 

@@ -58,7 +58,8 @@ def _unpriced(sales: Sequence[Sale], asks: Asks) -> InvalidRequest:
     asked = _shown(asks.size, asks.quality)
     param = "size" if asks.size is not None else "quality"
     return InvalidRequest(
-        f"There is no price for {asked[:100]}, so it cannot be sold: {'; '.join(priced)}.", param=param
+        f"There is no price for {asked[:100]}, so it cannot be sold. Those that have one: {'; '.join(priced)}.",
+        param=param,
     )
 
 

@@ -1,15 +1,20 @@
 """The front page until a console runs: what is served here, its models, a first request to copy."""
 
 import html
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from importlib.resources import files
 from string import Template
+from typing import Any
 
+from tokenharbor.catalog.describe import OTHER_UNITS
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.gateway.snapshot import Shelf, Snapshot
+from tokenharbor.gateway.snapshot import Snapshot
 
 
-def render_page(snapshot: Snapshot, host: str) -> bytes:
-    """One self-contained page; nothing in it is fetched from elsewhere."""
+def render_page(snapshot: Snapshot, host: str, at: datetime) -> bytes:
+    """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
     shelves = sorted(
         snapshot.shelves.values(), key=lambda shelf: (not shelf.sales, shelf.model.vendor, shelf.model.name)
     )
@@ -22,30 +27,36 @@ def render_page(snapshot: Snapshot, host: str) -> bytes:
         edition=html.escape(snapshot.policy.name),
         ready=len(ready),
         known=len(shelves),
-        rows="\n".join(_row(shelf) for shelf in shelves),
+        fee=f"{Decimal(snapshot.policy.service_fee_bp) / 100:f}",
+        rows="\n".join(_row(snapshot.showcase.model(each.model.name, at), on=bool(each.sales)) for each in shelves),
     )
     return page.encode()
 
 
-def _row(shelf: Shelf) -> str:
-    model = shelf.model
-    providers = ", ".join(dict.fromkeys(each.endpoint.provider.name for each in shelf.candidates))
+def _row(shown: Mapping[str, Any], *, on: bool) -> str:
+    providers = ", ".join(provider["name"] for provider in shown["providers"])
     cells = (
-        f'<td><code>{html.escape(model.name)}</code></td><td class="n">{_tokens(model.context)}</td>'
-        f'<td class="n">{_price(shelf, "input")}</td><td class="n">{_price(shelf, "output")}</td>'
-        f"<td>{html.escape(providers)}</td><td>{'on' if shelf.sales else 'needs a key'}</td>"
+        f'<td><code>{html.escape(shown["id"])}</code></td><td class="n">{_tokens(shown["context_length"])}</td>'
+        f"{_prices(shown['pricing'] or {})}"
+        f"<td>{html.escape(providers)}</td><td>{'on' if on else 'needs a key'}</td>"
     )
-    return f'<tr class="{"on" if shelf.sales else "off"}">{cells}</tr>'
+    return f'<tr class="{"on" if on else "off"}">{cells}</tr>'
 
 
-def _price(shelf: Shelf, unit: str) -> str:
-    """The lowest step of the first priced endpoint."""
-    prices = [each.endpoint.price for each in shelf.candidates if each.endpoint.price is not None]
-    pico = next((line.pico for price in prices for line in price.components if line.unit == unit), None)
-    if pico is None:
+def _prices(pricing: Mapping[str, Any]) -> str:
+    """Two cells, input and output by tokens; or one across both that says how else the model is sold."""
+    other = next((field for field in OTHER_UNITS if field in pricing), None)
+    if other is not None and "input" not in pricing:
+        return f'<td class="n" colspan="2">{_price(pricing[other])} {OTHER_UNITS[other]}</td>'
+    return "".join(f'<td class="n">{_price(pricing.get(field))}</td>' for field in ("input", "output"))
+
+
+def _price(amount: str | None) -> str:
+    """With at least two places."""
+    if amount is None:
         return "—"
-    whole, rest = divmod(pico, 1_000_000)
-    return f"${whole}." + f"{rest:06d}".rstrip("0").ljust(2, "0")
+    whole, _, places = amount.partition(".")
+    return f"${whole}.{places.ljust(2, '0')}"
 
 
 def _tokens(count: int) -> str:

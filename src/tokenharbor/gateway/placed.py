@@ -12,6 +12,9 @@ PREFIXES = ("/v1beta/models/", "/v1/models/")
 _STREAMS = {"generateContent": False, "streamGenerateContent": True, "countTokens": False}
 _COUNT = "countTokens"
 
+METHODS = ", ".join(_STREAMS)
+"""The methods that are served, for people."""
+
 
 class Placed(msgspec.Struct, frozen=True):
     """What a path says. `counts`: tokens are asked for, not an answer."""

@@ -9,7 +9,7 @@ from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.placed import DIALECT as PLACING
-from tokenharbor.gateway.placed import read_placed
+from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
 from tokenharbor.gateway.videos import VideoGateway
@@ -129,7 +129,9 @@ class Routes:
         if reading is None and named is None:
             if path in self._answers or path in self._counts or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
-            raise NotFound(f"Nothing is served at {path[:100]}. The paths are in the documentation at /.")
+            raise NotFound(f"Nothing is served at {path[:100]}. GET / lists the paths.")
+        if exchange.method == "POST" and path.startswith(PREFIXES) and ":" in path:
+            raise NotFound(f"Nothing is served at {path[:100]}. The methods of models are {METHODS}.")
         if exchange.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(f"{path[:100]} takes GET.")
         if reading is not None:

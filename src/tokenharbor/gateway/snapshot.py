@@ -1,7 +1,7 @@
 """The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -99,7 +99,14 @@ SecretOf = Callable[[Provider], str | None]
 def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Snapshot:
     """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
     shelves = {model.name: _shelf(model, policy, secret_of, clock) for model in catalog.models.values()}
-    return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(catalog, policy))
+    shown = {name: _shown(shelf) for name, shelf in shelves.items()}
+    return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(replace(catalog, models=shown), policy))
+
+
+def _shown(shelf: Shelf) -> Model:
+    """The model with those endpoints alone that can serve here, lest callers read a price that nobody asks of them."""
+    serving = tuple([endpoint for endpoint in shelf.model.endpoints if endpoint.name in shelf.sales])
+    return replace(shelf.model, endpoints=serving) if serving else shelf.model
 
 
 def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> Shelf:

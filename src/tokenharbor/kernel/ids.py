@@ -69,7 +69,7 @@ def parse(kind: Kind, text: str) -> UUID:
             raise ValueError(f"not an id of the form {kind}_ and 26 characters: {text[:60]!r}")
         value = (value << 5) | _VALUES[letter]
     if value & 3:
-        raise ValueError(f"not an id of the form {kind}_ and 26 characters: {text[:60]!r}")
+        raise ValueError(f"not an id of the form {kind}_ that anybody was given, by its last character: {text[:60]!r}")
     return UUID(int=value >> 2)
 
 

@@ -37,9 +37,16 @@ class Usd(int):
         return Usd(int.__neg__(self))
 
     def __str__(self) -> str:
-        """The amount in US dollars with nine places, as every surface shows it."""
+        """The amount in US dollars with nine places, as every field shows it."""
         whole, places = divmod(abs(self), NANO_PER_USD)
         return f"{'-' if self < 0 else ''}{whole}.{places:09d}"
+
+    def brief(self) -> str:
+        """The amount exactly, with two places and more only where they are needed: for sentences. Some clients take
+        any "500" in a refusal's message for a status to retry, which padding such as 0.076827500 would feed.
+        """
+        whole, _, places = str(self).partition(".")
+        return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
 
     def __repr__(self) -> str:
         return f"Usd({int(self)})"

@@ -118,7 +118,9 @@ def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
         return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
         return BoundariesLeaveNobody(f"No provider of {model} lies within the request's boundaries: {reasons}.")
-    return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons or 'none is configured'}.")
+    reasons = reasons or "none is configured"
+    hint = "GET /v1/models lists what can be asked for here."
+    return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
 
 
 def _in_dialect(candidates: Sequence[Candidate], dialect: str) -> Iterator[Candidate]:

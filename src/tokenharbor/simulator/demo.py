@@ -5,7 +5,7 @@ from tokenharbor.simulator.script import Answer, Script
 DEMO_TEXT = (
     "Ahoy from Token Harbor's built-in demo provider. I am not a language model: this is a canned answer, the same "
     "for every question, so that your first request works without any vendor key. It took the whole way all the "
-    "same: your key was checked, a hold was placed on your wallet, this text was streamed, and the charge is on a "
+    "same: your key was checked, a hold was placed on your wallet, this text was sent, and the charge is on a "
     "receipt. Put a vendor's key into the environment and start again to talk to a real model."
 )
 """What the demo says."""

@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.app.commands.common import Answer, Group, say, settings, table
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.check import check_catalog
-from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.describe import OTHER_UNITS, Showcase
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.editions.policy import load_edition
@@ -23,7 +23,7 @@ def catalog() -> None:
 
 @catalog.command("list")
 def list_all() -> None:
-    """List the models with their prices (USD per 1M tokens, markup included) and who sells them."""
+    """List the models with their prices (USD per 1M tokens, or as said; markup included) and who sells them."""
     in_force = settings()
     found = _catalog(in_force)
     showcase = Showcase(found, load_edition(in_force.edition))
@@ -47,5 +47,7 @@ def _catalog(in_force: Settings) -> Catalog:
 
 def _row(model: dict[str, Any]) -> tuple[object, ...]:
     pricing = model["pricing"] or {"input": "no price"}
+    other = (f"{pricing[field]} {words}" for field, words in OTHER_UNITS.items() if field in pricing)
     providers = ", ".join(provider["name"] for provider in model["providers"])
-    return model["id"], pricing.get("input"), pricing.get("output"), model["context_length"], providers
+    first = pricing.get("input") or next(other, None)
+    return model["id"], first, pricing.get("output"), model["context_length"] or None, providers

@@ -87,4 +87,4 @@ def _lines(value: Any, name: str = "") -> Iterator[str]:
         for number, each in enumerate(value):
             yield from _lines(each, f"{name}[{number}]")
     elif value is not None:
-        yield f"{name}: {value}"
+        yield f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
