@@ -42,10 +42,23 @@ def telling(dialect: str, **fields: Any) -> bytes:
         tool = {"type": "function", "name": TOOL, "description": TOOL, "parameters": {"type": "object"}}
         content[0]["type"] = "input_text"
         told |= {"instructions": SYSTEM, "tools": [tool], "safety_identifier": PERSON, "metadata": {NOTE: NOTE}}
+    elif dialect == "gemini":
+        fields.pop("stream", None)  # which stands in the path
+        told = {"messages": [{"role": "user", "parts": [{"text": PROMPT}]}], "labels": {NOTE: PERSON}}
+        told["systemInstruction"] = {"parts": [{"text": SYSTEM}]}
+        told["tools"] = [{"functionDeclarations": [{"name": TOOL, "description": TOOL}]}]
     else:
         tool = {"name": TOOL, "description": TOOL, "input_schema": {"type": "object"}}
         told |= {"system": SYSTEM, "tools": [tool], "metadata": {"user_id": PERSON}, "novel": NOTE}
     return in_words_of(dialect, body(**told, **fields))
+
+
+def address(dialect: str, *, stream: bool) -> str:
+    """The path and a query that may be gone on with."""
+    path = PATHS[dialect]
+    if dialect == "gemini" and stream:
+        path = path.replace("generateContent", "streamGenerateContent")
+    return f"{path}?alt=sse"
 
 
 HEADERS = {"user-agent": NOTE, "cookie": f"session={NOTE}", "referer": f"http://{NOTE}/", "x-novel": NOTE}
@@ -75,7 +88,8 @@ async def hang_up(house: House, dialect: str) -> None:
     content = telling(dialect, stream=True)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     head = (
-        f"POST {PATHS[dialect]} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\ncontent-length: {len(content)}"
+        f"POST {address(dialect, stream=True)} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\n"
+        f"content-length: {len(content)}"
     )
     writer.write(f"{head}\r\n\r\n".encode() + content)
     async with asyncio.timeout(PATIENCE):
@@ -93,7 +107,9 @@ async def test_no_prompt_and_no_answer_is_kept(house: House) -> None:
         for fault in FAULTS.values():
             for stream in (False, True):
                 house.script(SAYS + rule(fault))
-                await house.post(f"{path}?tag={NOTE}", telling(dialect, stream=stream), HEADERS)
+                await house.post(
+                    f"{address(dialect, stream=stream)}&tag={NOTE}", telling(dialect, stream=stream), HEADERS
+                )
                 await house.seen()
         house.script(SAYS)
         await house.post(f"{path}?dry_run=1", telling(dialect))

@@ -26,6 +26,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.health import Health
 from tokenharbor.wire import VENDORS
+from tokenharbor.wire.chat import Feature
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
 PATHS = {source.path for source in read_checkout()}
@@ -49,6 +50,46 @@ def rows(text: str) -> Iterator[list[str]]:
     for line in text.splitlines():
         if line.startswith("|") and not set(line) <= set("|- "):
             yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+# ---- what becomes of each field
+
+COLUMNS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock_converse")
+FEATURES = {
+    Feature.STOP: "stop sequences",
+    Feature.TOP_K: "`top_k`",
+    Feature.PENALTIES: "frequency, presence penalties",
+    Feature.SEED: "`seed`",
+    Feature.LOGIT_BIAS: "`logit_bias`",
+    Feature.LOGPROBS: "`logprobs`, `top_logprobs`",
+    Feature.IMAGE: "picture, inlined",
+    Feature.IMAGE_URL: "picture, address",
+    Feature.FILE: "PDF, inlined",
+    Feature.FILE_URL: "PDF, address",
+    Feature.AUDIO: "sound",
+    Feature.CITATIONS: "citations of own documents",
+    Feature.ASSISTANT_PREFIX: "go on from a beginning",
+    Feature.TOOLS: "a function",
+    Feature.CUSTOM_TOOLS: "free-text tool",
+    Feature.GRAMMAR: "its grammar",
+    Feature.WEB_SEARCH: "search of the web by the vendor",
+    Feature.JSON_OBJECT: "any JSON object",
+    Feature.JSON_SCHEMA: "JSON by a schema",
+}
+"""Where the page says who can be told what."""
+
+
+def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> None:
+    assert VENDORS.keys() == set(COLUMNS)
+    cells = {row[0]: row[1:] for row in rows(page("docs/translation.md"))}
+    for feature, meaning in FEATURES.items():
+        for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
+            assert (feature not in VENDORS[wire].carries) == ("✗" in cell), (meaning, wire, cell)
+
+
+def test_every_feature_is_on_the_page() -> None:
+    """More than one answer has no cross where no such thing exists; pictures out are asked for by no field yet."""
+    assert set(Feature) - FEATURES.keys() == {Feature.CHOICES, Feature.IMAGES_OUT}
 
 
 # ---- links, paths, commands

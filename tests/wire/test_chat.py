@@ -18,7 +18,7 @@ from tests.wire.asking import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, TIDE, WIN
 from tests.wire.conversations import ABLE, ORDER, conversations, sense
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.dialect import Place
 
@@ -167,6 +167,10 @@ def test_pictures_that_the_assistant_made_are_named_where_they_cannot_stand() ->
     assert told(OPENAI, chat)["messages"] == said
     text = told(ANTHROPIC, chat)["messages"][1]["content"][1]["text"]
     assert text == "[An image, which this API cannot carry.]"
+    items = told("openai_responses", chat)["input"]
+    assert items[1]["content"] == [{"type": "output_text", "text": words} for words in ("Look.", text)]
+    converse = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))["messages"][1]["content"]
+    assert converse == [{"text": "Look."}, {"text": text}]
 
 
 def test_functions_of_the_older_form_are_tools() -> None:

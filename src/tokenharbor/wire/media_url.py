@@ -4,6 +4,9 @@ import re
 
 from tokenharbor.wire.chat import Source
 
+NO_IMAGE = "[An image, which this API cannot carry.]"
+"""Stands for an assistant's picture where a dialect has no place for one."""
+
 _DATA = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
-from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments, cached
+from tokenharbor.wire.anthropic_messages.written import arguments, cached
 from tokenharbor.wire.chat import (
     File,
     Image,
@@ -24,6 +24,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.ids import LONG, SHORT, fit
+from tokenharbor.wire.media_url import NO_IMAGE
 
 Block = dict[str, object] | msgspec.Raw
 

@@ -11,7 +11,7 @@ from tokenharbor.wire.anthropic_messages.citations import write_citation
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
-from tokenharbor.wire.anthropic_messages.written import NO_IMAGE, arguments
+from tokenharbor.wire.anthropic_messages.written import arguments
 from tokenharbor.wire.body import edit, scan
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
@@ -29,6 +29,7 @@ from tokenharbor.wire.events import (
 )
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.ids import SHORT, fit, fit_answer
+from tokenharbor.wire.media_url import NO_IMAGE
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 

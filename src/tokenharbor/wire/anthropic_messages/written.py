@@ -4,7 +4,6 @@ import msgspec
 
 from tokenharbor.wire.body import UnreadableError, edit, scan
 
-NO_IMAGE = "[An image, which this API cannot carry.]"
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 

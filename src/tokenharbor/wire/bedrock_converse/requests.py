@@ -10,6 +10,7 @@ from tokenharbor.wire.chat import (
     Choosing,
     Feature,
     Format,
+    Image,
     Message,
     Order,
     Part,
@@ -23,6 +24,7 @@ from tokenharbor.wire.chat import (
     offered,
 )
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.media_url import NO_IMAGE
 
 CARRIES = frozenset(
     {
@@ -75,7 +77,7 @@ def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     turns: list[tuple[Role, list[Part]]] = []
     for message in chat.messages[_leading(chat) :]:
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
-        parts = _reminder(message) if message.role is Role.SYSTEM else list(message.parts)
+        parts = _reminder(message) if message.role is Role.SYSTEM else _shown(message)
         if turns and turns[-1][0] is role:
             turns[-1][1].extend(parts)
         else:
@@ -97,6 +99,13 @@ def _reminder(message: Message) -> list[Part]:
     """What the system says later is marked and said by the user: few models know the role in mid-conversation."""
     words = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
     return [Text(f"<system-reminder>\n{words}\n</system-reminder>")] if words.strip() else []
+
+
+def _shown(message: Message) -> list[Part]:
+    """The vendor takes pictures from the user alone."""
+    if message.role is Role.USER:
+        return list(message.parts)
+    return [Text(NO_IMAGE) if isinstance(part, Image) else part for part in message.parts]
 
 
 def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> None:

@@ -30,7 +30,7 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit, fit_call
-from tokenharbor.wire.media_url import write_url
+from tokenharbor.wire.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
 CARRIES = frozenset(
@@ -131,6 +131,8 @@ def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Js
             return {"type": "output_text" if assistant else "input_text", "text": part.text}
         case Refused():
             return {"type": "refusal", "refusal": part.text}
+        case Image() if assistant:  # the vendor takes none from it
+            return {"type": "output_text", "text": NO_IMAGE}
         case Image():
             detail = {"detail": part.detail} if part.detail else {}
             return {"type": "input_image", "image_url": write_url(part.source), **detail}
