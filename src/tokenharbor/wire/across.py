@@ -3,7 +3,7 @@ without a word.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -134,5 +134,9 @@ def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = 
 
 def in_order(results: Iterable[ToolResult], calls: Iterable[ToolCall]) -> list[ToolResult]:
     """Results in the order of the calls that they answer; those of no call at last."""
-    places = {call.id: place for place, call in enumerate(calls)}
+    return in_places(results, {call.id: place for place, call in enumerate(calls)})
+
+
+def in_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
+    """Results in the order of the places that their calls' ids have; those of no call at last."""
     return sorted(results, key=lambda result: places.get(result.call_id, len(places)))
