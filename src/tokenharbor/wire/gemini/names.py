@@ -23,6 +23,8 @@ def spelled(members: Members, known: Collection[str], within: str = "") -> Membe
     """The members under their camelCase names; others than the `known` stay as they are. Raises InvalidRequest for one
     that stands in both spellings, or in a spelling that only looks like one: two readers may see two requests.
     """
+    if all(name in known for name in members):
+        return members
     folded = {name.casefold(): name for name in known}
     found: Members = {}
     for name, raw in members.items():
