@@ -11,7 +11,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Feature, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.chat import Feature, Source, Tool, ToolCall, ToolChoice, ToolResult
 from tokenharbor.wire.fields import is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
@@ -39,6 +39,13 @@ class CacheControl(Strict, frozen=True):
 def cache_of(control: CacheControl | None) -> str | None:
     """As chat.py says it."""
     return (control.ttl or "5m") if control else None
+
+
+def need_picture(source: Source, place: str) -> Source:
+    """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
+    if source.media_type and not source.media_type.lower().startswith("image/"):
+        raise InvalidRequest(f"`{place}` is {source.media_type[:_SHOWN]!r}, which is no picture.", param=place)
+    return source
 
 
 class Features:

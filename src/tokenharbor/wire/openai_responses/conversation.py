@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
-from tokenharbor.wire.across import Features, decode, in_places, no_meaning
+from tokenharbor.wire.across import Features, decode, in_places, need_picture, no_meaning
 from tokenharbor.wire.chat import (
     Audio,
     Feature,
@@ -200,7 +200,7 @@ class Conversation:
             case "refusal":
                 return Refused(part.refusal)
             case "input_image" if part.image_url:
-                source = _source(part.image_url, f"{place}.image_url")
+                source = need_picture(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
                 self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
                 return Image(source, part.detail, cache)
             case "input_file" if part.file_data or part.file_url:
