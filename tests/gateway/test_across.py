@@ -236,3 +236,14 @@ async def test_who_hangs_up_pays_for_what_was_delivered_and_no_more(house: House
     receipt = await house.receipt(row["id"])
     assert (receipt["status"], receipt["usage_source"]) == ("hung_up", "estimated")
     assert 3 <= receipt["delivered_bytes"] <= record.text_bytes
+
+
+@pytest.mark.parametrize("dialect", sorted(WIRES))
+async def test_a_conversation_of_too_many_pieces_is_not_translated(house: House, dialect: str) -> None:
+    wire = next(wire for wire in PLAYED if wire != dialect)
+    house.payer = await house.new_payer("0")
+    many: dict[str, Any] = {"user": [{}] * 50_001}
+    said = await ask(house, dialect, f"only-{wire}", stream=False, **many)
+    assert said.status == 400, said.body
+    assert "more than 50000 objects" in said.error["message"]
+    assert await house.called() == []

@@ -1,5 +1,7 @@
 """Counting tokens: free, by nobody but us, in each dialect's own words; and paths that say what is asked."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -7,7 +9,10 @@ from tests.gateway.house import HELLO, House
 
 from tokenharbor.gateway.placed import Placed, read_placed
 from tokenharbor.identity.store import KeyRules
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.chat import Chat
 from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.request import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -83,3 +88,26 @@ async def test_models_are_listed_for_geminis_clients(house: House) -> None:
     assert "models/solo" in [each["name"] for each in said.json()["models"]]
     assert (await house.ask("GET", "/v1beta/models/solo")).json()["name"] == "models/solo"
     assert (await house.ask("GET", "/v1beta/models/solow")).status == 404
+
+
+async def test_others_are_served_while_a_long_conversation_is_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end = threading.Event(), threading.Event()
+    dialect = type(WIRES["openai_responses"])
+    read_chat = dialect.read_chat
+
+    def read_slowly(self: Any, request: Request) -> Chat:
+        began.set()
+        assert may_end.wait(20)
+        return read_chat(self, request)
+
+    monkeypatch.setattr(dialect, "read_chat", read_slowly)
+    counting = asyncio.create_task(house.post(RESPONSES, ASKED[RESPONSES]))
+    try:
+        await asyncio.to_thread(began.wait, 20)
+        other = await asyncio.wait_for(house.post(MESSAGES, ASKED[MESSAGES]), 10)
+    finally:
+        may_end.set()
+    assert other.status == 200
+    assert (await counting).status == 200

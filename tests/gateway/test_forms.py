@@ -13,6 +13,8 @@ from tests.gateway import raw
 from tests.gateway.house import House
 from tests.http.support import until
 
+from tokenharbor.http.client import Client, Upload
+from tokenharbor.http.message import Broken
 from tokenharbor.kernel.money import Usd
 from tokenharbor.simulator.surfaces import sound_of
 
@@ -147,6 +149,32 @@ async def test_a_recording_that_has_gone_to_one_vendor_goes_to_no_other(house: H
         writer.write(whole[30_000:])
         assert (await reader.readline()).startswith(b"HTTP/1.1 502")
     assert await house.called() == ["alpha"]
+    assert await spent(house) == 0
+
+
+async def test_a_vendor_is_not_to_blame_where_the_recording_was_still_on_its_way(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def break_off(_: Client, __: object, ___: bytes, upload: Upload, ____: object) -> None:
+        asked.set()
+        await upload.more()
+        raise Broken("tired of waiting")
+
+    monkeypatch.setattr(Client, "upload", break_off)
+    whole = form(SCRIBE, FILE)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    head = (
+        f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\n"
+        f"content-type: {FORM['content-type']}\r\ncontent-length: {len(whole)}\r\n\r\n"
+    )
+    writer.write(head.encode() + whole[:30_000])
+    await asyncio.wait_for(asked.wait(), 10)
+    writer.write(whole[30_000:40_000])
+    assert (await reader.readline()).startswith(b"HTTP/1.1 502")
+    writer.close()
+    assert not house.parts.health.cooling(), "or slow callers could take it from everybody"
     assert await spent(house) == 0
 
 

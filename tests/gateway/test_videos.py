@@ -130,3 +130,16 @@ async def test_a_video_of_a_size_without_a_price_or_for_who_cannot_pay_is_refuse
         await make(house)
     assert broke.value.status_code == 402
     assert await house.called() == []
+
+
+async def test_a_video_that_was_given_up_and_given_back_is_not_handed_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = await make(house)
+    monkeypatch.setattr("tokenharbor.gateway.videos._LONGEST", timedelta(minutes=-1))
+    await house.chats().videos.retrieve(video.id)
+    assert (await held(house), await spent(house)) == ("0.000000000", 0)
+    for path in ("", "/content"):
+        said = await house.get(f"/v1/videos/{video.id}{path}")
+        assert said.status == 404, said.body
+    assert await spent(house) == 0

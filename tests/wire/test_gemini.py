@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from google import genai
 from google.genai import errors as theirs
@@ -22,6 +23,7 @@ from tokenharbor.wire import WIRES
 from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Reasoning, Text, Thinking, ToolCall, ToolResult
 from tokenharbor.wire.dialect import Place
 from tokenharbor.wire.events import Event, Failed, Finished, FinishReason, Note
+from tokenharbor.wire.gemini.usage import try_usage
 from tokenharbor.wire.request import Edit, Request
 
 GEMINI, ANTHROPIC = "gemini", "anthropic_messages"
@@ -382,3 +384,8 @@ def test_a_refused_prompt_is_an_answer() -> None:
     reader = WIRE.reader()
     events = [*reader.feed(tape(GEMINI, "blocked_prompt")), *reader.close()]
     assert events[-1] == Finished(FinishReason.REFUSAL)
+
+
+def test_usage_with_fewer_than_no_cached_tokens_is_worth_nothing() -> None:
+    details = '[{"modality":"AUDIO","tokenCount":-50}]'
+    assert try_usage(msgspec.Raw(f'{{"promptTokenCount":100,"cacheTokensDetails":{details}}}'.encode())) is None

@@ -129,3 +129,18 @@ def test_what_is_no_form_is_refused(content_type: bytes | None) -> None:
 
 def test_a_field_knows_where_it_stands() -> None:
     assert read(FORM).fields["model"] == Field(b"scribe", FORM.index(b"scribe"), FORM.index(b"scribe") + 6)
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ['name="n"; filename=""'],
+        ['name="n"; filename="a"', 'name="n"'],
+        ['name="n"', 'name="n"; filename="a"'],
+        ['name="n"', "name=\"n\"; filename*=UTF-8''a"],
+    ],
+)
+def test_what_one_reader_takes_for_a_field_and_another_for_a_file_is_refused(heads: list[str]) -> None:
+    body = b"".join(b"--b\r\nContent-Disposition: form-data; %b\r\n\r\n9\r\n" % head.encode() for head in heads)
+    with pytest.raises(InvalidRequest):
+        FormReader(b"b").feed(body + b"--b--\r\n")

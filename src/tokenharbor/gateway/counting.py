@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +13,9 @@ from tokenharbor.gateway.answers import estimate_head, refusal_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import find_model
+from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.http.exchange import Exchange
+from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.body import edit, read_members
 from tokenharbor.wire.count import estimate_tokens
@@ -35,11 +39,15 @@ _WRAPPED: Mapping[str, str] = {"gemini": "generateContentRequest"}
 """The member that may hold the whole request instead."""
 
 
+_LARGE = 256 << 10
+
+
 class Counting:
     """Serves the paths that count. A key is needed, money is not."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._large = ThreadPoolExecutor(1, "counting")  # one by one: the event loop is to keep its share
 
     async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
         call = Call(exchange, dialect, self._parts.world)
@@ -55,14 +63,23 @@ class Counting:
     async def _count(self, call: Call) -> dict[str, Any]:
         parts, dialect = self._parts, call.dialect
         caller = await admit(parts.ring, call.key, call.exchange.peer, call.meter.started_at)
-        body = _as_request(await call.exchange.read_body(), dialect.name)
-        request = dialect.read_request(body, call.place)
-        model = find_model(parts.shop.current, request.model).model
-        allow_model(caller, model.name)
-        chat = dialect.read_chat(request)
-        count = await asyncio.to_thread(estimate_tokens, chat, model.tokenizer)
-        parts.metrics.note_count(model.name)
+        body = await call.exchange.read_body()
+        work = partial(_read_and_count, parts.shop.current, caller, (dialect, call.place), body)
+        executor = self._large if len(body) > _LARGE else None
+        model, count = await asyncio.get_running_loop().run_in_executor(executor, work)
+        parts.metrics.note_count(model)
         return _SHOWN[dialect.name](count)
+
+
+def _read_and_count(
+    snapshot: Snapshot, caller: Caller, told: tuple[Dialect, Place | None], body: bytes
+) -> tuple[str, int]:
+    """The model and the count. Whoever pays nothing may send as much as who does, so it is all read off the loop."""
+    dialect, place = told
+    request = dialect.read_request(_as_request(body, dialect.name), place)
+    model = find_model(snapshot, request.model).model
+    allow_model(caller, model.name)
+    return model.name, estimate_tokens(dialect.read_chat(request), model.tokenizer)
 
 
 def _as_request(body: bytes, dialect: str) -> bytes:

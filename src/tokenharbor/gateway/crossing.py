@@ -27,6 +27,8 @@ _NEEDS: Mapping[Feature, str] = {
 }
 """What a model must be able to do. Files are not among them: their words may be all there is to them."""
 
+_MOST_OBJECTS = 50_000
+
 
 def unsaid_in(call: Call, request: Request, shelf: Shelf) -> Mapping[str, InvalidRequest]:
     """The other wires of a model's endpoints in which the request cannot be said, and why. Reads the chat."""
@@ -45,8 +47,21 @@ def _chat_of(call: Call, request: Request) -> Chat:
     if request.dialect != call.dialect.name:
         raise InvalidRequest("This is no conversation, which alone is told to providers of other dialects.")
     if call.chat is None:
+        _refuse_pieces(request.body)
         call.chat = call.dialect.read_chat(request)
     return call.chat
+
+
+def _refuse_pieces(body: bytes) -> None:
+    """Each object is read by itself, which takes the event loop's time, and before anything is held for it."""
+    if body.count(b"{") <= _MOST_OBJECTS:
+        return
+    packed = body.translate(None, b" \t\r\n")  # hardly any are in a text, where quotes are escaped
+    if packed.count(b'{"') + packed.count(b"{}") > _MOST_OBJECTS:
+        raise InvalidRequest(
+            f"The request holds more than {_MOST_OBJECTS} objects, too many for a provider of another dialect:"
+            " send fewer, or name a model whose provider speaks the dialect of this path."
+        )
 
 
 def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:

@@ -9,7 +9,9 @@ from tokenharbor.wire.surfaces.forms import Form, FormSurface, write_form
 
 
 class Intake:
-    """One request's form. `consumed`: some of it went to a vendor and is gone, so that nobody else can be asked."""
+    """One request's form. `consumed`: some of it went to a vendor and is gone, so that nobody else can be asked.
+    `ended`: all of it has come.
+    """
 
     def __init__(self, exchange: Exchange, surface: FormSurface) -> None:
         self._exchange = exchange
@@ -18,13 +20,13 @@ class Intake:
         self._reader = FormReader(self._boundary)
         self._checked: dict[str, Field] = {}
         self._kept: list[bytes] = []
-        self._ended = False
+        self.ended = False
         self.consumed = False
         self.line = b'content-type: multipart/form-data; boundary="%b"\r\n' % self._boundary
 
     async def begin(self) -> Form:
         """Read as far as must be: to the model and into the file where files pass, else all of it."""
-        while not self._ended and not (self._surface.passes and self._known()):
+        while not self.ended and not (self._surface.passes and self._known()):
             piece = await self._next()
             self._exchange.keep(len(piece))
             self._kept.append(piece)
@@ -36,14 +38,14 @@ class Intake:
         """The form for one vendor."""
         first = write_form(form, request, edit)
         told = self._exchange.header(b"content-length")
-        if self._ended:
+        if self.ended:
             length: int | None = len(first)
         else:
             length = None if told is None else int(told) + len(first) - len(form.kept)
         return Upload(first, self._more, length)
 
     async def _more(self) -> bytes:
-        if self._ended:
+        if self.ended:
             return b""
         self.consumed = True
         return await self._next()
@@ -56,7 +58,7 @@ class Intake:
         if piece:
             self._reader.feed(piece)
         else:
-            self._ended = True
+            self.ended = True
             self._reader.close()
         fields = self._reader.fields
         for name in fields.keys() - self._checked.keys():

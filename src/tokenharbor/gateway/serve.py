@@ -24,8 +24,11 @@ from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
 from tokenharbor.wire.dialect import Dialect, Place
-from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.request import Edit, Request
+
+_WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
+"""How vendors end what they have waited for too long."""
 
 
 class Gateway:
@@ -128,6 +131,10 @@ class Gateway:
         """Whether the request itself is gone, so that nobody else can be asked."""
         return False
 
+    def _is_sending(self, call: Call) -> bool:  # noqa: ARG002  likewise
+        """Whether the vendor still waited for the caller, so that the fault may be the caller's."""
+        return False
+
     async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
         meter, clock = call.meter, self._parts.world.clock
         endpoint = sale.offer.endpoint
@@ -142,7 +149,8 @@ class Gateway:
         took_ms = int((now - began) * 1000)
         if isinstance(outcome, Failure):
             meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
-            self._blame(endpoint.name, outcome)
+            if outcome.kind not in _WAITED or not self._is_sending(call):
+                self._blame(endpoint.name, outcome)
             return outcome
         meter.attempts.append(Attempt(name, upstream_model, "ok", took_ms))
         meter.served_by(sale.offer, outcome.upstream_id, now)

@@ -67,6 +67,9 @@ class FormGateway(SurfaceGateway):
     def _is_spent(self, call: Call) -> bool:
         return call.intake.consumed
 
+    def _is_sending(self, call: Call) -> bool:
+        return call.intake.consumed and not call.intake.ended
+
 
 class SoundGateway(SurfaceGateway):
     """Serves a surface whose requests are JSON and whose answers are JSON or a medium."""

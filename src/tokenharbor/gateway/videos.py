@@ -101,6 +101,8 @@ class VideoGateway(FormGateway):
         state = read_state(body)
         if isinstance(state, Failure):
             raise _refusal(task, state)
+        if task.state == "failed" and not state.failed:  # it was given back, and what comes too late is nobody's
+            raise NotFound("This video was not made in time: nothing was billed for it. Ask for it anew.")
         if task.state == "open":
             if state.done:
                 await parts.desk.done(task)
@@ -111,7 +113,7 @@ class VideoGateway(FormGateway):
         return body, state
 
     async def _content(self, call: Call, task: Task) -> None:
-        if task.state == "open":
+        if task.state != "done":
             _, state = await self._ask_after(task)
             if not state.done:
                 raise InvalidRequest(f"This video is {state.status[:40]}: ask again once it is completed.", param="id")

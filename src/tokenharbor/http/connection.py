@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         "_peer",
         "_piecewise",
         "_reader",
+        "_taken",
         "_task",
         "_unsent",
         "_wanted",
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._piecewise = False  # and any piece of it will do
+        self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
         self._heading = False  # the head's timer runs
         self._holding = False  # reading is paused
@@ -182,6 +184,7 @@ class Connection(asyncio.Protocol):
                 self._piecewise = False
         piece = b"".join(body.pieces)
         body.pieces.clear()
+        self._taken = body.size
         if body.done:
             self._reader.body = None
             exchange.body = b""
@@ -225,6 +228,7 @@ class Connection(asyncio.Protocol):
             return
         self._heading = self._begun = False
         self._exchange = exchange
+        self._taken = 0
         self.deadline = NEVER
         self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
 
@@ -244,7 +248,7 @@ class Connection(asyncio.Protocol):
                 return
             if self._wanted is not None and self._exchange is not None and not self._wanted.done():
                 self._body_grew(body, self._exchange, self._wanted)
-            elif sum(map(len, body.pieces)) > _AHEAD:
+            elif body.size - self._taken > _AHEAD:
                 self._hold()
         if len(reader.rest) > _AHEAD:
             self._hold()

@@ -3,7 +3,7 @@ without a word.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Reversible
+from collections.abc import Callable, Collection, Iterable, Mapping, Reversible
 from contextlib import suppress
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Feature, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.chat import Feature, Source, Tool, ToolCall, ToolChoice, ToolResult
 from tokenharbor.wire.fields import is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
@@ -39,6 +39,13 @@ class CacheControl(Strict, frozen=True):
 def cache_of(control: CacheControl | None) -> str | None:
     """As chat.py says it."""
     return (control.ttl or "5m") if control else None
+
+
+def need_picture(source: Source, place: str) -> Source:
+    """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
+    if source.media_type and not source.media_type.lower().startswith("image/"):
+        raise InvalidRequest(f"`{place}` is {source.media_type[:_SHOWN]!r}, which is no picture.", param=place)
+    return source
 
 
 class Features:
@@ -146,3 +153,8 @@ def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> li
         if not missing:
             break
     return sorted(results, key=lambda result: places.get(result.call_id, 1))
+
+
+def in_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
+    """Results in the order of the places that their calls' ids have; those of no call at last."""
+    return sorted(results, key=lambda result: places.get(result.call_id, len(places)))

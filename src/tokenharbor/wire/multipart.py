@@ -44,6 +44,7 @@ class FormReader:
     def __init__(self, boundary: bytes) -> None:
         self.fields: dict[str, Field] = {}
         self.files = 0
+        self._files: set[str] = set()  # their names
         self.done = False
         self.in_file = False
         self._delimiter = b"\r\n--" + boundary
@@ -111,9 +112,11 @@ class FormReader:
             return False
         name, is_file = _read_disposition(self._take(end + 4)[:end])
         repeats = name in self.fields and not name.endswith("[]")
-        if repeats:
+        if repeats or name in (self.fields if is_file else self._files):
             raise InvalidRequest(f"The field {name[:_SHOWN]!r} stands in the form more than once.", param=name[:_SHOWN])
         self.files += is_file
+        if is_file:
+            self._files.add(name)
         self.in_file = is_file
         self._name = None if is_file else name
         self._begun = self._at
@@ -161,6 +164,8 @@ def _read_disposition(head: bytes) -> tuple[str, bool]:
     name_of = params.get("name")
     if kind.lower() != "form-data" or not name_of:
         raise InvalidRequest("A part of the form has no name.")
+    if params.get("filename") == "":
+        raise InvalidRequest(f"The part {name_of[:_SHOWN]!r} is a file without a name: give it one.")
     return name_of, "filename" in params or "filename*" in params
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
-from tokenharbor.wire.across import CacheControl, Features, cache_of, decode, in_order, no_meaning
+from tokenharbor.wire.across import CacheControl, Features, cache_of, decode, in_order, need_picture, no_meaning
 from tokenharbor.wire.anthropic_messages import asked
 from tokenharbor.wire.anthropic_messages.citations import is_own
 from tokenharbor.wire.anthropic_messages.reader import DIALECT
@@ -117,7 +117,7 @@ class Reader:
             self._features.note(Feature.CITATIONS, f"{place}.citations")
 
     def _image(self, block: asked.ImageBlock, place: str) -> Image:
-        source = _source(block.source, f"{place}.source")
+        source = need_picture(_source(block.source, f"{place}.source"), f"{place}.source")
         self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, place)
         return Image(source, cache=cache_of(block.cache_control))
 

@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, in_order, no_meaning
+from tokenharbor.wire.across import Features, in_places, no_meaning
 from tokenharbor.wire.chat import (
     Audio,
     Feature,
@@ -45,13 +46,39 @@ _VENDORS_OWN = "generativelanguage.googleapis.com"
 _decode_response = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+class _Waiting:
+    """Calls that wait for their results, found by id or by name however many there are."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, deque[tuple[int, ToolCall]]] = {}
+        self._by_name: dict[str, deque[tuple[int, ToolCall]]] = {}
+        self._added = 0
+        self._taken: set[int] = set()
+
+    def add(self, call: ToolCall) -> None:
+        self._added += 1
+        self._by_id.setdefault(call.id, deque()).append((self._added, call))
+        self._by_name.setdefault(call.name, deque()).append((self._added, call))
+
+    def take(self, id_: str, name: str) -> ToolCall | None:
+        """The first of the id, or of the name where there is no id."""
+        calls = self._by_id.get(id_) if id_ else self._by_name.get(name)
+        while calls:
+            number, call = calls.popleft()
+            if number not in self._taken:
+                self._taken.add(number)
+                return call
+        return None
+
+
 class Reader:
     """Reads contents in order. Calls without an id get one, and results without one find theirs by name."""
 
     def __init__(self, features: Features) -> None:
         self._features = features
-        self._calls: list[ToolCall] = []
-        self._waiting: list[ToolCall] = []  # for their results
+        self._calls = 0
+        self._places: dict[str, int] = {}  # of the calls, by their ids
+        self._waiting = _Waiting()
 
     def read(self, contents: Iterable[Object]) -> tuple[Message, ...]:
         return tuple(message for content in contents if (message := self._message(content)) is not None)
@@ -60,15 +87,14 @@ class Reader:
         role = _ROLES.get(content.text("role"))
         if role is None:
             raise no_meaning(content.at("role"))
-        parts: list[Part] = []
-        for piece in content.objects("parts", _PART):
-            part = self._part(piece)
-            if part is not None:
-                _join(parts, part, pieces=role is Role.ASSISTANT)
+        read = (self._part(piece) for piece in content.objects("parts", _PART))
+        parts = [part for part in read if part is not None]
+        if role is Role.ASSISTANT:
+            parts = _joined(parts)
         results = [part for part in parts if isinstance(part, ToolResult)]
         if results:
             rest = [part for part in parts if not isinstance(part, ToolResult)]
-            parts = [*in_order(results, self._calls), *rest]
+            parts = [*in_places(results, self._places), *rest]
         return Message(role, tuple(parts)) if parts else None
 
     def _part(self, piece: Object) -> Part | None:
@@ -91,20 +117,19 @@ class Reader:
         said = piece.object("functionCall", _CALL)
         assert said is not None  # noqa: S101  for mypy: it is in there
         arguments = bytes(said.members["args"]).decode() if "args" in said else "{}"
-        made = f"call_{len(self._calls) + 1}"
+        self._calls += 1
+        made = f"call_{self._calls}"
         call = ToolCall(said.text("id") or made, said.text("name"), arguments, notes=notes)
-        self._calls.append(call)
-        self._waiting.append(call)
+        self._places[call.id] = self._calls
+        self._waiting.add(call)
         return call
 
     def _result(self, piece: Object) -> ToolResult:
         said = piece.object("functionResponse", _RESULT)
         assert said is not None  # noqa: S101  likewise
         id_, name = said.text("id"), said.text("name")
-        call = next((one for one in self._waiting if (one.id == id_ if id_ else one.name == name)), None)
-        if call is not None:
-            self._waiting.remove(call)
-        elif not id_:
+        call = self._waiting.take(id_, name)
+        if call is None and not id_:
             raise InvalidRequest(
                 f"`{said.place}` is the result of no call before it: give it the call's `id` or `name`.",
                 param=said.place,
@@ -153,15 +178,23 @@ def _decoded(data: str, media: Object) -> str:
         raise InvalidRequest(f"`{media.at('data')}` is no text in base64.", param=media.at("data")) from None
 
 
-def _join(parts: list[Part], part: Part, *, pieces: bool) -> None:
+def _joined(parts: Iterable[Part]) -> list[Part]:
     """What the model said in a stream stands in pieces, the last of them signed: they are one part again."""
-    last = parts[-1] if parts and pieces else None
-    if isinstance(last, Text) and isinstance(part, Text) and not last.notes:
-        parts[-1] = Text(last.text + part.text, notes=part.notes)
-    elif isinstance(last, Reasoning) and isinstance(part, Reasoning) and not last.notes:
-        parts[-1] = Reasoning(last.text + part.text, part.notes)
-    else:
-        parts.append(part)
+    joined: list[Part] = []
+    run: list[Text | Reasoning] = []
+    for part in parts:
+        if run and (type(part) is not type(run[-1]) or run[-1].notes):
+            joined.append(_whole(run))
+            run = []
+        if isinstance(part, Text | Reasoning):
+            run.append(part)
+        else:
+            joined.append(part)
+    return [*joined, _whole(run)] if run else joined
+
+
+def _whole(run: list[Text | Reasoning]) -> Part:
+    return msgspec.structs.replace(run[-1], text="".join([part.text for part in run]))
 
 
 def _response(said: Object) -> tuple[str, bool]:

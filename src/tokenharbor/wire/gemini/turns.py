@@ -93,7 +93,7 @@ def _piece(part: Part) -> list[Piece]:
         case Text() | Refused():
             return _text(part)
         case Image() | Audio():
-            return [_media(part.source, "image/jpeg" if isinstance(part, Image) else "audio/wav")]
+            return [_media(part.source, "image/jpeg") if isinstance(part, Image) else _media(part.source, "audio/wav")]
         case File():
             return _file(part)
         case Reasoning():
@@ -119,9 +119,13 @@ def _text(text: Text | Refused) -> list[Piece]:
 
 
 def _media(source: Source, usual: str) -> Piece:
-    """Public addresses are fetched by the vendor, which wants to be told what stands there."""
+    """Public addresses are fetched by the vendor, which wants to be told what stands there: a picture is one, whatever
+    its address looks like, for it was counted as one.
+    """
     if source.url:
         guessed, _ = mimetypes.guess_type(source.url.partition("?")[0])
+        if guessed and usual.startswith("image/") and not guessed.startswith("image/"):
+            guessed = None
         return {"fileData": {"mimeType": source.media_type or guessed or usual, "fileUri": source.url}}
     return {"inlineData": {"mimeType": source.media_type or usual, "data": source.data}}
 

@@ -41,7 +41,8 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     said, thought = counts.candidates_token_count or 0, counts.thoughts_token_count or 0
     audio_in, audio_out = _audio(counts.prompt_tokens_details), _audio(counts.candidates_tokens_details)
     cached_audio = _audio(counts.cache_tokens_details)
-    check_range(prompt + tools, said + thought, prompt | tools | said | thought | read | audio_in | audio_out)
+    parts = prompt | tools | said | thought | read | audio_in | audio_out | cached_audio
+    check_range(prompt + tools, said + thought, parts)
     if read > prompt:
         raise BadUsageError("more tokens cached than sent")
     if _includes_thoughts(counts, prompt + tools, said, thought):

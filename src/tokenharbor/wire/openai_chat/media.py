@@ -45,8 +45,12 @@ def _tally(length: int, parts: list[_Part]) -> InputSize:
     images = files = audios = inlined = in_media = 0
     for part in parts:
         if part.image_url is not None:
-            images += 1
-            inlined += _inlined(part.image_url)
+            if _is_disguised(part.image_url):
+                files += 1
+                in_media += _inlined(part.image_url)
+            else:
+                images += 1
+                inlined += _inlined(part.image_url)
         if part.video_url is not None:
             files += 1
             in_media += _inlined(part.video_url)
@@ -61,6 +65,12 @@ def _tally(length: int, parts: list[_Part]) -> InputSize:
             files += 1
             in_media += len(part.file.file_data or "")
     return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)
+
+
+def _is_disguised(media: _Media | str) -> bool:
+    """Whether it is no picture in the place of one: some vendors read it all the same."""
+    url = (media if isinstance(media, str) else media.url or "")[:11].lower()
+    return url.startswith("data:") and not url.startswith("data:image/")
 
 
 def _inlined(media: _Media | str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, cache_of, in_order, no_meaning
+from tokenharbor.wire.across import Features, cache_of, in_order, need_picture, no_meaning
 from tokenharbor.wire.chat import (
     Audio,
     Feature,
@@ -96,7 +96,7 @@ class Reader:
 
     def _image(self, part: asked.ImagePart, place: str) -> Image:
         shape = part.image_url if isinstance(part.image_url, asked.ImageURL) else asked.ImageURL(part.image_url)
-        source = _source(shape.url, f"{place}.image_url")
+        source = need_picture(_source(shape.url, f"{place}.image_url"), f"{place}.image_url")
         self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
         return Image(source, shape.detail, cache_of(part.cache_control))
 

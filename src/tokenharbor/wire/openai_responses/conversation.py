@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
-from tokenharbor.wire.across import Features, decode, in_order, no_meaning
+from tokenharbor.wire.across import Features, decode, in_places, need_picture, no_meaning
 from tokenharbor.wire.chat import (
     Audio,
     Feature,
@@ -31,6 +31,39 @@ _SILENT = frozenset({"web_search_call"})
 """What the vendor did by itself: the conversation reads the same without it."""
 
 
+class _Turn:
+    """What the assistant says until somebody else speaks. Everything is found by its place: a caller may send as much
+    as a body holds.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self._notes: dict[int, list[Note]] = {}  # to be added, by the part's place
+        self._calls: dict[str, int] = {}  # the last one of each id
+        self._text = -1  # the last one
+
+    def add(self, part: Part) -> None:
+        if isinstance(part, ToolCall):
+            self._calls[part.id] = len(self._parts)
+        elif isinstance(part, Text):
+            self._text = len(self._parts)
+        self._parts.append(part)
+
+    def attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
+        """To what the mark names; nowhere, if that is not there."""
+        call = self._calls.get(mark.raw.decode(errors="replace"), -1)
+        place = max(call, self._text) if mark.name == "text" else call
+        if place >= 0:
+            self._notes.setdefault(place, []).extend(notes)
+
+    def parts(self) -> tuple[Part, ...]:
+        for place, notes in self._notes.items():
+            part = self._parts[place]
+            assert isinstance(part, ToolCall | Text)  # noqa: S101  for mypy: no other is noted
+            self._parts[place] = msgspec.structs.replace(part, notes=(*part.notes, *notes))
+        return tuple(self._parts)
+
+
 class Conversation:
     """Gathers messages: what the assistant said and called stands in one, the results of its calls in the next."""
 
@@ -40,6 +73,8 @@ class Conversation:
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
+        self._places: dict[str, int] = {}  # of the calls, by their ids
+        self._turn = _Turn()
         if instructions:
             self._messages.append(Message(Role.SYSTEM, (Text(instructions),)))
 
@@ -60,6 +95,7 @@ class Conversation:
     def messages(self) -> tuple[Message, ...]:
         """Raises InvalidRequest if there is none."""
         self._gather()
+        self._end_turn()
         if not self._messages:
             raise InvalidRequest("`input` is empty.", param="input")
         return tuple(self._messages)
@@ -67,8 +103,15 @@ class Conversation:
     def _gather(self) -> None:
         """Results that follow one another are one message, in the order of their calls."""
         if self._results:
-            self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._calls.values()))))
+            self._end_turn()
+            self._messages.append(Message(Role.USER, tuple(in_places(self._results, self._places))))
             self._results = []
+
+    def _end_turn(self) -> None:
+        """What the assistant said, once somebody else speaks."""
+        if parts := self._turn.parts():
+            self._messages.append(Message(Role.ASSISTANT, parts))
+            self._turn = _Turn()
 
     def _item(self, item: asked.Item, raw: msgspec.Raw, place: str) -> None:
         match item.type:
@@ -98,20 +141,18 @@ class Conversation:
                 self._add(part)
         elif parts:
             self._gather()
+            self._end_turn()
             self._messages.append(Message(role, parts, developer=item.role == "developer"))
 
     def _add(self, part: Part) -> None:
         """To what the assistant said last, where nobody else spoke since."""
         self._gather()
-        last = self._messages[-1] if self._messages else None
-        if last is not None and last.role is Role.ASSISTANT:
-            self._messages[-1] = msgspec.structs.replace(last, parts=(*last.parts, part))
-        else:
-            self._messages.append(Message(Role.ASSISTANT, (part,)))
+        self._turn.add(part)
 
     def _call(self, item: asked.Item, arguments: str, *, custom: bool) -> None:
         call = ToolCall(item.call_id, asked.full_name(item.name, item.namespace), arguments, custom)
         self._calls[call.id] = call
+        self._places.setdefault(call.id, len(self._places))
         self._add(call)
 
     def _think(self, item: asked.Item, raw: msgspec.Raw) -> None:
@@ -135,15 +176,7 @@ class Conversation:
             for note in notes:
                 self._add(Opaque(note))
             return
-        id_ = mark.raw.decode(errors="replace")
-        last = self._messages[-1] if self._messages else None
-        parts = list(last.parts) if last is not None and last.role is Role.ASSISTANT else []
-        for place in reversed(range(len(parts))):
-            part = parts[place]
-            if (isinstance(part, ToolCall) and part.id == id_) or (isinstance(part, Text) and mark.name == "text"):
-                parts[place] = msgspec.structs.replace(part, notes=part.notes + notes)
-                self._messages[-1] = msgspec.structs.replace(self._messages[-1], parts=tuple(parts))
-                return
+        self._turn.attach(mark, notes)
 
     def _result(self, item: asked.Item, place: str) -> ToolResult:
         parts = self._parts(item.output, f"{place}.output")
@@ -167,7 +200,7 @@ class Conversation:
             case "refusal":
                 return Refused(part.refusal)
             case "input_image" if part.image_url:
-                source = _source(part.image_url, f"{place}.image_url")
+                source = need_picture(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
                 self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
                 return Image(source, part.detail, cache)
             case "input_file" if part.file_data or part.file_url:

@@ -88,7 +88,7 @@ def _tally(length: int, parts: list[_Part]) -> InputSize:
         if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):
             images += 1
             inlined += _inlined(part.image_url)
-        elif part.file_data is not None or part.file_url is not None or part.file_id is not None:
+        if part.file_data is not None or part.file_url is not None or (part.file_id and part.type == "input_file"):
             files += 1
             in_media += len(part.file_data or "")
         if part.input_audio is not None:
