@@ -8,15 +8,12 @@ SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
 TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 
-.PHONY: run setup sim test check lint types floors fast bench clients catalog lock clean help
+.PHONY: run setup test check lint types floors fast bench clients catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
 
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
-
-sim: $(RUNTIME) ## simulate a provider, for tests and demos; ARGS="--port 9101 --script FILE"
-	@exec $(BIN)/tokenharbor simulator $(or $(ARGS),--port 9101)
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
 	@$(SIDE_BY_SIDE) lint types floors

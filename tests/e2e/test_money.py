@@ -32,8 +32,7 @@ async def test_of_300_at_once_exactly_those_that_fit_succeed(house: House, at_th
         house.vendor.shut()
     heard, asking = await house.ask_all([replace(one, key=key) for one in asked])
     if at_the_gate:
-        await until(lambda: _answered(heard) == 260)
-        assert house.vendor.waiting == 40
+        await until(lambda: (_answered(heard), house.vendor.waiting) == (260, 40))
         assert await books.balance(house.url, key) == (left, 40 * each)
         house.vendor.open()
     await asking
