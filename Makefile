@@ -6,7 +6,7 @@ DEV := .venv/.dev-ready
 MAKEFLAGS += --no-print-directory
 SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
-TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
+SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
 
 .PHONY: run setup test check lint types floors fast bench clients catalog lock clean help
 
@@ -17,7 +17,7 @@ setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
 	@$(SIDE_BY_SIDE) lint types floors
-	$(PYTEST) -m "not slow" $(TWO_AT_A_TIME) --hypothesis-profile=thorough
+	$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
 	$(PYTEST) -m slow
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
@@ -33,7 +33,7 @@ floors:
 	@$(BIN)/lint-imports --no-logo
 
 fast:
-	@$(PYTEST) -m "not slow" $(TWO_AT_A_TIME)
+	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS)
 
 bench: $(DEV) ## measure, and write the table of bench/README.md
 	$(BIN)/python -m bench

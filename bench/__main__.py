@@ -76,6 +76,9 @@ def main() -> int:
 
 def measure(started: Started, plan: Plan, results: Results) -> None:
     stage = set_up(started, plan)
+    if plan.wants("open streams"):  # first: what a press of large bodies leaves in the heap is no stream's
+        results.memory = rows.open_streams(stage)
+        say(f"open streams: {results.memory}")
     with_litellm = start_litellm_if_wanted(stage, plan)
     for row, run in apart_rows(stage, with_litellm, plan):
         cost = run()
@@ -134,9 +137,6 @@ def apart_rows(stage: Stage, litellm: Program | None, plan: Plan) -> list[tuple[
 def whole_machine(stage: Stage, plan: Plan, results: Results) -> None:
     """The rows in which everything shares all cores."""
     rows.pin_nothing(stage)
-    if plan.wants("open streams"):
-        results.memory = rows.open_streams(stage)
-        say(f"open streams: {results.memory}")
     if plan.wants("latency"):
         results.latency = rows.latency(stage, plan.latency_times)
         results.fdatasync_us = fdatasync_us(stage.started.folder)
