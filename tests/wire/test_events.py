@@ -355,3 +355,13 @@ def test_the_usage_chunk_is_only_for_those_who_want_it() -> None:
         stream = b"".join([writer.write(event) for event in events])
         assert (b'"prompt_tokens":1219' in stream) is wanted
         assert b'"created":1790000000' in stream
+
+
+def test_more_of_a_block_that_was_closed_is_no_answer_of_the_dialect() -> None:
+    stream = tape(ANTHROPIC, "text")
+    stop = stream.index(b"event: content_block_stop")
+    delta = stream[stream.index(b"event: content_block_delta") :].partition(b"\n\n")[0] + b"\n\n"
+    after = stream.index(b"\n\n", stop) + 2
+    events = read(ANTHROPIC, [stream[:after] + delta + stream[after:]])
+    check_rules(events)
+    assert isinstance(events[-1], Failed)
