@@ -67,7 +67,18 @@ def _install() -> None:
     python = str(folder / "bin/python")
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", str(_LOCK)],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--no-deps",
+            "-r",
+            str(_LOCK),
+        ],
     ):
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:

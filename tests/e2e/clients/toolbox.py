@@ -103,7 +103,7 @@ def _pip(lock: Path, work: Path) -> None:
     uv = str(Path(sys.executable).parent / "uv")
     _run(None, (uv, "venv", "-q", "--clear", "--python", sys.executable, str(work)), work)
     python = str(work / "bin/python")
-    _run(None, (uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", str(lock)), work)
+    _run(None, (uv, "pip", "install", "-q", "--python", python, "--require-hashes", "--no-deps", "-r", str(lock)), work)
 
 
 def find_node() -> Node:
