@@ -32,21 +32,24 @@ _MOST_OBJECTS = 50_000
 
 def unsaid_in(call: Call, request: Request, shelf: Shelf) -> Mapping[str, InvalidRequest]:
     """The other wires of a model's endpoints in which the request cannot be said, and why. Reads the chat."""
-    wires = {sale.vendor.name for sale in shelf.sales.values()} - {call.dialect.name}
     try:
         chat = _chat_of(call, request)
     except InvalidRequest as refusal:
-        return dict.fromkeys(wires, refusal)
+        return dict.fromkeys(_other_wires(call, shelf), refusal)
     if not chat.features:
         return {}
-    found = {wire: _unsaid(chat, wire, shelf.model) for wire in wires}
+    found = {wire: _unsaid(chat, wire, shelf.model) for wire in _other_wires(call, shelf)}
     return {wire: refusal for wire, refusal in found.items() if refusal is not None}
 
 
+def _other_wires(call: Call, shelf: Shelf) -> set[str]:
+    return {sale.vendor.name for sale in shelf.sales.values()} - {call.dialect.name}
+
+
 def _chat_of(call: Call, request: Request) -> Chat:
-    if request.dialect != call.dialect.name:
-        raise InvalidRequest("This is no conversation, which alone is told to providers of other dialects.")
     if call.chat is None:
+        if request.dialect != call.dialect.name:
+            raise InvalidRequest("This is no conversation, which alone is told to providers of other dialects.")
         _refuse_pieces(request.body)
         call.chat = call.dialect.read_chat(request)
     return call.chat

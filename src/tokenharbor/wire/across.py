@@ -11,7 +11,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Feature, Source, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.chat import Feature, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult
 from tokenharbor.wire.fields import is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
@@ -22,6 +22,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_USUAL_SAMPLING = Sampling()
+
+_decode_number = msgspec.json.Decoder(float).decode
+
 _UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
 
 
@@ -69,7 +73,21 @@ def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> 
 def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T]) -> T | None:
     """A member read strictly; absent and null are None."""
     raw = members.get(name)
-    return None if raw is None or is_null(raw) else decode(raw, decoder, name)
+    if raw is None or is_null(raw):
+        return None
+    try:
+        return decoder(raw)
+    except UNREADABLE as error:
+        raise _refusal(name, error) from None
+
+
+def read_sampling(members: Members) -> Sampling:
+    """What most callers say of it, and most dialects in these words."""
+    if "temperature" in members or "top_p" in members:
+        return Sampling(
+            decode_field(members, "temperature", _decode_number), decode_field(members, "top_p", _decode_number)
+        )
+    return _USUAL_SAMPLING
 
 
 def _refusal(name: str, error: Exception) -> InvalidRequest:

@@ -76,10 +76,13 @@ class Blocks:
         self, kind: BlockKind, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()
     ) -> None:
         """Text in a dialect that does not say where blocks begin: one block goes on until the kind changes."""
-        if self._spoken is None or self._spoken[1] is not kind:
-            self.pause()
-            self._spoken = (self.open(kind), kind)
-        self.grow(self._spoken[0], text, notes, citations)
+        spoken = self._spoken
+        if spoken is None or spoken[1] is not kind:
+            if spoken is not None:
+                self.pause()
+            spoken = self._spoken = (self.open(kind), kind)
+        if text or notes or citations:
+            self._events.append(BlockGrew(spoken[0], text, notes, citations))
 
     def pause(self) -> None:
         """Something else begins: what was spoken is whole."""
@@ -97,7 +100,8 @@ class Blocks:
             self.close(index)
 
     def finish(self, reason: FinishReason, stop_sequence: str | None = None) -> None:
-        self.close_all()
+        if self._open:
+            self.close_all()
         self.ended = True
         self._events.append(Finished(self._fit(reason), stop_sequence))
 

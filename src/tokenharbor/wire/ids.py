@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
-_PREFIX = re.compile(r"^(?:msg_|chatcmpl-|resp_)+")
+_PREFIXES = r"(?:msg_|chatcmpl-|resp_)"
+_PREFIX = re.compile(f"^{_PREFIXES}+")
+_FITTING = re.compile(f"{_PREFIXES}*([A-Za-z0-9_-]*)")
 
 
 SHORT, LONG = 64, 128
@@ -37,4 +39,7 @@ def originals(names: Iterable[str]) -> dict[str, str]:
 
 def fit_answer(id_: str, prefix: str) -> str:
     """An answer's id as a dialect begins it."""
-    return id_ if id_.startswith(prefix) else prefix + _UNFIT.sub("_", _PREFIX.sub("", id_))
+    if id_.startswith(prefix):
+        return id_
+    fitting = _FITTING.fullmatch(id_)
+    return prefix + (fitting[1] if fitting else _UNFIT.sub("_", _PREFIX.sub("", id_)))

@@ -48,28 +48,28 @@ class Reply(msgspec.Struct, frozen=True):
 
 def collect(events: Iterable[Event]) -> Reply:
     """What the events come to; those that end without Finished or Failed are a broken answer."""
-    started, usage = Started("", ""), None
-    opened: dict[int, BlockOpened] = {}
-    grown: dict[int, list[BlockGrew]] = {}
-    end: Finished | Failed = Failed(Failure(FailureKind.BROKEN))
-    for event in events:
-        match event:
-            case Started():
-                started = event
-            case BlockOpened():
-                opened[event.index], grown[event.index] = event, []
-            case BlockGrew():
-                grown[event.index].append(event)
-            case UsageReported():
-                usage = event.usage
-            case Finished() | Failed():
-                end = event
-            case BlockClosed():
-                pass
-    blocks = tuple(_whole(opened[index], grown[index]) for index in opened)
+    started, usage = _NOT_STARTED, None
+    opened: dict[int, tuple[BlockOpened, list[BlockGrew]]] = {}
+    end: Finished | Failed = _BROKEN
+    for event in events:  # not by `match`, which asks each event for each of its kinds
+        if type(event) is BlockGrew:
+            opened[event.index][1].append(event)
+        elif type(event) is BlockOpened:
+            opened[event.index] = event, []
+        elif type(event) is UsageReported:
+            usage = event.usage
+        elif type(event) is Started:
+            started = event
+        elif type(event) is Finished or type(event) is Failed:
+            end = event
+    blocks = tuple([_whole(block, grown) for block, grown in opened.values()])
     if isinstance(end, Failed):
         return Reply(started.id, started.model, blocks, usage, None, failure=end.failure)
     return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence)
+
+
+_NOT_STARTED = Started("", "")
+_BROKEN = Failed(Failure(FailureKind.BROKEN))
 
 
 def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:

@@ -216,16 +216,14 @@ def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, in
     usage, size, quarantined = None, 0, False
     opened: dict[int, BlockOpened] = {}
     for event in events:
-        match event:
-            case BlockOpened():
-                opened[event.index] = event
-            case BlockGrew():
-                block = opened[event.index]
-                size += _size(event.text) if block.kind is not BlockKind.IMAGE else 0
-                if keep is not None and event.notes and block.kind is BlockKind.TOOL_CALL:
-                    keep(block.call_id, event.notes)
-            case UsageReported():
-                usage, quarantined = event.usage, event.usage is None
-            case _:
-                pass
+        if type(event) is BlockGrew:
+            block = opened[event.index]
+            if block.kind is not BlockKind.IMAGE:
+                size += _size(event.text)
+            if event.notes and keep is not None and block.kind is BlockKind.TOOL_CALL:
+                keep(block.call_id, event.notes)
+        elif type(event) is BlockOpened:
+            opened[event.index] = event
+        elif type(event) is UsageReported:
+            usage, quarantined = event.usage, event.usage is None
     return usage, size, quarantined

@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.openai_chat.shapes import Chunk
+from tokenharbor.wire.openai_chat.shapes import NULL, Chunk
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
 
 
@@ -80,10 +80,12 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 def read_stream_failure(chunk: Chunk) -> Failure | None:
     """The error that a chunk carries, if it does."""
-    try:
-        error = _decode_error(chunk.error)
-    except _UNREADABLE:
-        error = "the vendor said an error in a shape of its own"
+    error = None
+    if chunk.error is not NULL:
+        try:
+            error = _decode_error(chunk.error)
+        except _UNREADABLE:
+            error = "the vendor said an error in a shape of its own"
     if error is None:
         if chunk.message is None or (chunk.code is None and chunk.object != "error"):
             return None

@@ -42,35 +42,32 @@ class Reader:
 
     def read(self, said: Sequence[asked.Said]) -> tuple[Message, ...]:
         for index, message in enumerate(said):
-            place = f"messages[{index}]"
             if isinstance(message, asked.ToolMessage):
-                self._results.append(self._result(message, place))
+                self._results.append(self._result(message, f"messages[{index}]"))
             elif isinstance(message, asked.FunctionMessage):
                 self._results.append(ToolResult(self._older, (Text(message.content or ""),), message.name))
             else:
-                self._gather()
-                self._messages.append(self._message(message, place))
-        self._gather()
+                if self._results:
+                    self._gather()
+                self._messages.append(self._message(message, index))
+        if self._results:
+            self._gather()
         if said and isinstance(said[-1], asked.Assistant):
             self._features.note(Feature.ASSISTANT_PREFIX, f"messages[{len(said) - 1}]")
         return tuple(self._messages)
 
     def _gather(self) -> None:
         """Results that follow one another are one message, in the order of their calls."""
-        if self._results:
-            self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._last))))
-            self._results = []
+        self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._last))))
+        self._results = []
 
-    def _message(self, message: asked.System | asked.Developer | asked.User | asked.Assistant, place: str) -> Message:
-        match message:
-            case asked.Assistant():
-                return self._assistant(message, place)
-            case asked.User():
-                role = Role.USER
-            case _:
-                role = Role.SYSTEM
-        parts = self._parts(message.content, f"{place}.content")
-        return Message(role, parts, message.name or "", developer=isinstance(message, asked.Developer))
+    def _message(self, message: asked.System | asked.Developer | asked.User | asked.Assistant, index: int) -> Message:
+        if isinstance(message, asked.Assistant):
+            return self._assistant(message, f"messages[{index}]")
+        content = message.content
+        parts = (Text(content),) if isinstance(content, str) else self._parts(content, f"messages[{index}].content")
+        role = Role.USER if isinstance(message, asked.User) else Role.SYSTEM
+        return Message(role, parts, message.name or "", isinstance(message, asked.Developer))
 
     def _parts(self, content: str | Iterable[Shape] | None, place: str) -> tuple[Part, ...]:
         if isinstance(content, str):

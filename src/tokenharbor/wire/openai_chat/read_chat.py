@@ -3,7 +3,16 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, cache_of, check_choice, decode, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import (
+    Features,
+    cache_of,
+    check_choice,
+    decode,
+    decode_field,
+    no_meaning,
+    read_sampling,
+    refuse_unknown,
+)
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
@@ -53,7 +62,7 @@ def read_chat(request: Request) -> Chat:
     members, features = request.members, Features()
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
         said = decode(members["messages"], asked.decode_messages, "messages")
-        return Chat(Reader(features).read(said), features.found, sampling=_temperature(members))
+        return Chat(Reader(features).read(said), features.found, sampling=read_sampling(members))
     refuse_unknown(members, _KNOWN)
     sampling, stop = _sampling(members, features), _stop(members, features)
     _refuse_biases(members, features)
@@ -79,12 +88,6 @@ def read_chat(request: Request) -> Chat:
         or decode_field(members, "user", _decode_text)
         or "",
         cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
-    )
-
-
-def _temperature(members: Members) -> Sampling:
-    return Sampling(
-        decode_field(members, "temperature", _decode_number), decode_field(members, "top_p", _decode_number)
     )
 
 

@@ -14,6 +14,7 @@ from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_t
 from tokenharbor.wire.openai_chat.extras import read_annotations, read_images
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
+    NULL,
     Choice,
     Chunk,
     Part,
@@ -34,6 +35,7 @@ _REASONS = {
     "content_filter": FinishReason.REFUSAL,
 }
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+_NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -63,7 +65,7 @@ class _Teller:
             self.blocks.start(self.answer_id, chunk.model or "")
 
     def words(self, words: Words) -> None:
-        carried, notes = read_details(words.reasoning_details)
+        carried, notes = _NO_DETAILS if words.reasoning_details is NULL else read_details(words.reasoning_details)
         reasoning = words.reasoning_content or words.reasoning or ""
         if reasoning or carried or notes:
             self._reasoning(reasoning, carried, notes)
@@ -72,7 +74,8 @@ class _Teller:
                 self.blocks.speak(BlockKind.TEXT, words.content)
         elif words.content:
             self._parts(words.content)
-        citations, foreign = read_annotations(words.annotations), of_text(carried) if carried else ()
+        citations = () if words.annotations is NULL else read_annotations(words.annotations)
+        foreign = of_text(carried) if carried else ()
         if citations or foreign:
             self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
         if words.refusal:
@@ -81,9 +84,11 @@ class _Teller:
             self._call(position if call.index is None else call.index, call)
         if words.function_call is not None:
             self._call(0, ToolCall(function=words.function_call))
-        self._tell_carried(carried)
-        for image in read_images(words.images):
-            self._image(image)
+        if carried:
+            self._tell_carried(carried)
+        if words.images is not NULL:
+            for image in read_images(words.images):
+                self._image(image)
 
     def _reasoning(self, text: str, carried: Sequence[Carried], notes: tuple[Note, ...]) -> None:
         """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
@@ -111,7 +116,7 @@ class _Teller:
 
     def _tell_carried(self, carried: Sequence[Carried]) -> None:
         """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
-        for call in self._calls.values() if carried else ():
+        for call in self._calls.values():
             if call.block is not None and self.blocks.is_open(call.block):
                 self.blocks.grow(call.block, "", of_call(carried, call.id))
 
@@ -146,7 +151,7 @@ class _Teller:
 
     def nameless(self) -> bool:
         """Whether a call came whose name never did."""
-        return any(call.block is None for call in self._calls.values())
+        return bool(self._calls) and any(call.block is None for call in self._calls.values())
 
 
 def _name_and_text(piece: ToolCall) -> tuple[str, str]:
@@ -233,6 +238,13 @@ class OpenAIReader:
             self._blocks.finish(self._reason)
 
 
+def _first(whole: Chunk) -> Choice | None:
+    for choice in whole.choices or ():
+        if choice.index == 0:
+            return choice
+    return None
+
+
 def read_reply(body: bytes) -> Sequence[Event]:
     """A whole answer as events; Failed if it is none."""
     teller = _Teller()
@@ -247,7 +259,7 @@ def read_reply(body: bytes) -> Sequence[Event]:
     if failure is not None:
         blocks.fail(failure)
         return blocks.take()
-    choice = next((choice for choice in whole.choices or () if choice.index == 0), None)
+    choice = _first(whole)
     if choice is None or choice.message is None or not choice.finish_reason:
         blocks.garbage()
         return blocks.take()

@@ -1,6 +1,6 @@
 """Any conversation written as an OpenAI chat request."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -50,15 +50,33 @@ CARRIES = frozenset(
 _LONGEST_ID = 40  # of a call
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
+_SPOKEN = (Text, Refused)
+
+Said = dict[str, object]
+
 _encode = msgspec.json.Encoder().encode
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
-    messages = [out for message in _folded(chat.messages) for out in _write(message, thinks=thinks)]
-    body: dict[str, object] = {"model": order.model, "messages": messages, **_tools(chat)}
-    body.update(_sampling(chat))
+    messages: list[Said] = []
+    for message in _folded(chat.messages):
+        _add(messages, message, thinks=thinks)
+    body: Said = {"model": order.model, "messages": messages}
+    if chat.tools:
+        body.update(_tools(chat))
+    sampling = chat.sampling
+    for name, value in (
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("presence_penalty", sampling.presence_penalty),
+        ("seed", sampling.seed),
+        ("stop", chat.stop or None),
+    ):
+        if value is not None:
+            body[name] = value
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
     if thinks and chat.thinking is not None:
@@ -73,30 +91,17 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     return _encode(body)
 
 
-def _sampling(chat: Chat) -> dict[str, object]:
-    sampling = chat.sampling
-    said = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "frequency_penalty": sampling.frequency_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        "seed": sampling.seed,
-        "stop": list(chat.stop) or None,
-    }
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def _thinking(thinking: Thinking) -> dict[str, object]:
+def _thinking(thinking: Thinking) -> Said:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
     return {"reasoning_effort": effort} if effort else {}
 
 
-def _format(format_: Format) -> dict[str, object]:
+def _format(format_: Format) -> Said:
     if format_.schema is None:
         return {"type": "json_object"}
-    schema: dict[str, object] = {"name": format_.name or "answer", "schema": msgspec.Raw(format_.schema)}
+    schema: Said = {"name": format_.name or "answer", "schema": msgspec.Raw(format_.schema)}
     if format_.description:
         schema["description"] = format_.description
     if format_.strict is not None:
@@ -104,11 +109,11 @@ def _format(format_: Format) -> dict[str, object]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def _tools(chat: Chat) -> dict[str, object]:
+def _tools(chat: Chat) -> Said:
     tools = offered(chat)
     if not tools:
         return {}
-    said: dict[str, object] = {"tools": [_tool(tool) for tool in tools]}
+    said: Said = {"tools": [_tool(tool) for tool in tools]}
     if chat.tool_choice is not None:
         mode, names = chat.tool_choice.mode, chat.tool_choice.names
         named = [tool for tool in tools if mode is Choosing.NAMED and tool.name in names]
@@ -118,13 +123,13 @@ def _tools(chat: Chat) -> dict[str, object]:
     return said
 
 
-def _named(tool: Tool) -> dict[str, object]:
+def _named(tool: Tool) -> Said:
     kind = "custom" if tool.custom else "function"
     return {"type": kind, kind: {"name": fit(tool.name, SHORT)}}
 
 
-def _tool(tool: Tool) -> dict[str, object]:
-    said: dict[str, object] = {"name": fit(tool.name, SHORT)}
+def _tool(tool: Tool) -> Said:
+    said: Said = {"name": fit(tool.name, SHORT)}
     if tool.description:
         said["description"] = tool.description
     if tool.custom:
@@ -151,47 +156,57 @@ def _folded(messages: Iterable[Message]) -> list[Message]:
     return folded
 
 
-def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
+def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:
     """The messages of this dialect that one message becomes: each tool's result is one of its own."""
     if message.role is Role.ASSISTANT:
-        yield _assistant(message, thinks=thinks)
-        return
-    if message.role is Role.SYSTEM:
+        said = _assistant(message, thinks=thinks)
+    elif message.role is Role.SYSTEM:
         # Not all models know the developer's role, and all that do take the system's for it.
-        yield {"role": "system", "content": _words(message.parts, "\n\n"), **_name(message)}
-        return
+        said = {"role": "system", "content": _words(message.parts, "\n\n")}
+    else:
+        parts = _without_results(message.parts, messages)
+        if not parts:
+            return
+        said = {"role": "user", "content": _content(parts)}
+    if message.name:
+        said["name"] = message.name
+    messages.append(said)
+
+
+def _without_results(parts: tuple[Part, ...], messages: list[Said]) -> Sequence[Part]:
+    """What is the user's own, once the results among it are messages. Those take words alone: what else they gave
+    follows all of them, before what the user says.
+    """
     shown: list[Part] = []
-    for part in message.parts:
+    own: list[Part] = []
+    for part in parts:
         if isinstance(part, ToolResult):
-            yield _result(part)
+            messages.append(_result(part))
             if media := [one for one in part.parts if not _is_words(one)]:
                 shown += [Text(f"From the result of the tool call {fit(part.call_id, _LONGEST_ID)}:"), *media]
-    # A tool's message takes words alone: what else it gave follows all of them, in the user's.
-    parts = shown + [part for part in message.parts if not isinstance(part, ToolResult)]
-    if parts:
-        yield {"role": "user", "content": _content(parts), **_name(message)}
+        else:
+            own.append(part)
+    return shown + own if shown else own
 
 
-def _name(message: Message) -> dict[str, object]:
-    return {"name": message.name} if message.name else {}
+def _words(parts: Sequence[Part], between: str) -> str:
+    if len(parts) == 1 and isinstance(parts[0], _SPOKEN):
+        return parts[0].text
+    return between.join([part.text for part in parts if isinstance(part, _SPOKEN)])
 
 
-def _words(parts: Iterable[Part], between: str) -> str:
-    return between.join(part.text for part in parts if isinstance(part, Text | Refused))
-
-
-def _content(parts: list[Part]) -> object:
+def _content(parts: Sequence[Part]) -> object:
     if len(parts) == 1 and isinstance(parts[0], Text):
         return parts[0].text
     return [said for part in parts if (said := _part(part)) is not None]
 
 
-def _part(part: Part) -> dict[str, object] | None:
+def _part(part: Part) -> Said | None:
     match part:
         case Text() | Refused():
             return {"type": "text", "text": part.text}
         case Image():
-            image: dict[str, object] = {"url": write_url(part.source)}
+            image: Said = {"url": write_url(part.source)}
             return {"type": "image_url", "image_url": {**image, "detail": part.detail} if part.detail else image}
         case Audio():
             kind = part.source.media_type
@@ -202,7 +217,7 @@ def _part(part: Part) -> dict[str, object] | None:
     return None
 
 
-def _file(file: File) -> dict[str, object]:
+def _file(file: File) -> Said:
     if file.source is None:
         return {"type": "text", "text": _document(file)}
     return {"type": "file", "file": {"filename": file.name or "document", "file_data": write_url(file.source)}}
@@ -218,7 +233,7 @@ def _is_words(part: Text | Image | File) -> bool:
     return isinstance(part, Text) or (isinstance(part, File) and part.source is None)
 
 
-def _result(result: ToolResult) -> dict[str, object]:
+def _result(result: ToolResult) -> Said:
     said = [_document(part) if isinstance(part, File) else part for part in result.parts if _is_words(part)]
     words = "\n".join(part.text if isinstance(part, Text) else str(part) for part in said)
     if result.failed and not words.lower().startswith("error"):
@@ -226,12 +241,12 @@ def _result(result: ToolResult) -> dict[str, object]:
     return {"role": "tool", "tool_call_id": fit(result.call_id, _LONGEST_ID), "content": words}
 
 
-def _assistant(message: Message, *, thinks: bool) -> dict[str, object]:
+def _assistant(message: Message, *, thinks: bool) -> Said:
     words = _words(message.parts, "")
     calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
-    said: dict[str, object] = {"role": "assistant", "content": words if words or not calls else None, **_name(message)}
-    reasoning = [part for part in message.parts if isinstance(part, Reasoning)]
+    said: Said = {"role": "assistant", "content": words if words or not calls else None}
     if thinks:  # some vendors refuse these where a model does not reason
+        reasoning = [part for part in message.parts if isinstance(part, Reasoning)]
         if text := "".join(part.text for part in reasoning):
             said["reasoning_content"] = text
         if details := [raw for part in reasoning for raw in joined(part.notes)]:
@@ -243,7 +258,7 @@ def _assistant(message: Message, *, thinks: bool) -> dict[str, object]:
     return said
 
 
-def _call(call: ToolCall) -> dict[str, object]:
+def _call(call: ToolCall) -> Said:
     id_ = fit(call.id, _LONGEST_ID)
     if call.custom:
         return {"id": id_, "type": "custom", "custom": {"name": fit(call.name, SHORT), "input": call.arguments}}

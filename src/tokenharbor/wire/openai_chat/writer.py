@@ -29,7 +29,7 @@ from tokenharbor.wire.openai_chat.usage import write_usage
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, Reply, collect
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
 
 _FIELDS = {BlockKind.TEXT: "content", BlockKind.REASONING: "reasoning_content", BlockKind.REFUSAL: "refusal"}
 _REASONS = {
