@@ -45,24 +45,22 @@ class Reader:
         messages: list[Message] = []
         last: tuple[ToolCall, ...] = ()
         for index, message in enumerate(said):
-            place = f"messages[{index}]"
-            parts = self._parts(message.content, f"{place}.content")
-            if message.role not in _ROLES:
+            content, place = message.content, f"messages[{index}]"
+            parts = (Text(content),) if isinstance(content, str) else self._parts(content, f"{place}.content")
+            role = _ROLES.get(message.role)
+            if role is None:
                 raise InvalidRequest(f"`{place}.role` must be user, assistant or system.", param=f"{place}.role")
-            role = _ROLES[message.role]
             if role is Role.ASSISTANT:
-                last = tuple(part for part in parts if isinstance(part, ToolCall))
-            elif role is Role.USER:
+                last = tuple([part for part in parts if isinstance(part, ToolCall)])
+            elif role is Role.USER and not isinstance(content, str):
                 parts = _results_first(parts, last)
             messages.append(Message(role, parts))
         if messages and messages[-1].role is Role.ASSISTANT:
             self._features.note(Feature.ASSISTANT_PREFIX, f"messages[{len(messages) - 1}]")
         return tuple(messages)
 
-    def _parts(self, content: str | Sequence[msgspec.Raw], place: str) -> tuple[Part, ...]:
-        if isinstance(content, str):
-            return (Text(content),)
-        return tuple(self._part(raw, f"{place}[{index}]") for index, raw in enumerate(content))
+    def _parts(self, content: Sequence[msgspec.Raw], place: str) -> tuple[Part, ...]:
+        return tuple([self._part(raw, f"{place}[{index}]") for index, raw in enumerate(content)])
 
     def _part(self, raw: msgspec.Raw, place: str) -> Part:
         kind = decode(raw, asked.decode_kind, place).type or ""

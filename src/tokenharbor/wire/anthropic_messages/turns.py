@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
@@ -28,6 +28,7 @@ from tokenharbor.wire.media_url import NO_IMAGE
 
 Block = dict[str, object] | msgspec.Raw
 
+_SAID = {Role.USER: "user", Role.ASSISTANT: "assistant"}
 _BEGINNING = "…"
 _PDF = "application/pdf"
 
@@ -42,9 +43,10 @@ def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str
         if message.role is Role.SYSTEM and not turns:
             system += _blocks(message.parts)
             continue
-        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
-        parts = [_shown(part) for part in message.parts] if role is Role.ASSISTANT else message.parts
-        blocks = _reminded(parts) if message.role is Role.SYSTEM else _blocks(parts)
+        if message.role is Role.ASSISTANT:
+            role, blocks = Role.ASSISTANT, _blocks([_shown(part) for part in message.parts])
+        else:
+            role, blocks = Role.USER, (_blocks if message.role is Role.USER else _reminded)(message.parts)
         if message.name and blocks and role is Role.USER:
             blocks.insert(0, {"type": "text", "text": f"{message.name}:"})
         if turns and turns[-1][0] is role:
@@ -53,21 +55,21 @@ def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str
             turns.append((role, blocks))
     if not turns:
         turns, system = [(Role.USER, system)] if system else [], []
-    return _plain(system), [{"role": role.value, "content": _plain(blocks)} for role, blocks in _begun(turns)]
+    if turns:
+        _begin(turns)
+    return _plain(system), [{"role": _SAID[role], "content": _plain(_results_first(blocks))} for role, blocks in turns]
 
 
-def _begun(turns: list[tuple[Role, list[Block]]]) -> Iterator[tuple[Role, list[Block]]]:
-    """As the vendor wants turns: the first is the user's, results stand first, and what the assistant is to go on with
-    does not end in space.
+def _begin(turns: list[tuple[Role, list[Block]]]) -> None:
+    """As the vendor wants turns: the first is the user's, and what the assistant is to go on with does not end in
+    space.
     """
-    if turns and turns[0][0] is Role.ASSISTANT:
-        yield Role.USER, [{"type": "text", "text": _BEGINNING}]
-    if turns and turns[-1][0] is Role.ASSISTANT:
+    if turns[-1][0] is Role.ASSISTANT:
         last = turns[-1][1][-1]
         if isinstance(last, dict) and last["type"] == "text":
             turns[-1][1][-1] = {**last, "text": str(last["text"]).rstrip()}
-    for role, blocks in turns:
-        yield role, _results_first(blocks)
+    if turns[0][0] is Role.ASSISTANT:
+        turns.insert(0, (Role.USER, [{"type": "text", "text": _BEGINNING}]))
 
 
 def _shown(part: Part) -> Part:
@@ -77,8 +79,10 @@ def _shown(part: Part) -> Part:
 
 def _plain(blocks: list[Block]) -> object:
     """A single block of bare text is a string."""
-    if len(blocks) == 1 and isinstance(blocks[0], dict) and blocks[0].keys() == {"type", "text"}:
-        return blocks[0]["text"]
+    if len(blocks) == 1:
+        only = blocks[0]
+        if isinstance(only, dict) and len(only) == 2 and "text" in only:
+            return only["text"]
     return blocks
 
 
@@ -89,6 +93,8 @@ def _reminded(parts: Iterable[Part]) -> list[Block]:
 
 def _results_first(blocks: list[Block]) -> list[Block]:
     """The vendor wants results at the beginning of the turn behind their calls."""
+    if len(blocks) == 1:
+        return blocks
     results = [block for block in blocks if _is_result(block)]
     return results + [block for block in blocks if not _is_result(block)] if results else blocks
 
@@ -98,7 +104,12 @@ def _is_result(block: Block) -> bool:
 
 
 def _blocks(parts: Iterable[Part]) -> list[Block]:
-    return [block for part in parts if (block := _block(part)) is not None]
+    blocks = []
+    for part in parts:
+        block = _block(part)
+        if block is not None:
+            blocks.append(block)
+    return blocks
 
 
 def _block(part: Part) -> Block | None:
@@ -124,11 +135,16 @@ def _block(part: Part) -> Block | None:
 def _text(text: Text | Refused) -> Block | None:
     if not text.text.strip():
         return None
+    block: dict[str, object] = {"type": "text", "text": text.text}
     if isinstance(text, Refused):
-        return {"type": "text", "text": text.text}
-    cited = [msgspec.Raw(note.raw) for note in text.notes if note.dialect == DIALECT and note.name == "citation"]
-    block: dict[str, object] = {"type": "text", "text": text.text, **cached(text.cache)}
-    return {**block, "citations": cited} if cited else block
+        return block
+    if text.cache is not None:
+        block.update(cached(text.cache))
+    if text.notes:
+        cited = [msgspec.Raw(note.raw) for note in text.notes if note.dialect == DIALECT and note.name == "citation"]
+        if cited:
+            block["citations"] = cited
+    return block
 
 
 def is_own(thought: Reasoning) -> bool:

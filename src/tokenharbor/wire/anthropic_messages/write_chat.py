@@ -49,37 +49,31 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     most = order.most_output if order.max_output is None else order.max_output
-    thinking = _thinking(chat, order, most)
-    on = thinking.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    said = _thinking(chat, order, most) if chat.thinking is not None and "reasoning" in order.capabilities else {}
+    thinking, config = said.get("thinking"), said.get("output_config")
     system, turns = system_and_turns(chat.messages)
     body: dict[str, object] = {"model": order.model, "max_tokens": most}
     if system:
         body["system"] = system
     body["messages"] = turns
     body.update(_tools(chat, order))
-    body.update(_sampling(chat.sampling, thinks=on))
+    _sample(body, chat.sampling, thinks=thinking is not None and thinking["type"] in ("enabled", "adaptive"))
     if chat.stop:
         body["stop_sequences"] = _stop(chat)
-    body.update({name: value for name, value in thinking.items() if name == "thinking"})
-    if config := _config(chat, thinking):
+    if thinking is not None:
+        body["thinking"] = thinking
+    if chat.format is not None and chat.format.schema is not None:
+        config = {**(config or {}), "format": {"type": "json_schema", "schema": msgspec.Raw(chat.format.schema)}}
+    if config is not None:
         body["output_config"] = config
     if order.stream:
         body["stream"] = True
     return _encode(body)
 
 
-def _config(chat: Chat, thinking: dict[str, dict[str, object]]) -> dict[str, object]:
-    config = dict(thinking.get("output_config", {}))
-    if chat.format is not None and chat.format.schema is not None:
-        config["format"] = {"type": "json_schema", "schema": msgspec.Raw(chat.format.schema)}
-    return config
-
-
 def _thinking(chat: Chat, order: Order, most: int) -> dict[str, dict[str, object]]:
     """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
-    asked = chat.thinking
-    if asked is None or "reasoning" not in order.capabilities:
-        return {}
+    asked = chat.thinking or Thinking()
     if asked.effort == "none" or asked.budget == 0:
         # Models that cannot but think refuse to be told so: the least effort is nearest to it.
         always = "always_reasoning" in order.capabilities
@@ -132,18 +126,18 @@ def _signed(messages: Iterable[Message]) -> bool:
     return any(isinstance(part, Reasoning) and is_own(part) for part in turn[-1].parts)
 
 
-def _sampling(sampling: Sampling, *, thinks: bool) -> dict[str, object]:
+def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:
     """Values that change nothing are left out: some models refuse them beside others."""
     if sampling.temperature is not None and sampling.temperature > 1:
         raise InvalidRequest("`temperature` must be at most 1 for the providers of this model.", param="temperature")
     if thinks:
-        return {}  # the vendor refuses them while the model thinks
-    said = {
-        "temperature": None if sampling.temperature == 1 else sampling.temperature,
-        "top_p": None if sampling.top_p == 1 else sampling.top_p,
-        "top_k": sampling.top_k,
-    }
-    return {name: value for name, value in said.items() if value is not None}
+        return  # the vendor refuses them while the model thinks
+    if sampling.temperature is not None and sampling.temperature != 1:
+        body["temperature"] = sampling.temperature
+    if sampling.top_p is not None and sampling.top_p != 1:
+        body["top_p"] = sampling.top_p
+    if sampling.top_k is not None:
+        body["top_k"] = sampling.top_k
 
 
 def _stop(chat: Chat) -> list[str]:

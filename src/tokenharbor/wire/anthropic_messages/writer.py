@@ -33,7 +33,7 @@ from tokenharbor.wire.media_url import NO_IMAGE
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
 _decode_delta = msgspec.json.Decoder(Delta).decode
 
 _REASONS = {
@@ -243,8 +243,8 @@ def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
 
 
 def _content(block: Block) -> object:
-    notes = [note for note in block.notes if note.dialect == DIALECT]
-    last = {note.name: note.raw for note in notes}
+    notes = [note for note in block.notes if note.dialect == DIALECT] if block.notes else []
+    last = {note.name: note.raw for note in notes} if notes else {}
     if "block" in last:
         return _own(last["block"], [note.raw for note in notes if note.name == "delta"])
     if "redacted_thinking" in last:
@@ -255,13 +255,14 @@ def _content(block: Block) -> object:
         foreign = tuple(note for note in block.notes if note.dialect != DIALECT)
         signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
         return {"type": "thinking", "thinking": block.text, "signature": signature}
-    citations: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
-    citations = citations or [write_citation(citation) for citation in block.citations]
-    return {"type": "text", "text": _words(block), "citations": citations or None}
+    text = NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
+    return {"type": "text", "text": text, "citations": _citations(block, notes) or None}
 
 
-def _words(block: Block) -> str:
-    return NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
+def _citations(block: Block, notes: list[Note]) -> list[object]:
+    """The vendor's own as they came."""
+    own: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
+    return own or [write_citation(citation) for citation in block.citations]
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
