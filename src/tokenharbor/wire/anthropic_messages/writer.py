@@ -256,7 +256,8 @@ def _content(block: Block) -> object:
         signature = last["signature"].decode() if "signature" in last else carry.pack(foreign) if foreign else ""
         return {"type": "thinking", "thinking": block.text, "signature": signature}
     text = NO_IMAGE if block.kind is BlockKind.IMAGE else block.text
-    return {"type": "text", "text": text, "citations": _citations(block, notes) or None}
+    citations = _citations(block, notes) if notes or block.citations else None
+    return {"type": "text", "text": text, "citations": citations or None}
 
 
 def _citations(block: Block, notes: list[Note]) -> list[object]:

@@ -123,6 +123,7 @@ class Reasoning(Strict, frozen=True):
 
 
 decode_item = msgspec.json.Decoder(Item).decode
+decode_input = msgspec.json.Decoder(str | list[Item]).decode
 decode_items = msgspec.json.Decoder(str | list[msgspec.Raw]).decode
 decode_tools = msgspec.json.Decoder(list[Tool]).decode
 decode_choice = msgspec.json.Decoder(str | Choice).decode

@@ -27,6 +27,8 @@ from tokenharbor.wire.openai_responses import asked
 from tokenharbor.wire.openai_responses.shapes import DIALECT, MARKS
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
 _SILENT = frozenset({"web_search_call"})
 """What the vendor did by itself: the conversation reads the same without it."""
 
@@ -74,28 +76,30 @@ class Conversation:
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
         self._places: dict[str, int] = {}  # of the calls, by their ids
-        self._turn = _Turn()
+        self._turn: _Turn | None = None  # the assistant's, if it spoke last
+        self._raw = msgspec.Raw(b"[]")
+        self._unread: list[msgspec.Raw] | None = None  # the items as they came, once one of them is asked for
         if instructions:
             self._messages.append(Message(Role.SYSTEM, (Text(instructions),)))
 
     def read(self, raw: msgspec.Raw) -> None:
         """Raises InvalidRequest."""
-        items = decode(raw, asked.decode_items, "input")
+        items = decode(raw, asked.decode_input, "input")
         if isinstance(items, str):
             self._messages.append(Message(Role.USER, (Text(items),)))
             return
-        item = asked.Item()
-        for index, unread in enumerate(items):
-            place = f"input[{index}]"
-            item = decode(unread, asked.decode_item, place)
-            self._item(item, unread, place)
-        if item.role == "assistant":
+        self._raw = raw
+        for index, item in enumerate(items):
+            if item.type is None or item.type == "message":
+                self._message(item, f"input[{index}]")
+            else:
+                self._item(item, index)
+        if items and items[-1].role == "assistant":
             self._features.note(Feature.ASSISTANT_PREFIX, f"input[{len(items) - 1}]")
 
     def messages(self) -> tuple[Message, ...]:
         """Raises InvalidRequest if there is none."""
-        self._gather()
-        self._end_turn()
+        self._end_turns()
         if not self._messages:
             raise InvalidRequest("`input` is empty.", param="input")
         return tuple(self._messages)
@@ -109,18 +113,24 @@ class Conversation:
 
     def _end_turn(self) -> None:
         """What the assistant said, once somebody else speaks."""
-        if parts := self._turn.parts():
-            self._messages.append(Message(Role.ASSISTANT, parts))
-            self._turn = _Turn()
+        if self._turn is not None:
+            self._messages.append(Message(Role.ASSISTANT, self._turn.parts()))
+            self._turn = None
 
-    def _item(self, item: asked.Item, raw: msgspec.Raw, place: str) -> None:
+    def _end_turns(self) -> None:
+        """Whatever was said and done so far."""
+        if self._results:
+            self._gather()
+        if self._turn is not None:
+            self._end_turn()
+
+    def _item(self, item: asked.Item, index: int) -> None:
+        place = f"input[{index}]"
         match item.type:
             case "function_call_output" | "custom_tool_call_output":
                 self._results.append(self._result(item, place))
-            case None | "message":
-                self._message(item, place)
             case "reasoning":
-                self._think(item, raw)
+                self._think(item, index)
             case "function_call":
                 self._call(item, item.arguments, custom=False)
             case "custom_tool_call":
@@ -135,18 +145,21 @@ class Conversation:
         role = _ROLES.get(item.role)
         if role is None:
             raise InvalidRequest(f"`{place}.role` must be user, assistant, system or developer.", param=f"{place}.role")
-        parts = self._parts(item.content, f"{place}.content")
+        content = item.content
+        parts = (Text(content),) if isinstance(content, str) else self._parts(content, f"{place}.content")
         if role is Role.ASSISTANT:
             for part in parts:
                 self._add(part)
         elif parts:
-            self._gather()
-            self._end_turn()
-            self._messages.append(Message(role, parts, developer=item.role == "developer"))
+            self._end_turns()
+            self._messages.append(Message(role, parts, "", item.role == "developer"))
 
     def _add(self, part: Part) -> None:
         """To what the assistant said last, where nobody else spoke since."""
-        self._gather()
+        if self._results:
+            self._gather()
+        if self._turn is None:
+            self._turn = _Turn()
         self._turn.add(part)
 
     def _call(self, item: asked.Item, arguments: str, *, custom: bool) -> None:
@@ -155,7 +168,7 @@ class Conversation:
         self._places.setdefault(call.id, len(self._places))
         self._add(call)
 
-    def _think(self, item: asked.Item, raw: msgspec.Raw) -> None:
+    def _think(self, item: asked.Item, index: int) -> None:
         """What another dialect noted is found in the encrypted content where we put it, and belongs to what it was
         noted of; else it is this dialect's own.
         """
@@ -163,7 +176,7 @@ class Conversation:
         text = "\n\n".join(part.text for part in words)
         notes = carry.unpack(item.encrypted_content) if item.encrypted_content else ()
         if notes is None:
-            self._add(Reasoning(text, (Note(DIALECT, "item", bytes(raw)),)))
+            self._add(Reasoning(text, (Note(DIALECT, "item", self._as_it_came(index)),)))
             return
         mark = next((note for note in notes if note.dialect == DIALECT and note.name in MARKS), None)
         if mark is None:
@@ -171,12 +184,18 @@ class Conversation:
         else:
             self._attach(mark, tuple(note for note in notes if note is not mark))
 
+    def _as_it_came(self, index: int) -> bytes:
+        if self._unread is None:
+            self._unread = _decode_raws(self._raw)
+        return bytes(self._unread[index])
+
     def _attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
         if mark.name == "opaque":
             for note in notes:
                 self._add(Opaque(note))
             return
-        self._turn.attach(mark, notes)
+        if self._turn is not None:
+            self._turn.attach(mark, notes)
 
     def _result(self, item: asked.Item, place: str) -> ToolResult:
         parts = self._parts(item.output, f"{place}.output")

@@ -44,6 +44,7 @@ _REPEATED: Json = {
 
 _NULL_KEPT = frozenset({"instructions", "max_output_tokens", "max_tool_calls", "prompt_cache_key", "user"})
 
+_FILLED = frozenset({"reasoning", "tools"})
 _LEAST_OF_REASONING = ("effort", "summary")
 _LEAST_OF_FUNCTION = ("description", "parameters", "strict")
 
@@ -56,7 +57,7 @@ class Envelope:
         self._repeated = dict(_REPEATED)
         for name, raw in () if request is None else request.members.items():
             if name in _REPEATED and (name in _NULL_KEPT or bytes(raw) != b"null"):
-                self._repeated[name] = _filled(name, raw)
+                self._repeated[name] = _filled(name, raw) if name in _FILLED else raw
         self.id = ""
         self._model = ""
 
@@ -126,7 +127,9 @@ def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
     """What other dialects call the caller's tools, where that is another name: the namespace of each, if it has one,
     and its own name.
     """
-    names: dict[str, tuple[str | None, str]] = {made: (None, own) for made, own in caller_names(request).items()}
+    names: dict[str, tuple[str | None, str]] = {}
+    for made, own in caller_names(request).items():
+        names[made] = None, own
     for tool in _listed(request.members) if request is not None and b'"namespace"' in request.body else ():
         for function in tool.tools or ():
             full = asked.full_name(function.name, tool.name)

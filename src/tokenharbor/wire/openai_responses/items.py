@@ -7,6 +7,7 @@ from tokenharbor.wire import carry
 from tokenharbor.wire.events import BlockGrew, BlockKind, BlockOpened, Citation, Note
 from tokenharbor.wire.openai_responses.envelope import Json
 from tokenharbor.wire.openai_responses.shapes import DIALECT, UNREADABLE, decode_item
+from tokenharbor.wire.translate import Block
 
 Told = tuple[str, Json]
 """An event's type without its `response.`, and its members beside those that every event of an item has."""
@@ -38,6 +39,10 @@ class Item(ABC):
         """A block of the item is whole."""
         del index
         return iter(())
+
+    @abstractmethod
+    def take(self, block: Block) -> None:
+        """A block of the item came at once."""
 
 
 class _Words:
@@ -101,6 +106,13 @@ class Message(Item):
                 place: Json = {"content_index": part.place, "annotation_index": number}
                 yield "output_text.annotation.added", {**place, "annotation": annotation}
 
+    def take(self, block: Block) -> None:
+        part = self._parts[len(self._parts)] = _Words(len(self._parts), block.kind)
+        part.text = block.text
+        if not part.refuses:
+            for citation in block.citations:
+                part.cite(citation)
+
     def _piece(self, part: _Words, text: str) -> Told:
         members: Json = {"content_index": part.place, "delta": text}
         if part.refuses:
@@ -133,6 +145,9 @@ class Reasoning(Item):
             item["encrypted_content"] = _sealed(self._notes)
         return item
 
+    def take(self, block: Block) -> None:
+        self._text, self._notes = block.text, block.notes
+
     def grew(self, block: BlockGrew) -> Iterator[Told]:
         self._notes += block.notes
         if not block.text:
@@ -163,7 +178,7 @@ def _sealed(notes: Iterable[Note]) -> str:
 class Call(Item):
     """A tool call; `space` is the namespace of its tool, if the caller defined it in one."""
 
-    def __init__(self, id_: str, block: BlockOpened, name: str, space: str | None) -> None:
+    def __init__(self, id_: str, block: BlockOpened | Block, name: str, space: str | None) -> None:
         super().__init__(id_)
         self._custom = block.custom
         self._call_id = block.call_id
@@ -175,14 +190,21 @@ class Call(Item):
         call: Json = {"call_id": self._call_id, **self._named, field: self._text}
         return {"id": self.id, "type": kind, "status": status, **call}
 
+    def take(self, block: Block) -> None:
+        self._text = block.text
+        self._end()
+
+    def _end(self) -> None:
+        if not self._text and not self._custom:
+            self._text = "{}"
+
     def grew(self, block: BlockGrew) -> Iterator[Told]:
         if block.text:
             self._text += block.text
             yield f"{self._word}.delta", {"delta": block.text}
 
     def closed(self, index: int) -> Iterator[Told]:  # noqa: ARG002  it has one block
-        if not self._text and not self._custom:
-            self._text = "{}"
+        self._end()
         field = "input" if self._custom else "arguments"
         yield f"{self._word}.done", {field: self._text}
 
@@ -194,7 +216,7 @@ class Call(Item):
 class Picture(Item):
     """A generated image, told once it is whole."""
 
-    def __init__(self, id_: str, block: BlockOpened) -> None:
+    def __init__(self, id_: str, block: BlockOpened | Block) -> None:
         super().__init__(id_)
         self._format = block.name.removeprefix("image/") or "png"
         self._data = ""
@@ -202,6 +224,9 @@ class Picture(Item):
     def whole(self, status: str) -> Json:
         kind: Json = {"type": "image_generation_call", "output_format": self._format}
         return {"id": self.id, "status": status, **kind, "result": self._data or None}
+
+    def take(self, block: Block) -> None:
+        self._data = block.text
 
     def grew(self, block: BlockGrew) -> Iterator[Told]:
         self._data += block.text

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, refuse_unknown
+from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, read_sampling, refuse_unknown
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
     Chat,
     Choosing,
     Feature,
     Format,
-    Sampling,
     Search,
     Thinking,
     Tool,
@@ -32,7 +31,6 @@ _WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
 
 _BARE = frozenset({"model", "input", "instructions", "stream", "store", "max_output_tokens", "temperature", "top_p"})
 
-_decode_number = msgspec.json.Decoder(float).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -42,7 +40,7 @@ def read_chat(request: Request) -> Chat:
     conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take a third of the time
         conversation.read(members["input"])
-        return Chat(conversation.messages(), features.found, sampling=_sampling(members))
+        return Chat(conversation.messages(), features.found, sampling=read_sampling(members))
     refuse_unknown(members, KNOWN)
     conversation.read(members["input"])
     listed = decode_field(members, "tools", asked.decode_tools) or []
@@ -60,7 +58,7 @@ def read_chat(request: Request) -> Chat:
         parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
         format=_format(text.format, features),
         thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
-        sampling=_sampling(members),
+        sampling=read_sampling(members),
         logprobs=_logprobs(members, features),
         search=_search(listed, request.web_search_uses, features),
         verbosity=text.verbosity,
@@ -68,12 +66,6 @@ def read_chat(request: Request) -> Chat:
         or decode_field(members, "user", _decode_text)
         or "",
         cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
-    )
-
-
-def _sampling(members: Members) -> Sampling:
-    return Sampling(
-        decode_field(members, "temperature", _decode_number), decode_field(members, "top_p", _decode_number)
     )
 
 

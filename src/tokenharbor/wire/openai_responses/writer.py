@@ -1,6 +1,6 @@
 """Events written as Responses answers: as a stream, and whole."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tokenharbor.wire.events import (
     Event,
     Failed,
     Finished,
+    FinishReason,
     Note,
     Started,
     UsageReported,
@@ -24,8 +25,9 @@ from tokenharbor.wire.openai_responses.envelope import Envelope, Json, ending, o
 from tokenharbor.wire.openai_responses.failures import write_error_event, write_failure
 from tokenharbor.wire.openai_responses.items import Call, Item, Message, Picture, Reasoning, Told
 from tokenharbor.wire.openai_responses.shapes import DIALECT
+from tokenharbor.wire.translate import Block, Reply, collect
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
 
 _SPOKEN = (BlockKind.TEXT, BlockKind.REFUSAL)
 
@@ -36,7 +38,6 @@ class ResponsesWriter:
     """
 
     cost_usd: str | None = None
-    response: Json  # once it is finished
 
     def __init__(self, recipient: Recipient) -> None:
         self._envelope = Envelope(recipient.created, recipient.request)
@@ -108,7 +109,7 @@ class ResponsesWriter:
         self._items.append(item)
         return before + self._event("output_item.added", output_index=len(self._items) - 1, item=item.begin())
 
-    def _make(self, block: BlockOpened, place: int) -> Item:
+    def _make(self, block: BlockOpened | Block, place: int) -> Item:
         stem = self._stem(place)
         match block.kind:
             case BlockKind.TOOL_CALL:
@@ -128,15 +129,18 @@ class ResponsesWriter:
     def _close(self, index: int) -> bytes:
         out = self._close_item(index) if index in self._places else b""
         notes = self._notes.pop(index, ())
-        return out + self._seal(self._blocks[index], notes) if notes else out
-
-    def _seal(self, block: BlockOpened, notes: tuple[Note, ...]) -> bytes:
-        """What only another dialect understands of a block, in a reasoning item of its own after it."""
+        if not notes:
+            return out
         place = len(self._items)
-        words = "text" if block.index in self._places else "opaque"
+        item = self._seal(self._blocks[index], notes, silent=index not in self._places)
+        return out + self._add(item) + self._whole(place)
+
+    def _seal(self, block: BlockOpened | Block, notes: tuple[Note, ...], *, silent: bool) -> Item:
+        """What only another dialect understands of a block, in a reasoning item of its own after it."""
+        words = "opaque" if silent else "text"
         kind = "call" if block.kind is BlockKind.TOOL_CALL else words
-        item = Reasoning(f"rs_{self._stem(place)}", (Note(DIALECT, kind, block.call_id.encode()), *notes))
-        return self._add(item) + self._whole(place)
+        id_ = f"rs_{self._stem(len(self._items))}"
+        return Reasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
 
     def _close_item(self, index: int) -> bytes:
         place = self._places[index]
@@ -162,8 +166,7 @@ class ResponsesWriter:
     def _finish(self, event: Finished) -> bytes:
         status, more = ending(event.reason, self._usage, self.cost_usd, in_words=self._refused)
         out = self._end_message(status)
-        self.response = self._envelope.write(status, self._output(), **more)
-        return out + self._event(status, response=self.response)
+        return out + self._event(status, response=self._envelope.write(status, self._output(), **more))
 
     def _fail(self, failure: Failure) -> bytes:
         error = write_failure(failure)
@@ -189,36 +192,30 @@ class ResponsesWriter:
         return sse.write(data, type_.encode())
 
 
-class _Gatherer(ResponsesWriter):
-    """Makes the response object of a whole answer, and no events on the way."""
+    def whole(self, reply: Reply, reason: FinishReason) -> Json:
+        """The response object of a whole answer, which is told at once."""
+        self._envelope.start(reply.id, reply.model)
+        items, message = self._items, None
+        for block in reply.blocks:
+            spoken = block.kind in _SPOKEN
+            silent = spoken and not (block.text or block.citations)
+            if not silent:
+                if message is None or not spoken:
+                    items.append(self._make(block, len(items)))
+                    message = items[-1] if spoken else None
+                items[-1].take(block)
+                self._refused = self._refused or block.kind is BlockKind.REFUSAL
+            if block.notes and block.kind is not BlockKind.REASONING:
+                items.append(self._seal(block, block.notes, silent=silent))
+                message = None
+        status, more = ending(reason, reply.usage, in_words=self._refused)
+        output = [item.whole(status if item is message else "completed") for item in items]
+        return self._envelope.write(status, output, **more)
 
-    def _start(self, event: Started) -> bytes:
-        self._envelope.start(event.id, event.model)
-        self._started = True
-        return b""
 
-    def _add(self, item: Item) -> bytes:
-        self._end_message()
-        self._items.append(item)
-        return b""
-
-    def _tell(self, place: int, told: Iterable[Told]) -> bytes:  # noqa: ARG002  nobody is told, but items grow by it
-        for _ in told:
-            pass
-        return b""
-
-    def _event(self, kind: str, **members: object) -> bytes:  # noqa: ARG002  nobody reads them
-        return b""
-
-
-def write_reply(events: Sequence[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
     """A whole answer's body, or an error's."""
-    end = events[-1] if events else None
-    if not isinstance(end, Finished):
-        return _encode(
-            {"error": write_failure(end.failure if isinstance(end, Failed) else Failure(FailureKind.BROKEN))}
-        )
-    writer = _Gatherer(recipient)
-    for event in events:
-        writer.write(event)
-    return _encode(writer.response)
+    reply = collect(events)
+    if reply.reason is None:
+        return _encode({"error": write_failure(reply.failure or Failure(FailureKind.BROKEN))})
+    return _encode(ResponsesWriter(recipient).whole(reply, reply.reason))
