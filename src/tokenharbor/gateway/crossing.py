@@ -57,7 +57,7 @@ def _chat_of(call: Call, request: Request) -> Chat:
 
 def _refuse_pieces(body: bytes) -> None:
     """Each object is read by itself, which takes the event loop's time, and before anything is held for it."""
-    if body.count(b"{") <= _MOST_OBJECTS:
+    if len(body) < 2 * _MOST_OBJECTS or body.count(b"{") <= _MOST_OBJECTS:
         return
     packed = body.translate(None, b" \t\r\n")  # hardly any are in a text, where quotes are escaped
     if packed.count(b'{"') + packed.count(b"{}") > _MOST_OBJECTS:

@@ -135,18 +135,21 @@ class _Tool(msgspec.Struct, frozen=True):
     custom: _Named = _Named()
 
 
+_LISTS = frozenset({"tools", "functions"})
 _decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
 
 
 def caller_names(request: Request | None) -> dict[str, str]:
     """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    if request is None or _LISTS.isdisjoint(request.members):
+        return {}
     names: list[str] = []
-    for field in ("tools", "functions"):
-        raw = request.members.get(field) if request else None
+    for field in _LISTS:
+        raw = request.members.get(field)
         if raw is not None:
             with suppress(*UNREADABLE):
                 names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
-    return originals(name for name in names if name) if names else {}
+    return originals(name for name in names if name)
 
 
 def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:

@@ -13,7 +13,7 @@ from tokenharbor.wire.anthropic_messages.shapes import Delta
 from tokenharbor.wire.anthropic_messages.usage import write_usage
 from tokenharbor.wire.anthropic_messages.written import arguments
 from tokenharbor.wire.body import edit, scan
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -227,7 +227,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"type": "error", "error": error}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:

@@ -1,12 +1,11 @@
 """Converse, AWS's one way to speak to the models of many makers: a vendor's side only, for no client speaks it here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from tokenharbor.wire.bedrock_converse import failures, requests
 from tokenharbor.wire.bedrock_converse.reader import DIALECT, ConverseReader, read_reply
-from tokenharbor.wire.chat import Chat, Feature, Order
-from tokenharbor.wire.events import Event
+from tokenharbor.wire.chat import Feature
 from tokenharbor.wire.failure import Failure
 
 
@@ -15,19 +14,15 @@ class BedrockConverse:
 
     name = DIALECT
     carries: frozenset[Feature] = requests.CARRIES
+    write_chat = staticmethod(requests.write_chat)
+    read_reply = staticmethod(read_reply)
 
     def path(self, model: str, *, stream: bool) -> str:
         """The model may be an ARN: its colons and slashes are the name's, not the path's."""
         return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
-    def write_chat(self, chat: Chat, order: Order) -> bytes:
-        return requests.write_chat(chat, order)
-
     def reader(self) -> ConverseReader:
         return ConverseReader()
-
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        return read_reply(body)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

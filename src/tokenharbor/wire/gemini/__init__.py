@@ -1,13 +1,11 @@
 """Google's Gemini API (generateContent), spoken by its clients and its vendor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.chat import Chat, Order
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
-from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.gemini import failures, requests
 from tokenharbor.wire.gemini.answer import read_answer
@@ -25,6 +23,10 @@ class Gemini:
     name = requests.NAME
     passes: frozenset[bytes] = frozenset()
     carries = CARRIES
+    read_chat = staticmethod(read_chat)
+    write_chat = staticmethod(write_chat)
+    read_reply = staticmethod(read_reply)
+    write_reply = staticmethod(write_reply)
 
     def path(self, model: str, *, stream: bool) -> str:
         call = "streamGenerateContent?alt=sse" if stream else "generateContent"
@@ -32,12 +34,6 @@ class Gemini:
 
     def read_request(self, body: bytes, place: Place | None = None) -> Request:
         return requests.read(body, place)
-
-    def read_chat(self, request: Request) -> Chat:
-        return read_chat(request)
-
-    def write_chat(self, chat: Chat, order: Order) -> bytes:
-        return write_chat(chat, order)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -56,12 +52,6 @@ class Gemini:
 
     def writer(self, recipient: Recipient = ANYBODY) -> GeminiWriter:
         return GeminiWriter(recipient)
-
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        return read_reply(body)
-
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
-        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

@@ -24,10 +24,11 @@ _decode = msgspec.json.Decoder(list[_Tool] | None).decode
 def caller_names(request: Request | None) -> dict[str, str]:
     """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
     raw = request.members.get("tools") if request else None
+    if raw is None:
+        return {}
     names: list[str] = []
-    if raw is not None:
-        with suppress(*UNREADABLE):
-            for tool in _decode(raw) or ():
-                declared = tool.functionDeclarations or tool.function_declarations or ()
-                names += [one.name for one in declared if one.name]
+    with suppress(*UNREADABLE):
+        for tool in _decode(raw) or ():
+            declared = tool.functionDeclarations or tool.function_declarations or ()
+            names += [one.name for one in declared if one.name]
     return originals(names)

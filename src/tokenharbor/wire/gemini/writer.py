@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -186,7 +186,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": error_of(status, code, message, {})}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:

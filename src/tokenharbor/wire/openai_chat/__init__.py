@@ -1,12 +1,11 @@
 """OpenAI's chat completions, spoken by its clients and by most vendors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.chat import Feature
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
-from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat import failures, read_chat, requests, write_chat
 from tokenharbor.wire.openai_chat.answer import read_answer
@@ -22,18 +21,16 @@ class OpenAIChat:
     name = requests.NAME
     passes: frozenset[bytes] = frozenset()
     carries: frozenset[Feature] = write_chat.CARRIES
+    read_chat = staticmethod(read_chat.read_chat)
+    write_chat = staticmethod(write_chat.write_chat)
+    read_reply = staticmethod(read_reply)
+    write_reply = staticmethod(write_reply)
 
     def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
         return "/chat/completions"
 
     def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
         return requests.read(body)
-
-    def read_chat(self, request: Request) -> Chat:
-        return read_chat.read_chat(request)
-
-    def write_chat(self, chat: Chat, order: Order) -> bytes:
-        return write_chat.write_chat(chat, order)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -53,12 +50,6 @@ class OpenAIChat:
 
     def writer(self, recipient: Recipient = ANYBODY) -> OpenAIWriter:
         return OpenAIWriter(recipient)
-
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        return read_reply(body)
-
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
-        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return failures.read_failure(status, headers, body)

@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
 from tokenharbor.wire.across import caller_names
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -184,7 +184,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": {"message": message, "type": type_, "code": code, "param": failure.param}}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:

@@ -1,12 +1,11 @@
 """OpenAI's Responses, spoken by Codex and its kin; without anything stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.chat import Feature
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
-from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat.failures import read_failure, write_refusal
 from tokenharbor.wire.openai_responses import failures, requests
@@ -26,18 +25,16 @@ class OpenAIResponses:
     name = DIALECT
     passes: frozenset[bytes] = frozenset()
     carries: frozenset[Feature] = CARRIES
+    read_chat = staticmethod(read_chat)
+    write_chat = staticmethod(write_chat)
+    read_reply = staticmethod(read_reply)
+    write_reply = staticmethod(write_reply)
 
     def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
         return "/responses"
 
     def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
         return requests.read(body)
-
-    def read_chat(self, request: Request) -> Chat:
-        return read_chat(request)
-
-    def write_chat(self, chat: Chat, order: Order) -> bytes:
-        return write_chat(chat, order)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
@@ -56,12 +53,6 @@ class OpenAIResponses:
 
     def writer(self, recipient: Recipient = ANYBODY) -> ResponsesWriter:
         return ResponsesWriter(recipient)
-
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        return read_reply(body)
-
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
-        return write_reply(events, recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return read_failure(status, headers, body)

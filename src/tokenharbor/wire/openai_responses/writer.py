@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import sse
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -191,7 +191,6 @@ class ResponsesWriter:
         self._number += 1
         return sse.write(data, type_.encode())
 
-
     def whole(self, reply: Reply, reason: FinishReason) -> Json:
         """The response object of a whole answer, which is told at once."""
         self._envelope.start(reply.id, reply.model)
@@ -209,11 +208,11 @@ class ResponsesWriter:
                 items.append(self._seal(block, block.notes, silent=silent))
                 message = None
         status, more = ending(reason, reply.usage, in_words=self._refused)
-        output = [item.whole(status if item is message else "completed") for item in items]
+        output: list[object] = [item.whole(status if item is message else "completed") for item in items]
         return self._envelope.write(status, output, **more)
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient) -> bytes:
+def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
