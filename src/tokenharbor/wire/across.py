@@ -103,8 +103,8 @@ def _refusal(name: str, error: Exception) -> InvalidRequest:
 
 
 def _place(name: str, within: str | None) -> str:
-    if not within:
-        return name
+    if not within or not name:
+        return within or name
     return f"{name}{'' if within.startswith('[') else '.'}{within}"
 
 

@@ -37,7 +37,7 @@ def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> Inval
     text = str(error)
     place, unknown = _PLACE.search(text), _UNKNOWN.search(text)
     within = place[1] if place else ""
-    param = f"{name}{'' if within.startswith('[') else '.'}{within}" if within else name
+    param = f"{name}{'' if within.startswith('[') or not name else '.'}{within}" if within else name
     if unknown:
         param = f"{param}.{unknown[1][:_SHOWN]}"
         return InvalidRequest(f"`{param}` is not a field; `{name}` takes: {', '.join(known)}.", param=param)

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -25,21 +25,12 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.events import Note
-from tokenharbor.wire.gemini.asked import Object
+from tokenharbor.wire.fields import NULL, is_null
+from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.signatures import DIALECT, PART, read_signature
+from tokenharbor.wire.request import Request
 
-CONTENT = frozenset({"role", "parts"})
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "system": Role.SYSTEM, "": Role.USER}
-_OWN = frozenset({"executableCode", "codeExecutionResult"})  # of tools that the vendor ran
-_HINTS = frozenset({"mediaResolution", "partMetadata"})
-_PART = (
-    frozenset({"text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall", "functionResponse"})
-    | _OWN
-    | _HINTS
-)
-_MEDIA = frozenset({"mimeType", "data", "fileUri", "displayName"})
-_CALL = frozenset({"id", "name", "args"})
-_RESULT = frozenset({"id", "name", "response", "parts"})
 _WORDS = ("output", "result")
 _VENDORS_OWN = "generativelanguage.googleapis.com"
 
@@ -74,108 +65,128 @@ class _Waiting:
 class Reader:
     """Reads contents in order. Calls without an id get one, and results without one find theirs by name."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Features, request: Request) -> None:
         self._features = features
+        self._request = request
         self._calls = 0
         self._places: dict[str, int] = {}  # of the calls, by their ids
         self._waiting = _Waiting()
 
-    def read(self, contents: Iterable[Object]) -> tuple[Message, ...]:
-        return tuple(message for content in contents if (message := self._message(content)) is not None)
+    def read(self, contents: Sequence[asked.Content]) -> tuple[Message, ...]:
+        messages = []
+        for at, content in enumerate(contents):
+            role = _ROLES.get(content.role)
+            if role is None:
+                raise no_meaning(f"contents[{at}].role")
+            parts = self._parts(content.parts, at)
+            if role is Role.ASSISTANT:
+                parts = _joined(parts)
+            elif len(parts) > 1:
+                parts = self._results_first(parts)
+            if parts:
+                messages.append(Message(role, tuple(parts)))
+        return tuple(messages)
 
-    def _message(self, content: Object) -> Message | None:
-        role = _ROLES.get(content.text("role"))
-        if role is None:
-            raise no_meaning(content.at("role"))
-        read = (self._part(piece) for piece in content.objects("parts", _PART))
-        parts = [part for part in read if part is not None]
-        if role is Role.ASSISTANT:
-            parts = _joined(parts)
+    def _parts(self, pieces: Sequence[asked.Part], at: int) -> list[Part]:
+        parts: list[Part] = []
+        for inner, piece in enumerate(pieces):
+            if is_vendors(piece):
+                parts.append(Opaque(Note(DIALECT, PART, asked.unread_part(self._request, at, inner))))
+            elif (part := self._part(piece, f"contents[{at}].parts[{inner}]")) is not None:
+                parts.append(part)
+        return parts
+
+    def _results_first(self, parts: list[Part]) -> list[Part]:
         results = [part for part in parts if isinstance(part, ToolResult)]
-        if results:
-            rest = [part for part in parts if not isinstance(part, ToolResult)]
-            parts = [*in_places(results, self._places), *rest]
-        return Message(role, tuple(parts)) if parts else None
+        if not results:
+            return parts
+        return [*in_places(results, self._places), *(part for part in parts if not isinstance(part, ToolResult))]
 
-    def _part(self, piece: Object) -> Part | None:
-        said = piece.members
-        notes = read_signature(piece.text("thoughtSignature")) if "thoughtSignature" in said else ()
-        if "functionCall" in said:
-            return self._call(piece, notes)
-        if "functionResponse" in said:
-            return self._result(piece)
-        if "inlineData" in said or "fileData" in said:
-            return self._media(piece)
-        if not _OWN.isdisjoint(said):
-            return Opaque(Note(DIALECT, PART, bytes(piece.raw)))
-        text = piece.text("text")
-        if piece.flag("thought"):
-            return Reasoning(text, notes)
-        return Text(text, notes=notes) if text or notes else None
+    def _part(self, piece: asked.Part, place: str) -> Part | None:
+        notes = read_signature(piece.thought_signature) if piece.thought_signature else ()
+        if piece.function_call:
+            return self._call(piece.function_call, notes)
+        if piece.function_response:
+            return self._result(piece.function_response, f"{place}.functionResponse")
+        if piece.inline_data:
+            return self._inlined(piece.inline_data, f"{place}.inlineData")
+        if piece.file_data:
+            return self._elsewhere(piece.file_data, f"{place}.fileData")
+        if piece.thought:
+            return Reasoning(piece.text, notes)
+        return Text(piece.text, None, notes) if piece.text or notes else None
 
-    def _call(self, piece: Object, notes: tuple[Note, ...]) -> ToolCall:
-        said = piece.object("functionCall", _CALL)
-        assert said is not None  # noqa: S101  for mypy: it is in there
-        arguments = bytes(said.members["args"]).decode() if "args" in said else "{}"
+    def _call(self, said: asked.Call, notes: tuple[Note, ...]) -> ToolCall:
+        arguments = "{}" if is_null(said.args) else bytes(said.args).decode()
         self._calls += 1
-        made = f"call_{self._calls}"
-        call = ToolCall(said.text("id") or made, said.text("name"), arguments, notes=notes)
+        call = ToolCall(said.id or f"call_{self._calls}", said.name, arguments, notes=notes)
         self._places[call.id] = self._calls
         self._waiting.add(call)
         return call
 
-    def _result(self, piece: Object) -> ToolResult:
-        said = piece.object("functionResponse", _RESULT)
-        assert said is not None  # noqa: S101  likewise
-        id_, name = said.text("id"), said.text("name")
-        call = self._waiting.take(id_, name)
-        if call is None and not id_:
+    def _result(self, said: asked.Result, place: str) -> ToolResult:
+        call = self._waiting.take(said.id, said.name)
+        if call is None and not said.id:
             raise InvalidRequest(
-                f"`{said.place}` is the result of no call before it: give it the call's `id` or `name`.",
-                param=said.place,
+                f"`{place}` is the result of no call before it: give it the call's `id` or `name`.", param=place
             )
-        text, failed = _response(said)
-        media = [part for one in said.objects("parts", _PART) if (part := self._part(one)) is not None]
-        given = tuple(part for part in media if isinstance(part, Text | Image | File))
-        if len(given) != len(media):
-            raise no_meaning(said.at("parts"))
+        text, failed = _response(said.response, place)
+        media = [part for one in said.parts if (part := self._part(one, f"{place}.parts")) is not None]
+        given = tuple([part for part in media if isinstance(part, Text | Image | File)])
+        if len(given) != len(media) or any(map(is_vendors, said.parts)):
+            raise no_meaning(f"{place}.parts")
         parts = ((Text(text),) if text or not given else ()) + given
-        return ToolResult(call.id if call else id_, parts, call.name if call else name, failed)
+        return ToolResult(call.id if call else said.id, parts, call.name if call else said.name, failed)
 
-    def _media(self, piece: Object) -> Part:
-        inlined = "inlineData" in piece
-        media = piece.object("inlineData" if inlined else "fileData", _MEDIA)
-        assert media is not None  # noqa: S101  likewise
-        kind = media.text("mimeType").lower()
-        source = Source(kind, media.text("data")) if inlined else Source(kind, url=_public(media))
+    def _inlined(self, media: asked.Media, place: str) -> Part:
+        kind, name = media.mime_type.lower(), media.display_name
         if kind.startswith("image/"):
-            self._features.note(Feature.IMAGE if inlined else Feature.IMAGE_URL, media.place)
-            return Image(source if inlined else Source(url=source.url))
-        if kind.startswith("video/") or (kind.startswith("audio/") and not inlined):
-            raise no_meaning(media.at("mimeType"))
+            self._features.note(Feature.IMAGE, place)
+            return Image(Source(kind, media.data))
+        _refuse_video(kind, place)
         if kind.startswith("audio/"):
-            self._features.note(Feature.AUDIO, media.place)
-            return Audio(source)
-        name = media.text("displayName")
-        if inlined and kind.startswith("text/"):
-            return File(text=_decoded(source.data, media), name=name)
-        self._features.note(Feature.FILE if inlined else Feature.FILE_URL, media.place)
-        return File(source, name=name)
+            self._features.note(Feature.AUDIO, place)
+            return Audio(Source(kind, media.data))
+        if kind.startswith("text/"):
+            return File(text=_decoded(media.data, f"{place}.data"), name=name)
+        self._features.note(Feature.FILE, place)
+        return File(Source(kind, media.data), name=name)
+
+    def _elsewhere(self, media: asked.Media, place: str) -> Part:
+        kind, url = media.mime_type.lower(), _public(media.file_uri, f"{place}.fileUri")
+        if kind.startswith("image/"):
+            self._features.note(Feature.IMAGE_URL, place)
+            return Image(Source(url=url))
+        _refuse_video(kind, place)
+        if kind.startswith("audio/"):
+            raise no_meaning(f"{place}.mimeType")
+        self._features.note(Feature.FILE_URL, place)
+        return File(Source(kind, url=url), name=media.display_name)
 
 
-def _public(media: Object) -> str:
+def is_vendors(piece: asked.Part) -> bool:
+    """Whether it is of tools that the vendor ran."""
+    code, result = piece.executable_code, piece.code_execution_result
+    return (code is not NULL or result is not NULL) and not (is_null(code) and is_null(result))
+
+
+def _refuse_video(kind: str, place: str) -> None:
+    if kind.startswith("video/"):
+        raise no_meaning(f"{place}.mimeType")
+
+
+def _public(url: str, place: str) -> str:
     """Files that were kept at the vendor are nobody else's to read."""
-    url = media.text("fileUri")
     if not url.lower().startswith(("https://", "http://")) or _VENDORS_OWN in url[:120]:
-        raise no_meaning(media.at("fileUri"))
+        raise no_meaning(place)
     return url
 
 
-def _decoded(data: str, media: Object) -> str:
+def _decoded(data: str, place: str) -> str:
     try:
         return base64.b64decode(data).decode()
     except (binascii.Error, ValueError):
-        raise InvalidRequest(f"`{media.at('data')}` is no text in base64.", param=media.at("data")) from None
+        raise InvalidRequest(f"`{place}` is no text in base64.", param=place) from None
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
@@ -197,15 +208,14 @@ def _whole(run: list[Text | Reasoning]) -> Part:
     return msgspec.structs.replace(run[-1], text="".join([part.text for part in run]))
 
 
-def _response(said: Object) -> tuple[str, bool]:
+def _response(raw: msgspec.Raw, place: str) -> tuple[str, bool]:
     """A result's words, and whether they are an error's. What has a form of its own stays JSON."""
-    if "response" not in said:
+    if is_null(raw):
         return "", False
-    raw = said.members["response"]
     try:
         members = _decode_response(raw)
     except msgspec.DecodeError:
-        raise InvalidRequest(f"`{said.at('response')}` must be an object.", param=said.at("response")) from None
+        raise InvalidRequest(f"`{place}.response` must be an object.", param=f"{place}.response") from None
     for name in (*_WORDS, "error"):
         if members.keys() == {name} and bytes(members[name])[:1] == b'"':
             return msgspec.json.decode(members[name], type=str), name == "error"

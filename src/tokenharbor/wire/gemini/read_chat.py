@@ -18,10 +18,9 @@ from tokenharbor.wire.chat import (
     ToolChoice,
 )
 from tokenharbor.wire.efforts import EFFORTS
-from tokenharbor.wire.fields import read_count
-from tokenharbor.wire.gemini.asked import Object
-from tokenharbor.wire.gemini.contents import CONTENT, Reader
-from tokenharbor.wire.gemini.requests import CONFIG_FIELDS, KNOWN
+from tokenharbor.wire.fields import MOST_TOKENS, is_null, read_count
+from tokenharbor.wire.gemini import asked
+from tokenharbor.wire.gemini.contents import Reader
 from tokenharbor.wire.gemini.schemas import standard
 from tokenharbor.wire.request import Request
 
@@ -32,165 +31,141 @@ _CHOOSING = {
     "NONE": Choosing.NONE,
     "ANY": Choosing.REQUIRED,
 }
-_TOOL = frozenset({"functionDeclarations"})
-_DECLARATION = frozenset(
-    {"name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "behavior"}
-)
-_TOOL_CONFIG = frozenset({"functionCallingConfig", "retrievalConfig"})
-_CALLING = frozenset({"mode", "allowedFunctionNames"})
-_THINKING = frozenset({"thinkingBudget", "thinkingLevel", "includeThoughts"})
 _CONFIG = "generationConfig"
 _JSON = "application/json"
-
-
-def read_chat(request: Request) -> Chat:
-    """Raises InvalidRequest."""
-    features = Features()
-    body = Object(msgspec.Raw(request.body), "", KNOWN)
-    config = _Config(body, features)
-    if request.choices > 1:
-        features.note(Feature.CHOICES, f"{_CONFIG}.candidateCount")
-    tools = _read_tools(body, features)
-    choice = _read_choice(body)
-    contents = body.objects("contents", CONTENT)
-    if contents and contents[-1].text("role") == "model":
-        features.note(Feature.ASSISTANT_PREFIX, contents[-1].place)
-    check_choice(choice, tools, "toolConfig.functionCallingConfig.allowedFunctionNames")
-    return Chat(
-        messages=_read_system(body) + Reader(features).read(contents),
-        features=features.found,
-        tools=tools,
-        tool_choice=choice,
-        format=config.format(),
-        thinking=config.thinking(),
-        sampling=config.sampling(),
-        stop=config.stop(),
-        choices=request.choices,
-        logprobs=config.logprobs(),
-    )
-
-
-def _read_system(body: Object) -> tuple[Message, ...]:
-    system = body.object("systemInstruction", CONTENT)
-    if system is None:
-        return ()
-    parts = tuple(Text(part.text("text")) for part in system.objects("parts", frozenset({"text"})))
-    return (Message(Role.SYSTEM, parts),) if parts else ()
-
-
-def _read_tools(body: Object, features: Features) -> tuple[Tool, ...]:
-    tools = [
-        _read_tool(declared)
-        for group in body.objects("tools", _TOOL)
-        for declared in group.objects("functionDeclarations", _DECLARATION)
-    ]
-    if tools:
-        features.note(Feature.TOOLS, "tools")
-    return tuple(tools)
-
-
-def _read_tool(declared: Object) -> Tool:
-    schema: bytes | None = None
-    if "parametersJsonSchema" in declared:
-        schema = bytes(declared.members["parametersJsonSchema"])
-    elif "parameters" in declared:
-        schema = standard(declared.members["parameters"])
-    if declared.text("behavior") not in ("", "UNSPECIFIED", "BLOCKING"):
-        raise no_meaning(declared.at("behavior"))
-    return Tool(declared.text("name"), declared.text("description"), schema)
-
-
-def _read_choice(body: Object) -> ToolChoice | None:
-    config = body.object("toolConfig", _TOOL_CONFIG)
-    calling = config.object("functionCallingConfig", _CALLING) if config else None
-    if calling is None:
-        return None
-    names = calling.words("allowedFunctionNames")
-    mode = _CHOOSING.get((calling.text("mode") or "AUTO").upper())
-    if mode is None:
-        raise no_meaning(calling.at("mode"))
-    if mode is Choosing.REQUIRED and len(names) == 1:
-        mode = Choosing.NAMED
-    return ToolChoice(mode, () if mode is Choosing.NONE else names)
 
 
 _USUAL_TOP_K = 64
 """What Gemini does unless told otherwise. Its CLI says so in each request, and asks nothing of another vendor by it."""
 
 
-class _Config:
-    """`generationConfig`, read piece by piece."""
+def read_chat(request: Request) -> Chat:
+    """Raises InvalidRequest."""
+    features = Features()
+    body = asked.read_body(request)
+    contents, config = body.contents, body.generation_config
+    if request.choices > 1:
+        features.note(Feature.CHOICES, f"{_CONFIG}.candidateCount")
+    tools = _read_tools(body.tools, features) if body.tools else ()
+    choice = _read_choice(body.tool_config.function_calling_config, tools) if body.tool_config else None
+    if contents and contents[-1].role == "model":
+        features.note(Feature.ASSISTANT_PREFIX, f"contents[{len(contents) - 1}]")
+    said = Reader(features, request).read(contents)
+    return Chat(
+        messages=_read_system(body.system_instruction) + said if body.system_instruction else said,
+        features=features.found,
+        tools=tools,
+        tool_choice=choice,
+        format=_read_format(config, features),
+        thinking=_read_thinking(config.thinking_config) if config.thinking_config else None,
+        sampling=_read_sampling(config, features),
+        stop=_read_stop(config, features) if config.stop_sequences else (),
+        choices=request.choices,
+        logprobs=_read_logprobs(config, features) if config.response_logprobs else None,
+    )
 
-    def __init__(self, body: Object, features: Features) -> None:
-        self._features = features
-        self._said = body.object(_CONFIG, CONFIG_FIELDS) or Object(msgspec.Raw(b"{}"), _CONFIG, CONFIG_FIELDS)
 
-    def _count(self, name: str, least: int) -> int | None:
-        return read_count(self._said.members, name, least, 1 << 40, f"{_CONFIG}.")
+def _read_system(system: asked.System) -> tuple[Message, ...]:
+    parts = tuple([Text(part.text) for part in system.parts])
+    return (Message(Role.SYSTEM, parts),) if parts else ()
 
-    def sampling(self) -> Sampling:
-        said = self._said
-        top_k = said.number("topK")
-        if top_k == _USUAL_TOP_K:
-            top_k = None
-        for name, feature in (
-            *((("topK", Feature.TOP_K),) if top_k is not None else ()),
-            ("frequencyPenalty", Feature.PENALTIES),
-            ("presencePenalty", Feature.PENALTIES),
-            ("seed", Feature.SEED),
-        ):
-            if name in said:
-                self._features.note(feature, said.at(name))
-        return Sampling(
-            said.number("temperature"),
-            said.number("topP"),
-            None if top_k is None else int(top_k),
-            said.number("frequencyPenalty"),
-            said.number("presencePenalty"),
-            self._count("seed", -(1 << 40)),
-        )
 
-    def stop(self) -> tuple[str, ...]:
-        stops = self._said.words("stopSequences")
-        if stops:
-            self._features.note(Feature.STOP, self._said.at("stopSequences"))
-        return stops
+def _read_tools(groups: list[asked.Tools], features: Features) -> tuple[Tool, ...]:
+    tools = [
+        _read_tool(declared, f"tools[{index}].functionDeclarations[{inner}]")
+        for index, group in enumerate(groups)
+        for inner, declared in enumerate(group.function_declarations)
+    ]
+    if tools:
+        features.note(Feature.TOOLS, "tools")
+    return tuple(tools)
 
-    def logprobs(self) -> int | None:
-        if not self._said.flag("responseLogprobs"):
-            return None
-        self._features.note(Feature.LOGPROBS, self._said.at("responseLogprobs"))
-        return self._count("logprobs", 0) or 0
 
-    def format(self) -> Format | None:
-        said = self._said
-        kind = said.text("responseMimeType")
-        if kind not in ("", "text/plain", _JSON):
-            raise no_meaning(said.at("responseMimeType"))
-        if kind != _JSON:
-            return None
-        for name in ("responseJsonSchema", "responseSchema"):
-            if name in said:
-                self._features.note(Feature.JSON_SCHEMA, said.at(name))
-                raw = said.members[name]
-                return Format(standard(raw) if name == "responseSchema" else bytes(raw), strict=True)
-        self._features.note(Feature.JSON_OBJECT, said.at("responseMimeType"))
-        return Format()
+def _read_tool(declared: asked.Declaration, place: str) -> Tool:
+    schema: bytes | None = None
+    if not is_null(declared.parameters_json_schema):
+        schema = bytes(declared.parameters_json_schema)
+    elif not is_null(declared.parameters):
+        schema = standard(declared.parameters)
+    if declared.behavior not in ("", "UNSPECIFIED", "BLOCKING"):
+        raise no_meaning(f"{place}.behavior")
+    return Tool(declared.name, declared.description, schema)
 
-    def thinking(self) -> Thinking | None:
-        asked = self._said.object("thinkingConfig", _THINKING)
-        if asked is None:
-            return None
-        shown = bool(asked.flag("includeThoughts"))
-        level = asked.text("thinkingLevel").lower()
-        if level in EFFORTS and level != "none":
-            return Thinking(level, shown=shown)
-        if level not in ("", "thinking_level_unspecified"):
-            raise InvalidRequest(
-                f"`{asked.at('thinkingLevel')}` must be one of MINIMAL, LOW, MEDIUM, HIGH.",
-                param=asked.at("thinkingLevel"),
-            )
-        budget = read_count(asked.members, "thinkingBudget", -1, within=f"{asked.place}.")
-        if budget == 0:
-            return Thinking("none")
-        return Thinking(None, None if budget is None or budget < 0 else budget, shown)
+
+def _read_choice(calling: asked.Calling | asked.Absent, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    if not calling:
+        return None
+    mode = _CHOOSING.get((calling.mode or "AUTO").upper())
+    if mode is None:
+        raise no_meaning("toolConfig.functionCallingConfig.mode")
+    names = tuple(calling.allowed_function_names)
+    if mode is Choosing.REQUIRED and len(names) == 1:
+        mode = Choosing.NAMED
+    choice = ToolChoice(mode, () if mode is Choosing.NONE else names)
+    check_choice(choice, tools, "toolConfig.functionCallingConfig.allowedFunctionNames")
+    return choice
+
+
+def _count(raw: msgspec.Raw, name: str, least: int, most: int = 1 << 40) -> int | None:
+    return None if is_null(raw) else read_count({name: raw}, name, least, most, f"{_CONFIG}.")
+
+
+def _read_sampling(config: asked.Config, features: Features) -> Sampling:
+    top_k = None if config.top_k is None or config.top_k == _USUAL_TOP_K else int(config.top_k)
+    seed = _count(config.seed, "seed", -(1 << 40))
+    for feature, name, value in (
+        (Feature.TOP_K, "topK", top_k),
+        (Feature.PENALTIES, "frequencyPenalty", config.frequency_penalty),
+        (Feature.PENALTIES, "presencePenalty", config.presence_penalty),
+        (Feature.SEED, "seed", seed),
+    ):
+        if value is not None:
+            features.note(feature, f"{_CONFIG}.{name}")
+    return Sampling(
+        config.temperature,
+        config.top_p,
+        top_k,
+        config.frequency_penalty,
+        config.presence_penalty,
+        seed,
+    )
+
+
+def _read_stop(config: asked.Config, features: Features) -> tuple[str, ...]:
+    features.note(Feature.STOP, f"{_CONFIG}.stopSequences")
+    return tuple(config.stop_sequences)
+
+
+def _read_logprobs(config: asked.Config, features: Features) -> int:
+    features.note(Feature.LOGPROBS, f"{_CONFIG}.responseLogprobs")
+    return _count(config.logprobs, "logprobs", 0) or 0
+
+
+def _read_format(config: asked.Config, features: Features) -> Format | None:
+    kind = config.response_mime_type
+    if kind != _JSON:
+        if kind not in ("", "text/plain"):
+            raise no_meaning(f"{_CONFIG}.responseMimeType")
+        return None
+    if not is_null(config.response_json_schema):
+        features.note(Feature.JSON_SCHEMA, f"{_CONFIG}.responseJsonSchema")
+        return Format(bytes(config.response_json_schema), strict=True)
+    if not is_null(config.response_schema):
+        features.note(Feature.JSON_SCHEMA, f"{_CONFIG}.responseSchema")
+        return Format(standard(config.response_schema), strict=True)
+    features.note(Feature.JSON_OBJECT, f"{_CONFIG}.responseMimeType")
+    return Format()
+
+
+def _read_thinking(shape: asked.Thinking) -> Thinking | None:
+    level = shape.thinking_level.lower()
+    if level in EFFORTS and level != "none":
+        return Thinking(level, shown=shape.include_thoughts)
+    if level not in ("", "thinking_level_unspecified"):
+        param = f"{_CONFIG}.thinkingConfig.thinkingLevel"
+        raise InvalidRequest(f"`{param}` must be one of MINIMAL, LOW, MEDIUM, HIGH.", param=param)
+    name = "thinkingConfig.thinkingBudget"
+    budget = _count(shape.thinking_budget, name, -1, MOST_TOKENS)
+    if budget == 0:
+        return Thinking("none")
+    return Thinking(None, None if budget is None or budget < 0 else budget, shape.include_thoughts)

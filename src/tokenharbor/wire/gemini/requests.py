@@ -17,6 +17,7 @@ from tokenharbor.wire.fields import (
     run_checks,
     unsold,
 )
+from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.media import measure
 from tokenharbor.wire.gemini.names import name_in, spelled
 from tokenharbor.wire.request import Edit, Request
@@ -54,45 +55,8 @@ _CONFIG_CHECKS: dict[str, Check] = {
     "routingConfig": unsold(_OTHER_MODEL),
     "modelSelectionConfig": unsold(_OTHER_MODEL),
 }
-CONFIG_FIELDS = (
-    frozenset(
-        {
-            "maxOutputTokens",
-            "temperature",
-            "topP",
-            "topK",
-            "stopSequences",
-            "candidateCount",
-            "responseMimeType",
-            "responseSchema",
-            "responseJsonSchema",
-            "seed",
-            "presencePenalty",
-            "frequencyPenalty",
-            "responseLogprobs",
-            "logprobs",
-            "thinkingConfig",
-            "mediaResolution",
-        }
-    )
-    | _CONFIG_CHECKS.keys()
-)
-KNOWN = (
-    frozenset(
-        {
-            "contents",
-            "systemInstruction",
-            "tools",
-            "toolConfig",
-            _CONFIG,
-            "safetySettings",
-            "labels",
-            "model",
-        }
-    )
-    | _CHECKS.keys()
-    | frozenset(extensions.NAMES)
-)
+CONFIG_FIELDS = frozenset(asked.Config.__struct_encode_fields__)
+KNOWN = frozenset(asked.Body.__struct_encode_fields__)
 _TOOL_KINDS = frozenset(
     {
         "functionDeclarations",
