@@ -32,6 +32,8 @@ class _Content(msgspec.Struct, frozen=True, gc=False):
     parts: list[_Part] | None = None
 
 
+_NO_MEDIA = _Part()
+
 _decode_contents = msgspec.json.Decoder(list[_Content]).decode
 _decode_content = msgspec.json.Decoder(_Content | None).decode
 
@@ -45,6 +47,8 @@ class _Tally:
         waiting = [parts or []]
         while waiting:
             for part in waiting.pop():
+                if part == _NO_MEDIA:
+                    continue
                 for media in (part.inlineData, part.inline_data, part.fileData, part.file_data):
                     if media is not None:
                         self._add_media(media)

@@ -57,6 +57,9 @@ _CONFIG_CHECKS: dict[str, Check] = {
 }
 CONFIG_FIELDS = frozenset(asked.Config.__struct_encode_fields__)
 KNOWN = frozenset(asked.Body.__struct_encode_fields__)
+_PLAIN = frozenset({"contents", "systemInstruction", "toolConfig", _CONFIG, "safetySettings", "labels"})
+_PLAIN_CONFIG = CONFIG_FIELDS - _CONFIG_CHECKS.keys()
+_EXTENSIONS = frozenset(extensions.NAMES)
 _TOOL_KINDS = frozenset(
     {
         "functionDeclarations",
@@ -82,14 +85,18 @@ def read(body: bytes, place: Place | None) -> Request:
     members = read_members(body)
     plain = spelled(members, KNOWN)
     need_list(plain, "contents")
-    refuse_variants(plain, frozenset(extensions.NAMES))
-    run_checks(plain, _CHECKS)
-    _check_model(plain, place.model)
-    if "tools" in plain:
-        _check_tools(plain["tools"])
+    ours, extended = extensions.NONE, False
+    if not _PLAIN.issuperset(plain):
+        refuse_variants(plain, _EXTENSIONS)
+        run_checks(plain, _CHECKS)
+        _check_model(plain, place.model)
+        if "tools" in plain:
+            _check_tools(plain["tools"])
+        extended = not _EXTENSIONS.isdisjoint(members)
+        ours = extensions.read_extensions(plain)
     config = read_config(plain)
-    run_checks_within(config)
-    ours = extensions.read_extensions(plain)
+    if not _PLAIN_CONFIG.issuperset(config):
+        run_checks_within(config)
     return Request(
         dialect=NAME,
         body=body,
@@ -97,14 +104,18 @@ def read(body: bytes, place: Place | None) -> Request:
         model=place.model,
         stream=place.stream,
         max_output=read_count(config, "maxOutputTokens", 1, within=f"{_CONFIG}."),
-        choices=read_count(config, "candidateCount", 1, _MOST_CANDIDATES, f"{_CONFIG}.") or 1,
+        choices=_read_choices(config) if "candidateCount" in config else 1,
         wants_usage=True,  # this dialect always says it
         size=measure(body, plain),
         rules=ours.rules,
         cache=ours.cache,
         include_cost=ours.include_cost,
-        extended=any(name in members for name in extensions.NAMES),
+        extended=extended,
     )
+
+
+def _read_choices(config: Members) -> int:
+    return read_count(config, "candidateCount", 1, _MOST_CANDIDATES, f"{_CONFIG}.") or 1
 
 
 def read_config(members: Members) -> Members:

@@ -1,6 +1,6 @@
 """Events written as Gemini's answers: as a stream, and whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -30,7 +30,7 @@ from tokenharbor.wire.gemini.written import arguments
 from tokenharbor.wire.refusal import scrub
 from tokenharbor.wire.translate import Block, collect
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
 
 _REASONS = {FinishReason.LENGTH: "MAX_TOKENS", FinishReason.REFUSAL: "SAFETY"}
 _FAILURES = {
@@ -136,20 +136,29 @@ def _candidate(parts: list[Part]) -> dict[str, object]:
 def _body(candidate: object, started: Started, usage: Usage | None, cost_usd: str | None) -> dict[str, object]:
     body: dict[str, object] = {"candidates": [candidate]}
     if usage is not None:
-        cost = {} if cost_usd is None else {"cost": msgspec.Raw(cost_usd.encode())}
-        body["usageMetadata"] = {**write_usage(usage), **cost}
-    return {**body, "modelVersion": started.model, "responseId": started.id}
+        counts = body["usageMetadata"] = write_usage(usage)
+        if cost_usd is not None:
+            counts["cost"] = msgspec.Raw(cost_usd.encode())
+    body["modelVersion"] = started.model
+    body["responseId"] = started.id
+    return body
 
 
-def _spoken(kind: BlockKind, text: str, notes: Iterable[Note]) -> list[Part]:
+def _spoken(kind: BlockKind, text: str, notes: Sequence[Note]) -> list[Part]:
     """Text with its notes; parts that only this dialect has, as they came."""
-    notes = list(notes)
-    own = [note for note in notes if note.dialect == DIALECT and note.name == PART]
-    signature = write_signature(note for note in notes if note not in own)
-    parts: list[Part] = [msgspec.Raw(note.raw) for note in own]
+    parts: list[Part] = []
+    signature = None
+    if notes:
+        own = [note for note in notes if note.dialect == DIALECT and note.name == PART]
+        signature = write_signature([note for note in notes if note not in own])
+        parts += [msgspec.Raw(note.raw) for note in own]
     if text or signature:
-        thought = {"thought": True} if kind is BlockKind.REASONING else {}
-        parts.append({"text": text, **thought, **_signed(signature)})
+        said: dict[str, object] = {"text": text}
+        if kind is BlockKind.REASONING:
+            said["thought"] = True
+        if signature is not None:
+            said[SIGNATURE] = signature
+        parts.append(said)
     return parts
 
 
