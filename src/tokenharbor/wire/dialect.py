@@ -1,6 +1,6 @@
 """What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -155,7 +155,7 @@ class Dialect(Vendor, Protocol):
 
     def writer(self, recipient: Recipient = ANYBODY) -> Writer: ...
 
-    def write_reply(self, events: Sequence[Event], recipient: Recipient = ANYBODY) -> bytes:
+    def write_reply(self, events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
         """Events as a whole answer body; those of a failure as an error body."""
 
     def status_of(self, refusal: Refusal) -> int:

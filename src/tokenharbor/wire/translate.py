@@ -35,7 +35,9 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer. `failure` is set if it did not become one; `reason` is None then."""
+    """A whole answer. `failure` is set if it did not become one; `reason` is None then. `quarantined`: its usage came
+    and did not add up.
+    """
 
     id: str
     model: str
@@ -44,11 +46,18 @@ class Reply(msgspec.Struct, frozen=True):
     reason: FinishReason | None
     stop_sequence: str | None = None
     failure: Failure | None = None
+    quarantined: bool = False
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events that it comes of."""
+        return replay(self)
 
 
 def collect(events: Iterable[Event]) -> Reply:
     """What the events come to; those that end without Finished or Failed are a broken answer."""
-    started, usage = _NOT_STARTED, None
+    if isinstance(events, Reply):
+        return events
+    started, usage, quarantined = _NOT_STARTED, None, False
     opened: dict[int, tuple[BlockOpened, list[BlockGrew]]] = {}
     end: Finished | Failed = _BROKEN
     for event in events:  # not by `match`, which asks each event for each of its kinds
@@ -57,15 +66,15 @@ def collect(events: Iterable[Event]) -> Reply:
         elif type(event) is BlockOpened:
             opened[event.index] = event, []
         elif type(event) is UsageReported:
-            usage = event.usage
+            usage, quarantined = event.usage, event.usage is None
         elif type(event) is Started:
             started = event
         elif type(event) is Finished or type(event) is Failed:
             end = event
     blocks = tuple([_whole(block, grown) for block, grown in opened.values()])
     if isinstance(end, Failed):
-        return Reply(started.id, started.model, blocks, usage, None, failure=end.failure)
-    return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence)
+        return Reply(started.id, started.model, blocks, usage, None, None, end.failure, quarantined)
+    return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence, None, quarantined)
 
 
 _NOT_STARTED = Started("", "")
@@ -90,7 +99,7 @@ def replay(reply: Reply) -> Iterator[Event]:
         if block.text or block.notes or block.citations:
             yield BlockGrew(index, block.text, block.notes, block.citations)
         yield BlockClosed(index)
-    if reply.usage is not None:
+    if reply.usage is not None or reply.quarantined:
         yield UsageReported(reply.usage)
     if reply.reason is None:
         yield Failed(reply.failure or Failure(FailureKind.BROKEN))

@@ -19,6 +19,7 @@ from tokenharbor.wire.events import (
 )
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import MAX_EVENT
+from tokenharbor.wire.translate import collect
 
 Keep = Callable[[str, tuple[Note, ...]], None]
 """Takes the notes that came with a tool call, by the call's id."""
@@ -179,17 +180,19 @@ class Translation(msgspec.Struct, frozen=True):
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
-        events = self.vendor.read_reply(body)
-        end = events[-1] if events else None
-        if isinstance(end, Failed):
-            return _unplaced(end.failure)
-        if not isinstance(end, Finished):
-            return Failure(FailureKind.BROKEN, message="the answer has no end")
-        usage, size, quarantined = _facts(events, self.keep)
-        first = events[0]
-        if isinstance(first, Started) and not (first.id and first.model):
-            events = [_named(first, self.recipient), *events[1:]]
-        return Answer(usage, size, quarantined, self.client.write_reply(events, self.recipient))
+        reply = collect(self.vendor.read_reply(body))
+        if reply.reason is None:
+            return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
+        size = 0
+        for block in reply.blocks:
+            if block.kind is not BlockKind.IMAGE:
+                size += _size(block.text)
+            if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
+                self.keep(block.call_id, block.notes)
+        if not (reply.id and reply.model):
+            id_, model = reply.id or self.recipient.id, reply.model or self.recipient.model
+            reply = msgspec.structs.replace(reply, id=id_, model=model)
+        return Answer(reply.usage, size, reply.quarantined, self.client.write_reply(reply, self.recipient))
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))
@@ -210,20 +213,3 @@ def _named(started: Started, recipient: Recipient) -> Started:
 def _unplaced(failure: Failure) -> Failure:
     """In the vendor's words but without its names: a field of its dialect is none of the caller's."""
     return msgspec.structs.replace(failure, code="", type="", param=None)
-
-
-def _facts(events: Sequence[Event], keep: Keep | None) -> tuple[Usage | None, int, bool]:
-    usage, size, quarantined = None, 0, False
-    opened: dict[int, BlockOpened] = {}
-    for event in events:
-        if type(event) is BlockGrew:
-            block = opened[event.index]
-            if block.kind is not BlockKind.IMAGE:
-                size += _size(event.text)
-            if event.notes and keep is not None and block.kind is BlockKind.TOOL_CALL:
-                keep(block.call_id, event.notes)
-        elif type(event) is BlockOpened:
-            opened[event.index] = event
-        elif type(event) is UsageReported:
-            usage, quarantined = event.usage, event.usage is None
-    return usage, size, quarantined
