@@ -51,8 +51,10 @@ class Wallet(msgspec.Struct, frozen=True):
     at: datetime
 
 
-def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime) -> Quote:
-    """The bound for a request as it stands, at the prices of `at`. Raises InvalidRequest for what has no price."""
+def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime, *, writes: bool = False) -> Quote:
+    """The bound for a request as it stands, at the prices of `at`; `writes`: the vendor's cache may be written, even if
+    the request does not say so. Raises InvalidRequest for what has no price.
+    """
     if request.asks is not None:
         bound = bound_of(request, request.asks, model)
         return Quote(_dearest(bound, offers, at), bound)
@@ -60,7 +62,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime)
     bound = Bound(
         input=input_bound(request, model),
         output=each * request.choices,
-        cache_writes=request.cache_writes,
+        cache_writes=writes or request.cache_writes,
         cache_writes_1h=request.cache_writes_1h,
         images=request.size.images > 0,
         audio=request.size.audios > 0,

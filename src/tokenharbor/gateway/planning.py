@@ -27,10 +27,8 @@ class Planned(msgspec.Struct, frozen=True):
     way: Way
 
     def quote(self, at: datetime) -> Quote:
-        request = self.request
-        if self.way.foreign and not request.cache_writes:  # some vendors write their cache unasked, at a price
-            request = msgspec.structs.replace(request, cache_writes=True)
-        return quote(request, self.shelf.model, self.way.offers, at)
+        # Some vendors write their cache unasked, at a price.
+        return quote(self.request, self.shelf.model, self.way.offers, at, writes=self.way.foreign)
 
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:

@@ -29,7 +29,7 @@ _decode_number = msgspec.json.Decoder(float).decode
 _UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
 
 
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Strict(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The base of shapes that a request is read into: what they do not name is refused."""
 
 

@@ -46,7 +46,7 @@ class Feature(StrEnum):
     ASSISTANT_PREFIX = "assistant_prefix"  # the last message is the assistant's, to be gone on with
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where media are: inlined as base64 with their type, or at a public address. One of `data` and `url` is set."""
 
     media_type: str = ""
@@ -54,7 +54,7 @@ class Source(msgspec.Struct, frozen=True):
     url: str = ""
 
 
-class Text(msgspec.Struct, frozen=True, tag=True):
+class Text(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Words. `cache` marks that what comes up to here is worth caching: "5m", "1h" or None."""
 
     text: str
@@ -62,7 +62,7 @@ class Text(msgspec.Struct, frozen=True, tag=True):
     notes: tuple[Note, ...] = ()
 
 
-class Image(msgspec.Struct, frozen=True, tag=True):
+class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A picture; `detail` is "low", "high", "auto" or what else the caller said."""
 
     source: Source
@@ -70,7 +70,7 @@ class Image(msgspec.Struct, frozen=True, tag=True):
     cache: str | None = None
 
 
-class File(msgspec.Struct, frozen=True, tag=True):
+class File(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A document. Plain text has its words in `text` instead of a source."""
 
     source: Source | None = None
@@ -81,27 +81,27 @@ class File(msgspec.Struct, frozen=True, tag=True):
     cache: str | None = None
 
 
-class Audio(msgspec.Struct, frozen=True, tag=True):
+class Audio(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Sound; base64 with its media type."""
 
     source: Source
     cache: str | None = None
 
 
-class Reasoning(msgspec.Struct, frozen=True, tag=True):
+class Reasoning(msgspec.Struct, frozen=True, gc=False, tag=True):
     """What the assistant thought: in words, in what only its own dialect can read, or both."""
 
     text: str
     notes: tuple[Note, ...] = ()
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class Refused(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The assistant's refusal, in its words."""
 
     text: str
 
 
-class ToolCall(msgspec.Struct, frozen=True, tag=True):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A call that the assistant made. `arguments` are its JSON exactly as given; free text for a custom tool."""
 
     id: str
@@ -112,7 +112,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag=True):
     cache: str | None = None
 
 
-class ToolResult(msgspec.Struct, frozen=True, tag=True):
+class ToolResult(msgspec.Struct, frozen=True, gc=False, tag=True):
     """What the caller's tool gave for a call: text, images, files."""
 
     call_id: str
@@ -123,7 +123,7 @@ class ToolResult(msgspec.Struct, frozen=True, tag=True):
     cache: str | None = None
 
 
-class Opaque(msgspec.Struct, frozen=True, tag=True):
+class Opaque(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A block that only the dialect of its note understands; others leave it out."""
 
     note: Note
@@ -132,7 +132,7 @@ class Opaque(msgspec.Struct, frozen=True, tag=True):
 Part = Text | Image | File | Audio | Reasoning | Refused | ToolCall | ToolResult | Opaque
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message. `developer`: a system message in the role that newer models of some vendors call so."""
 
     role: Role
@@ -141,7 +141,7 @@ class Message(msgspec.Struct, frozen=True):
     developer: bool = False
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, gc=False):
     """A tool that the caller runs. `schema` is its parameters' JSON schema as given, None where it has none; a custom
     tool takes free text, which `grammar` (the caller's JSON) may constrain.
     """
@@ -164,14 +164,14 @@ class Choosing(StrEnum):
     NAMED = "named"
 
 
-class ToolChoice(msgspec.Struct, frozen=True):
+class ToolChoice(msgspec.Struct, frozen=True, gc=False):
     """`names` limits AUTO and REQUIRED to these tools; NAMED has one."""
 
     mode: Choosing
     names: tuple[str, ...] = ()
 
 
-class Format(msgspec.Struct, frozen=True):
+class Format(msgspec.Struct, frozen=True, gc=False):
     """The form that the answer must have: any JSON object, or one that fits `schema` (JSON as given)."""
 
     schema: bytes | None = None
@@ -180,7 +180,7 @@ class Format(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
-class Thinking(msgspec.Struct, frozen=True):
+class Thinking(msgspec.Struct, frozen=True, gc=False):
     """How much to reason. `effort`: none | minimal | low | medium | high | xhigh | max, or None where the caller left
     it open; `budget` in tokens where it named one; `shown`: whether the reasoning (or its summary) is to be sent.
     """
@@ -190,7 +190,7 @@ class Thinking(msgspec.Struct, frozen=True):
     shown: bool | None = None
 
 
-class Sampling(msgspec.Struct, frozen=True):
+class Sampling(msgspec.Struct, frozen=True, gc=False):
     """How tokens are drawn."""
 
     temperature: float | None = None
@@ -201,7 +201,7 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
-class Search(msgspec.Struct, frozen=True):
+class Search(msgspec.Struct, frozen=True, gc=False):
     """A web search that the vendor runs, at most `uses` times."""
 
     uses: int
@@ -209,7 +209,7 @@ class Search(msgspec.Struct, frozen=True):
     blocked: tuple[str, ...] = ()
 
 
-class Chat(msgspec.Struct, frozen=True):
+class Chat(msgspec.Struct, frozen=True, gc=False):
     """One request's meaning. `features` maps what not every dialect can say to the field in which the caller said it,
     so that whoever cannot be served is told which.
     """
@@ -231,7 +231,7 @@ class Chat(msgspec.Struct, frozen=True):
     cache_key: str = ""
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
     caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do.
     """

@@ -13,7 +13,7 @@ from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
     is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
@@ -77,7 +77,7 @@ class Writer(Protocol):
     def write(self, event: Event) -> bytes: ...
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
     for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
     none: clients join answers of one id, and ask again for ever if all are of one.

@@ -37,7 +37,7 @@ class FinishReason(StrEnum):
     PAUSE = "pause"
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, gc=False):
     """What only one dialect understands, kept byte for byte and re-emitted to that dialect alone."""
 
     dialect: str
@@ -45,7 +45,7 @@ class Note(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-class Citation(msgspec.Struct, frozen=True):
+class Citation(msgspec.Struct, frozen=True, gc=False):
     """A source on the web that the text before it rests on."""
 
     url: str
@@ -53,14 +53,14 @@ class Citation(msgspec.Struct, frozen=True):
     quote: str = ""
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(msgspec.Struct, frozen=True, gc=False):
     """The answer began: the vendor's id for it and its name for the model."""
 
     id: str
     model: str
 
 
-class BlockOpened(msgspec.Struct, frozen=True):
+class BlockOpened(msgspec.Struct, frozen=True, gc=False):
     """A block began. A tool call has its id and name here, whole; `custom`: its input is free text. An image has its
     media type as `name`.
     """
@@ -72,7 +72,7 @@ class BlockOpened(msgspec.Struct, frozen=True):
     custom: bool = False
 
 
-class BlockGrew(msgspec.Struct, frozen=True):
+class BlockGrew(msgspec.Struct, frozen=True, gc=False):
     """More of a block: text, a piece of a tool call's arguments (JSON) or of an image (base64); `notes` and
     `citations` may come with no text.
     """
@@ -83,26 +83,26 @@ class BlockGrew(msgspec.Struct, frozen=True):
     citations: tuple[Citation, ...] = ()
 
 
-class BlockClosed(msgspec.Struct, frozen=True):
+class BlockClosed(msgspec.Struct, frozen=True, gc=False):
     """A block is whole."""
 
     index: int
 
 
-class UsageReported(msgspec.Struct, frozen=True):
+class UsageReported(msgspec.Struct, frozen=True, gc=False):
     """The vendor's usage so far; the last one counts. None: one came and did not add up."""
 
     usage: Usage | None
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """The answer is complete."""
 
     reason: FinishReason
     stop_sequence: str | None = None
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The answer will not be completed."""
 
     failure: Failure

@@ -22,7 +22,7 @@ from tokenharbor.wire.events import (
 from tokenharbor.wire.failure import Failure, FailureKind
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """A whole block; a tool call's text is its arguments."""
 
     kind: BlockKind
@@ -34,7 +34,7 @@ class Block(msgspec.Struct, frozen=True):
     citations: tuple[Citation, ...] = ()
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A whole answer. `failure` is set if it did not become one; `reason` is None then. `quarantined`: its usage came
     and did not add up.
     """

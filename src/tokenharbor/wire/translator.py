@@ -167,7 +167,7 @@ class Translator:
         self._unspent = 0
 
 
-class Translation(msgspec.Struct, frozen=True):
+class Translation(msgspec.Struct, frozen=True, gc=False):
     """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls."""
 
     vendor: Vendor

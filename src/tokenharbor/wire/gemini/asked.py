@@ -18,7 +18,7 @@ Absent = msgspec.UnsetType
 _SHOWN = 60
 
 
-class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Asked(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
     """The base of all of them."""
 
 

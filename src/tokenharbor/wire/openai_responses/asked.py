@@ -38,7 +38,7 @@ class Part(Strict, frozen=True):
     prompt_cache_breakpoint: Breakpoint | None = None
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One item of the input. A message may leave out its type. Ids, statuses and what else vendors and clients note
     on an item is theirs.
     """
