@@ -136,7 +136,7 @@ async def ask(simulator: Simulator, chat: Chat, *, stream: bool) -> Sequence[Eve
         if answer.status != 200:
             return WIRE.read_failure(answer.status, dict(answer.headers), await answer.read(1 << 20))
         if not stream:
-            return WIRE.read_reply(await answer.read(1 << 20))
+            return list(WIRE.read_reply(await answer.read(1 << 20)))
         reader = WIRE.reader()
         events: list[Event] = []
         while data := await answer.next():

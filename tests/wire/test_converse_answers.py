@@ -82,15 +82,16 @@ def test_every_kind_of_block_of_a_whole_answer_is_read() -> None:
     ],
 )
 def test_why_an_answer_ended(reason: str, expected: FinishReason) -> None:
-    assert WIRE.read_reply(whole([{"text": "Aye."}], reason))[-1] == Finished(expected)
+    assert WIRE.read_reply(whole([{"text": "Aye."}], reason)).reason is expected
 
 
 def test_which_stop_sequence_ended_an_answer() -> None:
     fields = {"stop_sequence": "three"}
     body = whole([{"text": "one, two, "}], "stop_sequence", additionalModelResponseFields=fields)
-    assert WIRE.read_reply(body)[-1] == Finished(FinishReason.STOP_SEQUENCE, "three")
+    assert WIRE.read_reply(body).stop_sequence == "three"
     body = whole([{"text": "one, two, "}], "stop_sequence", additionalModelResponseFields="anything")
-    assert WIRE.read_reply(body)[-1] == Finished(FinishReason.STOP_SEQUENCE)
+    reply = WIRE.read_reply(body)
+    assert (reply.reason, reply.stop_sequence) == (FinishReason.STOP_SEQUENCE, None)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"output":{}}', b"[" * 100_000, b'{"message":"no"}'])
@@ -110,7 +111,7 @@ def test_a_damaged_answer_ends_once_and_raises_nothing(data: st.DataObject) -> N
         body[start : start + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=3))
         if not body:
             break
-    *_, end = events = WIRE.read_reply(bytes(body))
+    *_, end = events = list(WIRE.read_reply(bytes(body)))
     assert sum(isinstance(each, Failed | Finished) for each in events) == 1
     if isinstance(end, Finished):
         check_rules(events)

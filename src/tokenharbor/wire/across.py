@@ -12,7 +12,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import Feature, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult
-from tokenharbor.wire.fields import is_null, wrong_shape
+from tokenharbor.wire.fields import NULL, is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
 
@@ -73,7 +73,7 @@ def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> 
 def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T]) -> T | None:
     """A member read strictly; absent and null are None."""
     raw = members.get(name)
-    if raw is None or is_null(raw):
+    if raw is None or raw == NULL:
         return None
     try:
         return decoder(raw)

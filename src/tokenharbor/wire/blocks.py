@@ -18,6 +18,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.translate import Reply, join
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -25,15 +26,16 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 class Blocks:
     """Gathers the events of one answer in the order that events.py states."""
 
+    started = False
+    ended = False
+    _answer = ""
+    _next = 0
+    _spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
+
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._open: list[int] = []
-        self._next = 0
         self._kinds: set[BlockKind] = set()
-        self._spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
-        self._answer = ""
-        self.started = False
-        self.ended = False
 
     def take(self) -> list[Event]:
         """The events since the last call."""
@@ -81,8 +83,7 @@ class Blocks:
             if spoken is not None:
                 self.pause()
             spoken = self._spoken = (self.open(kind), kind)
-        if text or notes or citations:
-            self._events.append(BlockGrew(spoken[0], text, notes, citations))
+        self.grow(spoken[0], text, notes, citations)
 
     def pause(self) -> None:
         """Something else begins: what was spoken is whole."""
@@ -122,3 +123,64 @@ class Blocks:
         if reason is FinishReason.STOP and BlockKind.REFUSAL in self._kinds:
             return FinishReason.REFUSAL
         return reason
+
+
+class Whole(Blocks):
+    """Gathers a whole answer: what is told of it comes to a reply, without an event for each thing told."""
+
+    _model = ""
+    _usage: Usage | None = None
+    _quarantined = False
+    _reason: FinishReason | None = None
+    _sequence: str | None = None
+    _failure: Failure | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: list[tuple[BlockOpened, list[BlockGrew]]] = []
+
+    def start(self, id_: str, model: str) -> None:
+        self.started, self._answer, self._model = True, id_, model
+
+    def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
+        index = self._next
+        self._next += 1
+        self._open.append(index)
+        self._kinds.add(kind)
+        self._blocks.append((BlockOpened(index, kind, call_id, name, custom), []))
+        return index
+
+    def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:
+        self._blocks[index][1].append(BlockGrew(index, text, notes, citations))
+
+    def cite(self, index: int, citation: Citation) -> None:
+        self.grow(index, "", (), (citation,))
+
+    def close(self, index: int) -> None:
+        if index in self._open:
+            self._open.remove(index)
+
+    def report(self, usage: Usage | None) -> None:
+        self._usage, self._quarantined = usage, usage is None
+
+    def finish(self, reason: FinishReason, stop_sequence: str | None = None) -> None:
+        self.ended = True
+        self._reason, self._sequence = self._fit(reason), stop_sequence
+
+    def fail(self, failure: Failure) -> None:
+        self.ended = True
+        self._reason, self._failure = None, failure
+
+    def reply(self) -> Reply:
+        """What was told."""
+        blocks = tuple([join(opened, grown) for opened, grown in self._blocks])
+        return Reply(
+            self._answer,
+            self._model,
+            blocks,
+            self._usage,
+            self._reason,
+            self._sequence,
+            self._failure,
+            self._quarantined,
+        )

@@ -11,6 +11,7 @@ from tokenharbor.wire.chat import Chat, Feature, Order
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.translate import Reply
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -118,8 +119,8 @@ class Vendor(Protocol):
 
     def reader(self) -> Reader: ...
 
-    def read_reply(self, body: bytes) -> Sequence[Event]:
-        """A whole answer body as events."""
+    def read_reply(self, body: bytes) -> Reply:
+        """A whole answer body."""
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         """A non-2xx answer."""

@@ -46,7 +46,7 @@ def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> Inval
 
 
 def is_null(raw: msgspec.Raw | None) -> bool:
-    return raw is None or (len(raw) == 4 and bytes(raw) == b"null")
+    return raw is None or raw == NULL
 
 
 def read_model(members: Members) -> str:
@@ -78,15 +78,14 @@ def read_flag(members: Members, name: str, within: str = "") -> bool:
 def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS, within: str = "") -> int | None:
     """A whole number; absent and null are None. `within` says where `members` stand, such as `tools[0].`."""
     raw = members.get(name)
-    if raw is None or is_null(raw):
+    if raw is None or raw == NULL:
         return None
-    param = within + name
     try:
         count = _whole(raw)
     except msgspec.DecodeError:
-        raise InvalidRequest(f"`{param}` must be a whole number.", param=param) from None
+        raise InvalidRequest(f"`{within}{name}` must be a whole number.", param=within + name) from None
     if not least <= count <= most:
-        raise InvalidRequest(f"`{param}` must be between {least} and {most}.", param=param)
+        raise InvalidRequest(f"`{within}{name}` must be between {least} and {most}.", param=within + name)
     return count
 
 

@@ -71,7 +71,7 @@ def collect(events: Iterable[Event]) -> Reply:
             started = event
         elif type(event) is Finished or type(event) is Failed:
             end = event
-    blocks = tuple([_whole(block, grown) for block, grown in opened.values()])
+    blocks = tuple([join(block, grown) for block, grown in opened.values()])
     if isinstance(end, Failed):
         return Reply(started.id, started.model, blocks, usage, None, None, end.failure, quarantined)
     return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence, None, quarantined)
@@ -81,7 +81,8 @@ _NOT_STARTED = Started("", "")
 _BROKEN = Failed(Failure(FailureKind.BROKEN))
 
 
-def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
+def join(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
+    """A block and all that was added to it."""
     if len(grown) == 1:  # so it is in whole answers
         only = grown[0]
         return Block(opened.kind, only.text, only.notes, opened.call_id, opened.name, opened.custom, only.citations)
@@ -93,7 +94,8 @@ def _whole(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
 
 def replay(reply: Reply) -> Iterator[Event]:
     """The events of a whole answer."""
-    yield Started(reply.id, reply.model)
+    if reply.reason is not None or reply.blocks or reply.id:
+        yield Started(reply.id, reply.model)
     for index, block in enumerate(reply.blocks):
         yield BlockOpened(index, block.kind, block.call_id, block.name, block.custom)
         if block.text or block.notes or block.citations:

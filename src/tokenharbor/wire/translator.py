@@ -19,7 +19,6 @@ from tokenharbor.wire.events import (
 )
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import MAX_EVENT
-from tokenharbor.wire.translate import collect
 
 Keep = Callable[[str, tuple[Note, ...]], None]
 """Takes the notes that came with a tool call, by the call's id."""
@@ -180,7 +179,7 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
-        reply = collect(self.vendor.read_reply(body))
+        reply = self.vendor.read_reply(body)
         if reply.reason is None:
             return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
         size = 0

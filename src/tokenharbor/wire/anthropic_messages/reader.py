@@ -19,12 +19,13 @@ from tokenharbor.wire.anthropic_messages.shapes import (
     decode_whole,
 )
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
-from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.usage import BadUsageError
 
 DIALECT = "anthropic_messages"
@@ -217,22 +218,22 @@ def _named(block: Block) -> bool:
     return block.type != "tool_use" or bool(block.name)
 
 
-def read_reply(body: bytes) -> Sequence[Neutral]:
-    """A whole answer as events; Failed if it is none."""
-    blocks = Blocks()
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
     try:
         check_text(body)
         whole = decode_whole(body)
         contents = [decode_block(raw) for raw in whole.content or ()]
     except _UNREADABLE:
         blocks.garbage()
-        return blocks.take()
+        return blocks.reply()
     if whole.type == "error" or len(whole.error) > 4:
         blocks.fail(read_stream_failure(whole.error))
-        return blocks.take()
+        return blocks.reply()
     if not whole.type or whole.content is None or not all(map(_named, contents)):
         blocks.garbage()
-        return blocks.take()
+        return blocks.reply()
     blocks.start(whole.id, whole.model)
     for block, raw in zip(contents, whole.content, strict=True):
         blocks.close(open_block(blocks, block, partial(bytes, raw)))
@@ -245,4 +246,4 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
         blocks.finish(_REASONS.get(whole.stop_reason, FinishReason.STOP), whole.stop_sequence)
     else:
         blocks.garbage()
-    return blocks.take()
+    return blocks.reply()

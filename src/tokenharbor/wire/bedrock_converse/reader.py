@@ -18,12 +18,13 @@ from tokenharbor.wire.bedrock_converse.shapes import (
     stop_sequence,
 )
 from tokenharbor.wire.bedrock_converse.usage import read_usage
-from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.eventstream import Framer, Message
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.usage import BadUsageError
 
 DIALECT = "bedrock_converse"
@@ -262,9 +263,9 @@ def _add_other(blocks: Blocks, block: Block, raw: msgspec.Raw) -> int:
     return place
 
 
-def read_reply(body: bytes) -> Sequence[Neutral]:
-    """A whole answer as events; Failed if it is none."""
-    blocks = Blocks()
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
     try:
         check_text(body)
         whole = decode_whole(body)
@@ -273,7 +274,7 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
             add_whole(blocks, raw)
     except _UNREADABLE:
         blocks.garbage()
-        return blocks.take()
+        return blocks.reply()
     report(blocks, whole.usage)
     finish(blocks, whole.stop_reason, stop_sequence(whole.additional_model_response_fields))
-    return blocks.take()
+    return blocks.reply()

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, Event, FinishReason, Note
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -24,6 +24,7 @@ from tokenharbor.wire.gemini.shapes import (
 from tokenharbor.wire.gemini.signatures import DIALECT, PART, read_signature
 from tokenharbor.wire.gemini.usage import try_usage
 from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.translate import Reply
 
 _REASONS = {
     "MAX_TOKENS": FinishReason.LENGTH,
@@ -63,8 +64,8 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class _Teller:
     """Tells the events of chunks; a whole answer is one. Only the first candidate is told."""
 
-    def __init__(self) -> None:
-        self.blocks = Blocks()
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
         self._id = ""
         self._made = 0
         self._end: str | None = None
@@ -169,8 +170,8 @@ class GeminiReader:
 
     def __init__(self) -> None:
         self._framer = Framer()
-        self._teller = _Teller()
-        self._blocks = self._teller.blocks
+        self._blocks = Blocks()
+        self._teller = _Teller(self._blocks)
 
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
@@ -207,10 +208,11 @@ def _tell(teller: _Teller, data: bytes) -> None:
         teller.tell(chunk, data)
 
 
-def read_reply(body: bytes) -> Sequence[Event]:
-    """A whole answer as events; Failed if it is none."""
-    teller = _Teller()
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
+    teller = _Teller(blocks)
     _tell(teller, body)
-    if not teller.blocks.ended:
+    if not blocks.ended:
         teller.finish()
-    return teller.blocks.take()
+    return blocks.reply()

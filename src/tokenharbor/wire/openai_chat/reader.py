@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.chat import Source
 from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
@@ -26,6 +26,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     usage_of,
 )
 from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.translate import Reply
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -53,8 +54,8 @@ class _Call:
 class _Teller:
     """Tells the events of words, whether they come in pieces or whole. Only the first choice is told."""
 
-    def __init__(self) -> None:
-        self.blocks = Blocks()
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
         self.answer_id = ""
         self._calls: dict[int, _Call] = {}
         self._made = 0
@@ -74,21 +75,31 @@ class _Teller:
                 self.blocks.speak(BlockKind.TEXT, words.content)
         elif words.content:
             self._parts(words.content)
-        citations = () if words.annotations is NULL else read_annotations(words.annotations)
-        foreign = of_text(carried) if carried else ()
-        if citations or foreign:
-            self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
+        if carried or words.annotations is not NULL:
+            self._cite(words.annotations, of_text(carried))
         if words.refusal:
             self.blocks.speak(BlockKind.REFUSAL, words.refusal)
+        if words.tool_calls or words.function_call is not None:
+            self._call_all(words)
+        if carried:
+            self._tell_carried(carried)
+        if words.images is not NULL:
+            self._images(words.images)
+
+    def _cite(self, annotations: msgspec.Raw, foreign: tuple[Note, ...]) -> None:
+        citations = read_annotations(annotations)
+        if citations or foreign:
+            self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
+
+    def _call_all(self, words: Words) -> None:
         for position, call in enumerate(words.tool_calls or ()):
             self._call(position if call.index is None else call.index, call)
         if words.function_call is not None:
             self._call(0, ToolCall(function=words.function_call))
-        if carried:
-            self._tell_carried(carried)
-        if words.images is not NULL:
-            for image in read_images(words.images):
-                self._image(image)
+
+    def _images(self, raw: msgspec.Raw) -> None:
+        for image in read_images(raw):
+            self._image(image)
 
     def _reasoning(self, text: str, carried: Sequence[Carried], notes: tuple[Note, ...]) -> None:
         """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
@@ -172,8 +183,8 @@ class OpenAIReader:
 
     def __init__(self) -> None:
         self._framer = Framer()
-        self._teller = _Teller()
-        self._blocks = self._teller.blocks
+        self._blocks = Blocks()
+        self._teller = _Teller(self._blocks)
         self._reason: FinishReason | None = None
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -245,24 +256,24 @@ def _first(whole: Chunk) -> Choice | None:
     return None
 
 
-def read_reply(body: bytes) -> Sequence[Event]:
-    """A whole answer as events; Failed if it is none."""
-    teller = _Teller()
-    blocks = teller.blocks
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
+    teller = _Teller(blocks)
     try:
         check_text(body)
         whole = decode_chunk(body)
     except _UNREADABLE:
         blocks.garbage()
-        return blocks.take()
+        return blocks.reply()
     failure = read_stream_failure(whole)
     if failure is not None:
         blocks.fail(failure)
-        return blocks.take()
+        return blocks.reply()
     choice = _first(whole)
     if choice is None or choice.message is None or not choice.finish_reason:
         blocks.garbage()
-        return blocks.take()
+        return blocks.reply()
     teller.start(whole)
     teller.words(choice.message)
     blocks.close_all()
@@ -273,4 +284,4 @@ def read_reply(body: bytes) -> Sequence[Event]:
         blocks.garbage()
     else:
         blocks.finish(_REASONS.get(choice.finish_reason, FinishReason.STOP))
-    return blocks.take()
+    return blocks.reply()

@@ -18,6 +18,7 @@ from tokenharbor.wire.chat import (
     Reasoning,
     Refused,
     Role,
+    Sampling,
     Text,
     Thinking,
     Tool,
@@ -66,17 +67,9 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     body: Said = {"model": order.model, "messages": messages}
     if chat.tools:
         body.update(_tools(chat))
-    sampling = chat.sampling
-    for name, value in (
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("presence_penalty", sampling.presence_penalty),
-        ("seed", sampling.seed),
-        ("stop", chat.stop or None),
-    ):
-        if value is not None:
-            body[name] = value
+    body.update(_sampling(chat.sampling))
+    if chat.stop:
+        body["stop"] = chat.stop
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
     if thinks and chat.thinking is not None:
@@ -89,6 +82,21 @@ def write_chat(chat: Chat, order: Order) -> bytes:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return _encode(body)
+
+
+def _sampling(sampling: Sampling) -> Said:
+    said: Said = {}
+    if sampling.temperature is not None:
+        said["temperature"] = sampling.temperature
+    if sampling.top_p is not None:
+        said["top_p"] = sampling.top_p
+    if sampling.frequency_penalty is not None:
+        said["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.presence_penalty is not None:
+        said["presence_penalty"] = sampling.presence_penalty
+    if sampling.seed is not None:
+        said["seed"] = sampling.seed
+    return said
 
 
 def _thinking(thinking: Thinking) -> Said:
@@ -147,13 +155,15 @@ def _folded(messages: Iterable[Message]) -> list[Message]:
     """Results that come in several messages of the user are one: nothing may stand between them in this dialect."""
     folded: list[Message] = []
     for message in messages:
-        again = folded and folded[-1].role is message.role is Role.USER
-        if again and any(isinstance(part, ToolResult) for part in message.parts):
-            before = folded.pop()
-            folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
+        if message.role is Role.USER and folded and folded[-1].role is Role.USER and _holds_results(message):
+            folded[-1] = msgspec.structs.replace(folded[-1], parts=folded[-1].parts + message.parts)
         else:
             folded.append(message)
     return folded
+
+
+def _holds_results(message: Message) -> bool:
+    return any(isinstance(part, ToolResult) for part in message.parts)
 
 
 def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:

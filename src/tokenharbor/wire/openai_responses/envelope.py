@@ -55,8 +55,10 @@ class Envelope:
     def __init__(self, created: int, request: Request | None) -> None:
         self._created = created
         self._repeated = dict(_REPEATED)
-        for name, raw in () if request is None else request.members.items():
-            if name in _REPEATED and (name in _NULL_KEPT or bytes(raw) != b"null"):
+        members = {} if request is None else request.members
+        for name in _REPEATED.keys() & members.keys():
+            raw = members[name]
+            if raw != NULL or name in _NULL_KEPT:
                 self._repeated[name] = _filled(name, raw) if name in _FILLED else raw
         self.id = ""
         self._model = ""

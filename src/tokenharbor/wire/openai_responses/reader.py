@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tokenharbor.wire import carry
-from tokenharbor.wire.blocks import Blocks
+from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
@@ -31,6 +31,7 @@ from tokenharbor.wire.openai_responses.shapes import (
 )
 from tokenharbor.wire.openai_responses.splice import MOST_EVENT
 from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.translate import Reply
 
 _CALLS = ("function_call", "custom_tool_call")
 _BETWEEN = "\n\n"  # the parts of a summary
@@ -50,8 +51,8 @@ class _Told:
 class _Teller:
     """Tells the events of items, whether they come in pieces or whole."""
 
-    def __init__(self) -> None:
-        self.blocks = Blocks()
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
         self._items: dict[int, _Told] = {}
 
     @property
@@ -189,8 +190,8 @@ class ResponsesReader:
 
     def __init__(self) -> None:
         self._framer = Framer(MOST_EVENT)
-        self._teller = _Teller()
-        self._blocks = self._teller.blocks
+        self._blocks = Blocks()
+        self._teller = _Teller(self._blocks)
 
     def feed(self, data: bytes) -> Sequence[Neutral]:
         return self._read(self._framer.feed(data))
@@ -287,16 +288,16 @@ class ResponsesReader:
         return True
 
 
-def read_reply(body: bytes) -> Sequence[Neutral]:
-    """A whole answer as events; Failed if it is none."""
-    teller = _Teller()
-    blocks = teller.blocks
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
+    teller = _Teller(blocks)
     try:
         check_text(body)
         response = decode_response(body)
         if (failure := failure_of(response)) is not None:
             blocks.fail(failure)
-            return blocks.take()
+            return blocks.reply()
         blocks.start(response.id, response.model)
         if teller.whole(response):
             teller.finish(response)
@@ -304,4 +305,4 @@ def read_reply(body: bytes) -> Sequence[Neutral]:
             blocks.garbage()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         blocks.garbage()
-    return blocks.take()
+    return blocks.reply()
