@@ -25,8 +25,10 @@ class Placed(msgspec.Struct, frozen=True):
 
 def read_placed(path: str) -> Placed | None:
     """None for any other path. A model's name may hold slashes and colons, percent-encoded or as they are."""
-    prefix = next((each for each in PREFIXES if path.startswith(each)), None)
-    if prefix is None:
+    for prefix in PREFIXES:
+        if path.startswith(prefix):
+            break
+    else:
         return None
     model, _, method = unquote(path[len(prefix) :]).rpartition(":")
     if not model or method not in _STREAMS:

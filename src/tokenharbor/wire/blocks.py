@@ -44,7 +44,11 @@ class Blocks:
 
     def new_id(self, prefix: str) -> str:
         """For calls without an id: unlike those of other answers, whose results stand in one conversation."""
-        return f"{prefix}{_UNFIT.sub('', self._answer)[-24:]}_{self._next}"
+        return f"{prefix}{_UNFIT.sub('', self._answer)[-24:]}_{self._count()}"
+
+    def _count(self) -> int:
+        """How many blocks there are."""
+        return self._next
 
     def start(self, id_: str, model: str) -> None:
         if not self.started:
@@ -139,13 +143,14 @@ class Whole(Blocks):
         super().__init__()
         self._blocks: list[tuple[BlockOpened, list[BlockGrew]]] = []
 
+    def _count(self) -> int:
+        return len(self._blocks)
+
     def start(self, id_: str, model: str) -> None:
         self.started, self._answer, self._model = True, id_, model
 
     def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
-        index = self._next
-        self._next += 1
-        self._open.append(index)
+        index = len(self._blocks)
         self._kinds.add(kind)
         self._blocks.append((BlockOpened(index, kind, call_id, name, custom), []))
         return index
@@ -156,9 +161,11 @@ class Whole(Blocks):
     def cite(self, index: int, citation: Citation) -> None:
         self.grow(index, "", (), (citation,))
 
+    def is_open(self, index: int) -> bool:  # noqa: ARG002  nothing comes too late for a block
+        return True
+
     def close(self, index: int) -> None:
-        if index in self._open:
-            self._open.remove(index)
+        """Nobody waits for it."""
 
     def report(self, usage: Usage | None) -> None:
         self._usage, self._quarantined = usage, usage is None

@@ -1,10 +1,15 @@
 """How large a Gemini request's input is, without counting inlined media as text."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.fields import is_null, wrong_shape
+from tokenharbor.wire.fields import wrong_shape
 from tokenharbor.wire.request import InputSize
+
+T = TypeVar("T")
 
 
 class _Media(msgspec.Struct, frozen=True, gc=False):
@@ -38,49 +43,42 @@ _decode_contents = msgspec.json.Decoder(list[_Content]).decode
 _decode_content = msgspec.json.Decoder(_Content | None).decode
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self.images = self.files = self.audios = 0
-        self.inlined = self.in_media = 0  # bytes
-
-    def add(self, parts: list[_Part] | None) -> None:
-        waiting = [parts or []]
-        while waiting:
-            for part in waiting.pop():
-                if part == _NO_MEDIA:
-                    continue
-                for media in (part.inlineData, part.inline_data, part.fileData, part.file_data):
-                    if media is not None:
-                        self._add_media(media)
-                results = (part.functionResponse, part.function_response)
-                waiting += [result.parts for result in results if result is not None and result.parts]
-
-    def _add_media(self, media: _Media) -> None:
-        kind, size = (media.mimeType or media.mime_type or "").lower(), len(media.data or "")
-        if kind.startswith("image/"):
-            self.images += 1
-            self.inlined += size
-            return
-        self.in_media += size
-        if kind.startswith("audio/"):
-            self.audios += 1
-        else:
-            self.files += 1
-
-
 def measure(body: bytes, members: Members) -> InputSize:
     """Raises InvalidRequest where contents have the wrong shape."""
-    tally = _Tally()
-    for name, decode in (("contents", _decode_contents), ("systemInstruction", _decode_content)):
-        raw = members.get(name)
-        if raw is None or is_null(raw):
-            continue
-        try:
-            read = decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise wrong_shape(name, error) from None
-        for content in read if isinstance(read, list) else [read]:
-            if content is not None:
-                tally.add(content.parts)
-    rest = max(0, len(body) - tally.inlined - tally.in_media)
-    return InputSize(rest, tally.images, tally.files, tally.audios, tally.in_media)
+    contents = _read(members, "contents", _decode_contents)
+    parts = [part for content in contents for part in content.parts or () if part != _NO_MEDIA]
+    if "systemInstruction" in members:
+        system = _read(members, "systemInstruction", _decode_content)
+        parts += [part for part in (system and system.parts) or () if part != _NO_MEDIA]
+    return _tally(len(body), parts) if parts else InputSize(len(body))
+
+
+def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
+    try:
+        return decode(members[name])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise wrong_shape(name, error) from None
+
+
+def _tally(length: int, parts: list[_Part]) -> InputSize:
+    """Media stand in parts, and in the parts of results inside of them, however deep."""
+    images = files = audios = inlined = in_media = 0
+    while parts:
+        part = parts.pop()
+        for result in (part.functionResponse, part.function_response):
+            if result is not None:
+                parts += result.parts or ()
+        for media in (part.inlineData, part.inline_data, part.fileData, part.file_data):
+            if media is None:
+                continue
+            kind, size = (media.mimeType or media.mime_type or "").lower(), len(media.data or "")
+            if kind.startswith("image/"):
+                images += 1
+                inlined += size
+                continue
+            in_media += size
+            if kind.startswith("audio/"):
+                audios += 1
+            else:
+                files += 1
+    return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)

@@ -18,7 +18,7 @@ from tokenharbor.wire.chat import (
     ToolChoice,
 )
 from tokenharbor.wire.efforts import EFFORTS
-from tokenharbor.wire.fields import MOST_TOKENS, is_null, read_count
+from tokenharbor.wire.fields import MOST_TOKENS, NULL, is_null, read_count
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.contents import Reader
 from tokenharbor.wire.gemini.schemas import standard
@@ -112,15 +112,15 @@ def _count(raw: msgspec.Raw, name: str, least: int, most: int = 1 << 40) -> int 
 
 def _read_sampling(config: asked.Config, features: Features) -> Sampling:
     top_k = None if config.top_k is None or config.top_k == _USUAL_TOP_K else int(config.top_k)
-    seed = _count(config.seed, "seed", -(1 << 40))
-    for feature, name, value in (
-        (Feature.TOP_K, "topK", top_k),
-        (Feature.PENALTIES, "frequencyPenalty", config.frequency_penalty),
-        (Feature.PENALTIES, "presencePenalty", config.presence_penalty),
-        (Feature.SEED, "seed", seed),
-    ):
-        if value is not None:
-            features.note(feature, f"{_CONFIG}.{name}")
+    seed = None if config.seed is NULL else _count(config.seed, "seed", -(1 << 40))
+    if top_k is not None:
+        features.note(Feature.TOP_K, f"{_CONFIG}.topK")
+    if config.frequency_penalty is not None:
+        features.note(Feature.PENALTIES, f"{_CONFIG}.frequencyPenalty")
+    if config.presence_penalty is not None:
+        features.note(Feature.PENALTIES, f"{_CONFIG}.presencePenalty")
+    if seed is not None:
+        features.note(Feature.SEED, f"{_CONFIG}.seed")
     return Sampling(
         config.temperature,
         config.top_p,

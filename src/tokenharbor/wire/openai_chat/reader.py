@@ -276,7 +276,6 @@ def read_reply(body: bytes) -> Reply:
         return blocks.reply()
     teller.start(whole)
     teller.words(choice.message)
-    blocks.close_all()
     raw = usage_of(whole)
     if raw is not None:
         blocks.report(try_usage(raw))

@@ -69,6 +69,10 @@ class _Turn:
 class Conversation:
     """Gathers messages: what the assistant said and called stands in one, the results of its calls in the next."""
 
+    _turn: _Turn | None = None  # the assistant's, if it spoke last
+    _raw: msgspec.Raw
+    _unread: list[msgspec.Raw] | None = None  # the items as they came, once one of them is asked for
+
     def __init__(self, features: Features, instructions: str | None) -> None:
         self._features = features
         self.tools: list[tuple[str, list[asked.Tool]]] = []  # those that stand in items, with their places
@@ -76,9 +80,6 @@ class Conversation:
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
         self._places: dict[str, int] = {}  # of the calls, by their ids
-        self._turn: _Turn | None = None  # the assistant's, if it spoke last
-        self._raw = msgspec.Raw(b"[]")
-        self._unread: list[msgspec.Raw] | None = None  # the items as they came, once one of them is asked for
         if instructions:
             self._messages.append(Message(Role.SYSTEM, (Text(instructions),)))
 

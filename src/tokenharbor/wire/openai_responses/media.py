@@ -64,7 +64,7 @@ def look(body: bytes, members: Members) -> Looked:
             parts += item.output
         elif isinstance(item.output, _Part):
             parts.append(item.output)
-        if not is_null(item.tools):
+        if item.tools is not NULL and not is_null(item.tools):
             tools.append((f"input[{index}].tools", item.tools))
     return Looked(_tally(len(body), parts) if parts else InputSize(len(body)), tuple(tools))
 
