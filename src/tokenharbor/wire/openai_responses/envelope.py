@@ -28,11 +28,11 @@ _REPEATED: Json = {
     "parallel_tool_calls": True,
     "presence_penalty": 0.0,
     "prompt_cache_key": None,
-    "reasoning": {"effort": None, "summary": None},
+    "reasoning": msgspec.Raw(b'{"effort":null,"summary":null}'),
     "safety_identifier": None,
     "service_tier": "default",
     "temperature": 1.0,
-    "text": {"format": {"type": "text"}},
+    "text": msgspec.Raw(b'{"format":{"type":"text"}}'),
     "tool_choice": "auto",
     "tools": [],
     "top_logprobs": 0,
@@ -86,7 +86,9 @@ class Envelope:
             "store": False,
             "usage": None,
         }
-        return whole | self._repeated | more
+        whole.update(self._repeated)
+        whole.update(more)
+        return whole
 
 
 def _filled(name: str, raw: msgspec.Raw) -> object:

@@ -16,8 +16,7 @@ Told = tuple[str, Json]
 class Item(ABC):
     """One item, begun, growing, or whole."""
 
-    def __init__(self, id_: str) -> None:
-        self.id = id_
+    id: str
 
     @abstractmethod
     def whole(self, status: str) -> Json:
@@ -81,7 +80,7 @@ class Message(Item):
     """Blocks of text and refusals that follow one another are parts of one message."""
 
     def __init__(self, id_: str) -> None:
-        super().__init__(id_)
+        self.id = id_
         self._parts: dict[int, _Words] = {}  # by the block's index
         self.growing: set[int] = set()
 
@@ -134,7 +133,7 @@ class Reasoning(Item):
     """What was thought: in words as a summary, and what only its dialect can read as encrypted content."""
 
     def __init__(self, id_: str, notes: tuple[Note, ...] = ()) -> None:
-        super().__init__(id_)
+        self.id = id_
         self._text = ""
         self._notes = notes
 
@@ -179,7 +178,7 @@ class Call(Item):
     """A tool call; `space` is the namespace of its tool, if the caller defined it in one."""
 
     def __init__(self, id_: str, block: BlockOpened | Block, name: str, space: str | None) -> None:
-        super().__init__(id_)
+        self.id = id_
         self._custom = block.custom
         self._call_id = block.call_id
         self._named: Json = {"name": name} if space is None else {"name": name, "namespace": space}
@@ -217,7 +216,7 @@ class Picture(Item):
     """A generated image, told once it is whole."""
 
     def __init__(self, id_: str, block: BlockOpened | Block) -> None:
-        super().__init__(id_)
+        self.id = id_
         self._format = block.name.removeprefix("image/") or "png"
         self._data = ""
 

@@ -112,6 +112,8 @@ class ResponsesWriter:
     def _make(self, block: BlockOpened | Block, place: int) -> Item:
         stem = self._stem(place)
         match block.kind:
+            case BlockKind.TEXT | BlockKind.REFUSAL:
+                return Message(f"msg_{stem}")
             case BlockKind.TOOL_CALL:
                 space, name = self._names.get(block.name, (None, block.name))
                 return Call(f"{'ctc' if block.custom else 'fc'}_{stem}", block, name, space)
@@ -119,8 +121,6 @@ class ResponsesWriter:
                 return Reasoning(f"rs_{stem}")
             case BlockKind.IMAGE:
                 return Picture(f"ig_{stem}", block)
-            case BlockKind.TEXT | BlockKind.REFUSAL:
-                return Message(f"msg_{stem}")
 
     def _stem(self, place: int) -> str:
         """What the ids of an item's answer and place have in common."""
