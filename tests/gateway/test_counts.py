@@ -97,12 +97,12 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
     dialect = type(WIRES["openai_responses"])
     read_chat = dialect.read_chat
 
-    def read_slowly(self: Any, request: Request) -> Chat:
+    def read_slowly(request: Request) -> Chat:
         began.set()
         assert may_end.wait(20)
-        return read_chat(self, request)
+        return read_chat(request)
 
-    monkeypatch.setattr(dialect, "read_chat", read_slowly)
+    monkeypatch.setattr(dialect, "read_chat", staticmethod(read_slowly))
     counting = asyncio.create_task(house.post(RESPONSES, ASKED[RESPONSES]))
     try:
         await asyncio.to_thread(began.wait, 20)

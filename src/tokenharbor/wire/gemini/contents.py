@@ -81,7 +81,7 @@ class Reader:
             parts = self._parts(content.parts, at)
             if role is Role.ASSISTANT:
                 parts = _joined(parts)
-            elif len(parts) > 1:
+            if len(parts) > 1:
                 parts = self._results_first(parts)
             if parts:
                 messages.append(Message(role, tuple(parts)))
