@@ -94,7 +94,7 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, may_end = threading.Event(), threading.Event()
-    dialect = type(WIRES["openai_responses"])
+    dialect = WIRES["openai_responses"]
     read_chat = dialect.read_chat
 
     def read_slowly(request: Request) -> Chat:
@@ -102,7 +102,7 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
         assert may_end.wait(20)
         return read_chat(request)
 
-    monkeypatch.setattr(dialect, "read_chat", staticmethod(read_slowly))
+    monkeypatch.setattr(type(dialect), "read_chat", staticmethod(read_slowly))
     counting = asyncio.create_task(house.post(RESPONSES, ASKED[RESPONSES]))
     try:
         await asyncio.to_thread(began.wait, 20)

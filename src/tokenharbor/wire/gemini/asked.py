@@ -2,13 +2,15 @@
 other spelling, or is null, is put right first.
 """
 
-from typing import get_args, get_origin
+from collections.abc import Mapping
+from types import GenericAlias
+from typing import NamedTuple, get_args
 
 import msgspec
 
 from tokenharbor.wire.across import UNREADABLE, decode, no_meaning
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.fields import NULL, is_null
+from tokenharbor.wire.fields import NULL
 from tokenharbor.wire.gemini.names import spelled
 from tokenharbor.wire.request import Request
 
@@ -200,31 +202,49 @@ class _Tidy:
     """Writes objects anew: their members in this dialect's first spelling, and none that is null."""
 
     def __init__(self) -> None:
-        self._shapes: dict[type[Asked], dict[str, object]] = {}  # each one's members and their types
+        self._shapes: dict[type[Asked], _Shape] = {}  # those that were met
 
     def write(self, raw: msgspec.Raw, shape: type[Asked], place: str) -> msgspec.Raw:
         """Raises InvalidRequest for a member that the shape does not have, and for one in both spellings."""
-        if shape not in self._shapes:
-            self._shapes[shape] = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
-        types, before = self._shapes[shape], f"{place}." if place else ""
-        members = spelled(decode(raw, _decode_members, place or "body"), frozenset(types), before)
+        found = self._shapes.get(shape)
+        if found is None:
+            found = self._shapes[shape] = _shape_of(shape)
+        before = f"{place}." if place else ""
         kept: Members = {}
-        for name, each in members.items():
-            if is_null(each):
+        for name, each in spelled(decode(raw, _decode_members, place or "body"), found.known, before).items():
+            if each == NULL:
                 continue
-            if name not in types:
+            if name not in found.known:
                 raise no_meaning(before + name[:_SHOWN])
-            kept[name] = self._member(each, types[name], before + name)
+            inner = found.inner.get(name)
+            kept[name] = each if inner is None else self._within(each, inner, before + name)
         return msgspec.Raw(_encode(kept))
 
-    def _member(self, raw: msgspec.Raw, type_: object, place: str) -> msgspec.Raw:
-        """Of objects, and arrays of them."""
-        shape = next(
-            (one for one in (type_, *get_args(type_)) if isinstance(one, type) and issubclass(one, Asked)), None
-        )
-        if shape is None:
-            return raw
-        if get_origin(type_) is not list:
-            return self.write(raw, shape, place)
+    def _within(self, raw: msgspec.Raw, inner: "_Inner", place: str) -> msgspec.Raw:
+        if not inner.listed:
+            return self.write(raw, inner.shape, place)
         items = decode(raw, _decode_items, place)
-        return msgspec.Raw(_encode([self.write(item, shape, f"{place}[{at}]") for at, item in enumerate(items)]))
+        return msgspec.Raw(_encode([self.write(item, inner.shape, f"{place}[{at}]") for at, item in enumerate(items)]))
+
+
+class _Inner(NamedTuple):
+    """What shape a member has; `listed`: each item of it."""
+
+    shape: type[Asked]
+    listed: bool
+
+
+class _Shape(NamedTuple):
+    """The names of a shape's members, and those that are objects."""
+
+    known: frozenset[str]
+    inner: Mapping[str, _Inner]
+
+
+def _shape_of(shape: type[Asked]) -> _Shape:
+    inner: dict[str, _Inner] = {}
+    for field in msgspec.structs.fields(shape):
+        for one in (field.type, *get_args(field.type)):
+            if isinstance(one, type) and issubclass(one, Asked):
+                inner[field.encode_name] = _Inner(one, isinstance(field.type, GenericAlias))
+    return _Shape(frozenset(shape.__struct_encode_fields__), inner)

@@ -38,6 +38,10 @@ class ResponsesWriter:
     """
 
     cost_usd: str | None = None
+    _message: int | None = None  # the place of the message that goes on
+    _number = 0
+    _started = _refused = False
+    _usage: Usage | None = None
 
     def __init__(self, recipient: Recipient) -> None:
         self._envelope = Envelope(recipient.created, recipient.request)
@@ -47,10 +51,6 @@ class ResponsesWriter:
         self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
         self._places: dict[int, int] = {}  # a block's index to its item's place
         self._done: dict[int, Json] = {}  # whole items by their place
-        self._message: int | None = None  # the place of the message that goes on
-        self._number = 0
-        self._started = self._refused = False
-        self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
         match event:
