@@ -19,10 +19,13 @@ OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_mes
 GEMINI = "gemini"
 
 
-def splicer(dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False) -> Splicer:
+def splicer(
+    dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False, **more: Any
+) -> Splicer:
     fields: dict[str, Any] = {"model": "m", "messages": [], "input": [], "max_tokens": 9, "stream": True}
     if dialect == GEMINI:
         fields = {"contents": []}
+    fields |= more
     if choices > 1:
         fields["n"] = choices
     if include_cost:
@@ -452,13 +455,27 @@ def test_the_cost_stands_in_the_usage_of_the_response_that_closes_the_answer() -
 
 def test_an_answer_may_repeat_a_long_request_before_its_first_content() -> None:
     """Vendors of this dialect begin with two events that repeat instructions and tools."""
-    stream = tape(RESPONSES, "text").replace(b'"instructions":null', b'"instructions":"' + b"x" * 1_500_000 + b'"')
-    spliced = splicer(RESPONSES)
-    frames = events(stream)
-    assert spliced.feed(frames[0] + frames[1]) == b""
-    assert spliced.failure is None
-    assert 3_000_000 < spliced.held_bytes < spliced.most_held
-    assert passed(splicer(RESPONSES), [stream]).complete
+    asked = "жук" * 50_000  # a vendor may write each letter as an escape
+    stream = tape(RESPONSES, "text").replace(b'"instructions":null', b'"instructions":' + json.dumps(asked).encode())
+    assert passed(splicer(RESPONSES, instructions=asked), [stream]).complete
+    assert passed(splicer(RESPONSES), [stream]).failure is FailureKind.GARBAGE, "nobody asked for so much"
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
+    """However it is cut."""
+    for size, well in ((60_000, True), (70_000, False)):
+        stream = b": " + b"x" * size + b"\n\n" + tape(dialect, "text")
+        for pieces in ([stream], cut(stream, [1000, size, size + 5])):
+            assert (passed(splicer(dialect), pieces).failure is None) is well
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_an_event_that_still_comes_waits_for_nobody(dialect: str) -> None:
+    """It may be the content, however long: some vendors say a whole call at once."""
+    spliced = splicer(dialect)
+    assert spliced.feed(b"data: " + b" " * 200_000) == b""
+    assert (spliced.failure, spliced.held_bytes) == (None, 0)
 
 
 def test_a_search_that_is_the_first_thing_to_happen_is_content() -> None:

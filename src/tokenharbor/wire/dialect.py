@@ -43,7 +43,6 @@ class Splicer(Protocol):
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
-    most_held: int  # the most bytes that may wait for the first content: more are no answer of this dialect
 
     @property
     def held_bytes(self) -> int:
@@ -61,7 +60,12 @@ class Splicer(Protocol):
 
 
 class Reader(Protocol):
-    """A vendor's stream, read into events."""
+    """A vendor's stream, read into events. Of `coming` and `most_waiting` see `Waiting`."""
+
+    @property
+    def coming(self) -> int: ...
+
+    def most_waiting(self, sent: int) -> int: ...
 
     def feed(self, data: bytes) -> Sequence[Event]: ...
 
