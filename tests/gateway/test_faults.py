@@ -318,15 +318,16 @@ async def test_the_vendors_refusal_of_the_request_is_the_callers(
 @EACH
 @pytest.mark.parametrize("late", [True, False], ids=["late", "first"])
 async def test_the_vendors_refusal_inside_a_stream(house: House, caller: Caller, late: bool) -> None:
-    """As the first event it is a refusal like any other; later the vendor has broken its own answer."""
+    """It is the callers', whenever it is said: asking again would not help."""
     house.fail(f"kind = 'error_event', status = 400, message = 'no such seed', after_content = {int(late)}")
     _, error = await heard(caller.ask(house, "solo", stream=True))
+    assert error is not None
+    assert "no such seed" in str(error)
     if late:
-        caller.check_late(error, "upstream_error")
+        caller.check_late(error, caller.code(error))
+        assert caller.code(error).startswith("invalid")
     else:
-        assert error is not None
         caller.check(error, caller.code(error), 400)
-        assert "no such seed" in str(error)
     assert await house.money() == UNTOUCHED
 
 
