@@ -84,6 +84,9 @@ max_output = 8192
 capabilities = ["tools", "reasoning", "json_schema", "vision"]
 aliases = ["{name}-2026-01-01"]
 """
+_REFUSES = '"no_sampling", "no_prefill", "no_forced_tools", "tools"'
+"""What the model `refusing` answers with a 400."""
+
 _ENDPOINT = """
 [[models."{model}".endpoints]]
 provider = "{provider}"
@@ -150,10 +153,11 @@ def configuration(simulator: str, tape: str) -> str:
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",), "abroad": ("signed",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
     models |= {f"only-{wire}": (far(wire),) for wire in PLAYED}
+    models["refusing"] = (far("anthropic_messages"),)
     models |= {f"then-{wire}": ("alpha", far(wire)) for wire in PLAYED}
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
-        text += _MODEL.format(name=model)
+        text += _MODEL.format(name=model).replace('"tools"', _REFUSES if model == "refusing" else '"tools"')
         for place, provider in enumerate(providers, 1):
             text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
     for name, (surfaces, more, price) in MEDIA.items():

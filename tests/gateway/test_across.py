@@ -247,3 +247,43 @@ async def test_a_conversation_of_too_many_pieces_is_not_translated(house: House,
     assert said.status == 400, said.body
     assert "more than 50000 objects" in said.error["message"]
     assert await house.called() == []
+
+
+TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+FORCED: dict[str, dict[str, Any]] = {
+    "openai_chat": {"tools": [TOOL], "tool_choice": "required"},
+    "openai_responses": {"tools": [{"type": "function", **TOOL["function"]}], "tool_choice": "required"},
+    "gemini": {
+        "tools": [{"functionDeclarations": [{"name": "look"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+    },
+}
+
+
+@pytest.mark.parametrize("client", FORCED)
+async def test_a_model_that_refuses_forced_calls_is_not_asked_for_one(house: House, client: str) -> None:
+    said = await ask(house, client, "refusing", stream=False, **FORCED[client])
+    assert said.status == 400
+    assert "tool" in said.error["message"]
+    assert "forced_call" in said.error["message"]
+    assert await house.called() == []
+    said = await ask(house, client, "only-anthropic_messages", stream=False, **FORCED[client])
+    assert said.status == 200, said.body
+
+
+async def test_a_model_that_goes_on_from_no_beginning_is_not_given_one(house: House) -> None:
+    messages = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One, two"}]
+    said = await ask(house, "openai_chat", "refusing", stream=False, messages=messages)
+    assert (said.status, said.error["param"]) == (400, "messages[1]")
+    assert (await ask(house, "openai_chat", "only-anthropic_messages", stream=False, messages=messages)).status == 200
+
+
+async def test_a_model_that_draws_tokens_in_its_own_way_is_not_told_how(house: House) -> None:
+    """Values that change no meaning: clients say them to whatever model."""
+    for model, told in (("only-anthropic_messages", True), ("refusing", False)):
+        said = await ask(house, "openai_chat", model, stream=False, temperature=0.5, top_p=0.5)
+        assert said.status == 200, said.body
+        body = json.loads((await house.seen())[-1].body or "")
+        assert ("temperature" in body or "top_p" in body) is told
+    said = await ask(house, "openai_chat", "refusing", stream=False, temperature=2)
+    assert said.status == 200, "which its dialect could not even say"

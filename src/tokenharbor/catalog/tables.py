@@ -19,7 +19,9 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 CAPABILITIES = frozenset(
-    {"tools", "json_schema", "vision", "pdf", "reasoning", "adaptive_reasoning", "always_reasoning", "audio"}
+    {"tools", "json_schema", "vision", "pdf", "audio"}
+    | {"reasoning", "adaptive_reasoning", "always_reasoning"}
+    | {"no_sampling", "no_prefill", "no_forced_tools"}  # what the model refuses
 )
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -31,6 +31,7 @@ class Feature(StrEnum):
     PENALTIES = "penalties"  # frequency and presence
     STOP = "stop"  # stop sequences
     TOOLS = "tools"
+    FORCED_CALL = "forced_call"  # every dialect can say it, but not every model does it
     CUSTOM_TOOLS = "custom_tools"  # whose input is free text
     GRAMMAR = "grammar"  # that constrains a custom tool's input
     JSON_OBJECT = "json_object"

@@ -55,7 +55,7 @@ def read_chat(request: Request) -> Chat:
     contents = body.objects("contents", CONTENT)
     if contents and contents[-1].text("role") == "model":
         features.note(Feature.ASSISTANT_PREFIX, contents[-1].place)
-    check_choice(choice, tools, "toolConfig.functionCallingConfig.allowedFunctionNames")
+    check_choice(choice, tools, features, "toolConfig.functionCallingConfig.allowedFunctionNames")
     return Chat(
         messages=_read_system(body) + Reader(features).read(contents),
         features=features.found,

@@ -15,6 +15,7 @@ CARRIES = frozenset(
         Feature.PENALTIES,
         Feature.STOP,
         Feature.TOOLS,
+        Feature.FORCED_CALL,
         Feature.JSON_OBJECT,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
