@@ -200,6 +200,24 @@ class TestAcross:
         order = Order("m", stream=False, max_output=None, most_output=9, capabilities=able)
         assert written(chat, order)["generationConfig"]["thinkingConfig"] == {"thinkingBudget": budget}
 
+    @pytest.mark.parametrize(
+        ("thinking", "always", "budget"),
+        [
+            (Thinking(budget=40_000), False, 24_576),
+            (Thinking("max"), False, 24_576),
+            (Thinking(budget=20_000), False, 20_000),
+            (Thinking(budget=1), True, 128),
+            (Thinking(budget=1), False, 1),
+        ],
+    )
+    def test_no_budget_lies_outside_of_the_models_own_limits(
+        self, thinking: Thinking, always: bool, budget: int
+    ) -> None:
+        chat = Chat(messages=chat_of().messages, features={}, thinking=thinking)
+        able = (ABLE - {"adaptive_reasoning"}) | ({"always_reasoning"} if always else set())
+        order = Order("m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576)
+        assert written(chat, order)["generationConfig"]["thinkingConfig"]["thinkingBudget"] == budget
+
     def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:
         begun = chat_of(contents=[*CONTENTS, {"role": "model", "parts": [{"text": "So"}]}])
         assert begun.features[Feature.ASSISTANT_PREFIX] == f"contents[{len(CONTENTS)}]"

@@ -129,6 +129,7 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         capabilities=frozenset(table.capabilities or ()),
         endpoints=tuple(_endpoints(name, table, faces, place)),
         aliases=aliases,
+        max_thinking=table.max_thinking,
         label=table.label or name,
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
         bytes_per_token=table.bytes_per_token or usual.bytes_per_token,

@@ -77,6 +77,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     released: date | None = None
     context: Tokens | None = None
     max_output: Tokens | None = None
+    max_thinking: Tokens | None = None
     capabilities: Sequence[str] | None = None
     aliases: Sequence[str] | None = None
     bytes_per_token: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None

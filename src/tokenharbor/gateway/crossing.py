@@ -108,6 +108,7 @@ def _order(call: Call, request: Request, sale: Sale) -> Order:
         most_output=model.max_output,
         capabilities=model.capabilities,
         max_name=sale.max_name,
+        max_thinking=model.max_thinking,
     )
 
 

@@ -234,7 +234,8 @@ class Chat(msgspec.Struct, frozen=True):
 
 class Order(msgspec.Struct, frozen=True):
     """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
-    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do.
+    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, and
+    the largest budget of reasoning that it takes, if there is a limit.
     """
 
     model: str
@@ -243,6 +244,7 @@ class Order(msgspec.Struct, frozen=True):
     most_output: int
     capabilities: frozenset[str] = frozenset()
     max_name: str = "max_tokens"
+    max_thinking: int | None = None
 
 
 def offered(chat: Chat) -> tuple[Tool, ...]:
