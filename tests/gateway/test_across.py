@@ -1,8 +1,10 @@
 """Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
 
 import asyncio
+import itertools
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -168,6 +170,19 @@ async def test_a_provider_of_ones_own_dialect_is_followed_by_one_of_another(
     assert (said.status, said.headers["x-tokenharbor-provider"]) == (200, far(wire))
     assert CLIENTS[client].text(said) == "one two three four"
     assert [record.wire for record in await house.seen()][-1] == wire
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_an_answer_of_responses_says_when_it_ended(
+    house: House, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when it began: here every look at the clock is a minute later than the one before."""
+    clock = house.parts.world.clock
+    looks, now = itertools.count(), clock.now()
+    monkeypatch.setattr(type(clock), "now", lambda _: now + timedelta(minutes=next(looks)))
+    said = await ask(house, "openai_responses", "only-anthropic_messages", stream=stream)
+    response = said.data[-1]["response"] if stream else said.json()
+    assert response["completed_at"] > response["created_at"]
 
 
 @PAIRS

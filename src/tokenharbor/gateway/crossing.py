@@ -133,5 +133,12 @@ def without_unsayable(call: Call, request: Request, way: Way) -> Way:
 def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
     created = int(call.meter.started_at.timestamp())
-    recipient = Recipient(created, request.wants_usage, request, call.request_id, sale.model.name)
+    recipient = Recipient(
+        created,
+        request.wants_usage,
+        request,
+        call.request_id,
+        sale.model.name,
+        lambda: int(call.clock.now().timestamp()),
+    )
     return Translation(sale.vendor, call.dialect, recipient, partial(sidecar.keep, call.meter.account_id))

@@ -1,6 +1,6 @@
 """What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -84,7 +84,8 @@ class Writer(Protocol):
 class Recipient(msgspec.Struct, frozen=True):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
     for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
-    none: clients join answers of one id, and ask again for ever if all are of one.
+    none: clients join answers of one id, and ask again for ever if all are of one. `now` tells the Unix seconds of
+    its end.
     """
 
     created: int = 0
@@ -92,6 +93,7 @@ class Recipient(msgspec.Struct, frozen=True):
     request: Request | None = None
     id: str = ""
     model: str = ""
+    now: Callable[[], int] | None = None
 
 
 ANYBODY = Recipient()
