@@ -1,5 +1,7 @@
 """The most that a request can use on a surface other than chat."""
 
+import msgspec
+
 from tokenharbor.catalog.pricing import Bound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
@@ -36,6 +38,14 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
         characters=asks.characters,
         search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
     )
+
+
+def heard(request: Request, asks: Asks, model: Model, seconds: int) -> Usage:
+    """The same of a recording that has come whole, and of whose length so much is known for sure. `asks.upload_bytes`
+    are what came; the quote was for the most that could, so that it is no less.
+    """
+    least = counted(request, asks, model)
+    return msgspec.structs.replace(least, seconds=min(max(least.seconds, seconds), _seconds(asks, model)))
 
 
 def _input(request: Request, asks: Asks, model: Model) -> int:
