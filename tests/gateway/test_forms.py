@@ -97,6 +97,16 @@ async def test_what_no_vendor_measured_is_billed_as_the_least_that_it_can_be(
     assert await spent(house) == Usd(Usd.parse("0.0001") * seconds) <= Usd.parse(receipt["hold_usd"])
 
 
+async def test_where_no_tokens_are_told_the_words_of_the_transcript_are_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transcriptions, "report", lambda *_: None)
+    said = await send(house, TRANSCRIPTIONS, ("model", b"token-scribe"), FILE)
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["usage"]["output"], receipt["usage_source"]) == (5, "estimated"), "20 letters"
+    assert await spent(house) == Usd.parse("0.00005")
+
+
 async def test_a_recording_is_billed_by_the_vendors_tokens(house: House) -> None:
     house.script("answer = { usage = { reasoning = 1002 } }")
     create = house.chats().audio.transcriptions.create

@@ -40,12 +40,16 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
     )
 
 
-def heard(request: Request, asks: Asks, model: Model, seconds: int) -> Usage:
-    """The same of a recording that has come whole, and of whose length so much is known for sure. `asks.upload_bytes`
-    are what came; the quote was for the most that could, so that it is no less.
+def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) -> Usage:
+    """The same of a recording that has come whole, of which so much is known for sure: its seconds, and the bytes of
+    its transcript. `asks.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
     """
-    least = counted(request, asks, model)
-    return msgspec.structs.replace(least, seconds=min(max(least.seconds, seconds), _seconds(asks, model)))
+    (seconds, text_bytes), least = known, counted(request, asks, model)
+    return msgspec.structs.replace(
+        least,
+        seconds=min(max(least.seconds, seconds), _seconds(asks, model)),
+        output=min(-(-text_bytes // 4), model.max_output),
+    )
 
 
 def _input(request: Request, asks: Asks, model: Model) -> int:

@@ -63,7 +63,7 @@ class FormGateway(SurfaceGateway):
         if self._surface.passes and isinstance(outcome, Whole) and request.asks is not None:
             came, seconds = call.intake.sound  # only now is known how much it was
             asks = msgspec.structs.replace(request.asks, upload_bytes=min(came, request.asks.upload_bytes))
-            call.meter.fallback = heard(request, asks, sale.model, seconds)
+            call.meter.fallback = heard(request, asks, sale.model, (seconds, outcome.read.text_bytes))
         return outcome
 
     def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
