@@ -6,6 +6,7 @@ Needs PyYAML, which nothing else here does: .venv/bin/python -m pip install pyya
 """
 
 import argparse
+import gzip
 import importlib
 import json
 import re
@@ -102,7 +103,7 @@ def read_all(folder: Path) -> tuple[list[Case], int]:
     """Every case once: what was recorded many times with the same result says no more than once."""
     cases: dict[tuple[object, ...], Case] = {}
     skipped = 0
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in sorted(folder.rglob("*.y*ml")):
         for index, (model, dialect, body, vendor) in enumerate(recordings(path)):
             family = next((name for pattern, name in FAMILIES if re.match(pattern, model)), None)
             if family is None:
@@ -157,10 +158,10 @@ def recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any], int]]:
     """Model, dialect, body and the vendor's count of each request that has one."""
     yaml = importlib.import_module("yaml")
     content = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    for each in content.get("interactions", ()):
-        request, response = each.get("request"), each.get("response")
-        body = json_of(request) if request else None
-        if body is None or not isinstance(body, dict) or response["status"]["code"] != 200:
+    for each in content.get("interactions", content.get("http_interactions")) or ():
+        request, response = each.get("request") or {}, each.get("response") or {}
+        body = json_of(request)
+        if not isinstance(body, dict) or (response.get("status") or {}).get("code") != 200:
             continue
         url = request["uri"].partition("?")[0]
         dialect = next((name for pattern, name in PATHS if re.search(pattern, url)), "")
@@ -176,19 +177,27 @@ def json_of(message: Mapping[str, Any]) -> Any:
     if message.get("parsed_body") is not None:
         return message["parsed_body"]
     try:
-        return json.loads(message.get("body") or "")
-    except (TypeError, ValueError):
+        return json.loads(text_of(message))
+    except ValueError:
         return None
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    body = message.get("body") or ""
+    body = body.get("string") or "" if isinstance(body, dict) else body
+    if isinstance(body, bytes):
+        body = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+        return body.decode("utf-8", "replace")
+    return str(body)
 
 
 def answers(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The body, or each event of a stream."""
-    if isinstance(response.get("parsed_body"), dict):
-        return [response["parsed_body"]]
-    text = (response.get("body") or {}).get("string") or ""
-    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    whole = json_of(response)
+    if isinstance(whole, dict | list):
+        return [each for each in (whole if isinstance(whole, list) else [whole]) if isinstance(each, dict)]
     found: list[Mapping[str, Any]] = []
-    for line in text.splitlines():
+    for line in text_of(response).splitlines():
         try:
             event = json.loads(line.removeprefix("data:")) if line.startswith("data:") else None
         except ValueError:

@@ -1,8 +1,10 @@
 """How large inlined media are, read from their heads alone."""
 
 import re
+import zlib
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Iterator
 from struct import error as too_short
 from struct import unpack_from
 
@@ -10,6 +12,10 @@ _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an emb
 _PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
+_STREAM = re.compile(rb"stream\r?\n")
+_TEXT = re.compile(rb"\bBT\b.*?\bET\b", re.DOTALL)
+_STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9A-Fa-f\s]{4,}+)>", re.DOTALL)
+_MOST_UNPACKED = 2 * 1024 * 1024  # bytes of a PDF's pages
 _BYTES_PER_PAGE = 60_000  # where a PDF does not say
 _BYTES_PER_SECOND = {"wav": 32_000, "x-wav": 32_000, "pcm": 32_000, "flac": 60_000}  # others are compressed
 _COMPRESSED = 16_000
@@ -34,10 +40,44 @@ def picture_size(data: str) -> tuple[int, int] | None:
 
 def pdf_pages(data: str) -> int:
     """At least 1. Pages in compressed parts of the file are not seen; the page tree's count often is."""
-    body = _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
+    body = _pdf_ends(data)
     stated = max((int(count) for count in _PAGES.findall(body)), default=0)
     found = max(len(_PAGE.findall(body)), stated)
     return found or max(1, round(len(data) * 3 / 4 / _BYTES_PER_PAGE))
+
+
+def pdf_glyphs(data: str) -> float:
+    """How many characters it shows, by the strings in its pages' streams; of a long one, as many as its ends let
+    expect. 0 for scanned pages.
+    """
+    pages = [sum(map(_glyphs, _TEXT.findall(page))) for page in _pdf_pages_texts(_pdf_ends(data))]
+    whole = len(data) <= 2 * _PDF_END
+    return sum(pages) if whole or not pages else sum(pages) / len(pages) * max(len(pages), pdf_pages(data))
+
+
+def _pdf_ends(data: str) -> bytes:
+    return _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
+
+
+def _pdf_pages_texts(body: bytes) -> Iterator[bytes]:
+    left = _MOST_UNPACKED
+    for start in _STREAM.finditer(body):
+        end = body.find(b"endstream", start.end())
+        packed = body[start.end() : end if end >= 0 else None]
+        try:
+            text = zlib.decompressobj().decompress(packed, left)
+        except zlib.error:
+            text = packed[:left]
+        if b"BT" in text and (b"Tj" in text or b"TJ" in text):
+            left -= len(text)
+            yield text
+        if left <= 0:
+            return
+
+
+def _glyphs(text: bytes) -> int:
+    """One for each byte of a string, one for each two of one in hexadecimal."""
+    return sum(len(plain) or len(hexadecimal) // 4 for plain, hexadecimal in _STRING.findall(text))
 
 
 def audio_seconds(media_type: str, data: str) -> float:
@@ -56,7 +96,7 @@ def decode_text(data: str) -> str:
 
 def _decode(data: str) -> bytes:
     try:
-        return b64decode(data[: len(data) // 4 * 4])
+        return b64decode(data[: len(data) // 4 * 4], altchars=b"-_" if "-" in data or "_" in data else None)
     except (Error, ValueError):
         return b""
 
