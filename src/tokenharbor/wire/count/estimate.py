@@ -49,14 +49,9 @@ def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
 
 
 def _words(found: Measure, kind: Family) -> float:
-    extra = (
-        kind.fives * found.fives
-        + kind.eights * found.eights
-        + kind.digits * found.digits
-        + kind.asian * found.asian
-        + kind.foreign * found.foreign
-    )
-    return kind.margin * (found.tokens + extra)
+    counts, weights = msgspec.structs.astuple(found.kinds), msgspec.structs.astuple(kind.weights)
+    extra = sum(count * weight for count, weight in zip(counts, weights, strict=True))
+    return kind.margin * (kind.ratio * found.tokens + extra)
 
 
 def _format(chat: Chat, kind: Family) -> float:
@@ -78,6 +73,8 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
     calls = sum(isinstance(part, ToolCall) for part in parts)
     found += kind.parallel * sum(sum(isinstance(part, ToolCall) for part in each.parts) > 1 for each in chat.messages)
     results = sum(isinstance(part, ToolResult) for part in parts)
+    files = [part for part in parts if isinstance(part, File)]
+    found += kind.file * sum(bool(file.text) for file in files) + kind.cited * any(file.citations for file in files)
     return found + kind.call * calls + kind.result * results
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from tokenharbor.wire.count.tokenizer import Kinds
+
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a picture counts for.
@@ -45,17 +47,15 @@ class Shown(StrEnum):
 
 
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tokenizer, and the usual overheads of the vendors that use it. Weights are tokens beside o200k's own;
-    `margin` puts the estimates in the middle of what is promised: at most 3% under and 20% over.
+    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's,
+    `weights` has those that come on top for characters that it splits more, or less, finely; `margin` puts the estimates in the middle of what is promised: at most 3%
+    under and 20% over.
     """
 
     picture: Picture
-    margin: float = 1
-    fives: float = 0  # a run of five letters
-    eights: float = 0  # of eight
-    digits: float = 0
-    asian: float = 0
-    foreign: float = 0
+    margin: float = 1.06
+    ratio: float = 1
+    weights: Kinds = Kinds()
     request: int = 3
     message: int = 4
     system: int = 4  # a system message at the start
@@ -71,6 +71,8 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int = 0  # once, where a schema is asked for
     format_factor: float = 1  # of the schema's own tokens
     thinking: int = 0  # once, where the caller sets a budget
+    cited: int = 0  # once, where citations are asked for
+    file: int = 0  # around a document's text
     opaque: Unread | None = None
     page: int = 1_000  # of a PDF
     glyph: float = 0  # for each character that a PDF shows
