@@ -40,7 +40,7 @@ def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
     under and 20% over what its vendor counts. Pure, and bounded in time: of very long texts, samples are counted.
     """
     kind = find_family(family, wire)
-    parts = [part for message in _counted(chat) for part in _flat(message.parts)]
+    parts = [part for message in _counted(chat, kind) for part in _flat(message.parts)]
     texts = [text for part in parts for text in _texts(part)]
     tools = [_tool(tool, kind) for tool in chat.tools]
     texts += [text for each in tools for text in each[0]]
@@ -78,19 +78,20 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
     return found + kind.call * calls + kind.result * results
 
 
-def _counted(chat: Chat) -> Iterator[Message]:
-    """Messages with what vendors read of them: reasoning counts only in the turn that is under way."""
+def _counted(chat: Chat, kind: Family) -> Iterator[Message]:
+    """Messages with what vendors read of them: most count reasoning only in the turn that is under way."""
     last = max((index for index, message in enumerate(chat.messages) if _asks(message)), default=-1)
     for index, message in enumerate(chat.messages):
         if index < last and message.role is Role.ASSISTANT:
-            kept = tuple(_unsealed(part) for part in message.parts if not isinstance(part, Reasoning))
-            yield msgspec.structs.replace(message, parts=kept)
+            kept = (part for part in message.parts if kind.remembers or not isinstance(part, Reasoning))
+            yield msgspec.structs.replace(message, parts=tuple(map(_unsealed, kept)))
         else:
             yield message
 
 
 def _unsealed(part: Part) -> Part:
-    return msgspec.structs.replace(part, notes=()) if isinstance(part, Text | ToolCall) and part.notes else part
+    sealable = isinstance(part, Text | ToolCall | Reasoning)
+    return msgspec.structs.replace(part, notes=()) if sealable and part.notes else part
 
 
 def _asks(message: Message) -> bool:

@@ -73,6 +73,7 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thinking: int = 0  # once, where the caller sets a budget
     cited: int = 0  # once, where citations are asked for
     file: int = 0  # around a document's text
+    remembers: bool = False  # what was thought in words in turns gone by
     opaque: Unread | None = None
     page: int = 1_000  # of a PDF
     glyph: float = 0  # for each character that a PDF shows
