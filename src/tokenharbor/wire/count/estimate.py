@@ -49,9 +49,7 @@ def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
 
 
 def _words(found: Measure, kind: Family) -> float:
-    counts, weights = msgspec.structs.astuple(found.kinds), msgspec.structs.astuple(kind.weights)
-    extra = sum(count * weight for count, weight in zip(counts, weights, strict=True))
-    return kind.margin * (kind.ratio * found.tokens + extra)
+    return kind.margin * (kind.ratio * found.tokens + found.kinds.weigh(kind.weights))
 
 
 def _format(chat: Chat, kind: Family) -> float:
@@ -70,6 +68,8 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
             found += kind.forced
     if chat.thinking is not None and chat.thinking.budget:
         found += kind.thinking
+    if chat.thinking is None or chat.thinking.effort != "none":
+        found += kind.thought
     calls = sum(isinstance(part, ToolCall) for part in parts)
     found += kind.parallel * sum(sum(isinstance(part, ToolCall) for part in each.parts) > 1 for each in chat.messages)
     results = sum(isinstance(part, ToolResult) for part in parts)
@@ -90,8 +90,8 @@ def _counted(chat: Chat, kind: Family) -> Iterator[Message]:
 
 
 def _unsealed(part: Part) -> Part:
-    sealable = isinstance(part, Text | ToolCall | Reasoning)
-    return msgspec.structs.replace(part, notes=()) if sealable and part.notes else part
+    sealed = isinstance(part, Text | ToolCall | Reasoning) and part.notes
+    return msgspec.structs.replace(part, notes=()) if sealed else part
 
 
 def _asks(message: Message) -> bool:

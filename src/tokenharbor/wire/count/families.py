@@ -47,9 +47,9 @@ class Shown(StrEnum):
 
 
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's,
-    `weights` has those that come on top for characters that it splits more, or less, finely; `margin` puts the estimates in the middle of what is promised: at most 3%
-    under and 20% over.
+    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's;
+    `weights` has those on top for characters that it splits more finely, or less; `margin` puts the estimates in the
+    middle of what is promised: at most 3% under and 20% over.
     """
 
     picture: Picture
@@ -71,6 +71,7 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int = 0  # once, where a schema is asked for
     format_factor: float = 1  # of the schema's own tokens
     thinking: int = 0  # once, where the caller sets a budget
+    thought: int = 0  # once, unless the caller wants no reasoning
     cited: int = 0  # once, where citations are asked for
     file: int = 0  # around a document's text
     remembers: bool = False  # what was thought in words in turns gone by

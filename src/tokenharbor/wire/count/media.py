@@ -12,10 +12,9 @@ _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an emb
 _PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
-_STREAM = re.compile(rb"stream\r?\n")
-_TEXT = re.compile(rb"\bBT\b.*?\bET\b", re.DOTALL)
 _STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9A-Fa-f\s]{4,}+)>", re.DOTALL)
-_MOST_UNPACKED = 2 * 1024 * 1024  # bytes of a PDF's pages
+_MOST_UNPACKED = 4 * 1024 * 1024  # bytes of a PDF's streams in all, and of each
+_MOST_OF_A_STREAM = 512 * 1024
 _BYTES_PER_PAGE = 60_000  # where a PDF does not say
 _BYTES_PER_SECOND = {"wav": 32_000, "x-wav": 32_000, "pcm": 32_000, "flac": 60_000}  # others are compressed
 _COMPRESSED = 16_000
@@ -47,35 +46,38 @@ def pdf_pages(data: str) -> int:
 
 
 def pdf_glyphs(data: str) -> float:
-    """How many characters it shows, by the strings in its pages' streams; of a long one, as many as its ends let
-    expect. 0 for scanned pages.
+    """How many characters it shows, by the strings in its pages' streams; of a long one, as many as those that were
+    read let expect. 0 for scanned pages.
     """
-    pages = [sum(map(_glyphs, _TEXT.findall(page))) for page in _pdf_pages_texts(_pdf_ends(data))]
-    whole = len(data) <= 2 * _PDF_END
-    return sum(pages) if whole or not pages else sum(pages) / len(pages) * max(len(pages), pdf_pages(data))
+    texts = list(_streams(_pdf_ends(data)))
+    found = [_shown(text) for text in texts if b"Tj" in text or b"TJ" in text]
+    whole = len(data) <= 2 * _PDF_END and sum(map(len, texts)) < _MOST_UNPACKED
+    return sum(found) if whole or not found else sum(found) / len(found) * max(len(found), pdf_pages(data))
 
 
 def _pdf_ends(data: str) -> bytes:
     return _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
 
 
-def _pdf_pages_texts(body: bytes) -> Iterator[bytes]:
-    left = _MOST_UNPACKED
-    for start in _STREAM.finditer(body):
-        end = body.find(b"endstream", start.end())
-        packed = body[start.end() : end if end >= 0 else None]
-        try:
-            text = zlib.decompressobj().decompress(packed, left)
-        except zlib.error:
-            text = packed[:left]
-        if b"BT" in text and (b"Tj" in text or b"TJ" in text):
-            left -= len(text)
-            yield text
-        if left <= 0:
+def _streams(body: bytes) -> Iterator[bytes]:
+    """The beginning of each stream, unpacked; no more than a bounded time lets read, whatever stands in the file."""
+    left, end = _MOST_UNPACKED, 0
+    while left > 0:
+        start = body.find(b"stream", end)
+        end = body.find(b"endstream", start + 6)
+        if start < 0 or end < 0:
             return
+        packed = body[start + 6 : end].lstrip(b"\r\n")
+        try:
+            text = zlib.decompressobj().decompress(packed, _MOST_OF_A_STREAM)
+        except zlib.error:
+            text = packed[:_MOST_OF_A_STREAM]
+        left -= len(text)
+        end += 9
+        yield text
 
 
-def _glyphs(text: bytes) -> int:
+def _shown(text: bytes) -> int:
     """One for each byte of a string, one for each two of one in hexadecimal."""
     return sum(len(plain) or len(hexadecimal) // 4 for plain, hexadecimal in _STRING.findall(text))
 

@@ -10,7 +10,6 @@ MOST_CHARACTERS = 256 * 1024
 _SAMPLES = 64
 
 
-
 class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many characters of each kind; or what one of each weighs."""
 
@@ -25,6 +24,10 @@ class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     han: float = 0  # and kana
     hangul: float = 0
     emoji: float = 0
+
+    def weigh(self, weights: "Kinds") -> float:
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(weights), strict=True)
+        return float(sum(count * weight for count, weight in pairs))
 
 
 _NAMES = Kinds.__struct_fields__
