@@ -81,6 +81,7 @@ _MODEL = """
 vendor = "sims"
 context = 200000
 max_output = 8192
+tokenizer = "o200k"
 capabilities = ["tools", "reasoning", "json_schema", "vision"]
 aliases = ["{name}-2026-01-01"]
 """
