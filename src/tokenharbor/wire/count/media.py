@@ -12,6 +12,7 @@ _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an emb
 _PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
+_SHOWS = re.compile(rb"[)\]>]\s{0,3}T[jJ]\b")  # the operators that show a string
 _STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9A-Fa-f\s]{4,}+)>", re.DOTALL)
 _MOST_UNPACKED = 4 * 1024 * 1024  # bytes of a PDF's streams in all, and of each
 _MOST_OF_A_STREAM = 512 * 1024
@@ -50,7 +51,7 @@ def pdf_glyphs(data: str) -> float:
     read let expect. 0 for scanned pages.
     """
     texts = list(_streams(_pdf_ends(data)))
-    found = [_shown(text) for text in texts if b"Tj" in text or b"TJ" in text]
+    found = [_shown(text) for text in texts if b"BT" in text and _SHOWS.search(text)]
     whole = len(data) <= 2 * _PDF_END and sum(map(len, texts)) < _MOST_UNPACKED
     return sum(found) if whole or not found else sum(found) / len(found) * max(len(found), pdf_pages(data))
 
