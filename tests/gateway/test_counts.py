@@ -65,7 +65,7 @@ async def test_what_a_vendor_adds_in_one_of_its_apis_is_counted_for_the_models_t
     for wire in ("openai_chat", "openai_responses"):
         said = await house.post(MESSAGES, ASKED[MESSAGES] | {"model": f"only-{wire}", "tools": [tool]})
         counts[wire] = said.json()["input_tokens"]
-    assert counts["openai_chat"] - counts["openai_responses"] == 82
+    assert 80 < counts["openai_chat"] - counts["openai_responses"] < 90
 
 
 async def test_a_websocket_is_told_to_use_http_in_the_words_of_its_path(house: House) -> None:

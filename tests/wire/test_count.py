@@ -87,7 +87,7 @@ def test_a_family_has_what_it_does_not_say_from_the_one_that_it_is_like() -> Non
 def test_what_a_vendor_adds_for_tools_in_one_wire_is_counted_where_that_one_serves() -> None:
     chat = msgspec.structs.replace(user(FOX), tools=(Tool("get_weather", "", SCHEMA),))
     responses, completions = (estimate_tokens(chat, "o200k", wire) for wire in ("openai_responses", "openai_chat"))
-    assert completions - responses == 82
+    assert 80 < completions - responses < 90
     assert estimate_tokens(user(FOX), "o200k", "openai_chat") == estimate_tokens(user(FOX), "o200k")
 
 

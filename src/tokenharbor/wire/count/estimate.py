@@ -45,11 +45,12 @@ def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
     tools = [_tool(tool, kind) for tool in chat.tools]
     texts += [text for each in tools for text in each[0]]
     found = _words(measure(texts), kind) + _format(chat, kind) + sum(each[1] for each in tools)
-    return ceil(found + _overhead(chat, parts, kind) + sum(_media(part, kind) for part in parts))
+    found = kind.margin * (found + _overhead(chat, parts, kind))
+    return round(found + sum(_media(part, kind) for part in parts))
 
 
 def _words(found: Measure, kind: Family) -> float:
-    return kind.margin * (kind.ratio * found.tokens + found.kinds.weigh(kind.weights))
+    return kind.ratio * found.tokens + found.kinds.weigh(kind.weights)
 
 
 def _format(chat: Chat, kind: Family) -> float:
