@@ -177,7 +177,22 @@ def test_spaces_in_a_schema_do_not_count() -> None:
     assert len(counts) == 1
 
 
-@pytest.mark.parametrize("schema", [b"", b"{", b"[]", b'{"type":"object","properties":[1],"required":2}', b"[" * 5_000])
+ITSELF = b'{"$defs":{"A":{"$ref":"#/$defs/A"}},"properties":{"a":{"$ref":"#/$defs/A"}},"enum":%s}'
+DEEP = b"[" * 900 + b"]" * 900
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"type":"object","properties":[1],"required":2}',
+        b'{"type":7,"properties":{"a":1,"b":{"items":[],"enum":3}},"$defs":[],"anyOf":{}}',
+        b"[" * 5_000,
+        ITSELF % DEEP,
+    ],
+)
 def test_a_schema_of_any_shape_is_counted(schema: bytes) -> None:
     for family in FAMILIES:
         assert estimate_tokens(msgspec.structs.replace(user("a"), tools=(Tool("a", "", schema),)), family) > 0

@@ -26,9 +26,11 @@ def read_schema(raw: bytes | None) -> Mapping[str, Any]:
 
 def _inlined(node: Any, named: dict[str, Any], depth: int) -> Any:
     """With each definition where it is first referred to, and there alone: the schema must not grow."""
+    if depth > 3 * _DEEPEST:
+        return node
     if isinstance(node, list):
         return [_inlined(each, named, depth + 1) for each in node]
-    if not isinstance(node, dict) or depth > 3 * _DEEPEST:
+    if not isinstance(node, dict):
         return node
     reference = node.get("$ref")
     found = named.pop(reference.rpartition("/")[2], None) if isinstance(reference, str) else None
