@@ -20,7 +20,7 @@ from tokenharbor.app.secrets import secret_of
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.policy import Policy, load_edition
 from tokenharbor.gateway.parts import Parts
-from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
 from tokenharbor.http.link import Link
 from tokenharbor.http.origin import Origin
@@ -209,6 +209,7 @@ class House:
     port: int
     chat_client: openai.AsyncOpenAI
     message_client: anthropic.AsyncAnthropic
+    usual: Snapshot
     payer: Payer = field(init=False)
     spare: list[Payer] = field(default_factory=list)
 
@@ -224,8 +225,8 @@ class House:
         health = self.parts.health
         for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
-        if self.parts.shop.current.policy.name != self.settings.edition:
-            self.use_edition(self.settings.edition)
+        if self.parts.shop.current is not self.usual:
+            self.parts.shop.swap(self.usual)
         if not self.spare:
             self.spare = await self._make_payers(_AT_ONCE, "100", KeyRules())
         self.payer = self.spare.pop()
@@ -366,7 +367,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
         await stack.enter_async_context(chats)
         await stack.enter_async_context(messages)
-        yield House(harbor, settings, parts, simulator, tape, port, chats, messages)
+        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.shop.current)
 
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:

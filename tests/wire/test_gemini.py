@@ -13,6 +13,7 @@ from google.genai import errors as theirs
 from google.genai import types
 from hypothesis import given, settings
 from tests.examples import at_most
+from tests.google_sdk import google_client
 from tests.wire.answers import answers, meaning
 from tests.wire.conversations import ABLE, ORDER, conversations
 from tests.wire.splits import tape
@@ -307,8 +308,7 @@ class TestAcross:
 def client(status: int, body: bytes, kind: str = "application/json") -> genai.Client:
     answer = httpx2.Response(status, headers={"content-type": kind}, content=body)
     http = httpx2.Client(transport=httpx2.MockTransport(lambda _: answer))
-    options = types.HttpOptions(base_url="http://127.0.0.1:1", httpx_client=http)
-    return genai.Client(api_key="k", http_options=options)
+    return google_client("http://127.0.0.1:1", httpx_client=http)
 
 
 def streamed(body: bytes) -> Iterator[types.GenerateContentResponse]:
