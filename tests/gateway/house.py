@@ -197,7 +197,7 @@ class Payer:
     key: str
 
 
-@dataclass
+@dataclass(repr=False)  # each test's task is written out with its result, and this one holds a catalogue
 class House:
     """The running gateway, and what tests turn at it."""
 
