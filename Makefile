@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
+unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
 .PHONY: run setup test check lint types floors fast bench clients catalog lock clean help
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
+from msgspec.structs import replace as replace_struct
 
-from tokenharbor.billing.bounds import bound_of, counted
+from tokenharbor.billing.bounds import bound_of, counted, heard
 from tokenharbor.catalog.types import Model
 from tokenharbor.wire.request import Asks, InputSize, Request
 
@@ -37,6 +38,17 @@ def test_what_we_count_ourselves_lies_within_the_bound(asks: Asks, text_bytes: i
     asked, model = request(asks, text_bytes), replace(MODEL, context=context)
     bound = asdict(bound_of(asked, asks, model))
     for unit, count in asdict(counted(asked, asks, model)).items():
+        assert count <= bound.get(unit, 0), unit
+
+
+@given(st.integers(1, 10**8), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 5_000))
+def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
+    bound_bytes: int, came: int, seconds: int, text_bytes: int
+) -> None:
+    could = Asks("transcriptions", items=1, upload_bytes=bound_bytes)
+    did = replace_struct(could, upload_bytes=min(came, bound_bytes))
+    bound = asdict(bound_of(request(could), could, MODEL))
+    for unit, count in asdict(heard(request(could), did, MODEL, (seconds, text_bytes))).items():
         assert count <= bound.get(unit, 0), unit
 
 

@@ -91,6 +91,16 @@ def test_some_models_cannot_be_told_not_to_reason(catalog: Catalog) -> None:
     }
 
 
+def test_what_the_newest_models_refuse_is_known(catalog: Catalog) -> None:
+    refusing = {
+        word: {model.name for model in catalog.models.values() if word in model.capabilities}
+        for word in ("no_sampling", "no_prefill", "no_forced_tools")
+    }
+    forced = {"claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5"}
+    newest = forced | {"claude-opus-5", "claude-opus-4-8", "claude-sonnet-5", "claude-haiku-5-5"}
+    assert refusing == {"no_sampling": newest, "no_prefill": newest, "no_forced_tools": forced}
+
+
 @pytest.mark.parametrize(
     ("name", "provider", "picos"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.surfaces import FORMS as UNSIGNED
 from tokenharbor.catalog.surfaces import NEEDS
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.clock import SystemClock
@@ -28,6 +29,28 @@ def load(surfaces: list[str], price: dict[str, Any], **more: Any) -> Model:
 
 def test_every_surface_that_is_served_can_be_sold() -> None:
     assert {*SURFACES, *FORMS, "chat"} == set(NEEDS)
+
+
+def test_the_catalogue_knows_which_of_them_are_forms() -> None:
+    assert set(FORMS) == UNSIGNED
+
+
+@pytest.mark.parametrize("surface", sorted(UNSIGNED))
+def test_a_form_is_not_sold_where_every_request_is_signed_whole(surface: str) -> None:
+    price = {"second": "0.1"} if surface != "image_edits" else {"image": "0.04"}
+    acme = {**ACME, "auth": "sigv4", "service": "acme", "region": "us", "credential": "env:ACME"}
+
+    def load_at(provider: dict[str, Any], surfaces: list[str]) -> Model:
+        model = {"surfaces": surfaces, "endpoints": [{"provider": "acme", "price": price}]}
+        return load_catalog({"providers": {"acme": provider}, "models": {"m": model}}, VENDORS).models["m"]
+
+    with pytest.raises(Misconfigured, match=f"endpoint at 'acme': {surface} cannot be sold there.*sigv4"):
+        load_at(acme, [surface])
+    assert load_at(ACME, [surface]).endpoints
+    if surface == "image_edits":
+        with pytest.raises(Misconfigured, match="state the model without image_edits"):
+            load_at(acme, ["images", surface])
+        assert load_at(acme, ["images"]).endpoints
 
 
 @pytest.mark.parametrize(

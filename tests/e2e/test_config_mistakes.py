@@ -1,27 +1,16 @@
 """Whatever an operator gets wrong: one line that says what and where, exit 1, and a running server that runs on."""
 
-import asyncio
-import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.e2e.asker import CHAT, MESSAGES, PATHS, Question, ask
-from tests.e2e.books import nothing_held
-from tests.e2e.books import simulator as tool
-from tests.e2e.harbor import READY_SECONDS, Harbor, make_harbor, start_simulator
+from tests.e2e.mistakes import DEEP, IN_THE_CATALOGUE, IN_THE_FILE, SECRET
 
 pytestmark = pytest.mark.slow
-
-SECRET = "sekretQuokkaVellichor0123456789"
-DEEP = "[" * 5_000 + "]" * 5_000
 
 
 def run(*words: str, env: Mapping[str, str] | None = None, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
@@ -57,66 +46,6 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     return folder
-
-
-# ---- the file
-
-IN_THE_FILE: Mapping[str, tuple[str, str]] = {
-    "no TOML": ("[server\nport = 1", "tokenharbor.toml: not TOML: "),
-    "twice": ("[server]\nport = 1\nport = 2", "tokenharbor.toml: not TOML: "),
-    "too deep": (f"x = {DEEP}", "tokenharbor.toml: "),
-    "too long a number": (f"[server]\nport = {'9' * 5_000}", "tokenharbor.toml: "),
-    "a section": ("[sever]\nport = 1", "unknown field 'sever'; did you mean 'server'?"),
-    "a field": ("[server]\nprot = 1", "[server]: unknown field 'prot'; did you mean 'port'?"),
-    "a type": ("[server]\nport = '8080'", "[server]: port: expected an integer"),
-    "a range": ("[server]\nmax_body = -1", "[server]: max_body: "),
-    "an edition": ("edition = 'token-habor'", "edition 'token-habor'; did you mean 'token-harbor'?"),
-    "an edition's file": ("edition = './mine.toml'", "mine.toml: cannot be read: No such file"),
-    "an edition that can be no file": ('edition = "./a\\u0000.toml"', "edition "),
-    "a folder for an edition": ("edition = './'", "cannot be read: Is a directory"),
-    "a proxy": ("[server]\ntrusted_proxies = ['10.0.0.300']", "server.trusted_proxies: '10.0.0.300'"),
-    "a secret in clear": (f"[server]\nsecret = '{SECRET}'", "[server]: secret stands there in clear"),
-    "a token in clear": (f"[server]\nmetrics_token = '{SECRET}'", "[server]: metrics_token stands there in clear"),
-    "a password in clear": (f"[database]\nurl = 'postgresql://u:{SECRET}@h/d'", "[database]: url holds a password"),
-    "a secret that is not set": ("[server]\nsecret = 'env:NOWHERE'", "server.secret: env:NOWHERE is not set"),
-    "a secret that is not there": ("[server]\nsecret = 'file:/nowhere/key'", "/nowhere/key: the secret cannot be read"),
-    "a secret that can be no file": ('[server]\nsecret = "file:\\u0000"', "server]: secret"),
-    "a database's scheme": ("[database]\nurl = 'mysql://h/d'", "[database]: url does not begin with postgresql://"),
-    "a database that is not set": ("[database]\nurl = 'env:NOWHERE'", "[database]: url: env:NOWHERE is not set"),
-    "a folder for a token": ("[server]\nmetrics_token = 'file:/'", "/: the secret cannot be read: Is a directory"),
-}
-
-PROVIDER = '[providers.mine]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\ncredential = "env:KEY"\n'
-MODEL = '[models.novel]\ncontext = 1000\nmax_output = 100\n[[models.novel.endpoints]]\nprovider = "mine"\n'
-PRICE = 'price = { input = "1", output = "2" }\n'
-IN_THE_CATALOGUE: Mapping[str, tuple[str, str]] = {
-    "a field": (PROVIDER + "timeout = 5", "mine\"]: unknown field 'timeout'; did you mean 'timeouts'?"),
-    "a wire": (PROVIDER.replace("_chat", "_chats"), "unknown wire 'openai_chats'; did you mean 'openai_chat'?"),
-    "an address": (PROVIDER.replace("http:", "htp:"), 'mine"]: base_url must be http://'),
-    "a port": (PROVIDER.replace(":1/", ":99999/"), 'mine"]: base_url must be http://'),
-    "a host that is none": (PROVIDER.replace("127.0.0.1:1", "[::1"), 'mine"]: base_url must be http://'),
-    "a credential in clear": (PROVIDER.replace("env:KEY", SECRET), 'mine"]: credential must say where'),
-    "a credential that is not there": (PROVIDER.replace("env:KEY", "file:/nowhere") + MODEL + PRICE, "/nowhere: "),
-    "a credential that can be no file": (
-        PROVIDER.replace("env:KEY", "file:a\\u0000b") + MODEL + PRICE,
-        'mine"]: credential',
-    ),
-    "a header": (PROVIDER + 'headers = { x = "a\\r\\nb: c" }', "mine\"]: header 'x' has characters"),
-    "a provider": (PROVIDER + MODEL.replace('"mine"', '"main"') + PRICE, "unknown provider; did you mean"),
-    "a number for a price": (PROVIDER + MODEL + "price = { input = 1.0 }", "price: input must be a decimal string"),
-    "a price below zero": (PROVIDER + MODEL + PRICE.replace('"1"', '"-1"'), "price input: "),
-    "a price beyond all": (PROVIDER + MODEL + PRICE.replace('"1"', '"1e99"'), "price input: "),
-    "a price of no number": (PROVIDER + MODEL + PRICE.replace('"1"', '"NaN"'), "price input: "),
-    "a name": (PROVIDER + MODEL.replace("novel", '"no\\r\\nvel"') + PRICE, "a model's name is letters"),
-    "a letter": (PROVIDER + MODEL.replace("novel", '"n\u00f6vel"') + PRICE, "a model's name is letters"),
-    "a model's size": (PROVIDER + MODEL.replace("1000", "0") + PRICE, "context: expected an integer >= 1"),
-    "an alias": (
-        PROVIDER + MODEL.replace("100\n", '100\naliases = ["gpt-4.1"]\n') + PRICE,
-        "alias 'gpt-4.1' also names",
-    ),
-    "a time": (PROVIDER + "timeouts = { total = -1 }", "timeouts: total: expected a float > 0"),
-    "for ever": (PROVIDER + "timeouts = { total = inf }", "timeouts: total: "),
-}
 
 
 @pytest.mark.parametrize("name", IN_THE_FILE)
@@ -292,133 +221,3 @@ def test_a_script_that_is_not_there(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(run("simulator", "--port", str(taken.getsockname()[1])))
     assert "the simulator cannot listen on 127.0.0.1:" in line
-
-
-# ---- a server that runs
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Harbor]:
-    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        simulator, url = start_simulator("", folder)
-        harbor = make_harbor(folder, url)
-        try:
-            yield harbor
-        finally:
-            harbor.stop()
-            simulator.stop()
-
-
-def reread(harbor: Harbor, times: int = 1) -> dict[str, str]:
-    """Send the signal; what the server then says of its files."""
-    assert harbor.server is not None
-    before = len(told(harbor))
-    for _ in range(times):
-        harbor.server.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + READY_SECONDS
-    while time.monotonic() < end:
-        if len(lines := told(harbor)) > before:
-            said: dict[str, str] = json.loads(lines[before])
-            return said
-        assert harbor.server.process.poll() is None, harbor.server.lines[-20:]
-        time.sleep(0.02)
-    raise AssertionError(harbor.server.lines[-20:])
-
-
-def told(harbor: Harbor) -> list[str]:
-    assert harbor.server is not None
-    return [line for line in harbor.server.lines if '"reloaded"' in line or '"not_reloaded"' in line]
-
-
-def chat(harbor: Harbor, model: str = "sim") -> int:
-    """A request's status."""
-    body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
-    asked = ask(harbor.url, Question(CHAT, harbor.key, json.dumps(body).encode()))
-    return asyncio.run(asked).status or 0
-
-
-def test_a_bad_file_keeps_the_old_one_and_says_so(running: Harbor) -> None:
-    file = running.home / "tokenharbor.toml"
-    good = file.read_text()
-    only_at_the_start = (
-        "[server]\nsecret = 'env:",
-        "[server]\nsecret = 'file:",
-        "[database]\nurl = ",
-        "token = 'file:",
-    )
-    mistakes = [text for text, _ in (*IN_THE_FILE.values(), *IN_THE_CATALOGUE.values())]
-    mistakes = [text for text in mistakes if SECRET in text or not any(word in text for word in only_at_the_start)]
-    assert len(mistakes) > 30
-    for text in mistakes:
-        file.write_text(text)
-        said = reread(running)
-        assert (said["event"], said["level"]) == ("not_reloaded", "error"), text
-        assert any(
-            place in said["reason"] for place in ("tokenharbor.toml", "edition ", "edition: ", "server.", "/nowhere")
-        )
-        assert "a fault of ours" not in said["reason"]
-        assert SECRET not in json.dumps(said)
-        assert chat(running) == 200, text
-    file.write_bytes(b"edition = '\xff'")
-    assert "not UTF-8" in reread(running)["reason"]
-    provider = PROVIDER.replace("env:KEY", "env:SIM_KEY").replace("http://127.0.0.1:1", running.simulator)
-    for text, status in ((good + provider, 404), (good + provider + MODEL + PRICE, 200), (good, 404)):
-        file.write_text(text)
-        assert reread(running)["event"] == "reloaded"
-        assert chat(running, "novel") == status
-
-
-def test_many_signals_at_once_end_nothing(running: Harbor) -> None:
-    assert reread(running, times=50)["event"] == "reloaded"
-    assert chat(running) == 200
-
-
-# ---- what a server leaves behind
-
-CANARY = "quokka7Xq2vellichor"
-
-
-def telling(path: str, **more: object) -> bytes:
-    body = {"model": "sim", "messages": [{"role": "user", "content": f"{CANARY}Prompt"}], "max_tokens": 50, **more}
-    if path == MESSAGES:
-        body["system"] = f"{CANARY}System"
-    return json.dumps(body).encode()
-
-
-def test_neither_logs_nor_files_hold_content_or_keys(running: Harbor) -> None:
-    """Whatever became of the requests: served, refused, failed, left."""
-    text = f"{CANARY}Answer and many words more, one after the other"
-    tool(running, "POST", "script", f'answer = {{ text = "{text}", chunk_chars = 4, delay_ms = 10 }}')
-    for path in PATHS:
-        questions = [
-            Question(path, running.key, telling(path)),
-            Question(path, running.key, telling(path, stream=True)),
-            Question(path, running.key, telling(path, stream=True), leave_bytes=400),
-            Question(path, running.key, telling(path, model=f"{CANARY}Model")),
-            Question(path, running.key, telling(path, max_tokens=f"{CANARY}Maximum")),
-            Question(path, f"thk_live_{CANARY}{'x' * (32 - len(CANARY))}", telling(path)),
-        ]
-        statuses = [asyncio.run(ask(running.url, question)).status for question in questions]
-        assert statuses == [200, 200, 200, 404, 400, 401]
-    refusal = f'kind = "status", status = 400, message = "{CANARY}Complaint"'
-    for fault in (refusal, refusal.replace("400", "500"), "kind = 'break', after_content = 2", "kind = 'garbage'"):
-        tool(running, "POST", "script", f'answer = {{ text = "{text}" }}\n[[rules]]\nfault = {{ {fault} }}')
-        for path in PATHS:
-            for stream in (False, True):
-                asyncio.run(ask(running.url, Question(path, running.key, telling(path, stream=stream))))
-    tool(running, "POST", "script", "")
-    asyncio.run(nothing_held(running.url, running.key))
-    assert running.server is not None
-    secrets = [CANARY, running.key, running.key[9:], *running.env.values()]
-    log = "\n".join(running.server.lines)
-    assert not [secret for secret in secrets if secret in log], log
-    found = [
-        f"{file}: {secret}"
-        for file in running.home.rglob("*")
-        if file.is_file()
-        for secret in secrets
-        if secret.encode() in file.read_bytes()
-    ]
-    assert found == []

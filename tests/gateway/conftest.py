@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
-import uvloop
 from tests.conftest import _fresh_database
 from tests.gateway.house import House, open_house
+from tests.loops import ClosingLoop
 
 from tokenharbor.http.forwarded import TrustedProxies
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": ClosingLoop}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

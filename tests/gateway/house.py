@@ -20,7 +20,7 @@ from tokenharbor.app.secrets import secret_of
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.policy import Policy, load_edition
 from tokenharbor.gateway.parts import Parts
-from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
 from tokenharbor.http.link import Link
 from tokenharbor.http.origin import Origin
@@ -81,9 +81,13 @@ _MODEL = """
 vendor = "sims"
 context = 200000
 max_output = 8192
+tokenizer = "o200k"
 capabilities = ["tools", "reasoning", "json_schema", "vision"]
 aliases = ["{name}-2026-01-01"]
 """
+_REFUSES = '"no_sampling", "no_prefill", "no_forced_tools", "tools"'
+"""What the model `refusing` answers with a 400."""
+
 _ENDPOINT = """
 [[models."{model}".endpoints]]
 provider = "{provider}"
@@ -150,10 +154,11 @@ def configuration(simulator: str, tape: str) -> str:
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",), "abroad": ("signed",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
     models |= {f"only-{wire}": (far(wire),) for wire in PLAYED}
+    models["refusing"] = (far("anthropic_messages"),)
     models |= {f"then-{wire}": ("alpha", far(wire)) for wire in PLAYED}
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
-        text += _MODEL.format(name=model)
+        text += _MODEL.format(name=model).replace('"tools"', _REFUSES if model == "refusing" else '"tools"')
         for place, provider in enumerate(providers, 1):
             text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
     for name, (surfaces, more, price) in MEDIA.items():
@@ -192,7 +197,7 @@ class Payer:
     key: str
 
 
-@dataclass
+@dataclass(repr=False)  # each test's task is written out with its result, and this one holds a catalogue
 class House:
     """The running gateway, and what tests turn at it."""
 
@@ -204,6 +209,7 @@ class House:
     port: int
     chat_client: openai.AsyncOpenAI
     message_client: anthropic.AsyncAnthropic
+    usual: Snapshot
     payer: Payer = field(init=False)
     spare: list[Payer] = field(default_factory=list)
 
@@ -219,8 +225,8 @@ class House:
         health = self.parts.health
         for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
-        if self.parts.shop.current.policy.name != self.settings.edition:
-            self.use_edition(self.settings.edition)
+        if self.parts.shop.current is not self.usual:
+            self.parts.shop.swap(self.usual)
         if not self.spare:
             self.spare = await self._make_payers(_AT_ONCE, "100", KeyRules())
         self.payer = self.spare.pop()
@@ -361,7 +367,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
         await stack.enter_async_context(chats)
         await stack.enter_async_context(messages)
-        yield House(harbor, settings, parts, simulator, tape, port, chats, messages)
+        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.shop.current)
 
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:

@@ -45,11 +45,13 @@ class Tape:
         self.body, self.content_type, self.head, self.cuts = body, content_type, head, cuts
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                self.asked.append(await _read(reader))
-                await self._play(writer)
-        writer.close()
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    self.asked.append(await _read(reader))
+                    await self._play(writer)
+        finally:  # also when the house is taken down in the middle of a play
+            writer.close()
 
     async def _play(self, writer: asyncio.StreamWriter) -> None:
         lines = b"content-type: %b\r\ntransfer-encoding: chunked\r\n%b" % (self.content_type, self.head)

@@ -1,8 +1,10 @@
 """Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
 
 import asyncio
+import itertools
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -170,6 +172,19 @@ async def test_a_provider_of_ones_own_dialect_is_followed_by_one_of_another(
     assert [record.wire for record in await house.seen()][-1] == wire
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_an_answer_of_responses_says_when_it_ended(
+    house: House, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when it began: here every look at the clock is a minute later than the one before."""
+    clock = house.parts.world.clock
+    looks, now = itertools.count(), clock.now()
+    monkeypatch.setattr(type(clock), "now", lambda _: now + timedelta(minutes=next(looks)))
+    said = await ask(house, "openai_responses", "only-anthropic_messages", stream=stream)
+    response = said.data[-1]["response"] if stream else said.json()
+    assert response["completed_at"] > response["created_at"]
+
+
 @PAIRS
 async def test_a_field_that_cannot_be_told_is_named(house: House, client: str, wire: str) -> None:
     unknown = CLIENTS[client].unknown
@@ -247,3 +262,43 @@ async def test_a_conversation_of_too_many_pieces_is_not_translated(house: House,
     assert said.status == 400, said.body
     assert "more than 50000 objects" in said.error["message"]
     assert await house.called() == []
+
+
+TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+FORCED: dict[str, dict[str, Any]] = {
+    "openai_chat": {"tools": [TOOL], "tool_choice": "required"},
+    "openai_responses": {"tools": [{"type": "function", **TOOL["function"]}], "tool_choice": "required"},
+    "gemini": {
+        "tools": [{"functionDeclarations": [{"name": "look"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+    },
+}
+
+
+@pytest.mark.parametrize("client", FORCED)
+async def test_a_model_that_refuses_forced_calls_is_not_asked_for_one(house: House, client: str) -> None:
+    said = await ask(house, client, "refusing", stream=False, **FORCED[client])
+    assert said.status == 400
+    assert "tool" in said.error["message"]
+    assert "forced_call" in said.error["message"]
+    assert await house.called() == []
+    said = await ask(house, client, "only-anthropic_messages", stream=False, **FORCED[client])
+    assert said.status == 200, said.body
+
+
+async def test_a_model_that_goes_on_from_no_beginning_is_not_given_one(house: House) -> None:
+    messages = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One, two"}]
+    said = await ask(house, "openai_chat", "refusing", stream=False, messages=messages)
+    assert (said.status, said.error["param"]) == (400, "messages[1]")
+    assert (await ask(house, "openai_chat", "only-anthropic_messages", stream=False, messages=messages)).status == 200
+
+
+async def test_a_model_that_draws_tokens_in_its_own_way_is_not_told_how(house: House) -> None:
+    """Values that change no meaning: clients say them to whatever model."""
+    for model, told in (("only-anthropic_messages", True), ("refusing", False)):
+        said = await ask(house, "openai_chat", model, stream=False, temperature=0.5, top_p=0.5)
+        assert said.status == 200, said.body
+        body = json.loads((await house.seen())[-1].body or "")
+        assert ("temperature" in body or "top_p" in body) is told
+    said = await ask(house, "openai_chat", "refusing", stream=False, temperature=2)
+    assert said.status == 200, "which its dialect could not even say"

@@ -57,6 +57,17 @@ async def test_a_longer_conversation_counts_for_more(house: House) -> None:
     assert 2_000 < said.json()["input_tokens"] < 3_000
 
 
+async def test_what_a_vendor_adds_in_one_of_its_apis_is_counted_for_the_models_that_are_asked_in_it(
+    house: House,
+) -> None:
+    tool = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    counts = {}
+    for wire in ("openai_chat", "openai_responses"):
+        said = await house.post(MESSAGES, ASKED[MESSAGES] | {"model": f"only-{wire}", "tools": [tool]})
+        counts[wire] = said.json()["input_tokens"]
+    assert 80 < counts["openai_chat"] - counts["openai_responses"] < 90
+
+
 async def test_a_websocket_is_told_to_use_http_in_the_words_of_its_path(house: House) -> None:
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     said = await house.get("/v1/responses", headers | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="})

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import wave
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.http.support import until
 from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.message import Broken
 from tokenharbor.kernel.money import Usd
-from tokenharbor.simulator.surfaces import sound_of
+from tokenharbor.simulator.surfaces import Transcriptions, sound_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,6 +49,17 @@ async def send(house: House, path: str, *parts: Part) -> raw.Said:
     return await house.post_form(path, form(*parts), FORM)
 
 
+def wav(seconds: float) -> bytes:
+    """Silence, 16,000 bytes a second."""
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(bytes(int(seconds * 16_000)))
+    return written.getvalue()
+
+
 async def spent(house: House) -> Usd:
     balance, held = await house.money()
     assert held == "0.000000000"
@@ -65,6 +77,34 @@ async def test_a_recording_is_billed_by_the_second(house: House) -> None:
     assert await spent(house) == Usd.parse(receipt["cost_usd"]) == Usd.parse("0.0066"), "66 seconds at 0.0001 USD"
     assert (receipt["usage"]["seconds"], receipt["usage_source"]) == (66, "vendor")
     assert receipt["hold_usd"] == "0.013300000", "at most a second for 500 bytes"
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["length told", "in chunks"])
+@pytest.mark.parametrize(("recording", "seconds"), [(wav(5.5), 5), (b"ID3" + bytes(400_000), 2)], ids=["wav", "other"])
+async def test_what_no_vendor_measured_is_billed_as_the_least_that_it_can_be(
+    house: House, monkeypatch: pytest.MonkeyPatch, recording: bytes, seconds: int, told: bool
+) -> None:
+    """A WAV's header tells its length; of anything else a second has at most 192,000 bytes."""
+    monkeypatch.setattr(Transcriptions, "report", lambda *_: None)
+    body = form(SCRIBE, ("file", "a.wav", recording))
+    if told:
+        said = await house.post_form(TRANSCRIPTIONS, body, FORM)
+    else:
+        said = await post_in_chunks(house, body)
+    assert said.status == 200, said.body
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["usage"]["seconds"], receipt["usage_source"]) == (seconds, "estimated")
+    assert await spent(house) == Usd(Usd.parse("0.0001") * seconds) <= Usd.parse(receipt["hold_usd"])
+
+
+async def test_where_no_tokens_are_told_the_words_of_the_transcript_are_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transcriptions, "report", lambda *_: None)
+    said = await send(house, TRANSCRIPTIONS, ("model", b"token-scribe"), FILE)
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["usage"]["output"], receipt["usage_source"]) == (5, "estimated"), "20 letters"
+    assert await spent(house) == Usd.parse("0.00005")
 
 
 async def test_a_recording_is_billed_by_the_vendors_tokens(house: House) -> None:
@@ -95,6 +135,16 @@ async def test_only_the_models_name_is_changed_of_a_form(house: House) -> None:
     assert said.status == 200, said.body
     (record,) = await house.seen()
     assert record.body == sent.replace(b"scribe", b"alpha-scribe").decode()
+
+
+async def post_in_chunks(house: House, body: bytes) -> raw.Said:
+    """Without a word on how long it will be."""
+    head = (
+        f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\nconnection: close\r\n"
+        f"content-type: {FORM['content-type']}\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:30_000], body[30_000:]))
+    return raw.read_answer(await raw.say(house.port, head.encode() + chunks + b"0\r\n\r\n"))
 
 
 @contextlib.asynccontextmanager

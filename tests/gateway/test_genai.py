@@ -10,6 +10,7 @@ import pytest_asyncio
 from google import genai
 from google.genai import errors, types
 from tests.gateway.house import House
+from tests.google_sdk import google_client
 
 from tokenharbor.kernel.money import Usd
 
@@ -47,7 +48,7 @@ def scripted(house: House) -> House:
 
 
 def library(house: House, key: str) -> genai.Client:
-    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=house.url))
+    return google_client(house.url, key)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -147,8 +148,7 @@ async def test_in_its_synchronous_form(scripted: House, model: str) -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 async def test_models_are_listed_and_described(scripted: House, version: str) -> None:
-    options = types.HttpOptions(base_url=scripted.url, api_version=version)
-    async with genai.Client(api_key=scripted.payer.key, http_options=options).aio as client:
+    async with google_client(scripted.url, scripted.payer.key, api_version=version).aio as client:
         await check_models(client.models)
 
 

@@ -8,8 +8,10 @@ import openai
 import pytest
 from tests.gateway.house import House
 
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway
+from tokenharbor.ledger.tasks import Task, Tasks
 from tokenharbor.simulator.videos import film_of
 
 pytestmark = [
@@ -119,6 +121,33 @@ async def test_a_video_is_made_by_the_next_vendor_if_the_first_refuses(house: Ho
         video = await house.chats().videos.retrieve(video.id)
     assert video.status == "completed"
     assert await spent(house) == Usd.parse("0.4")
+
+
+async def test_a_caller_that_leaves_while_its_task_is_written_leaves_neither_hold_nor_task(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is there, but nobody was told of it."""
+    add, written = Tasks.add, asyncio.Event()
+
+    async def add_and_hear_nothing(tasks: Tasks, task: Task) -> bool:
+        await add(tasks, task)
+        written.set()
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(Tasks, "add", add_and_hear_nothing)
+    asking = asyncio.ensure_future(make(house))
+    await written.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    while await held(house) != "0.000000000":
+        await house.harbor.books.drain()
+    request_id = (await house.get("/v1/requests")).json()["data"][0]["id"]
+    video_id = ids.show("video", ids.parse("req", request_id))
+    for path in ("", "", "/content"):
+        said = await house.get(f"/v1/videos/{video_id}{path}")
+        assert said.status == 404, said.body
+    assert (await held(house), await spent(house)) == ("0.000000000", 0)
 
 
 async def test_a_video_of_a_size_without_a_price_or_for_who_cannot_pay_is_refused(house: House) -> None:

@@ -108,12 +108,15 @@ def swallows_nothing(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _passes_on(node):
             yield source.at(node.lineno, "a broad except that neither raises nor passes the error on")
-        if (
-            isinstance(node, ast.Call)
-            and ast.unparse(node.func).endswith("suppress")
-            and any(map(_is_broad, node.args))
-        ):
+        if isinstance(node, ast.Call) and _last_name(node.func) == "suppress" and any(map(_is_broad, node.args)):
             yield source.at(node.lineno, "every error is suppressed")
+
+
+def _last_name(called: ast.expr) -> str:
+    match called:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def _is_broad(caught: ast.expr | None) -> bool:

@@ -70,6 +70,7 @@ FEATURES = {
     Feature.CITATIONS: "citations of own documents",
     Feature.ASSISTANT_PREFIX: "go on from a beginning",
     Feature.TOOLS: "a function",
+    Feature.FORCED_CALL: "choice: auto, none, required, one",
     Feature.CUSTOM_TOOLS: "free-text tool",
     Feature.GRAMMAR: "its grammar",
     Feature.WEB_SEARCH: "search of the web by the vendor",

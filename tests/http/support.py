@@ -238,3 +238,10 @@ def refuse_with_code(path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
     """A dialect of its own."""
     status, headers, _ = plain_refusal(path, refusal)
     return status, headers, f"{path}: {refusal.code}".encode()
+
+
+async def stream(exchange: Exchange) -> None:
+    exchange.start(200, b"content-type: text/event-stream\r\n")
+    for piece in (b"one", b"", b"two"):
+        await exchange.write(piece)
+    exchange.end(b"three")

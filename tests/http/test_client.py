@@ -2,23 +2,22 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.http.support import PATIENT, SOON, Raw, asking, chunked, echo, serving, settle, upstream
+from tests.http.support import PATIENT, SOON, asking, chunked, echo, serving, settle, upstream
 
-from tokenharbor.http.client import Answer, Client, Origin, connect_by_sockets
+from tokenharbor.http.client import Client, Origin, connect_by_sockets
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.link import Link
-from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
+from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
+
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -261,228 +260,6 @@ async def test_no_listener_is_a_failed_connection() -> None:
             await client.send(up.origin, HEAD, b"", PATIENT, stream=False)
         with pytest.raises(ConnectFailed):
             await client.send(Origin("no-such-host.invalid", 80), HEAD, b"", PATIENT, stream=False)
-
-
-# Timers
-
-
-@asynccontextmanager
-async def dripping(line: Raw, piece: bytes) -> AsyncIterator[None]:
-    """The upstream goes on saying this, until it is hung up on."""
-
-    async def drip() -> None:
-        with suppress(ConnectionError):
-            while True:
-                await line.say(b"%x\r\n%b\r\n" % (len(piece), piece))
-                await asyncio.sleep(0.02)
-
-    task = asyncio.create_task(drip())
-    yield
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def read_on(answer: Answer, *, as_content: bool) -> None:
-    while await answer.next():
-        if as_content:
-            answer.content_arrived()
-
-
-async def test_connecting_has_its_timer() -> None:
-    async def never(_origin: Origin, _protocol: Callable[[], Link]) -> Link:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    async with asking(connector=never) as client:
-        with pytest.raises(TimedOut) as raised:
-            await client.send(Origin("h", 1), HEAD, b"", replace(PATIENT, connect=0.05), stream=False)
-        assert raised.value.phase == "connect"
-
-
-async def test_the_first_event_has_its_timer_and_headers_or_pings_do_not_count() -> None:
-    async with upstream() as up, asking() as client:
-        deadlines = replace(PATIENT, first_event=0.3)
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
-        answer = await asked
-        async with dripping(line, b": ping"):
-            with pytest.raises(TimedOut) as raised:
-                await read_on(answer, as_content=False)
-        assert raised.value.phase == "first_event"
-        await line.hear_hang_up()
-
-
-async def test_between_events_has_its_timer_and_only_content_resets_it() -> None:
-    async with upstream() as up, asking() as client:
-        deadlines = replace(PATIENT, first_event=0.7, between_events=0.7, total=1.6)
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
-        answer = await asked
-        async with dripping(line, b"data"):
-            with pytest.raises(TimedOut) as raised:
-                await read_on(answer, as_content=True)
-        assert raised.value.phase == "total"  # content came all the time
-
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(deadlines, total=9), stream=True))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM + b"4\r\ndata\r\n")
-        answer = await asked
-        await answer.next()
-        answer.content_arrived()
-        async with dripping(line, b": ping"):
-            with pytest.raises(TimedOut) as raised:
-                await read_on(answer, as_content=False)
-        assert raised.value.phase == "between_events"
-
-
-async def test_the_total_has_its_timer_where_there_is_no_stream() -> None:
-    async with upstream() as up, asking() as client:
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, total=0.3), stream=False))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
-        async with dripping(line, b"data"):
-            with pytest.raises(TimedOut) as raised:
-                await asked
-        assert raised.value.phase == "total"
-
-
-async def test_what_is_no_stream_has_no_timer_but_connect_and_total() -> None:
-    async with upstream() as up, asking() as client:
-        deadlines = replace(PATIENT, first_event=0.05, between_events=0.05)
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=False))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await asyncio.sleep(0.3)
-        await line.say(OK)
-        assert await (await asked).read(10) == b"ok"
-
-
-async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
-    async with upstream() as up, asking() as client:
-        deadlines = replace(PATIENT, first_event=0.1)
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM + b"4\r\ndata\r\n")
-        answer = await asked
-        await asyncio.sleep(0.4)
-        assert await answer.next() == b"data"
-        await line.say(chunked(b"more"))
-        assert await answer.read(10) == b"more"
-
-
-async def test_idle_connections_are_closed_after_a_while() -> None:
-    async with upstream() as up, asking(idle_seconds=0.05) as client:
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(OK)
-        await asked
-        assert await line.hear_all() == b""
-
-
-async def test_no_more_connections_idle_than_may() -> None:
-    async with upstream() as up, asking(max_idle_per_origin=1) as client:
-        asked = [asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False)) for _ in range(2)]
-        first, second = await up.line(), await up.line()
-        for line in (first, second):
-            await line.hear(b"\r\n\r\n")
-            await line.say(OK)
-        for task in asked:
-            await task
-        ends = [asyncio.create_task(line.hear_all()) for line in (first, second)]
-        done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=SOON)
-        assert (len(done), len(waiting)) == (1, 1)
-        client.close()
-        await asyncio.wait(ends, timeout=SOON)
-        assert all(end.done() for end in ends)
-
-
-# Stale connections
-
-
-async def test_a_connection_closed_while_idle_is_not_used() -> None:
-    async with upstream() as up, asking() as client:
-        for accepted in (1, 2, 3):
-            asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
-            line = await up.line()
-            await line.hear(b"\r\n\r\n")
-            await line.say(OK)
-            assert await (await asked).read(10) == b"ok"
-            line.writer.close()
-            await asyncio.sleep(0.02)
-            assert up.accepted == accepted
-
-
-@pytest.mark.parametrize("size", [1, 3_000_000])
-async def test_a_request_that_crossed_the_close_is_sent_again(size: int) -> None:
-    """The upstream closes and we write before our loop can see it: no program there can have read the request."""
-    loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        origin = Origin(*listener.getsockname())
-
-        async def serve_once() -> socket.socket:
-            line, _ = await loop.sock_accept(listener)
-            while (await loop.sock_recv(line, 1 << 20))[-1:] != b"!":
-                pass
-            await loop.sock_sendall(line, OK)
-            return line
-
-        async with asking() as client:
-            serving_once = asyncio.create_task(serve_once())
-            answer = await client.send(origin, HEAD, b"!", PATIENT, stream=False)
-            assert await answer.read(10) == b"ok"
-            line = await serving_once
-            line.close()  # at once: the loop has no chance to see it before the next request is written
-            serving_once = asyncio.create_task(serve_once())
-            answer = await client.send(origin, HEAD, b"x" * size + b"!", PATIENT, stream=False)
-            assert await answer.read(10) == b"ok"
-            (await serving_once).close()
-
-
-@pytest.mark.parametrize("reset", [True, False])
-async def test_a_request_that_may_have_been_read_is_not_sent_again(reset: bool) -> None:
-    async with upstream() as up, asking() as client:
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"1", PATIENT, stream=False))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n1")
-        await line.say(OK)
-        await (await asked).read(10)
-        asked = asyncio.create_task(client.send(up.origin, HEAD, b"2", PATIENT, stream=False))
-        await line.hear(b"\r\n\r\n2")
-        if reset:
-            line.hang_up()
-        else:
-            line.writer.close()
-        with pytest.raises(Broken):
-            await asked
-        await settle()
-        assert up.accepted == 1
-
-
-async def test_a_get_is_sent_again() -> None:
-    get = b"GET / HTTP/1.1\r\nhost: up\r\n"
-    async with upstream() as up, asking() as client:
-        asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
-        line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(OK)
-        await (await asked).read(10)
-        asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
-        await line.hear(b"\r\n\r\n")
-        line.writer.close()
-        second = await up.line()
-        await second.hear(b"\r\n\r\n")
-        second.writer.close()  # and not a third time
-        with pytest.raises(Broken):
-            await asked
 
 
 # Other transports

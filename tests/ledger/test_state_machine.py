@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.examples import at_most
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -334,7 +335,7 @@ def test_memory_and_postgres_keep_the_same_books(stage: Stage) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=at_most(30), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert stage.runner.run(verify(stage.conn)).fault is None

@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import (
     UpstreamTimeout,
     VendorRefused,
 )
-from tokenharbor.routing.verdict import VERDICTS, Fault, refusal_of
+from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
 from tokenharbor.wire.failure import Failure, FailureKind
 
 TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
@@ -65,3 +65,14 @@ def test_a_vendors_refusal_of_the_request_ends_the_tries_in_its_own_words() -> N
 def test_what_was_our_fault_never_reaches_the_caller_in_the_vendors_words() -> None:
     refusal = refusal_of([fault(FailureKind.CREDENTIAL, status=401, message="Incorrect API key sk-abc provided")])
     assert "sk-abc" not in refusal.message
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_asking_again_is_advised_only_where_it_may_help(kind: FailureKind) -> None:
+    """Also of a stream that has begun: what the vendor holds against the request, it will hold against it again."""
+    refusal = broken_off(fault(kind, message="too long by half"))
+    assert ("try again" in refusal.message) is VERDICTS[kind].try_next
+    if not VERDICTS[kind].try_next:
+        assert (type(refusal), refusal.status) == (TABLE[kind][1], 400)
+        assert refusal.message == "too long by half"
+        assert broken_off(fault(kind), billed=True).message.endswith(" What had come is billed.")

@@ -69,7 +69,7 @@ def conversations(draw: st.DrawFn) -> Chat:
     stop = tuple(draw(st.lists(words, max_size=2)))
     return Chat(
         messages=tuple(messages),
-        features=_features(messages, tools, answer, stop),
+        features=_features(messages, tools, answer, stop) | ({Feature.FORCED_CALL: "tool_choice"} if forced else {}),
         tools=tuple(tools),
         tool_choice=choice,
         format=answer,

@@ -368,6 +368,28 @@ def test_reasoning_is_left_out_where_the_model_would_refuse_it(
     assert thinks(thinking, chat, capabilities=capabilities)[0] is None
 
 
+@pytest.mark.parametrize(
+    ("model", "capabilities", "expected"),
+    [
+        ("us.anthropic.claude-sonnet-5-v1:0", ADAPTS, ({"thinking": {"type": "disabled"}}, None)),
+        ("us.anthropic.claude-opus-5-5-v1:0", ADAPTS | {"always_reasoning"}, (None, "low")),
+        ("us.anthropic.claude-sonnet-4-5-v1:0", REASONS, (None, None)),
+        ("openai.gpt-oss-120b-1:0", REASONS, ({"reasoning_effort": "low"}, None)),
+        ("us.amazon.nova-2-lite-v1:0", REASONS, (None, None)),
+    ],
+)
+def test_models_that_reason_unasked_are_told_not_to_or_as_little_as_they_can(
+    model: str, capabilities: frozenset[str], expected: tuple[object, object]
+) -> None:
+    for nothing in (Thinking("none"), Thinking(budget=0)):
+        assert thinks(nothing, model=model, capabilities=capabilities)[:2] == expected
+
+
+def test_a_model_that_was_told_not_to_reason_may_be_told_how_to_draw_tokens() -> None:
+    body = sent(Chat(HELLO, thinking=Thinking("none"), sampling=Sampling(temperature=0.5)), capabilities=ADAPTS)
+    assert body["inferenceConfig"]["temperature"] == 0.5
+
+
 def test_thoughts_go_back_to_who_signed_them_and_to_nobody_else() -> None:
     note = Note(NAME, "signature", b"EqQB"), Note("anthropic_messages", "signature", b"other")
     sealed = Note(NAME, "redacted", b"RW1z"), Note(NAME, "redacted", b"ZWFs")

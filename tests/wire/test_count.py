@@ -4,6 +4,7 @@ import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,8 +30,8 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.count.families import FAMILIES
-from tokenharbor.wire.count.media import audio_seconds, pdf_pages, picture_size
-from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, measure
+from tokenharbor.wire.count.media import audio_seconds, pdf_glyphs, pdf_pages, picture_size
+from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, Kinds, measure
 from tokenharbor.wire.events import Note
 
 FOX = "The quick brown fox jumps over the lazy dog."
@@ -65,6 +66,57 @@ def test_documented_counts_are_met_from_3_percent_under_to_20_over(family: str, 
 
 def test_the_documented_tokens_of_a_text_are_exact() -> None:
     assert measure(["tiktoken is great!"]).tokens == 6
+
+
+def test_characters_are_counted_by_their_kind() -> None:
+    found = measure(["Ab1\n", "é", "Яλ", "م", "ह", "北の", "한", "🚀"])
+    assert found.kinds == Kinds(1, 1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(("family", "least"), [("claude", 1.25), ("claude-4", 1.15), ("o200k", 1.0)])
+def test_a_script_counts_as_the_familys_own_tokenizer_splits_it(family: str, least: float) -> None:
+    text = "北京的天气今天很好，我们去公园散步吧。" * 20
+    assert estimate_tokens(user(text), family) > least * measure([text]).tokens
+
+
+def test_a_family_has_what_it_does_not_say_from_the_one_that_it_is_like() -> None:
+    assert FAMILIES["claude-sonnet-5"].weights == FAMILIES["claude"].weights
+    assert FAMILIES["claude-sonnet-5"].tools != FAMILIES["claude"].tools
+
+
+def test_what_a_vendor_adds_for_tools_in_one_wire_is_counted_where_that_one_serves() -> None:
+    chat = msgspec.structs.replace(user(FOX), tools=(Tool("get_weather", "", SCHEMA),))
+    responses, completions = (estimate_tokens(chat, "o200k", wire) for wire in ("openai_responses", "openai_chat"))
+    assert 80 < completions - responses < 90
+    assert estimate_tokens(user(FOX), "o200k", "openai_chat") == estimate_tokens(user(FOX), "o200k")
+
+
+def test_the_words_that_a_pdf_shows_count_where_its_vendor_reads_them() -> None:
+    shown = b"BT (Revenue rose in every region) Tj [(and co) -20 (sts fell)] TJ <00480049> Tj ET\n" * 50
+    page = b"%PDF-1.7 /Type /Page stream\n"
+    pdf, scan = page + zlib.compress(shown) + b"\nendstream", page + zlib.compress(bytes(5_000)) + b"\nendstream"
+    read, seen = (File(Source("application/pdf", b64encode(each).decode())) for each in (pdf, scan))
+    assert pdf_glyphs(b64encode(pdf).decode()) == 50 * 44
+    assert estimate_tokens(with_parts(read), "o200k") > 10 * estimate_tokens(with_parts(seen), "o200k")
+    assert estimate_tokens(with_parts(read), "gemini") == estimate_tokens(with_parts(seen), "gemini")
+
+
+def test_a_definition_counts_once_however_often_a_schema_refers_to_it() -> None:
+    place: dict[str, Any] = {
+        "type": "object",
+        "properties": {"street": {"type": "string"}, "city": {"$ref": "#/$defs/Place"}},
+    }
+    refers: dict[str, Any] = {
+        "$defs": {"Place": place},
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/Place"}},
+    }
+    twice = {**refers, "properties": {**refers["properties"], "b": {"$ref": "#/$defs/Place"}}}
+    bare = {**refers, "$defs": {}}
+    for family in ("o200k", "gemini", "gemini-2"):
+        tools = [Tool("a", "", msgspec.json.encode(each)) for each in (bare, refers, twice)]
+        counts = [estimate_tokens(msgspec.structs.replace(user(FOX), tools=(tool,)), family) for tool in tools]
+        assert counts[0] < counts[1] < counts[2] < counts[1] + 25, family
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -103,7 +155,7 @@ def test_a_sealed_thought_counts_where_its_own_dialect_reads_it() -> None:
     call = ToolCall("1", "look", "{}", notes=(sealed,))
     chat = Chat((said(FOX), Message(Role.ASSISTANT, (call,)), Message(Role.USER, (ToolResult("1", (Text("ok"),)),))))
     plain = Chat((said(FOX), Message(Role.ASSISTANT, (ToolCall("1", "look", "{}"),)), *chat.messages[2:]))
-    assert estimate_tokens(chat, "gemini") - estimate_tokens(plain, "gemini") == 800
+    assert estimate_tokens(chat, "gemini") - estimate_tokens(plain, "gemini") == 860
     assert estimate_tokens(chat, "claude") == estimate_tokens(plain, "claude")
 
 
@@ -125,7 +177,22 @@ def test_spaces_in_a_schema_do_not_count() -> None:
     assert len(counts) == 1
 
 
-@pytest.mark.parametrize("schema", [b"", b"{", b"[]", b'{"type":"object","properties":[1],"required":2}', b"[" * 5_000])
+ITSELF = b'{"$defs":{"A":{"$ref":"#/$defs/A"}},"properties":{"a":{"$ref":"#/$defs/A"}},"enum":%s}'
+DEEP = b"[" * 900 + b"]" * 900
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"type":"object","properties":[1],"required":2}',
+        b'{"type":7,"properties":{"a":1,"b":{"items":[],"enum":3}},"$defs":[],"anyOf":{}}',
+        b"[" * 5_000,
+        ITSELF % DEEP,
+    ],
+)
 def test_a_schema_of_any_shape_is_counted(schema: bytes) -> None:
     for family in FAMILIES:
         assert estimate_tokens(msgspec.structs.replace(user("a"), tools=(Tool("a", "", schema),)), family) > 0
@@ -199,6 +266,7 @@ def test_a_pictures_size_is_read_from_its_head(draw: Callable[[int, int], bytes]
 def test_what_is_no_picture_has_no_size(data: str) -> None:
     assert picture_size(data) is None
     assert pdf_pages(data) >= 1
+    assert pdf_glyphs(data) >= 0
     assert audio_seconds("audio/mp3", data) >= 0
 
 

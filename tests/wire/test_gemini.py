@@ -13,6 +13,7 @@ from google.genai import errors as theirs
 from google.genai import types
 from hypothesis import given, settings
 from tests.examples import at_most
+from tests.google_sdk import google_client
 from tests.wire.answers import answers, meaning
 from tests.wire.conversations import ABLE, ORDER, conversations
 from tests.wire.splits import tape
@@ -200,6 +201,24 @@ class TestAcross:
         order = Order("m", stream=False, max_output=None, most_output=9, capabilities=able)
         assert written(chat, order)["generationConfig"]["thinkingConfig"] == {"thinkingBudget": budget}
 
+    @pytest.mark.parametrize(
+        ("thinking", "always", "budget"),
+        [
+            (Thinking(budget=40_000), False, 24_576),
+            (Thinking("max"), False, 24_576),
+            (Thinking(budget=20_000), False, 20_000),
+            (Thinking(budget=1), True, 128),
+            (Thinking(budget=1), False, 1),
+        ],
+    )
+    def test_no_budget_lies_outside_of_the_models_own_limits(
+        self, thinking: Thinking, always: bool, budget: int
+    ) -> None:
+        chat = Chat(messages=chat_of().messages, features={}, thinking=thinking)
+        able = (ABLE - {"adaptive_reasoning"}) | ({"always_reasoning"} if always else set())
+        order = Order("m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576)
+        assert written(chat, order)["generationConfig"]["thinkingConfig"]["thinkingBudget"] == budget
+
     def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:
         begun = chat_of(contents=[*CONTENTS, {"role": "model", "parts": [{"text": "So"}]}])
         assert begun.features[Feature.ASSISTANT_PREFIX] == f"contents[{len(CONTENTS)}]"
@@ -289,8 +308,7 @@ class TestAcross:
 def client(status: int, body: bytes, kind: str = "application/json") -> genai.Client:
     answer = httpx2.Response(status, headers={"content-type": kind}, content=body)
     http = httpx2.Client(transport=httpx2.MockTransport(lambda _: answer))
-    options = types.HttpOptions(base_url="http://127.0.0.1:1", httpx_client=http)
-    return genai.Client(api_key="k", http_options=options)
+    return google_client("http://127.0.0.1:1", httpx_client=http)
 
 
 def streamed(body: bytes) -> Iterator[types.GenerateContentResponse]:

@@ -44,6 +44,7 @@ from tokenharbor.wire.events import (
     Note,
     Started,
 )
+from tokenharbor.wire.sse import Framer
 
 RESPONSES = "openai_responses"
 WIRE = WIRES[RESPONSES]
@@ -399,3 +400,16 @@ def test_reasoning_sealed_by_its_vendor_comes_back_to_it_through_another_client(
     assert thought == json.loads(note.raw)
     assert thought["encrypted_content"] == "gAAAAABTapeOfSealedThought=="
     assert call["call_id"] == "c"
+
+
+def test_an_answer_was_completed_when_it_ended_and_never_before_it_began() -> None:
+    events: list[Event] = [Started("id", "m"), Finished(FinishReason.STOP)]
+    for begun, ended, said in ((100, 130, 130), (100, 90, 100)):
+        recipient = Recipient(begun, now=iter([ended, ended]).__next__)
+        whole = json.loads(WIRE.write_reply(events, recipient))
+        assert (whole["created_at"], whole["completed_at"]) == (begun, said)
+        writer = WIRE.writer(recipient)
+        (_, opening, _), *_ = Framer().feed(writer.write(events[0]))
+        assert json.loads(opening or b"")["response"]["completed_at"] is None
+        (_, closing, _), *_ = Framer().feed(writer.write(events[1]))
+        assert json.loads(closing or b"")["response"]["completed_at"] == said

@@ -1,6 +1,8 @@
 """JSON that grows when it is read: refused before it is, and what is read takes no more than a few times its bytes."""
 
+import functools
 import tracemalloc
+from collections.abc import Callable, Mapping
 
 import msgspec
 import pytest
@@ -35,20 +37,21 @@ def many(piece: bytes, count: int) -> bytes:
     return b",".join([piece] * count)
 
 
+@functools.cache
 def names(count: int) -> bytes:
     return b",".join(b'"n%d":1' % number for number in range(count))
 
 
-SWOLLEN = {
-    "messages": request(b'"messages":[%b]' % many(b"{}", 1_000_001)),
-    "parts": request(b'"messages":[{"content":[%b]}]' % many(b"{}", 1_000_001)),
-    "names in messages": request(b'"messages":[{"content":[{%b}]}]' % names(1_000_001)),
-    "names in metadata": request(b'"messages":[],"metadata":{%b}' % names(1_000_001)),
-    "names": request(b'"messages":[]', names(1_001)),
-    "names with blanks": request(b'"messages": []', names(1_001)),
-    "very many names": request(b'"messages":[]', names(1_000_001)),
-    "tools": request(b'"messages":[]', b'"tools":[%b]' % many(b"{}", 50_001)),
-    "schemas": request(b'"messages":[]', b'"tools":[{"a":[%b]}]' % many(b"{}", 50_001)),
+SWOLLEN: Mapping[str, Callable[[], bytes]] = {
+    "messages": lambda: request(b'"messages":[%b]' % many(b"{}", 1_000_001)),
+    "parts": lambda: request(b'"messages":[{"content":[%b]}]' % many(b"{}", 1_000_001)),
+    "names in messages": lambda: request(b'"messages":[{"content":[{%b}]}]' % names(1_000_001)),
+    "names in metadata": lambda: request(b'"messages":[],"metadata":{%b}' % names(1_000_001)),
+    "names": lambda: request(b'"messages":[]', names(1_001)),
+    "names with blanks": lambda: request(b'"messages": []', names(1_001)),
+    "very many names": lambda: request(b'"messages":[]', names(1_000_001)),
+    "tools": lambda: request(b'"messages":[]', b'"tools":[%b]' % many(b"{}", 50_001)),
+    "schemas": lambda: request(b'"messages":[]', b'"tools":[{"a":[%b]}]' % many(b"{}", 50_001)),
 }
 
 
@@ -56,7 +59,7 @@ SWOLLEN = {
 @pytest.mark.parametrize("name", SWOLLEN)
 def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
     with pytest.raises(InvalidRequest, match="more than") as caught:
-        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]), PLACE)
+        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]()), PLACE)
     assert len(caught.value.message) < 200
 
 

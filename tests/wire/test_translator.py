@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import ANYBODY, Answer
+from tokenharbor.wire.dialect import ANYBODY, Answer, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -27,6 +27,7 @@ from tokenharbor.wire.events import (
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.translate import collect
 from tokenharbor.wire.translator import Translation, Translator
+from tokenharbor.wire.waiting import Waiting
 
 TAPES = Path(__file__).parent.parent / "tapes"
 PLAYED = [tape for wire in VENDORS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")]
@@ -85,8 +86,10 @@ def test_what_arrives_means_what_was_sent(tape: Path, client: str) -> None:
     assert heard.failure is None
 
 
-class Played:
+class Played(Waiting):
     """A reader that gives one event for each byte fed."""
+
+    coming = 0
 
     def __init__(self, *events: Event) -> None:
         self._events = list(events)
@@ -185,6 +188,17 @@ def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:
     assert (splicer.text_bytes, splicer.ending_text_bytes, splicer.held_bytes) == (2, 7, 7)
     splicer.feed(b"6")
     assert (splicer.text_bytes, splicer.ending_text_bytes) == (9, 0)
+
+
+def test_between_dialects_no_more_waits_than_within_one() -> None:
+    """Beside the 64 KiB, what vendors of Responses repeat of the request; and an event that comes may be content."""
+    for name, wire in WIRES.items():
+        asked = WIRES["openai_chat"].read_request(b'{"model":"m","messages":[],"user":"%b"}' % (b"x" * 10_000))
+        splicer = Translator(wire.reader(), WIRES["openai_chat"].writer(), None, Recipient(request=asked))
+        splicer.feed(b": " + b"x" * 120_000)
+        assert splicer.failure is None, name
+        splicer.feed(b"\n\n: ")
+        assert (splicer.failure is None) is (name == "openai_responses"), name
 
 
 def test_notes_of_calls_are_handed_over() -> None:

@@ -1,5 +1,7 @@
 """The most that a request can use on a surface other than chat."""
 
+import msgspec
+
 from tokenharbor.catalog.pricing import Bound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
@@ -35,6 +37,18 @@ def counted(request: Request, asks: Asks, model: Model) -> Usage:
         seconds=min(asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound.seconds),
         characters=asks.characters,
         search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
+    )
+
+
+def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) -> Usage:
+    """The same of a recording that has come whole, of which so much is known for sure: its seconds, and the bytes of
+    its transcript. `asks.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
+    """
+    (seconds, text_bytes), least = known, counted(request, asks, model)
+    return msgspec.structs.replace(
+        least,
+        seconds=min(max(least.seconds, seconds), _seconds(asks, model)),
+        output=min(-(-text_bytes // 4), model.max_output),
     )
 
 

@@ -81,7 +81,7 @@ class Settler:
         return self._settlement(meter, "complete")
 
     def leave_to_task(self, meter: Meter) -> None:
-        """The task is in the books: from now on the hold is its own."""
+        """The task is in the books: from now on the hold is its own. Until this is said, a release ends both."""
         meter.state = State.CLOSED
 
     async def give_back(self, meter: Meter) -> None:

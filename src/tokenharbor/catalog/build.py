@@ -12,7 +12,7 @@ import msgspec
 
 from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
-from tokenharbor.catalog.surfaces import CHAT, CONVENTION
+from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
 from tokenharbor.catalog.tables import ModelTable, ProviderTable, Stated, WireTable
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
@@ -129,6 +129,7 @@ def _model(name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...
         capabilities=frozenset(table.capabilities or ()),
         endpoints=tuple(_endpoints(name, table, faces, place)),
         aliases=aliases,
+        max_thinking=table.max_thinking,
         label=table.label or name,
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
         bytes_per_token=table.bytes_per_token or usual.bytes_per_token,
@@ -175,7 +176,14 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], here: st
     speaking = tuple(provider for provider in selling if provider.wire == CONVENTION)
     if not speaking and not any(provider.moved for provider in selling):
         raise Misconfigured(f"{here}: {surfaces[0]} needs a provider that speaks {CONVENTION}")
-    return speaking
+    unsigned = tuple(provider for provider in speaking if provider.auth != "sigv4" or FORMS.isdisjoint(surfaces))
+    if speaking and not unsigned and not any(provider.moved for provider in speaking):
+        form = min(FORMS.intersection(surfaces))
+        raise Misconfigured(
+            f"{here}: {form} cannot be sold there: a form passes while it comes, and auth sigv4 signs only what is "
+            f"whole; use another auth, or state the model without {form}"
+        )
+    return unsigned
 
 
 def _selling(wires: Sequence[str], faces: tuple[Provider, ...], here: str) -> tuple[Provider, ...]:

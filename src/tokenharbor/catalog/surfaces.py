@@ -6,6 +6,9 @@ CHAT = "chat"
 CONVENTION = "openai_chat"
 """The wire whose providers speak the other surfaces, too."""
 
+FORMS = frozenset({"image_edits", "transcriptions", "videos"})
+"""Asked for in forms that pass while they come, so that nobody can sign them whole."""
+
 _BY_TOKENS = frozenset({"input", "output"})
 
 NEEDS: Mapping[str, Sequence[frozenset[str]]] = {

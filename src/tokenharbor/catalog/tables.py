@@ -19,7 +19,9 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 CAPABILITIES = frozenset(
-    {"tools", "json_schema", "vision", "pdf", "reasoning", "adaptive_reasoning", "always_reasoning", "audio"}
+    {"tools", "json_schema", "vision", "pdf", "audio"}
+    | {"reasoning", "adaptive_reasoning", "always_reasoning"}
+    | {"no_sampling", "no_prefill", "no_forced_tools"}  # what the model refuses
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -75,6 +77,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     released: date | None = None
     context: Tokens | None = None
     max_output: Tokens | None = None
+    max_thinking: Tokens | None = None
     capabilities: Sequence[str] | None = None
     aliases: Sequence[str] | None = None
     bytes_per_token: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None

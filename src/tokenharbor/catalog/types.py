@@ -126,6 +126,7 @@ class Model:
     surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted
     bytes_per_second: int = 500  # audio: at most a second for so many bytes, for quotes
     max_seconds: int = 86_400  # the longest audio that it takes
+    max_thinking: int | None = None  # the largest budget of reasoning that it takes, where there is such a limit
     tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
 
 

@@ -23,6 +23,7 @@ class Call:
 
     __slots__ = (
         "chat",
+        "clock",
         "dialect",
         "dry_run",
         "exchange",
@@ -42,6 +43,7 @@ class Call:
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
         uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map
         self.exchange = exchange
+        self.clock = clock
         self.dialect = dialect
         self.place: Place | None = None  # what the path says, in a dialect that says it there
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.admit import admit, allow_model
 from tokenharbor.gateway.answers import estimate_head, refusal_head
 from tokenharbor.gateway.call import Call
@@ -79,7 +80,13 @@ def _read_and_count(
     request = dialect.read_request(_as_request(body, dialect.name), place)
     model = find_model(snapshot, request.model).model
     allow_model(caller, model.name)
-    return model.name, estimate_tokens(dialect.read_chat(request), model.tokenizer)
+    return model.name, estimate_tokens(dialect.read_chat(request), model.tokenizer, _wire(snapshot, model, dialect))
+
+
+def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
+    """The wire in which the model would be asked, while all its providers are healthy: vendors add more in some."""
+    way = snapshot.shelves[model.name].plain[dialect.name]
+    return next((endpoint.provider.wire for endpoint in way.route.endpoints), dialect.name)
 
 
 def _as_request(body: bytes, dialect: str) -> bytes:

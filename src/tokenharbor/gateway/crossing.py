@@ -27,6 +27,9 @@ _NEEDS: Mapping[Feature, str] = {
 }
 """What a model must be able to do. Files are not among them: their words may be all there is to them."""
 
+_REFUSES: Mapping[Feature, str] = {Feature.ASSISTANT_PREFIX: "no_prefill", Feature.FORCED_CALL: "no_forced_tools"}
+"""What some models answer with a 400, though their dialect can say it."""
+
 _MOST_OBJECTS = 50_000
 
 
@@ -78,12 +81,24 @@ def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
         need = _NEEDS.get(feature)
         if need is not None and need not in model.capabilities:
             return InvalidRequest(f"`{field}` needs {need}, which {model.name} does not have.", param=field)
+        if _REFUSES.get(feature) in model.capabilities:
+            return InvalidRequest(
+                f"`{field}` asks for what {model.name} refuses ({feature.value}): leave it out, or choose another.",
+                param=field,
+            )
     return None
 
 
 def write_for(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> bytes:
     """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
     chat = sidecar.restore(call.meter.account_id, _chat_of(call, request))
+    return _write(chat, call, request, sale)
+
+
+def _write(chat: Chat, call: Call, request: Request, sale: Sale) -> bytes:
+    if "no_sampling" in sale.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
+        sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
+        chat = msgspec.structs.replace(chat, sampling=sampling)
     return sale.vendor.write_chat(chat, _order(call, request, sale))
 
 
@@ -96,6 +111,7 @@ def _order(call: Call, request: Request, sale: Sale) -> Order:
         most_output=model.max_output,
         capabilities=model.capabilities,
         max_name=sale.max_name,
+        max_thinking=model.max_thinking,
     )
 
 
@@ -108,7 +124,7 @@ def without_unsayable(call: Call, request: Request, way: Way) -> Way:
     for sale in way.sales:
         try:
             if sale.vendor is not call.dialect:
-                sale.vendor.write_chat(_chat_of(call, request), _order(call, request, sale))
+                _write(_chat_of(call, request), call, request, sale)
         except InvalidRequest as refusal:
             dropped.append(Dropped(sale.offer.endpoint, refusal.message, refusal=refusal))
         else:
@@ -120,5 +136,12 @@ def without_unsayable(call: Call, request: Request, way: Way) -> Way:
 def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
     created = int(call.meter.started_at.timestamp())
-    recipient = Recipient(created, request.wants_usage, request, call.request_id, sale.model.name)
+    recipient = Recipient(
+        created,
+        request.wants_usage,
+        request,
+        call.request_id,
+        sale.model.name,
+        lambda: int(call.clock.now().timestamp()),
+    )
     return Translation(sale.vendor, call.dialect, recipient, partial(sidecar.keep, call.meter.account_id))

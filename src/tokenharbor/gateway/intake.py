@@ -6,6 +6,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.multipart import Field, FormReader, boundary_of
 from tokenharbor.wire.request import Edit, Request
 from tokenharbor.wire.surfaces.forms import Form, FormSurface, write_form
+from tokenharbor.wire.wave import seconds_of
 
 
 class Intake:
@@ -33,6 +34,12 @@ class Intake:
         if "model" not in self._reader.fields:
             raise InvalidRequest("`model` is missing: name a model from GET /v1/models.", param="model")
         return Form(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
+
+    @property
+    def sound(self) -> tuple[int, int]:
+        """Of its files: the bytes that have come, and the seconds in them as far as a header tells."""
+        reader = self._reader
+        return reader.file_bytes, seconds_of(reader.file_head, reader.file_bytes)
 
     def upload(self, form: Form, request: Request, edit: Edit) -> Upload:
         """The form for one vendor."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from tokenharbor.billing.bounds import counted
+from tokenharbor.billing.bounds import counted, heard
 from tokenharbor.gateway.answers import sound_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.fitting import fit
@@ -57,6 +57,14 @@ class FormGateway(SurfaceGateway):
         call.intake = Intake(call.exchange, self._surface)
         call.form = await call.intake.begin()
         return self._surface.read_form(call.form)
+
+    async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+        outcome = await super()._attempt(call, request, sale)
+        if self._surface.passes and isinstance(outcome, Whole) and request.asks is not None:
+            came, seconds = call.intake.sound  # only now is known how much it was
+            asks = msgspec.structs.replace(request.asks, upload_bytes=min(came, request.asks.upload_bytes))
+            call.meter.fallback = heard(request, asks, sale.model, (seconds, outcome.read.text_bytes))
+        return outcome
 
     def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
         reads = SurfaceReads(self._surface, request)

@@ -28,6 +28,7 @@ _QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselv
 _LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
 _MOST_STATE_BYTES = 1 << 20
 _CONTENT = "/content"
+_NOT_TAKEN = "The books cannot be reached. Nothing was billed; try again shortly."
 _log = structlog.get_logger("videos")
 
 
@@ -43,9 +44,11 @@ class VideoGateway(FormGateway):
         meter.counted = whole.read.counted or Usage()
         task = Task(parts.settler.waiting(meter), sale.offer.endpoint.name, state.id)
         try:
-            await parts.desk.tasks.add(task)
+            added = await parts.desk.tasks.add(task)
         except BooksError as error:
-            raise Unavailable("The books cannot be reached. Nothing was billed; try again shortly.") from error
+            raise Unavailable(_NOT_TAKEN) from error
+        if not added:
+            raise Unavailable(_NOT_TAKEN)
         parts.settler.leave_to_task(meter)
         call.exchange.respond(200, whole_head(call, sale.lines, ZERO), rename(whole.body, _shown(task)))
 

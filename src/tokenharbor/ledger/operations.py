@@ -112,7 +112,7 @@ class Releasing:
         return row.record.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Sequence[None]:
-        await conn.fetchval(self._sql.end_requests, *release_arguments(rows))
+        await conn.fetchval(self._sql.release_requests, *release_arguments(rows))
         return [None] * len(rows)
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Mapping[UUID, None]:

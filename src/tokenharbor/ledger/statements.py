@@ -11,6 +11,7 @@ class Statements:
 
     place_holds: str
     end_requests: str
+    release_requests: str
     drop_holds: str
     lock_free: str
     lock_all: str

@@ -50,10 +50,11 @@ class Tasks:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def add(self, task: Task) -> None:
+    async def add(self, task: Task) -> bool:
+        """Whether it is in the books: without its request's hold there is no task. A release takes both back."""
         settlement, record = task.settlement, task.settlement.record
         with books_away():
-            await self._pool.execute(
+            added = await self._pool.fetchval(
                 SQL.add,
                 record.request_id,
                 record.account_id,
@@ -72,6 +73,7 @@ class Tasks:
                 record.detail,
                 settlement.at,
             )
+        return added is not None
 
     async def find(self, request_id: UUID, account_id: UUID) -> Task | None:
         with books_away():

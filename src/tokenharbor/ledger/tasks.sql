@@ -1,10 +1,12 @@
 -- Tasks at vendors, and the settlements that wait for them.
 
 -- name: add
--- A task that a vendor has taken.
+-- A task that a vendor has taken, if its request's hold still stands; nobody gives the hold back meanwhile.
 INSERT INTO task (request_id, account_id, key_id, endpoint, vendor_id, model, provider, edition, region,
                   cost, fee, vendor_cost, price_version, salt, detail, created_at, asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
+SELECT request_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16
+FROM hold WHERE request_id = $1 FOR UPDATE
+RETURNING request_id
 
 -- name: find
 -- An account's task.
@@ -19,5 +21,6 @@ SELECT * FROM task WHERE state = 'open' AND asked_at < $1 ORDER BY asked_at LIMI
 UPDATE task SET asked_at = $2 WHERE request_id = $1
 
 -- name: close
--- A task that has ended; the first end stays.
-UPDATE task SET state = $2, closed_at = $3 WHERE request_id = $1 AND state = 'open'
+-- A task that has ended; the first end stays, and what was billed was done.
+UPDATE task SET state = CASE WHEN EXISTS (SELECT FROM entry WHERE id = $1 AND type = 'usage') THEN 'done' ELSE $2 END, closed_at = $3
+WHERE request_id = $1 AND state = 'open'

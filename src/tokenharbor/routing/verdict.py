@@ -67,19 +67,23 @@ def refusal_of(faults: Sequence[Fault]) -> Refusal:
 
 
 def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
-    """What the caller hears of one provider's failure. `billed`: the edition bills what had come until then."""
+    """What the caller hears of one provider's failure. `billed`: the edition bills what had come until then. Where the
+    vendor holds it against the request, asking again would cost as much and fail as well.
+    """
+    if not VERDICTS[fault.failure.kind].try_next:
+        return _vendors_own(fault, " What had come is billed." if billed else "")
     kind = UpstreamTimeout if fault.failure.kind is FailureKind.TIMEOUT else UpstreamError
     bill = "What had come is billed" if billed else "Nothing was billed"
     return kind(f"{fault.provider}: {VERDICTS[fault.failure.kind].says}. {bill}; try again.", provider=fault.provider)
 
 
-def _vendors_own(fault: Fault) -> Refusal:
+def _vendors_own(fault: Fault, more: str = "") -> Refusal:
     failure = fault.failure
     message, param = scrub(failure.message), _word(failure.param)
     if failure.kind is FailureKind.CONTEXT:
-        return ContextLengthExceeded(message or "The input does not fit the model.", param=param)
+        return ContextLengthExceeded((message or "The input does not fit the model.") + more, param=param)
     return VendorRefused(
-        message or "The vendor refused the request.",
+        (message or "The vendor refused the request.") + more,
         status=failure.status if failure.status in (400, 413, 422) else 400,
         code=_word(failure.code) or "invalid_request",
         type=_word(failure.type) or "invalid_request_error",

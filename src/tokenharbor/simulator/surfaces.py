@@ -6,6 +6,7 @@ import email.policy
 import hashlib
 import struct
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,21 +61,27 @@ class SurfaceWire(OpenAIChat):
     def count(self) -> int:
         return 1
 
+
+class Reporting(SurfaceWire, ABC):
+    """A surface that answers in JSON, with what was used beside it."""
+
     def whole(self, reply: Reply) -> Piece:
         report = self.report(reply)
-        body: dict[str, Any] = self.answer(reply)
+        body = self.answer(reply)
         if report is not None and reply.usage_fault != "none":
             body |= msgspec.json.decode(report.raw)
         return Piece(_encode(body), "whole", 0, report)
 
+    @abstractmethod
     def answer(self, reply: Reply) -> dict[str, Any]:
-        raise NotImplementedError
+        """The body without what was used."""
 
+    @abstractmethod
     def report(self, reply: Reply) -> Report | None:
-        raise NotImplementedError
+        """What was used, where this vendor tells it."""
 
 
-class Embeddings(SurfaceWire):
+class Embeddings(Reporting):
     """A vector of eight numbers for each input, the same one every time."""
 
     name = "embeddings"
@@ -106,10 +113,8 @@ def _vector(text: str, *, packed: bool) -> Any:
     return base64.b64encode(struct.pack(f"<{_DIMENSIONS}f", *numbers)).decode() if packed else numbers
 
 
-class Images(SurfaceWire):
-    """As many pictures as were asked for. With `usage.output` in the script its tokens are told, as some vendors do."""
-
-    name = "images"
+class Pictures(Reporting):
+    """As many as were asked for. With `usage.reasoning` in the script their tokens are told, as some vendors do."""
 
     def count(self) -> int:
         return -(-len(self.said["prompt"]) // 4)
@@ -133,6 +138,12 @@ class Images(SurfaceWire):
         return _report(Usage(input=usage.input, output=usage.reasoning * self.made()), counts, reply)
 
 
+class Images(Pictures):
+    """Pictures from words alone."""
+
+    name = "images"
+
+
 class Speech(SurfaceWire):
     """Sound of a length that grows with the text."""
 
@@ -143,8 +154,11 @@ class Speech(SurfaceWire):
     def count(self) -> int:
         return len(self.said["input"])
 
-    def stream(self, reply: Reply) -> list[Piece]:  # noqa: ARG002  the text is all it needs
-        sound = sound_of(self.said["input"])
+    def whole(self, reply: Reply) -> Piece:  # noqa: ARG002  the text is all it needs
+        return Piece(sound_of(self.said["input"]), "whole")
+
+    def stream(self, reply: Reply) -> list[Piece]:
+        sound = self.whole(reply).data
         size = max(len(sound) // 8, 1)
         return [Piece(sound[at : at + size], "content") for at in range(0, len(sound), size)] + [Piece(b"", "end")]
 
@@ -161,7 +175,7 @@ def sound_of(text: str) -> bytes:
     )
 
 
-class Rerank(SurfaceWire):
+class Rerank(Reporting):
     """The documents in their order, each less relevant than the one before."""
 
     name = "rerank"
@@ -205,7 +219,7 @@ class Form(SurfaceWire):
         return Asked(model=self.said["model"], input_tokens=self.count())
 
 
-class Transcriptions(Form):
+class Transcriptions(Form, Reporting):
     """A second for every thousand bytes. With `usage.reasoning` in the script tokens are told instead."""
 
     name = "transcriptions"
@@ -228,17 +242,10 @@ class Transcriptions(Form):
         return _report(Usage(input=2, audio_in=told - 2, output=7), counts, reply)
 
 
-class ImageEdits(Form):
-    """As many pictures as were asked for, whatever was sent."""
+class ImageEdits(Form, Pictures):
+    """Pictures from pictures, whatever was sent."""
 
     name = "image_edits"
-
-    def count(self) -> int:
-        return -(-len(self.said["prompt"]) // 4)
-
-    made = Images.made
-    answer = Images.answer
-    report = Images.report
 
 
 def _report(usage: Usage, counts: dict[str, Any], reply: Reply) -> Report:

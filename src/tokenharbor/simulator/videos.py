@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.simulator.speech import Piece, Reply, Report
+from tokenharbor.simulator.speech import Piece, Reply
 from tokenharbor.simulator.surfaces import Form
 
 _JSON = b"content-type: application/json\r\nx-simulated: true\r\n"
@@ -85,6 +85,3 @@ class Videos(Form):
         clip = Clip(self.said)
         self._clips.add(reply.id, clip)
         return Piece(msgspec.json.encode(shown(reply.id, clip)), "whole")
-
-    def report(self, reply: Reply) -> Report | None:  # noqa: ARG002  nothing is reported
-        return None

@@ -133,8 +133,6 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Opened(answer, splicer, first, _upstream_id(answer))
         if not data:
             return Failure(FailureKind.BROKEN)
-        if splicer.held_bytes > splicer.most_held:
-            return Failure(FailureKind.GARBAGE, message="too much before the first content")
 
 
 def _failure(answer: Answer, outgoing: Outgoing) -> Awaitable[Failure]:

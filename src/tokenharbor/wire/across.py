@@ -11,7 +11,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Feature, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.chat import Choosing, Feature, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult
 from tokenharbor.wire.fields import NULL, is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
@@ -152,8 +152,12 @@ def caller_names(request: Request | None) -> dict[str, str]:
     return originals(name for name in names if name)
 
 
-def check_choice(choice: ToolChoice | None, tools: Iterable[Tool], field: str = "tool_choice") -> None:
-    """Raises InvalidRequest if a tool is chosen that is not among the tools."""
+def check_choice(
+    choice: ToolChoice | None, tools: Iterable[Tool], features: Features, field: str = "tool_choice"
+) -> None:
+    """Note a call that is forced. Raises InvalidRequest if a tool is chosen that is not among the tools."""
+    if choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
+        features.note(Feature.FORCED_CALL, field)
     known = {tool.name for tool in tools}
     for name in choice.names if choice else ():
         if name not in known:

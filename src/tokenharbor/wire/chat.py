@@ -31,6 +31,7 @@ class Feature(StrEnum):
     PENALTIES = "penalties"  # frequency and presence
     STOP = "stop"  # stop sequences
     TOOLS = "tools"
+    FORCED_CALL = "forced_call"  # every dialect can say it, but not every model does it
     CUSTOM_TOOLS = "custom_tools"  # whose input is free text
     GRAMMAR = "grammar"  # that constrains a custom tool's input
     JSON_OBJECT = "json_object"
@@ -233,7 +234,8 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
 
 class Order(msgspec.Struct, frozen=True, gc=False):
     """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
-    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do.
+    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, and
+    the largest budget of reasoning that it takes, if there is a limit.
     """
 
     model: str
@@ -242,6 +244,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     most_output: int
     capabilities: frozenset[str] = frozenset()
     max_name: str = "max_tokens"
+    max_thinking: int | None = None
 
 
 def offered(chat: Chat) -> tuple[Tool, ...]:

@@ -1,6 +1,6 @@
 """What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -44,7 +44,6 @@ class Splicer(Protocol):
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
-    most_held: int  # the most bytes that may wait for the first content: more are no answer of this dialect
 
     @property
     def held_bytes(self) -> int:
@@ -62,7 +61,12 @@ class Splicer(Protocol):
 
 
 class Reader(Protocol):
-    """A vendor's stream, read into events."""
+    """A vendor's stream, read into events. Of `coming` and `most_waiting` see `Waiting`."""
+
+    @property
+    def coming(self) -> int: ...
+
+    def most_waiting(self, sent: int) -> int: ...
 
     def feed(self, data: bytes) -> Sequence[Event]: ...
 
@@ -81,7 +85,8 @@ class Writer(Protocol):
 class Recipient(msgspec.Struct, frozen=True, gc=False):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
     for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
-    none: clients join answers of one id, and ask again for ever if all are of one.
+    none: clients join answers of one id, and ask again for ever if all are of one. `now` tells the Unix seconds of
+    its end.
     """
 
     created: int = 0
@@ -89,6 +94,7 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     request: Request | None = None
     id: str = ""
     model: str = ""
+    now: Callable[[], int] | None = None
 
 
 ANYBODY = Recipient()

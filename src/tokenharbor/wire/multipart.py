@@ -10,6 +10,7 @@ from email.message import Message
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.wave import LONGEST_HEAD
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 _MOST_PARTS = 256
@@ -39,11 +40,15 @@ def boundary_of(content_type: bytes | None) -> bytes:
 
 
 class FormReader:
-    """`fields` are those that have come whole, by name; of a name that ends in `[]` the last. `files` counts them."""
+    """`fields` are those that have come whole, by name; of a name that ends in `[]` the last. `files` counts them;
+    `file_bytes` have come of them, and the first of them begins with `file_head`, as far as anybody looks at it.
+    """
 
     def __init__(self, boundary: bytes) -> None:
         self.fields: dict[str, Field] = {}
         self.files = 0
+        self.file_bytes = 0
+        self.file_head = b""
         self._files: set[str] = set()  # their names
         self.done = False
         self.in_file = False
@@ -134,6 +139,8 @@ class FormReader:
             self._value.append(piece)
             if self._at - self._begun > _LONGEST_FIELD:
                 raise InvalidRequest(f"The field {self._name[:_SHOWN]!r} is too long.", param=self._name[:_SHOWN])
+        elif piece:
+            self._count(piece)
         if not found:
             return False
         if self._name is not None:
@@ -142,6 +149,11 @@ class FormReader:
         self._take(len(self._delimiter))
         self._where = "boundary"
         return True
+
+    def _count(self, piece: bytes) -> None:
+        self.file_bytes += len(piece)
+        if self.files == 1 and len(self.file_head) < LONGEST_HEAD:
+            self.file_head += piece[: LONGEST_HEAD - len(self.file_head)]
 
     def _take(self, count: int) -> bytes:
         taken, self._held = self._held[:count], self._held[count:]

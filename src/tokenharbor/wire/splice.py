@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
+from tokenharbor.wire.waiting import MOST_WAITING, too_much
 
 # What one event means for the splice: its turn. Plain numbers, since a member of an enumeration costs a look-up.
 IDLE = 0  # a ping, a comment, an empty beginning: no content
@@ -23,6 +24,7 @@ class EventSplicer(ABC):
         "_grown",
         "_head",
         "_held",
+        "_most_waiting",
         "_over",
         "complete",
         "ending_text_bytes",
@@ -34,10 +36,9 @@ class EventSplicer(ABC):
         "usage",
     )
 
-    most_held = 64 << 10
-
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
         self._framer = Framer()
+        self._most_waiting = most_waiting  # bytes before the first content
         self._head: list[bytes] = []  # before the first content
         self._ending: list[bytes] = []
         self._held = 0  # bytes in both
@@ -53,7 +54,8 @@ class EventSplicer(ABC):
 
     @property
     def held_bytes(self) -> int:
-        return self._held + self._framer.pending
+        """Of whole events: one that still comes may be content, and has a bound of its own."""
+        return self._held
 
     def feed(self, data: bytes) -> bytes:
         return self._pass(self._framer.feed(data))
@@ -105,6 +107,8 @@ class EventSplicer(ABC):
         else:
             self._head.append(raw)
             self._held += len(raw)
+            if self._held > self._most_waiting:
+                self.failure = too_much()
 
     def _fail(self, failure: Failure) -> int:
         self.failure = failure

@@ -18,7 +18,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.sse import MAX_EVENT
+from tokenharbor.wire.waiting import too_much
 
 Keep = Callable[[str, tuple[Note, ...]], None]
 """Takes the notes that came with a tool call, by the call's id."""
@@ -35,6 +35,7 @@ class Translator:
         "_head",
         "_images",
         "_keep",
+        "_most_waiting",
         "_reader",
         "_recipient",
         "_unspent",
@@ -49,12 +50,11 @@ class Translator:
         "usage",
     )
 
-    most_held = 2 * MAX_EVENT + (64 << 10)  # what the longest beginning of any dialect takes
-
     def __init__(
         self, reader: Reader, writer: Writer, keep: Keep | None = None, recipient: Recipient = ANYBODY
     ) -> None:
         self._reader = reader
+        self._most_waiting = reader.most_waiting(len(recipient.request.body) if recipient.request else 0)
         self._recipient = recipient
         self._writer = writer
         self._keep = keep
@@ -77,9 +77,13 @@ class Translator:
         return self._unspent + self.ending_text_bytes
 
     def feed(self, data: bytes) -> bytes:
-        if not self.started:
-            self._unspent += len(data)
-        return self._pass(self._reader.feed(data))
+        if self.started:
+            return self._pass(self._reader.feed(data))
+        self._unspent += len(data)
+        out = self._pass(self._reader.feed(data))
+        if self._unspent - self._reader.coming > self._most_waiting and self.failure is None:
+            self.failure = too_much()
+        return out
 
     def close(self) -> bytes:
         return self._pass(self._reader.close())

@@ -66,7 +66,7 @@ def read_chat(request: Request) -> Chat:
     tools, search = _read_tools(members, features, reader.known)
     shape = decode_field(members, "tool_choice", _decode_choice)
     choice = _read_choice(shape) if shape else None
-    check_choice(choice, tools)
+    check_choice(choice, tools, features)
     config = decode_field(members, "output_config", _decode_config) or asked.OutputConfig()
     stops = decode_field(members, "stop_sequences", _decode_stops)
     stop = tuple(stops or ())

@@ -27,6 +27,7 @@ from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.usage import BadUsageError
+from tokenharbor.wire.waiting import Waiting
 
 DIALECT = "anthropic_messages"
 
@@ -92,8 +93,10 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     return index
 
 
-class AnthropicReader:
+class AnthropicReader(Waiting):
     """Fulfils `Reader`."""
+
+    _framer: Framer
 
     def __init__(self) -> None:
         self._framer = Framer()

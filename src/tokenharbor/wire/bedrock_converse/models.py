@@ -31,6 +31,7 @@ _KINDS = (
     (re.compile(r"(?:^|\.)openai\."), Kind.EFFORT),
 )
 _LEAST_BUDGET = 1024
+_OFF: Fields = {"type": "disabled"}
 _EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
 
 
@@ -56,19 +57,21 @@ class Reasons(msgspec.Struct, frozen=True):
     @property
     def lets_sample(self) -> bool:
         """Models that sign their thoughts refuse to be told how to draw tokens while they think."""
-        return "thinking" not in self.fields
+        return self.fields.get("thinking") in (None, _OFF)
 
 
 def reasons(
     thinking: Thinking | None, order: Order, choice: ToolChoice | None, messages: tuple[Message, ...]
 ) -> Reasons:
-    """Left out for models that do not reason, and where forced calls, a given beginning or unsigned calls forbid it."""
+    """Left out for models that do not reason, where forced calls, a given beginning or unsigned calls forbid it, and
+    where none is asked of a model that does so anyway.
+    """
     kind = kind_of(order.model)
     if thinking is None or "reasoning" not in order.capabilities:
         return Reasons()
     effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
     if effort == "none":
-        return Reasons()
+        return _off(kind, order)
     if kind is Kind.EFFORT:
         return Reasons({"reasoning_effort": _EFFORTS.get(effort, effort)})
     if kind is Kind.MEASURED:
@@ -81,6 +84,15 @@ def reasons(
     if "adaptive_reasoning" in order.capabilities:
         return _adaptive(thinking)
     return Reasons() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
+
+
+def _off(kind: Kind, order: Order) -> Reasons:
+    """Some reason unless they are told not to; those that cannot but reason get the least that there is."""
+    if kind is Kind.EFFORT:
+        return Reasons({"reasoning_effort": "low"})
+    if kind is not Kind.SIGNING or "adaptive_reasoning" not in order.capabilities:
+        return Reasons()
+    return Reasons(effort="low") if "always_reasoning" in order.capabilities else Reasons({"thinking": _OFF})
 
 
 def _adaptive(thinking: Thinking) -> Reasons:

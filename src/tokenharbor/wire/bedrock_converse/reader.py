@@ -26,6 +26,7 @@ from tokenharbor.wire.eventstream import Framer, Message
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.usage import BadUsageError
+from tokenharbor.wire.waiting import Waiting
 
 DIALECT = "bedrock_converse"
 
@@ -47,8 +48,10 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
     return (Note(DIALECT, name, raw),)
 
 
-class ConverseReader:
+class ConverseReader(Waiting):
     """Fulfils `Reader`. The usage comes after the stop reason, so the answer is finished by the event that has it."""
+
+    _framer: Framer
 
     def __init__(self) -> None:
         self._framer = Framer()

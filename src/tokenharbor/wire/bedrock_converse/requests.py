@@ -31,6 +31,7 @@ CARRIES = frozenset(
         Feature.TOP_K,
         Feature.STOP,
         Feature.TOOLS,
+        Feature.FORCED_CALL,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
         Feature.FILE,

@@ -22,39 +22,35 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolResult,
 )
-from tokenharbor.wire.count.families import Family, Picture, find_family
-from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_pages, picture_size
-from tokenharbor.wire.count.signature import signature
+from tokenharbor.wire.count.families import Family, Picture, Shown, find_family
+from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_glyphs, pdf_pages, picture_size
 from tokenharbor.wire.count.tokenizer import Measure, measure
+from tokenharbor.wire.count.tools import as_declaration, as_typescript, words_of
 from tokenharbor.wire.events import Note
 
 _UNSEEN_PICTURE = (1_024, 1_024)  # of an image at an address
 _UNSEEN_PAGES = 5
+_UNSEEN_GLYPHS = 2_500  # on each of these pages
 _UNSEEN_SECONDS = 60.0
 _DETAIL_LOW = 512  # pixels that a picture in low detail is shrunk to
 
 
-def estimate_tokens(chat: Chat, family: str) -> int:
-    """Input tokens of a chat for a model of this tokenizer family: meant to lie between 3% under and 20% over what its
-    vendor counts. Pure, and bounded in time: of very long texts, samples are counted.
+def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
+    """Input tokens of a chat for a model of this tokenizer family that is asked in this wire: meant to lie between 3%
+    under and 20% over what its vendor counts. Pure, and bounded in time: of very long texts, samples are counted.
     """
-    kind = find_family(family)
-    parts = [part for message in _counted(chat) for part in _flat(message.parts)]
+    kind = find_family(family, wire)
+    parts = [part for message in _counted(chat, kind) for part in _flat(message.parts)]
     texts = [text for part in parts for text in _texts(part)]
-    texts += [text for tool in chat.tools for text in _tool_texts(tool, kind)]
-    found = _words(measure(texts), kind) + _format(chat, kind)
-    return ceil(found + _overhead(chat, parts, kind) + sum(_media(part, kind) for part in parts))
+    tools = [_tool(tool, kind) for tool in chat.tools]
+    texts += [text for each in tools for text in each[0]]
+    found = _words(measure(texts), kind) + _format(chat, kind) + sum(each[1] for each in tools)
+    found = kind.margin * (found + _overhead(chat, parts, kind))
+    return round(found + sum(_media(part, kind) for part in parts))
 
 
 def _words(found: Measure, kind: Family) -> float:
-    extra = (
-        kind.fives * found.fives
-        + kind.eights * found.eights
-        + kind.digits * found.digits
-        + kind.asian * found.asian
-        + kind.foreign * found.foreign
-    )
-    return kind.margin * (found.tokens + extra)
+    return kind.ratio * found.tokens + found.kinds.weigh(kind.weights)
 
 
 def _format(chat: Chat, kind: Family) -> float:
@@ -68,29 +64,35 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
     for index, message in enumerate(chat.messages):
         found += kind.system if index == 0 and message.role is Role.SYSTEM else kind.message
     if chat.tools:
-        found += kind.tools + kind.tool * len(chat.tools)
+        found += kind.tools
         if chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
             found += kind.forced
     if chat.thinking is not None and chat.thinking.budget:
         found += kind.thinking
+    if chat.thinking is None or chat.thinking.effort != "none":
+        found += kind.thought
     calls = sum(isinstance(part, ToolCall) for part in parts)
+    found += kind.parallel * sum(sum(isinstance(part, ToolCall) for part in each.parts) > 1 for each in chat.messages)
     results = sum(isinstance(part, ToolResult) for part in parts)
+    files = [part for part in parts if isinstance(part, File)]
+    found += kind.file * sum(bool(file.text) for file in files) + kind.cited * any(file.citations for file in files)
     return found + kind.call * calls + kind.result * results
 
 
-def _counted(chat: Chat) -> Iterator[Message]:
-    """Messages with what vendors read of them: reasoning counts only in the turn that is under way."""
+def _counted(chat: Chat, kind: Family) -> Iterator[Message]:
+    """Messages with what vendors read of them: most count reasoning only in the turn that is under way."""
     last = max((index for index, message in enumerate(chat.messages) if _asks(message)), default=-1)
     for index, message in enumerate(chat.messages):
         if index < last and message.role is Role.ASSISTANT:
-            kept = tuple(_unsealed(part) for part in message.parts if not isinstance(part, Reasoning))
-            yield msgspec.structs.replace(message, parts=kept)
+            kept = (part for part in message.parts if kind.remembers or not isinstance(part, Reasoning))
+            yield msgspec.structs.replace(message, parts=tuple(map(_unsealed, kept)))
         else:
             yield message
 
 
 def _unsealed(part: Part) -> Part:
-    return msgspec.structs.replace(part, notes=()) if isinstance(part, Text | ToolCall) and part.notes else part
+    sealed = isinstance(part, Text | ToolCall | Reasoning) and part.notes
+    return msgspec.structs.replace(part, notes=()) if sealed else part
 
 
 def _asks(message: Message) -> bool:
@@ -117,15 +119,23 @@ def _texts(part: Part) -> Iterator[str]:
                 yield decode_text(source.data)
 
 
-def _tool_texts(tool: Tool, kind: Family) -> Iterator[str]:
-    if kind.typed_tools:
-        yield signature(tool)
-    else:
-        yield tool.name
-        yield tool.description
-        yield _compact(tool.schema or b"")
+def _tool(tool: Tool, kind: Family) -> tuple[list[str], int]:
+    """A tool's texts, and the tokens around them."""
+    texts, around = [], kind.tool
+    match kind.shown:
+        case Shown.TYPESCRIPT:
+            texts.append(as_typescript(tool))
+        case Shown.DECLARATION:
+            texts.append(as_declaration(tool))
+        case Shown.FIELDS:
+            words = words_of(tool)
+            texts += words.texts
+            around += kind.field * words.fields + kind.nested * words.nested
+        case Shown.JSON:
+            texts += [tool.name, tool.description, _compact(tool.schema or b"")]
     if tool.grammar:
-        yield tool.grammar.decode("utf-8", "replace")
+        texts.append(tool.grammar.decode("utf-8", "replace"))
+    return texts, around
 
 
 def _compact(schema: bytes) -> str:
@@ -145,7 +155,9 @@ def _media(part: Part, kind: Family) -> float:
             size = picture_size(source.data) if source.data else None
             return _picture(*(size or _UNSEEN_PICTURE), detail == "low", kind.picture)
         case File(source=Source(data=data, media_type=media_type)) if not media_type.startswith("text/"):
-            return kind.page * (pdf_pages(data) if data else _UNSEEN_PAGES)
+            if not data:
+                return _UNSEEN_PAGES * (kind.page + _UNSEEN_GLYPHS * kind.glyph)
+            return kind.page * pdf_pages(data) + (kind.glyph * pdf_glyphs(data) if kind.glyph else 0)
         case Audio(source=Source(data=data, media_type=media_type)):
             return kind.second * (audio_seconds(media_type, data) if data else _UNSEEN_SECONDS)
         case Reasoning(text=text, notes=notes):

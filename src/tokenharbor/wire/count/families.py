@@ -2,9 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from importlib.resources import files
+from typing import Any
 
 import msgspec
+
+from tokenharbor.wire.count.tokenizer import Kinds
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,42 +37,64 @@ class Unread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free: int
 
 
+class Shown(StrEnum):
+    """How a model is shown its tools, as far as their tokens tell."""
+
+    JSON = "json"  # the schema as it came
+    TYPESCRIPT = "typescript"
+    DECLARATION = "declaration"  # Gemini's: `declaration:name{description:"…",parameters:{…}}`
+    FIELDS = "fields"  # words only; `field` and `nested` stand for what is written around them
+
+
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tokenizer, and the usual overheads of the vendors that use it. Weights are tokens beside o200k's own;
-    `margin` puts the estimates in the middle of what is promised: at most 3% under and 20% over.
+    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's;
+    `weights` has those on top for characters that it splits more finely, or less; `margin` puts the estimates in the
+    middle of what is promised: at most 3% under and 20% over.
     """
 
     picture: Picture
-    margin: float = 1
-    fives: float = 0  # a run of five letters
-    eights: float = 0  # of eight
-    digits: float = 0
-    asian: float = 0
-    foreign: float = 0
+    margin: float = 1.06
+    ratio: float = 1
+    weights: Kinds = Kinds()
     request: int = 3
     message: int = 4
     system: int = 4  # a system message at the start
-    typed_tools: bool = False  # tools are shown to the model as TypeScript, not as JSON
+    shown: Shown = Shown.JSON
     tools: int = 0  # once, where there are tools
     forced: int = 0  # once more, where one must be called
     tool: int = 0
+    field: int = 0  # of a tool's schema
+    nested: int = 0  # once more for a field that has fields
     call: int = 0
+    parallel: int = 0  # once more, for a message with more than one call
     result: int = 0
     format: int = 0  # once, where a schema is asked for
     format_factor: float = 1  # of the schema's own tokens
     thinking: int = 0  # once, where the caller sets a budget
+    thought: int = 0  # once, unless the caller wants no reasoning
+    cited: int = 0  # once, where citations are asked for
+    file: int = 0  # around a document's text
+    remembers: bool = False  # what was thought in words in turns gone by
     opaque: Unread | None = None
     page: int = 1_000  # of a PDF
+    glyph: float = 0  # for each character that a PDF shows
     second: float = 32  # of sound
 
 
 def _read() -> Mapping[str, Family]:
-    text = files(__package__).joinpath("families.toml").read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, Family])
+    tables = tomllib.loads(files(__package__).joinpath("families.toml").read_text("utf-8"))
+    return msgspec.convert({name: _whole(table, tables) for name, table in tables.items()}, dict[str, Family])
+
+
+def _whole(table: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The table with what it has from the one that it is `like`."""
+    own = {name: value for name, value in table.items() if name != "like"}
+    return {**_whole(tables[table["like"]], tables), **own} if "like" in table else own
 
 
 FAMILIES: Mapping[str, Family] = _read()
 
 
-def find_family(name: str) -> Family:
-    return FAMILIES.get(name) or FAMILIES["default"]
+def find_family(name: str, wire: str = "") -> Family:
+    """The family; where a vendor adds something of its own in one wire, the one for that."""
+    return FAMILIES.get(f"{name}@{wire}") or FAMILIES.get(name) or FAMILIES["default"]

@@ -1,8 +1,10 @@
 """How large inlined media are, read from their heads alone."""
 
 import re
+import zlib
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Iterator
 from struct import error as too_short
 from struct import unpack_from
 
@@ -10,6 +12,10 @@ _HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an emb
 _PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
+_SHOWS = re.compile(rb"[)\]>]\s{0,3}T[jJ]\b")  # the operators that show a string
+_STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9A-Fa-f\s]{4,}+)>", re.DOTALL)
+_MOST_UNPACKED = 4 * 1024 * 1024  # bytes of a PDF's streams in all, and of each
+_MOST_OF_A_STREAM = 512 * 1024
 _BYTES_PER_PAGE = 60_000  # where a PDF does not say
 _BYTES_PER_SECOND = {"wav": 32_000, "x-wav": 32_000, "pcm": 32_000, "flac": 60_000}  # others are compressed
 _COMPRESSED = 16_000
@@ -34,10 +40,47 @@ def picture_size(data: str) -> tuple[int, int] | None:
 
 def pdf_pages(data: str) -> int:
     """At least 1. Pages in compressed parts of the file are not seen; the page tree's count often is."""
-    body = _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
+    body = _pdf_ends(data)
     stated = max((int(count) for count in _PAGES.findall(body)), default=0)
     found = max(len(_PAGE.findall(body)), stated)
     return found or max(1, round(len(data) * 3 / 4 / _BYTES_PER_PAGE))
+
+
+def pdf_glyphs(data: str) -> float:
+    """How many characters it shows, by the strings in its pages' streams; of a long one, as many as those that were
+    read let expect. 0 for scanned pages.
+    """
+    texts = list(_streams(_pdf_ends(data)))
+    found = [_shown(text) for text in texts if b"BT" in text and _SHOWS.search(text)]
+    whole = len(data) <= 2 * _PDF_END and sum(map(len, texts)) < _MOST_UNPACKED
+    return sum(found) if whole or not found else sum(found) / len(found) * max(len(found), pdf_pages(data))
+
+
+def _pdf_ends(data: str) -> bytes:
+    return _decode(data if len(data) <= 2 * _PDF_END else data[:_PDF_END] + data[-_PDF_END:])
+
+
+def _streams(body: bytes) -> Iterator[bytes]:
+    """The beginning of each stream, unpacked; no more than a bounded time lets read, whatever stands in the file."""
+    left, end = _MOST_UNPACKED, 0
+    while left > 0:
+        start = body.find(b"stream", end)
+        end = body.find(b"endstream", start + 6)
+        if start < 0 or end < 0:
+            return
+        packed = body[start + 6 : end].lstrip(b"\r\n")
+        try:
+            text = zlib.decompressobj().decompress(packed, _MOST_OF_A_STREAM)
+        except zlib.error:
+            text = packed[:_MOST_OF_A_STREAM]
+        left -= len(text)
+        end += 9
+        yield text
+
+
+def _shown(text: bytes) -> int:
+    """One for each byte of a string, one for each two of one in hexadecimal."""
+    return sum(len(plain) or len(hexadecimal) // 4 for plain, hexadecimal in _STRING.findall(text))
 
 
 def audio_seconds(media_type: str, data: str) -> float:
@@ -56,7 +99,7 @@ def decode_text(data: str) -> str:
 
 def _decode(data: str) -> bytes:
     try:
-        return b64decode(data[: len(data) // 4 * 4])
+        return b64decode(data[: len(data) // 4 * 4], altchars=b"-_" if "-" in data or "_" in data else None)
     except (Error, ValueError):
         return b""
 

@@ -1,4 +1,4 @@
-"""What a text holds: its o200k tokens, and the features by which other tokenizers differ from that one."""
+"""What a text holds: its o200k tokens, and the kinds of characters by which other tokenizers differ from that one."""
 
 from collections.abc import Sequence
 
@@ -9,33 +9,53 @@ MOST_CHARACTERS = 256 * 1024
 
 _SAMPLES = 64
 
-# Bytes to classes: letters, digits, the lead bytes of Asian and of other characters. Continuation bytes are left out.
-_CLASSES = bytes(
-    ord("a")
-    if chr(byte).isascii() and chr(byte).isalpha()
-    else ord("0")
-    if chr(byte).isascii() and chr(byte).isdigit()
-    else ord("c")
-    if 0xE3 <= byte <= 0xED
-    else ord("x")
-    if byte >= 0xC2
-    else ord(" ")
-    for byte in range(256)
-)
+
+class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many characters of each kind; or what one of each weighs."""
+
+    lines: float = 0  # line ends
+    digits: float = 0
+    small: float = 0  # ASCII letters
+    capital: float = 0
+    latin: float = 0  # other Latin letters
+    greek: float = 0  # and Cyrillic
+    arabic: float = 0  # and Hebrew, Armenian
+    indic: float = 0  # and Thai, Georgian
+    han: float = 0  # and kana
+    hangul: float = 0
+    emoji: float = 0
+
+    def weigh(self, weights: "Kinds") -> float:
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(weights), strict=True)
+        return float(sum(count * weight for count, weight in pairs))
+
+
+_NAMES = Kinds.__struct_fields__
+_FIRST_BYTES = {
+    "lines": b"\n",
+    "digits": b"0123456789",
+    "small": bytes(range(ord("a"), ord("z") + 1)),
+    "capital": bytes(range(ord("A"), ord("Z") + 1)),
+    "latin": bytes(range(0xC3, 0xCC)),
+    "greek": bytes(range(0xCE, 0xD4)),
+    "arabic": bytes(range(0xD4, 0xE0)),
+    "indic": b"\xe0\xe1",
+    "han": bytes(range(0xE3, 0xEA)),
+    "hangul": bytes(range(0xEA, 0xEE)),
+    "emoji": bytes(range(0xF0, 0xF5)),
+}
+"""The kinds, by the first byte that UTF-8 writes of a character."""
+
+_REST = len(_NAMES)
+_KIND_OF = bytes(next((i for i, name in enumerate(_NAMES) if byte in _FIRST_BYTES[name]), _REST) for byte in range(256))
 _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """What was found: o200k tokens; in Latin words, runs of five and of eight letters; digits; characters of East Asian
-    scripts and of other scripts than Latin.
-    """
+    """What was found: o200k tokens, and characters by kind."""
 
     tokens: float = 0
-    fives: float = 0
-    eights: float = 0
-    digits: float = 0
-    asian: float = 0
-    foreign: float = 0
+    kinds: Kinds = Kinds()
 
 
 def measure(texts: Sequence[str]) -> Measure:
@@ -59,12 +79,5 @@ def _measure(texts: Sequence[str], factor: float) -> Measure:
             tokens += count(text)
         except UnicodeEncodeError:  # half a surrogate pair
             tokens += count(text.encode("utf-8", "replace").decode())
-    classes = "\n".join(texts).encode("utf-8", "replace").translate(_CLASSES, _CONTINUATION)
-    return Measure(
-        tokens=tokens * factor,
-        fives=classes.count(b"aaaaa") * factor,
-        eights=classes.count(b"aaaaaaaa") * factor,
-        digits=classes.count(b"0") * factor,
-        asian=classes.count(b"c") * factor,
-        foreign=classes.count(b"x") * factor,
-    )
+    kinds = "".join(texts).encode("utf-8", "replace").translate(_KIND_OF, _CONTINUATION)
+    return Measure(tokens * factor, Kinds(*(kinds.count(index) * factor for index in range(len(_NAMES)))))

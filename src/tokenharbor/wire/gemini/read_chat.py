@@ -47,7 +47,7 @@ def read_chat(request: Request) -> Chat:
     if request.choices > 1:
         features.note(Feature.CHOICES, f"{_CONFIG}.candidateCount")
     tools = _read_tools(body.tools, features) if body.tools else ()
-    choice = _read_choice(body.tool_config.function_calling_config, tools) if body.tool_config else None
+    choice = _read_choice(body.tool_config.function_calling_config, tools, features) if body.tool_config else None
     if contents and contents[-1].role == "model":
         features.note(Feature.ASSISTANT_PREFIX, f"contents[{len(contents) - 1}]")
     said = Reader(features, request).read(contents)
@@ -92,7 +92,9 @@ def _read_tool(declared: asked.Declaration, place: str) -> Tool:
     return Tool(declared.name, declared.description, schema)
 
 
-def _read_choice(calling: asked.Calling | asked.Absent, tools: tuple[Tool, ...]) -> ToolChoice | None:
+def _read_choice(
+    calling: asked.Calling | asked.Absent, tools: tuple[Tool, ...], features: Features
+) -> ToolChoice | None:
     if not calling:
         return None
     mode = _CHOOSING.get((calling.mode or "AUTO").upper())
@@ -102,7 +104,7 @@ def _read_choice(calling: asked.Calling | asked.Absent, tools: tuple[Tool, ...])
     if mode is Choosing.REQUIRED and len(names) == 1:
         mode = Choosing.NAMED
     choice = ToolChoice(mode, () if mode is Choosing.NONE else names)
-    check_choice(choice, tools, "toolConfig.functionCallingConfig.allowedFunctionNames")
+    check_choice(choice, tools, features, "toolConfig.functionCallingConfig.allowedFunctionNames")
     return choice
 
 

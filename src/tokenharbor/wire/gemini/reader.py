@@ -25,6 +25,7 @@ from tokenharbor.wire.gemini.signatures import DIALECT, PART, read_signature
 from tokenharbor.wire.gemini.usage import try_usage
 from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Reply
+from tokenharbor.wire.waiting import Waiting
 
 _REASONS = {
     "MAX_TOKENS": FinishReason.LENGTH,
@@ -163,10 +164,12 @@ def _raw_part(data: bytes, place: int) -> bytes:
     return bytes(raw_parts(data, 0)[place])
 
 
-class GeminiReader:
+class GeminiReader(Waiting):
     """Fulfils `Reader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
     when the bytes are over.
     """
+
+    _framer: Framer
 
     def __init__(self) -> None:
         self._framer = Framer()

@@ -15,6 +15,7 @@ CARRIES = frozenset(
         Feature.PENALTIES,
         Feature.STOP,
         Feature.TOOLS,
+        Feature.FORCED_CALL,
         Feature.JSON_OBJECT,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
@@ -100,16 +101,24 @@ def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
         if effort is not None:
             level = _LEVELS[effort]
             said["thinkingLevel"] = "LOW" if always and level == "MINIMAL" else level
-    elif off:
-        said["thinkingBudget"] = _LEAST_BUDGET if always else 0
-    elif asked.budget is not None:
-        said["thinkingBudget"] = asked.budget
-    elif asked.effort is not None:
-        most = order.most_output if order.max_output is None else order.max_output
-        said["thinkingBudget"] = budget_of(asked.effort, most)
+    elif (budget := _budget(asked, order)) is not None:
+        said["thinkingBudget"] = max(budget, _LEAST_BUDGET) if always else budget
     if not off:
         said["includeThoughts"] = asked.shown is not False
     return said
+
+
+def _budget(asked: Thinking, order: Order) -> int | None:
+    """The vendor refuses more than the model's own limit."""
+    if asked.effort == "none" or asked.budget == 0:
+        return 0
+    if asked.budget is not None:
+        budget = asked.budget
+    elif asked.effort is not None:
+        budget = budget_of(asked.effort, order.most_output if order.max_output is None else order.max_output)
+    else:
+        return None
+    return budget if order.max_thinking is None else min(budget, order.max_thinking)
 
 
 def _tools(chat: Chat) -> dict[str, object]:

@@ -68,7 +68,7 @@ def read_chat(request: Request) -> Chat:
     _refuse_biases(members, features)
     tools = _read_tools(members, features)
     choice = _read_choice(members)
-    check_choice(choice, tools)
+    check_choice(choice, tools, features)
     answer = _read_format(members, features)
     said = decode(members["messages"], asked.decode_messages, "messages")
     return Chat(

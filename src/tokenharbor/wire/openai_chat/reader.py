@@ -27,6 +27,7 @@ from tokenharbor.wire.openai_chat.shapes import (
 )
 from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Reply
+from tokenharbor.wire.waiting import Waiting
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -178,8 +179,10 @@ def _call_notes(piece: ToolCall) -> tuple[Note, ...]:
     return (Note(DIALECT, "extra_content", bytes(raw)),) if len(raw) > 4 else ()
 
 
-class OpenAIReader:
+class OpenAIReader(Waiting):
     """Fulfils `Reader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
+
+    _framer: Framer
 
     def __init__(self) -> None:
         self._framer = Framer()

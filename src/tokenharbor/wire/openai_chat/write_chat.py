@@ -37,6 +37,7 @@ CARRIES = frozenset(
         Feature.PENALTIES,
         Feature.STOP,
         Feature.TOOLS,
+        Feature.FORCED_CALL,
         Feature.CUSTOM_TOOLS,
         Feature.GRAMMAR,
         Feature.JSON_OBJECT,

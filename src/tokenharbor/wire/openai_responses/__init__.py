@@ -46,7 +46,7 @@ class OpenAIResponses:
         return add_cost(body, cost_usd) or body
 
     def splice(self, request: Request, *, hide_usage: bool) -> ResponsesSplicer:  # noqa: ARG002  usage is always told
-        return ResponsesSplicer()
+        return ResponsesSplicer(len(request.body))
 
     def reader(self) -> ResponsesReader:
         return ResponsesReader()

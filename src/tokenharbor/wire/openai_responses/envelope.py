@@ -8,6 +8,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.across import caller_names
 from tokenharbor.wire.body import Members, UnreadableError, edit, scan
+from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import FinishReason
 from tokenharbor.wire.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.openai_responses import asked
@@ -52,8 +53,10 @@ _LEAST_OF_FUNCTION = ("description", "parameters", "strict")
 class Envelope:
     """Writes the response object of one answer."""
 
-    def __init__(self, created: int, request: Request | None) -> None:
-        self._created = created
+    def __init__(self, recipient: Recipient) -> None:
+        self._created = recipient.created
+        self._now = recipient.now
+        request = recipient.request
         self._repeated = dict(_REPEATED)
         members = {} if request is None else request.members
         for name in _REPEATED.keys() & members.keys():
@@ -73,9 +76,7 @@ class Envelope:
             "id": self.id,
             "object": "response",
             "created_at": self._created,
-            "completed_at": self._created
-            if status == "completed"
-            else None,  # no clock is here, only the answer's time
+            "completed_at": self._ended() if status == "completed" else None,
             "status": status,
             "background": False,
             "error": None,
@@ -89,6 +90,10 @@ class Envelope:
         whole.update(self._repeated)
         whole.update(more)
         return whole
+
+    def _ended(self) -> int:
+        """Never before the beginning, whatever was done to the clock."""
+        return self._created if self._now is None else max(self._created, self._now())
 
 
 def _filled(name: str, raw: msgspec.Raw) -> object:

@@ -4,6 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
 from tokenharbor.wire import sse
+from tokenharbor.wire.dialect import ANYBODY
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_responses.envelope import Envelope
 from tokenharbor.wire.openai_responses.shapes import UNREADABLE, Event
@@ -107,7 +108,7 @@ def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
     }
     if refusal.provider is not None:
         error["provider"] = refusal.provider
-    envelope = Envelope(0, None)
+    envelope = Envelope(ANYBODY)
     envelope.start(request_id, "")
     failed = envelope.write("failed", [], error={"code": _code_of(refusal), "message": refusal.message})
     data = msgspec.json.encode({"type": "response.failed", "sequence_number": 1, "response": failed})

@@ -48,7 +48,7 @@ def read_chat(request: Request) -> Chat:
         tool for place, some in (("tools", listed), *conversation.tools) for tool in _tools(some, place, features)
     )
     choice = _choice(decode_field(members, "tool_choice", asked.decode_choice))
-    check_choice(choice, tools)
+    check_choice(choice, tools, features)
     text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
     return Chat(
         messages=conversation.messages(),

@@ -29,9 +29,10 @@ from tokenharbor.wire.openai_responses.shapes import (
     has_usage,
     usage_of,
 )
-from tokenharbor.wire.openai_responses.splice import MOST_EVENT
+from tokenharbor.wire.openai_responses.splice import MOST_EVENT, most_waiting
 from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Reply
+from tokenharbor.wire.waiting import Waiting
 
 _CALLS = ("function_call", "custom_tool_call")
 _BETWEEN = "\n\n"  # the parts of a summary
@@ -185,13 +186,18 @@ def _reason(response: Response) -> FinishReason:
     return FinishReason.LENGTH
 
 
-class ResponsesReader:
+class ResponsesReader(Waiting):
     """Fulfils `Reader`."""
+
+    _framer: Framer
 
     def __init__(self) -> None:
         self._framer = Framer(MOST_EVENT)
         self._blocks = Blocks()
         self._teller = _Teller(self._blocks)
+
+    def most_waiting(self, sent: int) -> int:
+        return most_waiting(sent)
 
     def feed(self, data: bytes) -> Sequence[Neutral]:
         return self._read(self._framer.feed(data))

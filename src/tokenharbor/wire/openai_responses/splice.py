@@ -17,11 +17,20 @@ from tokenharbor.wire.openai_responses.shapes import (
     usage_of,
 )
 from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
+from tokenharbor.wire.waiting import MOST_WAITING
 
 MOST_EVENT = 2 << 20
 """Bytes of one event: the first ones and the last repeat the request's instructions and tools."""
 
+_REPEATS = 2  # `response.created` and `response.in_progress`
+_ESCAPED = 3  # times as long as UTF-8 is what a vendor may make of it with an escape for every letter
+
 CLOSING = ("response.completed", "response.incomplete", "response.failed")
+
+
+def most_waiting(sent: int) -> int:
+    """The most bytes before the first content: beside the usual, the request as the stream's first events repeat it."""
+    return MOST_WAITING + _REPEATS * min(MOST_EVENT, _ESCAPED * sent)
 
 
 class ResponsesSplicer(EventSplicer):
@@ -29,10 +38,8 @@ class ResponsesSplicer(EventSplicer):
 
     __slots__ = ("_grew",)
 
-    most_held = 2 * MOST_EVENT + EventSplicer.most_held
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sent: int = 0) -> None:
+        super().__init__(most_waiting(sent))
         self._framer = sse.Framer(MOST_EVENT)
         self._grew: set[int] = set()  # the items whose words came in pieces
 

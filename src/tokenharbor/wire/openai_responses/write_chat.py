@@ -36,6 +36,7 @@ from tokenharbor.wire.openai_responses.shapes import DIALECT
 CARRIES = frozenset(
     {
         Feature.TOOLS,
+        Feature.FORCED_CALL,
         Feature.CUSTOM_TOOLS,
         Feature.GRAMMAR,
         Feature.JSON_OBJECT,

@@ -44,7 +44,7 @@ class ResponsesWriter:
     _usage: Usage | None = None
 
     def __init__(self, recipient: Recipient) -> None:
-        self._envelope = Envelope(recipient.created, recipient.request)
+        self._envelope = Envelope(recipient)
         self._names = own_names(recipient.request)
         self._items: list[Item] = []
         self._blocks: dict[int, BlockOpened] = {}

@@ -36,8 +36,6 @@ class Speech:
 class SoundSplicer:
     """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
 
-    most_held = 64 << 10
-
     def __init__(self, counted: Usage) -> None:
         self.started = False
         self.complete = False

@@ -1,0 +1,238 @@
+"""What a server bounds: sizes, connections, and the time that anybody may take; and how it drains."""
+
+import asyncio
+
+import pytest
+from tests.http.support import (
+    SOON,
+    MemoryTransport,
+    calling,
+    chunked,
+    echo,
+    make_server,
+    post,
+    refuse_with_code,
+    serving,
+    settle,
+    until,
+)
+
+from tokenharbor.http.exchange import Exchange
+from tokenharbor.http.message import Limits
+
+GET = b"GET /hello?a=b HTTP/1.1\r\nHost: harbor\r\n\r\n"
+
+
+async def test_limits_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits(request_line=100, headers=1000, header_count=10, body=1000, buffered=1500)
+    cases = [
+        (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 413),
+        (b"GET /" + b"a" * 200, 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2000 + b"\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2000, 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(10)) + b"\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X: a\r\n" * 11 + b"\r\n", 413),
+        (post("/", b"b" * 1001), 413),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"b" * 600, b"b" * 600), 413),
+        (post("/", b"b" * 1000), 200),
+    ]
+    async with serving(echo, limits) as origin:
+        for request, status in cases:
+            async with calling(origin) as raw:
+                await raw.say(request)
+                assert (await raw.hear_answer())[0] == status, request[:80]
+    assert not caplog.records
+
+
+async def test_all_bodies_together_are_bounded() -> None:
+    gate = asyncio.Event()
+
+    async def holds(exchange: Exchange) -> None:
+        await exchange.read_body()
+        await gate.wait()
+        exchange.respond(200, b"", b"")
+
+    async with serving(holds, Limits(body=1000, buffered=1500)) as origin:
+        async with calling(origin) as first, calling(origin) as second:
+            await first.say(post("/", b"b" * 900))
+            await asyncio.sleep(0.05)
+            await second.say(post("/", b"b" * 900))
+            assert (await second.hear_answer())[0] == 503
+            gate.set()
+            assert (await first.hear_answer())[0] == 200
+        async with calling(origin) as third:
+            await third.say(post("/", b"b" * 900))
+            assert (await third.hear_answer())[0] == 200
+
+
+async def test_what_cannot_be_served_is_refused_in_the_words_of_whoever_runs_the_server() -> None:
+    cases = [
+        (b"GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n", 426),
+        (post("/v1/messages", b"..", b"Content-Encoding: gzip\r\n"), 415),
+        (b"BREW /v1 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+        (b"TRACE /v1 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+    ]
+    async with serving(echo, refuse=refuse_with_code) as origin:
+        for request, status in cases:
+            async with calling(origin) as raw:
+                await raw.say(request)
+                answered, head, body = await raw.hear_answer()
+                assert answered == status
+                assert b"connection: close" in head
+                assert body.startswith((b"/v1", b": "))
+                assert await raw.hear_all() == b""
+
+
+async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_request() -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    async with serving(echo) as origin, calling(origin) as raw:
+        for _ in range(2):
+            await raw.say(post("/j", b"java", upgrade))
+            assert (await raw.hear_answer())[2] == b"POST /j  java"
+        await raw.say(post("/j", b"later"))
+        assert (await raw.hear_answer())[2] == b"POST /j  later"
+
+
+async def test_too_many_connections_are_told_so() -> None:
+    async with serving(echo, Limits(connections=2)) as origin:
+        async with calling(origin) as first, calling(origin) as second:
+            for raw in (first, second):
+                await raw.say(GET)
+                await raw.hear_answer()
+            async with calling(origin) as third:
+                assert (await third.hear_answer())[0] == 503
+        await asyncio.sleep(0.05)
+        async with calling(origin) as fourth:
+            await fourth.say(GET)
+            assert (await fourth.hear_answer())[0] == 200
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: h\r\n", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"],
+)
+async def test_whoever_goes_on_too_slowly_is_closed(beginning: bytes) -> None:
+    limits = Limits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1)
+    async with serving(echo, limits) as origin, calling(origin) as raw:
+        await raw.say(beginning)
+        assert await raw.hear_all() == b""
+
+
+async def test_a_dripping_head_is_closed_however_steadily_it_drips() -> None:
+    async with serving(echo, Limits(head_seconds=0.2)) as origin, calling(origin) as raw:
+
+        async def drip() -> None:
+            for letter in b"GET / HTTP/1.1\r\nX: " + b"a" * 1000:
+                await raw.say(bytes([letter]))
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.create_task(drip())
+        await raw.hear_hang_up()
+        dripping.cancel()
+        await asyncio.wait([dripping])
+
+
+async def test_a_dripping_body_is_read() -> None:
+    async with serving(echo, Limits(body_seconds=1)) as origin, calling(origin) as raw:
+        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
+        for letter in b"patience":
+            await raw.say(bytes([letter]))
+            await asyncio.sleep(0.03)
+        assert (await raw.hear_answer())[2] == b"POST /  patience"
+
+
+async def test_the_bodys_timer_ends_with_the_body() -> None:
+    async def thorough(exchange: Exchange) -> None:
+        body = await exchange.read_body()
+        await asyncio.sleep(0.4)
+        exchange.respond(200, b"", body)
+
+    async with serving(thorough, Limits(body_seconds=0.1)) as origin, calling(origin) as raw:
+        await raw.say(post("/", b"half and half")[:-4])
+        await asyncio.sleep(0.02)
+        await raw.say(b"half")
+        assert (await raw.hear_answer())[2] == b"half and half"
+
+
+async def test_whoever_reads_nothing_of_an_answer_is_closed() -> None:
+    async def large(exchange: Exchange) -> None:
+        exchange.respond(200, b"", b"x" * (32 << 20))
+
+    server = make_server(large, Limits(write_seconds=0.1))
+    port = await server.start("127.0.0.1", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(GET)
+    await until(lambda: server.connections == 1)
+    await until(lambda: server.connections == 0)
+    writer.close()
+    await server.drain(0)
+
+
+async def test_draining_lets_open_requests_finish_and_closes_what_is_idle() -> None:
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        started.set()
+        await gate.wait()
+        await echo(exchange)
+
+    server = make_server(waits)
+    port = await server.start("127.0.0.1", 0)
+    busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", port)
+    idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+    busy_writer.write(GET)
+    async with asyncio.timeout(SOON):
+        await started.wait()
+        draining = asyncio.create_task(server.drain(SOON))
+        assert await idle_reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", port)
+        assert not draining.done()
+        gate.set()
+        said = await busy_reader.read()
+        assert await draining == 0
+    assert b"connection: close\r\n" in said
+    assert said.endswith(b"GET /hello a=b ")
+    for writer in (busy_writer, idle_writer):
+        writer.close()
+    await settle()
+
+
+async def test_draining_closes_a_connection_whose_last_answer_said_nothing_of_it() -> None:
+    answered, gate = asyncio.Event(), asyncio.Event()
+
+    async def tidies(exchange: Exchange) -> None:
+        await echo(exchange)
+        answered.set()
+        await gate.wait()
+
+    server = make_server(tidies)
+    transport = MemoryTransport(server.accept())
+    transport.feed(GET)
+    await answered.wait()
+    draining = asyncio.create_task(server.drain(SOON))
+    await settle()
+    gate.set()
+    assert await draining == 0
+    assert transport.closed
+
+
+async def test_draining_cuts_what_does_not_finish_in_time() -> None:
+    cancelled = asyncio.Event()
+
+    async def waits(_exchange: Exchange) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    server = make_server(waits)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(GET)
+    await asyncio.sleep(0.05)
+    assert await server.drain(0.05) == 1
+    assert cancelled.is_set()
+    assert await reader.read() == b""
+    writer.close()
+    await settle()

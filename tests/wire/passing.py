@@ -1,0 +1,72 @@
+"""A stream passed on in its own dialect, and what came of it."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from tests.wire.splits import tape
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.dialect import Place, Splicer
+from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.sse import Framer
+
+OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
+
+
+GEMINI = "gemini"
+
+
+def splicer(
+    dialect: str, *, hide_usage: bool = False, choices: int = 1, include_cost: bool = False, **more: Any
+) -> Splicer:
+    fields: dict[str, Any] = {"model": "m", "messages": [], "input": [], "max_tokens": 9, "stream": True}
+    if dialect == GEMINI:
+        fields = {"contents": []}
+    fields |= more
+    if choices > 1:
+        fields["n"] = choices
+    if include_cost:
+        fields["usage"] = {"include": True}
+    wire = WIRES[dialect]
+    return wire.splice(wire.read_request(json.dumps(fields).encode(), Place("m", stream=True)), hide_usage=hide_usage)
+
+
+def events(stream: bytes) -> list[bytes]:
+    """The stream's events, each with its bytes."""
+    framer = Framer(4 << 20)
+    return [raw for _, _, raw in [*framer.feed(stream), *framer.close()]]
+
+
+class Passed(NamedTuple):
+    """What came of a stream, however it was cut."""
+
+    left: bytes
+    ending: bytes
+    started: bool
+    complete: bool
+    failure: FailureKind | None
+    usage: Usage | None
+    quarantined: bool
+    text_bytes: int
+    input_usage: Usage | None
+
+
+def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
+    left = b"".join([*(spliced.feed(piece) for piece in pieces), spliced.close()])
+    return Passed(
+        left,
+        spliced.ending(),
+        spliced.started,
+        spliced.complete,
+        spliced.failure.kind if spliced.failure else None,
+        spliced.usage,
+        spliced.quarantined,
+        spliced.text_bytes,
+        spliced.input_usage,
+    )
+
+
+def whole(dialect: str, name: str, **options: Any) -> Passed:
+    return passed(splicer(dialect, **options), [tape(dialect, name)])
