@@ -68,6 +68,7 @@ class OpenAIWriter:
         self._foreign: dict[int, tuple[Note, ...]] = {}  # of reasoning, until its length is known
         self._images: dict[int, tuple[str, list[str]]] = {}  # which are written whole
         self._lengths: dict[int, int] = {}
+        self._listed: dict[str, int] = {}  # how many entries each list has so far
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
@@ -104,13 +105,14 @@ class OpenAIWriter:
     def _close(self, index: int) -> bytes:
         if index in self._images:
             media_type, pieces = self._images.pop(index)
-            return self._chunk({"images": [write_image(media_type, "".join(pieces))]})
+            return self._chunk({"images": self._numbered("images", [write_image(media_type, "".join(pieces))])})
         foreign = self._foreign.pop(index, ())
         if not foreign:
             return b""
         length = self._lengths[index] if self._kinds[index] is BlockKind.REASONING else None
         call = self._calls.get(index)
-        return self._chunk({NAME: [write_entry(foreign, call[1].call_id if call else "", length)]})
+        entry = write_entry(foreign, call[1].call_id if call else "", length)
+        return self._chunk({NAME: self._numbered(NAME, [entry])})
 
     def _grow(self, event: BlockGrew) -> bytes:
         kind = self._kinds[event.index]
@@ -127,8 +129,15 @@ class OpenAIWriter:
             delta[NAME] = own
         if event.citations:
             place = sum(size for index, size in self._lengths.items() if self._kinds[index] is BlockKind.TEXT)
-            delta["annotations"] = [write_annotation(citation, place) for citation in event.citations]
+            cited = [write_annotation(citation, place) for citation in event.citations]
+            delta["annotations"] = self._numbered("annotations", cited)
         return self._chunk(delta) if delta else b""
+
+    def _numbered(self, name: str, entries: list[dict[str, object]]) -> list[dict[str, object]]:
+        """The SDK's helpers put the pieces of a list together by their indices, and refuse entries without one."""
+        first = self._listed.get(name, 0)
+        self._listed[name] = first + len(entries)
+        return [{"index": first + place, **entry} for place, entry in enumerate(entries)]
 
     def _grow_call(self, event: BlockGrew) -> bytes:
         number, opened = self._calls[event.index]
