@@ -228,7 +228,8 @@ def test_strict_tools_and_formats_keep_their_schemas() -> None:
     answer = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {"type": "object"}}}
     chat = asked(OPENAI, {"tools": [tool, WIND], "response_format": answer})
     out = told(ANTHROPIC, chat)
-    assert out["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    closed = {"type": "object", "additionalProperties": False}
+    assert out["output_config"] == {"format": {"type": "json_schema", "schema": closed}}
     assert (out["tools"][0]["strict"], "strict" in out["tools"][1]) == (True, False)
     assert out["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
     assert "strict" not in told(ANTHROPIC, chat, "json_schema")["tools"][0]

@@ -277,13 +277,19 @@ def test_a_tools_name_that_it_does_not_take_is_made_fit_wherever_it_stands() -> 
 
 
 def test_sampling_stops_and_the_maximum() -> None:
-    chat = Chat(HELLO, sampling=Sampling(temperature=0.0, top_p=0.5, top_k=7), stop=("three",))
+    chat = Chat(HELLO, sampling=Sampling(top_p=0.5, top_k=7), stop=("three",))
     body = sent(chat, max_output=100)
-    assert body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.0, "topP": 0.5, "stopSequences": ["three"]}
+    assert body["inferenceConfig"] == {"maxTokens": 100, "topP": 0.5, "stopSequences": ["three"]}
     assert body["additionalModelRequestFields"] == {"top_k": 7}
     assert body["additionalModelResponseFieldPaths"] == ["/stop_sequence", "/delta/stop_sequence"]
     nova = sent(chat, model="us.amazon.nova-2-lite-v1:0")
     assert nova["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 7}}
+
+
+def test_a_temperature_stands_alone_where_newer_models_refuse_both() -> None:
+    chat = Chat(HELLO, sampling=Sampling(temperature=0.2, top_p=0.5))
+    assert sent(chat)["inferenceConfig"] == {"temperature": 0.2}
+    assert sent(chat, model="us.amazon.nova-2-lite-v1:0")["inferenceConfig"] == {"temperature": 0.2, "topP": 0.5}
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p"])

@@ -22,7 +22,7 @@ from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Reasoning, Text, Thinking, ToolCall, ToolResult
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.dialect import Place, Recipient
 from tokenharbor.wire.events import Event, Failed, Finished, FinishReason, Note
 from tokenharbor.wire.gemini.usage import try_usage
 from tokenharbor.wire.request import Edit, Request
@@ -218,6 +218,27 @@ class TestAcross:
         able = (ABLE - {"adaptive_reasoning"}) | ({"always_reasoning"} if always else set())
         order = Order("m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576)
         assert written(chat, order)["generationConfig"]["thinkingConfig"]["thinkingBudget"] == budget
+
+    def test_names_of_functions_begin_as_the_vendor_wants_and_come_back_as_the_callers(self) -> None:
+        schema = {"type": "object", "properties": {}}
+        body = {
+            "model": "m",
+            "messages": [{"role": "user", "content": "?"}],
+            "tools": [{"type": "function", "function": {"name": name, "parameters": schema}} for name in ("3d", "_3d")],
+            "tool_choice": {"type": "function", "function": {"name": "3d"}},
+        }
+        openai = WIRES["openai_chat"]
+        request = openai.read_request(json.dumps(body).encode())
+        out = json.loads(WIRE.write_chat(openai.read_chat(request), ORDER))
+        names = [one["name"] for one in out["tools"][0]["functionDeclarations"]]
+        assert names[0].startswith("_3d_")
+        assert names[1] == "_3d"
+        assert out["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == names[:1]
+        call = {"functionCall": {"name": names[0], "args": {}}}
+        reply = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
+        events = WIRE.read_reply(json.dumps(reply).encode())
+        answer = json.loads(openai.write_reply(events, Recipient(1, request=request)))
+        assert answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "3d"
 
     def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:
         begun = chat_of(contents=[*CONTENTS, {"role": "model", "parts": [{"text": "So"}]}])

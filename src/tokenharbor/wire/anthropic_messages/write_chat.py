@@ -24,6 +24,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.ids import LONG, fit
+from tokenharbor.wire.json_schema import closed
 
 CARRIES = frozenset(
     {
@@ -72,7 +73,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
 def _config(chat: Chat, thinking: dict[str, dict[str, object]]) -> dict[str, object]:
     config = dict(thinking.get("output_config", {}))
     if chat.format is not None and chat.format.schema is not None:
-        config["format"] = {"type": "json_schema", "schema": msgspec.Raw(chat.format.schema)}
+        config["format"] = {"type": "json_schema", "schema": msgspec.Raw(closed(chat.format.schema))}
     return config
 
 
@@ -134,14 +135,15 @@ def _signed(messages: Iterable[Message]) -> bool:
 
 
 def _sampling(sampling: Sampling, *, thinks: bool) -> dict[str, object]:
-    """Values that change nothing are left out: some models refuse them beside others."""
+    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both."""
     if sampling.temperature is not None and sampling.temperature > 1:
         raise InvalidRequest("`temperature` must be at most 1 for the providers of this model.", param="temperature")
     if thinks:
         return {}  # the vendor refuses them while the model thinks
+    temperature = None if sampling.temperature == 1 else sampling.temperature
     said = {
-        "temperature": None if sampling.temperature == 1 else sampling.temperature,
-        "top_p": None if sampling.top_p == 1 else sampling.top_p,
+        "temperature": temperature,
+        "top_p": sampling.top_p if temperature is None and sampling.top_p != 1 else None,
         "top_k": sampling.top_k,
     }
     return {name: value for name, value in said.items() if value is not None}
@@ -190,7 +192,7 @@ def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
     said: dict[str, object] = {"name": fit(tool.name, LONG)}
     if tool.description:
         said["description"] = tool.description
-    said["input_schema"] = object_of(tool.schema)
-    if tool.strict and strict:
-        said["strict"] = True
-    return {**said, **cached(tool.cache)}
+    if not (tool.strict and strict):
+        return {**said, "input_schema": object_of(tool.schema), **cached(tool.cache)}
+    schema = None if tool.schema is None else closed(tool.schema)
+    return {**said, "input_schema": object_of(schema), "strict": True, **cached(tool.cache)}

@@ -10,7 +10,7 @@ from enum import Enum
 import msgspec
 
 from tokenharbor.wire.bedrock_converse.reader import DIALECT
-from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Thinking, ToolCall, ToolChoice
+from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Sampling, Thinking, ToolCall, ToolChoice
 from tokenharbor.wire.efforts import budget_of, effort_of
 
 Fields = dict[str, object]
@@ -45,6 +45,12 @@ def caches(kind: Kind) -> bool:
 
 def sampling(kind: Kind, top_k: int) -> Fields:
     return {"inferenceConfig": {"topK": top_k}} if kind is Kind.MEASURED else {"top_k": top_k}
+
+
+def lone(kind: Kind, sampling: Sampling) -> Sampling:
+    """Newer models that sign their thoughts refuse `top_p` beside a temperature."""
+    both = sampling.temperature is not None and sampling.top_p is not None
+    return msgspec.structs.replace(sampling, top_p=None) if both and kind is Kind.SIGNING else sampling
 
 
 class Reasons(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from tokenharbor.wire.chat import (
     offered,
 )
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.json_schema import closed
 from tokenharbor.wire.media_url import NO_IMAGE
 
 CARRIES = frozenset(
@@ -52,7 +53,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     kind = models.kind_of(order.model)
     scribe = Scribe(chat.features, caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
-    sampling = chat.sampling if reasons.lets_sample else Sampling()
+    sampling = models.lone(kind, chat.sampling) if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
     if sampling.top_k is not None:
         extra |= models.sampling(kind, sampling.top_k)
@@ -183,10 +184,11 @@ def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
 
 def _tool(tool: Tool, order: Order) -> dict[str, object]:
     strict = tool.strict and "json_schema" in order.capabilities
+    schema = closed(tool.schema) if strict and tool.schema is not None else tool.schema
     return {
         "name": fit(tool.name, SHORT),
         **_some(description=tool.description or None),
-        "inputSchema": {"json": _NO_SCHEMA if tool.schema is None else msgspec.Raw(tool.schema)},
+        "inputSchema": {"json": _NO_SCHEMA if schema is None else msgspec.Raw(schema)},
         **({"strict": True} if strict else {}),
     }
 
@@ -203,4 +205,4 @@ def _format(format_: Format | None) -> dict[str, object] | None:
     if format_ is None or format_.schema is None:
         return None
     named = _some(name=format_.name or None, description=format_.description or None)
-    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": format_.schema.decode(), **named}}}
+    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": closed(format_.schema).decode(), **named}}}

@@ -23,6 +23,7 @@ from tokenharbor.wire.gemini.asked import Object
 from tokenharbor.wire.gemini.contents import CONTENT, Reader
 from tokenharbor.wire.gemini.requests import CONFIG_FIELDS, KNOWN
 from tokenharbor.wire.gemini.schemas import standard
+from tokenharbor.wire.json_schema import is_strict
 from tokenharbor.wire.request import Request
 
 _CHOOSING = {
@@ -173,7 +174,8 @@ class _Config:
             if name in said:
                 self._features.note(Feature.JSON_SCHEMA, said.at(name))
                 raw = said.members[name]
-                return Format(standard(raw) if name == "responseSchema" else bytes(raw), strict=True)
+                schema = standard(raw) if name == "responseSchema" else bytes(raw)
+                return Format(schema, strict=is_strict(schema))
         self._features.note(Feature.JSON_OBJECT, said.at("responseMimeType"))
         return Format()
 

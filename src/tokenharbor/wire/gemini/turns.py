@@ -23,7 +23,7 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.gemini.signatures import DIALECT, SIGNATURE, SKIP
 from tokenharbor.wire.gemini.written import arguments
-from tokenharbor.wire.ids import LONG, fit
+from tokenharbor.wire.ids import LONG, fit_begun
 
 Piece = dict[str, object] | msgspec.Raw
 Turn = tuple[Role, list[Piece]]
@@ -100,7 +100,7 @@ def _piece(part: Part) -> list[Piece]:
             signed = _own(part.notes)
             return [{"text": part.text, "thought": True, **signed}] if signed else []
         case ToolCall():
-            call = {"name": fit(part.name, LONG), "args": arguments(part.arguments), "id": part.id}
+            call = {"name": fit_begun(part.name, LONG), "args": arguments(part.arguments), "id": part.id}
             return [{"functionCall": call, **_own(part.notes)}]
         case ToolResult():
             return _result(part)
@@ -142,5 +142,5 @@ def _result(result: ToolResult) -> list[Piece]:
     words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     media = [piece for part in result.parts if not isinstance(part, Text) for piece in _piece(part)]
     said = {"error": words or "Error"} if result.failed else {"output": words}
-    answer: dict[str, object] = {"name": fit(result.name or "tool", LONG), "response": said, "id": result.call_id}
+    answer: dict[str, object] = {"name": fit_begun(result.name or "tool", LONG), "response": said, "id": result.call_id}
     return [{"functionResponse": answer}, *media]

@@ -27,6 +27,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.json_schema import is_strict, whole
 from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_chat.carried import DIALECT, joined
 
@@ -133,8 +134,8 @@ def _tool(tool: Tool) -> dict[str, object]:
             said["format"] = msgspec.Raw(tool.grammar)
         return {"type": "custom", "custom": said}
     if tool.schema is not None:
-        said["parameters"] = msgspec.Raw(tool.schema)
-    if tool.strict:
+        said["parameters"] = msgspec.Raw(whole(tool.schema))
+    if tool.strict and is_strict(tool.schema):
         said["strict"] = True
     return {"type": "function", "function": said}
 

@@ -30,6 +30,7 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit, fit_call
+from tokenharbor.wire.json_schema import is_strict, whole
 from tokenharbor.wire.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
@@ -194,8 +195,8 @@ def _tool(tool: Tool) -> Json:
         form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
         return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
     # Here a function is strict unless it says otherwise, in other dialects only if it says so.
-    parameters = msgspec.Raw(tool.schema) if tool.schema else _NO_PARAMETERS
-    strict = bool(tool.strict)
+    parameters = msgspec.Raw(whole(tool.schema)) if tool.schema else _NO_PARAMETERS
+    strict = bool(tool.strict) and is_strict(tool.schema)
     return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}
 
 
