@@ -13,7 +13,7 @@ from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -339,6 +339,38 @@ def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
     assert len({*ids("one"), *ids("two")}) == 4
     nameless = {"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t"}], "stop_reason": "tool_use"}
     assert isinstance(WIRES[ANTHROPIC].read_reply(json.dumps(nameless).encode())[-1], Failed)
+
+
+def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
+    """They read what comes as JSON, which nothing is not."""
+    events: list[Event] = [
+        Started("1", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "tide"),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    (call,) = json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == "{}"
+    assert write(OPENAI, events).count(b'"arguments":"{}"') == 1
+
+
+def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
+    """Clients of Messages would send it back, and the vendor refuses it."""
+    events: list[Event] = [
+        Started("1", "m"),
+        BlockOpened(0, BlockKind.TEXT),
+        BlockGrew(0, notes=(Note("gemini", "part", b"{}"),)),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TEXT),
+        BlockGrew(1, "Open."),
+        BlockClosed(1),
+        Finished(FinishReason.STOP),
+    ]
+    content = json.loads(WIRES[ANTHROPIC].write_reply(events, ANYBODY))["content"]
+    assert [block["text"] for block in content] == ["Open."]
+    stream = write(ANTHROPIC, events)
+    assert b'"index":0' in stream
+    assert b'"index":1' not in stream
 
 
 def test_a_call_that_never_gets_a_name_is_garbage() -> None:

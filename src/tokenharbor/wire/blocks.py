@@ -30,6 +30,7 @@ class Blocks:
         self._open: list[int] = []
         self._next = 0
         self._kinds: set[BlockKind] = set()
+        self._calls: set[str] = set()  # their ids
         self._spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
         self._answer = ""
         self.started = False
@@ -52,6 +53,9 @@ class Blocks:
     def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
         index = self._next
         self._next += 1
+        if call_id:
+            call_id = f"{call_id}_{index}" if call_id in self._calls else call_id  # results could not be told apart
+            self._calls.add(call_id)
         self._open.append(index)
         self._kinds.add(kind)
         self._events.append(BlockOpened(index, kind, call_id, name, custom))

@@ -8,6 +8,7 @@ from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.said import words
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     error = read.error
     if not isinstance(error, _Error):
         error = _Error(message=error or read.message or read.detail, code=read.code)
-    message, code = error.message or "", _code(error)
+    message, code = error.message or words(body), _code(error)
     kind = kind_of(status, code, message)
     if error.type == "overloaded_error":
         kind = FailureKind.OVERLOADED

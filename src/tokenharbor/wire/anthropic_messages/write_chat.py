@@ -22,6 +22,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.ids import LONG, fit
 from tokenharbor.wire.json_schema import closed
@@ -53,7 +54,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     most = order.most_output if order.max_output is None else order.max_output
     thinking = _thinking(chat, order, most)
     on = thinking.get("thinking", {}).get("type") in ("enabled", "adaptive")
-    system, turns = system_and_turns(chat.messages)
+    system, turns = system_and_turns(distinct(chat.messages))
     body: dict[str, object] = {"model": order.model, "max_tokens": most}
     if system:
         body["system"] = system

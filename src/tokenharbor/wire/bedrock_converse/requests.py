@@ -23,6 +23,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.ids import SHORT, fit
 from tokenharbor.wire.json_schema import closed
 from tokenharbor.wire.media_url import NO_IMAGE
@@ -77,7 +78,7 @@ def _some(**members: object) -> dict[str, object]:
 def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     """The two sides in turn, the user first."""
     turns: list[tuple[Role, list[Part]]] = []
-    for message in chat.messages[_leading(chat) :]:
+    for message in distinct(chat.messages)[_leading(chat) :]:
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
         parts = _reminder(message) if message.role is Role.SYSTEM else _shown(message)
         if turns and turns[-1][0] is role:

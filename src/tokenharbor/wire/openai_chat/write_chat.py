@@ -25,6 +25,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.ids import SHORT, fit
 from tokenharbor.wire.json_schema import is_strict, whole
@@ -58,7 +59,7 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
-    messages = [out for message in _folded(chat.messages) for out in _write(message, thinks=thinks)]
+    messages = [out for message in _folded(distinct(chat.messages)) for out in _write(message, thinks=thinks)]
     body: dict[str, object] = {"model": order.model, "messages": messages, **_tools(chat)}
     body.update(_sampling(chat))
     if chat.format is not None:

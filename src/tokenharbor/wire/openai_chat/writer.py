@@ -50,6 +50,7 @@ _FAILURES = {
     FailureKind.TIMEOUT: ("timeout_error", "timeout"),
 }
 _PREFIX = "chatcmpl-"
+_NO_ARGUMENTS = "{}"  # clients read JSON, which nothing is none of
 _ANY_FAILURE = ("api_error", "upstream_error")
 
 
@@ -107,6 +108,11 @@ class OpenAIWriter:
             media_type, pieces = self._images.pop(index)
             return self._chunk({"images": self._numbered("images", [write_image(media_type, "".join(pieces))])})
         foreign = self._foreign.pop(index, ())
+        if index in self._calls and not self._lengths[index] and not self._calls[index][1].custom:
+            return self._grow_call(BlockGrew(index, _NO_ARGUMENTS)) + self._carry(index, foreign)
+        return self._carry(index, foreign)
+
+    def _carry(self, index: int, foreign: tuple[Note, ...]) -> bytes:
         if not foreign:
             return b""
         length = self._lengths[index] if self._kinds[index] is BlockKind.REASONING else None
@@ -239,10 +245,14 @@ def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
     if calls:
         message["tool_calls"] = [
-            {**_call(call.call_id, call.name, call.text, call.custom), **_ours(call.notes, "extra_content")}
+            {**_call(call.call_id, call.name, _given(call), call.custom), **_ours(call.notes, "extra_content")}
             for call in calls
         ]
     return message
+
+
+def _given(call: Block) -> str:
+    return call.text if call.custom else call.text or _NO_ARGUMENTS
 
 
 def _details(block: Block) -> Iterator[object]:

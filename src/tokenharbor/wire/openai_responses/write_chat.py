@@ -27,6 +27,7 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit, fit_call
@@ -59,7 +60,12 @@ _LONGEST_ID = 64  # of a call
 
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest where a value has no form in this dialect."""
-    body: Json = {"model": order.model, "input": list(_items(chat.messages)), "stream": order.stream, "store": False}
+    body: Json = {
+        "model": order.model,
+        "input": list(_items(distinct(chat.messages))),
+        "stream": order.stream,
+        "store": False,
+    }
     if order.max_output is not None:
         body["max_output_tokens"] = order.max_output
     if "reasoning" in order.capabilities:
