@@ -150,9 +150,11 @@ def test_results_that_come_in_several_messages_stand_together() -> None:
         {"role": "user", "content": [one]},
         {"role": "user", "content": [two]},
     ]
-    messages = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
-    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
-    assert messages[3]["content"] == "<document>\ncalm\n</document>"
+    apart = [*({"role": "assistant", "content": [use]} for use in uses), *said[2:]]
+    for history in (said, [said[0], *apart]):
+        messages = told(OPENAI, asked(ANTHROPIC, {"messages": history}))["messages"]
+        assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
+        assert messages[3]["content"] == "<document>\ncalm\n</document>"
 
 
 def test_calls_made_before_are_of_known_tools_even_if_none_is_offered_any_more() -> None:

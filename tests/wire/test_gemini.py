@@ -145,6 +145,26 @@ class TestAcross:
         assert thought == Reasoning("Two ports", (Note(GEMINI, "thoughtSignature", b"CsQB+/=="),))
         assert said == Text("Aye")
 
+    def test_what_the_sdks_chat_keeps_of_a_stream_is_one_message_again(self) -> None:
+        """It sends each piece back as a content of its own."""
+        pieces = [
+            {"text": "Two ", "thought": True},
+            {"text": "ports", "thought": True},
+            {"text": "", "thought": True, "thoughtSignature": "CsQB+/=="},
+            {"functionCall": {"id": "c1", "name": "tide", "args": {}}},
+            {"functionCall": {"id": "c2", "name": "tide", "args": {}}},
+            {"text": ""},
+        ]
+        results = [
+            {"functionResponse": {"id": id_, "name": "tide", "response": {"output": id_}}} for id_ in ("c1", "c2")
+        ]
+        contents = [*CONTENTS, *({"role": "model", "parts": [piece]} for piece in pieces)]
+        chat = chat_of(contents=[*contents, {"role": "user", "parts": results}])
+        _, said, given = chat.messages
+        assert [type(part) for part in said.parts] == [Reasoning, ToolCall, ToolCall]
+        assert said.parts[0] == Reasoning("Two ports", (Note(GEMINI, "thoughtSignature", b"CsQB+/=="),))
+        assert [type(part) for part in given.parts] == [ToolResult, ToolResult]
+
     @pytest.mark.parametrize("spelling", [base64.b64encode, base64.urlsafe_b64encode])
     def test_notes_of_others_come_back_out_of_a_signature_in_either_alphabet(self, spelling: Any) -> None:
         events = WIRES[ANTHROPIC].reader().feed(tape(ANTHROPIC, "thinking_tools"))

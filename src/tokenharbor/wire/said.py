@@ -26,8 +26,7 @@ def _words(value: Any, deep: int) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and deep:
-        found = (_words(each, deep - 1) for each in value[:8])
-        return "; ".join([each for each in found if each])
+        return "; ".join([said for each in value[:8] if (said := _words(each, deep - 1))])
     if not isinstance(value, dict) or not deep:
         return ""
     for name in (*_WORDS, *_AROUND):

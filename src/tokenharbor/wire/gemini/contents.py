@@ -81,21 +81,32 @@ class Reader:
         self._waiting = _Waiting()
 
     def read(self, contents: Iterable[Object]) -> tuple[Message, ...]:
-        return tuple(message for content in contents if (message := self._message(content)) is not None)
+        """What the model said in a stream may come back as a content for each piece: they are one message again."""
+        messages: list[Message] = []
+        spoken: list[Part] = []
+        for content in contents:
+            role, parts = self._content(content)
+            if role is Role.ASSISTANT:
+                spoken += parts
+                continue
+            if spoken:
+                messages.append(Message(Role.ASSISTANT, tuple(_joined(spoken))))
+                spoken = []
+            if parts:
+                messages.append(Message(role, tuple(parts)))
+        return tuple([*messages, Message(Role.ASSISTANT, tuple(_joined(spoken)))] if spoken else messages)
 
-    def _message(self, content: Object) -> Message | None:
+    def _content(self, content: Object) -> tuple[Role, list[Part]]:
         role = _ROLES.get(content.text("role"))
         if role is None:
             raise no_meaning(content.at("role"))
         read = (self._part(piece) for piece in content.objects("parts", _PART))
         parts = [part for part in read if part is not None]
-        if role is Role.ASSISTANT:
-            parts = _joined(parts)
         results = [part for part in parts if isinstance(part, ToolResult)]
         if results:
             rest = [part for part in parts if not isinstance(part, ToolResult)]
             parts = [*in_places(results, self._places), *rest]
-        return Message(role, tuple(parts)) if parts else None
+        return role, parts
 
     def _part(self, piece: Object) -> Part | None:
         said = piece.members

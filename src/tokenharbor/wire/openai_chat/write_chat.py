@@ -142,16 +142,25 @@ def _tool(tool: Tool) -> dict[str, object]:
 
 
 def _folded(messages: Iterable[Message]) -> list[Message]:
-    """Results that come in several messages of the user are one: nothing may stand between them in this dialect."""
+    """Results that come in several messages of the user are one, and so are calls that come in several of the
+    assistant: nothing may stand between them in this dialect.
+    """
     folded: list[Message] = []
     for message in messages:
-        again = folded and folded[-1].role is message.role is Role.USER
-        if again and any(isinstance(part, ToolResult) for part in message.parts):
+        if folded and _goes_on(folded[-1], message):
             before = folded.pop()
             folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
         else:
             folded.append(message)
     return folded
+
+
+def _goes_on(before: Message, message: Message) -> bool:
+    if before.role is not message.role or message.role is Role.SYSTEM:
+        return False
+    if message.role is Role.USER:
+        return any(isinstance(part, ToolResult) for part in message.parts)
+    return any(isinstance(part, ToolCall) for part in before.parts)
 
 
 def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
