@@ -276,6 +276,8 @@ def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
         ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}, "xhigh"),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, None),
         ({"thinking": {"type": "enabled", "budget_tokens": 8_000}}, "medium"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, "low"),  # which all models know
+        ({"thinking": {"type": "enabled", "budget_tokens": 31_999}}, "high"),  # likewise
         ({"thinking": {"type": "disabled"}}, "none"),
         ({"output_config": {"effort": "low"}}, "low"),
     ],
@@ -284,6 +286,54 @@ def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) ->
     chat = asked(ANTHROPIC, body)
     assert told(OPENAI, chat).get("reasoning_effort") == effort
     assert "reasoning_effort" not in told(OPENAI, chat, "reasoning")
+
+
+@pytest.mark.parametrize(("dialect", "said"), [(OPENAI, "low"), ("openai_responses", {"effort": "low"})])
+def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -> None:
+    order = Order("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
+    body = json.loads(WIRES[dialect].write_chat(asked(ANTHROPIC, {"thinking": {"type": "disabled"}}), order))
+    assert said in (body.get("reasoning_effort"), body.get("reasoning"))
+
+
+@pytest.mark.parametrize(
+    ("said", "data", "meant"),
+    [
+        ("image/png", "/9j/4AAQ", "image/jpeg"),
+        ("image/jpeg", "iVBORw0KGgoAAA==", "image/png"),
+        ("image/jpg", "AAAA", "image/jpeg"),
+        ("", "R0lGODlh", "image/gif"),
+        ("image/heic", "AAAA", "image/heic"),
+    ],
+)
+def test_pictures_go_under_the_type_that_they_have(said: str, data: str, meant: str) -> None:
+    """Some vendors look at them, and refuse one that is not what its name says."""
+    picture = {"type": "image_url", "image_url": {"url": f"data:{said};base64,{data}"}}
+    chat = asked(OPENAI, {"messages": [{"role": "user", "content": [picture]}]})
+    (block,) = told(ANTHROPIC, chat)["messages"][0]["content"]
+    assert block["source"] == {"type": "base64", "media_type": meant, "data": data}
+    (piece,) = told("gemini", chat)["contents"][0]["parts"]
+    assert piece["inlineData"] == {"mimeType": meant, "data": data}
+
+
+def test_a_failed_result_has_words_alone_where_the_vendor_wants_that() -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoA"}}
+    words = {"type": "text", "text": "No signal."}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [words, picture], "is_error": True}
+    use = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    (told_,) = told(ANTHROPIC, asked(ANTHROPIC, {"messages": said}))["messages"][-1]["content"]
+    assert told_["content"] == [{"type": "text", "text": "Error:"}, words, picture]
+    assert "is_error" not in told_
+
+
+def test_an_assistant_that_said_nothing_is_not_told_of() -> None:
+    said = [("user", "a"), ("assistant", ""), ("user", "b")]
+    out = told(OPENAI, asked(ANTHROPIC, {"messages": [{"role": role, "content": text} for role, text in said]}))
+    assert out["messages"] == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,11 @@ def test_sampling_stops_and_the_maximum() -> None:
     assert nova["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 7}}
 
 
+def test_a_beginning_of_the_answer_does_not_end_in_space() -> None:
+    chat = Chat((*HELLO, Message(Role.ASSISTANT, (Text("It is "),))))
+    assert sent(chat)["messages"][-1] == {"role": "assistant", "content": [{"text": "It is"}]}
+
+
 def test_a_temperature_stands_alone_where_newer_models_refuse_both() -> None:
     chat = Chat(HELLO, sampling=Sampling(temperature=0.2, top_p=0.5))
     assert sent(chat)["inferenceConfig"] == {"temperature": 0.2}

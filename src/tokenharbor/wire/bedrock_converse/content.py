@@ -25,6 +25,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.media_url import looked_at
 
 Block = dict[str, object]
 """A block of content: one member, named for its kind."""
@@ -95,7 +96,7 @@ class Scribe:
             case Text() | Refused():
                 return [{"text": part.text}] if part.text.strip() else []
             case Image():
-                return [{"image": self._media(part.source, _IMAGES, Feature.IMAGE)}]
+                return [{"image": self._media(looked_at(part.source), _IMAGES, Feature.IMAGE)}]
             case File():
                 return [{"document": self._document(part)}]
             case Audio():

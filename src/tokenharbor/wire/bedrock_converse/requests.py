@@ -88,9 +88,20 @@ def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     written: list[dict[str, object]] = []
     for role, parts in turns:
         _add(written, role.value, scribe.blocks(parts))
+    _trim(written)
     if not written or written[0]["role"] != Role.USER.value:
         written.insert(0, {"role": Role.USER.value, "content": [{"text": _BEGIN}]})
     return written
+
+
+def _trim(written: list[dict[str, object]]) -> None:
+    """What the assistant is to go on with does not end in space: the vendor refuses that."""
+    if not written or written[-1]["role"] != Role.ASSISTANT.value:
+        return
+    content = written[-1]["content"]
+    assert isinstance(content, list)  # noqa: S101  as written above
+    if isinstance(text := content[-1].get("text"), str):
+        content[-1] = {"text": text.rstrip()}
 
 
 def _leading(chat: Chat) -> int:

@@ -24,6 +24,9 @@ from tokenharbor.wire.events import Note
 from tokenharbor.wire.gemini.signatures import DIALECT, SIGNATURE, SKIP
 from tokenharbor.wire.gemini.written import arguments
 from tokenharbor.wire.ids import LONG, fit_begun
+from tokenharbor.wire.media_url import looked_at
+
+_BEGINNING = "…"
 
 Piece = dict[str, object] | msgspec.Raw
 Turn = tuple[Role, list[Piece]]
@@ -53,6 +56,8 @@ def system_and_contents(messages: tuple[Message, ...], *, signed: bool) -> tuple
             turns.append((role, pieces))
     if not turns:
         turns, system = [(Role.USER, system)] if system else [], []
+    elif turns[0][0] is Role.ASSISTANT:  # the vendor wants a turn of the user's before calls
+        turns.insert(0, (Role.USER, [{"text": _BEGINNING}]))
     said = {Role.USER: "user", Role.ASSISTANT: "model"}
     return system, [{"role": said[role], "parts": _results_first(pieces)} for role, pieces in turns]
 
@@ -92,8 +97,10 @@ def _piece(part: Part) -> list[Piece]:
     match part:
         case Text() | Refused():
             return _text(part)
-        case Image() | Audio():
-            return [_media(part.source, "image/jpeg") if isinstance(part, Image) else _media(part.source, "audio/wav")]
+        case Image():
+            return [_media(looked_at(part.source), "image/jpeg")]
+        case Audio():
+            return [_media(part.source, "audio/wav")]
         case File():
             return _file(part)
         case Reasoning():

@@ -51,6 +51,7 @@ CARRIES = frozenset(
 )
 
 _LONGEST_ID = 40  # of a call
+_BARE = 2  # members of a message that has words alone
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 _encode = msgspec.json.Encoder().encode
@@ -65,7 +66,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
     if thinks and chat.thinking is not None:
-        body.update(_thinking(chat.thinking))
+        body.update(_thinking(chat.thinking, always="always_reasoning" in order.capabilities))
     if chat.verbosity is not None:
         body["verbosity"] = chat.verbosity
     if order.max_output is not None:
@@ -89,10 +90,12 @@ def _sampling(chat: Chat) -> dict[str, object]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _thinking(thinking: Thinking) -> dict[str, object]:
+def _thinking(thinking: Thinking, *, always: bool) -> dict[str, object]:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
     return {"reasoning_effort": effort} if effort else {}
 
 
@@ -166,7 +169,9 @@ def _goes_on(before: Message, message: Message) -> bool:
 def _write(message: Message, *, thinks: bool) -> Iterator[dict[str, object]]:
     """The messages of this dialect that one message becomes: each tool's result is one of its own."""
     if message.role is Role.ASSISTANT:
-        yield _assistant(message, thinks=thinks)
+        said = _assistant(message, thinks=thinks)
+        if said["content"] != "" or len(said) > _BARE:
+            yield said  # some vendors refuse one that says nothing
         return
     if message.role is Role.SYSTEM:
         # Not all models know the developer's role, and all that do take the system's for it.

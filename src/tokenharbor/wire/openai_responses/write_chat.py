@@ -70,7 +70,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
         body["max_output_tokens"] = order.max_output
     if "reasoning" in order.capabilities:
         body["include"] = ["reasoning.encrypted_content"]
-        body |= _reasoning(chat.thinking)
+        body |= _reasoning(chat.thinking, always="always_reasoning" in order.capabilities)
     body |= _tools(chat)
     body |= _text(chat)
     settings = {
@@ -160,13 +160,15 @@ def _file(file: File) -> Json:
     return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
-def _reasoning(thinking: Thinking | None) -> Json:
+def _reasoning(thinking: Thinking | None, *, always: bool) -> Json:
     if thinking is None:
         return {}
     settings: Json = {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
     if effort is not None:
         settings["effort"] = effort
     if thinking.shown:
