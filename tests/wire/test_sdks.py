@@ -33,6 +33,7 @@ from tokenharbor.wire.events import (
     Note,
     Started,
 )
+from tokenharbor.wire.request import Request
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 
@@ -304,6 +305,34 @@ def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
         assert message.usage.input_tokens == sent.usage.input
         assert message.usage.cache_read_input_tokens == sent.usage.cache_read
         assert message.usage.output_tokens == sent.usage.output + sent.usage.reasoning
+
+
+def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -> None:
+    """It asks for one of itself, and sends the whole conversation where it is told that there is none."""
+    wire = WIRES[ANTHROPIC]
+    asked: list[Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        try:
+            asked.append(wire.read_request(request.content))
+        except Refusal as refusal:
+            return httpx2.Response(refusal.status, content=wire.write_refusal(refusal, "req_1"))
+        called = [BlockOpened(0, BlockKind.TOOL_CALL, "t1", "tide"), BlockClosed(0)]
+        said = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "High."), BlockClosed(0)]
+        reason = FinishReason.TOOL_CALLS if len(asked) == 1 else FinishReason.STOP
+        events: list[Event] = [Started("msg_1", "m"), *(called if len(asked) == 1 else said), Finished(reason)]
+        return httpx2.Response(200, content=wire.write_reply(events, Recipient(1)))
+
+    @anthropic.beta_tool
+    def tide() -> str:
+        """The tide now."""
+        return "high"
+
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    with anthropic.Anthropic(api_key="k", base_url="http://127.0.0.1:1", http_client=http, max_retries=0) as client:
+        last = client.beta.messages.tool_runner(model="m", max_tokens=9, messages=PROMPT, tools=[tide]).until_done()
+    assert [block.text for block in last.content if block.type == "text"] == ["High."]
+    assert len(wire.read_chat(asked[-1]).messages) == 3
 
 
 @settings(max_examples=at_most(30))

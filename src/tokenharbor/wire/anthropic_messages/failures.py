@@ -49,6 +49,8 @@ _TYPES_BY_CODE = {
     "insufficient_quota": "billing_error",
     "not_found": "not_found_error",
 }
+# What this dialect's tool runners look for, to go on with the whole conversation in each request.
+_UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _OWN_TYPES = frozenset(_STREAM_KINDS) | {"api_error"}
 _TYPES_BY_STATUS = {413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error"}
 
@@ -103,6 +105,8 @@ def write_refusal(refusal: Refusal, request_id: str) -> bytes:
         error["param"] = refusal.param
     if refusal.provider is not None:
         error["provider"] = refusal.provider
+    if refusal.param == "thread":
+        error["details"] = _UNTHREADED
     return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
 
 
