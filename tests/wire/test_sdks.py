@@ -317,8 +317,8 @@ def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -
             asked.append(wire.read_request(request.content))
         except Refusal as refusal:
             return httpx2.Response(refusal.status, content=wire.write_refusal(refusal, "req_1"))
-        called = [BlockOpened(0, BlockKind.TOOL_CALL, "t1", "tide"), BlockClosed(0)]
-        said = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "High."), BlockClosed(0)]
+        called: list[Event] = [BlockOpened(0, BlockKind.TOOL_CALL, "t1", "tide"), BlockClosed(0)]
+        said: list[Event] = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "High."), BlockClosed(0)]
         reason = FinishReason.TOOL_CALLS if len(asked) == 1 else FinishReason.STOP
         events: list[Event] = [Started("msg_1", "m"), *(called if len(asked) == 1 else said), Finished(reason)]
         return httpx2.Response(200, content=wire.write_reply(events, Recipient(1)))
