@@ -330,6 +330,22 @@ def test_a_failed_result_has_words_alone_where_the_vendor_wants_that() -> None:
     assert "is_error" not in told_
 
 
+@pytest.mark.parametrize("dialect", [OPENAI, "openai_responses"])
+@pytest.mark.parametrize(("words", "more"), [("List the ports.", 1), ("List the ports as JSON.", 0)])
+def test_an_object_is_asked_for_in_words_too_where_nobody_says_json(dialect: str, words: str, more: int) -> None:
+    """The vendor refuses it otherwise, and Gemini's clients need not say it."""
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": words}]}],
+        "generationConfig": {"responseMimeType": "application/json"},
+    }
+    wire = WIRES["gemini"]
+    chat = wire.read_chat(wire.read_request(json.dumps(body).encode(), PLACE))
+    out = told(dialect, chat)
+    said = out["messages"] if dialect == OPENAI else out["input"]
+    assert len(said) == 1 + more
+    assert "JSON" in json.dumps(said)
+
+
 def test_an_assistant_that_said_nothing_is_not_told_of() -> None:
     said = [("user", "a"), ("assistant", ""), ("user", "b")]
     out = told(OPENAI, asked(ANTHROPIC, {"messages": [{"role": role, "content": text} for role, text in said]}))

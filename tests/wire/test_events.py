@@ -354,6 +354,11 @@ def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
     assert write(OPENAI, events).count(b'"arguments":"{}"') == 1
 
 
+def test_an_empty_answer_has_empty_words_for_openais_clients() -> None:
+    events: list[Event] = [Started("1", "m"), Finished(FinishReason.LENGTH)]
+    assert json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["content"] == ""
+
+
 def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
     """Clients of Messages would send it back, and the vendor refuses it."""
     events: list[Event] = [

@@ -29,6 +29,7 @@ from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.ids import SHORT, fit
 from tokenharbor.wire.json_schema import is_strict, whole
+from tokenharbor.wire.json_word import speaking
 from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_chat.carried import DIALECT, joined
 
@@ -60,7 +61,9 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
-    messages = [out for message in _folded(distinct(chat.messages)) for out in _write(message, thinks=thinks)]
+    messages = [
+        out for message in _folded(speaking(chat, distinct(chat.messages))) for out in _write(message, thinks=thinks)
+    ]
     body: dict[str, object] = {"model": order.model, "messages": messages, **_tools(chat)}
     body.update(_sampling(chat))
     if chat.format is not None:

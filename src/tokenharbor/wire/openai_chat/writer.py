@@ -232,9 +232,12 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
 
 def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     if len(blocks) == 1 and blocks[0].kind is BlockKind.TEXT and not (blocks[0].notes or blocks[0].citations):
-        return {"role": "assistant", "content": blocks[0].text or None, "refusal": None, "annotations": []}
-    message: dict[str, object] = {"role": "assistant", "content": _joined(blocks, BlockKind.TEXT)}
-    message["refusal"] = _joined(blocks, BlockKind.REFUSAL)
+        return {"role": "assistant", "content": blocks[0].text, "refusal": None, "annotations": []}
+    said, refused = _joined(blocks, BlockKind.TEXT), _joined(blocks, BlockKind.REFUSAL)
+    calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
+    if said is None and not calls and refused is None:
+        said = ""  # clients look for no words only beside calls
+    message: dict[str, object] = {"role": "assistant", "content": said, "refusal": refused}
     message["annotations"] = _annotations(blocks)
     if reasoning := _joined(blocks, BlockKind.REASONING):
         message["reasoning_content"] = reasoning
@@ -242,7 +245,6 @@ def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
         message[NAME] = details
     if images := [write_image(block.name, block.text) for block in blocks if block.kind is BlockKind.IMAGE]:
         message["images"] = images
-    calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
     if calls:
         message["tool_calls"] = [
             {**_call(call.call_id, call.name, _given(call), call.custom), **_ours(call.notes, "extra_content")}

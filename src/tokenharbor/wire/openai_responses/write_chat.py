@@ -32,6 +32,7 @@ from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit, fit_call
 from tokenharbor.wire.json_schema import is_strict, whole
+from tokenharbor.wire.json_word import speaking
 from tokenharbor.wire.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
@@ -62,7 +63,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest where a value has no form in this dialect."""
     body: Json = {
         "model": order.model,
-        "input": list(_items(distinct(chat.messages))),
+        "input": list(_items(speaking(chat, distinct(chat.messages)))),
         "stream": order.stream,
         "store": False,
     }
