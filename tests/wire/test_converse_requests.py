@@ -286,6 +286,18 @@ def test_sampling_stops_and_the_maximum() -> None:
     assert nova["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 7}}
 
 
+def test_ids_of_calls_are_as_short_as_some_makers_want_them() -> None:
+    said = Message(Role.ASSISTANT, tuple(ToolCall(id_, "tide", "{}") for id_ in ("toolu_01", "abcDEF123")))
+    given = Message(Role.USER, (ToolResult("toolu_01", (Text("high"),)), ToolResult("abcDEF123", (Text("low"),))))
+    body = sent(Chat((*HELLO, said, given)), model="us.mistral.pixtral-large-2502-v1:0")
+    uses = [block["toolUse"]["toolUseId"] for block in body["messages"][-2]["content"]]
+    results = [block["toolResult"]["toolUseId"] for block in body["messages"][-1]["content"]]
+    assert uses == results
+    assert uses[1] == "abcDEF123"
+    assert len(uses[0]) == 9
+    assert uses[0].isalnum()
+
+
 def test_a_beginning_of_the_answer_does_not_end_in_space() -> None:
     chat = Chat((*HELLO, Message(Role.ASSISTANT, (Text("It is "),))))
     assert sent(chat)["messages"][-1] == {"role": "assistant", "content": [{"text": "It is"}]}

@@ -328,6 +328,20 @@ def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
     assert len({*ids("one"), *ids("two")}) == 4
 
 
+@pytest.mark.parametrize("index", [{"index": 0}, {}])
+def test_calls_without_ids_are_told_apart_by_whole_arguments(index: dict[str, int]) -> None:
+    pieces = [("tide", '{"port":'), ("", '"Brest"}'), ("tide", "{}"), ("wind", ""), ("wind", '{"at":1}')]
+    chunks = [{"delta": {"tool_calls": [{**index, "function": {"name": n, "arguments": a}}]}} for n, a in pieces]
+    chunks.append({"delta": {}, "finish_reason": "tool_calls"})
+    lines = [
+        b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, **chunk}]}).encode() + b"\n\n" for chunk in chunks
+    ]
+    events = read(OPENAI, [*lines, b"data: [DONE]\n\n"])
+    check_rules(events)
+    calls = [(block.name, block.text) for block in collect(events).blocks]
+    assert calls == [("tide", '{"port":"Brest"}'), ("tide", "{}"), ("wind", '{"at":1}')]
+
+
 def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
     def ids(answer: str) -> list[str]:
         calls = [{"type": "tool_use", "name": "tide", "input": {}}] * 2

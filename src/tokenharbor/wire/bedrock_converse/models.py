@@ -4,6 +4,7 @@ The maker stands in the vendor's own ids (`us.maker.model-v1:0`). An ARN may hid
 kind that has the most to say.
 """
 
+import hashlib
 import re
 from enum import Enum
 
@@ -12,6 +13,7 @@ import msgspec
 from tokenharbor.wire.bedrock_converse.reader import DIALECT
 from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Sampling, Thinking, ToolCall, ToolChoice
 from tokenharbor.wire.efforts import budget_of, effort_of
+from tokenharbor.wire.ids import SHORT, fit
 
 Fields = dict[str, object]
 
@@ -37,6 +39,17 @@ _EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
 
 def kind_of(model: str) -> Kind:
     return next((kind for pattern, kind in _KINDS if pattern.search(model)), Kind.PLAIN)
+
+
+_NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models take no other ids of calls
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def call_id(model: str, id_: str) -> str:
+    """A call's id as the model takes it; the same each time, so that its result is found."""
+    if not _NINE_LETTERS.search(model):
+        return fit(id_, SHORT)
+    return id_ if _NINE.fullmatch(id_) else hashlib.blake2b(id_.encode("utf-8", "replace")).hexdigest()[:9]
 
 
 def caches(kind: Kind) -> bool:

@@ -1,5 +1,7 @@
 """A conversation as a Converse request."""
 
+from functools import partial
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -52,7 +54,7 @@ _STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and
 def write_chat(chat: Chat, order: Order) -> bytes:
     """The body; the model and whether to stream stand in the path. Raises InvalidRequest."""
     kind = models.kind_of(order.model)
-    scribe = Scribe(chat.features, caches=models.caches(kind))
+    scribe = Scribe(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
     sampling = models.lone(kind, chat.sampling) if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)

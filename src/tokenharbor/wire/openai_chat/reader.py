@@ -41,12 +41,21 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class _Call:
     """A tool call as it comes in: it opens once its name is known."""
 
-    __slots__ = ("block", "id", "waiting")
+    __slots__ = ("block", "id", "said", "waiting")
 
-    def __init__(self, id_: str) -> None:
+    def __init__(self, id_: str, *, made: bool) -> None:
         self.id = id_
         self.block: int | None = None
         self.waiting = ""
+        self.said: str | None = "" if made else None  # its arguments, where nothing else tells the next call apart
+
+    def is_followed_by(self, piece: ToolCall, name: str) -> bool:
+        """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
+        ids, a name behind whole arguments.
+        """
+        if not name or piece.id:
+            return bool(name) and piece.id != self.id
+        return self.block is not None and bool(self.said) and _is_whole(self.said or "")
 
 
 class _Teller:
@@ -128,9 +137,8 @@ class _Teller:
     def _call(self, key: int, piece: ToolCall) -> None:
         name, text = _name_and_text(piece)
         call = self._calls.get(key)
-        if call is None or (piece.id and name and piece.id != call.id):
-            # Some vendors give every parallel call the same index: a new id with a name is a new call.
-            call = self._calls[key] = _Call(piece.id or self._new_id())
+        if call is None or call.is_followed_by(piece, name):
+            call = self._calls[key] = _Call(piece.id or self._new_id(), made=not piece.id)
         if call.block is None:
             call.waiting += text
             if not name:
@@ -138,6 +146,8 @@ class _Teller:
             self.blocks.pause()
             call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=piece.custom is not None)
             text = call.waiting
+        if call.said is not None:
+            call.said += text
         self.blocks.grow(call.block, text, _call_notes(piece))
 
     def _new_id(self) -> str:
@@ -148,6 +158,14 @@ class _Teller:
     def nameless(self) -> bool:
         """Whether a call came whose name never did."""
         return any(call.block is None for call in self._calls.values())
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def _name_and_text(piece: ToolCall) -> tuple[str, str]:
