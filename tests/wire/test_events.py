@@ -331,7 +331,9 @@ def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
 @pytest.mark.parametrize("index", [{"index": 0}, {}])
 def test_calls_without_ids_are_told_apart_by_whole_arguments(index: dict[str, int]) -> None:
     pieces = [("tide", '{"port":'), ("", '"Brest"}'), ("tide", "{}"), ("wind", ""), ("wind", '{"at":1}')]
-    chunks = [{"delta": {"tool_calls": [{**index, "function": {"name": n, "arguments": a}}]}} for n, a in pieces]
+    chunks: list[dict[str, object]] = [
+        {"delta": {"tool_calls": [{**index, "function": {"name": n, "arguments": a}}]}} for n, a in pieces
+    ]
     chunks.append({"delta": {}, "finish_reason": "tool_calls"})
     lines = [
         b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, **chunk}]}).encode() + b"\n\n" for chunk in chunks
