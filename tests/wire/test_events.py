@@ -344,6 +344,28 @@ def test_calls_without_ids_are_told_apart_by_whole_arguments(index: dict[str, in
     assert calls == [("tide", '{"port":"Brest"}'), ("tide", "{}"), ("wind", '{"at":1}')]
 
 
+EMPTY = {"function_call": {"name": "", "arguments": ""}, "refusal": "", "audio": {"data": "", "id": ""}}
+
+
+def test_members_that_a_vendor_writes_empty_say_nothing() -> None:
+    function = {"name": "tide", "arguments": "{}"}
+    call = {"id": "c", "type": "function", "custom": {"name": "", "input": ""}, "function": function}
+    for calls, expected in ((None, ["text"]), ([call], ["text", "tool_call"])):
+        message = {"role": "assistant", "content": "Look.", "tool_calls": calls, **EMPTY}
+        body = {"id": "1", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": ""}]}
+        reply = collect(WIRES[OPENAI].read_reply(json.dumps(body).encode()))
+        assert [block.kind.value for block in reply.blocks] == expected
+        assert not any(block.custom for block in reply.blocks)
+        assert reply.reason is (FinishReason.TOOL_CALLS if calls else FinishReason.STOP)
+
+
+@pytest.mark.parametrize(("delta", "end"), [({"content": "Open."}, Finished), ({}, Failed)])
+def test_a_terminator_behind_words_is_an_end_without_any_reason(delta: dict[str, str], end: type[Event]) -> None:
+    chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    events = read(OPENAI, [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"])
+    assert isinstance(events[-1], end)
+
+
 def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
     def ids(answer: str) -> list[str]:
         calls = [{"type": "tool_use", "name": "tide", "input": {}}] * 2

@@ -36,6 +36,11 @@ class Blocks:
         self.started = False
         self.ended = False
 
+    @property
+    def spoken(self) -> bool:
+        """Whether anything was said yet."""
+        return self._next > 0
+
     def take(self) -> list[Event]:
         """The events since the last call."""
         events, self._events = self._events, []

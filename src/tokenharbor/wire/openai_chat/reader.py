@@ -89,7 +89,7 @@ class _Teller:
             self.blocks.speak(BlockKind.REFUSAL, words.refusal)
         for position, call in enumerate(words.tool_calls or ()):
             self._call(position if call.index is None else call.index, call)
-        if words.function_call is not None:
+        if words.function_call is not None and (words.function_call.name or words.function_call.arguments):
             self._call(0, ToolCall(function=words.function_call))
         self._tell_carried(carried)
         for image in read_images(words.images):
@@ -144,7 +144,7 @@ class _Teller:
             if not name:
                 return
             self.blocks.pause()
-            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=piece.custom is not None)
+            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=_is_custom(piece))
             text = call.waiting
         if call.said is not None:
             call.said += text
@@ -168,8 +168,13 @@ def _is_whole(arguments: str) -> bool:
     return True
 
 
+def _is_custom(piece: ToolCall) -> bool:
+    """Some vendors write every member there may be, empty."""
+    return piece.custom is not None and bool(piece.custom.name or piece.custom.input or piece.function is None)
+
+
 def _name_and_text(piece: ToolCall) -> tuple[str, str]:
-    if piece.custom is not None:
+    if piece.custom is not None and _is_custom(piece):
         return piece.custom.name or "", piece.custom.input or ""
     if piece.function is not None:
         return piece.function.name or "", piece.function.arguments or ""
@@ -248,10 +253,12 @@ class OpenAIReader(Waiting):
             self._blocks.close_all()
 
     def _done(self) -> None:
-        if self._reason is None or self._teller.nameless():
+        """Some vendors say no reason: what was said before their terminator is whole all the same."""
+        reason = self._reason or (FinishReason.STOP if self._blocks.spoken else None)
+        if reason is None or self._teller.nameless():
             self._blocks.garbage()
         else:
-            self._blocks.finish(self._reason)
+            self._blocks.finish(reason)
 
 
 def read_reply(body: bytes) -> Sequence[Event]:
@@ -269,7 +276,7 @@ def read_reply(body: bytes) -> Sequence[Event]:
         blocks.fail(failure)
         return blocks.take()
     choice = next((choice for choice in whole.choices or () if choice.index == 0), None)
-    if choice is None or choice.message is None or not choice.finish_reason:
+    if choice is None or choice.message is None:
         blocks.garbage()
         return blocks.take()
     teller.start(whole)
@@ -281,5 +288,5 @@ def read_reply(body: bytes) -> Sequence[Event]:
     if teller.nameless():
         blocks.garbage()
     else:
-        blocks.finish(_REASONS.get(choice.finish_reason, FinishReason.STOP))
+        blocks.finish(_REASONS.get(choice.finish_reason or "", FinishReason.STOP))
     return blocks.take()

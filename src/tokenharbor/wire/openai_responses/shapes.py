@@ -56,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     input: str | None = None
     result: str | None = None
     output_format: str | None = None
-    action: Action | msgspec.UnsetType | None = msgspec.UNSET
+    action: Action | str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Kind(msgspec.Struct, frozen=True, gc=False):
