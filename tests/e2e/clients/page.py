@@ -1,0 +1,59 @@
+"""The table of docs/clients.md, out of what the runs noted."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from tests.e2e.clients.journal import Cell, How, Sitting, sittings
+from tests.e2e.clients.upstreams import UPSTREAMS
+
+PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
+_BEGIN, _END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
+_REASON_CHARS = 300
+_HOW: Mapping[How, str] = {
+    "in full": "Run from the start",
+    "resumed": "Resumed where a run had broken off",
+    "alone": "Tried again, one at a time",
+}
+
+
+def write_page(cells: Collection[Cell]) -> None:
+    """Between its two marks; what stands around them is people's."""
+    before, rest = PAGE.read_text().split(_BEGIN)
+    PAGE.write_text(before + _BEGIN + "\n".join(table(cells)) + "\n" + _END + rest.split(_END)[1])
+
+
+def table(cells: Collection[Cell]) -> Iterator[str]:
+    """A cell that is not of the run that began the journal has that sitting's letter."""
+    sat = sittings(cells)
+    letters = {sitting: "" if number == 0 else chr(ord("a") + number - 1) for number, sitting in enumerate(sat)}
+    reasons: list[str] = []
+    yield "| client | version | speaks | " + " | ".join(f"`{wire}`" for wire in UPSTREAMS) + " |"
+    yield "|---|---|---|" + ":-:|" * len(UPSTREAMS)
+    for name, dialect in dict.fromkeys((cell.client, cell.dialect) for cell in cells):
+        row = [cell for cell in cells if (cell.client, cell.dialect) == (name, dialect)]
+        shown = [_shown(cell, reasons, letters[cell.sitting]) for cell in row]
+        yield f"| {name} | {row[0].version} | `{dialect}` | " + " | ".join(shown) + " |"
+    yield ""
+    yield f"{sum(not cell.faults for cell in cells)} of {len(cells)} work."
+    yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
+    for sitting, letter in letters.items():
+        yield ""
+        yield _sat(sitting, sat[sitting], letter)
+
+
+def _shown(cell: Cell, reasons: list[str], letter: str) -> str:
+    mark = f" <sup>{letter}</sup>" if letter else ""
+    if not cell.faults:
+        return ("yes, spliced" if cell.upstream == cell.dialect else "yes") + mark
+    reason = re.sub(r"[|<>`]", " ", "; ".join(cell.faults))[:_REASON_CHARS]
+    if reason not in reasons:
+        reasons.append(reason)
+    return f"**no** ({reasons.index(reason) + 1}){mark}"
+
+
+def _sat(sitting: Sitting, cells: Collection[Cell], letter: str) -> str:
+    mark = f"<sup>{letter}</sup> " if letter else ""
+    until = max(cell.ended for cell in cells)
+    count = f"{len(cells)} cell{'s'[: len(cells) != 1]}"
+    return f"{mark}{_HOW[sitting.how]}, {sitting.began} to {until} UTC, commit `{sitting.commit}`: {count}."
