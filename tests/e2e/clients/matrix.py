@@ -40,7 +40,7 @@ def main() -> int:
     journal = Journal(TOOLS / "clients.jsonl")
     partial = bool(words.only or words.upstream)
     trials = [trial for trial in _choose(words, journal) if _is_meant(trial, words)]
-    sitting = Sitting(_now(), _commit(), "alone" if words.failed else "resumed" if words.resume else "in full")
+    sitting = Sitting(now(), commit(), "alone" if words.failed else "resumed" if words.resume else "in full")
     if not (partial or words.failed or words.resume):
         journal.begin()
     noting = not partial or words.failed or words.resume
@@ -145,7 +145,7 @@ def _next(house: House, waiting: "SimpleQueue[Trial]", folder: Path) -> Outcome 
 def _cell(outcome: Outcome, sitting: Sitting) -> Cell:
     client = outcome.client
     output = str(outcome.ended) if outcome.faults else ""
-    seen = (outcome.faults, outcome.requests, round(outcome.seconds), _now(), sitting, output)
+    seen = (outcome.faults, outcome.requests, round(outcome.seconds), now(), sitting, output)
     return Cell(client.name, client.dialect, version_of(client), outcome.upstream, *seen)
 
 
@@ -155,11 +155,11 @@ def _line(cell: Cell) -> str:
     return f"{cell.ended} {who}: {cell.requests} requests, {cell.seconds} s: {verdict}"
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _commit() -> str:
+def commit() -> str:
     command = ("git", "-C", str(HERE), "describe", "--always", "--dirty", "--exclude=*")
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     return done.stdout.strip() or "unknown"

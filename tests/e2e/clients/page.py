@@ -1,14 +1,13 @@
-"""The table of docs/clients.md, out of what the runs noted."""
+"""The tables of docs/clients.md, out of what the runs noted."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.e2e.clients.journal import Cell, How, Sitting, sittings
 from tests.e2e.clients.upstreams import UPSTREAMS
 
 PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
-_BEGIN, _END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 _REASON_CHARS = 300
 _HOW: Mapping[How, str] = {
     "in full": "Run from the start",
@@ -18,9 +17,14 @@ _HOW: Mapping[How, str] = {
 
 
 def write_page(cells: Collection[Cell]) -> None:
-    """Between its two marks; what stands around them is people's."""
-    before, rest = PAGE.read_text().split(_BEGIN)
-    PAGE.write_text(before + _BEGIN + "\n".join(table(cells)) + "\n" + _END + rest.split(_END)[1])
+    write_between("matrix", table(cells))
+
+
+def write_between(name: str, lines: Iterable[str]) -> None:
+    """Between the two marks of this name; what stands around them is people's."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, rest = PAGE.read_text().split(begin)
+    PAGE.write_text(before + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
 
 
 def table(cells: Collection[Cell]) -> Iterator[str]:

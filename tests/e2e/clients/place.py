@@ -17,7 +17,9 @@ MODEL = "sim"
 
 @dataclass(frozen=True)
 class Place:
-    """An API's address without a path, a key, the commands, and a folder that nobody else uses."""
+    """An API's address without a path, a key, the commands, and a folder that nobody else uses; `retries` is for those
+    who can be told.
+    """
 
     url: str
     key: str
@@ -25,6 +27,7 @@ class Place:
     folder: Path
     model: str = MODEL
     seconds: int = TIMEOUT_SECONDS
+    retries: int = 0
 
     @property
     def home(self) -> Path:
