@@ -60,4 +60,10 @@ def _sat(sitting: Sitting, cells: Collection[Cell], letter: str) -> str:
     mark = f"<sup>{letter}</sup> " if letter else ""
     until = max(cell.ended for cell in cells)
     count = f"{len(cells)} cell{'s'[: len(cells) != 1]}"
-    return f"{mark}{_HOW[sitting.how]}, {sitting.began} to {until} UTC, commit `{sitting.commit}`: {count}."
+    return f"{mark}{_HOW[sitting.how]}, {span(sitting.began, until)}, commit `{sitting.commit}`: {count}."
+
+
+def span(began: str, ended: str) -> str:
+    """Two minutes as YYYY-MM-DD HH:MM; the day once, if it is one."""
+    day, _, minute = ended.partition(" ")
+    return f"{began} to {minute if began.startswith(day) else ended} UTC"

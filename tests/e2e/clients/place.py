@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.e2e.clients.toolbox import Node, find_node
 
 TIMEOUT_SECONDS = 90
-_PIPE_SECONDS = 10
+_PIPE_SECONDS = 5
 MODEL = "sim"
 
 
@@ -88,6 +88,7 @@ def _what_came(process: "subprocess.Popen[str]") -> tuple[str, str]:
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+        process.wait()
         came = [(each or b"").decode(errors="replace") for each in (late.output, late.stderr)]
         return came[0], came[1]
 

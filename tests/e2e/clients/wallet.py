@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.e2e.clients.agents import Client
 from tests.e2e.clients.matrix import CLIENTS, commit, now
-from tests.e2e.clients.page import write_between
+from tests.e2e.clients.page import span, write_between
 from tests.e2e.clients.place import Ended, Place
 from tests.e2e.clients.toolbox import ToolboxError
 from tests.e2e.clients.trial import commands_of
@@ -39,14 +39,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="wallet", description="Real clients, each with an empty wallet.")
     parser.add_argument("--only", default="", help="clients by a part of their name; the page is left as it is")
     only = parser.parse_args().only
-    began = now()
+    began, of = now(), commit()
     try:
         refused = _try_all([client for client in CLIENTS if only.lower() in str(client).lower()])
     except ToolboxError as error:
         print(f"wallet: {error}", file=sys.stderr)
         return 1
     if not only:
-        write_between("wallet", [*_table(refused), "", f"Run {began} to {now()} UTC, commit `{commit()}`."])
+        write_between("wallet", [*_table(refused), "", f"Run {span(began, now())}, commit `{of}`."])
     return 0
 
 
@@ -81,13 +81,12 @@ def _reads(ended: Ended) -> str:
 
 def _table(refused: Sequence[Refused]) -> list[str]:
     """Those who do the same in one row."""
-    rows: dict[tuple[tuple[int, ...], str], list[Client]] = {}
+    rows: dict[tuple[int, str], list[Client]] = {}
     for each in refused:
-        rows.setdefault((each.statuses, each.reads), []).append(each.client)
-    lines = ["| client | requests | refused with | its user reads |", "|---|--:|---|---|"]
-    for (statuses, reads), clients in rows.items():
-        codes = ", ".join(str(status) for status in sorted(set(statuses)))
-        lines.append(f"| {_names(clients)} | {len(statuses)} | {codes} | {re.sub('[|<>`]', ' ', reads)} |")
+        rows.setdefault((len(each.statuses), each.reads), []).append(each.client)
+    lines = ["| client | requests | its user reads |", "|---|--:|---|"]
+    for (requests, reads), clients in rows.items():
+        lines.append(f"| {_names(clients)} | {requests} | {re.sub('[|<>`]', ' ', reads)} |")
     return lines
 
 
