@@ -60,7 +60,7 @@ def _sat(sitting: Sitting, cells: Collection[Cell], letter: str) -> str:
     mark = f"<sup>{letter}</sup> " if letter else ""
     until = max(cell.ended for cell in cells)
     count = f"{len(cells)} cell{'s'[: len(cells) != 1]}"
-    return f"{mark}{_HOW[sitting.how]}, {span(sitting.began, until)}, commit `{sitting.commit}`: {count}."
+    return f"{mark}{_HOW[sitting.how]}, {span(sitting.began, until)}: {count}."
 
 
 def span(began: str, ended: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.clients.agents import Client
-from tests.e2e.clients.matrix import CLIENTS, commit, now
+from tests.e2e.clients.matrix import CLIENTS, now
 from tests.e2e.clients.page import span, write_between
 from tests.e2e.clients.place import Ended, Place
 from tests.e2e.clients.toolbox import ToolboxError
@@ -39,14 +39,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="wallet", description="Real clients, each with an empty wallet.")
     parser.add_argument("--only", default="", help="clients by a part of their name; the page is left as it is")
     only = parser.parse_args().only
-    began, of = now(), commit()
+    began = now()
     try:
         refused = _try_all([client for client in CLIENTS if only.lower() in str(client).lower()])
     except ToolboxError as error:
         print(f"wallet: {error}", file=sys.stderr)
         return 1
     if not only:
-        write_between("wallet", [*_table(refused), "", f"Run {span(began, now())}, commit `{of}`."])
+        write_between("wallet", [*_table(refused), "", f"Run {span(began, now())}."])
     return 0
 
 
