@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check lint types floors fast bench clients catalog lock clean help
+.PHONY: run setup test check lint types floors fast bench clients wallets catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -39,8 +39,11 @@ fast:
 bench: $(DEV) ## measure, and write the table of bench/README.md
 	$(BIN)/python -m bench
 
-clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md
+clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md (about 15 minutes; ARGS=--resume goes on)
 	$(BIN)/python -m tests.e2e.clients.matrix $(ARGS)
+
+wallets: $(DEV) ## run every real client with an empty wallet, and write the other table of docs/clients.md
+	$(BIN)/python -m tests.e2e.clients.wallet $(ARGS)
 
 catalog: $(DEV) ## make the catalogue's files anew from the published prices
 	$(BIN)/python scripts/make_catalog.py

@@ -116,6 +116,18 @@ def test_what_is_not_understood_is_2_and_one_line_that_says_where_to_look(bare: 
     assert " --help)" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("words", "nearest"), [(("balnce",), "balance"), (("key", "list"), "keys"), (("keys", "crate"), "create")]
+)
+def test_a_command_misspelt_is_met_with_the_nearest(bare: Cli, words: tuple[str, ...], nearest: str) -> None:
+    assert f"; did you mean '{nearest}'? (see " in bare(*words).err
+
+
+@pytest.mark.parametrize("words", [("--help",), *((name, "--help") for name in ("accounts", "catalog", "keys"))])
+def test_a_list_of_commands_says_what_each_is_for_in_whole_sentences(bare: Cli, words: tuple[str, ...]) -> None:
+    assert "..." not in bare(*words).out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("words", [(), ("accounts",), ("keys",)])
 def test_a_group_alone_shows_its_help_and_is_2(bare: Cli, words: tuple[str, ...]) -> None:
     outcome = bare(*words)

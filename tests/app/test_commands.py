@@ -122,6 +122,9 @@ def test_a_key_keeps_its_rules(cli: Cli) -> None:
     )
     assert (listed["models"], listed["providers"]) == (["demo-chat", "demo-reasoner"], ["demo"])
     assert (listed["deny_providers"], listed["ip"]) == (["openai"], ["192.0.2.0/24", "2001:db8::1/128"])
+    said = cli("keys", "list", made).out
+    assert "models=demo-chat,demo-reasoner providers=demo deny-providers=openai ip=192.0.2.0/24,2001:db8::1/128" in said
+    assert "quota-usd=5.000000000 daily-usd=1.500000000 monthly-usd=3.000000000" in said
     until = datetime.fromisoformat(listed["expires_at"])
     assert timedelta(days=89) < until - datetime.now(UTC) <= timedelta(days=90)
 

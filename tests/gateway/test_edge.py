@@ -98,6 +98,28 @@ async def test_an_unknown_path(house: House, path: str) -> None:
     check_error(await house.ask("POST", path), path, 404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", CHAT),
+        ("/responses", "/v1/responses"),
+        ("/v1/v1/messages", MESSAGES),
+        ("/v1/v1/messages/count_tokens", "/v1/messages/count_tokens"),
+        ("/embeddings", "/v1/embeddings"),
+        ("/models/solo:generateContent", "/v1beta/models/solo:generateContent"),
+        ("/v1beta/v1beta/models/solo:countTokens", "/v1beta/models/solo:countTokens"),
+        ("/v1/v1beta/models/solo:countTokens", "/v1beta/models/solo:countTokens"),
+    ],
+)
+async def test_who_has_the_version_twice_or_never_is_told_the_path_that_was_meant(
+    house: House, path: str, meant: str
+) -> None:
+    said = await house.ask("POST", path)
+    assert said.status == 404
+    step = f"Nothing is served at {path}. Set the client's base URL so that it asks for {meant}."
+    assert said.error["message"] == step
+
+
 async def test_an_unknown_path_of_geminis(house: House) -> None:
     said = await house.ask("GET", "/v1beta/nothing")
     assert (said.status, said.error["code"], said.error["details"][0]["reason"]) == (404, 404, "not_found")

@@ -47,15 +47,16 @@ papers = st.builds(
 NEEDS = {Image: Feature.IMAGE, File: Feature.FILE}
 SCHEMAS = (
     b'{"type":"object","properties":{"Port":{"type":"string"},"a":{}},"required":["Port"]}',
-    b'{"type": "object"}',
+    b'{"type": "object","properties":{}}',
 )
+CLOSED = b'{"type":"object","properties":{"Port":{"type":"string"}},"required":["Port"],"additionalProperties":false}'
 
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Chat:
     """What every dialect can say: words, pictures, documents, calls side by side with their results, and settings."""
     tools = draw(
-        st.lists(st.builds(Tool, names, words, st.sampled_from(SCHEMAS)), max_size=3, unique_by=lambda one: one.name)
+        st.lists(st.builds(Tool, _tools, words, st.sampled_from(SCHEMAS)), max_size=3, unique_by=lambda one: one.name)
     )
     messages = [Message(Role.SYSTEM, (draw(texts),))] if draw(st.booleans()) else []
     for _ in range(draw(st.integers(0, 2))):
@@ -65,7 +66,7 @@ def conversations(draw: st.DrawFn) -> Chat:
     choice = draw(_choices(tools))
     forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
     thinks = not forced and draw(st.booleans())
-    answer = Format(SCHEMAS[0], "answer", strict=True) if draw(st.booleans()) else None
+    answer = Format(CLOSED, "answer", strict=True) if draw(st.booleans()) else None
     stop = tuple(draw(st.lists(words, max_size=2)))
     return Chat(
         messages=tuple(messages),
@@ -74,12 +75,15 @@ def conversations(draw: st.DrawFn) -> Chat:
         tool_choice=choice,
         format=answer,
         thinking=Thinking(draw(st.sampled_from(["low", "medium", "high"]))) if thinks else None,
-        sampling=Sampling() if thinks else Sampling(draw(st.sampled_from([None, 0.0, 0.5])), draw(_portions)),
+        sampling=Sampling() if thinks else draw(_samplings),
         stop=stop,
     )
 
 
-_portions = st.sampled_from([None, 0.25, 0.9])
+_tools = names.map(lambda name: name if name[0].isalpha() or name[0] == "_" else f"t{name}")  # one vendor wants that
+_samplings = st.builds(Sampling, st.sampled_from([None, 0.0, 0.5])) | st.builds(
+    Sampling, st.none(), st.sampled_from([0.25, 0.9])
+)  # some vendors take one of the two alone
 
 
 def _answered(draw: st.DrawFn, tools: list[Tool]) -> list[Message]:

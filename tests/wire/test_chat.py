@@ -150,9 +150,11 @@ def test_results_that_come_in_several_messages_stand_together() -> None:
         {"role": "user", "content": [one]},
         {"role": "user", "content": [two]},
     ]
-    messages = told(OPENAI, asked(ANTHROPIC, {"messages": said}))["messages"]
-    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
-    assert messages[3]["content"] == "<document>\ncalm\n</document>"
+    apart = [*({"role": "assistant", "content": [use]} for use in uses), *said[2:]]
+    for history in (said, [said[0], *apart]):
+        messages = told(OPENAI, asked(ANTHROPIC, {"messages": history}))["messages"]
+        assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
+        assert messages[3]["content"] == "<document>\ncalm\n</document>"
 
 
 def test_calls_made_before_are_of_known_tools_even_if_none_is_offered_any_more() -> None:
@@ -228,7 +230,8 @@ def test_strict_tools_and_formats_keep_their_schemas() -> None:
     answer = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {"type": "object"}}}
     chat = asked(OPENAI, {"tools": [tool, WIND], "response_format": answer})
     out = told(ANTHROPIC, chat)
-    assert out["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    closed = {"type": "object", "additionalProperties": False}
+    assert out["output_config"] == {"format": {"type": "json_schema", "schema": closed}}
     assert (out["tools"][0]["strict"], "strict" in out["tools"][1]) == (True, False)
     assert out["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
     assert "strict" not in told(ANTHROPIC, chat, "json_schema")["tools"][0]
@@ -273,6 +276,8 @@ def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
         ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}, "xhigh"),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, None),
         ({"thinking": {"type": "enabled", "budget_tokens": 8_000}}, "medium"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, "low"),  # which all models know
+        ({"thinking": {"type": "enabled", "budget_tokens": 31_999}}, "high"),  # likewise
         ({"thinking": {"type": "disabled"}}, "none"),
         ({"output_config": {"effort": "low"}}, "low"),
     ],
@@ -281,6 +286,70 @@ def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) ->
     chat = asked(ANTHROPIC, body)
     assert told(OPENAI, chat).get("reasoning_effort") == effort
     assert "reasoning_effort" not in told(OPENAI, chat, "reasoning")
+
+
+@pytest.mark.parametrize(("dialect", "said"), [(OPENAI, "low"), ("openai_responses", {"effort": "low"})])
+def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -> None:
+    order = Order("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
+    body = json.loads(WIRES[dialect].write_chat(asked(ANTHROPIC, {"thinking": {"type": "disabled"}}), order))
+    assert said in (body.get("reasoning_effort"), body.get("reasoning"))
+
+
+@pytest.mark.parametrize(
+    ("said", "data", "meant"),
+    [
+        ("image/png", "/9j/4AAQ", "image/jpeg"),
+        ("image/jpeg", "iVBORw0KGgoAAA==", "image/png"),
+        ("image/jpg", "AAAA", "image/jpeg"),
+        ("", "R0lGODlh", "image/gif"),
+        ("image/heic", "AAAA", "image/heic"),
+    ],
+)
+def test_pictures_go_under_the_type_that_they_have(said: str, data: str, meant: str) -> None:
+    """Some vendors look at them, and refuse one that is not what its name says."""
+    picture = {"type": "image_url", "image_url": {"url": f"data:{said};base64,{data}"}}
+    chat = asked(OPENAI, {"messages": [{"role": "user", "content": [picture]}]})
+    (block,) = told(ANTHROPIC, chat)["messages"][0]["content"]
+    assert block["source"] == {"type": "base64", "media_type": meant, "data": data}
+    (piece,) = told("gemini", chat)["contents"][0]["parts"]
+    assert piece["inlineData"] == {"mimeType": meant, "data": data}
+
+
+def test_a_failed_result_has_words_alone_where_the_vendor_wants_that() -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoA"}}
+    words = {"type": "text", "text": "No signal."}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [words, picture], "is_error": True}
+    use = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    said = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    (told_,) = told(ANTHROPIC, asked(ANTHROPIC, {"messages": said}))["messages"][-1]["content"]
+    assert told_["content"] == [{"type": "text", "text": "Error:"}, words, picture]
+    assert "is_error" not in told_
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, "openai_responses"])
+@pytest.mark.parametrize(("words", "more"), [("List the ports.", 1), ("List the ports as JSON.", 0)])
+def test_an_object_is_asked_for_in_words_too_where_nobody_says_json(dialect: str, words: str, more: int) -> None:
+    """The vendor refuses it otherwise, and Gemini's clients need not say it."""
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": words}]}],
+        "generationConfig": {"responseMimeType": "application/json"},
+    }
+    wire = WIRES["gemini"]
+    chat = wire.read_chat(wire.read_request(json.dumps(body).encode(), PLACE))
+    out = told(dialect, chat)
+    said = out["messages"] if dialect == OPENAI else out["input"]
+    assert len(said) == 1 + more
+    assert "JSON" in json.dumps(said)
+
+
+def test_an_assistant_that_said_nothing_is_not_told_of() -> None:
+    said = [("user", "a"), ("assistant", ""), ("user", "b")]
+    out = told(OPENAI, asked(ANTHROPIC, {"messages": [{"role": role, "content": text} for role, text in said]}))
+    assert out["messages"] == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.wire.splits import tape
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.bedrock_converse.usage import read_usage
-from tokenharbor.wire.events import Failed, Finished, FinishReason, UsageReported
+from tokenharbor.wire.events import BlockKind, Failed, Finished, FinishReason, UsageReported
 from tokenharbor.wire.eventstream import write
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.translate import collect
@@ -46,6 +46,25 @@ def test_a_whole_answer_means_what_its_stream_means() -> None:
     reader = WIRE.reader()
     streamed = [*reader.feed(tape(NAME, "thinking_tools")), *reader.close()]
     assert collect(WIRE.read_reply(whole(blocks, "tool_use", usage=usage))) == collect(streamed)
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("tool_use", ["tide"]), ("server_tool_use", [])])
+def test_a_calls_type_says_who_carries_it_out(kind: str, calls: list[str]) -> None:
+    """Some models' calls have one, and are the caller's all the same."""
+    use = {"toolUseId": "t", "name": "tide", "type": kind}
+    reply = collect(WIRE.read_reply(whole([{"toolUse": {**use, "input": {"port": "Brest"}}}], "tool_use")))
+    reader = WIRE.reader()
+    frames = [
+        event("messageStart", role="assistant"),
+        event("contentBlockStart", contentBlockIndex=0, start={"toolUse": use}),
+        event("contentBlockDelta", contentBlockIndex=0, delta={"toolUse": {"input": '{"port":"Brest"}'}}),
+        event("contentBlockStop", contentBlockIndex=0),
+        event("messageStop", stopReason="tool_use"),
+    ]
+    streamed = collect([*reader.feed(b"".join(frames)), *reader.close()])
+    for said in (reply, streamed):
+        found = [(block.name, json.loads(block.text)) for block in said.blocks if block.kind is BlockKind.TOOL_CALL]
+        assert found == [(name, {"port": "Brest"}) for name in calls]
 
 
 def test_every_kind_of_block_of_a_whole_answer_is_read() -> None:

@@ -277,13 +277,36 @@ def test_a_tools_name_that_it_does_not_take_is_made_fit_wherever_it_stands() -> 
 
 
 def test_sampling_stops_and_the_maximum() -> None:
-    chat = Chat(HELLO, sampling=Sampling(temperature=0.0, top_p=0.5, top_k=7), stop=("three",))
+    chat = Chat(HELLO, sampling=Sampling(top_p=0.5, top_k=7), stop=("three",))
     body = sent(chat, max_output=100)
-    assert body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.0, "topP": 0.5, "stopSequences": ["three"]}
+    assert body["inferenceConfig"] == {"maxTokens": 100, "topP": 0.5, "stopSequences": ["three"]}
     assert body["additionalModelRequestFields"] == {"top_k": 7}
     assert body["additionalModelResponseFieldPaths"] == ["/stop_sequence", "/delta/stop_sequence"]
     nova = sent(chat, model="us.amazon.nova-2-lite-v1:0")
     assert nova["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 7}}
+
+
+def test_ids_of_calls_are_as_short_as_some_makers_want_them() -> None:
+    said = Message(Role.ASSISTANT, tuple(ToolCall(id_, "tide", "{}") for id_ in ("toolu_01", "abcDEF123")))
+    given = Message(Role.USER, (ToolResult("toolu_01", (Text("high"),)), ToolResult("abcDEF123", (Text("low"),))))
+    body = sent(Chat((*HELLO, said, given)), model="us.mistral.pixtral-large-2502-v1:0")
+    uses = [block["toolUse"]["toolUseId"] for block in body["messages"][-2]["content"]]
+    results = [block["toolResult"]["toolUseId"] for block in body["messages"][-1]["content"]]
+    assert uses == results
+    assert uses[1] == "abcDEF123"
+    assert len(uses[0]) == 9
+    assert uses[0].isalnum()
+
+
+def test_a_beginning_of_the_answer_does_not_end_in_space() -> None:
+    chat = Chat((*HELLO, Message(Role.ASSISTANT, (Text("It is "),))))
+    assert sent(chat)["messages"][-1] == {"role": "assistant", "content": [{"text": "It is"}]}
+
+
+def test_a_temperature_stands_alone_where_newer_models_refuse_both() -> None:
+    chat = Chat(HELLO, sampling=Sampling(temperature=0.2, top_p=0.5))
+    assert sent(chat)["inferenceConfig"] == {"temperature": 0.2}
+    assert sent(chat, model="us.amazon.nova-2-lite-v1:0")["inferenceConfig"] == {"temperature": 0.2, "topP": 0.5}
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p"])

@@ -13,7 +13,7 @@ from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.dialect import ANYBODY, Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -328,6 +328,44 @@ def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
     assert len({*ids("one"), *ids("two")}) == 4
 
 
+@pytest.mark.parametrize("index", [{"index": 0}, {}])
+def test_calls_without_ids_are_told_apart_by_whole_arguments(index: dict[str, int]) -> None:
+    pieces = [("tide", '{"port":'), ("", '"Brest"}'), ("tide", "{}"), ("wind", ""), ("wind", '{"at":1}')]
+    chunks: list[dict[str, object]] = [
+        {"delta": {"tool_calls": [{**index, "function": {"name": n, "arguments": a}}]}} for n, a in pieces
+    ]
+    chunks.append({"delta": {}, "finish_reason": "tool_calls"})
+    lines = [
+        b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, **chunk}]}).encode() + b"\n\n" for chunk in chunks
+    ]
+    events = read(OPENAI, [*lines, b"data: [DONE]\n\n"])
+    check_rules(events)
+    calls = [(block.name, block.text) for block in collect(events).blocks]
+    assert calls == [("tide", '{"port":"Brest"}'), ("tide", "{}"), ("wind", '{"at":1}')]
+
+
+EMPTY = {"function_call": {"name": "", "arguments": ""}, "refusal": "", "audio": {"data": "", "id": ""}}
+
+
+def test_members_that_a_vendor_writes_empty_say_nothing() -> None:
+    function = {"name": "tide", "arguments": "{}"}
+    call = {"id": "c", "type": "function", "custom": {"name": "", "input": ""}, "function": function}
+    for calls, expected in ((None, ["text"]), ([call], ["text", "tool_call"])):
+        message = {"role": "assistant", "content": "Look.", "tool_calls": calls, **EMPTY}
+        body = {"id": "1", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": ""}]}
+        reply = collect(WIRES[OPENAI].read_reply(json.dumps(body).encode()))
+        assert [block.kind.value for block in reply.blocks] == expected
+        assert not any(block.custom for block in reply.blocks)
+        assert reply.reason is (FinishReason.TOOL_CALLS if calls else FinishReason.STOP)
+
+
+@pytest.mark.parametrize(("delta", "end"), [({"content": "Open."}, Finished), ({}, Failed)])
+def test_a_terminator_behind_words_is_an_end_without_any_reason(delta: dict[str, str], end: type[Event]) -> None:
+    chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    events = read(OPENAI, [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"])
+    assert isinstance(events[-1], end)
+
+
 def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
     def ids(answer: str) -> list[str]:
         calls = [{"type": "tool_use", "name": "tide", "input": {}}] * 2
@@ -339,6 +377,43 @@ def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
     assert len({*ids("one"), *ids("two")}) == 4
     nameless = {"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t"}], "stop_reason": "tool_use"}
     assert WIRES[ANTHROPIC].read_reply(json.dumps(nameless).encode()).failure is not None
+
+
+def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
+    """They read what comes as JSON, which nothing is not."""
+    events: list[Event] = [
+        Started("1", "m"),
+        BlockOpened(0, BlockKind.TOOL_CALL, "c1", "tide"),
+        BlockClosed(0),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    (call,) = json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == "{}"
+    assert write(OPENAI, events).count(b'"arguments":"{}"') == 1
+
+
+def test_an_empty_answer_has_empty_words_for_openais_clients() -> None:
+    events: list[Event] = [Started("1", "m"), Finished(FinishReason.LENGTH)]
+    assert json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["content"] == ""
+
+
+def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
+    """Clients of Messages would send it back, and the vendor refuses it."""
+    events: list[Event] = [
+        Started("1", "m"),
+        BlockOpened(0, BlockKind.TEXT),
+        BlockGrew(0, notes=(Note("gemini", "part", b"{}"),)),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TEXT),
+        BlockGrew(1, "Open."),
+        BlockClosed(1),
+        Finished(FinishReason.STOP),
+    ]
+    content = json.loads(WIRES[ANTHROPIC].write_reply(events, ANYBODY))["content"]
+    assert [block["text"] for block in content] == ["Open."]
+    stream = write(ANTHROPIC, events)
+    assert b'"index":0' in stream
+    assert b'"index":1' not in stream
 
 
 def test_a_call_that_never_gets_a_name_is_garbage() -> None:

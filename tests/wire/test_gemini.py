@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from tests.examples import at_most
 from tests.google_sdk import google_client
 from tests.wire.answers import answers, meaning
+from tests.wire.asking import asked, told
 from tests.wire.conversations import ABLE, ORDER, conversations
 from tests.wire.splits import tape
 
@@ -22,7 +23,7 @@ from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Reasoning, Text, Thinking, ToolCall, ToolResult
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.dialect import Place, Recipient
 from tokenharbor.wire.events import Event, Failed, Finished, FinishReason, Note
 from tokenharbor.wire.gemini.usage import try_usage
 from tokenharbor.wire.request import Edit, Request
@@ -145,6 +146,26 @@ class TestAcross:
         assert thought == Reasoning("Two ports", (Note(GEMINI, "thoughtSignature", b"CsQB+/=="),))
         assert said == Text("Aye")
 
+    def test_what_the_sdks_chat_keeps_of_a_stream_is_one_message_again(self) -> None:
+        """It sends each piece back as a content of its own."""
+        pieces = [
+            {"text": "Two ", "thought": True},
+            {"text": "ports", "thought": True},
+            {"text": "", "thought": True, "thoughtSignature": "CsQB+/=="},
+            {"functionCall": {"id": "c1", "name": "tide", "args": {}}},
+            {"functionCall": {"id": "c2", "name": "tide", "args": {}}},
+            {"text": ""},
+        ]
+        results = [
+            {"functionResponse": {"id": id_, "name": "tide", "response": {"output": id_}}} for id_ in ("c1", "c2")
+        ]
+        contents = [*CONTENTS, *({"role": "model", "parts": [piece]} for piece in pieces)]
+        chat = chat_of(contents=[*contents, {"role": "user", "parts": results}])
+        _, said, given = chat.messages
+        assert [type(part) for part in said.parts] == [Reasoning, ToolCall, ToolCall]
+        assert said.parts[0] == Reasoning("Two ports", (Note(GEMINI, "thoughtSignature", b"CsQB+/=="),))
+        assert [type(part) for part in given.parts] == [ToolResult, ToolResult]
+
     @pytest.mark.parametrize("spelling", [base64.b64encode, base64.urlsafe_b64encode])
     def test_notes_of_others_come_back_out_of_a_signature_in_either_alphabet(self, spelling: Any) -> None:
         events = WIRES[ANTHROPIC].reader().feed(tape(ANTHROPIC, "thinking_tools"))
@@ -218,6 +239,33 @@ class TestAcross:
         able = (ABLE - {"adaptive_reasoning"}) | ({"always_reasoning"} if always else set())
         order = Order("m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576)
         assert written(chat, order)["generationConfig"]["thinkingConfig"]["thinkingBudget"] == budget
+
+    def test_names_of_functions_begin_as_the_vendor_wants_and_come_back_as_the_callers(self) -> None:
+        schema = {"type": "object", "properties": {}}
+        body = {
+            "model": "m",
+            "messages": [{"role": "user", "content": "?"}],
+            "tools": [{"type": "function", "function": {"name": name, "parameters": schema}} for name in ("3d", "_3d")],
+            "tool_choice": {"type": "function", "function": {"name": "3d"}},
+        }
+        openai = WIRES["openai_chat"]
+        request = openai.read_request(json.dumps(body).encode())
+        out = json.loads(WIRE.write_chat(openai.read_chat(request), ORDER))
+        names = [one["name"] for one in out["tools"][0]["functionDeclarations"]]
+        assert names[0].startswith("_3d_")
+        assert names[1] == "_3d"
+        assert out["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == names[:1]
+        call = {"functionCall": {"name": names[0], "args": {}}}
+        reply = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
+        events = WIRE.read_reply(json.dumps(reply).encode())
+        answer = json.loads(openai.write_reply(events, Recipient(1, request=request)))
+        assert answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "3d"
+
+    def test_a_turn_of_the_users_stands_before_calls(self) -> None:
+        call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
+        said = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "high"}]
+        out = told(GEMINI, asked("openai_chat", {"messages": said}))
+        assert [content["role"] for content in out["contents"]] == ["user", "model", "user"]
 
     def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:
         begun = chat_of(contents=[*CONTENTS, {"role": "model", "parts": [{"text": "So"}]}])

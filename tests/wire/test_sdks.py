@@ -1,5 +1,6 @@
 """The official SDKs as readers of what is written here: streams, whole answers, and refusals as the right exception."""
 
+import functools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -17,18 +18,22 @@ from tests.wire.splits import tape
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.chat import Text, ToolCall
 from tokenharbor.wire.dialect import Recipient
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
     BlockOpened,
+    Citation,
     Event,
     Failed,
     Finished,
     FinishReason,
+    Note,
     Started,
 )
+from tokenharbor.wire.request import Request
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 
@@ -104,6 +109,64 @@ def test_openais_sdk_reads_every_stream(events: list[Event]) -> None:
         assert usage.prompt_tokens == spent.input + spent.cache_read + spent.cache_write_5m
         assert usage.completion_tokens == spent.output + spent.reasoning
         assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_openais_helper_puts_lists_together_that_come_in_pieces() -> None:
+    """It refuses the second piece of a list unless each entry says its place."""
+    pages = [Citation(f"https://port.example/{place}", str(place)) for place in range(2)]
+    events: list[Event] = [Started("chatcmpl-1", "m")]
+    for index in range(2):
+        sealed = (Note(ANTHROPIC, "redacted_thinking", b"%d" % index),)
+        events += [BlockOpened(index, BlockKind.REASONING), BlockGrew(index, "", sealed), BlockClosed(index)]
+    events += [BlockOpened(2, BlockKind.TEXT), *(BlockGrew(2, "Open. ", (), (page,)) for page in pages), BlockClosed(2)]
+    for index in (3, 4):
+        events += [BlockOpened(index, BlockKind.IMAGE, name="image/png"), BlockGrew(index, "AA=="), BlockClosed(index)]
+    stream = written(OPENAI, [*events, Finished(FinishReason.STOP)])
+    with (
+        openai_client(200, stream, SSE) as client,
+        client.chat.completions.stream(model="m", messages=PROMPT) as reading,
+    ):
+        message = reading.get_final_completion().choices[0].message.to_dict()
+    assert message["content"] == "Open. Open. "
+    assert [len(message[name]) for name in ("reasoning_details", "annotations", "images")] == [2, 2, 2]  # type: ignore[arg-type]
+    asked = {"model": "m", "messages": [*PROMPT, message, *PROMPT]}
+    chat = WIRES[OPENAI].read_chat(WIRES[OPENAI].read_request(json.dumps(asked).encode()))
+    notes = [note.raw for part in chat.messages[1].parts for note in getattr(part, "notes", ())]
+    assert notes == [b"0", b"1"]
+
+
+class Tide(pydantic.BaseModel):
+    """What a caller of the SDK wants an answer read into."""
+
+    port: str
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the SDK's own, as it writes what it read
+def test_what_the_sdk_read_for_its_caller_comes_back_with_the_words() -> None:
+    """The helpers put what they parsed into the message, which callers send back as it is."""
+    tool = openai.pydantic_function_tool(Tide, name="tide")
+    events: list[Event] = [
+        Started("chatcmpl-1", "m"),
+        BlockOpened(0, BlockKind.TEXT),
+        BlockGrew(0, '{"port":"Brest"}'),
+        BlockClosed(0),
+        BlockOpened(1, BlockKind.TOOL_CALL, "call_1", "tide"),
+        BlockGrew(1, '{"port":"Brest"}'),
+        BlockClosed(1),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+    asked: list[httpx2.Request] = []
+    body = WIRES[OPENAI].write_reply(events, Recipient(1))
+    http = httpx2.Client(transport=transport(200, body, "application/json", asked))
+    with openai.OpenAI(api_key="k", base_url="http://127.0.0.1:1/v1", http_client=http, max_retries=0) as client:
+        ask = functools.partial(client.chat.completions.parse, model="m", tools=[tool], response_format=Tide)
+        message: Any = ask(messages=PROMPT).choices[0].message
+        assert message.parsed == Tide(port="Brest")
+        ask(messages=[*PROMPT, message, {"role": "tool", "tool_call_id": "call_1", "content": "high"}])
+    request = WIRES[OPENAI].read_request(asked[-1].content)
+    assert b'"parsed"' in request.body
+    words, call = WIRES[OPENAI].read_chat(request).messages[1].parts
+    assert (words, call) == (Text('{"port":"Brest"}'), ToolCall("call_1", "tide", '{"port":"Brest"}'))
 
 
 def through_responses(stream: bytes) -> Any:
@@ -185,12 +248,6 @@ def test_openais_sdk_reads_the_tapes_of_responses_and_what_we_make_of_them_alike
     assert sealed(after) == sealed(before)
 
 
-class Tide(pydantic.BaseModel):
-    """What a caller of the SDK wants an answer read into."""
-
-    port: str
-
-
 def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
     wire = WIRES[RESPONSES]
     tool = {"type": "function", "name": "tide", "parameters": {"type": "object"}, "strict": False}
@@ -248,6 +305,34 @@ def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
         assert message.usage.input_tokens == sent.usage.input
         assert message.usage.cache_read_input_tokens == sent.usage.cache_read
         assert message.usage.output_tokens == sent.usage.output + sent.usage.reasoning
+
+
+def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -> None:
+    """It asks for one of itself, and sends the whole conversation where it is told that there is none."""
+    wire = WIRES[ANTHROPIC]
+    asked: list[Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        try:
+            asked.append(wire.read_request(request.content))
+        except Refusal as refusal:
+            return httpx2.Response(refusal.status, content=wire.write_refusal(refusal, "req_1"))
+        called: list[Event] = [BlockOpened(0, BlockKind.TOOL_CALL, "t1", "tide"), BlockClosed(0)]
+        said: list[Event] = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "High."), BlockClosed(0)]
+        reason = FinishReason.TOOL_CALLS if len(asked) == 1 else FinishReason.STOP
+        events: list[Event] = [Started("msg_1", "m"), *(called if len(asked) == 1 else said), Finished(reason)]
+        return httpx2.Response(200, content=wire.write_reply(events, Recipient(1)))
+
+    @anthropic.beta_tool
+    def tide() -> str:
+        """The tide now."""
+        return "high"
+
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    with anthropic.Anthropic(api_key="k", base_url="http://127.0.0.1:1", http_client=http, max_retries=0) as client:
+        last = client.beta.messages.tool_runner(model="m", max_tokens=9, messages=PROMPT, tools=[tide]).until_done()
+    assert [block.text for block in last.content if block.type == "text"] == ["High."]
+    assert len(wire.read_chat(asked[-1]).messages) == 3
 
 
 @settings(max_examples=at_most(30))

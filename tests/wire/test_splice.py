@@ -9,6 +9,7 @@ from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, pas
 from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.events import Finished
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.sse import MAX_EVENT
 
@@ -267,6 +268,22 @@ def test_a_search_that_is_the_first_thing_to_happen_is_content() -> None:
     spliced = splicer(RESPONSES)
     assert spliced.feed(frames[0] + frames[1]) == b""
     assert spliced.feed(frames[2]) == b"".join(frames[:3])
+
+
+def test_an_item_of_a_kind_of_its_own_may_have_members_of_other_types() -> None:
+    """A search for tools that the caller runs has an object where functions have their arguments' text."""
+    frames = events(tape(RESPONSES, "text"))
+    item = b'{"id":"ts_1","type":"tool_search_call","arguments":{"query":"tides"},"execution":"client"}'
+    kinds = (b"response.output_item.added", b"response.output_item.done")
+    search = b"".join(
+        b'event: %b\ndata: {"type":"%b","output_index":0,"item":%b}\n\n' % (kind, kind, item) for kind in kinds
+    )
+    stream = frames[0] + search + b"".join(frames[1:])
+    result = passed(splicer(RESPONSES), [stream])
+    assert result.complete
+    assert result.left + result.ending == stream
+    reader = WIRES[RESPONSES].reader()
+    assert isinstance([*reader.feed(stream), *reader.close()][-1], Finished)
 
 
 def test_reasoning_of_which_only_the_seal_is_shown_is_content() -> None:

@@ -68,13 +68,13 @@ _LIMITS = {
 
 
 def _refusal(outcome: Refused, needed: Usd) -> InsufficientQuota:
-    state = f"balance ${outcome.available.brief()}, held ${outcome.held.brief()}, needed ${needed.brief()}"
+    state = f"balance ${outcome.available.brief_down()}, held ${outcome.held.brief_up()}, needed ${needed.brief_up()}"
     if outcome.why is Why.DEBT:
         return InsufficientQuota(f"The account owes a debt and is frozen until a top-up covers it: {state}.")
     if outcome.why in _LIMITS:
         limit = _LIMITS[outcome.why]
         return InsufficientQuota(
-            f"The request may cost more than {limit} still allows: ${outcome.limit_left.brief()} left; {state}. "
+            f"The request may cost more than {limit} still allows: ${outcome.limit_left.brief_down()} left; {state}. "
             "Raise the limit, or set a smaller max_tokens."
         )
     return InsufficientQuota(

@@ -36,9 +36,9 @@ def render_page(snapshot: Snapshot, host: str, at: datetime) -> bytes:
 def _row(shown: Mapping[str, Any], *, on: bool) -> str:
     providers = ", ".join(provider["name"] for provider in shown["providers"])
     cells = (
-        f'<td><code>{html.escape(shown["id"])}</code></td><td class="n">{_tokens(shown["context_length"])}</td>'
+        f'<td><code>{html.escape(shown["id"])}</code></td><td class="n less">{_tokens(shown["context_length"])}</td>'
         f"{_prices(shown['pricing'] or {})}"
-        f"<td>{html.escape(providers)}</td><td>{'on' if on else 'needs a key'}</td>"
+        f'<td class="less">{html.escape(providers)}</td><td>{"on" if on else "needs a key"}</td>'
     )
     return f'<tr class="{"on" if on else "off"}">{cells}</tr>'
 

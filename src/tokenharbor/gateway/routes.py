@@ -9,7 +9,7 @@ from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.placed import DIALECT as PLACING
-from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed
+from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed, reversion
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
 from tokenharbor.gateway.videos import VideoGateway
@@ -41,6 +41,15 @@ MEDIA: Mapping[str, str] = {
 _DEFAULT_DIALECT = "openai_chat"
 _MODELS = "/v1/models/"
 _PLACERS_KEY = b"x-goog-api-key"  # the header of clients that ask for models there or under /v1beta, by their version
+
+
+_PATHS = "GET / lists the paths."
+
+
+def _meant(path: str) -> str | None:
+    """The path served that a client means which has the version twice or never in its own."""
+    posted = {*ANSWERS, *COUNTS, *MEDIA}
+    return next((each for each in reversion(path) if each in posted or read_placed(each) is not None), None)
 
 
 def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
@@ -96,6 +105,8 @@ class Routes:
             return desk.serve_surface(exchange)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._post(exchange) if exchange.method == "POST" else self._read(exchange)
+        if exchange.method == "POST" and _meant(exchange.path) is not None:
+            return self._read(exchange)
         return self._edge.serve(exchange)
 
     def _post(self, exchange: Exchange) -> Awaitable[None]:
@@ -129,7 +140,9 @@ class Routes:
         if reading is None and named is None:
             if path in self._answers or path in self._counts or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
-            raise NotFound(f"Nothing is served at {path[:100]}. GET / lists the paths.")
+            there = _meant(path) if exchange.method == "POST" else None
+            next_step = f"Set the client's base URL so that it asks for {there[:100]}." if there else _PATHS
+            raise NotFound(f"Nothing is served at {path[:100]}. {next_step}")
         if exchange.method == "POST" and path.startswith(PREFIXES) and ":" in path:
             raise NotFound(f"Nothing is served at {path[:100]}. The methods of models are {METHODS}.")
         if exchange.method not in ("GET", "HEAD"):

@@ -1,6 +1,7 @@
 """Money: whole nano-USD in one type, and the only rounding in the house."""
 
 import re
+from collections.abc import Callable
 from typing import Self
 
 NANO_PER_USD = 1_000_000_000
@@ -8,6 +9,10 @@ PICO_PER_NANO = 1_000
 MAX_NANO = 2**63 - 1  # PostgreSQL's BIGINT
 
 _DECIMAL = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
+_LOOKS_LIKE_A_STATUS = re.compile("429|50[0234]|524")
+"""Where a refusal's message has these digits, some clients take them for a passing fault and ask again and again. So an
+amount in a sentence gives up places, down to cents, until it has none; from $100 on that may not be enough.
+"""
 
 
 class Usd(int):
@@ -41,15 +46,25 @@ class Usd(int):
         whole, places = divmod(abs(self), NANO_PER_USD)
         return f"{'-' if self < 0 else ''}{whole}.{places:09d}"
 
-    def brief(self) -> str:
-        """The amount exactly, with two places and more only where they are needed: for sentences. Some clients take
-        any "500" in a refusal's message for a status to retry, which padding such as 0.076827500 would feed.
-        """
-        whole, _, places = str(self).partition(".")
-        return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+    def brief_down(self) -> str:
+        """For sentences: exact, with two places and more only where needed; less as `_LOOKS_LIKE_A_STATUS` says."""
+        return self._brief(lambda step: self // step * step)
+
+    def brief_up(self) -> str:
+        """Likewise, never less than the amount."""
+        return self._brief(lambda step: -(-self // step) * step)
+
+    def _brief(self, rounded: Callable[[int], int]) -> str:
+        exactly_first = (_trimmed(Usd(rounded(10**left_out))) for left_out in range(8))
+        return next((text for text in exactly_first if not _LOOKS_LIKE_A_STATUS.search(text)), _trimmed(self))
 
     def __repr__(self) -> str:
         return f"Usd({int(self)})"
+
+
+def _trimmed(amount: Usd) -> str:
+    whole, _, places = str(amount).partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
 ZERO = Usd(0)

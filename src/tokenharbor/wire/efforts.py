@@ -12,6 +12,8 @@ BUDGETS: Mapping[str, int] = {
 }
 """Each effort's budget, the least first. "none" has none: the model is not to reason."""
 
+_KNOWN_TO_ALL = ("low", "medium", "high")
+
 EFFORTS = ("none", *BUDGETS)
 
 
@@ -21,5 +23,7 @@ def budget_of(effort: str, most: int) -> int:
 
 
 def effort_of(budget: int) -> str:
-    """The least effort that has room for a budget."""
-    return next((effort for effort, tokens in BUDGETS.items() if tokens >= budget), "max") if budget else "none"
+    """The least effort that has room for a budget, of those that all models know."""
+    if not budget:
+        return "none"
+    return next((effort for effort in _KNOWN_TO_ALL if BUDGETS[effort] >= budget), _KNOWN_TO_ALL[-1])

@@ -27,6 +27,13 @@ def fit(word: str, most: int) -> str:
     return f"{plain[: most - 13]}_{mark}"
 
 
+def fit_begun(word: str, most: int) -> str:
+    """Likewise, and begun with a letter or `_`."""
+    if word[:1].isalpha() or word[:1] == "_":
+        return fit(word, most)
+    return fit(f"_{word}.", most)  # the dot lets it differ from the word that has the `_` of itself
+
+
 def fit_call(id_: str, most: int = 64) -> str:
     """A call's id: results find their calls, since it is made fit the same way in both."""
     return fit(id_, most)
@@ -34,7 +41,11 @@ def fit_call(id_: str, most: int = 64) -> str:
 
 def originals(names: Iterable[str]) -> dict[str, str]:
     """What the caller calls the tools whose names had to be made fit."""
-    return {fitted: name for name in names for most in (SHORT, LONG) if (fitted := fit(name, most)) != name}
+    return {fitted: name for name in names for fitted in _fitted(name) if fitted != name}
+
+
+def _fitted(name: str) -> tuple[str, ...]:
+    return fit(name, SHORT), fit(name, LONG), fit_begun(name, LONG)
 
 
 def fit_answer(id_: str, prefix: str) -> str:

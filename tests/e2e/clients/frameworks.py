@@ -35,6 +35,7 @@ def _calls(_: Path) -> tuple[Call, ...]:
 
 def _environment(place: Place, prompt: str, dialect: str) -> Mapping[str, str]:
     said = {"URL": place.url, "KEY": place.key, "MODEL": place.model, "DIALECT": dialect, "PROMPT": prompt}
+    said["RETRIES"] = str(place.retries)
     return {f"HARBOR_{name}": value for name, value in said.items()} | _OFF
 
 

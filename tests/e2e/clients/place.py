@@ -11,12 +11,15 @@ from pathlib import Path
 from tests.e2e.clients.toolbox import Node, find_node
 
 TIMEOUT_SECONDS = 90
+_PIPE_SECONDS = 5
 MODEL = "sim"
 
 
 @dataclass(frozen=True)
 class Place:
-    """An API's address without a path, a key, the commands, and a folder that nobody else uses."""
+    """An API's address without a path, a key, the commands, and a folder that nobody else uses; `retries` is for those
+    who can be told.
+    """
 
     url: str
     key: str
@@ -24,6 +27,7 @@ class Place:
     folder: Path
     model: str = MODEL
     seconds: int = TIMEOUT_SECONDS
+    retries: int = 0
 
     @property
     def home(self) -> Path:
@@ -41,11 +45,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the run ended."""
+    """How the run ended; `cut_off` says after how many seconds it had to be."""
 
     code: int
     stdout: str
     stderr: str
+    cut_off: int | None = None
 
     def __str__(self) -> str:
         return f"exit code {self.code}\n{self.stdout[-4000:]}\n{self.stderr[-4000:]}"
@@ -70,10 +75,22 @@ def run(place: Place, command: Sequence[str], environment: Mapping[str, str]) ->
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         _end_leftovers(place)
-        stdout, stderr = process.communicate()
-        stderr += f"\nstopped after {place.seconds} s"
+        return Ended(-signal.SIGKILL, *_what_came(process), cut_off=place.seconds)
     _end_leftovers(place)
     return Ended(process.returncode, stdout, stderr)
+
+
+def _what_came(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Of one that was ended; a daemon with another HOME may still hold its pipes, and is not waited for."""
+    try:
+        return process.communicate(timeout=_PIPE_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
+        came = [(each or b"").decode(errors="replace") for each in (late.output, late.stderr)]
+        return came[0], came[1]
 
 
 def _surroundings(place: Place) -> dict[str, str]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from tests.e2e.clients import repository
 from tests.e2e.clients.agents import CLOSING, PROSE, Client
-from tests.e2e.clients.place import Ended, Place
+from tests.e2e.clients.place import TIMEOUT_SECONDS, Ended, Place
 from tests.e2e.clients.toolbox import CORE, MORE, install, install_python
 from tests.e2e.clients.upstreams import House, money_faults, provider_of
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial went; `faults` is empty if all is as it should be."""
+    """How a trial went; `faults` is empty if all is as it should be; one that `broke` says nothing of the client."""
 
     client: Client
     upstream: str
@@ -22,6 +22,7 @@ class Outcome:
     faults: tuple[str, ...]
     requests: int
     seconds: float
+    broke: bool = False
 
 
 def commands_of(client: Client) -> Path:
@@ -42,8 +43,11 @@ def script_for(client: Client, work: Path) -> dict[str, Any]:
     return {"answer": answer}
 
 
-def try_client(house: House, client: Client, upstream: str, folder: Path) -> Outcome:
-    place = Place(house.harbor.url, house.key(upstream), commands_of(client), folder).prepare()
+def try_client(
+    house: House, client: Client, upstream: str, folder: Path, seconds_at_most: int = TIMEOUT_SECONDS
+) -> Outcome:
+    commands = commands_of(client)
+    place = Place(house.harbor.url, house.key(upstream), commands, folder, seconds=seconds_at_most).prepare()
     repository.write(place.work)
     house.tell(script_for(client, place.work))
     before, known = house.balance(upstream), {receipt["id"] for receipt in house.receipts(upstream)}
@@ -62,7 +66,8 @@ def try_client(house: House, client: Client, upstream: str, folder: Path) -> Out
 
 
 def _ending_faults(client: Client, ended: Ended) -> list[str]:
-    faults = [f"exit code {ended.code}"] if ended.code else []
+    faults = [f"cut off after {ended.cut_off} s"] if ended.cut_off else []
+    faults += [f"exit code {ended.code}"] if ended.code and not ended.cut_off else []
     said = " ".join(ended.stdout.split())
     if CLOSING not in said:
         faults.append("the model's last words did not come")

@@ -61,7 +61,7 @@ async def list_all(session: Session) -> Answer:
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
 async def balance(session: Session, account_id: UUID) -> Answer:
-    """Show what an account can spend, what open requests hold, and what lies in each pool."""
+    """Show what an account can spend, by pool, and what is held."""
     await existing(session, account_id)
     async with open_book(session.url, session.world.ids.new()) as book:
         found = await book.balance(account_id, session.world.clock.now())

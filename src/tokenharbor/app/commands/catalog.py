@@ -23,7 +23,7 @@ def catalog() -> None:
 
 @catalog.command("list")
 def list_all() -> None:
-    """List the models with their prices (USD per 1M tokens, or as said; markup included) and who sells them."""
+    """List the models with their prices and who sells them. USD per 1M tokens, or as said; markup included."""
     in_force = settings()
     found = _catalog(in_force)
     showcase = Showcase(found, load_edition(in_force.edition))
@@ -33,7 +33,7 @@ def list_all() -> None:
 
 @catalog.command()
 def check() -> None:
-    """Check the catalogue: what cannot be sold, and what looks like a slip. Exit 1 if anything cannot be sold."""
+    """Check the catalogue. What cannot be sold, and what looks like a slip; exit 1 if anything cannot be sold."""
     findings = check_catalog(_catalog(settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from tokenharbor.app.settings import Settings, load_settings
+from tokenharbor.kernel.tables import did_you_mean
 
 _META = "tokenharbor.app."
 
@@ -49,6 +50,15 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """What click does, and the nearest name where there is none."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'{did_you_mean(args[0], known)}")
+        return super().resolve_command(ctx, args)
 
 
 def settings() -> Settings:

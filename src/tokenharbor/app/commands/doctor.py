@@ -13,7 +13,9 @@ from tokenharbor.kernel.world import real_world
 
 @click.command(cls=Command)
 def doctor() -> None:
-    """Check database, migrations, Redis, providers, clock, disk and permissions. Exit 1 if anything is wrong."""
+    """Check all that the server needs. Database, migrations, Redis, providers, clock, disk and permissions; exit 1 if
+    anything is wrong.
+    """
     log_to_stderr()
     checks = asyncio.run(run_checks(settings(), real_world()))
     lines = [

@@ -15,7 +15,7 @@ def edition() -> None:
 @edition.command()
 @click.argument("name", required=False)
 def show(name: str | None) -> None:
-    """Show every field of an edition: of the one in force, if none is named."""
+    """Show every field of an edition. If none is named, of the one in force."""
     found = fields(load_edition(name or settings().edition))
     lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in found.items()]
     say(Answer(found, lines))

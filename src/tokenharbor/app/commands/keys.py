@@ -1,5 +1,6 @@
 """`keys`: API keys, issued with their rules, listed without themselves, revoked."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -56,7 +57,7 @@ async def create(  # noqa: PLR0913  click passes each option
     expires: timedelta | None,
     ip: Networks,
 ) -> Answer:
-    """Issue an API key for an account, and print it: it is shown this once."""
+    """Issue an API key for an account. It is printed this once."""
     await existing(session, account_id)
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     rules = KeyRules(
@@ -83,11 +84,10 @@ async def list_all(session: Session, account_id: UUID) -> Answer:
     """List an account's keys with their rules, oldest first."""
     await existing(session, account_id)
     found = [_document(row) for row in await store.list_keys(session.conn, account_id)]
-    rows = [
-        (each["id"], each["key"], each["name"], each["created_at"], each["expires_at"], each["revoked_at"])
-        for each in found
-    ]
-    return Answer(found, table(("id", "key", "name", "created", "expires", "revoked"), rows))
+    heads = ("id", "key", "name", "created", "expires", "revoked", "rules")
+    shown = ("id", "key", "name", "created_at", "expires_at", "revoked_at")
+    rows = [(*(each[field] for field in shown), _rules(each)) for each in found]
+    return Answer(found, table(heads, rows))
 
 
 @keys.command()
@@ -119,6 +119,15 @@ def _known(catalog: Catalog, names: Names) -> Names:
         if name not in catalog.providers:
             raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
     return names
+
+
+_RULES = ("models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd")
+
+
+def _rules(document: Mapping[str, Any]) -> str:
+    """Those that are set, by the names of their options."""
+    said = {field: value if isinstance(value, str) else ",".join(value or ()) for field, value in document.items()}
+    return " ".join(f"{field.replace('_', '-')}={said[field]}" for field in _RULES if said[field])
 
 
 def _document(row: KeyRow) -> dict[str, Any]:

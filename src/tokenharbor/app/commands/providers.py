@@ -62,7 +62,7 @@ async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer
 @click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="How far back to look.")
 @at_database
 async def health(session: Session, *, last: timedelta) -> Answer:
-    """Show what became of requests to each provider, as far as they have ended: served or not, and why not."""
+    """Show what became of requests to each provider. Those that have ended: served or not, and why not."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     since = session.world.clock.now() - last
     sql = read_queries(Queries, "tokenharbor.app", "health.sql").health

@@ -13,5 +13,5 @@ from tokenharbor.simulator.serve import run
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Answers and faults, as TOML.")
 @click.option("--host", default="127.0.0.1", metavar="H", help="The address to listen on.")
 def simulator(port: int, script: Path | None, host: str) -> None:
-    """Simulate a provider, with scripted faults: no model answers here."""
+    """Simulate a provider with scripted faults. No model answers here."""
     run(port, script, host)

@@ -8,6 +8,7 @@ from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.said import words
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -48,6 +49,8 @@ _TYPES_BY_CODE = {
     "insufficient_quota": "billing_error",
     "not_found": "not_found_error",
 }
+# What this dialect's tool runners look for, to go on with the whole conversation in each request.
+_UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _OWN_TYPES = frozenset(_STREAM_KINDS) | {"api_error"}
 _TYPES_BY_STATUS = {413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error"}
 
@@ -61,7 +64,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     error = read.error
     if not isinstance(error, _Error):
         error = _Error(message=error or read.message or read.detail, code=read.code)
-    message, code = error.message or "", _code(error)
+    message, code = error.message or words(body), _code(error)
     kind = kind_of(status, code, message)
     if error.type == "overloaded_error":
         kind = FailureKind.OVERLOADED
@@ -102,6 +105,8 @@ def write_refusal(refusal: Refusal, request_id: str) -> bytes:
         error["param"] = refusal.param
     if refusal.provider is not None:
         error["provider"] = refusal.provider
+    if refusal.param == "thread":
+        error["details"] = _UNTHREADED
     return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
 
 

@@ -35,6 +35,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.efforts import EFFORTS
 from tokenharbor.wire.fields import is_null, read_count
+from tokenharbor.wire.json_schema import is_strict
 from tokenharbor.wire.request import Request
 
 _decode_stops = msgspec.json.Decoder(list[str]).decode
@@ -159,7 +160,8 @@ def _read_format(members: Members, config: asked.OutputConfig, features: Feature
     if shape.type != "json_schema" or is_null(shape.schema):
         raise no_meaning(f"{field}.type")
     features.note(Feature.JSON_SCHEMA, field)
-    return Format(bytes(shape.schema), shape.name or "", strict=True)
+    schema = bytes(shape.schema)
+    return Format(schema, shape.name or "", strict=is_strict(schema))
 
 
 def _read_thinking(members: Members, config: asked.OutputConfig) -> Thinking | None:

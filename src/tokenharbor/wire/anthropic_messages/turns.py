@@ -24,7 +24,7 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.ids import LONG, SHORT, fit
-from tokenharbor.wire.media_url import NO_IMAGE
+from tokenharbor.wire.media_url import NO_IMAGE, looked_at
 
 Block = dict[str, object] | msgspec.Raw
 
@@ -118,7 +118,7 @@ def _block(part: Part) -> Block | None:
         case Text() | Refused():
             return _text(part)
         case Image():
-            return {"type": "image", "source": _source(part.source), **cached(part.cache)}
+            return {"type": "image", "source": _source(looked_at(part.source)), **cached(part.cache)}
         case File():
             return _document(part)
         case Reasoning():
@@ -176,9 +176,11 @@ def _result(result: ToolResult) -> Block:
     content = _blocks(result.parts)
     if content:
         block["content"] = _plain(content)
-    if result.failed:
+    if result.failed and all(isinstance(part, Text) for part in result.parts):
         block.setdefault("content", "Error")  # the vendor wants to hear something of an error
         block["is_error"] = True
+    elif result.failed:  # and nothing but words
+        block["content"] = [{"type": "text", "text": "Error:"}, *content]
     return {**block, **cached(result.cache)}
 
 

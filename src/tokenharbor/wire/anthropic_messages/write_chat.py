@@ -22,8 +22,10 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.ids import LONG, fit
+from tokenharbor.wire.json_schema import closed
 
 CARRIES = frozenset(
     {
@@ -52,7 +54,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     most = order.most_output if order.max_output is None else order.max_output
     said = _thinking(chat, order, most) if chat.thinking is not None and "reasoning" in order.capabilities else {}
     thinking, config = said.get("thinking"), said.get("output_config")
-    system, turns = system_and_turns(chat.messages)
+    system, turns = system_and_turns(distinct(chat.messages))
     body: dict[str, object] = {"model": order.model, "max_tokens": most}
     if system:
         body["system"] = system
@@ -64,7 +66,10 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     if thinking is not None:
         body["thinking"] = thinking
     if chat.format is not None and chat.format.schema is not None:
-        config = {**(config or {}), "format": {"type": "json_schema", "schema": msgspec.Raw(chat.format.schema)}}
+        config = {
+            **(config or {}),
+            "format": {"type": "json_schema", "schema": msgspec.Raw(closed(chat.format.schema))},
+        }
     if config is not None:
         body["output_config"] = config
     if order.stream:
@@ -128,14 +133,14 @@ def _signed(messages: Iterable[Message]) -> bool:
 
 
 def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:
-    """Values that change nothing are left out: some models refuse them beside others."""
+    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both."""
     if sampling.temperature is not None and sampling.temperature > 1:
         raise InvalidRequest("`temperature` must be at most 1 for the providers of this model.", param="temperature")
     if thinks:
         return  # the vendor refuses them while the model thinks
     if sampling.temperature is not None and sampling.temperature != 1:
         body["temperature"] = sampling.temperature
-    if sampling.top_p is not None and sampling.top_p != 1:
+    elif sampling.top_p is not None and sampling.top_p != 1:
         body["top_p"] = sampling.top_p
     if sampling.top_k is not None:
         body["top_k"] = sampling.top_k
@@ -184,7 +189,7 @@ def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
     said: dict[str, object] = {"name": fit(tool.name, LONG)}
     if tool.description:
         said["description"] = tool.description
-    said["input_schema"] = object_of(tool.schema)
-    if tool.strict and strict:
-        said["strict"] = True
-    return {**said, **cached(tool.cache)}
+    if not (tool.strict and strict):
+        return {**said, "input_schema": object_of(tool.schema), **cached(tool.cache)}
+    schema = None if tool.schema is None else closed(tool.schema)
+    return {**said, "input_schema": object_of(schema), "strict": True, **cached(tool.cache)}

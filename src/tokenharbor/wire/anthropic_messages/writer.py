@@ -54,6 +54,7 @@ _FAILURES = {
     FailureKind.TIMEOUT: "timeout_error",
 }
 _PREFIX = "msg_"
+_WORDS = (BlockKind.TEXT, BlockKind.REFUSAL)
 _UNKNOWN = Usage()
 _DIRECT = {"type": "direct"}  # a call by the model itself, not by a program that it wrote
 
@@ -114,11 +115,9 @@ class AnthropicWriter:
 
     def _grow(self, event: BlockGrew) -> bytes:
         ours = [note for note in event.notes if note.dialect == DIALECT]
-        whole = next((note for note in ours if note.name in ("block", "redacted_thinking")), None)
-        out = b""
-        if self._opened is not None:
-            self._kind = self._opened.kind
-            out = self._open(whole)
+        if self._opened is not None and self._opened.kind in _WORDS and not (event.text or ours or event.citations):
+            return b""  # what others noted of words has no place here
+        out = self._open(next((note for note in ours if note.name in ("block", "redacted_thinking")), None))
         if event.text and self._kind is not BlockKind.IMAGE:
             out += self._delta(_text_delta(self._kind, event.text))
         if self._kind is BlockKind.REASONING:
@@ -126,6 +125,10 @@ class AnthropicWriter:
         if not any(note.name == "citation" for note in ours):
             for citation in event.citations:
                 out += self._delta({"type": "citations_delta", "citation": write_citation(citation)})
+        return out + self._noted(ours) if ours else out
+
+    def _noted(self, ours: Iterable[Note]) -> bytes:
+        out = b""
         for note in ours:
             if note.name == "signature":
                 out += self._delta({"type": "signature_delta", "signature": note.raw.decode()})
@@ -146,15 +149,24 @@ class AnthropicWriter:
         return _event("content_block_delta", index=self._written, delta=delta)
 
     def _close(self) -> bytes:
+        """The vendor refuses empty words when they come back: a block of nothing else is not written."""
+        out = b""
+        if self._opened is not None and self._opened.kind in _WORDS:
+            self._opened = None
+        else:
+            out = self._whole()
+        self._current = None
+        waiting, self._waiting = self._waiting, []
+        return out + b"".join([self._block(event) for event in waiting])
+
+    def _whole(self) -> bytes:
         out = self._open(None)
         if self._foreign:
             out += self._delta({"type": "signature_delta", "signature": carry.pack(self._foreign)})
             self._foreign = ()
         out += _event("content_block_stop", index=self._written)
         self._written += 1
-        self._current = None
-        waiting, self._waiting = self._waiting, []
-        return out + b"".join([self._block(event) for event in waiting])
+        return out
 
     def _finish(self, event: Finished) -> bytes:
         usage = write_usage(self._usage or _UNKNOWN)
@@ -237,9 +249,16 @@ def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> byte
     blocks = reply.blocks
     if names:
         blocks = tuple([msgspec.structs.replace(block, name=names.get(block.name, block.name)) for block in blocks])
-    content = [_content(block) for block in blocks]
+    content = [_content(block) for block in blocks if _is_said(block)]
     end = Finished(reply.reason, reply.stop_sequence)
     return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))
+
+
+def _is_said(block: Block) -> bool:
+    """Empty words are not, unless only this dialect can read them."""
+    if block.kind not in _WORDS or block.text or block.citations:
+        return True
+    return any(note.dialect == DIALECT for note in block.notes)
 
 
 def _content(block: Block) -> object:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -25,6 +25,7 @@ from tokenharbor.wire.chat import (
 )
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.media_url import looked_at
 
 Block = dict[str, object]
 """A block of content: one member, named for its kind."""
@@ -64,12 +65,13 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Scribe:
-    """Writes one request's blocks: `fields` names the caller's own field for each feature, `caches` tells whether the
-    model takes marks for its cache. Documents have distinct names.
+    """Writes one request's blocks: `fields` names the caller's own field for each feature, `call_id` makes the ids of
+    calls fit, `caches` tells whether the model takes marks for its cache. Documents have distinct names.
     """
 
-    def __init__(self, fields: dict[Feature, str], *, caches: bool) -> None:
+    def __init__(self, fields: dict[Feature, str], call_id: Callable[[str], str], *, caches: bool) -> None:
         self._fields = fields
+        self._call_id = call_id
         self._caches = caches
         self._names: set[str] = set()
 
@@ -95,7 +97,7 @@ class Scribe:
             case Text() | Refused():
                 return [{"text": part.text}] if part.text.strip() else []
             case Image():
-                return [{"image": self._media(part.source, _IMAGES, Feature.IMAGE)}]
+                return [{"image": self._media(looked_at(part.source), _IMAGES, Feature.IMAGE)}]
             case File():
                 return [{"document": self._document(part)}]
             case Audio():
@@ -106,7 +108,7 @@ class Scribe:
                 return [
                     {
                         "toolUse": {
-                            "toolUseId": fit(part.id, SHORT),
+                            "toolUseId": self._call_id(part.id),
                             "name": fit(part.name, SHORT),
                             "input": _input(part),
                         }
@@ -144,7 +146,7 @@ class Scribe:
     def _result(self, result: ToolResult) -> Block:
         content = [block for part in result.parts for block in self._part(part)]
         failed = {"status": "error"} if result.failed else {}
-        return {"toolUseId": fit(result.call_id, SHORT), "content": content or [{"text": _NO_OUTPUT}], **failed}
+        return {"toolUseId": self._call_id(result.call_id), "content": content or [{"text": _NO_OUTPUT}], **failed}
 
     def _wrong(self, feature: Feature, why: str) -> InvalidRequest:
         param = self._fields.get(feature, "messages")

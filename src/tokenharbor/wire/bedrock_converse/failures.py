@@ -8,6 +8,7 @@ import msgspec
 from tokenharbor.wire.eventstream import Message
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.said import words
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         read = _Body()
     named = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or read.type or ""
     name = named.split(":", 1)[0].rpartition("#")[2].strip()
-    message = read.message or read.capital or ""
+    message = read.message or read.capital or words(body)
     kind = _kind(name, message, kind_of(status, message=message))
     return Failure(kind, status=status, message=message, type=name, retry_after=retry_after(headers))
 

@@ -4,14 +4,16 @@ The maker stands in the vendor's own ids (`us.maker.model-v1:0`). An ARN may hid
 kind that has the most to say.
 """
 
+import hashlib
 import re
 from enum import Enum
 
 import msgspec
 
 from tokenharbor.wire.bedrock_converse.reader import DIALECT
-from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Thinking, ToolCall, ToolChoice
+from tokenharbor.wire.chat import Choosing, Message, Order, Reasoning, Role, Sampling, Thinking, ToolCall, ToolChoice
 from tokenharbor.wire.efforts import budget_of, effort_of
+from tokenharbor.wire.ids import SHORT, fit
 
 Fields = dict[str, object]
 
@@ -39,12 +41,29 @@ def kind_of(model: str) -> Kind:
     return next((kind for pattern, kind in _KINDS if pattern.search(model)), Kind.PLAIN)
 
 
+_NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models take no other ids of calls
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def call_id(model: str, id_: str) -> str:
+    """A call's id as the model takes it; the same each time, so that its result is found."""
+    if not _NINE_LETTERS.search(model):
+        return fit(id_, SHORT)
+    return id_ if _NINE.fullmatch(id_) else hashlib.blake2b(id_.encode("utf-8", "replace")).hexdigest()[:9]
+
+
 def caches(kind: Kind) -> bool:
     return kind in (Kind.SIGNING, Kind.MEASURED)
 
 
 def sampling(kind: Kind, top_k: int) -> Fields:
     return {"inferenceConfig": {"topK": top_k}} if kind is Kind.MEASURED else {"top_k": top_k}
+
+
+def lone(kind: Kind, sampling: Sampling) -> Sampling:
+    """Newer models that sign their thoughts refuse `top_p` beside a temperature."""
+    both = sampling.temperature is not None and sampling.top_p is not None
+    return msgspec.structs.replace(sampling, top_p=None) if both and kind is Kind.SIGNING else sampling
 
 
 class Reasons(msgspec.Struct, frozen=True):

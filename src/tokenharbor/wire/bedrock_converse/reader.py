@@ -116,7 +116,7 @@ class ConverseReader(Waiting):
         start = decode_block(raw)
         if index in self._places:
             return False
-        if start.tool_use is not None and start.tool_use.type is None:
+        if start.tool_use is not None and is_callers(start.tool_use):
             return self._call(index, start.tool_use)
         if start.image is not None:
             self._places[index] = (open_image(self._blocks, start.image.format), BlockKind.IMAGE)
@@ -210,6 +210,11 @@ def report(blocks: Blocks, raw: msgspec.Raw) -> None:
             blocks.report(None)
 
 
+def is_callers(call: ToolUse) -> bool:
+    """Whether the caller is to carry it out; other types are of tools that the vendor runs."""
+    return call.type in (None, "tool_use")
+
+
 def open_image(blocks: Blocks, format_: str | None) -> int:
     return blocks.open(BlockKind.IMAGE, name=f"image/{format_ or 'png'}")
 
@@ -243,7 +248,7 @@ def add_whole(blocks: Blocks, raw: msgspec.Raw) -> None:
     elif block.reasoning_content is not None:
         place = blocks.open(BlockKind.REASONING)
         blocks.grow(place, *reasoning(block.reasoning_content))
-    elif call is not None and call.type is None and call.tool_use_id and call.name:
+    elif call is not None and is_callers(call) and call.tool_use_id and call.name:
         place = blocks.open(BlockKind.TOOL_CALL, call.tool_use_id, call.name)
         blocks.grow(place, "" if bytes(call.input) in (b"null", b"{}") else bytes(call.input).decode())
     elif block.image is not None and block.image.source is not None:

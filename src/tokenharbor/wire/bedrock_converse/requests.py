@@ -1,5 +1,7 @@
 """A conversation as a Converse request."""
 
+from functools import partial
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -23,7 +25,9 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.json_schema import closed
 from tokenharbor.wire.media_url import NO_IMAGE
 
 CARRIES = frozenset(
@@ -50,9 +54,9 @@ _STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and
 def write_chat(chat: Chat, order: Order) -> bytes:
     """The body; the model and whether to stream stand in the path. Raises InvalidRequest."""
     kind = models.kind_of(order.model)
-    scribe = Scribe(chat.features, caches=models.caches(kind))
+    scribe = Scribe(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
-    sampling = chat.sampling if reasons.lets_sample else Sampling()
+    sampling = models.lone(kind, chat.sampling) if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
     if sampling.top_k is not None:
         extra |= models.sampling(kind, sampling.top_k)
@@ -76,7 +80,7 @@ def _some(**members: object) -> dict[str, object]:
 def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     """The two sides in turn, the user first."""
     turns: list[tuple[Role, list[Part]]] = []
-    for message in chat.messages[_leading(chat) :]:
+    for message in distinct(chat.messages)[_leading(chat) :]:
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
         parts = _reminder(message) if message.role is Role.SYSTEM else _shown(message)
         if turns and turns[-1][0] is role:
@@ -86,9 +90,20 @@ def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
     written: list[dict[str, object]] = []
     for role, parts in turns:
         _add(written, role.value, scribe.blocks(parts))
+    _trim(written)
     if not written or written[0]["role"] != Role.USER.value:
         written.insert(0, {"role": Role.USER.value, "content": [{"text": _BEGIN}]})
     return written
+
+
+def _trim(written: list[dict[str, object]]) -> None:
+    """What the assistant is to go on with does not end in space: the vendor refuses that."""
+    if not written or written[-1]["role"] != Role.ASSISTANT.value:
+        return
+    content = written[-1]["content"]
+    assert isinstance(content, list)  # noqa: S101  as written above
+    if isinstance(text := content[-1].get("text"), str):
+        content[-1] = {"text": text.rstrip()}
 
 
 def _leading(chat: Chat) -> int:
@@ -183,10 +198,11 @@ def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
 
 def _tool(tool: Tool, order: Order) -> dict[str, object]:
     strict = tool.strict and "json_schema" in order.capabilities
+    schema = closed(tool.schema) if strict and tool.schema is not None else tool.schema
     return {
         "name": fit(tool.name, SHORT),
         **_some(description=tool.description or None),
-        "inputSchema": {"json": _NO_SCHEMA if tool.schema is None else msgspec.Raw(tool.schema)},
+        "inputSchema": {"json": _NO_SCHEMA if schema is None else msgspec.Raw(schema)},
         **({"strict": True} if strict else {}),
     }
 
@@ -203,4 +219,4 @@ def _format(format_: Format | None) -> dict[str, object] | None:
     if format_ is None or format_.schema is None:
         return None
     named = _some(name=format_.name or None, description=format_.description or None)
-    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": format_.schema.decode(), **named}}}
+    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": closed(format_.schema).decode(), **named}}}

@@ -23,7 +23,7 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 class ToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A call, as it starts, what was added to it (`input` is a string then), or whole (`input` is an object then).
-    `type` is set for tools that the vendor runs.
+    `type` tells the tools that the vendor runs from the caller's, where it is set.
     """
 
     tool_use_id: str | None = None

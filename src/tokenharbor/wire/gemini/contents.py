@@ -73,18 +73,26 @@ class Reader:
         self._waiting = _Waiting()
 
     def read(self, contents: Sequence[asked.Content]) -> tuple[Message, ...]:
-        messages = []
+        """What the model said in a stream may come back as a content for each piece: they are one message again."""
+        messages: list[Message] = []
+        spoken: list[Part] = []
         for at, content in enumerate(contents):
             role = _ROLES.get(content.role)
             if role is None:
                 raise no_meaning(f"contents[{at}].role")
             parts = self._parts(content.parts, at)
             if role is Role.ASSISTANT:
-                parts = _joined(parts)
+                spoken += parts
+                continue
+            if spoken:
+                messages.append(Message(Role.ASSISTANT, tuple(_joined(spoken))))
+                spoken = []
             if len(parts) > 1:
                 parts = self._results_first(parts)
             if parts:
                 messages.append(Message(role, tuple(parts)))
+        if spoken:
+            messages.append(Message(Role.ASSISTANT, tuple(_joined(spoken))))
         return tuple(messages)
 
     def _parts(self, pieces: Sequence[asked.Part], at: int) -> list[Part]:

@@ -9,6 +9,7 @@ from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.said import words
 
 
 class _Detail(msgspec.Struct, frozen=True, rename={"type": "@type", "retry_delay": "retryDelay"}):
@@ -82,7 +83,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     if not isinstance(error, _Error):
         error = _Error(message=error or read.message or read.detail)
     details = _details(error)
-    code, message = _code(error, details), error.message or ""
+    code, message = _code(error, details), error.message or words(body)
     kind = FailureKind.CREDENTIAL if code in _OURS else kind_of(status, code, message)
     wait = retry_after(headers)
     return Failure(

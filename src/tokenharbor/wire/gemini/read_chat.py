@@ -22,6 +22,7 @@ from tokenharbor.wire.fields import MOST_TOKENS, NULL, is_null, read_count
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.contents import Reader
 from tokenharbor.wire.gemini.schemas import standard
+from tokenharbor.wire.json_schema import is_strict
 from tokenharbor.wire.request import Request
 
 _CHOOSING = {
@@ -151,10 +152,12 @@ def _read_format(config: asked.Config, features: Features) -> Format | None:
         return None
     if not is_null(config.response_json_schema):
         features.note(Feature.JSON_SCHEMA, f"{_CONFIG}.responseJsonSchema")
-        return Format(bytes(config.response_json_schema), strict=True)
+        schema = bytes(config.response_json_schema)
+        return Format(schema, strict=is_strict(schema))
     if not is_null(config.response_schema):
         features.note(Feature.JSON_SCHEMA, f"{_CONFIG}.responseSchema")
-        return Format(standard(config.response_schema), strict=True)
+        schema = standard(config.response_schema)
+        return Format(schema, strict=is_strict(schema))
     features.note(Feature.JSON_OBJECT, f"{_CONFIG}.responseMimeType")
     return Format()
 

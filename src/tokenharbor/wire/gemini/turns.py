@@ -23,7 +23,10 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.gemini.signatures import DIALECT, SIGNATURE, SKIP
 from tokenharbor.wire.gemini.written import arguments
-from tokenharbor.wire.ids import LONG, fit
+from tokenharbor.wire.ids import LONG, fit_begun
+from tokenharbor.wire.media_url import looked_at
+
+_BEGINNING = "…"
 
 Piece = dict[str, object] | msgspec.Raw
 Turn = tuple[Role, list[Piece]]
@@ -53,6 +56,8 @@ def system_and_contents(messages: tuple[Message, ...], *, signed: bool) -> tuple
             turns.append((role, pieces))
     if not turns:
         turns, system = [(Role.USER, system)] if system else [], []
+    elif turns[0][0] is Role.ASSISTANT:  # the vendor wants a turn of the user's before calls
+        turns.insert(0, (Role.USER, [{"text": _BEGINNING}]))
     said = {Role.USER: "user", Role.ASSISTANT: "model"}
     return system, [{"role": said[role], "parts": _results_first(pieces)} for role, pieces in turns]
 
@@ -92,15 +97,17 @@ def _piece(part: Part) -> list[Piece]:
     match part:
         case Text() | Refused():
             return _text(part)
-        case Image() | Audio():
-            return [_media(part.source, "image/jpeg") if isinstance(part, Image) else _media(part.source, "audio/wav")]
+        case Image():
+            return [_media(looked_at(part.source), "image/jpeg")]
+        case Audio():
+            return [_media(part.source, "audio/wav")]
         case File():
             return _file(part)
         case Reasoning():
             signed = _own(part.notes)
             return [{"text": part.text, "thought": True, **signed}] if signed else []
         case ToolCall():
-            call = {"name": fit(part.name, LONG), "args": arguments(part.arguments), "id": part.id}
+            call = {"name": fit_begun(part.name, LONG), "args": arguments(part.arguments), "id": part.id}
             return [{"functionCall": call, **_own(part.notes)}]
         case ToolResult():
             return _result(part)
@@ -142,5 +149,5 @@ def _result(result: ToolResult) -> list[Piece]:
     words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     media = [piece for part in result.parts if not isinstance(part, Text) for piece in _piece(part)]
     said = {"error": words or "Error"} if result.failed else {"output": words}
-    answer: dict[str, object] = {"name": fit(result.name or "tool", LONG), "response": said, "id": result.call_id}
+    answer: dict[str, object] = {"name": fit_begun(result.name or "tool", LONG), "response": said, "id": result.call_id}
     return [{"functionResponse": answer}, *media]

@@ -6,7 +6,8 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Sampling, Thinking, Tool, ToolChoice, offered
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.gemini.turns import system_and_contents
-from tokenharbor.wire.ids import LONG, fit
+from tokenharbor.wire.ids import LONG, fit_begun
+from tokenharbor.wire.json_schema import alone
 
 CARRIES = frozenset(
     {
@@ -38,6 +39,7 @@ _LEVELS = {
     "xhigh": "HIGH",
     "max": "HIGH",
 }
+_BESIDE = frozenset({"description", "default"})  # what may stand next to a reference in a function's schema
 _LEAST_BUDGET = 128  # of models that cannot but think
 
 _encode = msgspec.json.Encoder().encode
@@ -65,7 +67,7 @@ def _config(chat: Chat, order: Order) -> dict[str, object]:
     if chat.format is not None:
         config["responseMimeType"] = _JSON
         if chat.format.schema is not None:
-            config["responseJsonSchema"] = msgspec.Raw(chat.format.schema)
+            config["responseJsonSchema"] = msgspec.Raw(alone(chat.format.schema, frozenset()))
     if chat.thinking is not None and "reasoning" in order.capabilities:
         config["thinkingConfig"] = _thinking(chat.thinking, order)
     return config
@@ -103,7 +105,7 @@ def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
             said["thinkingLevel"] = "LOW" if always and level == "MINIMAL" else level
     elif (budget := _budget(asked, order)) is not None:
         said["thinkingBudget"] = max(budget, _LEAST_BUDGET) if always else budget
-    if not off:
+    if not off and said.get("thinkingBudget") != 0:  # thoughts of a model that has none may not be asked for
         said["includeThoughts"] = asked.shown is not False
     return said
 
@@ -134,14 +136,14 @@ def _tools(chat: Chat) -> dict[str, object]:
 def _choice(choice: ToolChoice) -> dict[str, object]:
     said: dict[str, object] = {"mode": _CHOOSING[choice.mode]}
     if choice.mode is Choosing.NAMED:
-        said["allowedFunctionNames"] = [fit(name, LONG) for name in choice.names]
+        said["allowedFunctionNames"] = [fit_begun(name, LONG) for name in choice.names]
     return said
 
 
 def _tool(tool: Tool) -> dict[str, object]:
-    said: dict[str, object] = {"name": fit(tool.name, LONG)}
+    said: dict[str, object] = {"name": fit_begun(tool.name, LONG)}
     if tool.description:
         said["description"] = tool.description
     if tool.schema is not None:
-        said["parametersJsonSchema"] = msgspec.Raw(tool.schema)
+        said["parametersJsonSchema"] = msgspec.Raw(alone(tool.schema, _BESIDE))
     return said

@@ -52,9 +52,10 @@ class ThinkingPart(Strict, frozen=True, tag_field="type", tag="thinking"):
 
 
 class ImagePart(Strict, frozen=True, tag_field="type", tag="image_url"):
-    """A picture."""
+    """A picture; `index` is its place among those of an answer."""
 
     image_url: ImageURL | str
+    index: int | None = None
     cache_control: CacheControl | None = None
     prompt_cache_breakpoint: msgspec.Raw = NULL
 
@@ -80,6 +81,7 @@ class Function(Strict, frozen=True):
 
     name: str
     arguments: str = ""
+    parsed_arguments: msgspec.Raw = NULL  # as the SDK read them for its caller
 
 
 class Custom(Strict, frozen=True):
@@ -140,6 +142,7 @@ class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
     images: list[ImagePart] | None = None
     annotations: msgspec.Raw = NULL
     audio: msgspec.Raw = NULL
+    parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller
     prefix: bool | None = None
     partial: bool | None = None
 

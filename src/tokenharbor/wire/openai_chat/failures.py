@@ -9,6 +9,7 @@ from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.shapes import NULL, Chunk
 from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.said import words
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         error = read.error
     else:
         error = _Error(read.error or read.message or read.detail, read.type, read.code, read.param)
-    message, code = error.message or "", _text(error.code)
+    message, code = error.message or words(body), _text(error.code)
     return Failure(
         kind_of(status, code, message),
         status=status,

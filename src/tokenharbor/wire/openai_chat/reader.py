@@ -44,12 +44,21 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class _Call:
     """A tool call as it comes in: it opens once its name is known."""
 
-    __slots__ = ("block", "id", "waiting")
+    __slots__ = ("block", "id", "said", "waiting")
 
-    def __init__(self, id_: str) -> None:
+    def __init__(self, id_: str, *, made: bool) -> None:
         self.id = id_
         self.block: int | None = None
         self.waiting = ""
+        self.said: str | None = "" if made else None  # its arguments, where nothing else tells the next call apart
+
+    def is_followed_by(self, piece: ToolCall, name: str) -> bool:
+        """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
+        ids, a name behind whole arguments.
+        """
+        if not name or piece.id:
+            return bool(name) and piece.id != self.id
+        return self.block is not None and bool(self.said) and _is_whole(self.said or "")
 
 
 class _Teller:
@@ -95,7 +104,7 @@ class _Teller:
     def _call_all(self, words: Words) -> None:
         for position, call in enumerate(words.tool_calls or ()):
             self._call(position if call.index is None else call.index, call)
-        if words.function_call is not None:
+        if words.function_call is not None and (words.function_call.name or words.function_call.arguments):
             self._call(0, ToolCall(function=words.function_call))
 
     def _images(self, raw: msgspec.Raw) -> None:
@@ -144,16 +153,17 @@ class _Teller:
     def _call(self, key: int, piece: ToolCall) -> None:
         name, text = _name_and_text(piece)
         call = self._calls.get(key)
-        if call is None or (piece.id and name and piece.id != call.id):
-            # Some vendors give every parallel call the same index: a new id with a name is a new call.
-            call = self._calls[key] = _Call(piece.id or self._new_id())
+        if call is None or call.is_followed_by(piece, name):
+            call = self._calls[key] = _Call(piece.id or self._new_id(), made=not piece.id)
         if call.block is None:
             call.waiting += text
             if not name:
                 return
             self.blocks.pause()
-            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=piece.custom is not None)
+            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=_is_custom(piece))
             text = call.waiting
+        if call.said is not None:
+            call.said += text
         self.blocks.grow(call.block, text, _call_notes(piece))
 
     def _new_id(self) -> str:
@@ -166,8 +176,21 @@ class _Teller:
         return bool(self._calls) and any(call.block is None for call in self._calls.values())
 
 
+def _is_whole(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _is_custom(piece: ToolCall) -> bool:
+    """Some vendors write every member there may be, empty."""
+    return piece.custom is not None and bool(piece.custom.name or piece.custom.input or piece.function is None)
+
+
 def _name_and_text(piece: ToolCall) -> tuple[str, str]:
-    if piece.custom is not None:
+    if piece.custom is not None and _is_custom(piece):
         return piece.custom.name or "", piece.custom.input or ""
     if piece.function is not None:
         return piece.function.name or "", piece.function.arguments or ""
@@ -246,10 +269,12 @@ class OpenAIReader(Waiting):
             self._blocks.close_all()
 
     def _done(self) -> None:
-        if self._reason is None or self._teller.nameless():
+        """Some vendors say no reason: what was said before their terminator is whole all the same."""
+        reason = self._reason or (FinishReason.STOP if self._blocks.spoken else None)
+        if reason is None or self._teller.nameless():
             self._blocks.garbage()
         else:
-            self._blocks.finish(self._reason)
+            self._blocks.finish(reason)
 
 
 def _first(whole: Chunk) -> Choice | None:
@@ -274,7 +299,7 @@ def read_reply(body: bytes) -> Reply:
         blocks.fail(failure)
         return blocks.reply()
     choice = _first(whole)
-    if choice is None or choice.message is None or not choice.finish_reason:
+    if choice is None or choice.message is None:
         blocks.garbage()
         return blocks.reply()
     teller.start(whole)
@@ -285,5 +310,5 @@ def read_reply(body: bytes) -> Reply:
     if teller.nameless():
         blocks.garbage()
     else:
-        blocks.finish(_REASONS.get(choice.finish_reason, FinishReason.STOP))
+        blocks.finish(_REASONS.get(choice.finish_reason or "", FinishReason.STOP))
     return blocks.reply()

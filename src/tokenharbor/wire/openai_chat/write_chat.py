@@ -26,8 +26,11 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.ids import SHORT, fit
+from tokenharbor.wire.json_schema import is_strict, whole
+from tokenharbor.wire.json_word import speaking
 from tokenharbor.wire.media_url import write_url
 from tokenharbor.wire.openai_chat.carried import DIALECT, joined
 
@@ -50,6 +53,7 @@ CARRIES = frozenset(
 )
 
 _LONGEST_ID = 40  # of a call
+_BARE = 2  # members of a message that has words alone
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 _SPOKEN = (Text, Refused)
@@ -63,7 +67,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
     messages: list[Said] = []
-    for message in _folded(chat.messages):
+    for message in _folded(speaking(chat, distinct(chat.messages))):
         _add(messages, message, thinks=thinks)
     body: Said = {"model": order.model, "messages": messages}
     if chat.tools:
@@ -74,7 +78,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
     if thinks and chat.thinking is not None:
-        body.update(_thinking(chat.thinking))
+        body.update(_thinking(chat.thinking, always="always_reasoning" in order.capabilities))
     if chat.verbosity is not None:
         body["verbosity"] = chat.verbosity
     if order.max_output is not None:
@@ -100,10 +104,12 @@ def _sampling(sampling: Sampling) -> Said:
     return said
 
 
-def _thinking(thinking: Thinking) -> Said:
+def _thinking(thinking: Thinking, *, always: bool) -> Said:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
     return {"reasoning_effort": effort} if effort else {}
 
 
@@ -146,31 +152,40 @@ def _tool(tool: Tool) -> Said:
             said["format"] = msgspec.Raw(tool.grammar)
         return {"type": "custom", "custom": said}
     if tool.schema is not None:
-        said["parameters"] = msgspec.Raw(tool.schema)
-    if tool.strict:
+        said["parameters"] = msgspec.Raw(whole(tool.schema))
+    if tool.strict and is_strict(tool.schema):
         said["strict"] = True
     return {"type": "function", "function": said}
 
 
 def _folded(messages: Iterable[Message]) -> list[Message]:
-    """Results that come in several messages of the user are one: nothing may stand between them in this dialect."""
+    """Results that come in several messages of the user are one, and so are calls that come in several of the
+    assistant: nothing may stand between them in this dialect.
+    """
     folded: list[Message] = []
     for message in messages:
-        if message.role is Role.USER and folded and folded[-1].role is Role.USER and _holds_results(message):
-            folded[-1] = msgspec.structs.replace(folded[-1], parts=folded[-1].parts + message.parts)
+        if folded and _goes_on(folded[-1], message):
+            before = folded.pop()
+            folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
         else:
             folded.append(message)
     return folded
 
 
-def _holds_results(message: Message) -> bool:
-    return any(isinstance(part, ToolResult) for part in message.parts)
+def _goes_on(before: Message, message: Message) -> bool:
+    if before.role is not message.role or message.role is Role.SYSTEM:
+        return False
+    if message.role is Role.USER:
+        return any(isinstance(part, ToolResult) for part in message.parts)
+    return any(isinstance(part, ToolCall) for part in before.parts)
 
 
 def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:
     """The messages of this dialect that one message becomes: each tool's result is one of its own."""
     if message.role is Role.ASSISTANT:
         said = _assistant(message, thinks=thinks)
+        if said["content"] == "" and len(said) == _BARE:
+            return  # some vendors refuse one that says nothing
     elif message.role is Role.SYSTEM:
         # Not all models know the developer's role, and all that do take the system's for it.
         said = {"role": "system", "content": _words(message.parts, "\n\n")}

@@ -50,6 +50,7 @@ _FAILURES = {
     FailureKind.TIMEOUT: ("timeout_error", "timeout"),
 }
 _PREFIX = "chatcmpl-"
+_NO_ARGUMENTS = "{}"  # clients read JSON, which nothing is none of
 _ANY_FAILURE = ("api_error", "upstream_error")
 
 
@@ -68,6 +69,7 @@ class OpenAIWriter:
         self._foreign: dict[int, tuple[Note, ...]] = {}  # of reasoning, until its length is known
         self._images: dict[int, tuple[str, list[str]]] = {}  # which are written whole
         self._lengths: dict[int, int] = {}
+        self._listed: dict[str, int] = {}  # how many entries each list has so far
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
@@ -104,13 +106,19 @@ class OpenAIWriter:
     def _close(self, index: int) -> bytes:
         if index in self._images:
             media_type, pieces = self._images.pop(index)
-            return self._chunk({"images": [write_image(media_type, "".join(pieces))]})
+            return self._chunk({"images": self._numbered("images", [write_image(media_type, "".join(pieces))])})
         foreign = self._foreign.pop(index, ())
+        if index in self._calls and not self._lengths[index] and not self._calls[index][1].custom:
+            return self._grow_call(BlockGrew(index, _NO_ARGUMENTS)) + self._carry(index, foreign)
+        return self._carry(index, foreign)
+
+    def _carry(self, index: int, foreign: tuple[Note, ...]) -> bytes:
         if not foreign:
             return b""
         length = self._lengths[index] if self._kinds[index] is BlockKind.REASONING else None
         call = self._calls.get(index)
-        return self._chunk({NAME: [write_entry(foreign, call[1].call_id if call else "", length)]})
+        entry = write_entry(foreign, call[1].call_id if call else "", length)
+        return self._chunk({NAME: self._numbered(NAME, [entry])})
 
     def _grow(self, event: BlockGrew) -> bytes:
         kind = self._kinds[event.index]
@@ -127,8 +135,15 @@ class OpenAIWriter:
             delta[NAME] = own
         if event.citations:
             place = sum(size for index, size in self._lengths.items() if self._kinds[index] is BlockKind.TEXT)
-            delta["annotations"] = [write_annotation(citation, place) for citation in event.citations]
+            cited = [write_annotation(citation, place) for citation in event.citations]
+            delta["annotations"] = self._numbered("annotations", cited)
         return self._chunk(delta) if delta else b""
+
+    def _numbered(self, name: str, entries: list[dict[str, object]]) -> list[dict[str, object]]:
+        """The SDK's helpers put the pieces of a list together by their indices, and refuse entries without one."""
+        first = self._listed.get(name, 0)
+        self._listed[name] = first + len(entries)
+        return [{"index": first + place, **entry} for place, entry in enumerate(entries)]
 
     def _grow_call(self, event: BlockGrew) -> bytes:
         number, opened = self._calls[event.index]
@@ -217,9 +232,12 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
 
 def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     if len(blocks) == 1 and blocks[0].kind is BlockKind.TEXT and not (blocks[0].notes or blocks[0].citations):
-        return {"role": "assistant", "content": blocks[0].text or None, "refusal": None, "annotations": []}
-    message: dict[str, object] = {"role": "assistant", "content": _joined(blocks, BlockKind.TEXT)}
-    message["refusal"] = _joined(blocks, BlockKind.REFUSAL)
+        return {"role": "assistant", "content": blocks[0].text, "refusal": None, "annotations": []}
+    said, refused = _joined(blocks, BlockKind.TEXT), _joined(blocks, BlockKind.REFUSAL)
+    calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
+    if said is None and not calls and refused is None:
+        said = ""  # clients look for no words only beside calls
+    message: dict[str, object] = {"role": "assistant", "content": said, "refusal": refused}
     message["annotations"] = _annotations(blocks)
     if reasoning := _joined(blocks, BlockKind.REASONING):
         message["reasoning_content"] = reasoning
@@ -227,13 +245,16 @@ def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
         message[NAME] = details
     if images := [write_image(block.name, block.text) for block in blocks if block.kind is BlockKind.IMAGE]:
         message["images"] = images
-    calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
     if calls:
         message["tool_calls"] = [
-            {**_call(call.call_id, call.name, call.text, call.custom), **_ours(call.notes, "extra_content")}
+            {**_call(call.call_id, call.name, _given(call), call.custom), **_ours(call.notes, "extra_content")}
             for call in calls
         ]
     return message
+
+
+def _given(call: Block) -> str:
+    return call.text if call.custom else call.text or _NO_ARGUMENTS
 
 
 def _details(block: Block) -> Iterator[object]:

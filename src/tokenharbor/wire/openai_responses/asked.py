@@ -21,12 +21,15 @@ class Sound(Strict, frozen=True):
 
 
 class Part(Strict, frozen=True):
-    """A part of a message or of a tool's output. Annotations and log probabilities are an answer's, not read again."""
+    """A part of a message or of a tool's output. Annotations, log probabilities and what an SDK read for its caller are
+    an answer's, not read again.
+    """
 
     type: str = ""
     text: str = ""
     annotations: msgspec.Raw = NULL
     logprobs: msgspec.Raw = NULL
+    parsed: msgspec.Raw = NULL
     refusal: str = ""
     image_url: str | None = None
     detail: str | None = None

@@ -56,7 +56,11 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     input: str | None = None
     result: str | None = None
     output_format: str | None = None
-    action: Action | msgspec.UnsetType | None = msgspec.UNSET
+    action: Action | str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Kind(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
 
 
 class _Searches(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +109,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 decode_event = msgspec.json.Decoder(Event).decode
 decode_response = msgspec.json.Decoder(Response).decode
-decode_item = msgspec.json.Decoder(Item).decode
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
+def decode_item(raw: bytes | msgspec.Raw) -> Item:
+    """An item. Of kinds that only this dialect has, members may be of other types: their kind is all that is read."""
+    try:
+        return _decode_item(raw)
+    except msgspec.ValidationError:
+        kind = _decode_kind(raw).type
+        if kind in OWN_KINDS:
+            raise
+        return Item(kind)
 
 
 def usage_of(response: Response) -> Usage | None:

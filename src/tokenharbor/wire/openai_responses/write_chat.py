@@ -27,9 +27,12 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
+from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import effort_of
 from tokenharbor.wire.events import Note
 from tokenharbor.wire.ids import SHORT, fit, fit_call
+from tokenharbor.wire.json_schema import is_strict, whole
+from tokenharbor.wire.json_word import speaking
 from tokenharbor.wire.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 
@@ -58,12 +61,17 @@ _LONGEST_ID = 64  # of a call
 
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest where a value has no form in this dialect."""
-    body: Json = {"model": order.model, "input": list(_items(chat.messages)), "stream": order.stream, "store": False}
+    body: Json = {
+        "model": order.model,
+        "input": list(_items(speaking(chat, distinct(chat.messages)))),
+        "stream": order.stream,
+        "store": False,
+    }
     if order.max_output is not None:
         body["max_output_tokens"] = order.max_output
     if "reasoning" in order.capabilities:
         body["include"] = ["reasoning.encrypted_content"]
-        body |= _reasoning(chat.thinking)
+        body |= _reasoning(chat.thinking, always="always_reasoning" in order.capabilities)
     body |= _tools(chat)
     body |= _text(chat)
     settings = {
@@ -153,13 +161,15 @@ def _file(file: File) -> Json:
     return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
-def _reasoning(thinking: Thinking | None) -> Json:
+def _reasoning(thinking: Thinking | None, *, always: bool) -> Json:
     if thinking is None:
         return {}
     settings: Json = {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
     if effort is not None:
         settings["effort"] = effort
     if thinking.shown:
@@ -194,8 +204,8 @@ def _tool(tool: Tool) -> Json:
         form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
         return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
     # Here a function is strict unless it says otherwise, in other dialects only if it says so.
-    parameters = msgspec.Raw(tool.schema) if tool.schema else _NO_PARAMETERS
-    strict = bool(tool.strict)
+    parameters = msgspec.Raw(whole(tool.schema)) if tool.schema else _NO_PARAMETERS
+    strict = bool(tool.strict) and is_strict(tool.schema)
     return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}
 
 

@@ -4,7 +4,7 @@ import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { jsonSchema, stepCountIs, streamText, tool } from "ai";
-import { dialect, key, model, mostTurns, prompt, schemas, tools as functions, url } from "./tools.mjs";
+import { dialect, key, model, mostTurns, prompt, retries, schemas, tools as functions, url } from "./tools.mjs";
 
 const models = {
   openai_chat: () => createOpenAICompatible({ name: "gw", baseURL: `${url}/v1`, apiKey: key })(model),
@@ -16,7 +16,7 @@ const tools = Object.fromEntries(schemas.map(([name, description, schema]) => [
   name, tool({ description, inputSchema: jsonSchema(schema), execute: async (given) => functions[name](given) }),
 ]));
 const { [dialect]: chosen } = models;
-const options = { system: "Be brief.", prompt, tools, stopWhen: stepCountIs(mostTurns), maxRetries: 0, onError };
+const options = { system: "Be brief.", prompt, tools, stopWhen: stepCountIs(mostTurns), maxRetries: retries, onError };
 const providerOptions = { openai: { store: false } }; // else it refers to answers that it takes to be stored
 const running = streamText({ model: chosen(), ...options, providerOptions });
 function onError({ error }) {

@@ -6,19 +6,20 @@ from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
-from tools import DIALECT, KEY, MODEL, PROMPT, URL, edit_file, run_command
+from tools import DIALECT, KEY, MODEL, PROMPT, RETRIES, URL, edit_file, run_command
 
 
 def model() -> Any:
+    openai: Any = {"model": MODEL, "base_url": f"{URL}/v1", "api_key": KEY, "max_retries": RETRIES}
     match DIALECT:
         case "anthropic_messages":
-            return ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, max_retries=0, max_tokens=4000)
+            return ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, max_retries=RETRIES, max_tokens=4000)
         case "gemini":
-            return ChatGoogleGenerativeAI(model=MODEL, base_url=URL, api_key=KEY, max_retries=1)
+            return ChatGoogleGenerativeAI(model=MODEL, base_url=URL, api_key=KEY, max_retries=RETRIES + 1)
         case "openai_responses":
-            return ChatOpenAI(model=MODEL, base_url=f"{URL}/v1", api_key=KEY, max_retries=0, use_responses_api=True)
+            return ChatOpenAI(**openai, use_responses_api=True)
         case _:
-            return ChatOpenAI(model=MODEL, base_url=f"{URL}/v1", api_key=KEY, max_retries=0)
+            return ChatOpenAI(**openai)
 
 
 if __name__ == "__main__":

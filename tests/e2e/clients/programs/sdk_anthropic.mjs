@@ -1,6 +1,6 @@
 // Anthropic's SDK for JavaScript, without streaming, with a loop over tool calls.
 import Anthropic from "@anthropic-ai/sdk";
-import { key, model, mostTurns, prompt, schemas, tools, url } from "./tools.mjs";
+import { key, model, mostTurns, prompt, retries, schemas, tools, url } from "./tools.mjs";
 
 async function mend(client) {
   const offered = schemas.map(([name, description, input_schema]) => ({ name, description, input_schema }));
@@ -17,4 +17,4 @@ async function mend(client) {
   }
 }
 
-console.log(await mend(new Anthropic({ baseURL: url, apiKey: key, maxRetries: 0 })));
+console.log(await mend(new Anthropic({ baseURL: url, apiKey: key, maxRetries: retries })));

@@ -3,7 +3,7 @@
 from typing import Any
 
 from anthropic import Anthropic
-from tools import KEY, MODEL, MOST_TURNS, PROMPT, SCHEMAS, TOOLS, URL
+from tools import KEY, MODEL, MOST_TURNS, PROMPT, RETRIES, SCHEMAS, TOOLS, URL
 
 
 def mend(client: Anthropic) -> str:
@@ -26,4 +26,4 @@ def mend(client: Anthropic) -> str:
 
 
 if __name__ == "__main__":
-    print(mend(Anthropic(base_url=URL, api_key=KEY, max_retries=0)))
+    print(mend(Anthropic(base_url=URL, api_key=KEY, max_retries=RETRIES)))

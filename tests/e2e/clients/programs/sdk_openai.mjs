@@ -1,6 +1,6 @@
 // OpenAI's SDK for JavaScript, without streaming, with a loop over tool calls: chat completions or responses.
 import OpenAI from "openai";
-import { dialect, key, model, mostTurns, prompt, schemas, tools, url } from "./tools.mjs";
+import { dialect, key, model, mostTurns, prompt, retries, schemas, tools, url } from "./tools.mjs";
 
 async function chat(client) {
   const offered = schemas.map(([name, description, parameters]) => ({
@@ -37,5 +37,5 @@ async function responses(client) {
   }
 }
 
-const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: retries });
 console.log(await { openai_chat: chat, openai_responses: responses }[dialect](client));

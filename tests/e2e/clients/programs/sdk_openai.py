@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from openai import OpenAI
-from tools import DIALECT, KEY, MODEL, MOST_TURNS, PROMPT, SCHEMAS, TOOLS, URL
+from tools import DIALECT, KEY, MODEL, MOST_TURNS, PROMPT, RETRIES, SCHEMAS, TOOLS, URL
 
 
 def chat(client: OpenAI) -> str:
@@ -56,5 +56,5 @@ def _without_parsed(item: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sdk = OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0)
+    sdk = OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=RETRIES)
     print({"openai_chat": chat, "openai_responses": responses}[DIALECT](sdk))

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 export const { HARBOR_URL: url, HARBOR_KEY: key, HARBOR_MODEL: model, HARBOR_DIALECT: dialect } = process.env;
 export const prompt = process.env.HARBOR_PROMPT;
+export const retries = Number(process.env.HARBOR_RETRIES);
 export const mostTurns = 10;
 
 function editFile({ path, old, new: changed }) {

@@ -9,6 +9,7 @@ KEY = os.environ["HARBOR_KEY"]
 MODEL = os.environ["HARBOR_MODEL"]
 DIALECT = os.environ["HARBOR_DIALECT"]
 PROMPT = os.environ["HARBOR_PROMPT"]
+RETRIES = int(os.environ["HARBOR_RETRIES"])
 MOST_TURNS = 10
 
 

@@ -1,0 +1,161 @@
+"""Schemas as each vendor takes them: what one client's SDK makes is often what another vendor refuses."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.wire.asking import ANTHROPIC, OPENAI, asked, told
+
+from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.chat import Chat, Order
+from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.json_schema import alone, closed, is_strict, whole
+
+PORT: dict[str, Any] = {
+    "$defs": {"Kind": {"enum": ["tidal", "locked"], "type": "string"}},
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 2, "description": "In full."},
+        "depth": {"type": "number", "minimum": 0, "maximum": 40},
+        "kind": {"$ref": "#/$defs/Kind", "description": "What it is."},
+        "berths": {"type": "array", "items": {"type": "object", "properties": {}}, "maxItems": 3, "minItems": 1},
+        "note": {"oneOf": [{"type": "string", "format": "email"}, {"type": "null"}]},
+    },
+    "required": ["name"],
+}
+STRICT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+PLACE = Place("up", stream=False)
+
+
+def made(function: Any, schema: Any, *more: Any) -> Any:
+    return json.loads(function(json.dumps(schema).encode(), *more))
+
+
+def test_limits_that_a_vendor_does_not_know_are_told_in_words() -> None:
+    out = made(closed, PORT)
+    assert out["additionalProperties"] is False
+    assert out["required"] == ["name"]
+    assert out["$defs"] == PORT["$defs"]
+    assert out["properties"] == {
+        "name": {"type": "string", "description": "In full. (minLength: 2)"},
+        "depth": {"type": "number", "description": "(minimum: 0, maximum: 40)"},
+        "kind": {"$ref": "#/$defs/Kind"},
+        "berths": {
+            "type": "array",
+            "items": {"type": "object", "properties": {}, "additionalProperties": False},
+            "minItems": 1,
+            "description": "(maxItems: 3)",
+        },
+        "note": {"anyOf": [{"type": "string", "format": "email"}, {"type": "null"}]},
+    }
+    assert made(closed, out) == out
+
+
+def test_a_property_may_be_called_like_a_limit() -> None:
+    schema = {**STRICT, "properties": {"minimum": {"type": "string"}, "$ref": {"type": "string"}}}
+    assert made(closed, schema) == schema
+    assert made(alone, schema, frozenset()) == schema
+
+
+def test_a_map_stays_one_for_the_vendor_to_refuse() -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert made(closed, schema) == schema
+
+
+@pytest.mark.parametrize("raw", [b'{"type" :"object","properties":{}}', b"true", b"{", b"[1]"])
+def test_what_needs_no_change_keeps_every_byte(raw: bytes) -> None:
+    assert whole(raw) == raw
+    assert alone(raw, frozenset()) == raw
+
+
+def test_formats_reach_vendors_that_hold_models_to_closed_schemas() -> None:
+    body = {"response_format": {"type": "json_schema", "json_schema": {"name": "port", "schema": PORT}}}
+    chat = asked(OPENAI, body)
+    assert told(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(closed, PORT)
+    sent = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))
+    assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(closed, PORT)
+
+
+ORDER = Order("up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"json_schema", "tools"}))
+
+
+def test_strict_tools_reach_them_closed_and_others_as_they_are() -> None:
+    port = {**STRICT, "properties": {"a": {"type": "string", "pattern": "^a"}}}
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": port, "strict": name == "exact"}}
+        for name in ("exact", "loose")
+    ]
+    out = told(ANTHROPIC, asked(OPENAI, {"tools": tools}))["tools"]
+    assert [tool["input_schema"] == port for tool in out] == [False, True]
+    assert out[0]["input_schema"] == made(closed, port)
+
+
+def strictness(chat: Chat) -> list[object]:
+    """What vendors of both of OpenAI's dialects are told: of the format, of the tool."""
+    first, second = told(OPENAI, chat), told("openai_responses", chat)
+    return [
+        first["response_format"]["json_schema"].get("strict"),
+        first["tools"][0]["function"].get("strict", False),
+        second["text"]["format"].get("strict"),
+        second["tools"][0]["strict"],
+    ]
+
+
+@pytest.mark.parametrize("schema", [STRICT, PORT])
+def test_a_strict_wish_of_anthropics_clients_is_told_where_every_member_is_required(schema: dict[str, Any]) -> None:
+    body = {
+        "output_config": {"format": {"type": "json_schema", "schema": schema}},
+        "tools": [{"name": "tide", "input_schema": schema, "strict": True}],
+    }
+    assert strictness(asked(ANTHROPIC, body)) == [schema is STRICT] * 4
+
+
+@pytest.mark.parametrize("field", ["responseSchema", "responseJsonSchema"])
+def test_a_format_of_googles_clients_is_strict_where_it_can_be(field: str) -> None:
+    wire = WIRES["gemini"]
+    for schema in (STRICT, PORT):
+        config = {"responseMimeType": "application/json", field: schema}
+        body = {"contents": [{"role": "user", "parts": [{"text": "?"}]}], "generationConfig": config}
+        chat = wire.read_chat(wire.read_request(json.dumps(body).encode(), PLACE))
+        assert told(OPENAI, chat)["response_format"]["json_schema"]["strict"] is (schema is STRICT)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"properties": {"a": {"type": "string", "default": "x"}}},
+        {"properties": {"a": {"type": "array"}}},
+        {"properties": {"a": {"oneOf": [{"type": "string"}]}}},
+        {"properties": {"a": {"$ref": "#/$defs/A", "description": "x"}}},
+        {"properties": {"a": {"enum": ["x"]}}},
+        {"properties": {"a": True}},
+        {"properties": {"a": {"type": "object"}}},
+        {"additionalProperties": True},
+        {"required": []},
+        {"type": "string"},
+        {"anyOf": {"not": "a list"}},
+    ],
+)
+def test_what_only_looks_strict(more: dict[str, Any]) -> None:
+    assert is_strict(json.dumps(STRICT).encode())
+    assert not is_strict(json.dumps({**STRICT, **more}).encode())
+
+
+def test_functions_say_their_members_and_their_items() -> None:
+    schema = {"type": "object", "properties": {"tags": {"type": "array"}, "pairs": {"type": ["array", "null"]}}}
+    tools = [{"name": "tide", "input_schema": {"type": "object"}}, {"name": "tag", "input_schema": schema}]
+    chat = asked(ANTHROPIC, {"tools": tools})
+    first, second = told(OPENAI, chat)["tools"], told("openai_responses", chat)["tools"]
+    told_twice = [[tool["function"]["parameters"] for tool in first], [tool["parameters"] for tool in second]]
+    items = {"tags": {"type": "array", "items": {}}, "pairs": {"type": ["array", "null"], "items": {}}}
+    assert told_twice == [[{"type": "object", "properties": {}}, {"type": "object", "properties": items}]] * 2
+
+
+def test_a_reference_stands_as_alone_as_the_vendor_wants_it() -> None:
+    kind = {"$ref": "#/$defs/Kind", "title": "Kind", "description": "d"}
+    tool = {"name": "port", "input_schema": {**PORT, "properties": {"k": kind}}}
+    body = {"tools": [tool], "output_config": {"format": {"type": "json_schema", "schema": PORT}}}
+    out = told("gemini", asked(ANTHROPIC, body))
+    (declared,) = out["tools"][0]["functionDeclarations"]
+    assert declared["parametersJsonSchema"]["properties"] == {"k": {"$ref": "#/$defs/Kind", "description": "d"}}
+    assert out["generationConfig"]["responseJsonSchema"]["properties"]["kind"] == {"$ref": "#/$defs/Kind"}
