@@ -22,7 +22,19 @@ from tests.wire.splits import tape
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Reasoning, Text, Thinking, ToolCall, ToolResult
+from tokenharbor.wire.chat import (
+    Chat,
+    Choosing,
+    Feature,
+    File,
+    Image,
+    Order,
+    Reasoning,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from tokenharbor.wire.dialect import Place, Recipient
 from tokenharbor.wire.events import Event, Failed, Finished, FinishReason, Note
 from tokenharbor.wire.gemini.usage import try_usage
@@ -409,6 +421,18 @@ def test_the_cost_does_not_trouble_googles_sdk() -> None:
     stream += writer.write(events[-1])
     assert b'"cost":0.000000150' in stream
     assert "".join(chunk.text or "" for chunk in streamed(stream)) == "The harbour is open — 港口."
+
+
+def test_media_in_googles_alphabet_reach_other_vendors_in_the_common_one() -> None:
+    picture, words = b"\xff\xd8\xff\xfb\xff\xfe", "fünf ÿþ".encode()
+    blobs = [types.Blob(data=picture, mime_type="image/jpeg"), types.Blob(data=words, mime_type="text/plain")]
+    parts = [types.Part(inline_data=blob).model_dump(mode="json", exclude_none=True, by_alias=True) for blob in blobs]
+    assert "_" in parts[0]["inlineData"]["data"]
+    image, text = chat_of(contents=[{"role": "user", "parts": parts}]).messages[0].parts
+    assert isinstance(image, Image)
+    assert image.source.data == base64.b64encode(picture).decode()
+    assert isinstance(text, File)
+    assert text.text == words.decode()
 
 
 @pytest.mark.parametrize("name", ["text", "thinking_tools", "signed_text", "grounded", "picture", "filtered"])

@@ -148,17 +148,18 @@ class Reader:
 
     def _inlined(self, media: asked.Media, place: str) -> Part:
         kind, name = media.mime_type.lower(), media.display_name
+        data = media.data.replace("-", "+").replace("_", "/")  # Google's libraries write the alphabet for URLs
         if kind.startswith("image/"):
             self._features.note(Feature.IMAGE, place)
-            return Image(Source(kind, media.data))
+            return Image(Source(kind, data))
         _refuse_video(kind, place)
         if kind.startswith("audio/"):
             self._features.note(Feature.AUDIO, place)
-            return Audio(Source(kind, media.data))
+            return Audio(Source(kind, data))
         if kind.startswith("text/"):
-            return File(text=_decoded(media.data, f"{place}.data"), name=name)
+            return File(text=_decoded(data, f"{place}.data"), name=name)
         self._features.note(Feature.FILE, place)
-        return File(Source(kind, media.data), name=name)
+        return File(Source(kind, data), name=name)
 
     def _elsewhere(self, media: asked.Media, place: str) -> Part:
         kind, url = media.mime_type.lower(), _public(media.file_uri, f"{place}.fileUri")
