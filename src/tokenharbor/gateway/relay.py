@@ -14,17 +14,26 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
     """Pass on every byte before the ending. None once the terminator is here, else how the stream broke off. Raises
     Disconnected if the client leaves; the meter has noted what was delivered in any case.
     """
+    try:
+        failure = await _pass_on(opened, call)
+    finally:
+        _note(call.meter, opened.splicer)
+    if failure is None:
+        call.meter.delivered_bytes += opened.splicer.ending_text_bytes  # it leaves with the settlement
+    return failure
+
+
+async def _pass_on(opened: Opened, call: Call) -> Failure | None:
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
     piece = opened.first
     over = False
     while True:
         if piece:
-            _note(call.meter, splicer)
             await exchange.write(piece)
         if splicer.failure is not None:
             return splicer.failure
         if splicer.complete:
-            break
+            return None
         if splicer.held_bytes > MAX_ENDING_BYTES:
             return Failure(FailureKind.GARBAGE)
         if over:
@@ -38,14 +47,12 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
         piece = splicer.close() if over else splicer.feed(data)
         if splicer.text_bytes + splicer.ending_text_bytes != before:
             answer.content_arrived()
-    meter = call.meter
-    _note(meter, splicer)
-    meter.delivered_bytes += splicer.ending_text_bytes  # it leaves with the settlement
-    meter.usage = splicer.usage
-    meter.quarantined = splicer.quarantined
-    return None
 
 
 def _note(meter: Meter, splicer: Splicer) -> None:
+    """What was delivered; once the ending has begun, that was all, and the vendor's usage is of it."""
     meter.delivered_bytes = splicer.text_bytes
     meter.input_usage = splicer.input_usage
+    if splicer.over:
+        meter.usage = splicer.usage
+        meter.quarantined = splicer.quarantined

@@ -46,6 +46,10 @@ class Splicer(Protocol):
     input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
 
     @property
+    def over(self) -> bool:
+        """Whether the ending has begun: what was to be delivered before it was, and usage that has come is of that."""
+
+    @property
     def held_bytes(self) -> int:
         """How much is held back now, before the first content and for the ending."""
 

@@ -25,11 +25,11 @@ class EventSplicer(ABC):
         "_head",
         "_held",
         "_most_waiting",
-        "_over",
         "complete",
         "ending_text_bytes",
         "failure",
         "input_usage",
+        "over",
         "quarantined",
         "started",
         "text_bytes",
@@ -42,9 +42,9 @@ class EventSplicer(ABC):
         self._head: list[bytes] = []  # before the first content
         self._ending: list[bytes] = []
         self._held = 0  # bytes in both
-        self._over = False  # the ending has begun
         self._grown = 0  # bytes of text in the event at hand
         self.started = False
+        self.over = False
         self.complete = False
         self.failure: Failure | None = None
         self.usage: Usage | None = None
@@ -79,7 +79,7 @@ class EventSplicer(ABC):
                 break
             self._grown = 0
             turn = self._judge(name, data)
-            if turn == CONTENT and self.started and not self._over:
+            if turn == CONTENT and self.started and not self.over:
                 self.text_bytes += self._grown
                 out.append(raw)
             elif turn < HIDDEN:
@@ -89,10 +89,10 @@ class EventSplicer(ABC):
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _place(self, turn: int, raw: bytes, out: list[bytes]) -> None:
-        if turn == ENDING or self._over:
+        if turn == ENDING or self.over:
             if not self.started:  # nothing has left yet: all of it waits, so that a refusal can still be one
                 self._ending, self._head = self._head, []
-            self.started = self._over = True
+            self.started = self.over = True
             self.ending_text_bytes += self._grown
             self._ending.append(raw)
             self._held += len(raw)

@@ -73,6 +73,10 @@ class Translator:
         self.complete = False
 
     @property
+    def over(self) -> bool:
+        return self._finished is not None
+
+    @property
     def held_bytes(self) -> int:
         return self._unspent + self.ending_text_bytes
 

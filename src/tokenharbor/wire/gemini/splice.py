@@ -27,7 +27,7 @@ class GeminiSplicer(EventSplicer):
 
     def close(self) -> bytes:
         out = super().close()
-        self.complete = self._over and self.failure is None
+        self.complete = self.over and self.failure is None
         return out
 
     def _judge(self, name: bytes, data: bytes | None) -> int:  # noqa: ARG002  events have no names here

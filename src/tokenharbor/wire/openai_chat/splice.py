@@ -38,7 +38,7 @@ class OpenAISplicer(EventSplicer):
         turn = IDLE
         for choice in choices:
             turn = max(turn, self._judge_choice(choice))
-        if len(chunk.usage) > 4 or (self._finished and not self._over):
+        if len(chunk.usage) > 4 or (self._finished and not self.over):
             self._note_usage(chunk)
         if not choices and self._finished and len(chunk.usage) > 4:
             return HIDDEN if self._hide_usage else ENDING

@@ -48,6 +48,10 @@ class SoundSplicer:
         self._held = b""
 
     @property
+    def over(self) -> bool:
+        return self.complete
+
+    @property
     def held_bytes(self) -> int:
         return len(self._held)
 
