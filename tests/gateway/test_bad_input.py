@@ -189,7 +189,7 @@ NO_LIST = (b"1", b"null", b"true", b'"x"', b"{}", b"1e400")
 NO_OBJECT = (b"1", b"true", b'"x"', b"[]", b"-0", b"1e400")
 
 
-NO_RULES = (*NO_OBJECT, b"null")
+NO_RULES = NO_OBJECT
 
 
 NO_NAMES = (b'{"%b":1}', b'{"%b":"alpha"}', b'{"%b":[1]}', b'{"%b":[null]}', b'{"%b":{}}', b'{"%b":[["alpha"]]}')
@@ -273,8 +273,11 @@ OURS: dict[str, tuple[bytes, ...]] = {
         b'{"retention":"days:\xc2\xb2"}',
         b'{"retention":"days:' + b"9" * 5_000 + b'"}',
         b'{"max_price":1}',
-        b'{"max_price":{"input":1}}',
+        b'{"max_price":{"input":-1}}',
+        b'{"max_price":{"input":true}}',
+        b'{"max_price":{"input":[]}}',
         b'{"max_price":{"input":1e400}}',
+        b'{"max_price":{"input":"1","prompt":"1"}}',
         *(
             b'{"max_price":{"output":"%b"}}' % price
             for price in (b"-1", b"NaN", b"inf", b"1e3", b"x", b"", b"1" * 5_000)

@@ -8,7 +8,8 @@ from tests.wire.requests import ANTHROPIC, MESSAGES, OPENAI, RESPONSES, body_of,
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.request import CacheRules, Edit, InputSize, ProviderRules
+from tokenharbor.wire.extensions import read_max_price
+from tokenharbor.wire.request import CacheRules, Edit, InputSize, MaxPrice, ProviderRules
 
 
 @pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {"gemini"}))  # test_gemini.py has its own names
@@ -55,11 +56,10 @@ class TestBoth:
             ({"Provider": {}}, "Provider"),
             ({"provider": {"foo": 1}}, "provider.foo"),
             ({"provider": []}, "provider"),
-            ({"provider": None}, "provider"),
             ({"provider": {"only": "p"}}, "provider.only"),
             ({"provider": {"only": [1]}}, "provider.only[0]"),
             ({"provider": {"sort": "luck"}}, "provider.sort"),
-            ({"provider": {"max_price": {"input": 1}}}, "provider.max_price.input"),
+            ({"provider": {"max_price": {"input": True}}}, "provider.max_price.input"),
             ({"provider": {"max_price": {"input": "cheap"}}}, "provider.max_price.input"),
             ({"provider": {"max_price": {"output": "-1"}}}, "provider.max_price.output"),
             ({"provider": {"max_price": {"total": "1"}}}, "provider.max_price.total"),
@@ -92,8 +92,7 @@ class TestBoth:
         request = read(dialect, top_p=1, **ours)
         assert request.rules is not None
         assert request.rules.only == ("a", "b")
-        assert request.rules.max_price is not None
-        assert request.rules.max_price.input == "0.50"
+        assert read_max_price(request.rules.max_price) == MaxPrice(input="0.50")
         assert request.cache == CacheRules(exact=True, semantic=False)
         assert request.include_cost
         assert WIRES[dialect].write_request(request, Edit("m")) == body_of(dialect, top_p=1)
@@ -101,6 +100,28 @@ class TestBoth:
 
     def test_an_empty_extension_is_the_default(self, dialect: str) -> None:
         assert read(dialect, provider={}).rules == ProviderRules()
+
+    def test_an_extension_that_is_null_is_none_and_never_reaches_the_vendor(self, dialect: str) -> None:
+        request = read(dialect, provider=None, cache=None, usage=None)
+        assert (request.rules, request.cache, request.include_cost) == (None, None, False)
+        assert WIRES[dialect].write_request(request, Edit("m")) == body_of(dialect)
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ('{"input": 0.5, "output": 15}', MaxPrice("0.5", "15")),
+            ('{"prompt": "1", "completion": 2.00}', MaxPrice("1", "2.00")),
+            ('{"prompt": null, "output": 0}', MaxPrice(None, "0")),
+            ("null", MaxPrice()),
+        ],
+    )
+    def test_a_highest_price_is_a_string_or_a_number_by_either_name(
+        self, dialect: str, written: str, meant: MaxPrice
+    ) -> None:
+        body = body_of(dialect, provider={"max_price": "HERE"}).replace(b'"HERE"', written.encode())
+        rules = WIRES[dialect].read_request(body).rules
+        assert rules is not None
+        assert read_max_price(rules.max_price) == meant
 
     def test_unknown_fields_pass_untouched(self, dialect: str) -> None:
         fields = {"brand_new": {"x": [1, {"y": None}]}, "seed": 7, "X": 1}

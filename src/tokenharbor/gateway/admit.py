@@ -11,7 +11,8 @@ from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
 from tokenharbor.kernel.money import Usd
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules
-from tokenharbor.wire.request import MaxPrice, ProviderRules
+from tokenharbor.wire.extensions import read_max_price
+from tokenharbor.wire.request import ProviderRules
 
 _MISSING = "No API key. Send one as Authorization: Bearer, x-api-key or x-goog-api-key."
 _NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one
@@ -62,7 +63,7 @@ def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found:
         only = only & {found.provider} if only else frozenset((found.provider,))
         if not only:
             raise InvalidRequest(f"The model pins {found.provider}, which provider.only leaves out.", param="provider")
-    prices = rules.max_price or MaxPrice()
+    prices = read_max_price(rules.max_price)
     return Boundaries(
         only=only,
         ignore=frozenset(rules.ignore),

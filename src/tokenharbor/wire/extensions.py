@@ -5,10 +5,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.wire.body import Members, UnreadableError, scan
-from tokenharbor.wire.fields import wrong_shape
-from tokenharbor.wire.request import CacheRules, ProviderRules, UsageRules
+from tokenharbor.wire.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.request import CacheRules, MaxPrice, ProviderRules, UsageRules
 
 NAMES = ("provider", "cache", "usage")
 """They are removed from the body on its way to a vendor."""
@@ -23,6 +23,17 @@ _BRACE = ord("{")
 _PROVIDER = msgspec.json.Decoder(ProviderRules)
 _CACHE = msgspec.json.Decoder(CacheRules)
 _USAGE = msgspec.json.Decoder(UsageRules)
+_TEXT = msgspec.json.Decoder(str).decode
+
+
+class _Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    input: msgspec.Raw = NULL
+    output: msgspec.Raw = NULL
+    prompt: msgspec.Raw = NULL
+    completion: msgspec.Raw = NULL
+
+
+_MAX_PRICE = msgspec.json.Decoder(_Prices)
 
 
 class Extensions(NamedTuple):
@@ -40,31 +51,44 @@ def read_extensions(members: Members) -> Extensions:
     """Raises InvalidRequest that names the field."""
     rules, cache, usage = members.get("provider"), members.get("cache"), members.get("usage")
     return Extensions(
-        read_rules(rules) if rules is not None else None,
-        _read(_CACHE, "cache", cache) if cache is not None else None,
-        _read(_USAGE, "usage", usage).include if usage is not None else False,
+        None if rules is None or is_null(rules) else read_rules(rules),
+        None if cache is None or is_null(cache) else _read(_CACHE, "cache", cache),
+        False if usage is None or is_null(usage) else _read(_USAGE, "usage", usage).include,
     )
 
 
 def read_rules(raw: bytes | msgspec.Raw, name: str = "provider") -> ProviderRules:
     """The `provider` extension, from the body or from a header; raises InvalidRequest that names the field."""
     rules = _read(_PROVIDER, name, raw)
-    if rules.max_price is not None:
-        for field in ("input", "output"):
-            _check_price(getattr(rules.max_price, field), f"{name}.max_price.{field}")
+    read_max_price(rules.max_price, f"{name}.max_price")
     return rules
 
 
-def _check_price(text: str | None, param: str) -> None:
-    if text is None:
-        return
+def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPrice:
+    """Prices as strings or as numbers, under our names or those of OpenRouter's callers; raises InvalidRequest."""
+    if is_null(raw):
+        return MaxPrice()
+    written = _read(_MAX_PRICE, name, raw)
+    found: dict[str, str | None] = {}
+    for field, also in (("input", "prompt"), ("output", "completion")):
+        ours, theirs = getattr(written, field), getattr(written, also)
+        if not is_null(ours) and not is_null(theirs):
+            raise InvalidRequest(f"`{name}.{also}` says the same as `{name}.{field}`: write one.", param=name)
+        found[field] = _read_price(theirs, f"{name}.{also}") if is_null(ours) else _read_price(ours, f"{name}.{field}")
+    return MaxPrice(**found)
+
+
+def _read_price(raw: msgspec.Raw, param: str) -> str | None:
+    """A number is taken by its digits: no float comes near it."""
+    if is_null(raw):
+        return None
+    text = bytes(raw).decode()
     try:
-        Usd.parse(text)
-    except ValueError:
+        text = _TEXT(raw) if text.startswith('"') else text
+        if Usd.parse(text) >= ZERO and not text.startswith("-"):
+            return text
+    except (msgspec.DecodeError, ValueError):
         pass
-    else:
-        if not text.startswith("-"):
-            return
     raise InvalidRequest(
         f'`{param}` must be US dollars per 1M tokens as a decimal string, such as "0.50".', param=param
     )

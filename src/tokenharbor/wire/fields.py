@@ -42,7 +42,8 @@ def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> Inval
         param = f"{param}.{unknown[1][:_SHOWN]}"
         return InvalidRequest(f"`{param}` is not a field; `{name}` takes: {', '.join(known)}.", param=param)
     said = _PLACE.sub("", text).replace("`", "")[:_LONGEST_COMPLAINT]
-    return InvalidRequest(f"`{param}` is not usable: {said[:1].lower()}{said[1:]}.", param=param)
+    said = said if said.startswith("JSON") else said[:1].lower() + said[1:]
+    return InvalidRequest(f"`{param}` is not usable: {said}.", param=param)
 
 
 def is_null(raw: msgspec.Raw | None) -> bool:

@@ -17,16 +17,16 @@ class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore: Names = ()
     order: Names = ()
     region: Name | None = None
-    max_price: "MaxPrice | None" = None
+    max_price: msgspec.Raw = msgspec.Raw(b"null")  # as it was written: see `wire.extensions.read_max_price`
     retention: Name | None = None
     sort: Literal["price", "latency"] | None = None
 
 
-class MaxPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MaxPrice(msgspec.Struct, frozen=True):
     """USD per 1M tokens, decimal strings."""
 
-    input: Name | None = None
-    output: Name | None = None
+    input: str | None = None
+    output: str | None = None
 
 
 class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
