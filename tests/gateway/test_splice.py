@@ -258,9 +258,10 @@ async def test_a_vendor_sees_our_credential_and_nothing_of_the_caller(house: Hou
     asked = house.tape.asked[-1]
     assert asked.line == f"POST /taped{path.replace('/tape:', '/taped-tape:')} HTTP/1.1"
     names = {name for name, _ in asked.headers}
-    usual = {"host", "user-agent", "content-type", "content-length", "accept"}
+    usual = {"host", "user-agent", "content-type", "content-length", "accept", "accept-encoding"}
     assert asked.header("host") == house.tape.url.removeprefix("http://")
     assert asked.header("user-agent") == "tokenharbor"
+    assert asked.header("accept-encoding") == "identity", "who may choose compresses, and bytes pass as they come"
     if path == GEMINI:
         assert names == usual | {"x-goog-api-key"}
         assert asked.header("x-goog-api-key") == credential_of("taped")

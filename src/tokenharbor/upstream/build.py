@@ -75,13 +75,15 @@ def build_target(
     lines = [*about, ("user-agent", _AGENT), *signer.lines]
     rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
     path_whole, path_stream = (prefix + path(endpoint.upstream_model, stream=each) for each in (False, True))
-    accepts = any(name.lower() == "accept" for name, _ in provider.headers)  # of its own, for a strict vendor
+    own = {name.lower() for name, _ in provider.headers}  # for a strict vendor
+    if "accept-encoding" not in own:  # without one, a vendor may compress, and bytes pass here as they come
+        rest += "accept-encoding: identity\r\n"
     limits = provider.timeouts
     return Target(
         endpoint,
         origin,
-        _head(path_whole, rest, "" if accepts else "application/json"),
-        _head(path_stream, rest, "" if accepts else "text/event-stream"),
+        _head(path_whole, rest, "" if "accept" in own else "application/json"),
+        _head(path_stream, rest, "" if "accept" in own else "text/event-stream"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
         signer.told,
