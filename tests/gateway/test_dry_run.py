@@ -41,6 +41,7 @@ async def test_the_route_and_the_quote(house: House, path: str, stream: bool) ->
     said = await dry(house, path, "quad", stream=stream)
     assert names(said["route"]) == ["alpha", "beta", "gamma"]
     assert {row["model"] for row in said["route"]} == {"quad"}
+    assert [row["region"] for row in said["route"]] == ["eu", "us", None]
     assert {row["provider"]: row["why"] for row in said["dropped"]}["delta"].startswith("at most 3")
     assert (said["affordable"], said["quote"]["currency"], said["quote"]["output_tokens"]) == (True, "USD", 500)
     await check_nothing_happened(house)

@@ -159,6 +159,10 @@ async def test_a_key_sees_the_models_that_it_may_use(house: House) -> None:
     assert (await house.get("/v1/models/duo")).status == 404
     await use_key(house, providers=("beta", "gamma"))
     assert await listed() == {"duo", "quad"}
+    (quad,) = [each for each in (await house.get("/v1/models")).json()["data"] if each["id"] == "quad"]
+    assert [each["name"] for each in quad["providers"]] == ["beta", "gamma"], "and nobody whom it may not ask"
+    assert quad["pricing"] == quad["providers"][0]["pricing"]
+    assert (await house.get("/v1/models/quad")).json() == quad
     await use_key(house, denied_providers=("alpha", "beta"))
     assert await listed() == {"quad", "tape"}
     assert (await house.get("/v1/models/solo")).status == 404

@@ -5,7 +5,8 @@ them: decimal strings in USD per 1M tokens, and for one image, second, search or
 are the same input and output prices in USD per token, under the names that OpenRouter's clients know.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,6 +23,9 @@ OTHER_UNITS: Mapping[str, str] = {
     "character": "for 1M characters",
 }
 """What is sold otherwise than by tokens: fields of a price, and the words that follow the amount."""
+
+MayUse = Callable[[str], bool]
+"""Whether a caller may use a provider."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
@@ -46,9 +50,15 @@ class Showcase:
         self._minute: datetime | None = None
         self._objects: dict[str, dict[str, Any]] = {}
 
-    def model(self, name: str, at: datetime) -> dict[str, Any]:
-        """The object of a model by its canonical name, at the prices of `at` (aware UTC)."""
+    def model(self, name: str, at: datetime, may: MayUse | None = None) -> dict[str, Any]:
+        """The object of a model by its canonical name, at the prices of `at` (aware UTC), with those providers alone
+        that the caller may use.
+        """
         minute = at.replace(second=0, microsecond=0)
+        if may is not None:
+            model = self._models[name]
+            allowed = tuple([each for each in model.endpoints if may(each.provider.name)])
+            return self._describe(replace(model, endpoints=allowed), minute)
         if minute != self._minute:
             self._minute, self._objects = minute, {}
         found = self._objects.get(name)
@@ -56,9 +66,9 @@ class Showcase:
             found = self._objects[name] = self._describe(self._models[name], minute)
         return found
 
-    def list(self, names: Iterable[str], at: datetime) -> dict[str, Any]:
+    def list(self, names: Iterable[str], at: datetime, may: MayUse | None = None) -> dict[str, Any]:
         """The list of these models: OpenAI's and Anthropic's envelope, and `models` for Gemini's clients."""
-        data = [self.model(name, at) for name in names]
+        data = [self.model(name, at, may) for name in names]
         return {
             "object": "list",
             "data": data,

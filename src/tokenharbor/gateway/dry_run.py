@@ -23,7 +23,11 @@ async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Re
     answer: dict[str, Any] = {
         "model": planned.shelf.model.name,
         "route": [
-            {"provider": endpoint.provider.name, "model": endpoint.model, "region": endpoint.region}
+            {
+                "provider": endpoint.provider.name,
+                "model": endpoint.model,
+                "region": endpoint.region or endpoint.provider.region,
+            }
             for endpoint in planned.way.route.endpoints
         ],
         "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.way.route.dropped],

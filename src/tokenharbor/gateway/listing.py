@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from tokenharbor.catalog.describe import MayUse
 from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
@@ -19,7 +20,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.ledger.types import Pool
-from tokenharbor.routing.plan import against_key
+from tokenharbor.routing.plan import NO_KEY_RULES, against_key
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -36,24 +37,25 @@ class Listing:
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
         names = [name for name in shop.on_sale() if _may_use(caller, shop.shelves[name])]
-        self._answer(call, shop.showcase.list(names, call.meter.started_at))
+        self._answer(call, shop.showcase.list(names, call.meter.started_at, _allowed(caller)))
 
     async def model(self, call: Call, name: str) -> None:
         if call.dialect.name == PLACING:
             await self.model_for_gemini(call, name)
             return
         shop = self._parts.shop.current
-        self._answer(call, shop.showcase.model(await self._named(call, name), call.meter.started_at))
+        model, allowed = await self._named(call, name)
+        self._answer(call, shop.showcase.model(model, call.meter.started_at, allowed))
 
-    async def _named(self, call: Call, name: str) -> str:
-        """The canonical name of a model that the caller may use."""
+    async def _named(self, call: Call, name: str) -> tuple[str, MayUse | None]:
+        """The canonical name of a model that the caller may use, and at whom."""
         caller = await self._admit(call) if call.key is not None else None
         shop = self._parts.shop.current
         name = unquote(name)
         model = find_model(shop, name).model.name
         if not shop.shelves[model].sales or not _may_use(caller, shop.shelves[model]):
             raise no_model(name)
-        return model
+        return model, _allowed(caller)
 
     async def models_for_gemini(self, call: Call) -> None:
         """What is on sale, as Gemini's clients list it."""
@@ -64,7 +66,7 @@ class Listing:
 
     async def model_for_gemini(self, call: Call, name: str) -> None:
         shop = self._parts.shop.current
-        model = await self._named(call, name)
+        model, _ = await self._named(call, name)
         self._answer(call, shop.showcase.list([model], call.meter.started_at)["models"][0])
 
     async def balance(self, call: Call) -> None:
@@ -107,6 +109,12 @@ async def _read(reading: Awaitable[T]) -> T:
         return await reading
     except BooksError as error:
         raise Unavailable("The books cannot be reached; try again shortly.") from error
+
+
+def _allowed(caller: Caller | None) -> MayUse | None:
+    """At whom the key may ask; None where it has no rules of providers."""
+    rules = NO_KEY_RULES if caller is None else key_rules(caller)
+    return None if rules is NO_KEY_RULES else lambda provider: against_key(provider, rules) is None
 
 
 def _may_use(caller: Caller | None, shelf: Shelf) -> bool:
