@@ -64,9 +64,7 @@ async def test_a_caller_that_leaves_is_no_fault_of_the_vendors(house: House) -> 
 
 
 @pytest.mark.parametrize(("path", "events"), [(CHAT, 8), (MESSAGES, 10)], ids=["chat", "messages"])
-async def test_once_the_vendor_has_said_the_usage_that_is_what_is_billed(
-    house: House, path: str, events: int
-) -> None:
+async def test_once_the_vendor_has_said_the_usage_that_is_what_is_billed(house: House, path: str, events: int) -> None:
     """It comes with the ending, which waits for the vendor's terminator."""
     usage = "usage = { input = 3, output = 2 }"
     answer = f'answer = {{ text = "one two three four", chunk_chars = 4, {usage} }}\n'
@@ -74,7 +72,7 @@ async def test_once_the_vendor_has_said_the_usage_that_is_what_is_billed(
     body = json.dumps({"model": "duo", "stream": True, "messages": HELLO, "max_tokens": 50}).encode()
     reader, writer = await begin(house, path, body)
     async with asyncio.timeout(PATIENCE):
-        await reader.readuntil(b"\"ur\"")
+        await reader.readuntil(b'"ur"')
     await until(lambda: house.simulator.requests[0].events == events)
     for _ in range(3):
         await house.money()  # the gateway has read whatever came before this

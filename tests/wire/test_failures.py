@@ -82,6 +82,13 @@ def test_the_status_decides_whatever_the_body_is(dialect: str, status: int, kind
         (ANTHROPIC, {"detail": [{"msg": "Bad"}]}, ("Bad", "", "", None)),
         (GEMINI, {"errors": ["Bad"]}, ("Bad", "", "", None)),
         (
+            OPENAI,
+            {"detail": [{"loc": ["body", "n", 0], "msg": "Bad", "type": "int"}, {"msg": "Worse"}]},
+            ("body.n.0: Bad; Worse", "", "", None),
+        ),
+        (OPENAI, [{"error": {"message": "Bad", "code": 400, "status": "INVALID"}}], ("Bad", "", "400", None)),
+        (OPENAI, [], ("", "", "", None)),
+        (
             ANTHROPIC,
             {"type": "error", "error": {"type": "invalid_request_error", "message": "Bad"}, "request_id": "req_1"},
             ("Bad", "invalid_request_error", "", None),
@@ -327,6 +334,13 @@ def test_secrets_addresses_and_hosts_are_scrubbed(secret: str, frame: str) -> No
     assert secret not in shown
     assert not any(piece in shown for piece in secret.split() if len(piece) > 8)
     assert "efused" in shown or frame == "{}"
+
+
+def test_no_traceback_and_no_file_is_shown() -> None:
+    said = 'Bad n\nTraceback (most recent call last):\n  File "app.py", line 3, in run\n    boom()\nKeyError: 1'
+    assert scrub(said) == "Bad n\n[…]"
+    assert scrub('at File "<string>", line 12') == "at [path]"
+    assert scrub("in /engine.py and /srv/app.yaml") == "in [path] and [path]"
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,15 @@ def test_a_terminator_without_its_blank_line_counts_at_the_end_of_the_bytes(dial
     assert left + spliced.ending() == stream
 
 
+def test_an_event_named_error_is_one_whatever_it_says() -> None:
+    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + b'event: error
+data: {"what":"a secret"}
+
+'])
+    assert (result.failure, result.complete) == (FailureKind.SERVER, False)
+    assert result.left == tape(OPENAI, "cut_off")
+
+
 def test_an_answer_that_finishes_in_an_error_is_a_failure() -> None:
     chunk = b'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\ndata: [DONE]\n\n'
     result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + chunk])

@@ -83,7 +83,8 @@ def _vendors_own(fault: Fault, more: str = "") -> Refusal:
     if failure.kind is FailureKind.CONTEXT:
         return ContextLengthExceeded((message or "The input does not fit the model.") + more, param=param)
     return VendorRefused(
-        (message or "The vendor refused the request.") + more,
+        (message or "The vendor refused the request and did not say why: check its fields, or name another model.")
+        + more,
         status=failure.status if failure.status in (400, 413, 422) else 400,
         code=_word(failure.code) or "invalid_request",
         type=_word(failure.type) or "invalid_request_error",

@@ -122,7 +122,10 @@ _SCRUBBED = tuple(
             "[host]",
         ),
         (r"\b(?:[\w-]+\.)+[a-z]{2,}:\d{2,5}\b", "[host]"),
+        (r"\btraceback \(most recent call last\)[\s\S]*", "[…]"),
+        (r"\bfile \"[^\"]{1,200}\", line \d+", "[path]"),
         (r"(?<![\w.])(?:/[\w.@-]+){3,}/?(?:, line \d+)?", "[path]"),
+        (r"(?<![\w.])(?:/[\w.@-]+)+\.(?:py|js|ts|go|rs|rb|php|java|so|conf|toml|ya?ml|sock|pem)\b", "[path]"),
         (r"\b[a-z]:\\[^\s\"']+", "[path]"),
         (r"\b(?=[a-z_-]*\d)(?=\d*[a-z])[a-z0-9_-]{32,}\b", "[secret]"),
     )

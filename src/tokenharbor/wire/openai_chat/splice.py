@@ -80,6 +80,8 @@ class OpenAISplicer(EventSplicer):
         if len(chunk.usage) > 4:
             self._note_usage(chunk)
             return HIDDEN if self._hide_usage and self._finished else IDLE
+        if name == b"error":
+            return self._fail(Failure(FailureKind.SERVER, message="the vendor said an error in a shape of its own"))
         if name in (b"", b"message"):
             return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
         return IDLE
