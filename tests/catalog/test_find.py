@@ -69,6 +69,7 @@ def test_a_models_own_name_wins_over_anothers_pin(load: Load, operator: Tables) 
         ("GPT-4o-Mini", "gpt-4o-mini"),
         ("gemini-2.5-flash-latest", "gemini-2.5-flash"),
         ("glm5.3", "glm-5.3"),
+        ("tts-1h", "tts-1"),
     ],
 )
 def test_an_unknown_name_has_near_ones(load: Load, name: str, nearest: str) -> None:

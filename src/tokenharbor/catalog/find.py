@@ -13,6 +13,7 @@ for is had by leaving the prefix out. Where the vendor does not sell the model h
 names copied from other gateways work.
 """
 
+import difflib
 from collections.abc import Iterator
 
 from tokenharbor.catalog.types import Catalog, Found, Model
@@ -41,13 +42,15 @@ class Index:
 
     def nearest(self, name: str, count: int = 3) -> tuple[str, ...]:
         """The canonical names most like an unknown one, best first; none if none is much like it."""
-        grams = _grams(name[:_LONGEST].lower().rpartition("/")[2])
+        name = name[:_LONGEST].lower().rpartition("/")[2]
+        grams = _grams(name)
         likeness: dict[str, float] = {}
         for known, model in self._grams:
             score = len(grams & known) / len(grams | known)
             likeness[model] = max(score, likeness.get(model, 0.0))
         best = sorted(likeness, key=lambda model: (-likeness[model], model))
-        return tuple(model for model in best[:count] if likeness[model] > 0.3)
+        alike = tuple(model for model in best[:count] if likeness[model] > 0.3)
+        return alike or tuple(difflib.get_close_matches(name, likeness, n=count, cutoff=0.6))  # a slip in a short name
 
 
 def _own_names(model: Model) -> Iterator[tuple[str, str | None]]:
