@@ -52,6 +52,58 @@ def test_the_file_is_read_and_the_environment_comes_before_it(tmp_path: Path) ->
     assert found.catalog["providers"] == {"acme": {"wire": "openai_chat"}}
 
 
+SHOP = """
+[providers."acme-2"]
+wire = "openai_chat"
+timeouts = { connect = 5, total = 60 }
+[models."deep.v3"]
+context = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "kind", "name", "stated"),
+    [
+        ("PROVIDERS_ACME_2_BASE_URL", "http://h/v1", "providers", "acme-2", {"base_url": "http://h/v1"}),
+        ("PROVIDERS_ACME_2_CREDENTIAL", "file:key", "providers", "acme-2", {"credential": "file:key"}),
+        ("PROVIDERS_ACME_2_TIMEOUTS_TOTAL", "1.5", "providers", "acme-2", {"timeouts": {"connect": 5, "total": 1.5}}),
+        ("PROVIDERS_OPENAI_REGION", "eu", "providers", "openai", {"region": "eu"}),
+        ("MODELS_DEEP_V3_CONTEXT", "200", "models", "deep.v3", {"context": 200}),
+        ("MODELS_GPT_4_1_CAPABILITIES", "tools, vision", "models", "gpt-4.1", {"capabilities": ["tools", "vision"]}),
+    ],
+)
+def test_a_variable_lies_over_a_provider_or_a_model(
+    tmp_path: Path, variable: str, value: str, kind: str, name: str, stated: Mapping[str, object]
+) -> None:
+    found = load(tmp_path, SHOP, {f"TOKENHARBOR_{variable}": value}).catalog
+    without = load(tmp_path, SHOP).catalog
+    assert found[kind] == without[kind] | {name: without[kind].get(name, {}) | stated}
+    assert load(tmp_path, SHOP, {f"TOKENHARBOR_{variable}": ""}).catalog == without
+
+
+def test_a_variable_may_hold_a_providers_key_itself(tmp_path: Path) -> None:
+    variable = "TOKENHARBOR_PROVIDERS_ACME_2_CREDENTIAL"
+    found = load(tmp_path, SHOP, {variable: "sk-in-clear"})
+    reference = found.catalog["providers"]["acme-2"]["credential"]
+    assert reference == f"env:{variable}"
+    assert found.secret(reference) == "sk-in-clear"
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("TOKENHARBOR_PROVIDERS_ACME_2_BASE_URI", "'TOKENHARBOR_PROVIDERS_ACME_2_BASE_URL'"),
+        ("TOKENHARBOR_MODELS_DEEP_V3_ENDPOINTS", "TOKENHARBOR_MODELS_DEEP_V3_"),
+        ("TOKENHARBOR_PROVIDERS_" + "Z" * 80, "it names no field of a provider or model here"),
+    ],
+)
+def test_a_variable_over_nothing_is_a_mistake_that_names_the_nearest(tmp_path: Path, variable: str, hint: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path, SHOP, {variable: "x"})
+    assert variable in str(caught.value)
+    assert hint in str(caught.value)
+
+
 def test_home_and_file_come_from_the_command_then_the_environment(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text("[server]\nport = 7\n")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
+from tokenharbor.app.overrides import lies_over, overridden
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import did_you_mean, parse_toml, read_table
@@ -108,7 +109,7 @@ def load_settings(
     tables = _parse(path, must_exist=path != usual)
     stated = read_table(_File, tables, str(path))
     references = frozenset(_references(tables))
-    _refuse_unknown_variables(environ, references)
+    over_tables = _refuse_unknown_variables(environ, references)
     sections = {
         name: _section(kind, name, getattr(stated, name), (environ, str(path))) for name, kind in _SECTIONS.items()
     }
@@ -119,7 +120,7 @@ def load_settings(
         server=sections["server"],
         database=sections["database"],
         redis=sections["redis"],
-        catalog={"providers": stated.providers, "models": stated.models},
+        catalog=overridden({"providers": stated.providers, "models": stated.models}, environ, over_tables, PREFIX),
         environ=environ,
     )
     _check(settings)
@@ -181,13 +182,17 @@ def _references(value: object) -> Iterator[str]:
         yield value.removeprefix("env:")
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str]) -> None:
+def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str]) -> Sequence[str]:
+    """Those that may be meant for a provider or a model, which are looked at with these."""
     known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
     pointed_at = {environ[name].removeprefix("env:") for name in known if environ.get(name, "").startswith("env:")}
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known | references | pointed_at | _OF_CALLERS:
+    meant = known | references | pointed_at | _OF_CALLERS
+    others = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in meant]
+    for name in others:
+        if not lies_over(name, PREFIX):
             raise Misconfigured(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
+    return [name for name in others if environ[name]]
 
 
 def _variable(section: str, name: str) -> str:

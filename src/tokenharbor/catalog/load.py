@@ -26,6 +26,12 @@ def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str 
     return build_catalog(read_layers([*shipped, (file, operator)]), usual, wires)
 
 
+def shipped_names(kind: str) -> frozenset[str]:
+    """The names of the `providers` or `models` that come with the program."""
+    tables = [_parsed(entry)[1].get(kind, {}) for entry in _tomls(files(__package__) / kind)]
+    return frozenset(name for table in tables for name in table)
+
+
 def relocate(catalog: Catalog, base_url: str) -> Catalog:
     """The catalogue with the built-in provider, in all its wires, at the address at which it now runs."""
 

@@ -1,0 +1,85 @@
+"""Environment variables over the file's `[providers.NAME]` and `[models.NAME]`, or over those that are shipped."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from tokenharbor.catalog.load import shipped_names
+from tokenharbor.catalog.tables import ModelTable, ProviderTable
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.tables import did_you_mean
+
+_KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"providers": ProviderTable, "models": ModelTable}
+_REFERENCE = re.compile(r"(?:env|file|store):")
+
+Path = tuple[str, ...]
+"""Where a value stands: the table's kind, its name, and the field within it."""
+
+
+def lies_over(variable: str, prefix: str) -> bool:
+    """Whether a variable is meant for one of these tables."""
+    return any(variable.startswith(f"{prefix}{kind}_".upper()) for kind in _KINDS)
+
+
+def overridden(
+    tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], variables: Iterable[str], prefix: str
+) -> dict[str, dict[str, Any]]:
+    """`tables` with what these variables say. Raises Misconfigured for one that says nothing of them."""
+    found: dict[str, dict[str, Any]] = {kind: dict(tables[kind]) for kind in _KINDS}
+    known: dict[str, tuple[Path, inspect.Type]] = {}
+    for variable in variables:
+        known = known or _known(tables, prefix)
+        if variable not in known:
+            raise Misconfigured(f"environment: unknown variable {variable!r}{_nearest(variable, known)}")
+        (kind, name, *within), type_ = known[variable]
+        found[kind][name] = _with(found[kind].get(name, {}), within, _value(type_, variable, environ[variable]))
+    return found
+
+
+def _known(tables: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, tuple[Path, inspect.Type]]:
+    known = {}
+    for kind, table in _KINDS.items():
+        for name in {*tables[kind], *shipped_names(kind)}:
+            for within, type_ in _fields(table):
+                words = "_".join((kind, name, *within))
+                known[prefix + re.sub(r"[^A-Za-z0-9]+", "_", words).upper()] = ((kind, name, *within), type_)
+    return known
+
+
+def _fields(table: type) -> Iterator[tuple[Path, inspect.Type]]:
+    """What one variable can hold: text, a number or a list; and so in a table within."""
+    for field in inspect.type_info(table).fields:  # type: ignore[attr-defined]  # a struct's has them
+        for type_ in getattr(field.type, "types", (field.type,)):
+            if isinstance(type_, (inspect.StrType, inspect.IntType, inspect.FloatType, inspect.LiteralType)) or (
+                isinstance(type_, inspect.CollectionType) and isinstance(type_.item_type, inspect.StrType)
+            ):
+                yield (field.name,), type_
+            elif isinstance(type_, inspect.StructType):
+                yield from (((field.name, *within), each) for within, each in _fields(type_.cls))
+
+
+def _value(type_: inspect.Type, variable: str, text: str) -> object:
+    if isinstance(type_, inspect.CollectionType):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(type_, (inspect.IntType, inspect.FloatType)):
+        number = re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII)
+        return text if number is None else (float(text) if number[1] else int(text))
+    if variable.endswith("_CREDENTIAL") and not _REFERENCE.match(text):
+        return f"env:{variable}"  # it holds the key itself, which is why it is in the environment
+    return text
+
+
+def _with(table: object, within: list[str], value: object) -> object:
+    """The table with a value in it; what is no table stays, for its reader to refuse."""
+    if not isinstance(table, Mapping):
+        return table
+    first, *rest = within
+    return {**table, first: _with(table.get(first, {}), rest, value) if rest else value}
+
+
+def _nearest(variable: str, known: Collection[str]) -> str:
+    hint = did_you_mean(variable, known)
+    return hint if hint.startswith("; did") else "; it names no field of a provider or model here"
