@@ -102,8 +102,6 @@ def test_a_mistake_in_the_configuration_is_one_line(bare: Cli, tmp_path: Path, t
         ("accounts", "create"),
         ("accounts", "create", "--mail", "x"),
         ("balance",),
-        ("balance", "acct_short"),
-        ("balance", "key_" + "0" * 26),
         ("serve", "--port", "65536"),
         ("serve", "--port", "http"),
         ("usage", "acct_" + "0" * 26, "--from", "yesterday"),
@@ -126,6 +124,13 @@ def test_a_command_misspelt_is_met_with_the_nearest(bare: Cli, words: tuple[str,
 @pytest.mark.parametrize("words", [("--help",), *((name, "--help") for name in ("accounts", "catalog", "keys"))])
 def test_a_list_of_commands_says_what_each_is_for_in_whole_sentences(bare: Cli, words: tuple[str, ...]) -> None:
     assert "..." not in bare(*words).out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("words", [("balance", "acct_short"), ("balance", "key_" + "0" * 26), ("receipt", "x")])
+def test_an_id_that_can_be_none_is_refused_as_one_that_is_not_there(bare: Cli, words: tuple[str, ...]) -> None:
+    outcome = bare(*words)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [(), ("accounts",), ("keys",)])

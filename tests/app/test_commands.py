@@ -222,6 +222,13 @@ def test_the_ledger_is_exported_with_its_running_balance(cli: Cli) -> None:
     assert len(cli("ledger", "export", made, "--from", "2020-01-01").out.splitlines()) == 3
 
 
+def test_a_grant_has_a_reason(cli: Cli) -> None:
+    made = account(cli)
+    outcome = cli("credit", made, "--usd", "1", "--pool", "paid", "--reason", " ")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert cli("balance", made, "--json").json["balance_usd"] == "0.000000000"
+
+
 def test_an_unknown_request_has_no_receipt(cli: Cli) -> None:
     assert f"there is no request {NO_REQUEST}" in refused(cli("receipt", NO_REQUEST))
 

@@ -84,6 +84,8 @@ async def credit(  # noqa: PLR0913  click passes each option
     session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
 ) -> Answer:
     """Grant credit to an account, as an operator."""
+    if not reason.strip():
+        raise BooksRefused("a grant needs a reason, for whoever reads the books later: --reason TEXT")
     await existing(session, account_id)
     world, now = session.world, session.world.clock.now()
     given = Credit(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID, Kind
 from tokenharbor.kernel.money import Usd
 
@@ -19,19 +20,24 @@ _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta
 
 
 class IdType(click.ParamType[UUID]):
-    """An id as it is shown, of one kind."""
+    """An id as it is shown, of one kind. One that can be none is refused like one that is not there."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self.name = f"{kind}_id"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002  click's signature
+        ctx: click.Context | None,  # noqa: ARG002  likewise
+    ) -> UUID:
         if isinstance(value, UUID):
             return value
         try:
             return ids.parse(self._kind, value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise BooksRefused(str(error)) from None
 
 
 class UsdType(click.ParamType[Usd]):
