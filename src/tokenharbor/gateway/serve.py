@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 import msgspec
 
 from tokenharbor.billing.detail import Attempt
+from tokenharbor.billing.meter import State
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
@@ -21,7 +22,7 @@ from tokenharbor.http.message import Disconnected
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
-from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
+from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
 from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -63,6 +64,10 @@ class Gateway:
             await self._refuse(call, refusal)
         except Disconnected:
             meter.status = "hung_up"
+        except asyncio.CancelledError:
+            if not exchange.stopped or meter.state is State.SETTLING:
+                raise
+            await self._refuse(call, stopping(billed=snapshot.policy.bill_broken_streams))
         finally:
             parts.settler.abandon(meter)
             if not call.dry_run:

@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         "lost",
         "paused",
         "shared",
+        "stopped",
         "transport",
     )
 
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._begun = False  # the task has run at least once
+        self.stopped = False  # the server has no more time
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._piecewise = False  # and any piece of it will do
@@ -203,6 +205,15 @@ class Connection(asyncio.Protocol):
     def leave_if_idle(self) -> None:
         if self._exchange is None and not self._reader.rest:
             self.transport.close()
+
+    def stop(self) -> None:
+        """The server's time is over: a request under way is cancelled, and its handler may still say so."""
+        exchange, task = self._exchange, self._task
+        if exchange is None or exchange.stage == DONE or task is None or not self._begun:
+            self.cut()
+        else:
+            self.stopped = True
+            task.cancel()
 
     def cut(self) -> None:
         """Close at once; a request under way is cancelled."""

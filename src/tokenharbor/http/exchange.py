@@ -21,6 +21,7 @@ class Line(Protocol):
     shared: Shared
     paused: bool  # the client reads slower than we write
     lost: bool  # the client is gone
+    stopped: bool  # the server has no more time
 
     def peer(self) -> str: ...
 
@@ -98,6 +99,11 @@ class Exchange:
     def gone(self) -> bool:
         """Whether the client has hung up."""
         return self._line.lost
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its handler was cancelled because the server has no more time: the client may still be told."""
+        return self._line.stopped
 
     async def read_body(self) -> bytes:
         """The whole body. Raises RequestTooLarge, Unavailable (too much buffered in all), InvalidRequest (chunks)."""
@@ -236,4 +242,6 @@ class Exchange:
 
 
 Handler = Callable[[Exchange], Awaitable[None]]
-"""Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete."""
+"""Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete, and when the
+server stops (`Exchange.stopped`).
+"""

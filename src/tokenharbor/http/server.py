@@ -74,7 +74,7 @@ class Server:
         return len(self._shared.guests)
 
     async def drain(self, seconds: float) -> int:
-        """Accept nothing more, close what is idle, let open requests finish; how many had to be cut after that."""
+        """Accept nothing more, close what is idle, let open requests finish; how many had to be stopped after that."""
         shared = self._shared
         shared.draining = True
         for listener in self._listeners:
@@ -82,13 +82,15 @@ class Server:
         for guest in list(shared.guests):
             guest.leave_if_idle()
         finished = await self._emptied(seconds)
-        cut = list(shared.guests)
-        for guest in cut:
-            guest.cut()
+        late = list(shared.guests)
+        for guest in late:
+            guest.stop()
         if not finished:
             await self._emptied(_UNWINDING)
+        for guest in list(shared.guests):
+            guest.cut()
         shared.sweeper.stop()
-        return len(cut)
+        return len(late)
 
     async def _emptied(self, seconds: float) -> bool:
         shared = self._shared

@@ -8,6 +8,7 @@ from tokenharbor.kernel.errors import (
     ContextLengthExceeded,
     RateLimited,
     Refusal,
+    Unavailable,
     UpstreamError,
     UpstreamTimeout,
     VendorRefused,
@@ -73,8 +74,17 @@ def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
     if not VERDICTS[fault.failure.kind].try_next:
         return _vendors_own(fault, " What had come is billed." if billed else "")
     kind = UpstreamTimeout if fault.failure.kind is FailureKind.TIMEOUT else UpstreamError
-    bill = "What had come is billed" if billed else "Nothing was billed"
-    return kind(f"{fault.provider}: {VERDICTS[fault.failure.kind].says}. {bill}; try again.", provider=fault.provider)
+    says = VERDICTS[fault.failure.kind].says
+    return kind(f"{fault.provider}: {says}. {_bill(billed=billed)}; try again.", provider=fault.provider)
+
+
+def stopping(*, billed: bool = False) -> Refusal:
+    """What the caller hears whose answer was not complete when our own time was over."""
+    return Unavailable(f"The server is stopping. {_bill(billed=billed)}; try again shortly.")
+
+
+def _bill(*, billed: bool) -> str:
+    return "What had come is billed" if billed else "Nothing was billed"
 
 
 def _vendors_own(fault: Fault, more: str = "") -> Refusal:
