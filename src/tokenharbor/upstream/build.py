@@ -36,6 +36,7 @@ class Target(msgspec.Struct, frozen=True):
     deadlines: Deadlines
     secret: str = ""  # the credential in the heads, so that nothing of it is told on
     signing: Signing | None = None
+    clock: Clock | None = None
 
     def head(self, callers: bytes, body: bytes, *, stream: bool) -> bytes:
         """All of one request but content-length and the blank line; `callers` are the caller's own header lines."""
@@ -88,6 +89,7 @@ def build_target(
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
         signer.told,
         Signing(signer.each, path_whole, path_stream, about) if signer.each else None,
+        clock,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Mapping
+from email.utils import format_datetime
 from typing import Protocol
 
 import msgspec
@@ -145,7 +146,10 @@ async def read_failure(answer: Answer, target: Target, reads: Reads) -> Failure:
         body = await answer.read(MAX_FAILURE_BYTES)
     except AnswerTooLarge:
         body = b""
-    failure = reads.read_failure(answer.status, dict(answer.headers), body)
+    headers = dict(answer.headers)
+    if target.clock is not None and b"date" not in headers:  # against which a date to come back at is read
+        headers[b"date"] = format_datetime(target.clock.now(), usegmt=True).encode("ascii")
+    failure = reads.read_failure(answer.status, headers, body)
     return _redact(failure, target.secret)
 
 

@@ -21,6 +21,8 @@ _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"\{")
 _NAME = re.compile(_SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL)  # never goes back
 _AFTER = re.compile(_SPACE + rb"([,}])")
+_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")  # of a character beyond the first 65,536
+_NEAR = 16  # bytes from the end
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 
 # What JSON may hold: each object and each name becomes many times its bytes once it is read. No model's context has
@@ -174,6 +176,10 @@ def _members(body: bytes) -> Members:
         raise UnreadableError("it must be a JSON object") from None
     except msgspec.DecodeError as error:
         why = str(error).removeprefix("JSON is malformed: ").lower()
+        if "truncated" in why and _HALF.search(
+            body, max(0, len(body) - _NEAR)
+        ):  # the decoder looked for its other half
+            why = "a \\u escape near its end is half of a surrogate pair"
         raise UnreadableError(f"it is not JSON: {why}" if body.strip() else "it is empty") from None
 
 
