@@ -98,6 +98,8 @@ class TestOpenAI:
         [
             {"store": True},
             {"web_search_options": {"search_context_size": "low"}},
+            {"web_search_options": {}},
+            {"search_parameters": {}},
             {"enable_search": True},
             {"search_parameters": {"mode": "auto"}},
             {"plugins": [{"id": "web"}]},
