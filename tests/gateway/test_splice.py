@@ -278,3 +278,18 @@ async def test_a_vendor_sees_our_credential_and_nothing_of_the_caller(house: Hou
 async def test_a_version_is_sent_where_the_caller_names_none(house: House) -> None:
     await forwarded(house, MESSAGES, ODD[MESSAGES] % b"")
     assert house.tape.asked[-1].header("anthropic-version") == "2023-06-01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        ("one-2025-01-01, Context-1M-2025-08-07,two", "one-2025-01-01,two"),
+        ("context-1m-2025-08-07", None),
+        ("my-context-1m, one", "my-context-1m, one"),
+    ],
+)
+async def test_a_header_switches_on_nothing_that_has_a_price_of_its_own(
+    house: House, sent: str, seen: str | None
+) -> None:
+    await forwarded(house, MESSAGES, ODD[MESSAGES] % b"", {"anthropic-beta": sent})
+    assert house.tape.asked[-1].header("anthropic-beta") == seen

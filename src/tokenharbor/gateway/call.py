@@ -96,9 +96,17 @@ def presented_key(headers: HeaderMap) -> bytes | None:
 def passed_on(headers: HeaderMap, dialect: Dialect) -> bytes:
     """The caller's header lines that go on to a vendor of its dialect."""
     lines = [
-        b"%b: %b\r\n" % (name, value)
+        b"%b: %b\r\n" % (name, sold)
         for name, joined in headers.items()
         if name in dialect.passes
         for value in joined.split(b"\n")
+        if (sold := _sold(value, dialect.unsold))
     ]
     return b"".join(lines)
+
+
+def _sold(value: bytes, unsold: tuple[bytes, ...]) -> bytes:
+    """A header's value without those of its items that are not sold; as it came where there are none."""
+    if not any(each in value.lower() for each in unsold):
+        return value
+    return b",".join([item for item in value.split(b",") if not item.strip().lower().startswith(unsold)])

@@ -144,6 +144,7 @@ class Dialect(Vendor, Protocol):
     """
 
     passes: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
+    unsold: tuple[bytes, ...]  # how the values begin that stay behind: what they switch on has a price of its own
 
     def read_request(self, body: bytes, place: Place | None = None) -> Request:
         """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""

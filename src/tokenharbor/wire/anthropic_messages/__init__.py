@@ -20,6 +20,7 @@ class AnthropicMessages:
 
     name = requests.NAME
     passes = frozenset({b"anthropic-version", b"anthropic-beta"})
+    unsold: tuple[bytes, ...] = (b"context-1m",)
     carries: frozenset[Feature] = write_chat.CARRIES
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)

@@ -22,6 +22,7 @@ class Gemini:
 
     name = requests.NAME
     passes: frozenset[bytes] = frozenset()
+    unsold: tuple[bytes, ...] = ()
     carries = CARRIES
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)

@@ -20,6 +20,7 @@ class OpenAIChat:
 
     name = requests.NAME
     passes: frozenset[bytes] = frozenset()
+    unsold: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = write_chat.CARRIES
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)

@@ -24,6 +24,7 @@ class OpenAIResponses:
 
     name = DIALECT
     passes: frozenset[bytes] = frozenset()
+    unsold: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = CARRIES
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
