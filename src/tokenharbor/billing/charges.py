@@ -40,9 +40,12 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 def count(meter: Meter) -> Counted:
-    """The vendor's usage if it is whole, else our own count of what was delivered, never raised later."""
-    if meter.usage is not None:
-        return Counted(meter.usage, "vendor")
+    """The vendor's usage if it is whole, else our own count of what was delivered, never raised later. A vendor that
+    counts zero of everything does not count: no request is empty.
+    """
+    usage = meter.usage
+    if usage is not None and (usage.input or usage.output or any(msgspec.structs.astuple(usage))):
+        return Counted(usage, "vendor")
     if meter.counted is not None:
         return Counted(meter.counted, "counted")
     if meter.fallback is not None:

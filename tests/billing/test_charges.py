@@ -1,0 +1,29 @@
+"""Whose count is billed."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tokenharbor.billing.charges import count
+from tokenharbor.billing.meter import Meter
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.request import InputSize, Request
+
+
+@pytest.mark.parametrize(
+    ("said", "billed", "whose"),
+    [
+        (Usage(input=3, output=2), Usage(input=3, output=2), "vendor"),
+        (Usage(cache_read=3), Usage(cache_read=3), "vendor"),
+        (Usage(), Usage(input=3, output=2), "estimated"),
+        (None, Usage(input=3, output=2), "estimated"),
+    ],
+)
+def test_a_vendor_that_counts_zero_of_everything_has_not_counted(said: Usage | None, billed: Usage, whose: str) -> None:
+    meter = Meter(UUID(int=1), datetime(2026, 11, 21, tzinfo=UTC), 0.0)
+    meter.describe(Request("openai_chat", b"{}", (), "m", size=InputSize(12)), "m")  # type: ignore[arg-type]
+    meter.delivered_bytes = 8
+    meter.usage = said
+    counted = count(meter)
+    assert (counted.usage, counted.source) == (billed, whose)
