@@ -282,7 +282,7 @@ async def test_boundaries_that_leave_nobody_say_so_and_no_retry_helps(
         '{"only":"alpha"}',
         '{"onyl":["alpha"]}',
         '{"only":["\xff"]}',
-        '{"max_price":{"input":0.5}}',
+        '{"max_price":{"input":-0.5}}',
         '{"max_price":{"input":"-1"}}',
         '{"retention":"days:x"}',
         '{"sort":"random"}',
