@@ -115,7 +115,7 @@ class Books:
         assert answer not in self.answers, "an answer of the vendor billed twice"
         self.answers.add(answer)
         usage = records[answer]["usage"]
-        if receipt["status"] == "hung_up":
+        if receipt["status"] == "hung_up" and receipt["usage_source"] == "estimated":
             assert 0 < receipt["delivered_bytes"] <= records[answer]["text_bytes"]
             usage = receipt["usage"]
         assert receipt["status"] in ("complete", "hung_up"), receipt
