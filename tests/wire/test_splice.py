@@ -232,10 +232,7 @@ def test_a_terminator_without_its_blank_line_counts_at_the_end_of_the_bytes(dial
 
 
 def test_an_event_named_error_is_one_whatever_it_says() -> None:
-    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + b'event: error
-data: {"what":"a secret"}
-
-'])
+    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + b'event: error\ndata: {"what":"a secret"}\n\n'])
     assert (result.failure, result.complete) == (FailureKind.SERVER, False)
     assert result.left == tape(OPENAI, "cut_off")
 

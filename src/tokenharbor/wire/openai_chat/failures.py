@@ -19,26 +19,19 @@ class _Error(msgspec.Struct, frozen=True):
     param: str | None = None
 
 
-class _Detail(msgspec.Struct, frozen=True):
-    msg: str
-    loc: list[str | int] = []
-
-
 class _Body(msgspec.Struct, frozen=True):
-    """The shapes in the field: an `error` object, an `error` string, or the error's members at the top; `detail` as
-    FastAPI's servers say it.
-    """
+    """The shapes in the field: an `error` object, an `error` string, or the error's members at the top."""
 
     error: _Error | str | None = None
     message: str | None = None
-    detail: str | list[_Detail] | None = None
+    detail: str | None = None
     type: str | None = None
     code: str | int | float | None = None
     param: str | None = None
 
 
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
-_decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # What a vendor says inside a stream has no status; its type or code stands for one.
@@ -66,12 +59,14 @@ _STREAM_KINDS = {
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
     """A non-2xx answer, whatever its body."""
-    read = _read_body(body)
+    try:
+        read = _decode_body(body)
+    except _UNREADABLE:
+        read = _Body()
     if isinstance(read.error, _Error):
         error = read.error
     else:
-        said = read.error or read.message or _details(read.detail)
-        error = _Error(said, read.type, read.code, read.param)
+        error = _Error(read.error or read.message or read.detail, read.type, read.code, read.param)
     message, code = error.message or words(body), _text(error.code)
     return Failure(
         kind_of(status, code, message),
@@ -82,23 +77,6 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         param=error.param,
         retry_after=retry_after(headers),
     )
-
-
-def _read_body(body: bytes) -> _Body:
-    """One in an array too, as one vendor has it."""
-    try:
-        read = _decode_body(body)
-    except _UNREADABLE:
-        return _Body()
-    if isinstance(read, _Body):
-        return read
-    return read[0] if read else _Body()
-
-
-def _details(detail: str | list[_Detail] | None) -> str | None:
-    if not isinstance(detail, list):
-        return detail
-    return "; ".join(f"{'.'.join(map(str, each.loc))}: {each.msg}" if each.loc else each.msg for each in detail)
 
 
 def read_stream_failure(chunk: Chunk) -> Failure | None:
