@@ -140,13 +140,13 @@ class Sense(NamedTuple):
 
 
 def sense(chat: Chat) -> Sense:
-    places: dict[str, int] = {}
+    calls: list[str] = []  # their ids: some vendors begin anew in each answer
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
         if not turns or turns[-1][0] is not message.role:
             turns.append((message.role, []))
         for part in message.parts:
-            turns[-1][1].append(_sense(part, places))
+            turns[-1][1].append(_sense(part, calls))
     thinking = chat.thinking
     effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
     mode = chat.tool_choice.mode if chat.tool_choice else None
@@ -162,7 +162,7 @@ def sense(chat: Chat) -> Sense:
     )
 
 
-def _sense(part: Part, places: dict[str, int]) -> object:
+def _sense(part: Part, calls: list[str]) -> object:
     match part:
         case Text() | Refused():
             return part.text
@@ -171,8 +171,10 @@ def _sense(part: Part, places: dict[str, int]) -> object:
         case File():
             return part.source  # its name is for people: not every dialect has a place for it
         case ToolCall():
-            return places.setdefault(part.id, len(places)), part.name, part.arguments
+            calls.append(part.id)
+            return len(calls), part.name, part.arguments
         case ToolResult():
             text = "\n".join(one.text for one in part.parts if isinstance(one, Text))
-            return places[part.call_id], re.sub(r"^Error:\s", "", text)  # dialects that have no word for a failure
+            place = len(calls) - calls[::-1].index(part.call_id)
+            return place, re.sub(r"^Error:\s", "", text)  # dialects that have no word for a failure
     return part
