@@ -78,6 +78,7 @@ def test_a_cell_of_a_later_sitting_has_its_letter() -> None:
     assert "<sup>b</sup> Tried again, one at a time, 2026-03-02 10:00 to 10:59 UTC: 1 cell." in text
 
 
+@pytest.mark.slow
 def test_a_client_that_hangs_is_cut_off_with_what_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Even a daemon that left its session and HOME, but still holds its output."""
     monkeypatch.setattr(place, "find_node", lambda: Node("/usr/bin/node", ("npm",)))

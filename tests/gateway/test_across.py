@@ -231,7 +231,7 @@ async def test_a_picture_is_not_shown_to_a_model_that_cannot_see(house: House) -
 
 @PAIRS
 async def test_who_hangs_up_pays_for_what_was_delivered_and_no_more(house: House, client: str, wire: str) -> None:
-    house.script('answer = { text = "one two three four", chunk_chars = 4, delay_ms = 200 }\n')
+    house.script(f'answer = {{ text = "one {"two " * 30}", chunk_chars = 4, delay_ms = 50 }}\n')
     body = json.dumps(CLIENTS[client].body(f"only-{wire}", True)).encode()
     path = CLIENTS[client].path(f"only-{wire}", True)
     head = f"POST {path} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\ncontent-length: {len(body)}\r\n\r\n"
