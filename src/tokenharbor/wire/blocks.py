@@ -66,15 +66,14 @@ class Blocks:
         self._next += 1
         self._open.append(index)
         self._kinds.add(kind)
-        self._events.append(BlockOpened(index, kind, self._distinct(call_id, index), name, custom))
+        self._events.append(BlockOpened(index, kind, call_id and self._distinct(call_id, index), name, custom))
         return index
 
     def _distinct(self, call_id: str, index: int) -> str:
         """Of calls that share an id the results could not be told apart."""
-        if call_id:
-            if call_id in self._calls:
-                call_id = f"{call_id}_{index}"
-            self._calls.add(call_id)
+        if call_id in self._calls:
+            call_id = f"{call_id}_{index}"
+        self._calls.add(call_id)
         return call_id
 
     def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:
@@ -166,7 +165,7 @@ class Whole(Blocks):
     def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
         index = len(self._blocks)
         self._kinds.add(kind)
-        self._blocks.append((BlockOpened(index, kind, self._distinct(call_id, index), name, custom), []))
+        self._blocks.append((BlockOpened(index, kind, call_id and self._distinct(call_id, index), name, custom), []))
         return index
 
     def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:

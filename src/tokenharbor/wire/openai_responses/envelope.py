@@ -43,6 +43,7 @@ _REPEATED: Json = {
 }
 """The fields that an answer repeats, and what stands there if the request has none."""
 
+_NULL_SIZE = len(NULL)
 _NULL_KEPT = frozenset({"instructions", "max_output_tokens", "max_tool_calls", "prompt_cache_key", "user"})
 
 _FILLED = frozenset({"reasoning", "tools"})
@@ -56,12 +57,9 @@ class Envelope:
     def __init__(self, recipient: Recipient) -> None:
         self._created = recipient.created
         self._now = recipient.now
-        request = recipient.request
-        self._repeated = dict(_REPEATED)
-        members = {} if request is None else request.members
-        for name in _REPEATED.keys() & members.keys():
-            raw = members[name]
-            if raw != NULL or name in _NULL_KEPT:
+        self._repeated = _REPEATED.copy()
+        for name, raw in () if recipient.request is None else recipient.request.members.items():
+            if name in _REPEATED and (len(raw) != _NULL_SIZE or raw != NULL or name in _NULL_KEPT):
                 self._repeated[name] = _filled(name, raw) if name in _FILLED else raw
         self.id = ""
         self._model = ""

@@ -1,6 +1,7 @@
 """Events written as Responses answers: as a stream, and whole."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import msgspec
 
@@ -32,7 +33,67 @@ _encode = msgspec.json.Encoder().encode
 _SPOKEN = (BlockKind.TEXT, BlockKind.REFUSAL)
 
 
-class ResponsesWriter:
+class _Items:
+    """The items of one answer, made one after the other, in the response object around them."""
+
+    _refused = False
+
+    def __init__(self, recipient: Recipient) -> None:
+        self._envelope = Envelope(recipient)
+        self._request = recipient.request
+        self._items: list[Item] = []
+
+    @cached_property
+    def _names(self) -> dict[str, tuple[str | None, str]]:
+        """Most answers call no tool."""
+        return own_names(self._request)
+
+    def _make(self, block: BlockOpened | Block, place: int) -> Item:
+        stem = self._stem(place)
+        match block.kind:
+            case BlockKind.TEXT | BlockKind.REFUSAL:
+                return Message(f"msg_{stem}")
+            case BlockKind.TOOL_CALL:
+                space, name = self._names.get(block.name, (None, block.name))
+                return Call(f"{'ctc' if block.custom else 'fc'}_{stem}", block, name, space)
+            case BlockKind.REASONING:
+                return Reasoning(f"rs_{stem}")
+            case BlockKind.IMAGE:
+                return Picture(f"ig_{stem}", block)
+
+    def _stem(self, place: int) -> str:
+        """What the ids of an item's answer and place have in common."""
+        return f"{self._envelope.id.removeprefix('resp_')[-40:]}_{place}"
+
+    def _seal(self, block: BlockOpened | Block, notes: tuple[Note, ...], *, silent: bool) -> Item:
+        """What only another dialect understands of a block, in a reasoning item of its own after it."""
+        words = "opaque" if silent else "text"
+        kind = "call" if block.kind is BlockKind.TOOL_CALL else words
+        id_ = f"rs_{self._stem(len(self._items))}"
+        return Reasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
+
+    def whole(self, reply: Reply, reason: FinishReason) -> Json:
+        """The response object of a whole answer, which is told at once."""
+        self._envelope.start(reply.id, reply.model)
+        items, message = self._items, None
+        for block in reply.blocks:
+            spoken = block.kind in _SPOKEN
+            silent = spoken and not (block.text or block.citations)
+            if not silent:
+                if message is None or not spoken:
+                    items.append(self._make(block, len(items)))
+                    message = items[-1] if spoken else None
+                items[-1].take(block)
+                self._refused = self._refused or block.kind is BlockKind.REFUSAL
+            if block.notes and block.kind is not BlockKind.REASONING:
+                items.append(self._seal(block, block.notes, silent=silent))
+                message = None
+        status, more = ending(reason, reply.usage, in_words=self._refused)
+        output: list[object] = [item.whole(status if item is message else "completed") for item in items]
+        return self._envelope.write(status, output, **more)
+
+
+class ResponsesWriter(_Items):
     """Fulfils `Writer`. Blocks that may grow side by side are items, each with its place in the output; a message
     ends when something else begins.
     """
@@ -40,13 +101,11 @@ class ResponsesWriter:
     cost_usd: str | None = None
     _message: int | None = None  # the place of the message that goes on
     _number = 0
-    _started = _refused = False
+    _started = False
     _usage: Usage | None = None
 
     def __init__(self, recipient: Recipient) -> None:
-        self._envelope = Envelope(recipient)
-        self._names = own_names(recipient.request)
-        self._items: list[Item] = []
+        super().__init__(recipient)
         self._blocks: dict[int, BlockOpened] = {}
         self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
         self._places: dict[int, int] = {}  # a block's index to its item's place
@@ -109,23 +168,6 @@ class ResponsesWriter:
         self._items.append(item)
         return before + self._event("output_item.added", output_index=len(self._items) - 1, item=item.begin())
 
-    def _make(self, block: BlockOpened | Block, place: int) -> Item:
-        stem = self._stem(place)
-        match block.kind:
-            case BlockKind.TEXT | BlockKind.REFUSAL:
-                return Message(f"msg_{stem}")
-            case BlockKind.TOOL_CALL:
-                space, name = self._names.get(block.name, (None, block.name))
-                return Call(f"{'ctc' if block.custom else 'fc'}_{stem}", block, name, space)
-            case BlockKind.REASONING:
-                return Reasoning(f"rs_{stem}")
-            case BlockKind.IMAGE:
-                return Picture(f"ig_{stem}", block)
-
-    def _stem(self, place: int) -> str:
-        """What the ids of an item's answer and place have in common."""
-        return f"{self._envelope.id.removeprefix('resp_')[-40:]}_{place}"
-
     def _close(self, index: int) -> bytes:
         out = self._close_item(index) if index in self._places else b""
         notes = self._notes.pop(index, ())
@@ -134,13 +176,6 @@ class ResponsesWriter:
         place = len(self._items)
         item = self._seal(self._blocks[index], notes, silent=index not in self._places)
         return out + self._add(item) + self._whole(place)
-
-    def _seal(self, block: BlockOpened | Block, notes: tuple[Note, ...], *, silent: bool) -> Item:
-        """What only another dialect understands of a block, in a reasoning item of its own after it."""
-        words = "opaque" if silent else "text"
-        kind = "call" if block.kind is BlockKind.TOOL_CALL else words
-        id_ = f"rs_{self._stem(len(self._items))}"
-        return Reasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
 
     def _close_item(self, index: int) -> bytes:
         place = self._places[index]
@@ -191,30 +226,10 @@ class ResponsesWriter:
         self._number += 1
         return sse.write(data, type_.encode())
 
-    def whole(self, reply: Reply, reason: FinishReason) -> Json:
-        """The response object of a whole answer, which is told at once."""
-        self._envelope.start(reply.id, reply.model)
-        items, message = self._items, None
-        for block in reply.blocks:
-            spoken = block.kind in _SPOKEN
-            silent = spoken and not (block.text or block.citations)
-            if not silent:
-                if message is None or not spoken:
-                    items.append(self._make(block, len(items)))
-                    message = items[-1] if spoken else None
-                items[-1].take(block)
-                self._refused = self._refused or block.kind is BlockKind.REFUSAL
-            if block.notes and block.kind is not BlockKind.REASONING:
-                items.append(self._seal(block, block.notes, silent=silent))
-                message = None
-        status, more = ending(reason, reply.usage, in_words=self._refused)
-        output: list[object] = [item.whole(status if item is message else "completed") for item in items]
-        return self._envelope.write(status, output, **more)
-
 
 def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode({"error": write_failure(reply.failure or Failure(FailureKind.BROKEN))})
-    return _encode(ResponsesWriter(recipient).whole(reply, reply.reason))
+    return _encode(_Items(recipient).whole(reply, reply.reason))
