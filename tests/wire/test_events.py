@@ -359,6 +359,20 @@ def test_members_that_a_vendor_writes_empty_say_nothing() -> None:
         assert reply.reason is (FinishReason.TOOL_CALLS if calls else FinishReason.STOP)
 
 
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter", "eos", None])
+@pytest.mark.parametrize("text", ["", "Aye, \u00e9"])
+@pytest.mark.parametrize("prompt", [3, -1, None])
+def test_words_alone_read_as_they_do_beside_other_things(reason: str | None, text: str, prompt: int | None) -> None:
+    usage = {} if prompt is None else {"usage": {"prompt_tokens": prompt, "completion_tokens": 1}}
+
+    def told(**more: object) -> list[Event]:
+        choice = {"index": 0, "message": {"role": "assistant", "content": text, **more}, "finish_reason": reason}
+        body = {"id": "1", "model": "m", "choices": [choice], **usage}
+        return list(WIRES[OPENAI].read_reply(json.dumps(body).encode()))
+
+    assert told() == told(refusal=None, annotations=[]) == told(tool_calls=[])
+
+
 @pytest.mark.parametrize(("delta", "end"), [({"content": "Open."}, Finished), ({}, Failed)])
 def test_a_terminator_behind_words_is_an_end_without_any_reason(delta: dict[str, str], end: type[Event]) -> None:
     chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": delta}]}

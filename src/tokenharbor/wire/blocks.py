@@ -22,6 +22,8 @@ from tokenharbor.wire.translate import Reply, join
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
+GARBAGE = Failure(FailureKind.GARBAGE, message="the answer is not one of its dialect")
+
 
 class Blocks:
     """Gathers the events of one answer in the order that events.py states."""
@@ -128,7 +130,7 @@ class Blocks:
         self._events.append(Failed(failure))
 
     def garbage(self) -> None:
-        self.fail(Failure(FailureKind.GARBAGE, message="the answer is not one of its dialect"))
+        self.fail(GARBAGE)
 
     def _fit(self, reason: FinishReason) -> FinishReason:
         """Vendors confuse the reasons; what was seen decides."""

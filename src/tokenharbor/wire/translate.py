@@ -77,6 +77,11 @@ def collect(events: Iterable[Event]) -> Reply:
     return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence, None, quarantined)
 
 
+def failed(failure: Failure) -> Reply:
+    """Of an answer that is none."""
+    return Reply("", "", (), None, None, failure=failure)
+
+
 _NOT_STARTED = Started("", "")
 _BROKEN = Failed(Failure(FailureKind.BROKEN))
 

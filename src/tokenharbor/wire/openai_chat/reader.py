@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenharbor.wire.blocks import Blocks, Whole
+from tokenharbor.wire.blocks import GARBAGE, Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.chat import Source
 from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
@@ -26,7 +26,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     usage_of,
 )
 from tokenharbor.wire.sse import Frame, Framer
-from tokenharbor.wire.translate import Reply
+from tokenharbor.wire.translate import Block, Reply, failed
 from tokenharbor.wire.waiting import Waiting
 
 _REASONS = {
@@ -37,6 +37,7 @@ _REASONS = {
     "content_filter": FinishReason.REFUSAL,
 }
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+_NULL_SIZE = len(NULL)
 _NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -277,6 +278,27 @@ class OpenAIReader(Waiting):
             self._blocks.finish(reason)
 
 
+def _is_bare(message: Words) -> bool:
+    """Whether it has words and nothing else, as most answers: they need no gathering."""
+    words, nothing = message.content, message.annotations  # of which some vendors write an empty list
+    alone = type(words) is str and len(nothing) <= _NULL_SIZE
+    return alone and message == Words(content=words, annotations=nothing)
+
+
+def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
+    raw = usage_of(whole)
+    usage = None if raw is None else try_usage(raw)
+    reason = _REASONS.get(choice.finish_reason or "", FinishReason.STOP)
+    return Reply(
+        whole.id or "",
+        whole.model or "",
+        (Block(BlockKind.TEXT, message.content),) if isinstance(message.content, str) and message.content else (),
+        usage,
+        FinishReason.STOP if reason is FinishReason.TOOL_CALLS else reason,
+        quarantined=raw is not None and usage is None,
+    )
+
+
 def _first(whole: Chunk) -> Choice | None:
     for choice in whole.choices or ():
         if choice.index == 0:
@@ -286,22 +308,21 @@ def _first(whole: Chunk) -> Choice | None:
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer; a failure if it is none."""
-    blocks = Whole()
-    teller = _Teller(blocks)
     try:
         check_text(body)
         whole = decode_chunk(body)
     except _UNREADABLE:
-        blocks.garbage()
-        return blocks.reply()
+        return failed(GARBAGE)
     failure = read_stream_failure(whole)
     if failure is not None:
-        blocks.fail(failure)
-        return blocks.reply()
+        return failed(failure)
     choice = _first(whole)
     if choice is None or choice.message is None:
-        blocks.garbage()
-        return blocks.reply()
+        return failed(GARBAGE)
+    if _is_bare(choice.message):
+        return _read_bare(whole, choice, choice.message)
+    blocks = Whole()
+    teller = _Teller(blocks)
     teller.start(whole)
     teller.words(choice.message)
     raw = usage_of(whole)
