@@ -61,12 +61,13 @@ class Envelope:
         for name, raw in () if recipient.request is None else recipient.request.members.items():
             if name in _REPEATED and (len(raw) != _NULL_SIZE or raw != NULL or name in _NULL_KEPT):
                 self._repeated[name] = _filled(name, raw) if name in _FILLED else raw
-        self.id = ""
-        self._model = ""
+        self.id = self._model = ""
+        self.stem = ""  # what its items' ids have in common
 
     def start(self, id_: str, model: str) -> None:
         """Ids of other dialects get this one's prefix."""
         self.id = fit_answer(id_, "resp_")
+        self.stem = self.id[len("resp_") :][-40:]
         self._model = model
 
     def write(self, status: str, output: list[object], **more: object) -> Json:

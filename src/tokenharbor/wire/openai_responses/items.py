@@ -47,10 +47,10 @@ class Item(ABC):
 class _Words:
     """A part of a message: text, or a refusal."""
 
-    def __init__(self, place: int, kind: BlockKind) -> None:
+    def __init__(self, place: int, kind: BlockKind, text: str = "") -> None:
         self.place = place
         self.refuses = kind is BlockKind.REFUSAL
-        self.text = ""
+        self.text = text
         self.annotations: list[Json] = []
         self.cited = 0  # up to where a source was named
 
@@ -106,9 +106,8 @@ class Message(Item):
                 yield "output_text.annotation.added", {**place, "annotation": annotation}
 
     def take(self, block: Block) -> None:
-        part = self._parts[len(self._parts)] = _Words(len(self._parts), block.kind)
-        part.text = block.text
-        if not part.refuses:
+        part = self._parts[len(self._parts)] = _Words(len(self._parts), block.kind, block.text)
+        if block.citations and not part.refuses:
             for citation in block.citations:
                 part.cite(citation)
 

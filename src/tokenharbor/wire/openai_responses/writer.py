@@ -49,7 +49,7 @@ class _Items:
         return own_names(self._request)
 
     def _make(self, block: BlockOpened | Block, place: int) -> Item:
-        stem = self._stem(place)
+        stem = f"{self._envelope.stem}_{place}"
         match block.kind:
             case BlockKind.TEXT | BlockKind.REFUSAL:
                 return Message(f"msg_{stem}")
@@ -61,15 +61,11 @@ class _Items:
             case BlockKind.IMAGE:
                 return Picture(f"ig_{stem}", block)
 
-    def _stem(self, place: int) -> str:
-        """What the ids of an item's answer and place have in common."""
-        return f"{self._envelope.id.removeprefix('resp_')[-40:]}_{place}"
-
     def _seal(self, block: BlockOpened | Block, notes: tuple[Note, ...], *, silent: bool) -> Item:
         """What only another dialect understands of a block, in a reasoning item of its own after it."""
         words = "opaque" if silent else "text"
         kind = "call" if block.kind is BlockKind.TOOL_CALL else words
-        id_ = f"rs_{self._stem(len(self._items))}"
+        id_ = f"rs_{self._envelope.stem}_{len(self._items)}"
         return Reasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
 
     def whole(self, reply: Reply, reason: FinishReason) -> Json:
