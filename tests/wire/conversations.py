@@ -38,7 +38,11 @@ ORDER = Order("up", stream=False, max_output=50_000, most_output=60_000, capabil
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=12)
 data = st.binary(min_size=1, max_size=9).map(lambda raw: base64.b64encode(raw).decode())
 texts = st.builds(Text, words)
-pictures = st.builds(Image, st.builds(Source, st.sampled_from(["image/png", "image/jpeg"]), data))
+pictures = st.builds(
+    lambda kind, rest: Image(Source(kind[0], base64.b64encode(kind[1] + rest).decode())),
+    st.sampled_from([("image/png", b"\x89PNG\r\n\x1a\n\0"), ("image/jpeg", b"\xff\xd8\xff")]),  # as pictures begin
+    st.binary(max_size=9),
+)
 linked = st.builds(Image, st.builds(Source, url=words.map(lambda word: f"https://pictures.example/{word}")))
 papers = st.builds(
     File, st.builds(Source, st.just("application/pdf"), data), name=names.map(lambda name: f"{name}.pdf")
