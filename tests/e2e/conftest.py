@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.e2e.harbor import Harbor, make_harbor, running_harbor
 from tests.e2e.house import CONFIG, House
 from tests.e2e.vendor import Vendor
 
@@ -14,16 +14,8 @@ from tests.e2e.vendor import Vendor
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Harbor]:
     """One running server for the tests that leave it as it was."""
-    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        simulator, url = start_simulator("", folder)
-        harbor = make_harbor(folder, url)
-        try:
-            yield harbor
-        finally:
-            harbor.stop()
-            simulator.stop()
+    with running_harbor() as harbor:
+        yield harbor
 
 
 @pytest.fixture(scope="session")

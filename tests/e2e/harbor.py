@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -177,3 +179,18 @@ def make_harbor(folder: Path, simulator: str, config: str = CONFIG) -> Harbor:
     harbor.account = harbor.new_account("tester@example.com")
     harbor.key = harbor.new_key(harbor.account)
     return harbor
+
+
+@contextmanager
+def running_harbor() -> Iterator[Harbor]:
+    """A server on a simulator without any faults, for as long as the `with` lasts."""
+    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        simulator, url = start_simulator("", folder)
+        harbor = make_harbor(folder, url)
+        try:
+            yield harbor
+        finally:
+            harbor.stop()
+            simulator.stop()

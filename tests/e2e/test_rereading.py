@@ -3,16 +3,14 @@
 import asyncio
 import json
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.e2e.asker import CHAT, MESSAGES, PATHS, Question, ask
 from tests.e2e.books import nothing_held
 from tests.e2e.books import simulator as tool
-from tests.e2e.harbor import READY_SECONDS, Harbor, make_harbor, start_simulator
+from tests.e2e.harbor import READY_SECONDS, Harbor, running_harbor
 from tests.e2e.mistakes import IN_THE_CATALOGUE, IN_THE_FILE, MODEL, PRICE, PROVIDER, SECRET
 
 pytestmark = pytest.mark.slow
@@ -23,16 +21,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Harbor]:
-    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        simulator, url = start_simulator("", folder)
-        harbor = make_harbor(folder, url)
-        try:
-            yield harbor
-        finally:
-            harbor.stop()
-            simulator.stop()
+    with running_harbor() as harbor:
+        yield harbor
 
 
 def reread(harbor: Harbor, times: int = 1) -> dict[str, str]:

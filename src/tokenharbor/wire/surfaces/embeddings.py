@@ -8,7 +8,16 @@ from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check, wrong_shape
 from tokenharbor.wire.request import Asks, Edit, Request
-from tokenharbor.wire.surfaces.surface import UNREADABLE, asking, decode_answer, garbage, one_of, read_body, write_body
+from tokenharbor.wire.surfaces.surface import (
+    LISTED,
+    UNREADABLE,
+    asking,
+    decode_answer,
+    garbage,
+    one_of,
+    read_body,
+    write_body,
+)
 from tokenharbor.wire.usage import BadUsageError, check_range
 
 _MOST_INPUTS = 50_000
@@ -23,12 +32,6 @@ class _Counts(msgspec.Struct, frozen=True):
     total_tokens: int | None = None
 
 
-class _Whole(msgspec.Struct, frozen=True):
-    data: list[msgspec.Raw]
-    usage: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_ANSWER = msgspec.json.Decoder(_Whole)
 _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
@@ -57,7 +60,7 @@ class Embeddings:
         return write_body(request, edit)
 
     def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
-        whole = decode_answer(_ANSWER, body)
+        whole = decode_answer(LISTED, body)
         if isinstance(whole, Failure):
             return whole
         if not whole.data or (request.asks is not None and len(whole.data) != request.asks.items):

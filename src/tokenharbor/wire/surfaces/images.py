@@ -8,6 +8,7 @@ from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check, read_count, unsold
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import (
+    LISTED,
     UNREADABLE,
     asking,
     decode_answer,
@@ -57,12 +58,6 @@ class _Counts(msgspec.Struct, frozen=True):
     input_tokens_details: _Details | None = None
 
 
-class _Whole(msgspec.Struct, frozen=True):
-    data: list[msgspec.Raw]
-    usage: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_ANSWER = msgspec.json.Decoder(_Whole)
 _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
@@ -95,7 +90,7 @@ class Images:
 
 def read_images(request: Request, body: bytes) -> Answer | Failure:
     """More images than were asked for are not billed."""
-    whole = decode_answer(_ANSWER, body)
+    whole = decode_answer(LISTED, body)
     if isinstance(whole, Failure):
         return whole
     if not whole.data or request.asks is None:

@@ -22,6 +22,16 @@ _COMMON: Mapping[str, Check] = {
 }
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+
+class Listed(msgspec.Struct, frozen=True):
+    """An answer that lists what was made of the request, and says what that took."""
+
+    data: list[msgspec.Raw]
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+LISTED = msgspec.json.Decoder(Listed)
+
 _text = msgspec.json.Decoder(str).decode
 T = TypeVar("T")
 
