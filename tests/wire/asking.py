@@ -37,3 +37,15 @@ LOOP = [
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "c1", "content": "high"},
 ]
+
+
+CHOICES: list[tuple[Any, Any]] = [
+    ("auto", {"type": "auto"}),
+    ("none", {"type": "none"}),
+    ("required", {"type": "any"}),
+    ({"type": "function", "function": {"name": "wind"}}, {"type": "tool", "name": "wind"}),
+]
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}]}

@@ -1,4 +1,4 @@
-"""Requests across dialects: whoever asks, the vendor is asked the same; what cannot be said is refused by name."""
+"""Requests across dialects: whoever asks, the vendor is asked the same."""
 
 import json
 import re
@@ -14,12 +14,11 @@ from openai.types.chat import (
     ChatCompletionToolUnionParam,
 )
 from pydantic import TypeAdapter
-from tests.wire.asking import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, TIDE, WIND, asked, told
-from tests.wire.conversations import ABLE, ORDER, conversations, sense
+from tests.wire.asking import ANTHROPIC, CALL, LOOP, OPENAI, TIDE, asked, told, user
+from tests.wire.conversations import ORDER, conversations, sense
 
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.chat import Chat, Feature
 from tokenharbor.wire.dialect import Place
 
 PLACE = Place("up", stream=False)
@@ -192,109 +191,6 @@ def test_functions_of_the_older_form_are_tools() -> None:
     assert use["id"] == result["tool_use_id"]
 
 
-CHOICES: list[tuple[Any, Any]] = [
-    ("auto", {"type": "auto"}),
-    ("none", {"type": "none"}),
-    ("required", {"type": "any"}),
-    ({"type": "function", "function": {"name": "wind"}}, {"type": "tool", "name": "wind"}),
-]
-
-
-@pytest.mark.parametrize(("openais", "anthropics"), CHOICES)
-def test_the_choice_of_tools_is_the_same_in_both_dialects(openais: Any, anthropics: Any) -> None:
-    there = told(ANTHROPIC, asked(OPENAI, {"tools": [TIDE, WIND], "tool_choice": openais}))
-    assert there["tool_choice"] == anthropics
-    assert [tool["name"] for tool in there["tools"]] == ["tide", "wind"]
-    back = told(OPENAI, asked(ANTHROPIC, {"tools": there["tools"], "tool_choice": anthropics}))
-    assert back["tool_choice"] == openais
-
-
-def test_a_choice_limited_to_some_tools_offers_those_alone() -> None:
-    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "wind"}}]}
-    body = {"tools": [TIDE, WIND], "tool_choice": {"type": "allowed_tools", "allowed_tools": allowed}}
-    out = told(ANTHROPIC, asked(OPENAI, body))
-    assert ([tool["name"] for tool in out["tools"]], out["tool_choice"]) == (["wind"], {"type": "any"})
-
-
-@pytest.mark.parametrize("choice", [None, "required"])
-def test_one_call_at_a_time_is_asked_for_in_each_dialects_way(choice: str | None) -> None:
-    body = {"tools": [TIDE], "parallel_tool_calls": False, **({"tool_choice": choice} if choice else {})}
-    out = told(ANTHROPIC, asked(OPENAI, body))
-    assert out["tool_choice"] == {"type": "any" if choice else "auto", "disable_parallel_tool_use": True}
-    back = told(OPENAI, asked(ANTHROPIC, {"tools": out["tools"], "tool_choice": out["tool_choice"]}))
-    assert back["parallel_tool_calls"] is False
-
-
-def test_strict_tools_and_formats_keep_their_schemas() -> None:
-    tool = {"type": "function", "function": {"name": "tide", "strict": True, "parameters": {"type": "object"}}}
-    answer = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {"type": "object"}}}
-    chat = asked(OPENAI, {"tools": [tool, WIND], "response_format": answer})
-    out = told(ANTHROPIC, chat)
-    closed = {"type": "object", "additionalProperties": False}
-    assert out["output_config"] == {"format": {"type": "json_schema", "schema": closed}}
-    assert (out["tools"][0]["strict"], "strict" in out["tools"][1]) == (True, False)
-    assert out["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
-    assert "strict" not in told(ANTHROPIC, chat, "json_schema")["tools"][0]
-    older = {"output_format": {"type": "json_schema", "schema": {"type": "object"}}}
-    assert told(OPENAI, asked(ANTHROPIC, older))["response_format"]["json_schema"]["schema"] == {"type": "object"}
-    anything = asked(OPENAI, {"response_format": {"type": "json_object"}})
-    assert anything.features == {Feature.JSON_OBJECT: "response_format"}
-    assert Feature.JSON_OBJECT not in WIRES[ANTHROPIC].carries
-
-
-@pytest.mark.parametrize(
-    ("body", "adaptive", "budgeted"),
-    [
-        ({"reasoning_effort": "high"}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 24_576}),
-        ({"reasoning": {"max_tokens": 9_000}}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 9_000}),
-        ({"reasoning": {"max_tokens": 9}}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 1_024}),
-        ({"enable_thinking": True}, {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 8_192}),
-        ({"thinking": {"type": "disabled"}}, {"type": "disabled"}, {"type": "disabled"}),
-        ({"reasoning_effort": "none"}, {"type": "disabled"}, {"type": "disabled"}),
-        ({}, None, None),
-    ],
-)
-def test_efforts_become_what_the_model_takes(body: dict[str, Any], adaptive: Any, budgeted: Any) -> None:
-    chat = asked(OPENAI, {**body, "temperature": 0.5})
-    for out, expected in ((told(ANTHROPIC, chat), adaptive), (told(ANTHROPIC, chat, BUDGETED), budgeted)):
-        assert out.get("thinking") == expected
-        assert ("temperature" in out) is (expected in (None, {"type": "disabled"}))
-    assert "thinking" not in told(ANTHROPIC, chat, "reasoning")
-
-
-def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
-    able = ABLE | {"always_reasoning"}
-    order = Order("m", stream=False, max_output=None, most_output=9_000, capabilities=able)
-    out = json.loads(WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"reasoning_effort": "none"}), order))
-    assert "thinking" not in out
-    assert out["output_config"] == {"effort": "low"}
-
-
-@pytest.mark.parametrize(
-    ("body", "effort"),
-    [
-        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}, "xhigh"),
-        ({"thinking": {"type": "adaptive", "display": "omitted"}}, None),
-        ({"thinking": {"type": "enabled", "budget_tokens": 8_000}}, "medium"),
-        ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, "low"),  # which all models know
-        ({"thinking": {"type": "enabled", "budget_tokens": 31_999}}, "high"),  # likewise
-        ({"thinking": {"type": "disabled"}}, "none"),
-        ({"output_config": {"effort": "low"}}, "low"),
-    ],
-)
-def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) -> None:
-    chat = asked(ANTHROPIC, body)
-    assert told(OPENAI, chat).get("reasoning_effort") == effort
-    assert "reasoning_effort" not in told(OPENAI, chat, "reasoning")
-
-
-@pytest.mark.parametrize(("dialect", "said"), [(OPENAI, "low"), ("openai_responses", {"effort": "low"})])
-def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -> None:
-    order = Order("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
-    body = json.loads(WIRES[dialect].write_chat(asked(ANTHROPIC, {"thinking": {"type": "disabled"}}), order))
-    assert said in (body.get("reasoning_effort"), body.get("reasoning"))
-
-
 @pytest.mark.parametrize(
     ("said", "data", "meant"),
     [
@@ -350,20 +246,6 @@ def test_an_assistant_that_said_nothing_is_not_told_of() -> None:
     said = [("user", "a"), ("assistant", ""), ("user", "b")]
     out = told(OPENAI, asked(ANTHROPIC, {"messages": [{"role": role, "content": text} for role, text in said]}))
     assert out["messages"] == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
-
-
-@pytest.mark.parametrize(
-    ("body", "most"),
-    [
-        ({"messages": LOOP}, 50_000),  # a call that no signed thinking stands before
-        ({"tools": [TIDE], "tool_choice": "required"}, 50_000),
-        ({"messages": [*LOOP, {"role": "assistant", "content": "It is"}]}, 50_000),
-        ({}, 1_024),  # no room
-    ],
-)
-def test_thinking_is_left_out_where_the_vendor_would_refuse_it(body: dict[str, Any], most: int) -> None:
-    out = told(ANTHROPIC, asked(OPENAI, {**body, "reasoning_effort": "high"}), BUDGETED, most=most)
-    assert "thinking" not in out
 
 
 CLAUDE_CODE: dict[str, Any] = {
@@ -431,10 +313,6 @@ def test_marks_for_the_cache_reach_the_vendors_that_ask_for_them() -> None:
     assert "cache_control" not in json.dumps(told(OPENAI, chat))
 
 
-def user(*parts: dict[str, Any]) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": list(parts)}]}
-
-
 def test_documents_go_as_each_dialect_takes_them() -> None:
     pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}}
     (document,) = told(ANTHROPIC, asked(OPENAI, user(pdf)))["messages"][0]["content"]
@@ -497,107 +375,3 @@ def test_turns_are_as_the_vendor_wants_them() -> None:
     assert asked(OPENAI, {"messages": [{"role": "assistant", "content": "I"}]}).features == {
         Feature.ASSISTANT_PREFIX: "messages[0]"
     }
-
-
-@pytest.mark.parametrize(
-    ("dialect", "body", "param"),
-    [
-        (OPENAI, {"repetition_penalty": 1.1}, "repetition_penalty"),
-        (OPENAI, {"messages": [{"role": "user", "content": "?", "mood": 1}]}, "messages[0].mood"),
-        (OPENAI, user({"type": "video_url", "video_url": {"url": "x"}}), "messages[0].content[0].type"),
-        (OPENAI, user({"type": "file", "file": {"file_id": "f"}}), "messages[0].content[0].file.file_id"),
-        (OPENAI, user({"type": "image_url", "image_url": {"url": "data:x"}}), "messages[0].content[0].image_url"),
-        (OPENAI, {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
-        (OPENAI, {"tools": [{"type": "function", "function": {"name": "a", "x": 1}}]}, "tools[0].function.x"),
-        (OPENAI, {"tools": [TIDE], "tool_choice": {"type": "mcp"}}, "tool_choice.type"),
-        (OPENAI, {"tools": [TIDE], "tool_choice": CHOICES[3][0]}, "tool_choice"),
-        (OPENAI, {"response_format": {"type": "grammar"}}, "response_format"),
-        (OPENAI, {"reasoning_effort": "huge"}, "reasoning_effort"),
-        (ANTHROPIC, {"oracle": 1}, "oracle"),
-        (ANTHROPIC, {"max_tokens": 0}, "max_tokens"),
-        (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
-        (ANTHROPIC, {"tools": [{"type": "text_editor_20250728", "name": "e"}]}, "tools[0].type"),
-        (ANTHROPIC, {"tools": [{"name": "a", "input_schema": {}, "x": 1}]}, "tools[0].x"),
-        (ANTHROPIC, {"thinking": {"type": "dreaming"}}, "thinking.type"),
-        (ANTHROPIC, user({"type": "container_upload", "file_id": "f"}), "messages[0].content[0].type"),
-        (
-            ANTHROPIC,
-            user({"type": "image", "source": {"type": "file", "file_id": "f"}}),
-            "messages[0].content[0].source.file_id",
-        ),
-        (ANTHROPIC, user({"type": "text", "text": "a", "x": 1}), "messages[0].content[0].x"),
-        (ANTHROPIC, {"messages": [{"role": "tool", "content": "?"}]}, "messages[0].role"),
-    ],
-)
-def test_what_no_other_dialect_can_say_is_refused_by_name(dialect: str, body: dict[str, Any], param: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        asked(dialect, body)
-    assert refused.value.param == param
-    assert param in refused.value.message
-
-
-SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "allowed_domains": ["a.example"]}
-
-
-@pytest.mark.parametrize(
-    ("dialect", "body", "features"),
-    [
-        (OPENAI, {"n": 2, "logprobs": True, "logit_bias": {"1": 2}}, {"n", "logprobs", "logit_bias"}),
-        (OPENAI, {"n": 1, "logprobs": False, "logit_bias": {}, "frequency_penalty": 0, "stop": None}, set()),
-        (
-            OPENAI,
-            {"seed": 7, "top_k": 3, "presence_penalty": 1, "stop": "x"},
-            {"seed", "top_k", "presence_penalty", "stop"},
-        ),
-        (ANTHROPIC, {"top_k": 3, "stop_sequences": ["x"]}, {"top_k", "stop_sequences"}),
-        (ANTHROPIC, {"tools": [SEARCH]}, {"tools[0].type"}),
-        (
-            ANTHROPIC,
-            user(
-                {
-                    "type": "document",
-                    "source": {"type": "text", "media_type": "text/plain", "data": "a"},
-                    "citations": {"enabled": True},
-                }
-            ),
-            {"messages[0].content[0].citations"},
-        ),
-    ],
-)
-def test_what_only_some_can_say_is_named_by_the_callers_own_field(
-    dialect: str, body: dict[str, Any], features: set[str]
-) -> None:
-    assert set(asked(dialect, body).features.values()) == features
-
-
-HINTS: list[tuple[str, dict[str, Any]]] = [
-    (OPENAI, {"metadata": {"a": "b"}, "user": "u", "safety_identifier": "s", "prompt_cache_key": "k", "store": False}),
-    (OPENAI, {"service_tier": "auto", "modalities": ["text"], "stream_options": {"include_usage": True}}),
-    (OPENAI, {"provider": {"sort": "price"}, "usage": {"include": True}, "audio": None}),
-    (ANTHROPIC, {"metadata": {"user_id": "u"}, "service_tier": "auto", "cache_control": {"type": "ephemeral"}}),
-]
-
-
-@pytest.mark.parametrize(("dialect", "body"), HINTS)
-def test_hints_without_meaning_elsewhere_are_taken_and_left_out(dialect: str, body: dict[str, Any]) -> None:
-    chat, plain = asked(dialect, body), asked(dialect, {})
-    assert chat.features == {}
-    assert [told(one, chat) for one in (OPENAI, ANTHROPIC)] == [told(one, plain) for one in (OPENAI, ANTHROPIC)]
-
-
-@pytest.mark.parametrize(("body", "param"), [({"temperature": 1.5}, "temperature"), ({"stop": ["\n"]}, "stop")])
-def test_a_value_that_the_vendor_has_no_form_for_is_refused_by_name(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        told(ANTHROPIC, asked(OPENAI, body))
-    assert refused.value.param == param
-
-
-def test_what_vendors_ran_for_themselves_is_left_out_elsewhere() -> None:
-    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "tide"}}
-    found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
-    text = {"type": "text", "text": "High.", "citations": [{"type": "web_search_result_location", "url": "u"}]}
-    said = [LOOP[0], {"role": "assistant", "content": [search, found, text]}, {"role": "user", "content": "Sure?"}]
-    chat = asked(ANTHROPIC, {"messages": said})
-    assert told(OPENAI, chat)["messages"][1] == {"role": "assistant", "content": "High."}
-    kept = told(ANTHROPIC, chat)["messages"][1]["content"]
-    assert kept == [search, found, {"type": "text", "text": "High."}]
