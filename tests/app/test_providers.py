@@ -14,7 +14,7 @@ from tokenharbor.kernel.world import real_world
 
 INSERT = """
 INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, detail)
-VALUES ($1, $2, $2, $3, 'm', '', 'complete', 'e', '', '{}', $4)
+VALUES ($1, $2, $2, $3, 'm', $4, 'complete', 'e', '', '{}', $5)
 """
 
 
@@ -24,9 +24,11 @@ async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> N
     conn = await asyncpg.connect(url)
     try:
         for at, attempts in rounds:
-            detail = write_detail(Detail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts))
-            await conn.execute(INSERT, ids.new(), ids.new(), at, detail)
-        await conn.execute(INSERT, ids.new(), ids.new(), datetime.now(UTC), None)
+            detail = Detail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts, alarms=("usage_missing",))
+            await conn.execute(
+                INSERT, ids.new(), ids.new(), at, attempts[-1].provider if attempts else "", write_detail(detail)
+            )
+        await conn.execute(INSERT, ids.new(), ids.new(), datetime.now(UTC), "", None)
     finally:
         await conn.close()
 
@@ -53,6 +55,7 @@ def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
         "last_ok_at": (now - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "last_failed_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "failures": {"rate_limit": 2},
+        "alarms": {"usage_missing": 2},
     }
     assert (found["gone"]["ok"], found["gone"]["median_ms"]) == (1, 300), "also one that the catalogue no longer has"
     assert found["anthropic"]["attempts"] == 0
@@ -61,7 +64,8 @@ def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
     head, *rows = cli("providers", "health").out.splitlines()
     assert head.split()[:4] == ["provider", "attempts", "ok", "failed"]
     assert [row.split()[0] for row in rows] == ["gone", "openai"]
-    assert rows[1].endswith("2 rate_limit")
+    assert "2 rate_limit" in rows[1]
+    assert rows[1].endswith("2 usage_missing")
 
 
 AWS = """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tokenharbor.billing.alarms import Alarms
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.gateway.console import Console
@@ -40,9 +41,8 @@ async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     client = Client()
     with tempfile.TemporaryDirectory(prefix="th-") as folder:
         path = Path(folder) / "console.sock"
-        edge = Edge(
-            Shop(snapshot), Metrics(world.clock, health), lambda: True, None, Console(path, client), world.clock
-        )
+        metrics = Metrics(world.clock, health, Alarms())
+        edge = Edge(Shop(snapshot), metrics, lambda: True, None, Console(path, client), world.clock)
         server = Server(edge.serve, Limits(), world.clock)
         port = await server.start("127.0.0.1", 0)
         yield client, Origin("127.0.0.1", port), path

@@ -15,6 +15,7 @@ from tests.house.checkout import HOUSE, ROOT, Source, read_checkout
 from tokenharbor.app import settings
 from tokenharbor.app.cli import cli
 from tokenharbor.app.settings import load_settings
+from tokenharbor.billing.alarms import Alarms
 from tokenharbor.catalog import tables
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE
@@ -244,7 +245,7 @@ def test_every_header_is_documented_and_no_other() -> None:
 
 def test_every_metric_is_documented_and_no_other() -> None:
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    families = list(Metrics(clock, Health(clock)).collect())
+    families = list(Metrics(clock, Health(clock), Alarms()).collect())
     ours = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     documented = {cells[0].strip("`") for cells in rows(page("docs/operations.md")) if "tokenharbor_" in cells[0]}
     assert documented == ours

@@ -14,6 +14,7 @@ from tokenharbor.app.background import Background
 from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
 from tokenharbor.app.session import prepare
 from tokenharbor.app.settings import Settings, database_url, load_settings
+from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import Books
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
@@ -117,7 +118,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         client = Client()
         stack.callback(client.close)
         health = Health(world.clock)
-        metrics = Metrics(world.clock, health)
+        alarms = Alarms()
+        metrics = Metrics(world.clock, health, alarms)
         parts = Parts(
             world,
             shop,

@@ -9,3 +9,11 @@ CROSS JOIN LATERAL jsonb_to_recordset(convert_from(r.detail, 'UTF8')::jsonb -> '
     AS a (provider text, outcome text, ms integer)
 WHERE r.id >= $1 AND r.at >= $2
 GROUP BY 1, 2
+
+-- name: alarms
+-- The alarms of requests that ended from $2 on, by provider and kind; ids bound by $1.
+SELECT r.provider, a.kind, count(*) AS alarms, max(r.at) AS latest
+FROM request r
+CROSS JOIN LATERAL jsonb_array_elements_text(convert_from(r.detail, 'UTF8')::jsonb -> 'alarms') AS a (kind)
+WHERE r.id >= $1 AND r.at >= $2 AND r.provider <> ''
+GROUP BY 1, 2

@@ -151,6 +151,7 @@ class Settler:
             quarantined=meter.quarantined,
             delivered_bytes=meter.delivered_bytes if counted and counted.source == "estimated" else None,
             attempts=tuple(meter.attempts),
+            alarms=tuple(meter.alarms) if meter.alarms else (),
             cache=cache_layer(counted.usage if counted else None),
             refusal=meter.refusal,
             client_request_id=meter.client_request_id,

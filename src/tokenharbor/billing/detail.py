@@ -50,6 +50,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     quarantined: bool = False
     delivered_bytes: int | None = None  # of text, where the usage is our own count
     attempts: tuple[Attempt, ...] = ()
+    alarms: tuple[str, ...] = ()  # the kinds of `billing/alarms.py`
     cache: str = "none"
     refusal: str = ""
     client_request_id: str = ""

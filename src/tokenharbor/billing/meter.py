@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import Enum, auto
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.detail import Attempt, Status
 from tokenharbor.billing.quote import Offer
 from tokenharbor.editions.policy import Policy
@@ -51,6 +52,7 @@ class Meter:
         self.started_at = started_at
         self.started = started
         self.attempts: list[Attempt] = []
+        self.alarms: dict[Alarm, dict[str, int | str]] = {}
 
     def describe(self, request: Request, model: str) -> None:
         """What was asked."""
@@ -61,6 +63,10 @@ class Meter:
         self.account_id = account_id
         self.key_id = key_id
         self.policy = policy
+
+    def alarm(self, alarm: Alarm, **facts: int | str) -> None:
+        """Reported once when the request ends, and listed in its detail; see `Alarms.report` for the facts."""
+        self.alarms.setdefault(alarm, facts)
 
     def served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
         """An endpoint has given an answer, or a stream's first content."""

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.health import Health
@@ -17,9 +18,10 @@ _NANO = 1_000_000_000
 class Metrics(Collector):
     """Plain counters on the hot path; families are built when they are read."""
 
-    def __init__(self, clock: Clock, health: Health) -> None:
+    def __init__(self, clock: Clock, health: Health, alarms: Alarms) -> None:
         self._clock = clock
         self._health = health
+        self._alarms = alarms
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -32,6 +34,9 @@ class Metrics(Collector):
         self._requests[meter.model, provider, meter.status] += 1
         if offer is not None:
             self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]  # Counter is typed for whole numbers
+        if meter.alarms:
+            for alarm, facts in meter.alarms.items():
+                self._alarms.report(alarm, meter.request_id, provider, meter.model, **facts)
         if meter.status != "complete" or len(meter.attempts) > 1:
             for attempt in meter.attempts:
                 if attempt.outcome not in ("ok", "hung_up"):
@@ -67,6 +72,14 @@ class Metrics(Collector):
         for model, count in self._counts.items():
             counts.add_metric((model,), count)
         yield counts
+        alarms = CounterMetricFamily("tokenharbor_alarms", "Alarms raised.", labels=("kind", "provider", "model"))
+        for (kind, provider, model), count in self._alarms.counts.items():
+            alarms.add_metric((kind, provider, model), count)
+        yield alarms
+        lost = CounterMetricFamily("tokenharbor_lost_usd", "Money lost, in USD.", labels=("kind", "provider"))
+        for (kind, provider), nano in self._alarms.lost_nano.items():
+            lost.add_metric((kind, provider), nano / _NANO)
+        yield lost
         cooling = GaugeMetricFamily("tokenharbor_endpoint_cooling", "Endpoints that wait.", labels=("endpoint",))
         for endpoint in sorted(self._health.cooling()):
             cooling.add_metric((endpoint,), 1)

@@ -32,6 +32,7 @@ class Queries:
     """The SQL of health.sql."""
 
     health: str
+    alarms: str
 
 
 @click.group(cls=Group)
@@ -65,13 +66,23 @@ async def health(session: Session, *, last: timedelta) -> Answer:
     """Show what became of requests to each provider. Those that have ended: served or not, and why not."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     since = session.world.clock.now() - last
-    sql = read_queries(Queries, "tokenharbor.app", "health.sql").health
-    rows = await session.conn.fetch(sql, lowest_id(since - _LONGEST_REQUEST), since)
-    names = sorted({*catalog.providers, *(row["provider"] for row in rows)})
-    found = [_fares(name, [row for row in rows if row["provider"] == name]) for name in names]
-    shown = (_row(each) for each in found if each["attempts"])
-    lines = table((*_HEAD, "failures"), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
+    sql = read_queries(Queries, "tokenharbor.app", "health.sql")
+    times = (lowest_id(since - _LONGEST_REQUEST), since)
+    rows = await session.conn.fetch(sql.health, *times)
+    alarms = await session.conn.fetch(sql.alarms, *times)
+    names = sorted({*catalog.providers, *(row["provider"] for row in (*rows, *alarms))})
+    found = [_fares(name, _of(name, rows)) | _alarms(_of(name, alarms)) for name in names]
+    shown = (_row(each) for each in found if each["attempts"] or each["alarms"])
+    lines = table((*_HEAD, "failures", "alarms"), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
     return Answer(found, lines)
+
+
+def _of(provider: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["provider"] == provider]
+
+
+def _alarms(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"alarms": {row["kind"]: row["alarms"] for row in rows}}
 
 
 def _fares(provider: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -92,8 +103,8 @@ def _fares(provider: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _row(found: Mapping[str, Any]) -> tuple[object, ...]:
-    why = ", ".join(f"{count} {name}" for name, count in found["failures"].items())
-    return *(found[column] for column in _HEAD), why
+    lists = (", ".join(f"{count} {name}" for name, count in found[key].items()) for key in ("failures", "alarms"))
+    return *(found[column] for column in _HEAD), *lists
 
 
 def _read(text: str) -> str:

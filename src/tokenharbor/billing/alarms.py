@@ -1,0 +1,41 @@
+"""Alarms: what an operator must learn on the first day, such as lost money or a provider that reports false usage."""
+
+from collections import Counter
+from enum import StrEnum
+
+import structlog
+
+from tokenharbor.kernel.ids import UUID, show
+
+_log = structlog.get_logger("alarms")
+
+
+class Alarm(StrEnum):
+    """What went wrong. The value is the `kind` in logs, in the metric and in `providers health`."""
+
+    OVERRUN = "overrun"  # the cost was more than could be charged: `loss/overrun`
+    UNBILLED = "unbilled"  # a provider's cost that nobody is charged: `loss/unbilled`
+    USAGE_QUARANTINED = "usage_quarantined"  # reported usage does not add up, or exceeds what the request allowed
+    USAGE_MISSING = "usage_missing"  # the provider reported no usage
+    INPUT_OVER_BOUND = "input_over_bound"  # more input tokens than the quote's bound
+    OUTPUT_OVER_BOUND = "output_over_bound"  # more output than the request's maximum: the stream was cut
+    FINISH_UNKNOWN = "finish_unknown"  # a finish reason that no table lists
+    CREDENTIAL_SHOWN = "credential_shown"  # an answer contained our credential: it was removed
+    JOURNALED = "journaled"  # the database did not confirm a settlement in time
+
+
+class Alarms:
+    """Writes each alarm to the log and counts it for the metrics of this process."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[Alarm, str, str]] = Counter()  # by kind, provider, model
+        self.lost_nano: Counter[tuple[Alarm, str]] = Counter()  # nano-USD by kind and provider
+
+    def report(self, alarm: Alarm, request_id: UUID, provider: str, model: str, **facts: int | str) -> None:
+        """`facts` are numbers and canonical names, never content. `lost_nano`, an amount in nano-USD, is summed up."""
+        self.counts[alarm, provider, model] += 1
+        lost = facts.get("lost_nano", 0)
+        if isinstance(lost, int) and lost:
+            self.lost_nano[alarm, provider] += lost
+        request = show("req", request_id)
+        _log.warning("alarm", kind=alarm.value, request=request, provider=provider, model=model, **facts)
