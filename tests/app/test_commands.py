@@ -179,6 +179,7 @@ def test_a_key_is_revoked_for_good(cli: Cli) -> None:
     ],
 )
 def test_an_unknown_account_is_refused(cli: Cli, words: tuple[str, ...]) -> None:
+    account(cli)
     assert f"there is no account {NOBODY}" in refused(cli(*words))
 
 
@@ -230,6 +231,7 @@ def test_a_grant_has_a_reason(cli: Cli) -> None:
 
 
 def test_an_unknown_request_has_no_receipt(cli: Cli) -> None:
+    account(cli)
     assert f"there is no request {NO_REQUEST}" in refused(cli("receipt", NO_REQUEST))
 
 
@@ -254,7 +256,7 @@ def test_a_credential_needs_a_provider_that_is_known(cli: Cli) -> None:
 
 def test_another_root_secret_is_refused(cli: Cli, tmp_path: Path) -> None:
     account(cli)
-    (tmp_path / "home" / "secret.key").unlink()
+    (tmp_path / "home" / "secret.key").write_text("another" * 10)
     assert "the root secret is not the one this database was made with" in refused(cli("accounts", "list"))
 
 
@@ -305,11 +307,12 @@ def test_the_doctor_reports_each_fault_and_goes_on(
     assert [line.split(":")[0] for line in bad] == [
         "bad  configuration",
         "bad  permissions",
+        "bad  root secret",
         "bad  migrations",
         "bad  providers",
     ]
     assert f"chmod go-w {home}" in outcome.out
-    assert "tokenharbor: 4 of " in outcome.err
+    assert "tokenharbor: 5 of " in outcome.err
 
 
 def test_the_doctor_tells_a_provider_that_cannot_be_reached(

@@ -34,6 +34,7 @@ async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> N
 
 
 def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
+    cli("accounts", "create", "--email", "ada@example.com")
     assert cli("providers", "health").out.startswith("no provider was asked since ")
     now = datetime.now(UTC)
     failed = Attempt("openai", "m", "rate_limit", 20, 429)

@@ -80,7 +80,7 @@ IN_THE_ENVIRONMENT: Mapping[str, tuple[Mapping[str, str], str]] = {
     "a database's scheme": ({"TOKENHARBOR_DATABASE_URL": f"http://u:{SECRET}@h/"}, "does not begin with postgresql://"),
     "a database that is away": (
         {"TOKENHARBOR_DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/x"},
-        "the database cannot be reached: ",
+        "database unavailable at 127.0.0.1:1: ",
     ),
     "a database's port": ({"TOKENHARBOR_DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:port/x"}, "database.url: "),
     "a database's socket": ({"TOKENHARBOR_DATABASE_URL": "postgresql:///x?host=/nowhere&user=u"}, "No such file"),
@@ -116,7 +116,7 @@ def test_a_database_that_is_no_database(home: Path) -> None:
 
 def test_a_database_that_is_not_there(home: Path, postgres_url: str) -> None:
     line = refused(serve(home, env={"TOKENHARBOR_DATABASE_URL": postgres_url % "nowhere"}))
-    assert 'database.url: database "nowhere" does not exist' in line
+    assert 'database "nowhere" does not exist' in line
 
 
 @pytest.mark.parametrize("words", [("--port", "65536"), ("--port", "http"), ("--prot", "1"), ("now",)])

@@ -108,6 +108,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         book = await stack.enter_async_context(open_book(url, gateway_id))
         books = Books(book)
         stack.push_async_callback(books.drain)
+        listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
+        await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
         await ring.refresh()
         demo = await start(world, demo_script(demo_models))
@@ -138,7 +140,6 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         routes = Routes(parts, edge)
         server = _server(settings, world, routes)
         harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
-        listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
         background.run(ring.run())
         background.run(_heed(listener, ring, harbor))
         background.run(_upkeep(pool, world))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
-from tokenharbor.app.session import open_database
+from tokenharbor.app.secrets import SECRET_FILE, credential_seal, root_secret, secret_of
+from tokenharbor.app.session import missing_parts, nothing_there, open_database
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Provider
@@ -32,6 +32,7 @@ from tokenharbor.wire import VENDORS
 _LEAST_BYTES = 1 << 30
 _REACH_SECONDS = 3
 _CLOCK_SLACK = timedelta(minutes=1)
+_RESTORE = "restore it from a backup; a new Token Harbor gets one from tokenharbor serve"
 _NEWEST = "select id from {} order by id desc limit 1"
 
 
@@ -54,21 +55,39 @@ class Check:
 
 
 async def run_checks(settings: Settings, world: World) -> list[Check]:
-    """Every check, in order. What fails is a check that came out bad, never an exception."""
+    """Every check, in order; nothing is made. What fails is a check that came out bad, never an exception.
+
+    Raises Misconfigured where HOME holds nothing of ours to be checked.
+    """
+    missing = missing_parts(settings)
+    if missing and not any((settings.home / name).exists() for name in (SECRET_FILE, "postgres", "tokenharbor.toml")):
+        raise nothing_there(settings, "it is empty")
     checks = [_configuration(settings), *_home(settings.home)]
+    root = _root(settings, world, missing, checks)
     stored: Mapping[str, str] = {}
-    try:
-        root = root_secret(settings, world.entropy)
-    except HarborError as error:
-        checks.append(Check("root secret", State.BAD, _line(error)))
+    if "postgres/data" in missing:
+        checks.append(Check("database", State.BAD, f"{settings.home}/postgres/data is not there", _RESTORE))
     else:
-        source = settings.server.secret or str(settings.home / "secret.key")
-        checks.append(Check("root secret", State.OK, f"{source}, for its owner only"))
         found, stored = await _database(settings, world, root)
         checks += found
     checks.append(_redis(settings))
     checks += await _providers(settings, stored, world)
     return checks
+
+
+def _root(settings: Settings, world: World, missing: Collection[str], checks: list[Check]) -> RootSecret | None:
+    """The root secret, its check added."""
+    source = settings.server.secret or str(settings.home / SECRET_FILE)
+    if SECRET_FILE in missing:
+        checks.append(Check("root secret", State.BAD, f"{source} is not there", _RESTORE))
+        return None
+    try:
+        root = root_secret(settings, world.entropy)
+    except HarborError as error:
+        checks.append(Check("root secret", State.BAD, _line(error)))
+        return None
+    checks.append(Check("root secret", State.OK, f"{source}, for its owner only"))
+    return root
 
 
 def _configuration(settings: Settings) -> Check:
@@ -95,7 +114,7 @@ def _home(home: Path) -> Iterator[Check]:
     yield Check("disk", state, f"{free >> 20} MiB free", fix)
 
 
-async def _database(settings: Settings, world: World, root: RootSecret) -> tuple[list[Check], Mapping[str, str]]:
+async def _database(settings: Settings, world: World, root: RootSecret | None) -> tuple[list[Check], Mapping[str, str]]:
     """The checks, and the credentials that are stored there."""
     checks: list[Check] = []
     stored: Mapping[str, str] = {}
@@ -104,13 +123,14 @@ async def _database(settings: Settings, world: World, root: RootSecret) -> tuple
             checks += [check async for check in _inside(conn, root)]
             if all(check.state is State.OK for check in checks):
                 checks.append(await _clock(conn, world.clock.now()))
+            if root is not None and all(check.state is State.OK for check in checks):
                 stored = await read_credentials(conn, credential_seal(root, world.entropy))
     except (HarborError, OSError, asyncpg.PostgresError) as error:
         checks.append(Check("database", State.BAD, _line(error), "see whether it runs and what its log says"))
     return checks, stored
 
 
-async def _inside(conn: asyncpg.Connection, root: RootSecret) -> AsyncIterator[Check]:
+async def _inside(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIterator[Check]:
     version = conn.get_server_version()
     yield Check("database", State.OK, f"PostgreSQL {version.major}.{version.minor} answers")
     migrations = read_migrations()
@@ -120,7 +140,8 @@ async def _inside(conn: asyncpg.Connection, root: RootSecret) -> AsyncIterator[C
         yield Check("migrations", State.BAD, message, "tokenharbor serve applies them when it starts")
         return
     yield Check("migrations", State.OK, f"all {len(migrations)} applied")
-    await check_fingerprint(conn, root.fingerprint)
+    if root is not None:
+        await check_fingerprint(conn, root.fingerprint)
 
 
 async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:

@@ -1,6 +1,7 @@
 """The root secret in force, and the credentials that lie under it."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Provider
@@ -8,12 +9,15 @@ from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import Purpose, RootSecret, Seal, read_or_make
 
+SECRET_FILE: Final = "secret.key"  # noqa: S105  a file's name
+"""Under HOME: the root secret, unless `server.secret` points elsewhere."""
+
 
 def root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
     """What `server.secret` points to, else HOME/secret.key, made on first use. Raises Misconfigured."""
     reference = settings.server.secret
     if reference is None:
-        return read_or_make(settings.home / "secret.key", entropy)
+        return read_or_make(settings.home / SECRET_FILE, entropy)
     material = settings.secret(reference)
     if material is None:
         raise Misconfigured(f"server.secret: {reference} is not set")

@@ -1,18 +1,23 @@
 """A session with the database: brought up if need be, migrated, and known to belong to our secret."""
 
 import contextlib
+import shlex
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 
-from tokenharbor.app.secrets import root_secret
+from tokenharbor.app.secrets import SECRET_FILE, root_secret
 from tokenharbor.app.settings import Settings, database_url
+from tokenharbor.db.address import show_address
 from tokenharbor.db.embedded import EmbeddedPostgres
+from tokenharbor.db.errors import lost_at
 from tokenharbor.db.fingerprint import check_fingerprint
-from tokenharbor.db.migrate import migrate, read_migrations
+from tokenharbor.db.migrate import is_migrated, migrate, read_migrations
 from tokenharbor.db.partitions import ensure_partitions
-from tokenharbor.db.pool import Options, connect
+from tokenharbor.db.pool import Options, close, connect
+from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, real_world
 
@@ -31,11 +36,18 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def open_session(in_force: Settings) -> AsyncIterator[Session]:
-    """Raises Misconfigured, BooksAway."""
+async def open_session(in_force: Settings, *, makes: bool = False) -> AsyncIterator[Session]:
+    """`makes`: secret, database and tables are made where they are missing; else nothing is.
+
+    Raises Misconfigured, BooksAway.
+    """
+    if not makes:
+        require_home(in_force)
     world = real_world()
     root = root_secret(in_force, world.entropy)
     async with open_database(in_force) as (url, conn):
+        if not makes and not await is_migrated(conn):
+            raise _nothing(f"the database at {show_address(url)}", "it has no tables", in_force.home)
         await prepare(conn, world, root)
         yield Session(in_force, world, root, url, conn)
 
@@ -51,8 +63,42 @@ async def open_database(in_force: Settings) -> AsyncIterator[tuple[str, asyncpg.
         if url is None:
             url = (await stack.enter_async_context(EmbeddedPostgres(in_force.home, lasting=False))).url
         conn = await connect(Options(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
-        stack.push_async_callback(conn.close)
-        yield url, conn
+        stack.push_async_callback(close, conn)
+        with lost_at(show_address(url)):
+            yield url, conn
+
+
+def require_home(in_force: Settings) -> None:
+    """For a command that only reads. Raises Misconfigured where a part that is kept under HOME is not there."""
+    missing = missing_parts(in_force)
+    if missing:
+        raise nothing_there(in_force, f"{' and '.join(missing)} not there")
+
+
+def missing_parts(in_force: Settings) -> list[str]:
+    """What this configuration keeps under HOME, and is not there: the root secret, the embedded database."""
+    own = []
+    if in_force.server.secret is None:
+        own.append(SECRET_FILE)
+    if in_force.database.url is None:
+        own.append("postgres/data")
+    return [part for part in own if not (in_force.home / part).exists()]
+
+
+def nothing_there(in_force: Settings, why: str) -> Misconfigured:
+    home = in_force.home
+    if not home.exists():
+        why = "there is no such folder"
+    elif not home.is_dir():
+        why = "it is not a folder"
+    return _nothing(str(home), why, home)
+
+
+def _nothing(place: str, why: str, home: Path) -> Misconfigured:
+    return Misconfigured(
+        f"no Token Harbor in {place}: {why}. Name its folder with --home, "
+        f"or start a new one: tokenharbor serve --home {shlex.quote(str(home))}"
+    )
 
 
 async def prepare(conn: asyncpg.Connection, world: World, root: RootSecret) -> None:

@@ -32,6 +32,7 @@ from tokenharbor.db.cluster import (
     prepare,
     socket_folder,
 )
+from tokenharbor.db.errors import in_one_line
 from tokenharbor.db.programs import Programs, find_programs
 from tokenharbor.kernel.errors import Misconfigured
 
@@ -144,7 +145,8 @@ class EmbeddedPostgres:
             folder = _postmaster_lines(self.cluster)[4]
             await _ensure_database(_url(folder, "postgres"))
         except (OSError, asyncpg.PostgresError) as error:
-            raise Misconfigured(f"the embedded PostgreSQL does not start: {error}") from error
+            reason = in_one_line(error)
+            raise Misconfigured(f"the embedded PostgreSQL in {self.cluster.root} does not start: {reason}") from error
         self.url = _url(folder, DATABASE)
 
     async def _adopt_or_start(self) -> None:
@@ -182,9 +184,13 @@ class EmbeddedPostgres:
             if _postmaster_lines(self.cluster)[7:8] == ["ready"]:
                 return
             if not _is_alive(self.cluster):
-                raise Misconfigured(f"the embedded PostgreSQL does not start: {last_words(self.cluster, begin)}")
+                raise Misconfigured(
+                    f"the embedded PostgreSQL in {self.cluster.root} does not start: {last_words(self.cluster, begin)}"
+                )
             await asyncio.sleep(_POLL_SECONDS)
-        raise Misconfigured(f"the embedded PostgreSQL is still not ready: {last_words(self.cluster, begin)}")
+        raise Misconfigured(
+            f"the embedded PostgreSQL in {self.cluster.root} is not ready: {last_words(self.cluster, begin)}"
+        )
 
     def _remove_sockets(self) -> None:
         with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """What the driver says, in the house's words: away, or somebody's mistake."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import asyncpg
@@ -26,6 +27,8 @@ _WRONG = (
     asyncpg.UnsupportedClientFeatureError,
     ValueError,  # what the driver's parser of URLs raises
 )
+
+_LOGIN = re.compile(r'\b(user|role) "[^"]*"')
 
 
 def is_away(error: BaseException) -> bool:
@@ -54,14 +57,37 @@ def unavailable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opening() -> Iterator[None]:
-    """While a connection is opened: what waiting cannot mend is Misconfigured, all else is BooksAway."""
+def opening(place: str) -> Iterator[None]:
+    """While a connection to `place` is opened: what waiting cannot mend is Misconfigured, all else is BooksAway."""
     try:
         yield
     except _WRONG as error:
-        raise Misconfigured(f"database.url: {in_one_line(error)}") from error
+        raise Misconfigured(f"database.url: {place}: {_without_login(error)}") from error
     except (asyncpg.PostgresError, *_AWAY) as error:
-        raise BooksAway(f"the database cannot be reached: {in_one_line(error)}") from error
+        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
+
+
+@contextlib.contextmanager
+def lost_at(place: str) -> Iterator[None]:
+    """While a command uses its connection to `place`: a database that goes away is a BooksAway that names it."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
+        if not is_away(error):
+            raise
+        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
+    except BooksAway as error:
+        if place in str(error):
+            raise
+        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
+
+
+def _without_login(error: BaseException) -> str:
+    """The error's text without a user's name, and without a URL's parts, which may be a password's."""
+    text = in_one_line(error)
+    if isinstance(error, ValueError) and ("@" in text or not isinstance(error, asyncpg.ClientConfigurationError)):
+        return "not a URL of PostgreSQL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
+    return _LOGIN.sub(r"this \1", text)
 
 
 def in_one_line(error: BaseException) -> str:

@@ -79,9 +79,14 @@ async def migrate(conn: asyncpg.Connection, migrations: Sequence[Migration], at:
         await conn.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
+async def is_migrated(conn: asyncpg.Connection) -> bool:
+    """Whether any migration was ever applied to the database."""
+    return await conn.fetchval("select to_regclass('migration')") is not None
+
+
 async def pending(conn: asyncpg.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
     """What the database lacks. Raises Misconfigured where its past differs from the files."""
-    if await conn.fetchval("select to_regclass('migration')") is None:
+    if not await is_migrated(conn):
         return migrations
     applied = await conn.fetch("select number, name, sha256 from migration order by number")
     for row in applied:

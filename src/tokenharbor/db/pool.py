@@ -10,6 +10,7 @@ from typing import Any, Self
 import asyncpg
 import structlog
 
+from tokenharbor.db.address import show_address
 from tokenharbor.db.errors import opening
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
 
@@ -31,13 +32,18 @@ class Options:
     statement_timeout_ms: int = 5_000
     lock_timeout_ms: int = 2_000
 
+    @property
+    def place(self) -> str:
+        """Where the database is, for messages."""
+        return show_address(self.url)
+
 
 async def connect(options: Options) -> asyncpg.Connection:
     """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
 
     Raises Misconfigured where the URL, the login or the version is wrong, BooksAway where nobody answers.
     """
-    with opening():
+    with opening(options.place):
         conn = await asyncpg.connect(**_arguments(options))
         try:
             await _greet(conn)
@@ -49,7 +55,7 @@ async def connect(options: Options) -> asyncpg.Connection:
 
 async def open_pool(options: Options, *, size: int = 4) -> asyncpg.Pool:
     """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
-    with opening():
+    with opening(options.place):
         # Without a least size, whose keeper would write its troubles past our log.
         pool = await asyncpg.create_pool(min_size=0, max_size=size, init=_greet, **_arguments(options))
         try:
@@ -115,7 +121,7 @@ class Link:
         connection = self._connection
         if connection is None or connection.is_closed():
             self._lost.set()  # one that dies in the middle of a call tells no listener
-            raise BooksAway("the database is away")
+            raise BooksAway(f"database unavailable at {self._options.place}")
         return connection
 
     @property
@@ -133,13 +139,13 @@ class Link:
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
         if self._connection is not None:
-            await _part_from(self._connection)
+            await close(self._connection)
 
     async def _open(self) -> None:
         connection = await connect(self._options)
         connection.add_termination_listener(self._lose)
         try:
-            with opening():
+            with opening(self._options.place):
                 if self._greet is not None:
                     await self._greet(connection)
         except BaseException:
@@ -171,7 +177,8 @@ class Link:
         return None
 
 
-async def _part_from(connection: asyncpg.Connection) -> None:
+async def close(connection: asyncpg.Connection) -> None:
+    """Close it, whatever state it is in."""
     try:
         await connection.close(timeout=_GRACE_SECONDS)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it is away, or still busy

@@ -7,7 +7,7 @@ import click
 
 from tokenharbor.app.commands.arguments import ACCOUNT, SPAN, USD
 from tokenharbor.app.commands.common import Answer, Command, Group, show_time, table
-from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.commands.database import at_database, making_database
 from tokenharbor.app.session import Session
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.identity import store
@@ -29,7 +29,7 @@ def accounts() -> None:
 
 @accounts.command()
 @click.option("--email", required=True, metavar="E", help="Of the user who will own it.")
-@at_database
+@making_database
 async def create(session: Session, email: str) -> Answer:
     """Make an account with its first user, and print its id."""
     account = await store.create_account(

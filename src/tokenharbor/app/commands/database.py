@@ -16,19 +16,26 @@ P = ParamSpec("P")
 
 
 def at_database(work: Callable[Concatenate[Session, P], Awaitable[Answer]]) -> Callable[P, None]:
-    """A command that works in a session and says its answer."""
+    """A command that works on what is there: without a HOME or tables it fails, and makes nothing."""
+    return _in_session(work, makes=False)
+
+
+def making_database(work: Callable[Concatenate[Session, P], Awaitable[Answer]]) -> Callable[P, None]:
+    """A command with which a Token Harbor may begin: HOME, secret and tables are made where they are missing."""
+    return _in_session(work, makes=True)
+
+
+def _in_session(work: Callable[Concatenate[Session, P], Awaitable[Answer]], *, makes: bool) -> Callable[P, None]:
+    async def run(*args: P.args, **kwargs: P.kwargs) -> Answer:
+        log_to_stderr()
+        async with open_session(settings(), makes=makes) as session:
+            return await work(session, *args, **kwargs)
 
     @functools.wraps(work)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        say(asyncio.run(_run(work, *args, **kwargs)))
+        say(asyncio.run(run(*args, **kwargs)))
 
     return command
-
-
-async def _run(work: Callable[Concatenate[Session, P], Awaitable[Answer]], *args: P.args, **kwargs: P.kwargs) -> Answer:
-    log_to_stderr()
-    async with open_session(settings()) as session:
-        return await work(session, *args, **kwargs)
 
 
 def log_to_stderr() -> None:

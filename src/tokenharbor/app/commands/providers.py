@@ -10,7 +10,7 @@ import click
 
 from tokenharbor.app.commands.arguments import SPAN
 from tokenharbor.app.commands.common import Answer, Group, show_time, table
-from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.commands.database import at_database, making_database
 from tokenharbor.app.secrets import credential_seal
 from tokenharbor.app.session import Session
 from tokenharbor.catalog.load import load_catalog
@@ -43,7 +43,7 @@ def providers() -> None:
 @providers.command("set")
 @click.argument("name")
 @click.option("--credential-stdin", is_flag=True, required=True, help="Read the vendor's key from stdin.")
-@at_database
+@making_database
 async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer:  # noqa: ARG001  it must be said
     """Store a vendor's key, encrypted. It comes before the one that the configuration points to."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
