@@ -50,7 +50,7 @@ class Passed(NamedTuple):
     usage: Usage | None
     quarantined: bool
     text_bytes: int
-    input_usage: Usage | None
+    usage_so_far: Usage | None
 
 
 def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
@@ -64,7 +64,7 @@ def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
         spliced.usage,
         spliced.quarantined,
         spliced.text_bytes,
-        spliced.input_usage,
+        spliced.usage_so_far,
     )
 
 

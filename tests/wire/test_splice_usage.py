@@ -47,11 +47,11 @@ def test_the_vendors_usage_is_noted_disjoint(dialect: str, name: str, usage: Usa
 
 def test_the_input_is_known_from_the_start_where_the_dialect_says_it() -> None:
     result = whole(ANTHROPIC, "cut_off")
-    assert result.input_usage == Usage(input=21)
+    assert result.usage_so_far == Usage(input=21)
     assert result.usage is None
-    assert whole(OPENAI, "cut_off").input_usage is None
+    assert whole(OPENAI, "cut_off").usage_so_far is None
     without_output = tape(ANTHROPIC, "cut_off").replace(b'"output_tokens":1,', b"")
-    assert passed(splicer(ANTHROPIC), [without_output]).input_usage == Usage(input=21)
+    assert passed(splicer(ANTHROPIC), [without_output]).usage_so_far == Usage(input=21)
 
 
 def test_the_text_is_counted_as_it_leaves() -> None:
@@ -102,7 +102,7 @@ def test_an_output_count_that_never_came_is_not_taken_from_the_start(usage: byte
     stream = tape(ANTHROPIC, "text").replace(b'{"output_tokens":12}', usage)
     result = passed(splicer(ANTHROPIC), [stream])
     assert (result.usage, result.quarantined, result.complete) == (None, True, True)
-    assert result.input_usage == Usage(input=21)
+    assert result.usage_so_far == Usage(input=21)
 
 
 def test_the_last_usage_counts() -> None:

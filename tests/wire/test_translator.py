@@ -136,7 +136,7 @@ def test_a_usage_from_before_the_last_words_did_not_count_them() -> None:
     early, late = UsageReported(Usage(input=5)), UsageReported(Usage(input=5, output=1))
     splicer = played(early, *block, Finished(FinishReason.STOP))
     splicer.feed(b"12345")
-    assert (splicer.usage, splicer.input_usage, splicer.text_bytes) == (None, early.usage, 4)
+    assert (splicer.usage, splicer.usage_so_far, splicer.text_bytes) == (None, early.usage, 4)
     splicer = played(early, *block, late, Finished(FinishReason.STOP))
     splicer.feed(b"123456")
     assert splicer.usage == late.usage
@@ -177,8 +177,8 @@ def test_what_anthropic_says_of_the_input_first_stands_even_if_its_counts_do_not
     delta = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":-7}}'
     splicer.feed(b"".join(b"data: %s\n\n" % event for event in (head, delta, b'{"type":"message_stop"}')))
     assert (splicer.complete, splicer.usage, splicer.quarantined) == (True, None, True)
-    assert splicer.input_usage is not None
-    assert splicer.input_usage.input == 9
+    assert splicer.usage_so_far is not None
+    assert splicer.usage_so_far.input == 9
 
 
 def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:

@@ -5,7 +5,7 @@ import msgspec
 from tokenharbor.catalog.pricing import Bound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import Asks, Request
+from tokenharbor.wire.request import Asks, InputSize, Request
 
 _PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
 _UNIT_PIECES = 100
@@ -25,6 +25,38 @@ def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
         characters=asks.characters,
         search_units=_units(request, asks, model) if asks.surface == "rerank" else 0,
     )
+
+
+def most_input(request: Request, model: Model) -> int:
+    """The most tokens that a provider can have read: as many as the context holds, for each input and each round of
+    searches; where a model has none, a token for each byte.
+    """
+    asks = request.asks
+    if model.context:
+        return model.context * (max(asks.items, 1) if asks is not None else 1 + request.web_search_uses)
+    more = 0 if asks is None else asks.tokens + asks.items + asks.upload_bytes
+    return request.size.text_bytes + request.size.images * model.image_tokens + more
+
+
+_LEAST_IMAGE_TOKENS = 85
+_LEAST_FILE_TOKENS = 258
+_BYTES_PER_FILE_TOKEN = 40
+_BYTES_PER_AUDIO_TOKEN = 3_200
+
+
+def least_media(size: InputSize) -> int:
+    """The least tokens that providers count for media, by their published formulas: 85 for a picture (OpenAI, low
+    detail: developers.openai.com/api/docs/guides/images-vision); 258 for a page of a document (Gemini:
+    ai.google.dev/gemini-api/docs/document-processing), 1,500 for one of 60 kB and more (Anthropic:
+    platform.claude.com/docs/en/build-with-claude/pdf-support); 10 for a second of sound (OpenAI) of 32 kB.
+    """
+    inlined = size.media_bytes * 3 // 4  # out of base64
+    tokens = size.images * _LEAST_IMAGE_TOKENS
+    if size.files:
+        tokens += max(size.files * _LEAST_FILE_TOKENS, 0 if size.audios else inlined // _BYTES_PER_FILE_TOKEN)
+    if size.audios:
+        tokens += size.audios + inlined // _BYTES_PER_AUDIO_TOKEN
+    return tokens
 
 
 def counted(request: Request, asks: Asks, model: Model) -> Usage:

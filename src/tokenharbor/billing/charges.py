@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
-import msgspec
-
-from tokenharbor.billing.detail import Detail, Status, UsageSource, cache_layer, write_detail
+from tokenharbor.billing.counting import Counted, count
+from tokenharbor.billing.detail import Detail, Status, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.kernel.usage import Usage
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Record, Release, Settled, Settlement
 
-BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than vendors count for common text
 _SALT_BYTES = 16
 
 
@@ -30,30 +27,6 @@ class Settles(Protocol):
     def settle_soon(self, settlement: Settlement) -> None: ...
 
     def release_soon(self, release: Release) -> None: ...
-
-
-class Counted(msgspec.Struct, frozen=True):
-    """The usage that is billed, and whose count it is."""
-
-    usage: Usage
-    source: UsageSource
-
-
-def count(meter: Meter) -> Counted:
-    """The vendor's usage if it is whole, else our own count of what was delivered, never raised later. A vendor that
-    counts zero of everything does not count: no request is empty.
-    """
-    usage = meter.usage
-    if usage is not None and (usage.input or usage.output or any(msgspec.structs.astuple(usage))):
-        return Counted(usage, "vendor")
-    if meter.counted is not None:
-        return Counted(meter.counted, "counted")
-    if meter.fallback is not None:
-        return Counted(meter.fallback, "estimated")
-    output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
-    if meter.input_usage is not None:
-        return Counted(msgspec.structs.replace(meter.input_usage, output=output, reasoning=0), "estimated")
-    return Counted(Usage(input=-(-meter.request.size.text_bytes // BYTES_PER_OUTPUT_TOKEN), output=output), "estimated")
 
 
 class Settler:

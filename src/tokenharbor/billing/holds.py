@@ -54,7 +54,7 @@ class Holds:
         except BooksError as error:
             raise Unavailable("The books cannot be reached. Nothing was billed; try again shortly.") from error
         if isinstance(outcome, Placed):
-            meter.held(quote.amount)
+            meter.held(quote)
         else:
             meter.state = State.OPEN
         return outcome

@@ -1,11 +1,12 @@
 """The meter of one request: what was held, tried, delivered and used, until it is settled or released."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, auto
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.detail import Attempt, Status
-from tokenharbor.billing.quote import Offer
+from tokenharbor.billing.quote import Offer, Quote
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
@@ -35,16 +36,19 @@ class Meter:
     status: Status = "refused"
     refusal = ""
     hold: Usd = ZERO
+    quote: Quote | None = None  # what is held, and the bound that it was made for
     capped: int | None = None
     offer: Offer | None = None  # the one that serves
     upstream_id = ""
     first_at: float | None = None
     usage: Usage | None = None  # the vendor's, complete
-    input_usage: Usage | None = None  # the vendor's, of the input alone
+    usage_so_far: Usage | None = None  # the vendor's last count of a stream: all of its input, some of its output
+    ended = False  # the answer's ending has come, which is when usage is due
     counted: Usage | None = None  # by us and exact: of what is billed by the piece
     fallback: Usage | None = None  # what is billed on a surface whose vendor tells nothing
     quarantined = False
     delivered_bytes = 0  # of generated text handed to the client
+    measure: Callable[[], int] | None = None  # the same of a whole answer, if it must be known
     client_request_id = ""
 
     def __init__(self, request_id: UUID, started_at: datetime, started: float) -> None:
@@ -74,6 +78,7 @@ class Meter:
         self.upstream_id = upstream_id
         self.first_at = now
 
-    def held(self, amount: Usd) -> None:
-        self.hold = amount
+    def held(self, quote: Quote) -> None:
+        self.quote = quote
+        self.hold = quote.amount
         self.state = State.HELD

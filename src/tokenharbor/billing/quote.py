@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.bounds import bound_of
+from tokenharbor.billing.bounds import bound_of, most_input
 from tokenharbor.billing.detail import Served
 from tokenharbor.catalog.pricing import BP, Bound, Rates
 from tokenharbor.catalog.types import Endpoint, Model
@@ -36,12 +36,13 @@ def make_offer(endpoint: Endpoint, rates: Rates) -> Offer:
 
 class Quote(msgspec.Struct, frozen=True):
     """`amount` covers a request within `bound` on every endpoint of the route. `capped` is set if the gateway, not
-    the caller, set the maximum.
+    the caller, set the maximum. `most_input`: more tokens of input are more than the model can read.
     """
 
     amount: Usd
     bound: Bound
     capped: int | None = None
+    most_input: int = 0
 
 
 class Wallet(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     """
     if request.asks is not None:
         bound = bound_of(request, request.asks, model)
-        return Quote(_dearest(bound, offers, at), bound)
+        return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
     each = model.max_output if request.max_output is None else request.max_output
     bound = Bound(
         input=input_bound(request, model),
@@ -70,7 +71,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     )
     if bound.web_searches:
         _refuse_unpriced_search(offers)
-    return Quote(_dearest(bound, offers, at), bound)
+    return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -95,7 +96,7 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     if fits < policy.cap_min_tokens:
         return None
     bound = msgspec.structs.replace(whole.bound, output=fits * request.choices)
-    return Quote(_dearest(bound, offers, wallet.at), bound, capped=fits)
+    return Quote(_dearest(bound, offers, wallet.at), bound, fits, whole.most_input)
 
 
 def _dearest(bound: Bound, offers: Sequence[Offer], at: datetime) -> Usd:

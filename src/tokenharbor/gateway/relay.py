@@ -52,7 +52,8 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
 def _note(meter: Meter, splicer: Splicer) -> None:
     """What was delivered; once the ending has begun, that was all, and the vendor's usage is of it."""
     meter.delivered_bytes = splicer.text_bytes
-    meter.input_usage = splicer.input_usage
+    meter.usage_so_far = splicer.usage_so_far
+    meter.ended = splicer.complete
     if splicer.over:
         meter.usage = splicer.usage
         meter.quarantined = splicer.quarantined

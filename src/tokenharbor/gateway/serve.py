@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 
 import msgspec
 
@@ -89,10 +90,12 @@ class Gateway:
         meter = call.meter
         sale, whole = await self._open_first(call, planned)
         assert isinstance(whole, Whole)  # noqa: S101  what a request that is no stream opens
+        meter.ended = True
         meter.usage = whole.read.usage
         meter.counted = whole.read.counted
         meter.quarantined = whole.read.quarantined
         meter.delivered_bytes = whole.read.text_bytes
+        meter.measure = partial(call.dialect.measure, whole.body)
         charge = await self._parts.settler.settle(meter)
         body = whole.body
         if planned.request.include_cost:

@@ -43,7 +43,7 @@ class Splicer(Protocol):
     quarantined: bool  # usage came and did not add up
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
-    input_usage: Usage | None  # what the vendor said of the input at the start, if its dialect does that
+    usage_so_far: Usage | None  # the vendor's last count that came: all of the input, some of the output
 
     @property
     def over(self) -> bool:
@@ -159,6 +159,9 @@ class Dialect(Vendor, Protocol):
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         """Read a whole answer body that came with a 2xx."""
+
+    def measure(self, body: bytes) -> int:
+        """How much was generated in a whole answer, in bytes: as `text_bytes`, where the usage is not believed."""
 
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
         """The same answer with `usage.cost` added."""

@@ -28,12 +28,12 @@ class EventSplicer(ABC):
         "complete",
         "ending_text_bytes",
         "failure",
-        "input_usage",
         "over",
         "quarantined",
         "started",
         "text_bytes",
         "usage",
+        "usage_so_far",
     )
 
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
@@ -50,7 +50,7 @@ class EventSplicer(ABC):
         self.usage: Usage | None = None
         self.quarantined = False
         self.text_bytes = self.ending_text_bytes = 0
-        self.input_usage: Usage | None = None
+        self.usage_so_far: Usage | None = None
 
     @property
     def held_bytes(self) -> int:

@@ -43,11 +43,11 @@ class Translator:
         "complete",
         "ending_text_bytes",
         "failure",
-        "input_usage",
         "quarantined",
         "started",
         "text_bytes",
         "usage",
+        "usage_so_far",
     )
 
     def __init__(
@@ -69,7 +69,7 @@ class Translator:
         self.quarantined = False
         self.text_bytes = 0
         self.ending_text_bytes = 0  # what the writer still holds, where its dialect has one block at a time
-        self.input_usage: Usage | None = None  # what was said last: of its output no more counts than was delivered
+        self.usage_so_far: Usage | None = None  # what was said last: all of the input, some of the output
         self.complete = False
 
     @property
@@ -143,7 +143,7 @@ class Translator:
                 return True
         elif type(event) is UsageReported:
             self.usage, self.quarantined = event.usage, event.usage is None
-            self.input_usage = event.usage or self.input_usage  # of the input it is true even if the last one is not
+            self.usage_so_far = event.usage or self.usage_so_far  # of the input it is true even if the last one is not
         return False
 
     def _count(self, event: BlockGrew, piece: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.anthropic_messages import failures, read_chat, requests, write_chat
-from tokenharbor.wire.anthropic_messages.answer import read_answer
+from tokenharbor.wire.anthropic_messages.answer import measure, read_answer
 from tokenharbor.wire.anthropic_messages.reader import AnthropicReader, read_reply
 from tokenharbor.wire.anthropic_messages.splice import AnthropicSplicer
 from tokenharbor.wire.anthropic_messages.writer import AnthropicWriter, write_reply
@@ -24,6 +24,7 @@ class AnthropicMessages:
     carries: frozenset[Feature] = write_chat.CARRIES
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)
+    measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
     write_reply = staticmethod(write_reply)
 

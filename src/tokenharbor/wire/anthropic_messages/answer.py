@@ -46,10 +46,21 @@ def read_answer(body: bytes) -> Answer | Failure:
     if is_swollen(body):
         return _garbage()
     try:
-        content = [decode_block(raw) for raw in decode_whole(body).content or ()]
+        return Answer(None, _text_bytes(body), quarantined=not absent)
     except _UNREADABLE:
         return _garbage()
-    return Answer(None, sum(map(block_size, content)), quarantined=not absent)
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(body)
+    except _UNREADABLE:
+        return 0
+
+
+def _text_bytes(body: bytes) -> int:
+    return sum([block_size(decode_block(raw)) for raw in decode_whole(body).content or ()])
 
 
 def _garbage() -> Failure:

@@ -81,7 +81,7 @@ class AnthropicSplicer(EventSplicer):
             return
         self._counts = msgspec.structs.replace(counts, output_tokens=None)
         with suppress(BadUsageError):
-            self.input_usage = add_up(msgspec.structs.replace(counts, output_tokens=0))
+            self.usage_so_far = add_up(msgspec.structs.replace(counts, output_tokens=0))
 
     def _note(self, raw: msgspec.Raw) -> None:
         if len(raw) <= 4:

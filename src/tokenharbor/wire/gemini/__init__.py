@@ -8,7 +8,7 @@ from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.gemini import failures, requests
-from tokenharbor.wire.gemini.answer import read_answer
+from tokenharbor.wire.gemini.answer import measure, read_answer
 from tokenharbor.wire.gemini.read_chat import read_chat
 from tokenharbor.wire.gemini.reader import GeminiReader, read_reply
 from tokenharbor.wire.gemini.splice import USAGE, GeminiSplicer
@@ -26,6 +26,7 @@ class Gemini:
     carries = CARRIES
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
+    measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
     write_reply = staticmethod(write_reply)
 

@@ -6,7 +6,7 @@ from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.gemini.failures import read_stream_failure
-from tokenharbor.wire.gemini.shapes import candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.gemini.shapes import Chunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.gemini.usage import try_usage
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -32,7 +32,19 @@ def read_answer(body: bytes) -> Answer | Failure:
     usage = None if absent else try_usage(whole.usage_metadata)
     if usage is not None:
         return Answer(usage)
-    return Answer(None, sum(map(candidate_size, whole.candidates or ())), quarantined=not absent)
+    return Answer(None, _text_bytes(whole), quarantined=not absent)
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+    except _UNREADABLE:
+        return 0
+
+
+def _text_bytes(whole: Chunk) -> int:
+    return sum(map(candidate_size, whole.candidates or ()))
 
 
 def _garbage() -> Failure:

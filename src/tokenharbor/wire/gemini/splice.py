@@ -59,13 +59,12 @@ class GeminiSplicer(EventSplicer):
         return ENDING if len(self._finished) >= self._candidates else CONTENT
 
     def _note_usage(self, chunk: Chunk) -> None:
-        """Each event may count all so far: the last one counts, and each says the input."""
+        """Each event may count all so far: the last one counts."""
         if len(chunk.usage_metadata) <= 4:
             return
         self.usage = usage = try_usage(chunk.usage_metadata)
         self.quarantined = usage is None
-        if usage is not None:
-            self.input_usage = msgspec.structs.replace(usage, output=0, reasoning=0, audio_out=0)
+        self.usage_so_far = usage or self.usage_so_far
 
     def _garbage(self) -> int:
         return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))

@@ -8,7 +8,7 @@ from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat import failures, read_chat, requests, write_chat
-from tokenharbor.wire.openai_chat.answer import read_answer
+from tokenharbor.wire.openai_chat.answer import measure, read_answer
 from tokenharbor.wire.openai_chat.reader import OpenAIReader, read_reply
 from tokenharbor.wire.openai_chat.splice import OpenAISplicer
 from tokenharbor.wire.openai_chat.writer import OpenAIWriter, write_reply
@@ -24,6 +24,7 @@ class OpenAIChat:
     carries: frozenset[Feature] = write_chat.CARRIES
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)
+    measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
     write_reply = staticmethod(write_reply)
 

@@ -55,6 +55,14 @@ def _read_closely(body: bytes) -> Answer | Failure:
     return Answer(None, _text_bytes(whole), quarantined=raw is not None)
 
 
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+    except _UNREADABLE:
+        return 0
+
+
 def _text_bytes(whole: Chunk) -> int:
     return sum(words_size(choice.message) for choice in whole.choices or () if choice.message is not None)
 

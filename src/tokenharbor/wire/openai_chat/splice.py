@@ -65,6 +65,7 @@ class OpenAISplicer(EventSplicer):
         if raw is not None:
             self.usage = try_usage(raw)
             self.quarantined = self.usage is None
+            self.usage_so_far = self.usage or self.usage_so_far
 
     def _end(self) -> int:
         if not self.started:

@@ -9,7 +9,7 @@ from tokenharbor.wire.dialect import ANYBODY, Answer, Place, Recipient
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.openai_chat.failures import read_failure, write_refusal
 from tokenharbor.wire.openai_responses import failures, requests
-from tokenharbor.wire.openai_responses.answer import read_answer
+from tokenharbor.wire.openai_responses.answer import measure, read_answer
 from tokenharbor.wire.openai_responses.read_chat import read_chat
 from tokenharbor.wire.openai_responses.reader import ResponsesReader, read_reply
 from tokenharbor.wire.openai_responses.shapes import DIALECT
@@ -28,6 +28,7 @@ class OpenAIResponses:
     carries: frozenset[Feature] = CARRIES
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
+    measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
     write_reply = staticmethod(write_reply)
 

@@ -35,6 +35,14 @@ def read_answer(body: bytes) -> Answer | Failure:
         return garbage()
 
 
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_response(body))
+    except UNREADABLE:
+        return 0
+
+
 def failure_of(response: Response) -> Failure | None:
     """Why this is no answer that came to its end."""
     if (failure := read_error(response.error)) is not None:

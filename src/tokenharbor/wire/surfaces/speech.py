@@ -41,7 +41,7 @@ class SoundSplicer:
         self.complete = False
         self.failure: Failure | None = None
         self.usage: Usage | None = None
-        self.input_usage: Usage | None = counted
+        self.usage_so_far: Usage | None = counted
         self.quarantined = False
         self.text_bytes = 0
         self.ending_text_bytes = 0

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tokenharbor.billing.charges import count
+from tokenharbor.billing.counting import count
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage

@@ -1,0 +1,136 @@
+"""Whose count is billed: the provider's usage if it adds up and lies within what the request allowed, else our own."""
+
+import msgspec
+
+from tokenharbor.billing.alarms import Alarm
+from tokenharbor.billing.bounds import least_media
+from tokenharbor.billing.detail import UsageSource
+from tokenharbor.billing.meter import Meter
+from tokenharbor.billing.quote import Quote
+from tokenharbor.catalog.pricing import Bound, input_size
+from tokenharbor.kernel.usage import Usage
+
+BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
+
+_PIECES = ("images_out", "seconds", "web_searches", "tool_uses", "characters", "search_units")
+_MADE = ("output", "images_out", "seconds", "characters", "search_units")
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """The usage that is billed, and whose count it is."""
+
+    usage: Usage
+    source: UsageSource
+
+
+class Excess(msgspec.Struct, frozen=True):
+    """A count that is more than the request allowed."""
+
+    unit: str
+    reported: int
+    most: int
+
+
+def count(meter: Meter) -> Counted:
+    """The provider's usage if it can be believed, else our own count of what was delivered: never raised later, never
+    more than the quote's bound. What is not believed, and what is missing though the answer came to its end, is an
+    alarm.
+    """
+    usage, excess = meter.usage, None
+    if usage is not None:
+        excess = None if meter.quote is None else find_excess(usage, meter.quote)
+        if excess is None and not _is_empty(usage, meter):
+            return Counted(usage, "vendor")
+        meter.quarantined = True
+    own = _count_ourselves(meter)
+    if meter.quarantined:
+        _alarm_quarantined(meter, own.usage, excess)
+    elif own.source == "estimated" and meter.ended:
+        meter.alarm(Alarm.USAGE_MISSING, estimated_input=input_size(own.usage), estimated_output=own.usage.output)
+    return own
+
+
+def _alarm_quarantined(meter: Meter, own: Usage, excess: Excess | None) -> None:
+    facts: dict[str, int | str] = {"estimated_input": input_size(own), "estimated_output": own.output}
+    if excess is not None:
+        facts |= {"unit": excess.unit, "reported": excess.reported, "most": excess.most}
+    meter.alarm(Alarm.USAGE_QUARANTINED, **facts)
+
+
+def find_excess(usage: Usage, quote: Quote) -> Excess | None:
+    """The first count that is beyond the request's own bounds. Input is compared with the model's context: the quote's
+    bound of it is made from bytes.
+    """
+    bound = quote.bound
+    output = usage.output + usage.reasoning + usage.audio_out
+    if output > bound.output:
+        return Excess("output", output, bound.output)
+    size = input_size(usage)
+    if size > bound.input and size > quote.most_input:
+        return Excess("input", size, max(bound.input, quote.most_input))
+    for unit in _PIECES:
+        reported, most = getattr(usage, unit), getattr(bound, unit)
+        if reported > most:
+            return Excess(unit, reported, most)
+    return None
+
+
+def _is_empty(usage: Usage, meter: Meter) -> bool:
+    """Whether it counts nothing, or nothing of what is priced and was seen to be made: no request is empty."""
+    if not (usage.input or usage.output) and not any(msgspec.structs.astuple(usage)):
+        return True
+    seen, offer = meter.fallback, meter.offer
+    if seen is None or offer is None:
+        return False
+    priced = offer.rates.priced
+    made = [unit for unit in _MADE if unit in priced and getattr(seen, unit)]
+    if made:
+        return not any(getattr(usage, unit) for unit in made)
+    return "input" in priced and bool(input_size(seen)) and not input_size(usage)
+
+
+def _count_ourselves(meter: Meter) -> Counted:
+    own, fallback = meter.counted, meter.fallback
+    if own is not None and (fallback is None or _is_priced(own, meter)):
+        return Counted(own, "counted")
+    if fallback is not None:
+        return Counted(fallback, "estimated")
+    return Counted(_estimate(meter), "estimated")
+
+
+def _is_priced(usage: Usage, meter: Meter) -> bool:
+    return meter.offer is None or any(getattr(usage, unit) for unit in _MADE if unit in meter.offer.rates.priced)
+
+
+def _estimate(meter: Meter) -> Usage:
+    """Of a conversation: the provider's last count of the stream so far, and at least what was delivered."""
+    size = meter.request.size
+    if not meter.delivered_bytes and meter.measure is not None:
+        meter.delivered_bytes = meter.measure()
+    output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
+    known, quote = meter.usage_so_far, meter.quote
+    plain = Usage(input=-(-size.text_bytes // BYTES_PER_OUTPUT_TOKEN) + least_media(size), output=output)
+    if quote is None:
+        return plain if known is None else _at_least(known, output)
+    plain = _within(plain, quote.bound)
+    if known is None or not input_size(known) or find_excess(known, quote) is not None:
+        return plain
+    found = _within(_at_least(known, output), quote.bound)
+    if meter.offer is not None and meter.offer.rates.rate(found, meter.started_at).total > quote.amount:
+        return Usage(input=input_size(found), output=found.output + found.reasoning + found.audio_out)
+    return found
+
+
+def _at_least(known: Usage, output: int) -> Usage:
+    """With as much output as we have seen, if the provider has counted less until now."""
+    missing = output - known.output - known.reasoning - known.audio_out
+    return msgspec.structs.replace(known, output=known.output + missing) if missing > 0 else known
+
+
+def _within(usage: Usage, bound: Bound) -> Usage:
+    """As far as the quote's bound goes."""
+    if usage.output + usage.reasoning + usage.audio_out > bound.output:
+        usage = msgspec.structs.replace(usage, output=bound.output, reasoning=0, audio_out=0)
+    if input_size(usage) > bound.input:
+        usage = Usage(input=bound.input, output=usage.output, reasoning=usage.reasoning, audio_out=usage.audio_out)
+    return usage
