@@ -67,7 +67,11 @@ def test_the_status_decides_whatever_the_body_is(dialect: str, status: int, kind
             ("Bad", "BadRequest", "400", None),
         ),
         (OPENAI, {"detail": "Bad"}, ("Bad", "", "", None)),
-        (OPENAI, [{"error": {"code": 400, "message": "Bad", "status": "INVALID_ARGUMENT"}}], ("Bad", "", "", None)),
+        (
+            OPENAI,
+            [{"error": {"code": 400, "message": "Bad", "status": "INVALID_ARGUMENT"}}],
+            ("Bad", "INVALID_ARGUMENT", "400", None),
+        ),
         (
             OPENAI,
             {"detail": [{"loc": ["body", "n"], "msg": "Bad"}, {"msg": "Worse"}]},
@@ -235,7 +239,7 @@ def test_a_refusal_in_anthropics_shape(refusal: Refusal) -> None:
     ("refusal", "type_"),
     [
         (errors.InsufficientQuota(""), "billing_error"),
-        (errors.ModelNotFound(""), "invalid_request_error"),
+        (errors.ModelNotFound(""), "not_found_error"),
         (errors.NotFound(""), "not_found_error"),
         (errors.InvalidApiKey(""), "authentication_error"),
         (errors.RateLimited(""), "rate_limit_error"),

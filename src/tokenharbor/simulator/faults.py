@@ -97,6 +97,21 @@ class Garbage(Fault, frozen=True, forbid_unknown_fields=True, tag="garbage"):
     how: Literal["html", "text", "other_json", "broken_json", "bad_utf8", "empty"] = "html"
 
 
+class Body(Fault, frozen=True, forbid_unknown_fields=True, tag="body"):
+    """A 200 with these bytes as they stand, whatever was asked."""
+
+    body: str = ""
+    content_type: str | None = None
+    headers: dict[str, str] = {}
+
+
+class Altered(Fault, frozen=True, forbid_unknown_fields=True, tag="altered"):
+    """The usual answer, but with `new` wherever `old` stands in one of its pieces."""
+
+    old: str
+    new: str
+
+
 class Truncated(Fault, frozen=True, forbid_unknown_fields=True, tag="truncated"):
     """A whole body with its content-length, of which only `bytes` (else half) are sent before the close."""
 
@@ -111,5 +126,17 @@ class HugeEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="huge_event"
 
 
 AnyFault = (
-    Refuse | Status | Stall | Break | ErrorEvent | NoTerminator | BadUsage | Drip | Garbage | Truncated | HugeEvent
+    Refuse
+    | Status
+    | Stall
+    | Break
+    | ErrorEvent
+    | NoTerminator
+    | BadUsage
+    | Drip
+    | Garbage
+    | Body
+    | Altered
+    | Truncated
+    | HugeEvent
 )

@@ -97,6 +97,8 @@ def plan_steps(order: Order, fault: faults.AnyFault | None) -> list[Step]:
             return [*first, _status(order, fault)]
         case faults.Garbage():
             return [*first, *_garbage(order, fault)]
+        case faults.Body():
+            return [*first, _whole(order, fault)]
         case faults.BadUsage():
             order = _with_reply(order, usage_fault=fault.how)
         case faults.HugeEvent(where="content"):
@@ -115,6 +117,17 @@ def _status(order: Order, fault: faults.Status) -> Step:
     if fault.retry_after is not None:
         extra += f"retry-after: {fault.retry_after}\r\n"
     return Whole(fault.status, order.headers(_JSON) + extra.encode("latin-1"), Piece(body))
+
+
+def _whole(order: Order, fault: faults.Body) -> Step:
+    usual = order.wire.stream_type if order.stream else _JSON
+    content_type = usual if fault.content_type is None else fault.content_type.encode("latin-1")
+    extra = "".join(f"{name.lower()}: {value}\r\n" for name, value in fault.headers.items())
+    return Whole(200, order.headers(content_type) + extra.encode("latin-1"), Piece(fault.body.encode()))
+
+
+def _altered(piece: Piece, fault: faults.Altered) -> Piece:
+    return msgspec.structs.replace(piece, data=piece.data.replace(fault.old.encode(), fault.new.encode()))
 
 
 def _garbage(order: Order, fault: faults.Garbage) -> list[Step]:
@@ -144,6 +157,8 @@ def _stream(order: Order, fault: faults.AnyFault | None) -> list[Step]:
         case faults.NoTerminator():
             dropped = {"end", "finish"} if fault.finish else {"end"}
             pieces = [piece for piece in pieces if piece.role not in dropped]
+        case faults.Altered():
+            pieces = [_altered(piece, fault) for piece in pieces]
         case faults.HugeEvent(where="before_content"):
             pieces = [*pieces[:1], Piece(order.wire.padding(fault.bytes)), *pieces[1:]]
         case faults.Truncated():
@@ -170,6 +185,8 @@ def _body(order: Order, fault: faults.AnyFault | None) -> list[Step]:
         case faults.ErrorEvent():
             body = order.wire.error(fault.status, Words(fault.message, fault.code, fault.type), order.reply.id)
             return [Whole(200, order.headers(_JSON), Piece(body))]
+        case faults.Altered():
+            whole = _altered(whole, fault)
         case faults.Truncated():
             return _truncated(order, [whole], fault)
         case faults.Drip():

@@ -5,54 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tokenharbor.wire.failure import FailureKind
-
 _LONGEST = 2_000  # characters of a vendor's message that a caller is shown
 _LONGEST_WAIT = 24 * 3600  # seconds; a vendor that says more is not believed
-
-_KINDS = {
-    400: FailureKind.REQUEST,
-    401: FailureKind.CREDENTIAL,
-    402: FailureKind.CREDENTIAL,
-    403: FailureKind.CREDENTIAL,
-    404: FailureKind.NOT_FOUND,
-    405: FailureKind.NOT_FOUND,
-    408: FailureKind.TIMEOUT,
-    413: FailureKind.REQUEST,
-    422: FailureKind.REQUEST,
-    429: FailureKind.RATE_LIMIT,
-    504: FailureKind.TIMEOUT,
-    529: FailureKind.OVERLOADED,
-}
-
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "model_context_window_exceeded", "string_above_max_length"})
-_CONTEXT_WORDS = re.compile(
-    r"maximum context length|context[ _-](?:length|window|size)|prompt is too long|input (?:is|length|tokens?).{0,40}"
-    r"(?:too long|exceed)|too many (?:input )?tokens|exceeds? the (?:maximum|max) (?:number of )?(?:input )?tokens"
-    r"|model token limit|range of input length|input length and .?max_tokens.? exceed",
-    re.IGNORECASE,
-)
-
-
-# Some vendors say with a 400 or a 429 that our own account or key is at fault. Only the beginning of a message counts:
-# further on it may repeat a caller's words.
-_OURS = re.compile(r"your credit balance is too low|(?:incorrect|invalid) api[ _-]key|api key not valid", re.IGNORECASE)
-_OURS_CODES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "Arrearage"})
-
-
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
-    """What a non-2xx answer means."""
-    kind = _KINDS.get(status, FailureKind.SERVER)
-    if kind in (FailureKind.REQUEST, FailureKind.RATE_LIMIT) and (code in _OURS_CODES or _OURS.match(message)):
-        return FailureKind.CREDENTIAL
-    if kind is FailureKind.REQUEST and is_context(code, message):
-        return FailureKind.CONTEXT
-    return kind
-
-
-def is_context(code: str, message: str) -> bool:
-    """Whether the vendor says that the input is too long for the model."""
-    return code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(message[:4_000]))
 
 
 def retry_after(headers: Mapping[bytes, bytes]) -> int | None:

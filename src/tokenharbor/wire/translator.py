@@ -217,6 +217,11 @@ def _named(started: Started, recipient: Recipient) -> Started:
     return Started(started.id or recipient.id, started.model or recipient.model)
 
 
+_EVERYWHERE = frozenset({"content_filter"})
+"""The codes that mean the same in every dialect."""
+
+
 def _unplaced(failure: Failure) -> Failure:
     """In the vendor's words but without its names: a field of its dialect is none of the caller's."""
-    return msgspec.structs.replace(failure, code="", type="", param=None)
+    code = failure.code if failure.code in _EVERYWHERE else ""
+    return msgspec.structs.replace(failure, code=code, type="", param=None)

@@ -6,8 +6,10 @@ import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
+from tokenharbor.wire.anthropic_messages.causes import CAUSES
+from tokenharbor.wire.causes import Said
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.refusal import retry_after
 from tokenharbor.wire.said import words
 
 
@@ -32,26 +34,20 @@ _decode = msgspec.json.Decoder(_Body).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_STREAM_KINDS = {
-    "invalid_request_error": FailureKind.REQUEST,
-    "request_too_large": FailureKind.REQUEST,
-    "authentication_error": FailureKind.CREDENTIAL,
-    "billing_error": FailureKind.CREDENTIAL,
-    "permission_error": FailureKind.CREDENTIAL,
-    "not_found_error": FailureKind.NOT_FOUND,
-    "rate_limit_error": FailureKind.RATE_LIMIT,
-    "overloaded_error": FailureKind.OVERLOADED,
-    "timeout_error": FailureKind.TIMEOUT,
-}
-
 # The contract's types are OpenAI's in two places; this dialect's clients know their own.
 _TYPES_BY_CODE = {
     "insufficient_quota": "billing_error",
     "not_found": "not_found_error",
+    "model_not_found": "not_found_error",
 }
 # What this dialect's tool runners look for, to go on with the whole conversation in each request.
 _UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-_OWN_TYPES = frozenset(_STREAM_KINDS) | {"api_error"}
+_OWN_TYPES = frozenset(
+    {
+        *("invalid_request_error", "request_too_large", "authentication_error", "billing_error", "permission_error"),
+        *("not_found_error", "rate_limit_error", "overloaded_error", "timeout_error", "api_error"),
+    }
+)
 _TYPES_BY_STATUS = {413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error"}
 
 
@@ -65,7 +61,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     if not isinstance(error, _Error):
         error = _Error(message=error or read.message or read.detail, code=read.code)
     message, code = error.message or words(body), _code(error)
-    kind = kind_of(status, code, message)
+    kind = CAUSES.kind(Said(message, code, error.type or ""), status)
     if error.type == "overloaded_error":
         kind = FailureKind.OVERLOADED
     return Failure(
@@ -88,9 +84,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure:
     if not isinstance(error, _Error):
         error = _Error(message=error)
     message, code = error.message or "", _code(error)
-    kind = _STREAM_KINDS.get(error.type or "", FailureKind.SERVER)
-    if kind is FailureKind.REQUEST and is_context(code, message):
-        kind = FailureKind.CONTEXT
+    kind = CAUSES.kind(Said(message, code, error.type or ""))
     return Failure(kind, message=message, code=code, type=error.type or "", param=error.param)
 
 

@@ -1,13 +1,14 @@
 """Converse's errors: those that come instead of an answer, and those inside a stream."""
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
+from tokenharbor.wire.bedrock_converse.causes import CAUSES
+from tokenharbor.wire.causes import Said
 from tokenharbor.wire.eventstream import Message
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.refusal import retry_after
 from tokenharbor.wire.said import words
 
 
@@ -21,31 +22,6 @@ class _Body(msgspec.Struct, frozen=True):
 
 _decode = msgspec.json.Decoder(_Body).decode
 
-_KINDS = {
-    "ThrottlingException": FailureKind.RATE_LIMIT,
-    "TooManyRequestsException": FailureKind.RATE_LIMIT,
-    "ServiceQuotaExceededException": FailureKind.RATE_LIMIT,
-    "ModelNotReadyException": FailureKind.OVERLOADED,
-    "ServiceUnavailableException": FailureKind.SERVER,
-    "InternalServerException": FailureKind.SERVER,
-    "ModelErrorException": FailureKind.SERVER,
-    "ModelStreamErrorException": FailureKind.SERVER,
-    "ModelTimeoutException": FailureKind.TIMEOUT,
-    "ResourceNotFoundException": FailureKind.NOT_FOUND,
-    "AccessDeniedException": FailureKind.CREDENTIAL,
-    "UnrecognizedClientException": FailureKind.CREDENTIAL,
-    "InvalidSignatureException": FailureKind.CREDENTIAL,
-    "IncompleteSignatureException": FailureKind.CREDENTIAL,
-    "MissingAuthenticationTokenException": FailureKind.CREDENTIAL,
-    "ExpiredTokenException": FailureKind.CREDENTIAL,
-    "ValidationException": FailureKind.REQUEST,
-}
-
-# A model that this account or region does not have is refused as if the request were at fault.
-_NO_MODEL = re.compile(
-    r"the provided model identifier is invalid|invocation of model id .{1,300} isn.t supported", re.IGNORECASE
-)
-
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
     """A non-2xx answer, whatever its body."""
@@ -56,7 +32,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     named = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or read.type or ""
     name = named.split(":", 1)[0].rpartition("#")[2].strip()
     message = read.message or read.capital or words(body)
-    kind = _kind(name, message, kind_of(status, message=message))
+    kind = CAUSES.kind(Said(message, type=name), status)
     return Failure(kind, status=status, message=message, type=name, retry_after=retry_after(headers))
 
 
@@ -66,13 +42,4 @@ def read_exception(event: Message, message: str) -> Failure:
     if not name:
         return Failure(FailureKind.SERVER, message=event.word(":error-message"), type=event.word(":error-code"))
     name = name[:1].upper() + name[1:]
-    return Failure(_kind(name, message, FailureKind.SERVER), message=message, type=name)
-
-
-def _kind(name: str, message: str, usual: FailureKind) -> FailureKind:
-    kind = _KINDS.get(name, usual)
-    if kind is not FailureKind.REQUEST:
-        return kind
-    if _NO_MODEL.match(message):
-        return FailureKind.NOT_FOUND
-    return FailureKind.CONTEXT if is_context("", message) else kind
+    return Failure(CAUSES.kind(Said(message, type=name)), message=message, type=name)

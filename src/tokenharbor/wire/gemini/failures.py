@@ -7,8 +7,10 @@ import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.causes import Said
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.gemini.causes import CAUSES
+from tokenharbor.wire.refusal import retry_after
 from tokenharbor.wire.said import words
 
 
@@ -39,20 +41,8 @@ _decode = msgspec.json.Decoder(_Body | list[_Body]).decode  # an array where no 
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _decode_details = msgspec.json.Decoder(list[_Detail] | None).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_OVERLOADED = 529
 _DELAY = re.compile(r"(\d{1,6})(?:\.(\d{1,9}))?s")
-
-_KINDS = {
-    "INVALID_ARGUMENT": FailureKind.REQUEST,
-    "OUT_OF_RANGE": FailureKind.REQUEST,
-    "UNAUTHENTICATED": FailureKind.CREDENTIAL,
-    "PERMISSION_DENIED": FailureKind.CREDENTIAL,
-    "NOT_FOUND": FailureKind.NOT_FOUND,
-    "RESOURCE_EXHAUSTED": FailureKind.RATE_LIMIT,
-    "UNAVAILABLE": FailureKind.SERVER,
-    "INTERNAL": FailureKind.SERVER,
-    "DEADLINE_EXCEEDED": FailureKind.TIMEOUT,
-}
-_OURS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "SERVICE_DISABLED", "BILLING_DISABLED"})
 
 WORDS: Mapping[int, str] = {
     400: "INVALID_ARGUMENT",
@@ -84,7 +74,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         error = _Error(message=error or read.message or read.detail)
     details = _details(error)
     code, message = _code(error, details), error.message or words(body)
-    kind = FailureKind.CREDENTIAL if code in _OURS else kind_of(status, code, message)
+    kind = CAUSES.kind(Said(message, code, error.status or ""), status)
     wait = retry_after(headers)
     return Failure(
         kind,
@@ -108,13 +98,8 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
         error = _Error(message=error)
     details = _details(error)
     code, message = _code(error, details), error.message or ""
-    kind = _KINDS.get(error.status or "")
-    if kind is None:
-        kind = kind_of(error.code, "", message) if isinstance(error.code, int) else FailureKind.SERVER
-    elif error.code == 529:
-        kind = FailureKind.OVERLOADED
-    if kind is FailureKind.REQUEST and is_context(code, message):
-        kind = FailureKind.CONTEXT
+    told = code or ("" if error.status and error.code != _OVERLOADED else str(error.code or ""))
+    kind = CAUSES.kind(Said(message, told, error.status or ""))
     return Failure(kind, message=message, code=code, type=error.status or "", retry_after=_delay(details))
 
 

@@ -6,9 +6,11 @@ import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
-from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.causes import Said
+from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.openai_chat.causes import CAUSES
 from tokenharbor.wire.openai_chat.shapes import NULL, Chunk
-from tokenharbor.wire.refusal import is_context, kind_of, retry_after
+from tokenharbor.wire.refusal import retry_after
 from tokenharbor.wire.said import words
 
 
@@ -17,6 +19,7 @@ class _Error(msgspec.Struct, frozen=True):
     type: str | None = None
     code: str | int | float | None = None
     param: str | None = None
+    status: str | int | None = None  # the type's name at one vendor, whose models are sold in this dialect too
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -31,30 +34,8 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
-_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode  # some put it into an array
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-# What a vendor says inside a stream has no status; its type or code stands for one.
-_STREAM_KINDS = {
-    "rate_limit_error": FailureKind.RATE_LIMIT,
-    "rate_limit_exceeded": FailureKind.RATE_LIMIT,
-    "tokens": FailureKind.RATE_LIMIT,
-    "requests": FailureKind.RATE_LIMIT,
-    "overloaded_error": FailureKind.OVERLOADED,
-    "overloaded": FailureKind.OVERLOADED,
-    "engine_overloaded_error": FailureKind.OVERLOADED,
-    "service_unavailable": FailureKind.SERVER,
-    "insufficient_quota": FailureKind.CREDENTIAL,
-    "authentication_error": FailureKind.CREDENTIAL,
-    "invalid_api_key": FailureKind.CREDENTIAL,
-    "permission_error": FailureKind.CREDENTIAL,
-    "invalid_request_error": FailureKind.REQUEST,
-    "context_length_exceeded": FailureKind.CONTEXT,
-    "not_found": FailureKind.NOT_FOUND,
-    "model_not_found": FailureKind.NOT_FOUND,
-    "timeout_error": FailureKind.TIMEOUT,
-    "timeout": FailureKind.TIMEOUT,
-}
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
@@ -63,17 +44,19 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         read = _decode_body(body)
     except _UNREADABLE:
         read = _Body()
+    if isinstance(read, list):
+        read = read[0] if read else _Body()
     if isinstance(read.error, _Error):
         error = read.error
     else:
         error = _Error(read.error or read.message or read.detail, read.type, read.code, read.param)
-    message, code = error.message or words(body), _text(error.code)
+    message, code, type_ = error.message or words(body), _text(error.code), _type(error)
     return Failure(
-        kind_of(status, code, message),
+        CAUSES.kind(Said(message, code, type_), status),
         status=status,
         message=message,
         code=code,
-        type=error.type or "",
+        type=type_,
         param=error.param,
         retry_after=retry_after(headers),
     )
@@ -97,17 +80,16 @@ def read_stream_failure(chunk: Chunk) -> Failure | None:
 
 
 def _in_stream(error: _Error) -> Failure:
-    message, code, type_ = error.message or "", _text(error.code), error.type or ""
-    kind = _STREAM_KINDS.get(code) or _STREAM_KINDS.get(type_)
-    if kind is None:
-        kind = kind_of(int(code), "", message) if code.isdecimal() and len(code) == 3 else FailureKind.SERVER
-    if kind in (FailureKind.REQUEST, FailureKind.SERVER) and is_context(code, message):
-        kind = FailureKind.CONTEXT
-    return Failure(kind, message=message, code=code, type=type_, param=error.param)
+    message, code, type_ = error.message or "", _text(error.code), _type(error)
+    return Failure(CAUSES.kind(Said(message, code, type_)), message=message, code=code, type=type_, param=error.param)
 
 
 def _text(code: str | float | None) -> str:
     return "" if code is None else str(code)
+
+
+def _type(error: _Error) -> str:
+    return error.type or (error.status if isinstance(error.status, str) else "")
 
 
 def write_refusal(refusal: Refusal) -> bytes:

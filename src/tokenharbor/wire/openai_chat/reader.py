@@ -15,6 +15,7 @@ from tokenharbor.wire.openai_chat.extras import read_annotations, read_images
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
     NULL,
+    PINGS,
     Choice,
     Chunk,
     Part,
@@ -246,7 +247,7 @@ class OpenAIReader(Waiting):
             self._blocks.fail(failure)
             return
         if chunk.choices is None and len(chunk.usage) <= 4:
-            if name in (b"", b"message"):
+            if name in (b"", b"message") and chunk.type not in PINGS:
                 self._blocks.garbage()
             return
         self._chunk(chunk)

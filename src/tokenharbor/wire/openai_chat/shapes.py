@@ -81,6 +81,11 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     object: str | None = None
     message: str | None = None
     code: str | int | None = None
+    type: str | None = None  # of an event that is no chunk
+
+
+PINGS = frozenset({"ping", "keepalive"})
+"""Events that some vendors send so that the connection lives."""
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode

@@ -6,7 +6,7 @@ from tokenharbor.wire import sse
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.openai_chat.shapes import Choice, Chunk, decode_chunk, try_usage, usage_of, words_size
+from tokenharbor.wire.openai_chat.shapes import PINGS, Choice, Chunk, decode_chunk, try_usage, usage_of, words_size
 from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
 
 DONE = b"[DONE]"
@@ -83,7 +83,7 @@ class OpenAISplicer(EventSplicer):
             return HIDDEN if self._hide_usage and self._finished else IDLE
         if name == b"error":
             return self._fail(Failure(FailureKind.SERVER, message="the vendor said an error in a shape of its own"))
-        if name in (b"", b"message"):
+        if name in (b"", b"message") and chunk.type not in PINGS:
             return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
         return IDLE
 

@@ -4,11 +4,13 @@ import msgspec
 
 from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
 from tokenharbor.wire import sse
+from tokenharbor.wire.causes import Said
 from tokenharbor.wire.dialect import ANYBODY
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.causes import CAUSES
 from tokenharbor.wire.openai_responses.envelope import Envelope
 from tokenharbor.wire.openai_responses.shapes import UNREADABLE, Event
-from tokenharbor.wire.refusal import is_context, kind_of, scrub
+from tokenharbor.wire.refusal import scrub
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -20,27 +22,6 @@ class _Error(msgspec.Struct, frozen=True):
 
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 
-# What is said inside a 200 has no status; its code or type stands for one.
-_KINDS = {
-    "rate_limit_exceeded": FailureKind.RATE_LIMIT,
-    "rate_limit_error": FailureKind.RATE_LIMIT,
-    "too_many_requests": FailureKind.RATE_LIMIT,
-    "slow_down": FailureKind.OVERLOADED,
-    "server_is_overloaded": FailureKind.OVERLOADED,
-    "overloaded": FailureKind.OVERLOADED,
-    "overloaded_error": FailureKind.OVERLOADED,
-    "insufficient_quota": FailureKind.CREDENTIAL,
-    "authentication_error": FailureKind.CREDENTIAL,
-    "invalid_api_key": FailureKind.CREDENTIAL,
-    "permission_error": FailureKind.CREDENTIAL,
-    "context_length_exceeded": FailureKind.CONTEXT,
-    "invalid_request_error": FailureKind.REQUEST,
-    "invalid_prompt": FailureKind.REQUEST,
-    "not_found": FailureKind.NOT_FOUND,
-    "model_not_found": FailureKind.NOT_FOUND,
-    "timeout": FailureKind.TIMEOUT,
-    "timeout_error": FailureKind.TIMEOUT,
-}
 _ABOUT_IMAGES = ("image", "invalid_image", "invalid_base64_image", "unsupported_image", "empty_image", "failed_to_down")
 
 _WRITTEN = {
@@ -74,13 +55,9 @@ def read_error_event(event: Event) -> Failure:
 def _judge(error: _Error) -> Failure:
     message, type_ = error.message or "", error.type or ""
     code = "" if error.code is None else str(error.code)
-    kind = _KINDS.get(code) or _KINDS.get(type_)
-    if kind is None and code.startswith(_ABOUT_IMAGES):
+    kind = CAUSES.kind(Said(message, code, type_))
+    if kind is FailureKind.SERVER and code.startswith(_ABOUT_IMAGES):
         kind = FailureKind.REQUEST
-    if kind is None:
-        kind = kind_of(int(code), "", message) if code.isdecimal() and len(code) == 3 else FailureKind.SERVER
-    if kind in (FailureKind.REQUEST, FailureKind.SERVER) and is_context(code, message):
-        kind = FailureKind.CONTEXT
     return Failure(kind, message=message, code=code, type=type_, param=error.param)
 
 
@@ -117,7 +94,7 @@ def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
 
 def _code_of(refusal: Refusal) -> str:
     """In the words of an answer's own error."""
-    if isinstance(refusal, ContextLengthExceeded | InsufficientQuota):
+    if isinstance(refusal, ContextLengthExceeded | InsufficientQuota) or refusal.code == "content_filter":
         return refusal.code
     if isinstance(refusal, RateLimited):
         return "rate_limit_exceeded"
