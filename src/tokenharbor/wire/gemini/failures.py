@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import sse
 from tokenharbor.wire.causes import Said
-from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.gemini.causes import CAUSES
 from tokenharbor.wire.refusal import retry_after
 from tokenharbor.wire.said import words
@@ -98,8 +98,9 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
         error = _Error(message=error)
     details = _details(error)
     code, message = _code(error, details), error.message or ""
-    told = code or ("" if error.status and error.code != _OVERLOADED else str(error.code or ""))
-    kind = CAUSES.kind(Said(message, told, error.status or ""))
+    kind = CAUSES.kind(Said(message, code or ("" if error.status else str(error.code)), error.status or ""))
+    if error.code == _OVERLOADED:  # which has no status word
+        kind = FailureKind.OVERLOADED
     return Failure(kind, message=message, code=code, type=error.status or "", retry_after=_delay(details))
 
 
