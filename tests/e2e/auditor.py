@@ -27,10 +27,16 @@ _BROKEN_OFF = {"break", "error_event", "no_terminator", "truncated", "stall", "r
 
 @dataclass(frozen=True)
 class Bill:
-    """In nano-USD."""
+    """In nano-USD. `over`: what the quote's bound left out of the total."""
 
     total: int
     fee: int
+    over: int = 0
+
+    def within(self, bound: int) -> "Bill":
+        """Cut to the bound: the model's part first, the fee by what is left."""
+        over = max(self.total - bound, 0)
+        return Bill(self.total - over, max(self.fee - over, 0), over)
 
 
 @dataclass(frozen=True)
@@ -202,14 +208,14 @@ class Audit:
 
     def _check(self, heard: Heard, receipt: Mapping[str, Any], usage: Mapping[str, int], found: Findings) -> None:
         """To the nano: on the receipt, its lines, its place on the line of credit, in the head and in the answer."""
-        bill = self.prices.bill(receipt["model"], receipt["provider"], usage)
+        bill = self.prices.bill(receipt["model"], receipt["provider"], usage).within(nano(receipt["hold_usd"]))
         assert {kind: count for kind, count in receipt["usage"].items() if count} == {
             kind: count for kind, count in usage.items() if count
         }, (heard.question.name, receipt, self._record(receipt))
         assert nano(receipt["cost_usd"]) == bill.total, (heard.question.name, receipt, bill)
         assert nano(receipt["service_fee_usd"]) == bill.fee, receipt
         assert nano(receipt["model_usd"]) == bill.total - bill.fee, receipt
-        assert nano(receipt["overrun_usd"]) == 0, receipt
+        assert nano(receipt["overrun_usd"]) == bill.over, receipt
         place = receipt["position"]
         assert nano(place["to_usd"]) - nano(place["from_usd"]) == bill.total, receipt
         assert sum(nano(lot["amount_usd"]) for lot in receipt["lots"]) == bill.total, receipt

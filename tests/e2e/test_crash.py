@@ -119,7 +119,7 @@ class Books:
             assert 0 < receipt["delivered_bytes"] <= records[answer]["text_bytes"]
             usage = receipt["usage"]
         assert receipt["status"] in ("complete", "hung_up"), receipt
-        bill = prices.bill(receipt["model"], receipt["provider"], usage)
+        bill = prices.bill(receipt["model"], receipt["provider"], usage).within(nano(receipt["hold_usd"]))
         assert nano(receipt["cost_usd"]) == bill.total > 0
 
 

@@ -106,8 +106,14 @@ class Scene:
             "token-harbor",
         )
 
-    def settlement(self, hold: Hold, cost: int, fee: int = 0, vendor_cost: int = 0) -> Settlement:
-        return Settlement(self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), b"price version", self.clock.now())
+    def settlement(
+        self, hold: Hold, cost: int, fee: int = 0, vendor_cost: int = 0, bound: int | None = None
+    ) -> Settlement:
+        """The bound is the hold's, unless another is given."""
+        most = hold.amount if bound is None else Usd(bound)
+        return Settlement(
+            self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), most, b"price version", self.clock.now()
+        )
 
     async def place(self, *holds: Hold) -> list[Placed | Refused | Exception]:
         answers = await self.book.place(holds)

@@ -27,7 +27,7 @@ async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> No
     hold = scene.hold(30)
     await scene.place(hold)
     scene.clock.advance(timedelta(hours=2))
-    await scene.settle(scene.settlement(hold, 70))
+    await scene.settle(scene.settlement(hold, 70, bound=70))
     claw = Clawback(
         scene.world.ids.new(), scene.account, trial.lot_id, Usd(5), scene.clock.now(), "clearing/manual/usd"
     )

@@ -38,7 +38,7 @@ class Small:
 
     async def settle(self, request_id: UUID, amount: int) -> None:
         record = Record(request_id, self.account, self.key, "m", "p", "complete", b"{}", b"salt", "token-harbor")
-        settlement = Settlement(record, Usd(amount), ZERO, ZERO, b"", self.clock.now())
+        settlement = Settlement(record, Usd(amount), ZERO, ZERO, Usd(amount), b"", self.clock.now())
         assert await self.book.settle([settlement]) == [Settled(Usd(amount), ZERO, ZERO)]
 
     async def available(self) -> tuple[int, int]:

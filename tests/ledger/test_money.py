@@ -83,8 +83,9 @@ async def test_a_charge_goes_beyond_its_hold_only_as_far_as_there_is_balance(sce
     await scene.credit(1000)
     ours, other = scene.hold(100), scene.hold(600)
     await scene.place(ours, other)
-    assert await scene.settle(scene.settlement(ours, 150)) == [Settled(Usd(150), ZERO, ZERO)]
-    assert await scene.settle(scene.settlement(other, 900, fee=100)) == [Settled(Usd(850), Usd(50), Usd(50))]
+    assert await scene.settle(scene.settlement(ours, 150, bound=200)) == [Settled(Usd(150), ZERO, ZERO)]
+    beyond = scene.settlement(other, 900, fee=100, bound=900)
+    assert await scene.settle(beyond) == [Settled(Usd(850), Usd(50), Usd(50))]
     assert await scene.available() == 0
     assert await scene.fault() is None
 
@@ -93,7 +94,9 @@ async def test_an_overrun_never_takes_what_others_hold(scene: Any) -> None:
     await scene.credit(1000)
     ours, other = scene.hold(100), scene.hold(900)
     await scene.place(ours, other)
-    assert await scene.settle(scene.settlement(ours, 5000, fee=5000)) == [Settled(Usd(100), Usd(100), Usd(4900))]
+    assert await scene.settle(scene.settlement(ours, 5000, fee=5000, bound=5000)) == [
+        Settled(Usd(100), Usd(100), Usd(4900))
+    ]
     assert await scene.settle(scene.settlement(other, 900)) == [Settled(Usd(900), ZERO, ZERO)]
 
 
@@ -146,7 +149,7 @@ async def test_what_was_released_is_not_settled(scene: Any, loss: int) -> None:
 
 async def test_a_settlement_without_its_hold_is_taken_as_far_as_there_is_balance(scene: Any) -> None:
     await scene.credit(100)
-    assert await scene.settle(scene.settlement(scene.hold(0), 130)) == [Settled(Usd(100), ZERO, Usd(30))]
+    assert await scene.settle(scene.settlement(scene.hold(130), 130)) == [Settled(Usd(100), ZERO, Usd(30))]
 
 
 async def test_a_free_request_needs_no_hold_and_has_its_entry(scene: Any) -> None:

@@ -54,6 +54,7 @@ START = datetime(2026, 11, 27, 23, 58, tzinfo=UTC)  # days and a month turn over
 ACCOUNTS = 3
 KEYS_EACH = 2
 AMOUNTS = st.integers(0, 900)
+BOUNDS = st.none() | st.integers(0, 1500)
 POOLS = st.sampled_from([Pool.PAID, Pool.TRIAL, Pool.MATCH, Pool.PROMO])
 LIFETIMES = st.sampled_from([None, timedelta(minutes=1), timedelta(hours=5), timedelta(days=2)])
 STEPS = st.sampled_from([timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=7), timedelta(days=3)])
@@ -190,18 +191,26 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         target=settled,
-        ends=st.lists(st.tuples(consumes(holds), AMOUNTS, AMOUNTS, AMOUNTS), max_size=5),
+        ends=st.lists(st.tuples(consumes(holds), AMOUNTS, AMOUNTS, AMOUNTS, BOUNDS), max_size=5),
         again=st.lists(settled, max_size=2),
     )
-    def settle(self, ends: list[tuple[Hold, int, int, int]], again: list[Settlement]) -> Any:
+    def settle(self, ends: list[tuple[Hold, int, int, int, int | None]], again: list[Settlement]) -> Any:
         done = self.memory.requests
         batch = [s for s in _distinct(again, lambda s: s.record.request_id) if s.record.request_id in done]
         batch += [
-            self._settlement(hold, cost, fee, vendor)
-            for hold, cost, fee, vendor in _distinct(ends, lambda end: end[0].request_id)
+            self._settlement(hold, cost, fee, vendor, bound)
+            for hold, cost, fee, vendor, bound in _distinct(ends, lambda end: end[0].request_id)
             if hold.request_id not in done
         ]
+        used = {key: meter.spent + meter.held for key, meter in self.memory.meters.items()}
         answers = self.both(lambda book: book.settle(batch))
+        for settlement, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Settled) and not answer.again:
+                assert answer.charge <= settlement.bound
+                assert answer.charge + answer.overrun == settlement.cost
+        for key, meter in self.memory.meters.items():
+            quota = meter.limits.quota
+            assert quota is None or meter.spent + meter.held <= max(quota, used[key])
         return multiple(*[s for s, answer in zip(batch, answers, strict=True) if isinstance(answer, Settled)])
 
     @rule(target=released, ends=st.lists(st.tuples(consumes(holds), st.integers(-1, 50)), max_size=4))
@@ -217,7 +226,7 @@ class Machine(RuleBasedStateMachine):
     @rule(release=released)
     def release_again_or_settle_what_was_released(self, release: Release) -> None:
         self.both(lambda book: book.release([release]))
-        settlement = Settlement(release.record, Usd(5), Usd(1), Usd(2), b"v", self.clock.now())
+        settlement = Settlement(release.record, Usd(5), Usd(1), Usd(2), Usd(5), b"v", self.clock.now())
         self.both(lambda book: book.settle([settlement]))
 
     @rule(settlement=settled)
@@ -295,8 +304,12 @@ class Machine(RuleBasedStateMachine):
         rows = await self.stage.conn.fetch("select * from wallet where account_id = any($1)", self.accounts)
         return {row["account_id"]: row["chain"] for row in rows}
 
-    def _settlement(self, hold: Hold, cost: int, fee: int, vendor: int) -> Settlement:
-        return Settlement(self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), b"version", self.clock.now())
+    def _settlement(self, hold: Hold, cost: int, fee: int, vendor: int, bound: int | None = None) -> Settlement:
+        """The bound is the hold's, unless another is given."""
+        most = hold.amount if bound is None else Usd(bound)
+        return Settlement(
+            self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, b"version", self.clock.now()
+        )
 
     def _record(self, hold: Hold) -> Record:
         return Record(

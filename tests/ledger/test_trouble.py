@@ -197,7 +197,7 @@ async def _cut_connections(scene: Any, by: asyncpg.Connection | None = None) -> 
 
 def _with_model(scene: Any, hold: Hold, model: str) -> Settlement:
     now = scene.clock.now()
-    return Settlement(scene.record(hold, model), Usd(5), ZERO, ZERO, b"", now)
+    return Settlement(scene.record(hold, model), Usd(5), ZERO, ZERO, Usd(5), b"", now)
 
 
 def _of_nobody(scene: Any, hold: Hold) -> Hold:

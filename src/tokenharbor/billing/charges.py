@@ -97,6 +97,7 @@ class Settler:
             charge.total,
             charge.fee,
             charge.vendor_cost,
+            meter.hold,
             offer.rates.price.version,
             self._world.clock.now(),
         )

@@ -35,7 +35,7 @@ class Meter:
     state = State.OPEN
     status: Status = "refused"
     refusal = ""
-    hold: Usd = ZERO
+    hold: Usd = ZERO  # the amount of the quote that stood: the most that is charged
     quote: Quote | None = None  # what is held, and the bound that it was made for
     capped: int | None = None
     offer: Offer | None = None  # the one that serves

@@ -5,8 +5,8 @@ from tokenharbor.ledger.types import Clawback, Credit, Pool, Release, Settlement
 
 
 def check_settlement(settlement: Settlement) -> None:
-    if not 0 <= settlement.fee <= settlement.cost or settlement.vendor_cost < 0:
-        raise BooksRefused("a cost is not negative and its fee a part of it")
+    if not 0 <= settlement.fee <= settlement.cost or min(settlement.vendor_cost, settlement.bound) < 0:
+        raise BooksRefused("a cost and its bound are not negative and its fee a part of it")
 
 
 def check_release(release: Release) -> None:

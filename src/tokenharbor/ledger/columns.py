@@ -49,7 +49,9 @@ def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
     )
     records = [s.record for s in settlements]
     times, versions = [s.at for s in settlements], [s.price_version for s in settlements]
-    return "usage", *_endings(records, times, versions, money)
+    beyond = any(s.cost > s.bound for s in settlements)
+    bounds = [s.bound for s in settlements] if beyond else None
+    return "usage", *_endings(records, times, versions, money), bounds
 
 
 def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:

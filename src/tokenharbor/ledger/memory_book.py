@@ -176,8 +176,8 @@ class MemoryBook:
             return _settled_before(before)
         check_settlement(settlement)
         wallet = self._may_end(record)
+        charge = self._chargeable(settlement, wallet, at)
         self._give_back(record.request_id)
-        charge = Usd(min(settlement.cost, wallet.free))
         over = settlement.cost - charge
         entry = Entry(
             id=record.request_id,
@@ -198,6 +198,16 @@ class MemoryBook:
             self.meters[record.key_id].charge(charge, at)
         self.requests[record.request_id] = record
         return Settled(charge, entry.fee, over)
+
+    def _chargeable(self, settlement: Settlement, wallet: Wallet, at: datetime) -> Usd:
+        """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the key's
+        limits leave allow it.
+        """
+        hold = self.holds.get(settlement.record.request_id)
+        own = ZERO if hold is None else hold.amount
+        most = min(settlement.cost, settlement.bound, own + wallet.free)
+        meter = self.meters.get(settlement.record.key_id)
+        return Usd(most if meter is None else min(most, own + max(min(meter.lefts(at).values()), 0)))
 
     def _release(self, release: Release, _at: datetime) -> None:
         record = release.record

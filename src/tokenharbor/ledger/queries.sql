@@ -6,7 +6,7 @@ SELECT place_holds($1, $2, $3, $4, $5, $6, $7)
 
 -- name: end_requests
 -- Settles.
-SELECT end_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+SELECT end_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: release_requests
 -- Releases, and ends the tasks that the released had.

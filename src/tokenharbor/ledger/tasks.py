@@ -68,6 +68,7 @@ class Tasks:
                 settlement.cost,
                 settlement.fee,
                 settlement.vendor_cost,
+                settlement.bound,
                 settlement.price_version,
                 record.salt,
                 record.detail,
@@ -113,6 +114,7 @@ def _task(row: asyncpg.Record) -> Task:
         Usd(row["cost"]),
         Usd(row["fee"]),
         Usd(row["vendor_cost"]),
+        Usd(row["bound"]),
         row["price_version"],
         row["created_at"],
     )

@@ -78,19 +78,22 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay."""
+    """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay. `bound` is
+    the quote's, and the most that is charged.
+    """
 
     record: Record
     cost: Usd
     fee: Usd
     vendor_cost: Usd
+    bound: Usd
     price_version: bytes
     at: datetime
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What was charged: less than the cost only if hold and balance did not cover it (an overrun). A repeated
-    settlement answers what the first one did, with `again` set.
+    """What was charged: less than the cost only if the bound, the balance or the key's limits did not cover it (an
+    overrun). A repeated settlement answers what the first one did, with `again` set.
     """
 
     charge: Usd
