@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokenharbor.app.settings import Settings, database_url, load_settings, resolve_secret
+from tokenharbor.editions.policy import load_edition
 from tokenharbor.kernel.errors import Misconfigured
 
 
@@ -260,3 +261,52 @@ def test_an_edition_of_ones_own_lies_beside_the_file_that_names_it(tmp_path: Pat
     assert load(tmp_path, 'edition = "mine.toml"').edition == str(tmp_path / "mine.toml")
     assert load(tmp_path, 'edition = "/etc/mine.toml"').edition == "/etc/mine.toml"
     assert load(tmp_path, 'edition = "relay"').edition == "relay"
+
+
+def test_C11_every_fault_of_the_settings_is_named_in_one_line(tmp_path: Path) -> None:
+    text = f"""
+        editon = "relay"
+        [server]
+        prot = 1
+        max_body = 0
+        drain_seconds = "long"
+        secret = "{SECRET}"
+        trusted_proxies = ["nowhere", "10.0.0.300", "127.0.0.1"]
+        [database]
+        url = "postgresql://u:{SECRET}@db/x"
+        [redis]
+        host = "x"
+    """
+    environ = {
+        "TOKENHARBOR_SERVER_PORT": "http",
+        "TOKENHARBOR_SERVER_HOTS": "x",
+        "TOKENHARBOR_PROVIDERS_NOBODY_X": "y",
+        "TOKENHARBOR_MODELS_NOTHING_Y": "z",
+    }
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path, text, environ)
+    found = caught.value.faults
+    wanted = (
+        "'editon'", "'prot'", "max_body: ", "drain_seconds: ", "[server]: secret", "'nowhere'", "'10.0.0.300'",
+        "[database]: url", "[redis]: unknown field 'host'", "TOKENHARBOR_SERVER_PORT: port", "SERVER_HOTS'",
+        "PROVIDERS_NOBODY_X'", "MODELS_NOTHING_Y'",
+    )  # fmt: skip
+    for fault in wanted:
+        assert any(fault in each for each in found), (fault, found)
+    assert len(found) == len(wanted), found
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_C11_a_file_of_which_nothing_can_be_read_is_one_fault(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path, "server = 5\nedition = 6")
+    assert len(caught.value.faults) == 2
+
+
+def test_C11_an_edition_with_several_faults_names_each(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("service_fee_bp = 'x'\nmarkup = 5\nfailover = true\n")
+    with pytest.raises(Misconfigured) as caught:
+        load_edition(str(tmp_path / "mine.toml"))
+    said = str(caught.value)
+    assert all(field in said for field in ("service_fee_bp: ", "'markup'", "missing required field max_providers"))

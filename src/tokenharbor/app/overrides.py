@@ -9,8 +9,7 @@ from msgspec import inspect
 
 from tokenharbor.catalog.load import shipped_names
 from tokenharbor.catalog.tables import ModelTable, ProviderTable
-from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import did_you_mean
+from tokenharbor.kernel.tables import Faults, did_you_mean
 
 _KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"providers": ProviderTable, "models": ModelTable}
 _REFERENCE = re.compile(r"(?:env|file|store):")
@@ -28,14 +27,17 @@ def overridden(
     tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], variables: Iterable[str], prefix: str
 ) -> dict[str, dict[str, Any]]:
     """`tables` with what these variables say. Raises Misconfigured for one that says nothing of them."""
+    faults = Faults()
     found: dict[str, dict[str, Any]] = {kind: dict(tables[kind]) for kind in _KINDS}
     known: dict[str, tuple[Path, inspect.Type]] = {}
     for variable in variables:
         known = known or _known(tables, prefix)
         if variable not in known:
-            raise Misconfigured(f"environment: unknown variable {variable!r}{_nearest(variable, known)}")
+            faults.add(f"environment: unknown variable {variable!r}{_nearest(variable, known)}")
+            continue
         (kind, name, *within), type_ = known[variable]
         found[kind][name] = _with(found[kind].get(name, {}), within, _value(type_, variable, environ[variable]))
+    faults.raise_any()
     return found
 
 

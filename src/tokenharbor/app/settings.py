@@ -17,7 +17,7 @@ from msgspec import inspect
 from tokenharbor.app.overrides import lies_over, overridden
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import did_you_mean, parse_toml, read_table
+from tokenharbor.kernel.tables import Faults, Place, did_you_mean, parse_toml, read_fields
 
 PREFIX: Final = "TOKENHARBOR_"
 
@@ -107,12 +107,15 @@ def load_settings(
     usual = home / "tokenharbor.toml"
     path = (named or usual).absolute()
     tables = _parse(path, must_exist=path != usual)
-    stated = read_table(_File, tables, str(path))
-    references = frozenset(_references(tables))
-    over_tables = _refuse_unknown_variables(environ, references)
+    faults = Faults()
+    stated = read_fields(_File, tables, Place(str(path), faults)) or _File()
+    over_tables = _refuse_unknown_variables(environ, frozenset(_references(tables)), faults)
     sections = {
-        name: _section(kind, name, getattr(stated, name), (environ, str(path))) for name, kind in _SECTIONS.items()
+        name: _section(name, getattr(stated, name), environ, Place(f"{path} [{name}]", faults)) for name in _SECTIONS
     }
+    catalog: Mapping[str, Any] = {"providers": stated.providers, "models": stated.models}
+    with faults.catch():
+        catalog = overridden(catalog, environ, over_tables, PREFIX)
     settings = Settings(
         home=home,
         file=path,
@@ -120,10 +123,11 @@ def load_settings(
         server=sections["server"],
         database=sections["database"],
         redis=sections["redis"],
-        catalog=overridden({"providers": stated.providers, "models": stated.models}, environ, over_tables, PREFIX),
+        catalog=catalog,
         environ=environ,
     )
-    _check(settings)
+    _check(settings, faults)
+    faults.raise_any()
     return settings
 
 
@@ -182,7 +186,7 @@ def _references(value: object) -> Iterator[str]:
         yield value.removeprefix("env:")
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str]) -> Sequence[str]:
+def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str], faults: Faults) -> Sequence[str]:
     """Those that may be meant for a provider or a model, which are looked at with these."""
     known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
@@ -191,26 +195,24 @@ def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[
     others = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in meant]
     for name in others:
         if not lies_over(name, PREFIX):
-            raise Misconfigured(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
-    return [name for name in others if environ[name]]
+            faults.add(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
+    return [name for name in others if environ[name] and lies_over(name, PREFIX)]
 
 
 def _variable(section: str, name: str) -> str:
     return f"{PREFIX}{section}_{name}".upper()
 
 
-def _section(
-    kind: type[msgspec.Struct], section: str, stated: Mapping[str, Any], sources: tuple[Mapping[str, str], str]
-) -> Any:
-    environ, path = sources
-    of_file = read_table(kind, stated, f"{path} [{section}]")
-    _refuse_clear_secrets(section, stated, path)
+def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str], place: Place) -> Any:
+    kind = _SECTIONS[section]
+    of_file = read_fields(kind, stated, place) or kind()
+    _refuse_clear_secrets(section, stated, place)
     from_environment = {}
     for each in inspect.type_info(kind).fields:  # type: ignore[attr-defined]  # a struct's has them
         variable = _variable(section, each.name)
         if environ.get(variable):
             table = {each.name: _value(each.type, environ[variable])}
-            read = read_table(kind, table, variable)
+            read = read_fields(kind, table, Place(variable, place.faults)) or kind()
             from_environment[each.name] = getattr(read, each.name)
     return msgspec.structs.replace(of_file, **from_environment)
 
@@ -226,14 +228,12 @@ def _value(kind: inspect.Type, text: str) -> object:
     return text
 
 
-def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], path: str) -> None:
+def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: Place) -> None:
     """The file may be read, copied and shown around. The environment may hold a URL with its password."""
     for where, name in _URLS:
         url = stated.get(name) if where == section else None
-        if url is not None and not _REFERENCE.fullmatch(url) and _has_password(url):
-            raise Misconfigured(
-                f"{path} [{section}]: {name} holds a password in clear; {_HINT}, or set {_variable(section, name)}"
-            )
+        if isinstance(url, str) and not _REFERENCE.fullmatch(url) and _has_password(url):
+            place.fault(f"{name} holds a password in clear; {_HINT}, or set {_variable(section, name)}")
 
 
 def _has_password(url: str) -> bool:
@@ -249,16 +249,16 @@ def _beside(path: Path, edition: str) -> str:
     return str(path.parent / edition) if "/" in edition or edition.endswith(".toml") else edition
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, faults: Faults) -> None:
     for section, name in _SECRETS:
         reference = getattr(getattr(settings, section), name)
         if reference is not None and not _REFERENCE.fullmatch(reference):
-            raise Misconfigured(f"{settings.file} [{section}]: {name} stands there in clear; {_HINT}")
+            faults.add(f"{settings.file} [{section}]: {name} stands there in clear; {_HINT}")
     if settings.server.workers > 1:
-        raise Misconfigured(
-            f"{settings.file} [server]: workers: more than one gateway process is not supported yet; set 1"
-        )
-    TrustedProxies(settings.server.trusted_proxies)
+        faults.add(f"{settings.file} [server]: workers: more than one gateway process is not supported yet; set 1")
+    for proxy in settings.server.trusted_proxies:
+        with faults.catch():
+            TrustedProxies((proxy,))
 
 
 def database_url(settings: Settings) -> str | None:

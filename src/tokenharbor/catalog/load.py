@@ -11,6 +11,7 @@ from typing import Any
 from tokenharbor.catalog.build import build_catalog
 from tokenharbor.catalog.tables import read_layers, read_wires
 from tokenharbor.catalog.types import Catalog, Provider
+from tokenharbor.kernel.tables import Faults
 
 
 def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str = "tokenharbor.toml") -> Catalog:
@@ -18,12 +19,16 @@ def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str 
     they add to or override what comes with the program, field by field, an endpoint by its provider, a price as a
     whole. `wires` are those spoken here; `file` names the operator's file in messages.
 
-    Raises Misconfigured with one line that says what is wrong and where.
+    Raises Misconfigured with one line that says what is wrong and where, for every fault of every table.
     """
     here = files(__package__)
     shipped = [_parsed(entry) for folder in ("providers", "models") for entry in _tomls(here / folder)]
-    usual = read_wires(*reversed(_parsed(here / "wires.toml")))
-    return build_catalog(read_layers([*shipped, (file, operator)]), usual, wires)
+    faults = Faults()
+    file_of_wires, usual = _parsed(here / "wires.toml")
+    stated = read_layers([*shipped, (file, operator)], faults)
+    catalog = build_catalog(stated, read_wires(usual, file_of_wires, faults), wires, faults)
+    faults.raise_any()
+    return catalog
 
 
 def shipped_names(kind: str) -> frozenset[str]:

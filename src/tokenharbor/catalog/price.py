@@ -18,14 +18,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from tokenharbor.catalog.surfaces import CHAT, missing
 from tokenharbor.catalog.types import Component, Hours, Price, Variant
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import read_table, type_name
+from tokenharbor.kernel.tables import Faults, Place, read_fields, type_name
 from tokenharbor.kernel.usage import UNITS
 
 PER_MILLION: Mapping[str, str] = {
@@ -95,6 +95,9 @@ class _Later(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
     hours: Sequence[object] = ()
 
 
+R = TypeVar("R", bound=_Units)
+
+
 class _Table(_Units, frozen=True, kw_only=True):
     steps: Sequence[object] = ()
     hours: Sequence[object] = ()
@@ -106,24 +109,28 @@ class _Which(msgspec.Struct, frozen=True, kw_only=True, eq=True):
     quality: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
 
 
-def read_variants(table: object, where: str, surfaces: Collection[str]) -> tuple[Variant, ...]:
+def read_variants(table: object, place: Place, surfaces: Collection[str]) -> tuple[Variant, ...]:
     """The prices that a table states for its sizes and qualities; one, for all of them, where it has no `variants`."""
     rows = table.get("variants") if isinstance(table, Mapping) else None
     if not isinstance(table, Mapping) or rows is None:
-        return (Variant(None, None, read_price(table, where, surfaces)),)
-    if not isinstance(rows, list) or not rows or surfaces == (CHAT,):
-        raise Misconfigured(f"{where}: variants are an array of sizes and qualities, for what is not chat")
+        return (Variant(None, None, _read_price(table, place, surfaces)),)
     shared = {field: value for field, value in table.items() if field != "variants"}
+    if not isinstance(rows, list) or not rows or surfaces == (CHAT,):
+        place.fault("variants are an array of sizes and qualities, for what is not chat")
+        return (Variant(None, None, _read_price(shared, place, surfaces)),)
     found: dict[_Which, Variant] = {}
-    for place, row in enumerate(rows):
-        here = f"{where} variants[{place}]"
+    for count, row in enumerate(rows):
+        here = place.within(f"variants[{count}]")
         if not isinstance(row, Mapping):
-            raise Misconfigured(f"{here}: must be a table")
-        which = read_table(_Which, {name: row[name] for name in ("size", "quality") if name in row}, here)
+            here.fault("must be a table")
+            continue
+        which = read_fields(_Which, {name: row[name] for name in ("size", "quality") if name in row}, here)
         own = {field: value for field, value in row.items() if field not in ("size", "quality")}
+        price = _read_price(shared | own, here, surfaces)
         if which in found:
-            raise Misconfigured(f"{here}: this size and quality are priced twice")
-        found[which] = Variant(which.size, which.quality, read_price(shared | own, here, surfaces))
+            here.fault("this size and quality are priced twice")
+        if which is not None:
+            found[which] = Variant(which.size, which.quality, price)
     return tuple(found.values())
 
 
@@ -133,85 +140,97 @@ def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -
     What the surfaces are billed by must be stated (for chat: input and output), for what is not stated would be given
     away; a free one says "0".
     """
-    _refuse_numbers(table, where)
-    read = read_table(_Table, table, where)
-    stated = [field for field in (*PER_MILLION, *PER_ONE) if getattr(read, field) is not None]
+    faults = Faults()
+    price = _read_price(table, Place(where, faults), surfaces)
+    faults.raise_any()
+    return price
+
+
+def _read_price(table: object, place: Place, surfaces: Collection[str]) -> Price:
+    stated = [field for field in (*PER_MILLION, *PER_ONE) if isinstance(table, Mapping) and field in table]
+    read = _read_row(_Table, table, place)
     lacking = missing(surfaces, stated)
-    if lacking is not None and lacking[0] == CHAT:
-        raise Misconfigured(f'{where}: input and output must both be stated ("0" if free)')
-    if lacking is not None:
-        raise Misconfigured(f'{where}: {lacking[0]} needs {lacking[1]} to be stated ("0" if free)')
-    components = [*_components(read, where), *_varied(read, where, None)]
-    for place, row in enumerate(read.later):
-        here = f"{where} later[{place}]"
-        _refuse_numbers(row, here)
-        later = read_table(_Later, row, here)
-        if not isinstance(later.from_, date):
-            raise Misconfigured(f"{here}: from must be a date such as 2027-01-31, not {type_name(later.from_)}")
-        since = _midnight(later.from_)
-        components += [*_components(later, here, since=since), *_varied(later, here, since)]
-    return make_price(components, where)
+    if lacking is not None and not place.faults.was_misread(place.name, ""):
+        what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} needs {lacking[1]} to"
+        place.fault(f'{what} be stated ("0" if free)')
+    components = [] if read is None else [*_components(read, place), *_varied(read, place, None)]
+    for count, row in enumerate(read.later if read is not None else ()):
+        here = place.within(f"later[{count}]")
+        later = _read_row(_Later, row, here)
+        if later is None:
+            continue
+        if isinstance(later.from_, date):
+            since = _midnight(later.from_)
+            components += [*_components(later, here, since=since), *_varied(later, here, since)]
+        else:
+            here.fault(f"from must be a date such as 2027-01-31, not {type_name(later.from_)}")
+    try:
+        return make_price(components, place.name)
+    except Misconfigured as error:
+        place.faults.add(str(error))
+        return make_price(())
 
 
-def _varied(read: _Table | _Later, where: str, since: datetime | None) -> Iterator[Component]:
+def _varied(read: _Table | _Later, place: Place, since: datetime | None) -> Iterator[Component]:
     """The lines of steps and hours."""
-    for place, row in enumerate(read.steps):
-        here = f"{where} steps[{place}]"
-        _refuse_numbers(row, here)
-        step = read_table(_Step, row, here)
-        if step.above_input < 1:
-            raise Misconfigured(f"{here}: above_input must be at least 1")
-        yield from _components(step, here, since=since, above=step.above_input)
-    for place, row in enumerate(read.hours):
-        here = f"{where} hours[{place}]"
-        _refuse_numbers(row, here)
-        hours = read_table(_Hours, row, here)
+    for count, row in enumerate(read.steps):
+        here = place.within(f"steps[{count}]")
+        step = _read_row(_Step, row, here)
+        if step is not None and step.above_input < 1:
+            here.fault("above_input must be at least 1")
+        elif step is not None:
+            yield from _components(step, here, since=since, above=step.above_input)
+    for count, row in enumerate(read.hours):
+        here = place.within(f"hours[{count}]")
+        hours = _read_row(_Hours, row, here)
+        if hours is None:
+            continue
         days = tuple(sorted({DAYS.index(day) for day in hours.days}))
-        window = Hours(_minute(hours.from_, f"{here} from"), _minute(hours.to, f"{here} to"), days)
-        if window.start == window.end or not days:
-            raise Misconfigured(f"{here}: no time lies within these hours")
+        window = Hours(_minute(hours.from_, here.within("from")), _minute(hours.to, here.within("to")), days)
+        if 0 <= window.start == window.end or not days:
+            here.fault("no time lies within these hours")
         yield from _components(hours, here, since=since, hours=window)
 
 
 def _components(
-    row: _Units,
-    where: str,
-    *,
-    since: datetime | None = None,
-    above: int = 0,
-    hours: Hours | None = None,
+    row: _Units, place: Place, *, since: datetime | None = None, above: int = 0, hours: Hours | None = None
 ) -> Iterator[Component]:
     for field, unit in (*PER_MILLION.items(), *PER_ONE.items()):
         text = getattr(row, field)
         if text is not None:
             places = _MILLION_PLACES if field in PER_MILLION else _PICO_PLACES
-            yield Component(unit, _pico(text, places, f"{where} {field}"), above, since, hours)
+            yield Component(unit, _pico(text, places, place.within(field)), above, since, hours)
 
 
-def _pico(text: str, places: int, where: str) -> int:
-    """USD per 10^(12 − places) as whole pico-USD for one."""
+def _pico(text: str, places: int, place: Place) -> int:
+    """USD per 10^(12 − places) as whole pico-USD for one; 0 for a fault."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise Misconfigured(f'{where}: not a decimal string such as "0.28": {text[:40]!r}')
+        place.fault(f'not a decimal string such as "0.28": {text[:40]!r}')
+        return 0
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
-        raise Misconfigured(f"{where}: more than {places} decimals are not whole pico-USD: {text[:40]!r}")
+        place.fault(f"more than {places} decimals are not whole pico-USD: {text[:40]!r}")
+        return 0
     return int(whole + fraction.ljust(places, "0"))
 
 
-def _refuse_numbers(table: object, where: str) -> None:
-    """A number where a decimal string belongs: said as such, for it is the likeliest slip."""
+def _read_row(kind: type[R], table: object, place: Place) -> R | None:
+    """A number where a decimal string belongs is said as such, for it is the likeliest slip."""
     if isinstance(table, Mapping):
+        table = dict(table)
         for field in (*PER_MILLION, *PER_ONE):
             if field in table and not isinstance(table[field], str):
-                kind = type_name(table[field])
-                raise Misconfigured(f'{where}: {field} must be a decimal string such as "0.28", not {kind}')
+                place.fault(f'{field} must be a decimal string such as "0.28", not {type_name(table.pop(field))}')
+    return read_fields(kind, table, place)
 
 
-def _minute(text: str, where: str) -> int:
+def _minute(text: str, place: Place) -> int:
+    """Minutes since midnight; -1 for a fault."""
     match = _TIME.fullmatch(text)
     if match is None:
-        raise Misconfigured(f'{where}: not a time of the UTC day such as "16:30": {text[:20]!r}')
+        place.fault(f'not a time of the UTC day such as "16:30": {text[:20]!r}')
+        return -1
     return int(match[1]) * 60 + int(match[2])
 
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from tokenharbor.catalog.surfaces import NEEDS
-from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import did_you_mean, read_table
+from tokenharbor.kernel.tables import Faults, Place, did_you_mean, read_fields, read_table
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
@@ -100,78 +99,84 @@ class Stated(msgspec.Struct, frozen=True):
     moved: frozenset[str] = frozenset()
 
 
-def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Stated:
+def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: Faults) -> Stated:
     """The tables of files (name and content), in order: a later one adds to and overrides an earlier one, field by
-    field, and an endpoint by its provider. Raises Misconfigured.
+    field, and an endpoint by its provider. Of a table with faults it is what could be read.
     """
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}
     places: dict[str, str] = {}
     moved: set[str] = set()
     for file, content in layers:
-        for name, table, place in _named(file, content, "providers"):
-            provider = _read_provider(table, place)
+        for name, table, place in _named(file, content, "providers", faults):
+            provider = _read_provider(table, Place(place, faults))
             if name in providers and (provider.base_url is not None or provider.wire is not None):
                 # A request must not go to the old address because its client speaks another dialect.
                 providers[name] = msgspec.structs.replace(providers[name], wires=None)
                 moved.add(name)
             providers[name] = _override(providers[name], provider) if name in providers else provider
             places[f"providers.{name}"] = place
-        for name, table, place in _named(file, content, "models"):
-            model = _read_model(table, place)
+        for name, table, place in _named(file, content, "models", faults):
+            model = _read_model(table, Place(place, faults))
             models[name] = _override(models[name], model) if name in models else model
             places[f"models.{name}"] = place
     return Stated(providers, models, places, frozenset(moved))
 
 
-def read_wires(content: Mapping[str, Any], file: str) -> Mapping[str, WireTable]:
+def read_wires(content: Mapping[str, Any], file: str, faults: Faults) -> Mapping[str, WireTable]:
     """Each wire's usual ways."""
-    return {name: read_table(WireTable, table, place) for name, table, place in _named(file, content, "wires")}
+    return {name: read_table(WireTable, table, place) for name, table, place in _named(file, content, "wires", faults)}
 
 
-def _named(file: str, content: Mapping[str, Any], kind: str) -> Iterator[tuple[str, object, str]]:
+def _named(file: str, content: Mapping[str, Any], kind: str, faults: Faults) -> Iterator[tuple[str, object, str]]:
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
-        raise Misconfigured(f"{file}: {kind} must be tables, each [{kind}.NAME]")
+        faults.add(f"{file}: {kind} must be tables, each [{kind}.NAME]")
+        faults.misread(kind, "")
+        return
     for name, table in tables.items():
         yield name, table, f'{file}: [{kind}."{name}"]'
 
 
-def _read_provider(table: object, place: str) -> ProviderTable:
+def _read_provider(table: object, place: Place) -> ProviderTable:
     if isinstance(table, Mapping):
         table = dict(table)
-        wires = table.get("wires", {})
-        for name, wire in wires.items() if isinstance(wires, Mapping) else ():
-            read_table(WireTable, wire, f"{place} wires.{name}")
-        if "timeouts" in table:
-            read_table(TimeoutsTable, table["timeouts"], f"{place} timeouts")
-    return read_table(ProviderTable, table, place)
+        if isinstance(wires := table.get("wires"), Mapping):
+            kept = {name: read_fields(WireTable, wire, place.within(f"wires.{name}")) for name, wire in wires.items()}
+            table["wires"] = {name: msgspec.structs.asdict(wire or WireTable()) for name, wire in kept.items()}
+        if isinstance(stated := table.get("timeouts"), Mapping):
+            timeouts = read_fields(TimeoutsTable, stated, place.within("timeouts"))
+            table["timeouts"] = msgspec.structs.asdict(timeouts or TimeoutsTable())
+    return read_fields(ProviderTable, table, place) or ProviderTable()
 
 
-def _read_model(table: object, place: str) -> ModelTable:
+def _read_model(table: object, place: Place) -> ModelTable:
     if isinstance(table, Mapping) and "endpoints" in table:
         table = {**table, "endpoints": _by_provider(table["endpoints"], place)}
-    model = read_table(ModelTable, table, place)
-    for capability in model.capabilities or ():
-        if capability not in CAPABILITIES:
-            hint = did_you_mean(capability, CAPABILITIES)
-            raise Misconfigured(f"{place}: unknown capability {capability[:40]!r}{hint}")
-    for surface in model.surfaces or ():
-        if surface not in NEEDS:
-            raise Misconfigured(f"{place}: unknown surface {surface[:40]!r}{did_you_mean(surface, NEEDS)}")
+    model = read_fields(ModelTable, table, place) or ModelTable()
+    known = {"capability": (model.capabilities, CAPABILITIES), "surface": (model.surfaces, NEEDS)}
+    for what, (named, those) in known.items():
+        for each in named or ():
+            if each not in those:
+                place.fault(f"unknown {what} {each[:40]!r}{did_you_mean(each, those)}")
+    if model.surfaces is not None:
+        model = msgspec.structs.replace(model, surfaces=[each for each in model.surfaces if each in NEEDS])
     return model
 
 
-def _by_provider(rows: object, place: str) -> Mapping[str, object]:
+def _by_provider(rows: object, place: Place) -> Mapping[str, object]:
     if not isinstance(rows, list):
-        raise Misconfigured(f"{place}: endpoints must be an array, each [[models.NAME.endpoints]]")
+        place.fault("endpoints must be an array, each [[models.NAME.endpoints]]")
+        return {}
     found: dict[str, object] = {}
     for count, row in enumerate(rows):
-        here = f"{place} endpoints[{count}]"
-        endpoint = read_table(EndpointTable, row, here)
+        here = place.within(f"endpoints[{count}]")
+        endpoint = read_fields(EndpointTable, row, here)
+        if endpoint is None:
+            continue
         if endpoint.provider in found:
-            raise Misconfigured(f"{here}: provider {endpoint.provider!r} has an endpoint already")
-        found[endpoint.provider] = row
+            here.fault(f"provider {endpoint.provider!r} has an endpoint already")
+        found[endpoint.provider] = msgspec.structs.asdict(endpoint)
     return found
 
 

@@ -19,7 +19,7 @@ HarborError
 │   ├── NoProviderAvailable    503
 │   ├── Unavailable            503  our own database is away
 │   └── UpstreamTimeout        504  `provider` named
-├── Misconfigured              configuration, arguments, files: one line that says what and where
+├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
 └── BooksError                 the ledger refuses or cannot be reached
     ├── BooksAway              the database did not answer; what happened is unknown
     └── BooksRefused           an operation that the books' rules forbid
@@ -168,7 +168,11 @@ class UpstreamTimeout(Refusal):
 
 
 class Misconfigured(HarborError):
-    """One line that says what is wrong and where."""
+    """Says what is wrong and where, of each fault, all in one line."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__(" — also: ".join(faults))
+        self.faults = faults
 
 
 class BooksError(HarborError):

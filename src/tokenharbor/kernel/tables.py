@@ -1,10 +1,11 @@
-"""Tables of configuration, read into typed, frozen structs; an unknown field is refused with the nearest."""
+"""Tables of configuration, read into typed, frozen structs; every fault is named, an unknown field with the nearest."""
 
+import contextlib
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -34,22 +35,105 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         raise Misconfigured(f"{where}: not TOML: {error}") from None
 
 
+class Faults:
+    """What is wrong with a configuration, gathered so that one message names all of it.
+
+    Who finds a fault adds it and goes on with anything of the right type: nothing that was read is used once there is
+    a fault.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+        self._unread: set[tuple[str, str]] = set()
+
+    def add(self, fault: str) -> None:
+        self._found[fault] = None
+
+    @contextlib.contextmanager
+    def catch(self) -> Iterator[None]:
+        """Add what is raised inside as a Misconfigured."""
+        try:
+            yield
+        except Misconfigured as error:
+            for fault in error.faults:
+                self.add(fault)
+
+    def misread(self, where: str, field: str) -> None:
+        """A field that is stated and could not be read: that it is missing would be a fault too many."""
+        self._unread.add((where, field))
+
+    def was_misread(self, where: str, field: str) -> bool:
+        return (where, field) in self._unread or (where, "") in self._unread
+
+    def raise_any(self) -> None:
+        """Raises Misconfigured if there is a fault."""
+        if self._found:
+            raise Misconfigured(*self._found)
+
+
+class Place:
+    """A table in a file, by its name for people, and where the faults of it go."""
+
+    def __init__(self, name: str, faults: Faults) -> None:
+        self.name = name
+        self.faults = faults
+
+    def within(self, what: str) -> Self:
+        return type(self)(f"{self.name} {what}", self.faults)
+
+    def fault(self, message: str) -> None:
+        self.faults.add(f"{self.name}: {message}")
+
+
 def read_table(kind: type[T], table: object, where: str) -> T:
     """`table`, as a TOML reader gives it, as a `kind`. `where` names file and table for people.
 
-    Raises Misconfigured with one line: an unknown field and the nearest known one, or the field that is of
-    the wrong type. Messages never hold a value, for a value may be a secret that stands where it should not.
+    Raises Misconfigured that names each unknown field with the nearest known one, each field of a wrong type, and what
+    is missing. Messages never hold a value, for a value may be a secret that stands where it should not.
     """
+    faults = Faults()
+    read = read_fields(kind, table, Place(where, faults))
+    faults.raise_any()
+    assert read is not None  # noqa: S101  without a fault it was read
+    return read
+
+
+def read_fields(kind: type[T], table: object, place: Place) -> T | None:
+    """Likewise, with the faults gathered: the fields that could be read, None where those are not enough."""
     if not isinstance(table, Mapping):
-        raise Misconfigured(f"{where}: a table was expected, not {type_name(table)}")
+        place.fault(f"a table was expected, not {type_name(table)}")
+        place.faults.misread(place.name, "")
+        return None
     known = kind.__struct_encode_fields__
     for name in table:
         if name not in known:
-            raise Misconfigured(f"{where}: unknown field {name!r}{did_you_mean(str(name), known)}")
+            place.fault(f"unknown field {name!r}{did_you_mean(str(name), known)}")
+    fields = {name: value for name, value in table.items() if name in known}
     try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        raise Misconfigured(f"{where}: {_plain(str(error))}") from None
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError:
+        for name, complaint in _complaints(kind, fields):
+            place.fault(complaint)
+            place.faults.misread(place.name, name)
+            fields.pop(name, None)
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError:  # a field that must be there is not
+        return None
+
+
+def _complaints(kind: type[T], table: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Each field that is wrong or missing, and what is wrong with it."""
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in table:
+            if field.required:
+                yield name, f"missing required field {name}"
+            continue
+        try:
+            msgspec.convert({name: table[name]}, msgspec.defstruct("_", [(name, field.type)]))
+        except msgspec.ValidationError as error:
+            yield name, _plain(str(error))
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
