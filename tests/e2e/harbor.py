@@ -54,10 +54,13 @@ class Program:
         return self.process.wait(seconds)
 
 
-def launch(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Program:
-    """`tokenharbor ARGUMENTS` in a session of its own."""
+def launch(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, descriptors: str = ""
+) -> Program:
+    """`tokenharbor ARGUMENTS` in a session of its own; `descriptors` is prlimit's SOFT:HARD of open files."""
+    limits = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "tokenharbor", *arguments],
+        [*limits, sys.executable, "-m", "tokenharbor", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -134,8 +137,10 @@ class Harbor:
     account: str = ""
     key: str = ""
 
-    def start(self, *more: str) -> None:
-        self.server = launch("serve", "--home", str(self.home), "--port", "0", *more, env=self.env)
+    def start(self, *more: str, descriptors: str = "") -> None:
+        self.server = launch(
+            "serve", "--home", str(self.home), "--port", "0", *more, env=self.env, descriptors=descriptors
+        )
         self.url = self.server.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:

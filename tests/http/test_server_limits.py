@@ -1,6 +1,7 @@
 """What a server bounds: sizes, connections, and the time that anybody may take; and how it drains."""
 
 import asyncio
+import contextlib
 
 import pytest
 from tests.http.support import (
@@ -91,20 +92,6 @@ async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_reques
             assert (await raw.hear_answer())[2] == b"POST /j  java"
         await raw.say(post("/j", b"later"))
         assert (await raw.hear_answer())[2] == b"POST /j  later"
-
-
-async def test_too_many_connections_are_told_so() -> None:
-    async with serving(echo, Limits(connections=2)) as origin:
-        async with calling(origin) as first, calling(origin) as second:
-            for raw in (first, second):
-                await raw.say(GET)
-                await raw.hear_answer()
-            async with calling(origin) as third:
-                assert (await third.hear_answer())[0] == 503
-        await asyncio.sleep(0.05)
-        async with calling(origin) as fourth:
-            await fourth.say(GET)
-            assert (await fourth.hear_answer())[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -236,3 +223,34 @@ async def test_draining_cuts_what_does_not_finish_in_time() -> None:
     assert await reader.read() == b""
     writer.close()
     await settle()
+
+
+async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
+    """The longest idle first; a request under way is never cut for a newcomer, who then is refused."""
+    gate = asyncio.Event()
+
+    async def holds(exchange: Exchange) -> None:
+        await gate.wait()
+        exchange.respond(200, b"", b"")
+
+    async with serving(holds, Limits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
+        busy = [await stack.enter_async_context(calling(origin)) for _ in range(2)]
+        for raw in busy:
+            await raw.say(GET)
+        first, half = [await stack.enter_async_context(calling(origin)) for _ in range(2)]
+        await half.say(GET[:10])
+        await asyncio.sleep(0.05)
+        third = await stack.enter_async_context(calling(origin))
+        await third.say(GET)
+        await first.hear_hang_up()
+        fourth = await stack.enter_async_context(calling(origin))
+        await fourth.say(GET)
+        await half.hear_hang_up()
+        fifth = await stack.enter_async_context(calling(origin))
+        assert (await fifth.hear_answer())[0] == 503
+        gate.set()
+        for raw in (*busy, third, fourth):
+            assert (await raw.hear_answer())[0] == 200
+        async with calling(origin) as sixth:
+            await sixth.say(GET)
+            assert (await sixth.hear_answer())[0] == 200

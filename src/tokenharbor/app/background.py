@@ -1,24 +1,31 @@
 """Work that goes on beside the server: what none of it may do is end unseen."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+import structlog
+
+_PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
+_STEADY_SECONDS = 60.0  # work that ran for so long has recovered
+_log = structlog.get_logger("background")
 
 
 class Background:
-    """Tasks that run for as long as the `async with` lasts, made inside the running loop.
+    """Work that runs for as long as the `async with` lasts, made inside the running loop.
 
-    `failed` gets the first unexpected error of any of them: a server whose keys are no longer read anew, say, must
-    not go on.
+    An `OSError` is a matter of the machine and of the moment (no file descriptor left, no memory, a full disk): the
+    work begins again after a pause, and the reason is logged when it changes. `failed` gets the first error of
+    another kind: a server whose keys are no longer read anew, say, must not go on.
     """
 
     def __init__(self) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+    def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.ensure_future(_keep(name, work))
         task.add_done_callback(self._ended)
         self._tasks.append(task)
 
@@ -39,3 +46,20 @@ class Background:
         error = task.exception()
         if error is not None:
             self.failed.set_exception(error)
+
+
+async def _keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    failures, reason = 0, ""
+    while True:
+        began = loop.time()
+        try:
+            return await work()
+        except OSError as error:
+            if loop.time() - began > _STEADY_SECONDS:
+                failures, reason = 0, ""
+            if str(error) != reason:
+                reason = str(error)
+                _log.error("background_work_failed", work=name, reason=reason)
+        await asyncio.sleep(_PAUSES_SECONDS[min(failures, len(_PAUSES_SECONDS) - 1)])
+        failures += 1

@@ -5,12 +5,14 @@ import contextlib
 import fcntl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import structlog
 
 from tokenharbor.app.background import Background
+from tokenharbor.app.descriptors import Descriptors, claim_descriptors
 from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
 from tokenharbor.app.session import prepare
 from tokenharbor.app.settings import Settings, database_url, load_settings
@@ -92,7 +94,7 @@ class Harbor:
 @contextlib.asynccontextmanager
 async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     """All parts, started and not yet listening. Raises Misconfigured, BooksAway."""
-    world = real_world()
+    world, descriptors = real_world(), claim_descriptors()
     async with contextlib.AsyncExitStack() as stack:
         _make_home(settings.home)
         stack.enter_context(_only_one(settings.home))
@@ -117,7 +119,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         history = History(pool)
         shop = Shop(await _snapshot(settings, root, world, pool, demo))
         await history.add_prices(shop.current.prices(), world.clock.now())
-        client = Client()
+        client = Client(max_idle_per_origin=descriptors.idle_per_origin)
         stack.callback(client.close)
         health = Health(world.clock)
         alarms = Alarms()
@@ -138,12 +140,12 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         token = settings.secret(settings.server.metrics_token)
         edge = Edge(shop, metrics, lambda: book.is_up, token, console, world.clock)
         routes = Routes(parts, edge)
-        server = _server(settings, world, routes)
+        server = _server(settings, world, routes, descriptors)
         harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
-        background.run(ring.run())
-        background.run(_heed(listener, ring, harbor))
-        background.run(_upkeep(pool, world))
-        background.run(_tend(routes))
+        background.run("keys", ring.run)
+        background.run("notices", partial(_heed, listener, ring, harbor))
+        background.run("partitions", partial(_upkeep, pool, world))
+        background.run("videos", partial(_tend, routes))
         stack.push_async_exit(background)  # before what it works with goes away
         yield harbor
 
@@ -172,7 +174,7 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack, backgr
     if url is not None:
         return url
     embedded = await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=True))
-    background.run(embedded.supervise())
+    background.run("postgres", embedded.supervise)
     return embedded.url
 
 
@@ -217,8 +219,12 @@ def _demo_models(settings: Settings) -> tuple[str, ...]:
     return tuple(each.upstream_model for model in models for each in model.endpoints if each.provider.builtin)
 
 
-def _server(settings: Settings, world: World, routes: Routes) -> Server:
-    limits = Limits(body=settings.server.max_body, buffered=settings.server.max_buffered)
+def _server(settings: Settings, world: World, routes: Routes, descriptors: Descriptors) -> Server:
+    limits = Limits(
+        body=settings.server.max_body,
+        buffered=settings.server.max_buffered,
+        connections=descriptors.connections,
+    )
     return Server(routes, limits, world.clock, trusted_proxies=settings.server.trusted_proxies, refuse=routes.refuse)
 
 

@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -38,7 +39,7 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()  # what lives as long as the process is not looked at again by the collector
         gc.set_threshold(50_000, 20, 100)
         background = harbor.background
-        background.run(_reload(harbor, hup))
+        background.run("reload", partial(_reload, harbor, hup))
         ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), background.failed]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await harbor.server.drain(settings.server.drain_seconds)

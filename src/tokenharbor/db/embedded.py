@@ -45,6 +45,8 @@ _STOP_SECONDS = 30
 _POLL_SECONDS = 0.005
 _WATCH_SECONDS = 0.2
 _RETRY_SECONDS = (0.2, 1, 5, 15)
+_GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
+"""What says of a process that it is not there, or is somebody else's."""
 
 
 class EmbeddedPostgres:
@@ -90,7 +92,7 @@ class EmbeddedPostgres:
             os.close(self._users)
 
     async def supervise(self) -> None:
-        """Start PostgreSQL again whenever it dies; runs until cancelled."""
+        """Start PostgreSQL again whenever it dies; runs until cancelled. Raises OSError where it cannot be watched."""
         while True:
             pid = postmaster_pid(self.cluster)
             while pid is not None and pid == postmaster_pid(self.cluster):  # noqa: ASYNC110  no child of ours
@@ -99,12 +101,15 @@ class EmbeddedPostgres:
             await self._revive()
 
     async def _revive(self) -> None:
+        reason = ""
         for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
             try:
                 async with self._gate():
                     await self._ensure_running()
-            except Misconfigured as error:
-                self._log.error("postgres_does_not_start", reason=str(error))
+            except (Misconfigured, OSError) as error:
+                if str(error) != reason:
+                    reason = str(error)
+                    self._log.error("postgres_does_not_start", reason=reason)
                 await asyncio.sleep(pause)
             else:
                 self._log.info("postgres_runs_again", pid=postmaster_pid(self.cluster))
@@ -222,8 +227,11 @@ class EmbeddedPostgres:
 
 
 def postmaster_pid(cluster: Cluster) -> int | None:
-    """The server's first process, if it lives and really is this cluster's: it works in the data folder."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    """The server's first process, if it lives and really is this cluster's: it works in the data folder.
+
+    Raises OSError where that cannot be known, as when no file descriptor is left.
+    """
+    with contextlib.suppress(*_GONE, ValueError, IndexError):
         pid = int(_postmaster_lines(cluster)[0])
         if os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), cluster.data.stat()):
             return pid

@@ -9,7 +9,6 @@ from typing import Self
 
 import asyncpg
 
-from tokenharbor.db.errors import is_away
 from tokenharbor.db.pool import Link, Options
 
 _HEARTBEAT_SECONDS = 20
@@ -92,7 +91,5 @@ class Listener:
     async def _check(self, connection: asyncpg.Connection) -> None:
         try:
             await connection.execute("select 1", timeout=self._heartbeat_seconds)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            connection.terminate()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            connection.terminate()  # the link makes another one

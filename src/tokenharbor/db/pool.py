@@ -168,11 +168,14 @@ class Link:
             self._log.info("database_found_again", application=self._options.application)
 
     async def _reopen(self) -> None:
+        reason = ""
         for pause in itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1])):
             try:
                 return await self._open()
             except (BooksAway, Misconfigured) as error:
-                self._log.warning("database_away", reason=str(error), again_in_s=pause)
+                if str(error) != reason:
+                    reason = str(error)
+                    self._log.warning("database_away", application=self._options.application, reason=reason)
             await asyncio.sleep(pause)
         return None
 

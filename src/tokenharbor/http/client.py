@@ -1,6 +1,7 @@
 """The client: one pool of connections for each origin, and requests sent on them."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,8 +11,11 @@ from tokenharbor.http.link import Link
 from tokenharbor.http.message import LARGE, ConnectFailed, Deadlines, TimedOut
 from tokenharbor.http.origin import Origin, origin_of
 from tokenharbor.http.sweeper import Sweeper
+from tokenharbor.kernel.errors import Unavailable
 
 __all__ = ["Answer", "Client", "Connector", "Deadlines", "Origin", "connect_by_sockets", "origin_of"]
+
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # a shortage of our own, and no fault of the upstream
 
 Connector = Callable[[Origin, Callable[[], Link]], Awaitable[Link]]
 """Opens a connection whose protocol the second argument makes. Raises OSError."""
@@ -107,9 +111,9 @@ class Client:
         """Send a request; its answer once the head is there (the whole, if it is not a `stream`).
 
         `head` is the request line and header lines, each with its CRLF, without length and final blank line.
-        Raises ConnectFailed, TimedOut, Broken. On a reused connection that the upstream had closed before it can
-        have had the whole request, it is sent once more on a fresh one; a request that may have been read is not,
-        unless it is a GET or HEAD: a model would be paid twice.
+        Raises ConnectFailed, TimedOut, Broken, Unavailable. On a reused connection that the upstream had closed before
+        it can have had the whole request, it is sent once more on a fresh one; a request that may have been read is
+        not, unless it is a GET or HEAD: a model would be paid twice.
         """
         request = _frame(head, body)
         loop = self.loop
@@ -166,13 +170,15 @@ class Client:
         return pool
 
     async def _open(self, pool: _Pool, deadlines: Deadlines) -> Link:
-        """A fresh connection."""
+        """A fresh connection. Raises ConnectFailed, TimedOut, Unavailable."""
         try:
             async with asyncio.timeout(min(deadlines.connect, deadlines.total)):
                 return await self._connect(pool.origin, lambda: Link(pool))
         except TimeoutError as error:
             raise TimedOut("connect") from error
         except OSError as error:  # TLS's errors are among them
+            if error.errno in _NO_DESCRIPTOR:
+                raise Unavailable("Too many connections are open: try again shortly.", retry_after=1) from error
             raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
 
 

@@ -10,7 +10,7 @@ from tokenharbor.http.message import Disconnected
 from tokenharbor.http.reader import RequestReader
 from tokenharbor.http.shared import Shared
 from tokenharbor.http.sweeper import NEVER
-from tokenharbor.kernel.errors import InvalidRequest, Refusal, RequestTooLarge, Unavailable
+from tokenharbor.kernel.errors import InvalidRequest, Refusal, Unavailable
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 _AHEAD = 64 << 10  # bytes that a client may send before they are wanted: a body unasked, or the next requests
@@ -28,7 +28,6 @@ class Connection(asyncio.Protocol):
         "_exchange",
         "_fault",
         "_handler",
-        "_heading",
         "_holding",
         "_lingering",
         "_peer",
@@ -40,6 +39,7 @@ class Connection(asyncio.Protocol):
         "_wanted",
         "_writable",
         "deadline",
+        "heading",
         "lost",
         "paused",
         "shared",
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._piecewise = False  # and any piece of it will do
         self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
-        self._heading = False  # the head's timer runs
+        self.heading = False  # the head's timer runs
         self._holding = False  # reading is paused
         self._lingering = False  # the last answer is out; what still comes is thrown away
         self._unsent = 0
@@ -76,10 +76,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # asyncio types every transport by its base
         shared = self.shared
+        full = len(shared.guests) >= shared.limits.connections and not shared.make_room()
         shared.guests.add(self)
         shared.sweeper.add(self)
         self._wait(shared.limits.idle_seconds)
-        if len(shared.guests) > shared.limits.connections:
+        if full:
             self._refuse(
                 "", Unavailable("Too many connections are open: try again shortly.", retry_after=1), unread=False
             )
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
         body = self._reader.body
         if body is None or self.lost:
             raise self._fault or Disconnected("the client hung up")
-        self._bound(body)
+        self.shared.bound(max(body.expected, body.size))
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
@@ -193,6 +194,11 @@ class Connection(asyncio.Protocol):
         return piece
 
     # What the sweeper and the server call
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request is here, or no more than a piece of its head."""
+        return self._exchange is None and not self._lingering
 
     def expire(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
@@ -233,11 +239,11 @@ class Connection(asyncio.Protocol):
             self._refuse(reader.path_of(data), refusal, unread=True)
             return
         if exchange is None:
-            if not self._heading and reader.rest:
-                self._heading = True
+            if not self.heading and reader.rest:
+                self.heading = True
                 self._wait(self.shared.limits.head_seconds)
             return
-        self._heading = self._begun = False
+        self.heading = self._begun = False
         self._exchange = exchange
         self._taken = 0
         self.deadline = NEVER
@@ -267,7 +273,7 @@ class Connection(asyncio.Protocol):
     def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
         try:
             if self._piecewise:
-                self._bound(body)
+                self.shared.bound(max(body.expected, body.size))
             else:
                 self._reserve(exchange, body)
         except Refusal as fault:
@@ -290,15 +296,9 @@ class Connection(asyncio.Protocol):
 
     def _reserve(self, exchange: Exchange, body: Body) -> None:
         """Count what has come: who only announces much must not keep others out."""
-        self._bound(body)
+        self.shared.bound(max(body.expected, body.size))
         self.shared.reserve(body.size - exchange.reserved)
         exchange.reserved = body.size
-
-    def _bound(self, body: Body) -> None:
-        limits = self.shared.limits
-        most = min(limits.body, limits.buffered)
-        if max(body.expected, body.size) > most:
-            raise RequestTooLarge(f"The body is larger than {most} bytes.")
 
     def _hold(self) -> None:
         """What comes next stays in the socket."""

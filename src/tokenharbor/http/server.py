@@ -15,7 +15,8 @@ from tokenharbor.kernel.errors import Refusal
 
 __all__ = ["Handler", "Refuse", "Server", "log_crash", "plain_refusal"]
 
-_BACKLOG = 2048
+_MOST_WAITING = 2048  # connections that wait in the kernel to be accepted
+_LEAST_WAITING = 16
 _UNWINDING = 5.0  # seconds that cancelled handlers have to tidy up
 
 
@@ -58,7 +59,7 @@ class Server:
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""
         listener = await self._shared.loop.create_server(
-            self.accept, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None
+            self.accept, host, port, backlog=self._backlog, reuse_port=reuse_port or None
         )
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
@@ -66,7 +67,12 @@ class Server:
 
     async def start_unix(self, path: str) -> None:
         """Listen on a unix socket. Raises OSError."""
-        self._listeners.append(await self._shared.loop.create_unix_server(self.accept, path, backlog=_BACKLOG))
+        self._listeners.append(await self._shared.loop.create_unix_server(self.accept, path, backlog=self._backlog))
+
+    @property
+    def _backlog(self) -> int:
+        """As many as may be accepted in one turn of the loop, before those over the limit have been closed."""
+        return min(_MOST_WAITING, max(_LEAST_WAITING, self._shared.limits.connections // 2))
 
     @property
     def connections(self) -> int:

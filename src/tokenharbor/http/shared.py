@@ -1,6 +1,7 @@
 """What all connections of one server share: its manners, its limits, and the counts that the limits bind."""
 
 import asyncio
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
@@ -22,6 +23,7 @@ Crashed = Callable[[str, Exception], None]
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
+_SHARE_CLOSED = 16  # of the idle connections one in so many, so that not each newcomer needs a search
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Manners:
 
 class Guest(Protocol):
     """A connection, as the server sees it."""
+
+    deadline: float
+    heading: bool  # a request's head has begun and is not complete
+
+    @property
+    def idle(self) -> bool: ...
 
     def leave_if_idle(self) -> None: ...
 
@@ -101,6 +109,12 @@ class Shared:
         self._openings[status] = opening
         return opening
 
+    def bound(self, size: int) -> None:
+        """Raises RequestTooLarge for a body of so many bytes."""
+        most = min(self.limits.body, self.limits.buffered)
+        if size > most:
+            raise RequestTooLarge(f"The body is larger than {most} bytes.")
+
     def reserve(self, size: int) -> None:
         """Count a body's bytes; Unavailable when all bodies together would be too many."""
         if self.buffered + size > self.limits.buffered:
@@ -109,7 +123,20 @@ class Shared:
             raise Unavailable("Too many large requests are under way: try again shortly.", retry_after=1)
         self.buffered += size
 
+    def make_room(self) -> bool:
+        """Close the connections that have been idle for longest, a few at once; whether there was one."""
+        idle = [guest for guest in self.guests if guest.idle]
+        for guest in heapq.nsmallest(1 + len(idle) // _SHARE_CLOSED, idle, key=_idleness):
+            self.guests.discard(guest)  # it is gone in the loop's next turn
+            guest.cut()
+        return bool(idle)
+
     def left(self, guest: Guest) -> None:
         self.guests.discard(guest)
         if not self.guests and self.empty is not None and not self.empty.done():
             self.empty.set_result(None)
+
+
+def _idleness(guest: Guest) -> tuple[bool, float]:
+    """Those without a byte of a request come first, the one idle for longest before the others."""
+    return guest.heading, guest.deadline

@@ -91,17 +91,28 @@ class KeyRing:
 
     async def run(self) -> None:
         """Keep the ring up to date, until cancelled."""
+        reason = ""
         while True:
-            try:
-                await self.refresh()
-            except Unavailable:
-                self._log.warning("keys_not_read", reason="the database is away")
+            reason = await self._refresh_or_log(reason)
             try:
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._nudged.wait()
             except TimeoutError:
                 pass
             self._nudged.clear()
+
+    async def _refresh_or_log(self, before: str) -> str:
+        """Why it failed, "" if it did not; logged where that is news."""
+        try:
+            await self.refresh()
+        except Unavailable as refusal:
+            reason = str(refusal.__cause__ or refusal)
+            if reason != before:
+                self._log.warning("keys_not_read", reason=reason)
+            return reason
+        if before:
+            self._log.info("keys_read_again")
+        return ""
 
     async def _read_soon(self) -> None:
         """Wait for a reading that begins after now; whoever asks meanwhile waits for the same."""
