@@ -107,6 +107,16 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     param: str | None = None
 
 
+class PartEnd(msgspec.Struct, frozen=True, gc=False):
+    """The event that ends a part: its whole text, under one of these names."""
+
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+decode_part_end = msgspec.json.Decoder(PartEnd).decode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_response = msgspec.json.Decoder(Response).decode
 _decode_item = msgspec.json.Decoder(Item).decode
