@@ -72,11 +72,11 @@ def test_a_call_that_has_its_notes_keeps_them() -> None:
     assert notes_of(sidecar.restore(MINE, asking(ToolCall("call_1", "bash", "{}", notes=(own,))))) == [(own,)]
 
 
-def test_notes_that_come_in_pieces_are_all_kept() -> None:
-    sidecar = Sidecar(Hand())
+def test_R9_notes_of_two_answers_whose_calls_share_an_id_are_not_mixed() -> None:
+    sidecar, later = Sidecar(Hand()), Note("gemini", "thought_signature", b"another")
     sidecar.keep(MINE, "call_1", (NOTE,))
-    sidecar.keep(MINE, "call_1", (NOTE,))
-    assert sidecar.find(MINE, "call_1") == (NOTE, NOTE)
+    sidecar.keep(MINE, "call_1", (later,))
+    assert sidecar.find(MINE, "call_1") == (later,)
 
 
 def test_what_nobody_asks_for_within_the_hour_is_gone() -> None:

@@ -41,7 +41,7 @@ def check_rules(events: Sequence[Event]) -> None:
                 assert event.index == len(opened), "numbered as they open"
                 opened.append(event.index)
                 called = called or event.kind is BlockKind.TOOL_CALL
-                assert bool(event.call_id) is (event.kind is BlockKind.TOOL_CALL)
+                assert event.kind is BlockKind.TOOL_CALL or not event.call_id
                 assert bool(event.name) is (event.kind in (BlockKind.TOOL_CALL, BlockKind.IMAGE))
             case BlockGrew():
                 assert event.index in opened

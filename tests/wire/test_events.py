@@ -317,17 +317,6 @@ def test_reasons_that_vendors_confuse_are_set_right(finish: str, calls: bool, ex
     assert WIRES[OPENAI].read_reply(json.dumps(body).encode()).reason is expected
 
 
-def test_a_call_without_an_id_gets_one_that_other_answers_do_not_have() -> None:
-    def ids(answer: str) -> list[str]:
-        calls = [{"index": n, "function": {"name": "tide", "arguments": "{}"}} for n in range(2)]
-        chunk = {"id": answer, "choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": "stop"}]}
-        events = read(OPENAI, [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"])
-        check_rules(events)
-        return [event.call_id for event in events if isinstance(event, BlockOpened)]
-
-    assert len({*ids("one"), *ids("two")}) == 4
-
-
 @pytest.mark.parametrize("index", [{"index": 0}, {}])
 def test_calls_without_ids_are_told_apart_by_whole_arguments(index: dict[str, int]) -> None:
     pieces = [("tide", '{"port":'), ("", '"Brest"}'), ("tide", "{}"), ("wind", ""), ("wind", '{"at":1}')]
@@ -378,19 +367,6 @@ def test_a_terminator_behind_words_is_an_end_without_any_reason(delta: dict[str,
     chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": delta}]}
     events = read(OPENAI, [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"])
     assert isinstance(events[-1], end)
-
-
-def test_a_call_of_anthropics_dialect_without_an_id_gets_one_too() -> None:
-    def ids(answer: str) -> list[str]:
-        calls = [{"type": "tool_use", "name": "tide", "input": {}}] * 2
-        body = {"id": answer, "type": "message", "content": calls, "stop_reason": "tool_use"}
-        events = list(WIRES[ANTHROPIC].read_reply(json.dumps(body).encode()))
-        check_rules(events)
-        return [event.call_id for event in events if isinstance(event, BlockOpened)]
-
-    assert len({*ids("one"), *ids("two")}) == 4
-    nameless = {"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t"}], "stop_reason": "tool_use"}
-    assert WIRES[ANTHROPIC].read_reply(json.dumps(nameless).encode()).failure is not None
 
 
 def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:

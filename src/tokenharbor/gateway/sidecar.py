@@ -43,9 +43,12 @@ class Sidecar:
         return self._bytes
 
     def keep(self, account_id: UUID, call_id: str, notes: tuple[Note, ...]) -> None:
-        """More notes of a call. One that would crowd out others by its size is not kept."""
+        """All notes of a call, instead of those of an earlier one with its id. One that would crowd out others by its
+        size is not kept.
+        """
         key = (account_id, fit_call(call_id))
-        self._put(key, (self._take(key) or ()) + notes)
+        self._take(key)
+        self._put(key, notes)
 
     def find(self, account_id: UUID, call_id: str) -> tuple[Note, ...]:
         """The notes of a call, for another hour; none if they are not there."""

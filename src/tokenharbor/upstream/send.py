@@ -15,6 +15,7 @@ from tokenharbor.upstream.build import Target
 from tokenharbor.wire.dialect import Answer as ReadAnswer
 from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.surrogates import replace_lone
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
@@ -91,7 +92,7 @@ async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
         body = await answer.read(MAX_ANSWER_BYTES)
     finally:
         answer.close()
-    read = outgoing.dialect.read_answer(body)
+    read = outgoing.dialect.read_answer(replace_lone(body))
     if isinstance(read, Failure):
         return _redact(read, target.secret)
     return Whole(read.body or body, read, _upstream_id(answer))

@@ -1,7 +1,5 @@
 """What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
 
-import re
-
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.events import (
     BlockClosed,
@@ -20,8 +18,6 @@ from tokenharbor.wire.events import (
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.translate import Reply, join
 
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
-
 GARBAGE = Failure(FailureKind.GARBAGE, message="the answer is not one of its dialect")
 
 
@@ -30,7 +26,6 @@ class Blocks:
 
     started = False
     ended = False
-    _answer = ""
     _next = 0
     _spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
 
@@ -50,17 +45,13 @@ class Blocks:
         events, self._events = self._events, []
         return events
 
-    def new_id(self, prefix: str) -> str:
-        """For calls without an id: unlike those of other answers, whose results stand in one conversation."""
-        return f"{prefix}{_UNFIT.sub('', self._answer)[-24:]}_{self._count()}"
-
     def _count(self) -> int:
         """How many blocks there are."""
         return self._next
 
     def start(self, id_: str, model: str) -> None:
         if not self.started:
-            self.started, self._answer = True, id_
+            self.started = True
             self._events.append(Started(id_, model))
 
     def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
@@ -147,7 +138,7 @@ class Blocks:
 class Whole(Blocks):
     """Gathers a whole answer: what is told of it comes to a reply, without an event for each thing told."""
 
-    _model = ""
+    _answer = _model = ""
     _usage: Usage | None = None
     _quarantined = False
     _reason: FinishReason | None = None

@@ -2,6 +2,8 @@
 
 import re
 
+from tokenharbor.wire.surrogates import replace_lone
+
 MAX_EVENT = 1 << 20
 """The most bytes that one event may take, where a dialect does not need more."""
 
@@ -16,7 +18,8 @@ Frame = tuple[bytes, bytes | None, bytes]
 """One event: its name (empty if none was given), its data, and its bytes as they came, blank line included.
 
 The data is None where there is none: a comment, or fields that carry nothing. Lines that are no field at all are
-taken for data, so that a body that is no event stream is judged as what it is.
+taken for data, so that a body that is no event stream is judged as what it is. Lone surrogates are replaced in the data
+and stay in the bytes.
 """
 
 
@@ -46,6 +49,7 @@ class Framer:
             and data.startswith(b"data: ")
             and data.endswith(b"\n\n")
             and size <= self._most
+            and data.find(b"\\u") < 0
         ):
             self._fresh = False
             return [(b"", data[6:-2], data)]  # most pieces of a stream are one event in one line
@@ -71,7 +75,7 @@ class Framer:
         """The bytes are over: what was left without its blank line, as an event."""
         rest = bytes(self._pending)
         self._pending.clear()
-        return [self._parse(rest)] if rest and not self.overflow else []
+        return _readable([self._parse(rest)], rest) if rest and not self.overflow else []
 
     def _cut(self, data: bytes) -> list[Frame]:
         """Frames that end with two line feeds; the two shapes that nearly all have are read here and now."""
@@ -94,7 +98,7 @@ class Framer:
                 frames.append(self._parse(raw))
             start = end + 2
         self._keep(data, start)
-        return frames
+        return _readable(frames, data)
 
     def _cut_any(self, data: bytes) -> list[Frame]:
         frames: list[Frame] = []
@@ -107,7 +111,7 @@ class Framer:
             frames.append(self._parse(raw))
             start = match.end()
         self._keep(data, start)
-        return frames
+        return _readable(frames, data)
 
     def _keep(self, data: bytes, start: int) -> None:
         if start < len(data):
@@ -132,6 +136,12 @@ class Framer:
         if strange and not fields:
             return b"", b"\n".join(strange), raw
         return name, b"\n".join(data) if data else None, raw
+
+
+def _readable(frames: list[Frame], whole: bytes) -> list[Frame]:
+    if whole.find(b"\\u") < 0:
+        return frames
+    return [(name, data and replace_lone(data), raw) for name, data, raw in frames]
 
 
 def write(data: bytes, name: bytes = b"") -> bytes:

@@ -18,10 +18,11 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.waiting import too_much
 
 Keep = Callable[[str, tuple[Note, ...]], None]
-"""Takes the notes that came with a tool call, by the call's id."""
+"""Takes all notes of a tool call so far, by the call's id."""
 
 
 class Translator:
@@ -36,6 +37,7 @@ class Translator:
         "_images",
         "_keep",
         "_most_waiting",
+        "_notes",
         "_reader",
         "_recipient",
         "_unspent",
@@ -59,6 +61,7 @@ class Translator:
         self._writer = writer
         self._keep = keep
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
+        self._notes: dict[int, tuple[Note, ...]] = {}  # theirs, likewise
         self._images: set[int] = set()
         self._head: list[bytes] = []  # what is written before the first content
         self._unspent = 0  # bytes of the vendor's, before the first content
@@ -113,8 +116,12 @@ class Translator:
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _write(self, event: Event, out: list[bytes]) -> None:
+        if type(event) is Started:
+            event = _named(event, self._recipient)
+        elif type(event) is BlockOpened:
+            event = _called(event, self._recipient)
         content = self._note(event)
-        piece = self._writer.write(_named(event, self._recipient) if type(event) is Started else event)
+        piece = self._writer.write(event)
         if type(event) is BlockGrew:
             self._count(event, piece)
         elif self.ending_text_bytes and piece:  # whatever more was written has let go of it
@@ -133,7 +140,8 @@ class Translator:
         if type(event) is BlockGrew:
             self.usage = None  # what was reported before this cannot have counted it
             if event.notes and self._keep is not None and event.index in self._calls:
-                self._keep(self._calls[event.index], event.notes)
+                notes = self._notes[event.index] = self._notes.get(event.index, ()) + event.notes
+                self._keep(self._calls[event.index], notes)
             return True
         if type(event) is BlockOpened:
             if event.kind is BlockKind.IMAGE:
@@ -191,14 +199,12 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
         if reply.reason is None:
             return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
         size = 0
+        reply = _all_named(reply, self.recipient)
         for block in reply.blocks:
             if block.kind is not BlockKind.IMAGE:
                 size += _size(block.text)
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
-        if not (reply.id and reply.model):
-            id_, model = reply.id or self.recipient.id, reply.model or self.recipient.model
-            reply = msgspec.structs.replace(reply, id=id_, model=model)
         return Answer(reply.usage, size, reply.quarantined, self.client.write_reply(reply, self.recipient))
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
@@ -215,6 +221,35 @@ def _named(started: Started, recipient: Recipient) -> Started:
     if started.id and started.model:
         return started
     return Started(started.id or recipient.id, started.model or recipient.model)
+
+
+def _called(opened: BlockOpened, recipient: Recipient) -> BlockOpened:
+    """With an id of ours where a tool call has none."""
+    if opened.call_id or opened.kind is not BlockKind.TOOL_CALL:
+        return opened
+    return msgspec.structs.replace(opened, call_id=_call_id(recipient, opened.index))
+
+
+def _all_named(reply: Reply, recipient: Recipient) -> Reply:
+    """A whole answer with all of these."""
+    blocks = reply.blocks
+    if any(block.kind is BlockKind.TOOL_CALL and not block.call_id for block in blocks):
+        blocks = tuple(
+            msgspec.structs.replace(block, call_id=_call_id(recipient, index))
+            if block.kind is BlockKind.TOOL_CALL and not block.call_id
+            else block
+            for index, block in enumerate(blocks)
+        )
+    if blocks is reply.blocks and reply.id and reply.model:
+        return reply
+    return msgspec.structs.replace(
+        reply, id=reply.id or recipient.id, model=reply.model or recipient.model, blocks=blocks
+    )
+
+
+def _call_id(recipient: Recipient, index: int) -> str:
+    """Unlike any of other answers, whose calls stand in the same conversation."""
+    return f"call_{recipient.id.removeprefix('req_')}_{index}"
 
 
 _EVERYWHERE = frozenset({"content_filter"})

@@ -79,16 +79,14 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
         index = blocks.open(BlockKind.TEXT)
         blocks.grow(index, "", _note("block", raw()))
         return index
-    if kind is BlockKind.TOOL_CALL:
-        index = blocks.open(kind, block.id or blocks.new_id("toolu_"), block.name or "")
-    else:
-        index = blocks.open(kind)
+    is_call = kind is BlockKind.TOOL_CALL
+    index = blocks.open(kind, block.id or "", block.name or "") if is_call else blocks.open(kind)
     blocks.grow(index, block.text or block.thinking or "")
     if block.signature:
         blocks.grow(index, "", _signature(block.signature))
     for citation in block.citations or ():
         blocks.grow(index, "", _cited(citation), read_citation(citation))
-    if kind is BlockKind.TOOL_CALL and bytes(block.input) not in (b"null", b"{}"):
+    if is_call and bytes(block.input) not in (b"null", b"{}"):
         blocks.grow(index, bytes(block.input).decode())
     return index
 

@@ -24,6 +24,7 @@ from tokenharbor.wire.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.eventstream import Framer, Message
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.surrogates import replace_lone
 from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.usage import BadUsageError
 from tokenharbor.wire.waiting import Waiting
@@ -79,8 +80,9 @@ class ConverseReader(Waiting):
 
     def _message(self, message: Message) -> None:
         try:
-            check_text(message.payload)
-            event = decode_event(message.payload or b"{}")
+            payload = replace_lone(message.payload)
+            check_text(payload)
+            event = decode_event(payload or b"{}")
             if message.word(":message-type") != "event":
                 self._blocks.fail(read_exception(message, event.message or ""))
             elif not self._tell(message.word(":event-type"), event):

@@ -1,6 +1,5 @@
 """Gemini's answers read into events: its streams, and its whole bodies."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -58,7 +57,6 @@ _BROKEN = frozenset(
         "IMAGE_OTHER",
     }
 )
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -67,16 +65,13 @@ class _Teller:
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
-        self._id = ""
-        self._made = 0
         self._end: str | None = None
         self._why = ""
         self._blocked = False
 
     def tell(self, chunk: Chunk, data: bytes) -> None:
         if not self.blocks.started:
-            self._id = chunk.response_id or ""
-            self.blocks.start(self._id, chunk.model_version or "")
+            self.blocks.start(chunk.response_id or "", chunk.model_version or "")
         self._blocked = self._blocked or is_blocked(chunk)
         for candidate in chunk.candidates or ():
             if candidate.index == 0:
@@ -126,14 +121,9 @@ class _Teller:
             self.blocks.garbage()
             return
         self.blocks.pause()
-        index = self.blocks.open(BlockKind.TOOL_CALL, call.id or self._new_id(), call.name)
+        index = self.blocks.open(BlockKind.TOOL_CALL, call.id or "", call.name)
         self.blocks.grow(index, bytes(call.args).decode() if len(call.args) > 4 else "{}", notes)
         self.blocks.close(index)
-
-    def _new_id(self) -> str:
-        """Unlike those of other answers, whose results stand in one conversation."""
-        self._made += 1
-        return f"call_{_UNFIT.sub('', self._id)[-24:]}_{self._made}"
 
     def _cite(self, grounding: Grounding) -> None:
         quotes: dict[int, str] = {}

@@ -1,6 +1,5 @@
 """OpenAI's answers read into events: its chunks, and its whole bodies."""
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -37,22 +36,24 @@ _REASONS = {
     "function_call": FinishReason.TOOL_CALLS,
     "content_filter": FinishReason.REFUSAL,
 }
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 _NULL_SIZE = len(NULL)
 _NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Call:
-    """A tool call as it comes in: it opens once its name is known."""
+    """A tool call as it comes in: it opens once its arguments begin, since some vendors send its name in pieces."""
 
-    __slots__ = ("block", "id", "said", "waiting")
+    __slots__ = ("block", "custom", "id", "name", "notes", "said", "waiting")
 
-    def __init__(self, id_: str, *, made: bool) -> None:
+    def __init__(self, id_: str) -> None:
         self.id = id_
+        self.name = ""
+        self.custom = False
         self.block: int | None = None
-        self.waiting = ""
-        self.said: str | None = "" if made else None  # its arguments, where nothing else tells the next call apart
+        self.waiting = ""  # arguments that came before the name
+        self.notes: tuple[Note, ...] = ()
+        self.said: str | None = None if id_ else ""  # its arguments, where nothing else tells the next call apart
 
     def is_followed_by(self, piece: ToolCall, name: str) -> bool:
         """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
@@ -68,14 +69,12 @@ class _Teller:
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
-        self.answer_id = ""
         self._calls: dict[int, _Call] = {}
-        self._made = 0
+        self._unopened: _Call | None = None  # the latest, while its name may go on
 
     def start(self, chunk: Chunk) -> None:
         if not self.blocks.started:
-            self.answer_id = chunk.id or ""
-            self.blocks.start(self.answer_id, chunk.model or "")
+            self.blocks.start(chunk.id or "", chunk.model or "")
 
     def words(self, words: Words) -> None:
         carried, notes = _NO_DETAILS if words.reasoning_details is NULL else read_details(words.reasoning_details)
@@ -139,6 +138,7 @@ class _Teller:
 
     def _tell_carried(self, carried: Sequence[Carried]) -> None:
         """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
+        self.open_calls()
         for call in self._calls.values():
             if call.block is not None and self.blocks.is_open(call.block):
                 self.blocks.grow(call.block, "", of_call(carried, call.id))
@@ -156,25 +156,41 @@ class _Teller:
         name, text = _name_and_text(piece)
         call = self._calls.get(key)
         if call is None or call.is_followed_by(piece, name):
-            call = self._calls[key] = _Call(piece.id or self._new_id(), made=not piece.id)
-        if call.block is None:
-            call.waiting += text
-            if not name:
-                return
-            self.blocks.pause()
-            call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, name, custom=_is_custom(piece))
-            text = call.waiting
+            self.open_calls()
+            call = self._calls[key] = self._unopened = _Call(piece.id or "")
+        if call.block is not None:
+            self._grow_call(call, text, _call_notes(piece))
+            return
+        if name != call.name:  # some vendors repeat the name, some send it in pieces
+            call.name += name
+        call.custom = call.custom or _is_custom(piece)
+        call.waiting += text
+        call.notes += _call_notes(piece)
+        if call.waiting and call.name:
+            self._open_call(call)
+
+    def open_calls(self) -> None:
+        """What is not a piece of its name follows the latest call."""
+        call, self._unopened = self._unopened, None
+        if call is not None and call.block is None and call.name:
+            self._open_call(call)
+
+    def _open_call(self, call: _Call) -> None:
+        if call is self._unopened:
+            self._unopened = None
+        self.blocks.pause()
+        call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, call.name, custom=call.custom)
+        self._grow_call(call, call.waiting, call.notes)
+
+    def _grow_call(self, call: _Call, text: str, notes: tuple[Note, ...]) -> None:
         if call.said is not None:
             call.said += text
-        self.blocks.grow(call.block, text, _call_notes(piece))
-
-    def _new_id(self) -> str:
-        """For vendors that give calls no id: unlike those of other answers, whose results stand in one conversation."""
-        self._made += 1
-        return f"call_{_UNFIT.sub('', self.answer_id)[-24:]}_{self._made}"
+        if call.block is not None:
+            self.blocks.grow(call.block, text, notes)
 
     def nameless(self) -> bool:
         """Whether a call came whose name never did."""
+        self.open_calls()
         return bool(self._calls) and any(call.block is None for call in self._calls.values())
 
 
@@ -263,11 +279,14 @@ class OpenAIReader(Waiting):
 
     def _choice(self, choice: Choice) -> None:
         if choice.delta is not None and self._reason is None:
+            if not choice.delta.tool_calls:
+                self._teller.open_calls()
             self._teller.words(choice.delta)
         if choice.finish_reason == "error":
             self._blocks.fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
         elif choice.finish_reason and self._reason is None:
             self._reason = _REASONS.get(choice.finish_reason, FinishReason.STOP)
+            self._teller.open_calls()
             self._blocks.close_all()
 
     def _done(self) -> None:
