@@ -188,7 +188,7 @@ def make_files(facts: Table, sold: list[Sold]) -> dict[Path, str]:
 def endpoint_lines(sold: Sold) -> Iterator[str]:
     yield ""
     yield f"[[models.{key(sold.model)}.endpoints]]  # {sold.source}"
-    for field in ("provider", "upstream_model", "region", "wires"):
+    for field in ("provider", "upstream_model", "region", "wires", "max_field", "reasoning_apart"):
         if field in sold.fact:
             yield f"{field} = {toml(sold.fact[field])}"
     yield ""
@@ -211,6 +211,8 @@ def toml(value: Any) -> str:
         return "{ " + ", ".join(f"{name} = {toml(each)}" for name, each in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, (int, date)) else f'"{value}"'
 
 

@@ -1,7 +1,9 @@
 """Quotes: an upper bound on every endpoint of the route, and the cap that makes a request fit a thin wallet."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, make_offer, quote
 from tokenharbor.catalog.price import make_price
 from tokenharbor.catalog.pricing import Rates, Terms
-from tokenharbor.catalog.types import Component, Endpoint, Model, Provider
+from tokenharbor.catalog.types import Component, Endpoint, Limit, Model, Provider
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
@@ -118,3 +120,52 @@ def test_the_callers_own_maximum_is_never_changed() -> None:
 def test_a_search_without_a_price_is_not_sold() -> None:
     with pytest.raises(InvalidRequest, match="no published price for web searches"):
         quote(request(web_search_uses=2), MODEL, [CHEAP], AT)
+
+
+def at(limit: Limit, wire: str = "openai_chat") -> Offer:
+    """CHEAP, at a provider that limits answers like this."""
+    endpoint = replace(CHEAP.endpoint, limit=limit, provider=replace(CHEAP.endpoint.provider, wire=wire))
+    return msgspec.structs.replace(CHEAP, endpoint=endpoint)
+
+
+OBEYS, UNSTATED, IGNORES = at(Limit("max_tokens")), at(Limit()), at(Limit(""))
+
+
+@pytest.mark.parametrize(
+    ("offers", "fields", "output"),
+    [
+        ([OBEYS], {"max_output": 5}, 5),
+        ([OBEYS], {"max_output": 5, "max_unsure": True}, 5),
+        ([UNSTATED], {"max_output": 5}, 5),
+        ([UNSTATED], {"max_output": 5, "max_unsure": True}, 8_000),
+        ([at(Limit(), "gemini")], {"max_output": 5, "max_unsure": True}, 5),
+        ([IGNORES], {"max_output": 5}, 8_000),
+        ([OBEYS, IGNORES], {"max_output": 5, "choices": 2}, 16_000),
+        ([OBEYS], {"max_output": 5, "thinking_budget": 4}, 5),
+        ([OBEYS], {"max_output": 5, "thinking_budget": 5}, 10),
+        ([OBEYS], {"max_output": 5, "thinking_budget": 10**9}, 100_005),
+        ([OBEYS], {"max_output": 0, "thinking_budget": 7}, 0),
+    ],
+)
+def test_F2_a_maximum_counts_only_where_the_endpoint_obeys_it(
+    offers: list[Offer], fields: dict[str, object], output: int
+) -> None:
+    assert quote(request(**fields), MODEL, offers, AT).bound.output == output
+
+
+def test_F2_reasoning_that_is_outside_of_the_maximum_comes_on_top() -> None:
+    apart, thinks = at(Limit("max_tokens", reasoning_apart=True)), frozenset({"reasoning"})
+    asked = request(max_output=5, choices=2)
+    assert quote(asked, MODEL, [apart], AT).bound.output == 10
+    assert quote(asked, replace(MODEL, capabilities=thinks), [OBEYS, apart], AT).bound.output == 2 * 100_005
+    thinker = replace(MODEL, capabilities=thinks, max_thinking=3_000)
+    whole = quote(request(choices=2), thinker, [OBEYS, apart], AT)
+    assert whole.bound.output == 2 * 11_000
+    capped = cap(request(choices=2), [OBEYS, apart], whole, POLICY, Wallet(Usd(40_000_000), AT))
+    assert capped is not None
+    assert capped.bound.output == 2 * (capped.capped or 0) + 2 * 3_000
+
+
+def test_F2_nothing_is_capped_where_some_endpoint_obeys_no_maximum() -> None:
+    whole = quote(request(), MODEL, [OBEYS, IGNORES], AT)
+    assert cap(request(), [OBEYS, IGNORES], whole, POLICY, Wallet(Usd(10_000_000), AT)) is None

@@ -30,9 +30,15 @@ def operator() -> dict[str, Any]:
                 "credential": "env:ACME_KEY",
                 "region": "cn",
                 "retention": "none",
+                "max_field": "max_tokens",
                 "timeouts": {"connect": 5, "first_event": 300, "between_events": 120, "total": 900},
             },
-            "other": {"wire": "openai_chat", "base_url": "http://127.0.0.1:9102/v1", "credential": "file:/key"},
+            "other": {
+                "wire": "openai_chat",
+                "base_url": "http://127.0.0.1:9102/v1",
+                "credential": "file:/key",
+                "max_field": "max_completion_tokens",
+            },
         },
         "models": {
             "acme-v3.2": {

@@ -90,3 +90,11 @@ def test_faults_come_first(load: Load, operator: Tables) -> None:
     del operator["providers"]["acme"]["credential"]
     del operator["models"]["acme-v3.2"]["endpoints"]
     assert [each.fault for each in check_catalog(load(operator), AT)] == [True, False]
+
+
+def test_F2_a_provider_that_states_no_field_for_the_maximum_is_found(load: Load, operator: Tables) -> None:
+    del operator["providers"]["acme"]["max_field"]
+    (finding,) = _about(load(operator), "provider acme")
+    assert (finding.kind, finding.fault) == (Kind.NO_MAX_FIELD, False)
+    operator["providers"]["acme"]["max_field"] = "none"
+    assert _about(load(operator), "provider acme") == []

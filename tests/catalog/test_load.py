@@ -7,7 +7,7 @@ import pytest
 from tests.catalog.conftest import WIRES
 
 from tokenharbor.catalog.load import load_catalog, relocate
-from tokenharbor.catalog.types import Catalog, Timeouts
+from tokenharbor.catalog.types import Catalog, Limit, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -40,7 +40,7 @@ def test_an_operator_overrides_one_field_and_keeps_the_rest(load: Load) -> None:
     before, after = plain.providers["openai"], changed.providers["openai"]
     assert after.base_url == "http://127.0.0.1:9/v1"
     assert after.timeouts == Timeouts(connect=1.5)
-    assert (after.credential, after.max_field, after.label) == (before.credential, before.max_field, before.label)
+    assert (after.credential, after.limit, after.label) == (before.credential, before.limit, before.label)
     assert all(
         endpoint.provider is after
         for model in changed.models.values()
@@ -240,3 +240,26 @@ def test_a_later_wire_is_unknown_until_it_is_spoken(operator: Tables) -> None:
 def test_messages_name_the_operators_own_file() -> None:
     with pytest.raises(Misconfigured, match=r"^/etc/harbor\.toml: \[providers"):
         load_catalog({"providers": {"x": {"y": 1}}}, WIRES, "/etc/harbor.toml")
+
+
+def test_F2_an_endpoints_limit_goes_before_its_providers(load: Load, operator: Tables) -> None:
+    operator["providers"]["acme"] |= {"wires": {"gemini": {"base_url": "http://127.0.0.1:9101/v1"}}}
+    first, second = operator["models"]["acme-v3.2"]["endpoints"]
+    first |= {"max_field": "max_new_tokens", "reasoning_apart": True}
+    second |= {"max_field": "none"}
+    limits = {each.name: each.limit for each in load(operator).models["acme-v3.2"].endpoints}
+    assert limits == {
+        "acme/acme-v3.2:openai_chat": Limit("max_new_tokens", reasoning_apart=True),
+        "acme/acme-v3.2:gemini": Limit("maxOutputTokens", reasoning_apart=True),  # a wire that has one field alone
+        "other/acme-v3.2:openai_chat": Limit(""),
+    }
+
+
+def test_F2_a_wire_with_one_field_for_the_maximum_has_no_other(load: Load, operator: Tables) -> None:
+    face = {"base_url": "http://127.0.0.1:9101/v1", "max_field": "max_completion_tokens"}
+    operator["providers"]["acme"] |= {"wires": {"anthropic_messages": face}}
+    with pytest.raises(Misconfigured, match="max_field is 'max_tokens' in this wire"):
+        load(operator)
+    face["max_field"] = "none"
+    (acme,) = load(operator).also[-1:]
+    assert acme.limit == Limit("")

@@ -170,3 +170,21 @@ def test_the_report_lists_differences_and_wants_a_reason_for_each(script: Module
     assert "| `acme/explained` | output | 2 | 2.5 | Because. |" in report
     assert "acme/same" not in report
     assert "| `acme/unknown` | first |" in report
+
+
+def test_F2_every_shipped_endpoint_states_which_field_limits_its_answers(catalog: Catalog) -> None:
+    for model in catalog.models.values():
+        for endpoint in model.endpoints:
+            assert endpoint.limit.max_field, endpoint.name
+            if endpoint.limit.reasoning_apart and "reasoning" in model.capabilities:
+                assert model.max_thinking, endpoint.name
+    fields = {each.name: each.limit.max_field for each in catalog.providers.values() if each.wire == "openai_chat"}
+    assert fields == {
+        "alibaba": "max_completion_tokens",
+        "deepseek": "max_tokens",
+        "demo": "max_tokens",
+        "google": "max_tokens",
+        "moonshot": "max_completion_tokens",
+        "openai": "max_completion_tokens",
+        "zhipu": "max_tokens",
+    }

@@ -9,7 +9,9 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.chat import Order
 
-ORDER = Order("m", stream=False, max_output=9, most_output=9, capabilities=frozenset({"vision"}), max_name="max_tokens")
+ORDER = Order(
+    "m", stream=False, max_output=9, most_output=9, capabilities=frozenset({"vision"}), max_field="max_tokens"
+)
 FILM = "data:video/mp4;base64,AAAA"
 SOURCE = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
 

@@ -19,8 +19,8 @@ class TestOpenAI:
             ({"max_tokens": None}, None),
             ({"max_tokens": 5}, 5),
             ({"max_completion_tokens": 7}, 7),
-            ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
-            ({"max_tokens": 9, "max_completion_tokens": 7}, 9),
+            ({"max_tokens": 5, "max_completion_tokens": 7}, 5),
+            ({"max_tokens": 9, "max_completion_tokens": 7}, 7),
         ],
     )
     def test_the_maximum_has_two_names(self, fields: dict[str, Any], maximum: int | None) -> None:
@@ -29,14 +29,18 @@ class TestOpenAI:
     @pytest.mark.parametrize(
         ("fields", "name", "expected"),
         [
+            ({}, None, {"max_tokens": 64}),
             ({}, "max_tokens", {"max_tokens": 64}),
             ({}, "max_completion_tokens", {"max_completion_tokens": 64}),
-            ({"max_tokens": None}, "max_completion_tokens", {"max_tokens": 64}),
-            ({"max_completion_tokens": None}, "max_tokens", {"max_completion_tokens": 64}),
+            ({"max_tokens": None}, "max_completion_tokens", {"max_completion_tokens": 64}),
+            ({"max_completion_tokens": None}, "max_tokens", {"max_tokens": 64}),
+            ({"max_completion_tokens": None}, None, {"max_tokens": 64}),
         ],
     )
-    def test_a_cap_keeps_the_callers_name(self, fields: dict[str, Any], name: str, expected: dict[str, int]) -> None:
-        out = written(OPENAI, Edit("m", max_output=64, max_name=name), **fields)
+    def test_a_cap_is_written_in_the_providers_field(
+        self, fields: dict[str, Any], name: str | None, expected: dict[str, int]
+    ) -> None:
+        out = written(OPENAI, Edit("m", max_output=64, max_field=name), **fields)
         assert {key: value for key, value in out.items() if key.startswith("max_")} == expected
 
     @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n"])
@@ -271,3 +275,64 @@ class TestResponses:
         size = request.size
         assert (size.images, size.audios, size.files, size.media_bytes) == (4, 1, 3, 5_000)
         assert size.text_bytes == len(request.body) - 2 * len(data) - 5_000
+
+
+class TestTheFieldForTheMaximum:
+    """Only the field that the provider obeys goes out, where that is stated."""
+
+    @pytest.mark.parametrize(
+        ("field", "sent", "expected"),
+        [
+            ("max_tokens", {"max_completion_tokens": 7}, {"max_tokens": 7}),
+            ("max_completion_tokens", {"max_tokens": 7}, {"max_completion_tokens": 7}),
+            ("max_tokens", {"max_tokens": 7}, {"max_tokens": 7}),
+            ("max_tokens", {"max_tokens": None}, {"max_tokens": None}),
+            ("max_tokens", {"max_tokens": None, "max_completion_tokens": 7}, {"max_tokens": 7}),
+            ("max_tokens", {"max_tokens": 9, "max_completion_tokens": 7}, {"max_tokens": 7}),
+            ("max_new_tokens", {"max_tokens": 7, "max_new_tokens": 90}, {"max_new_tokens": 7}),
+            (None, {"max_tokens": 9, "max_completion_tokens": 7}, {"max_tokens": 9, "max_completion_tokens": 7}),
+            (None, {"max_completion_tokens": 7}, {"max_completion_tokens": 7}),
+            ("", {"max_completion_tokens": 7}, {"max_completion_tokens": 7}),
+        ],
+    )
+    def test_F2_a_maximum_is_renamed_to_the_field_that_is_obeyed(
+        self, field: str | None, sent: dict[str, Any], expected: dict[str, Any]
+    ) -> None:
+        out = written(OPENAI, Edit("m", max_field=field), **sent)
+        assert {name: value for name, value in out.items() if name.startswith("max_")} == expected
+
+    @pytest.mark.parametrize(
+        ("sent", "unsure"),
+        [
+            ({}, False),
+            ({"max_tokens": 7}, False),
+            ({"max_completion_tokens": 7}, True),
+            ({"max_tokens": 7, "max_completion_tokens": 7}, False),
+            ({"max_tokens": 7, "max_completion_tokens": 8}, True),
+            ({"max_tokens": 7, "max_new_tokens": 8}, True),
+        ],
+    )
+    def test_F2_a_maximum_in_a_field_that_some_ignore_is_unsure(self, sent: dict[str, Any], unsure: bool) -> None:
+        assert read(OPENAI, **sent).max_unsure is unsure
+
+    @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+    @pytest.mark.parametrize("value", ["5", 5.0, -1, True, [5], 10**12])
+    def test_F2_a_maximum_that_is_no_whole_number_is_refused(self, name: str, value: Any) -> None:
+        assert refusal(OPENAI, **{name: value}).param == name
+
+    @pytest.mark.parametrize(
+        ("sent", "budget"),
+        [
+            ({}, 0),
+            ({"thinking_budget": 70}, 70),
+            ({"thinking_budget": "70"}, 70),
+            ({"thinking_budget": -1}, 0),
+            ({"thinking": {"type": "enabled", "budget_tokens": 70}}, 70),
+            ({"thinking": "enabled", "reasoning": {"max_tokens": 70}}, 70),
+            ({"reasoning": {"max_tokens": 70}, "thinking_budget": 80}, 80),
+        ],
+    )
+    def test_F2_a_budget_of_reasoning_is_read_in_the_words_of_each_vendor(
+        self, sent: dict[str, Any], budget: int
+    ) -> None:
+        assert read(OPENAI, **sent).thinking_budget == budget

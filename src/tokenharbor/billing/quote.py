@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.billing.bounds import bound_of, most_input
 from tokenharbor.billing.detail import Served
 from tokenharbor.catalog.pricing import BP, Bound, Rates
-from tokenharbor.catalog.types import Endpoint, Model
+from tokenharbor.catalog.types import Endpoint, Limit, Model
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd, round_down
@@ -35,12 +35,14 @@ def make_offer(endpoint: Endpoint, rates: Rates) -> Offer:
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """`amount` covers a request within `bound` on every endpoint of the route. `capped` is set if the gateway, not
-    the caller, set the maximum. `most_input`: more tokens of input are more than the model can read.
+    """`amount` covers a request within `bound` on every endpoint of the route. `apart`: the tokens of each answer in it
+    that no maximum limits. `capped` is set if the gateway, not the caller, set the maximum. `most_input`: more tokens
+    of input are more than the model can read.
     """
 
     amount: Usd
     bound: Bound
+    apart: int = 0
     capped: int | None = None
     most_input: int = 0
 
@@ -59,10 +61,9 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     if request.asks is not None:
         bound = bound_of(request, request.asks, model)
         return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
-    each = model.max_output if request.max_output is None else request.max_output
     bound = Bound(
         input=input_bound(request, model),
-        output=each * request.choices,
+        output=max([output_bound(request, model, offer.endpoint) for offer in offers]) * request.choices,
         cache_writes=writes or request.cache_writes,
         cache_writes_1h=request.cache_writes_1h,
         images=request.size.images > 0,
@@ -71,7 +72,8 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     )
     if bound.web_searches:
         _refuse_unpriced_search(offers)
-    return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
+    apart = max([_reasoning_apart(model, offer.endpoint.limit) for offer in offers])
+    return Quote(_dearest(bound, offers, at), bound, apart, most_input=most_input(request, model))
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -85,18 +87,49 @@ def input_bound(request: Request, model: Model) -> int:
     return min(tokens, model.context)
 
 
+def output_bound(request: Request, model: Model, endpoint: Endpoint) -> int:
+    """The most tokens of one answer. The caller's maximum counts where this endpoint obeys it, else the model's own. A
+    budget of reasoning that is no less comes on top: with interleaved thinking it spans more than one answer
+    (platform.claude.com/docs/en/build-with-claude/extended-thinking).
+    """
+    most, limit = request.max_output, endpoint.limit
+    if most is None or not _obeys(endpoint, request):
+        most = model.max_output
+    elif request.thinking_budget >= most > 0:
+        most += min(request.thinking_budget, model.context)
+    return most + _reasoning_apart(model, limit)
+
+
+def _obeys(endpoint: Endpoint, request: Request) -> bool:
+    """A maximum is written into the field that is stated, and within another dialect into the usual one."""
+    field = endpoint.limit.max_field
+    if field is None:
+        return not request.max_unsure or endpoint.provider.wire != request.dialect
+    return field != ""
+
+
+def _reasoning_apart(model: Model, limit: Limit) -> int:
+    """The most tokens of reasoning outside of the maximum."""
+    if not limit.reasoning_apart or "reasoning" not in model.capabilities:
+        return 0
+    return model.context if model.max_thinking is None else model.max_thinking
+
+
 def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Wallet) -> Quote | None:
     """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
-    of its own or less than the edition's least would be left.
+    of its own, some endpoint obeys none, or less than the edition's least would be left.
     """
     if request.max_output is not None or request.asks is not None:
         return None
+    if any(offer.endpoint.limit.max_field == "" for offer in offers):
+        return None
     budget = round_down(wallet.available * policy.cap_share_bp, BP)
-    fits = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices
+    each = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices
+    fits = each - whole.apart
     if fits < policy.cap_min_tokens:
         return None
-    bound = msgspec.structs.replace(whole.bound, output=fits * request.choices)
-    return Quote(_dearest(bound, offers, wallet.at), bound, fits, whole.most_input)
+    bound = msgspec.structs.replace(whole.bound, output=each * request.choices)
+    return Quote(_dearest(bound, offers, wallet.at), bound, whole.apart, fits, whole.most_input)
 
 
 def _dearest(bound: Bound, offers: Sequence[Offer], at: datetime) -> Usd:

@@ -13,8 +13,8 @@ import msgspec
 from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
-from tokenharbor.catalog.tables import ModelTable, ProviderTable, Stated, WireTable
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Timeouts
+from tokenharbor.catalog.tables import EndpointTable, LimitTable, ModelTable, ProviderTable, Stated, WireTable
+from tokenharbor.catalog.types import Catalog, Endpoint, Limit, Model, Provider, Timeouts
 from tokenharbor.kernel.tables import Faults, Place, did_you_mean
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -22,6 +22,8 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
 _UPSTREAM_NAME = re.compile(r"[!-~]{1,200}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CREDENTIAL = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+|store:.+")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_NO_FIELD = "none"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 
@@ -98,12 +100,28 @@ def _provider(name: str, table: ProviderTable, face: _Face, check: "_Checks", he
         retention=check.retention(table.retention),
         timeouts=_timeouts(table),
         label=table.label or name,
-        max_field=here.optional(_WORD, face.stated.max_field, "max_field is a field's name"),
+        limit=_usual_limit(face, here),
         service=here.optional(
             _WORD, face.stated.service or face.usual.service, "service is the API's name in signatures"
         ),
         builtin=bool(table.builtin),
     )
+
+
+def _usual_limit(face: _Face, check: "_Checks") -> Limit:
+    """A wire with one field for the maximum has no other; a vendor may obey none."""
+    field, usual = check.max_field(face.stated), face.usual.max_field
+    if field and usual is not None and field != usual:
+        check.fault(f"max_field is {usual!r} in this wire, or {_NO_FIELD!r} if it is not obeyed")
+    return Limit(usual if field is None else field, bool(face.stated.reasoning_apart))
+
+
+def _limit(stated: EndpointTable, provider: Provider, check: "_Checks") -> Limit:
+    """The provider's, with what is stated here. Only one wire has several fields for the maximum."""
+    field, base = check.max_field(stated), provider.limit
+    if field is None or (field and provider.wire != CONVENTION):
+        field = base.max_field
+    return Limit(field, base.reasoning_apart if stated.reasoning_apart is None else stated.reasoning_apart)
 
 
 def _model(
@@ -167,7 +185,7 @@ def _endpoints(
             continue
         selling = faces[name] if stated.wires is None else _selling(stated.wires, faces[name], here)
         for provider in _speaking(surfaces, selling, here):
-            yield Endpoint(model, provider, upstream_model, price, region, variants)
+            yield Endpoint(model, provider, upstream_model, price, region, variants, _limit(stated, provider, here))
 
 
 def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "_Checks") -> tuple[Provider, ...]:
@@ -230,6 +248,11 @@ class _Checks(Place):
         if text is not None:
             self.matches(pattern, text, message)
         return text
+
+    def max_field(self, stated: LimitTable) -> str | None:
+        """Empty: the vendor obeys none."""
+        field = self.optional(_FIELD, stated.max_field, f"max_field is a field's name, or {_NO_FIELD!r}")
+        return "" if field == _NO_FIELD else field
 
     def base_url(self, stated: str | None) -> str:
         text = self.needed(stated, "base_url")

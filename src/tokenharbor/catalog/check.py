@@ -20,6 +20,7 @@ class Kind(StrEnum):
     NO_ENDPOINT = "no_endpoint"  # nobody sells it
     NO_CREDENTIAL = "no_credential"  # nothing says where the provider's key is
     SHADOWED = "shadowed"  # a name of one model leads to another
+    NO_MAX_FIELD = "no_max_field"  # nothing says which field for the maximum the provider obeys
     FREE = "free"  # input and output cost nothing
     PRICE = "price"  # classes of a price in an unusual order: a slip of the pen, most likely
 
@@ -48,6 +49,13 @@ def _providers(catalog: Catalog) -> Iterator[Finding]:
         if provider.credential is None and provider.auth != "none":
             message = 'no credential is named; state credential = "env:NAME", or auth = "none" if it takes none'
             yield Finding(Kind.NO_CREDENTIAL, f"provider {provider.name}", message)
+    for provider in (*catalog.providers.values(), *catalog.also):
+        if provider.limit.max_field is None:
+            message = (
+                "max_field is not stated, so max_completion_tokens does not limit a quote; state the field that the "
+                'provider obeys: "max_tokens" or "max_completion_tokens", or "none"'
+            )
+            yield Finding(Kind.NO_MAX_FIELD, f"provider {provider.name}", message)
 
 
 def _model(model: Model, at: datetime) -> Iterator[Finding]:

@@ -26,13 +26,19 @@ CAPABILITIES = frozenset(
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class WireTable(msgspec.Struct, frozen=True):
+class LimitTable(msgspec.Struct, frozen=True):
+    """How a vendor limits an answer: the field that it obeys, and whether reasoning is outside of that limit."""
+
+    max_field: str | None = None
+    reasoning_apart: bool | None = None
+
+
+class WireTable(LimitTable, frozen=True, kw_only=True):
     """What a company's API in one wire says beside its address; a wire's own usual values stand in wires.toml."""
 
     base_url: str | None = None
     auth: Auth | None = None
     headers: Mapping[str, str] | None = None
-    max_field: str | None = None
     service: str | None = None
 
 
@@ -45,7 +51,7 @@ class TimeoutsTable(msgspec.Struct, frozen=True):
     total: Seconds | None = None
 
 
-class ProviderTable(WireTable, frozen=True):
+class ProviderTable(WireTable, frozen=True, kw_only=True):
     """`[providers.NAME]`. `wires` are the same company's APIs in further wires, each a WireTable."""
 
     wire: str | None = None
@@ -58,8 +64,10 @@ class ProviderTable(WireTable, frozen=True):
     wires: Mapping[str, WireTable] | None = None
 
 
-class EndpointTable(msgspec.Struct, frozen=True):
-    """`[[models.NAME.endpoints]]`. `wires` leaves out those of the company's wires in which it does not sell."""
+class EndpointTable(LimitTable, frozen=True, kw_only=True):
+    """`[[models.NAME.endpoints]]`. `wires` leaves out those of the company's wires in which it does not sell. A limit
+    that is stated here goes before the provider's.
+    """
 
     provider: str
     upstream_model: Text | None = None

@@ -18,6 +18,18 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How a vendor limits the tokens of an answer.
+
+    `max_field` is the body's member that it obeys; empty: it obeys none; None: not stated, and the wire has several.
+    `reasoning_apart`: that limit does not hold for reasoning, which comes on top of it.
+    """
+
+    max_field: str | None = None
+    reasoning_apart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A company's API as we reach it, in one wire.
 
@@ -36,7 +48,7 @@ class Provider:
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
-    max_field: str | None = None  # the body's member for the output's maximum, where it is not the wire's usual one
+    limit: Limit = Limit()
     service: str | None = None  # what signatures call the API, where requests are signed
     moved: bool = False  # by the operator, to another address or wire than it ships with
     builtin: bool = False  # played by the program itself: its address is known only once it runs
@@ -101,6 +113,7 @@ class Endpoint:
     price: Price | None
     region: str | None = None
     variants: tuple[Variant, ...] = ()
+    limit: Limit = Limit()
 
     @property
     def name(self) -> str:
@@ -126,7 +139,7 @@ class Model:
     surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted
     bytes_per_second: int = 500  # audio: at most a second for so many bytes, for quotes
     max_seconds: int = 86_400  # the longest audio that it takes
-    max_thinking: int | None = None  # the largest budget of reasoning that it takes, where there is such a limit
+    max_thinking: int | None = None  # the most tokens of reasoning, where there is such a limit of their own
     tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
 
 

@@ -110,7 +110,7 @@ def _order(call: Call, request: Request, sale: Sale) -> Order:
         max_output=request.max_output if capped is None else capped,
         most_output=model.max_output,
         capabilities=model.capabilities,
-        max_name=sale.max_name,
+        max_field=sale.offer.endpoint.limit.max_field,
         max_thinking=model.max_thinking,
     )
 

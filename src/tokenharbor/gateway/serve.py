@@ -181,7 +181,9 @@ class Gateway:
         if sale.vendor is not dialect:
             return self._ask_across(call, request, sale)
         hide_usage = request.stream and not request.wants_usage
-        edit = Edit(sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.max_name)
+        edit = Edit(
+            sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.offer.endpoint.limit.max_field
+        )
         outgoing = Outgoing(sale.target, dialect, dialect.write_request(request, edit), call.lines)
         if request.stream:
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))

@@ -24,15 +24,14 @@ from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
 class Sale(msgspec.Struct, frozen=True):
-    """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it;
-    `max_name` is what the provider calls the output's maximum, `vendor` speaks its wire. `targets` are its addresses by
-    surface, `fits` its prices by size and quality; `variant` is what is set of a request that left them open.
+    """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it; `vendor`
+    speaks its wire. `targets` are its addresses by surface, `fits` its prices by size and quality; `variant` is what is
+    set of a request that left them open.
     """
 
     offer: Offer
     target: Target
     lines: bytes
-    max_name: str
     vendor: Vendor
     model: Model
     targets: Mapping[str, Target] = {}
@@ -89,8 +88,6 @@ class Snapshot:
         prices = [sale.offer.rates.price for sale in sales] + [fit.price for sale in sales for fit, _ in sale.fits]
         return {price.version: write_price(price).decode() for price in prices}
 
-
-_MAX_NAME = "max_tokens"
 
 SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
@@ -177,7 +174,6 @@ def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, c
         offer=make_offer(endpoint, rates),
         target=target,
         lines=lines.encode("ascii"),
-        max_name=provider.max_field or _MAX_NAME,
         vendor=vendor,
         model=model,
         targets=targets,

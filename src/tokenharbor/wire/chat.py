@@ -234,8 +234,9 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
 
 class Order(msgspec.Struct, frozen=True, gc=False):
     """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
-    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, and
-    the largest budget of reasoning that it takes, if there is a limit.
+    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, the
+    field for the maximum where a dialect has two (empty: the vendor obeys none), and the largest budget of reasoning
+    that it takes, if there is a limit.
     """
 
     model: str
@@ -243,7 +244,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     max_output: int | None
     most_output: int
     capabilities: frozenset[str] = frozenset()
-    max_name: str = "max_tokens"
+    max_field: str | None = None
     max_thinking: int | None = None
 
 

@@ -28,6 +28,8 @@ _BRACKET = ord("[")
 
 _text = msgspec.json.Decoder(str).decode
 _whole = msgspec.json.Decoder(int).decode
+_lax_whole = msgspec.json.Decoder(int, strict=False).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -88,6 +90,16 @@ def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS,
     if not least <= count <= most:
         raise InvalidRequest(f"`{within}{name}` must be between {least} and {most}.", param=within + name)
     return count
+
+
+def read_budget(raw: msgspec.Raw, *words: str) -> int:
+    """A number of tokens at the end of these names, as far as it is one: what is not is the vendor's to refuse."""
+    try:
+        for word in words:
+            raw = _object(raw).get(word, NULL)
+        return max(_lax_whole(raw), 0)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
 
 
 def need_list(members: Members, name: str) -> msgspec.Raw:

@@ -82,6 +82,8 @@ class Request(msgspec.Struct, frozen=True):
     model: str
     stream: bool = False
     max_output: int | None = None  # the caller's own maximum, None if none was set
+    max_unsure: bool = False  # it stands in a field that not every vendor of the dialect obeys
+    thinking_budget: int = 0  # tokens of reasoning that the caller allows
     choices: int = 1
     wants_usage: bool = False  # the caller itself asked for the stream's usage chunk
     size: InputSize = InputSize(0)
@@ -101,5 +103,5 @@ class Edit(msgspec.Struct, frozen=True):
     model: str
     max_output: int | None = None  # set only when the gateway caps
     ask_usage: bool = False  # add stream_options.include_usage
-    max_name: str = "max_tokens"  # what a cap is called, where a dialect has two names and the caller used neither
+    max_field: str | None = None  # the one for the maximum that the provider obeys, where a dialect has two
     variant: tuple[tuple[str, str], ...] = ()  # fields that a price depends on and the caller left open

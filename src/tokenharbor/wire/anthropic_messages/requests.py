@@ -11,6 +11,7 @@ from tokenharbor.wire.fields import (
     Check,
     need_list,
     only,
+    read_budget,
     read_count,
     read_flag,
     read_model,
@@ -123,6 +124,7 @@ def read(body: bytes) -> Request:
         model=model,
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
+        thinking_budget=read_budget(members["thinking"], "budget_tokens") if "thinking" in members else 0,
         wants_usage=True,  # this dialect always says it
         size=tally.size(len(body)),
         cache_writes=tally.cached,

@@ -12,6 +12,7 @@ from tokenharbor.wire.fields import (
     is_null,
     need_list,
     only,
+    read_budget,
     read_count,
     read_objects,
     run_checks,
@@ -105,6 +106,7 @@ def read(body: bytes, place: Place | None) -> Request:
         stream=place.stream,
         max_output=read_count(config, "maxOutputTokens", 1, within=f"{_CONFIG}."),
         choices=_read_choices(config) if "candidateCount" in config else 1,
+        thinking_budget=_read_budget(config) if "thinkingConfig" in config else 0,
         wants_usage=True,  # this dialect always says it
         size=measure(body, plain),
         rules=ours.rules,
@@ -116,6 +118,12 @@ def read(body: bytes, place: Place | None) -> Request:
 
 def _read_choices(config: Members) -> int:
     return read_count(config, "candidateCount", 1, _MOST_CANDIDATES, f"{_CONFIG}.") or 1
+
+
+def _read_budget(config: Members) -> int:
+    """Below zero it is left to the model."""
+    names = ("thinkingBudget", "thinking_budget")
+    return max(read_budget(config["thinkingConfig"], name) for name in names)
 
 
 def read_config(members: Members) -> Members:

@@ -11,6 +11,7 @@ from tokenharbor.wire.fields import (
     is_null,
     need_list,
     only,
+    read_budget,
     read_count,
     read_flag,
     read_model,
@@ -24,6 +25,14 @@ from tokenharbor.wire.request import Edit, Request
 NAME = "openai_chat"
 
 _MOST_CHOICES = 128
+_OLDER, _NEWER = "max_tokens", "max_completion_tokens"
+_OTHER_MAXIMA = frozenset({"max_output_tokens", "max_new_tokens", "max_gen_len", "max_length", "num_predict"})
+_BUDGETS: dict[str, tuple[str, ...]] = {
+    "thinking": ("budget_tokens",),
+    "reasoning": ("max_tokens",),
+    "thinking_budget": (),
+}
+"""Where the caller allows tokens of reasoning, and the member in it."""
 
 _PLAIN = frozenset(
     {
@@ -103,11 +112,13 @@ def read(body: bytes) -> Request:
     model = read_model(members)
     need_list(members, "messages")
     ours, extended = extensions.NONE, False
+    maximum, unsure = _read_maximum(members)
     if not _PLAIN.issuperset(members):
         refuse_variants(members, KNOWN)
         run_checks(members, _CHECKS)
         if "tools" in members:
             _check_tools(members["tools"])
+        unsure = unsure or not _OTHER_MAXIMA.isdisjoint(members)
         extended = not _EXTENSIONS.isdisjoint(members)
         ours = extensions.read_extensions(members)
     return Request(
@@ -116,7 +127,9 @@ def read(body: bytes) -> Request:
         members=members,
         model=model,
         stream=read_flag(members, "stream"),
-        max_output=_read_maximum(members),
+        max_output=maximum,
+        max_unsure=unsure,
+        thinking_budget=_read_budget(members),
         choices=(read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
         wants_usage=_wants_usage(members["stream_options"]) if "stream_options" in members else False,
         size=measure(body, members),
@@ -128,13 +141,19 @@ def read(body: bytes) -> Request:
     )
 
 
-def _read_maximum(members: Members) -> int | None:
-    """Two names for one bound; should both be set, whichever the vendor obeys is covered."""
-    newer = read_count(members, "max_completion_tokens", 1) if "max_completion_tokens" in members else None
-    older = read_count(members, "max_tokens", 1) if "max_tokens" in members else None
-    if newer is None or older is None:
-        return newer or older
-    return max(newer, older)
+def _read_maximum(members: Members) -> tuple[int | None, bool]:
+    """The maximum, and whether it is unsure: vendors know it by two names, and some know the older alone."""
+    newer = read_count(members, _NEWER, 1) if _NEWER in members else None
+    older = read_count(members, _OLDER, 1) if _OLDER in members else None
+    if newer is None:
+        return older, False
+    return (newer, True) if older is None else (min(newer, older), newer != older)
+
+
+def _read_budget(members: Members) -> int:
+    """Vendors of this dialect have several words for it."""
+    within = [read_budget(members[name], *words) for name, words in _BUDGETS.items() if name in members]
+    return max(within, default=0)
 
 
 def _wants_usage(raw: msgspec.Raw) -> bool:
@@ -165,13 +184,24 @@ def write(request: Request, change: Edit) -> bytes:
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
-    if change.max_output is not None:
-        names = request.members
-        name = "max_completion_tokens" if "max_completion_tokens" in names else change.max_name
-        changes["max_tokens" if "max_tokens" in names else name] = b"%d" % change.max_output
+    changes.update(_maximum(request, change))
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
     return edit(request.body, request.members, changes) if changes else request.body
+
+
+def _maximum(request: Request, change: Edit) -> dict[str, bytes | None]:
+    """The maximum in the one field that the provider obeys. Where that is not stated, the caller's words stay."""
+    most = request.max_output if change.max_output is None else change.max_output
+    field, members = change.max_field, request.members
+    if field is None and change.max_output is not None:
+        field = _OLDER
+    if most is None or not field:
+        return {}
+    changes: dict[str, bytes | None] = {name: None for name in (_OLDER, _NEWER) if name in members and name != field}
+    if changes or field not in members or change.max_output is not None:
+        changes[field] = b"%d" % most
+    return changes
 
 
 def _asking(request: Request) -> bytes:

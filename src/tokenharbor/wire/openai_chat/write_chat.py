@@ -52,6 +52,7 @@ CARRIES = frozenset(
     }
 )
 
+_MAX_FIELD = "max_tokens"  # where the provider states none: the one that most obey
 _LONGEST_ID = 40  # of a call
 _BARE = 2  # members of a message that has words alone
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
@@ -81,8 +82,8 @@ def write_chat(chat: Chat, order: Order) -> bytes:
         body.update(_thinking(chat.thinking, always="always_reasoning" in order.capabilities))
     if chat.verbosity is not None:
         body["verbosity"] = chat.verbosity
-    if order.max_output is not None:
-        body[order.max_name] = order.max_output
+    if order.max_output is not None and order.max_field != "":
+        body[order.max_field or _MAX_FIELD] = order.max_output
     if order.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
