@@ -353,3 +353,80 @@ async def test_a_key_that_cannot_be_looked_up_is_not_called_a_bad_one(
     monkeypatch.setattr(house.parts.ring, "_reader", Away())
     check_error(await house.ask("POST", path, unseen), path, 503, "unavailable")
     assert (await house.post(path, body)).status == 200, "who is known is served on"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DRY_RUN=1",
+        "Dry_Run=1",
+        "dryRun=1",
+        "dry-run=1",
+        "dry_run[]=1",
+        "%64ry_run%5B0%5D=1",
+        "+dry_run=1",
+        "dry_run=1&dry_run=1",
+        "dry_run=1&DRY_RUN=0",
+        "dry_run=0&dry_run=1",
+        "Alt=sse",
+        "alt=sse&alt=json",
+        "LIMIT=5",
+    ],
+)
+async def test_F11_a_parameter_in_another_spelling_or_twice_is_refused(house: House, query: str) -> None:
+    for path in (CHAT, MESSAGES, "/v1/embeddings"):
+        said = await house.post(f"{path}?{query}", {"model": "solo", "messages": [], "max_tokens": 5})
+        check_error(said, path, 400, "invalid_request")
+    assert (await house.get(f"/v1/requests?{query}")).status == 400
+    assert await house.money() == ("100.000000000", "0.000000000")
+
+
+@BOTH
+async def test_F11_a_header_of_ours_that_stands_twice_is_refused(house: House, path: str) -> None:
+    body = b'{"model":"solo","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+    key = f"x-api-key: {house.payer.key}\r\n"
+    for twice in (
+        key + 'x-tokenharbor-provider: {"only":\r\nx-tokenharbor-provider: ["alpha"]}\r\n',
+        key * 2,
+        f"authorization: Bearer {house.payer.key}\r\n" * 2,
+    ):
+        head = f"POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{twice}content-length: {len(body)}\r\n\r\n"
+        check_error(raw.read_answer(await raw.say(house.port, head.encode() + body)), path, 400, "invalid_request")
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["Stream", "stream[]", "max_tokens[0]", " max_tokens", "max_tokens\\u0000"])
+async def test_F11_a_key_in_another_spelling_is_refused(house: House, path: str, name: str) -> None:
+    body = f'{{"model":"solo","max_tokens":5,"messages":[{{"role":"user","content":"hi"}}],"{name}":9}}'
+    check_error(await house.post(path, body.encode()), path, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "cf-connecting-ip",
+        "true-client-ip",
+        "fastly-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+    ],
+)
+async def test_any_sign_of_a_proxy_closes_the_metrics(house: House, header: str) -> None:
+    assert (await house.ask("GET", "/metrics", {header: "127.0.0.1"})).status == 403
+
+
+async def test_a_trusted_proxy_that_does_not_say_for_whom_it_asks_sees_no_metrics(
+    house: House, behind_proxy: None
+) -> None:
+    assert (await house.ask("GET", "/metrics", {"x-real-ip": "192.0.2.7"})).status == 403
+    assert (
+        await house.ask("GET", "/metrics", {"x-real-ip": "127.0.0.1", "x-forwarded-for": "127.0.0.1"})
+    ).status == 200

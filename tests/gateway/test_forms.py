@@ -326,3 +326,61 @@ async def test_the_librarys_own_errors_name_the_field(house: House) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         await house.chats().audio.transcriptions.create(model="scribe", file=("a.wav", SOUND), response_format="vtt")
     assert refused.value.param == "response_format"
+
+
+VIDEO: tuple[Part, ...] = (("model", b"camera"), ("prompt", b"a boat"), ("size", b"720x1280"), ("seconds", b"4"))
+PICTURE: tuple[Part, ...] = (("model", b"painter"), ("prompt", b"a boat"), ("image", "a.png", b"png"))
+
+
+@pytest.mark.parametrize(
+    ("part", "param"),
+    [
+        (("Seconds", b"60"), "Seconds"),
+        (("seconds[]", b"60"), "seconds[]"),
+        (("seconds[0]", b"60"), "seconds[0]"),
+        (("seconds", b"60"), "seconds"),
+        ((" seconds", b"60"), " seconds"),
+        (("SECONDS", "a.txt", b"60"), "SECONDS"),
+        (("seconds\x00", b"60"), None),
+        (("sec\x0bonds", b"60"), None),
+        (("prompt2", b"a\x00b"), "prompt2"),
+        (("duration", b"60"), "duration"),
+        (("n", b"4"), "n"),
+        (("resolution", b"4k"), "resolution"),
+        (("Model", b"other"), "Model"),
+    ],
+)
+async def test_F11_a_field_that_two_readers_may_read_in_two_ways_is_refused(
+    house: House, part: Part, param: str | None
+) -> None:
+    for parts in ((*VIDEO, part), (part, *VIDEO)):
+        said = await send(house, "/v1/videos", *parts)
+        assert (said.status, said.error["code"]) == (400, "invalid_request"), said.body
+        assert param is None or said.error["param"] == param or part[0] == "seconds"
+    assert await house.called() == []
+    assert await house.money() == ("100.000000000", "0.000000000")
+
+
+@pytest.mark.parametrize("name", ["N", "n[]", "Size", "quality[]", "Stream", "num_images", "IMAGE", "Mask"])
+async def test_F11_of_edits_and_transcripts_as_well(house: House, name: str) -> None:
+    said = await send(house, EDITS, *PICTURE, (name, b"9"))
+    assert (said.status, said.error["param"]) == (400, name), said.body
+    for variant in ("Response_Format", "stream[]", "File", "language[]", "file"):
+        said = await send(house, TRANSCRIPTIONS, SCRIBE, FILE, (variant, b"json"))
+        assert (said.status, said.error["param"]) == (400, variant), said.body
+    assert await house.called() in ([], ["alpha"] * 5), "the file was on its way when the field came"
+
+
+async def test_lists_in_forms_pass(house: House) -> None:
+    lists: tuple[Part, ...] = (("include[]", b"logprobs"), ("include[]", b"other"), ("chunking_strategy[type]", b"x"))
+    assert (await send(house, TRANSCRIPTIONS, SCRIBE, *lists, FILE)).status == 200
+    pictures: tuple[Part, ...] = (("image[]", "a.png", b"png"), ("image[]", "b.png", b"png"))
+    assert (await send(house, EDITS, *PICTURE[:2], *pictures)).status == 200
+
+
+async def test_F11_a_content_type_that_stands_twice_is_refused(house: House) -> None:
+    body = form(SCRIBE, FILE)
+    types = f"content-type: {FORM['content-type']}\r\ncontent-type: multipart/form-data; boundary=other\r\n"
+    head = f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\nconnection: close\r\n{types}"
+    said = raw.read_answer(await raw.say(house.port, f"{head}content-length: {len(body)}\r\n\r\n".encode() + body))
+    assert said.status == 400

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import Found
+from tokenharbor.http.head import refuse_repeated
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
@@ -30,7 +31,10 @@ async def admit(ring: Ring, key: bytes | None, peer: str, now: datetime) -> Call
     """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
     if not key:
         raise InvalidApiKey(_MISSING)
-    caller = ring.find(key) or await ring.look_up(key)
+    caller = ring.find(key)
+    if caller is None:
+        refuse_repeated(key, "of the API key")
+        caller = await ring.look_up(key)
     if caller.expires_at is not None and caller.expires_at <= now:
         raise InvalidApiKey("This API key has expired. Make a new one.")
     if caller.networks and not allows_ip(caller, peer):

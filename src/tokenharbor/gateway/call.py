@@ -5,17 +5,21 @@ from urllib.parse import parse_qsl
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.intake import Intake
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.head import HeaderMap
+from tokenharbor.http.head import HeaderMap, refuse_repeated
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
 from tokenharbor.wire.chat import Chat
 from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.extensions import read_rules
+from tokenharbor.wire.names import fold, meant_by, shown
 from tokenharbor.wire.request import ProviderRules
 from tokenharbor.wire.surfaces.forms import Form
 
 _MAX_CLIENT_ID = 128
+_QUERY = frozenset({"alt", "dry_run", "limit"})
+"""The parameters of queries that are read; others are passed over."""
+_DRY_RUNS = frozenset({"dryrun", "dry-run", "dry.run"})
 
 
 class Call:
@@ -54,7 +58,8 @@ class Call:
         self.rules = headers.get(b"x-tokenharbor-provider")
         self.dry_run = False
         if b"x-request-id" in headers:
-            self.meter.client_request_id = headers[b"x-request-id"][:_MAX_CLIENT_ID].decode("latin-1")
+            first = headers[b"x-request-id"].partition(b"\n")[0]
+            self.meter.client_request_id = first[:_MAX_CLIENT_ID].decode("latin-1")
 
     def read_query(self) -> None:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""
@@ -62,17 +67,29 @@ class Call:
         if not self.exchange.query and not streams:
             return
         query = parse_qsl(self.exchange.query, keep_blank_values=True)
-        if any(name == "key" for name, _ in query):
+        if any(fold(name) == "key" for name, _ in query):
             raise InvalidApiKey(
                 "Send the key in a header (Authorization: Bearer, x-api-key or x-goog-api-key), not in the URL."
             )
+        _check_names([name for name, _ in query])
         if streams and ("alt", "sse") not in query:
             raise InvalidRequest("Streams are served as events alone: add ?alt=sse to the path.", param="alt")
         self.dry_run = _is_dry({value for name, value in query if name == "dry_run"})
 
     def header_rules(self) -> ProviderRules | None:
         """The `provider` extension where it came as a header."""
-        return None if self.rules is None else read_rules(self.rules, "x-tokenharbor-provider")
+        if self.rules is None:
+            return None
+        refuse_repeated(self.rules, "x-tokenharbor-provider")
+        return read_rules(self.rules, "x-tokenharbor-provider")
+
+
+def _check_names(names: list[str]) -> None:
+    """As of a body's keys: those that we know are spelled in one way, and stand once."""
+    for name in names:
+        meant = meant_by(name, _QUERY) or ("dry_run" if fold(name) in _DRY_RUNS else name)
+        if meant != name or (name in _QUERY and names.count(name) > 1):
+            raise InvalidRequest(f"Write `{meant}` in the query once, and in this spelling.", param=shown(name))
 
 
 def _is_dry(values: set[str]) -> bool:

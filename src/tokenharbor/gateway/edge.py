@@ -21,7 +21,21 @@ _PAGE = (
 )
 
 
-_OF_PROXIES = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-forwarded-host", b"via"})
+_OF_PROXIES = frozenset(
+    {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
+    | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
+    | {
+        b"proxy-connection",
+        b"x-proxyuser-ip",
+        b"x-remote-ip",
+        b"x-remote-addr",
+        b"x-host",
+        b"x-url-scheme",
+        b"remote-addr",
+    }
+)
+_BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-", b"fastly-", b"x-vercel-", b"x-arr-")
+"""How the names of headers begin that proxies add, and nobody who asks for metrics by himself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,10 @@ class Edge:
 
 def _is_local(exchange: Exchange) -> bool:
     """From loopback, and for nobody else: a proxy that we do not know of shows by what it adds."""
-    if not _OF_PROXIES.isdisjoint(exchange.header_map) and not exchange.behind_proxy:
+    headers = exchange.header_map
+    if any(name in _OF_PROXIES or name.startswith(_BEGUN_BY_PROXIES) for name in headers) and not (
+        exchange.behind_proxy and b"x-forwarded-for" in headers
+    ):
         return False
     try:
         return ip_address(exchange.peer).is_loopback

@@ -17,8 +17,8 @@ class Intake:
     def __init__(self, exchange: Exchange, surface: FormSurface) -> None:
         self._exchange = exchange
         self._surface = surface
-        self._boundary = boundary_of(exchange.header(b"content-type"))
-        self._reader = FormReader(self._boundary)
+        self._boundary = boundary_of(exchange.header_map.get(b"content-type"))
+        self._reader = FormReader(self._boundary, surface.known)
         self._checked: dict[str, Field] = {}
         self._kept: list[bytes] = []
         self.ended = False

@@ -5,6 +5,7 @@ import re
 from tokenharbor.kernel.errors import InvalidRequest
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 _LONGEST_LINE = 4096  # a chunk's size with its extensions, or one trailer
 _LONGEST_TRAILERS = 16 << 10
 _FREE_CHUNKS = 1024  # from here on chunks must have this size on average: each costs as much as a short request
@@ -88,6 +89,8 @@ class ChunkedBody:
                 raise InvalidRequest("A chunk of the body is longer than its size.")
             self._where = "size"
         elif line:
+            if not _TRAILER.fullmatch(line):
+                raise InvalidRequest("A trailer of the body is not a header line.")
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _LONGEST_TRAILERS:
                 raise InvalidRequest("The body's trailers are too long.")

@@ -4,6 +4,8 @@ llhttp has already refused lines that end in a bare LF or CR, folded lines, cont
 colon, lengths that are not one row of digits or come twice, and a length beside a transfer encoding.
 """
 
+import re
+
 from tokenharbor.http.message import Headers
 from tokenharbor.kernel.errors import InvalidRequest, MethodNotAllowed
 
@@ -14,6 +16,9 @@ HeaderMap = dict[bytes, bytes]
 
 RequestLine = tuple[str, str, str, bool]
 """Method, path, query, and whether it is HTTP/1.1 (else 1.0)."""
+
+_HOST = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
+_MOST_PORT = 65_535
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
@@ -44,12 +49,26 @@ def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
     return value.partition(b"\n")[0].rstrip(b" \t")
 
 
+def refuse_repeated(value: bytes, name: str) -> None:
+    """Raises InvalidRequest for the joined values of a header that may stand once only."""
+    if value.find(b"\n") >= 0:
+        raise InvalidRequest(f"The header {name} stands in the request more than once.", param=name)
+
+
 def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:
     """Whether a comma-separated header, in any of its lines, holds this lower-case token."""
     value = headers.get(name)
     if value is None:
         return False
     return token in [part.strip(b" \t") for part in value.lower().replace(b"\n", b",").split(b",")]
+
+
+def is_host(value: bytes) -> bool:
+    """Whether this is a Host header's value: a name or an address, and perhaps a port (RFC 9110, 7.2). It may be
+    empty, where the target has no host.
+    """
+    match = _HOST.fullmatch(value.rstrip(b" \t"))
+    return match is not None and (not match[1] or int(match[1]) <= _MOST_PORT)
 
 
 def is_chunked(headers: HeaderMap) -> bool:

@@ -148,8 +148,8 @@ class RequestReader:
         if len(headers) > limits.header_count or size > limits.headers:
             raise RequestTooLarge("The request's headers are too many or too long.")
         host = headers.get(b"host")
-        if exchange.http11 if host is None else host.find(b"\n") >= 0:  # `in` raises and catches a TypeError first
-            raise InvalidRequest("HTTP/1.1 asks for exactly one Host header.")
+        if exchange.http11 if host is None else host not in self._shared.hosts:
+            self._shared.check_host(host)
         connection = headers.get(b"connection", b"keep-alive")
         if connection != b"keep-alive" and has_token(headers, b"connection", b"close"):
             exchange.keep_alive = False

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import Protocol
 
 from tokenharbor.http.forwarded import TrustedProxies
-from tokenharbor.http.head import RequestLine, read_request_line
+from tokenharbor.http.head import RequestLine, is_host, read_request_line
 from tokenharbor.http.message import Limits
 from tokenharbor.http.sweeper import Sweeper
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.kernel.errors import Refusal, RequestTooLarge, Unavailable
+from tokenharbor.kernel.errors import InvalidRequest, Refusal, RequestTooLarge, Unavailable
 
 Refuse = Callable[[str, Refusal], tuple[int, bytes, bytes]]
 """(path, refusal) → (status, ready header lines, body). The path is "" where it could not be read."""
@@ -63,6 +63,7 @@ class Shared:
         "draining",
         "empty",
         "guests",
+        "hosts",
         "limits",
         "loop",
         "manners",
@@ -80,6 +81,7 @@ class Shared:
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
+        self.hosts: set[bytes] = set()  # likewise: those that have been checked
         self._clock = clock
         self._openings: dict[int, bytes] = {}
         self._openings_until = float("-inf")
@@ -94,6 +96,14 @@ class Shared:
             self.request_lines.clear()
         self.request_lines[line] = read
         return read
+
+    def check_host(self, host: bytes | None) -> None:
+        """Remember a Host header's value. Raises InvalidRequest if it is not one, or missing."""
+        if host is None or not is_host(host):
+            raise InvalidRequest("HTTP/1.1 asks for exactly one Host header, with a host and perhaps a port.")
+        if len(self.hosts) >= _LINES_REMEMBERED:
+            self.hosts.clear()
+        self.hosts.add(host)
 
     def opening(self, status: int) -> bytes:
         """Status line and `date` header; the same for a second."""

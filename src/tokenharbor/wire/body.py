@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.names import meant_by, shown
 
 Members = dict[str, msgspec.Raw]
 """Each member's value, unread."""
@@ -93,20 +94,19 @@ def read_members(body: bytes) -> Members:
 
 
 def refuse_variants(members: Members, known: frozenset[str]) -> None:
-    """Raises InvalidRequest for a name that differs from another one, or from a `known` one, in case only."""
+    """Raises InvalidRequest for a name that is another spelling of another one, or of a `known` one."""
     if known.issuperset(members):
         return
     seen: dict[str, str] = {}
     for name in members:
-        folded = name.casefold()
-        other = seen.setdefault(folded, name)
-        if other == name and (name in known or folded not in known):
-            continue
-        other = folded if folded in known else other
-        shown, meant = name[:_SHOWN], other[:_SHOWN]
-        raise InvalidRequest(
-            f"The key {shown!r} differs from {meant!r} in case only: write {meant!r}, once.", param=shown
-        )
+        meant = meant_by(name, known) or seen.setdefault(name.casefold(), name)
+        if meant != name:
+            raise InvalidRequest(
+                f"The key {shown(name)!r} is another spelling of {shown(meant)!r}: write {shown(meant)!r}, once.",
+                param=shown(name),
+            )
+        if not name.isprintable():
+            raise InvalidRequest(f"The key {shown(name)!r} has control characters.", param=shown(name))
 
 
 def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> bytes:

@@ -10,13 +10,14 @@ from email.message import Message
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.names import meant_by, shown
 from tokenharbor.wire.wave import LONGEST_HEAD
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 _MOST_PARTS = 256
 _LONGEST_HEAD = 8 << 10
 _LONGEST_FIELD = 1 << 20
-_SHOWN = 60
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # blanks and ends of lines are part of texts
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -29,6 +30,8 @@ class Field(msgspec.Struct, frozen=True):
 
 def boundary_of(content_type: bytes | None) -> bytes:
     """The boundary that a form's content type names. Raises InvalidRequest."""
+    if content_type is not None and b"\n" in content_type:
+        raise InvalidRequest("The header content-type stands in the request more than once.", param="content-type")
     message = Message()
     message["content-type"] = (content_type or b"").decode("latin-1")
     boundary = message.get_param("boundary")
@@ -44,12 +47,13 @@ class FormReader:
     `file_bytes` have come of them, and the first of them begins with `file_head`, as far as anybody looks at it.
     """
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, known: frozenset[str] = frozenset()) -> None:
         self.fields: dict[str, Field] = {}
         self.files = 0
         self.file_bytes = 0
         self.file_head = b""
-        self._files: set[str] = set()  # their names
+        self._known = known
+        self._names: dict[str, tuple[str, bool]] = {}  # of all parts so far, by their folded case
         self.done = False
         self.in_file = False
         self._delimiter = b"\r\n--" + boundary
@@ -116,18 +120,26 @@ class FormReader:
         if end < 0:
             return False
         name, is_file = _read_disposition(self._take(end + 4)[:end])
-        repeats = name in self.fields and not name.endswith("[]")
-        if repeats or name in (self.fields if is_file else self._files):
-            raise InvalidRequest(f"The field {name[:_SHOWN]!r} stands in the form more than once.", param=name[:_SHOWN])
+        self._check_name(name, is_file=is_file)
         self.files += is_file
-        if is_file:
-            self._files.add(name)
         self.in_file = is_file
         self._name = None if is_file else name
         self._begun = self._at
         self._value = []
         self._where = "content"
         return True
+
+    def _check_name(self, name: str, *, is_file: bool) -> None:
+        """As of a JSON body's keys: known names are spelled in one way, and stand once."""
+        meant = meant_by(name, self._known)
+        if meant is not None:
+            why = f"The field {shown(name)!r} is another spelling of {meant!r}: write {meant!r}, once."
+            raise InvalidRequest(why, param=shown(name))
+        before = self._names.get(name.casefold())
+        lists = name.endswith("[]") and before == (name, is_file)
+        if before is not None and not lists:
+            raise InvalidRequest(f"The field {shown(name)!r} stands in the form more than once.", param=shown(name))
+        self._names[name.casefold()] = (name, is_file)
 
     def _read_content(self) -> bool:
         end = self._held.find(self._delimiter)
@@ -138,17 +150,23 @@ class FormReader:
         if self._name is not None:
             self._value.append(piece)
             if self._at - self._begun > _LONGEST_FIELD:
-                raise InvalidRequest(f"The field {self._name[:_SHOWN]!r} is too long.", param=self._name[:_SHOWN])
+                raise InvalidRequest(f"The field {shown(self._name)!r} is too long.", param=shown(self._name))
         elif piece:
             self._count(piece)
         if not found:
             return False
         if self._name is not None:
-            self.fields[self._name] = Field(b"".join(self._value), self._begun, self._at)
+            self.fields[self._name] = Field(self._whole(self._name), self._begun, self._at)
         self.in_file = False
         self._take(len(self._delimiter))
         self._where = "boundary"
         return True
+
+    def _whole(self, name: str) -> bytes:
+        value = b"".join(self._value)
+        if _CONTROLS.search(value):
+            raise InvalidRequest(f"The field {shown(name)!r} has control characters.", param=shown(name))
+        return value
 
     def _count(self, piece: bytes) -> None:
         self.file_bytes += len(piece)
@@ -169,7 +187,7 @@ def _read_disposition(head: bytes) -> tuple[str, bool]:
         if not colon or not name or name.strip() != name:
             raise InvalidRequest("A part of the form has a header that is none.")
         if name.lower() == b"content-disposition":
-            found.append(value.decode("utf-8", "replace"))
+            found.append(_read_text(value))
     if len(found) != 1:
         raise InvalidRequest("A part of the form says not once what it is.")
     kind, params = _read_params(found[0])
@@ -177,8 +195,18 @@ def _read_disposition(head: bytes) -> tuple[str, bool]:
     if kind.lower() != "form-data" or not name_of:
         raise InvalidRequest("A part of the form has no name.")
     if params.get("filename") == "":
-        raise InvalidRequest(f"The part {name_of[:_SHOWN]!r} is a file without a name: give it one.")
+        raise InvalidRequest(f"The part {shown(name_of)!r} is a file without a name: give it one.")
     return name_of, "filename" in params or "filename*" in params
+
+
+def _read_text(value: bytes) -> str:
+    try:
+        text = value.decode().strip(" \t")
+    except UnicodeDecodeError:
+        raise InvalidRequest("A part of the form has a name that is not UTF-8.") from None
+    if not text.isprintable():
+        raise InvalidRequest("A part of the form has a name with control characters.")
+    return text
 
 
 _PARAM = re.compile(r'\s*;\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)')

@@ -94,7 +94,7 @@ _CHECKS: dict[str, Check] = {
     "billing_policy": unsold(_BILLING),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
+KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
 
 # Tools that the caller runs. All others run at the vendor; of those only a bounded web search has a price.
 _CALLER_RUN = ("custom", "bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")

@@ -61,6 +61,7 @@ KNOWN = frozenset(asked.Body.__struct_encode_fields__)
 _PLAIN = frozenset({"contents", "systemInstruction", "toolConfig", _CONFIG, "safetySettings", "labels"})
 _PLAIN_CONFIG = CONFIG_FIELDS - _CONFIG_CHECKS.keys()
 _EXTENSIONS = frozenset(extensions.NAMES)
+_SPELLED = KNOWN | _EXTENSIONS
 _TOOL_KINDS = frozenset(
     {
         "functionDeclarations",
@@ -88,7 +89,7 @@ def read(body: bytes, place: Place | None) -> Request:
     need_list(plain, "contents")
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(plain):
-        refuse_variants(plain, _EXTENSIONS)
+        refuse_variants(plain, _SPELLED)
         run_checks(plain, _CHECKS)
         _check_model(plain, place.model)
         if "tools" in plain:
@@ -97,6 +98,7 @@ def read(body: bytes, place: Place | None) -> Request:
         ours = extensions.read_extensions(plain)
     config = read_config(plain)
     if not _PLAIN_CONFIG.issuperset(config):
+        refuse_variants(config, CONFIG_FIELDS)
         run_checks_within(config)
     return Request(
         dialect=NAME,

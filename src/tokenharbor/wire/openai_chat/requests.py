@@ -102,7 +102,7 @@ _CHECKS: dict[str, Check] = {
     "background": unsold("defers the answer, which is not served here: leave it out."),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-KNOWN = _PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS
+KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 

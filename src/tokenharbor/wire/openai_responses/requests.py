@@ -76,7 +76,7 @@ _CHECKS: Mapping[str, Check] = {
     "fallbacks": unsold(_OTHER_MODEL),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-KNOWN = _PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS
+KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS)
 
 
 def read(body: bytes) -> Request:

@@ -5,6 +5,7 @@ from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
 from tokenharbor.wire.surfaces.forms import (
+    COMMON,
     NOT_TRUE,
     Form,
     read_count,
@@ -23,12 +24,29 @@ class ImageEdits:
     name = "image_edits"
     path = "/images/edits"
     passes = False
+    known = COMMON | {
+        "background",
+        "image",
+        "image[]",
+        "input_fidelity",
+        "mask",
+        "n",
+        "output_compression",
+        "output_format",
+        "partial_images",
+        "quality",
+        "response_format",
+        "size",
+        "stream",
+    }
 
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
         if name in ("stream", "partial_images"):
             why = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
             refuse(name, value, NOT_TRUE, why)
+        if name in ("num_images", "batch_size", "resolution"):
+            refuse(name, value, frozenset({b""}), "may change the price, and is not sold here: use `n` and `size`.")
         if name == "output_format" and value == b"svg":
             raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
 

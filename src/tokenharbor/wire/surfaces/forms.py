@@ -34,6 +34,7 @@ class FormSurface(Protocol):
     name: str
     path: str
     passes: bool
+    known: frozenset[str]  # the names of its fields and files: no other spelling of one is taken
 
     def check_field(self, name: str, value: bytes) -> None:
         """Raises InvalidRequest for a field that cannot be sold as it is, also one that comes after a file."""
@@ -86,6 +87,9 @@ def refuse(name: str, value: bytes, allowed: frozenset[bytes], why: str) -> None
     if value not in allowed:
         raise InvalidRequest(f"`{name}` {why}", param=name)
 
+
+COMMON = frozenset({"model", "prompt", "user", "service_tier", "store"})
+"""The names that every surface knows."""
 
 _TIERS = frozenset({b"auto", b"default", b"standard", b""})
 

@@ -8,7 +8,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
-from tokenharbor.wire.surfaces.forms import NOT_TRUE, Form, read_model, refuse, refuse_tiers
+from tokenharbor.wire.surfaces.forms import COMMON, NOT_TRUE, Form, read_model, refuse, refuse_tiers
 from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
 from tokenharbor.wire.usage import MOST, BadUsageError, check_range
 
@@ -43,6 +43,17 @@ class Transcriptions:
     name = "transcriptions"
     path = "/audio/transcriptions"
     passes = True
+    known = COMMON | {
+        "file",
+        "include",
+        "include[]",
+        "language",
+        "response_format",
+        "stream",
+        "temperature",
+        "timestamp_granularities",
+        "timestamp_granularities[]",
+    }
 
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)

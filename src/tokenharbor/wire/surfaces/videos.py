@@ -10,12 +10,28 @@ from tokenharbor.wire.body import UnreadableError, edit, scan
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Asks, InputSize, Request
-from tokenharbor.wire.surfaces.forms import Form, read_count, read_model, read_text, read_word, refuse_tiers
+from tokenharbor.wire.surfaces.forms import (
+    COMMON,
+    Form,
+    read_count,
+    read_model,
+    read_text,
+    read_word,
+    refuse,
+    refuse_tiers,
+)
 from tokenharbor.wire.surfaces.surface import decode_answer, garbage
 
 USUAL_SECONDS = 4
 """Of a video whose length was not said, in this convention."""
 
+_PRICED = frozenset(
+    {"n", "duration", "duration_seconds", "frames", "num_frames", "fps", "resolution", "quality", "audio"}
+    | {"generate_audio", "num_videos", "n_variants", "remix_video_id", "video"}
+)
+"""Other vendors' words for how much is made; the convention has `seconds` and `size`."""
+
+_NOTHING = frozenset({b""})
 _MOST_SECONDS = 3600
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _DONE = frozenset({"completed", "succeeded"})
@@ -46,9 +62,12 @@ class Videos:
     name = "videos"
     path = "/videos"
     passes = False
+    known = COMMON | _PRICED | {"seconds", "size", "input_reference"}
 
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
+        if name in _PRICED:
+            refuse(name, value, _NOTHING, "may change the price, and is not sold here: use `seconds` and `size`.")
         if name == "input_reference" and value.strip():
             raise InvalidRequest("`input_reference` must be sent as a file.", param=name)
 
