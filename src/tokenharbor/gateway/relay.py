@@ -1,5 +1,6 @@
 """The relay of a stream: from its first content to its terminator; the ending stays behind until it is paid for."""
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import Broken, TimedOut
@@ -57,3 +58,5 @@ def _note(meter: Meter, splicer: Splicer) -> None:
     if splicer.over:
         meter.usage = splicer.usage
         meter.quarantined = splicer.quarantined
+        if splicer.finish_unknown:
+            meter.alarm(Alarm.FINISH_UNKNOWN, word=splicer.finish_unknown)

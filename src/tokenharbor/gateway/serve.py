@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.detail import Attempt
 from tokenharbor.billing.meter import State
 from tokenharbor.gateway.admit import admit
@@ -95,6 +96,8 @@ class Gateway:
         meter.counted = whole.read.counted
         meter.quarantined = whole.read.quarantined
         meter.delivered_bytes = whole.read.text_bytes
+        if whole.read.finish_unknown:
+            meter.alarm(Alarm.FINISH_UNKNOWN, word=whole.read.finish_unknown)
         meter.measure = partial(call.dialect.measure, whole.body)
         charge = await self._parts.settler.settle(meter)
         body = whole.body

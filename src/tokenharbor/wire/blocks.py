@@ -1,6 +1,7 @@
 """What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.ends import Ends
 from tokenharbor.wire.events import (
     BlockClosed,
     BlockGrew,
@@ -110,11 +111,19 @@ class Blocks:
         for index in list(self._open):
             self.close(index)
 
-    def finish(self, reason: FinishReason, stop_sequence: str | None = None) -> None:
+    def end(self, word: str, ends: Ends, stop_sequence: str | None = None, *, message: str = "") -> None:
+        """The answer ended with this word of its dialect; a `message` may say more of a failure."""
+        failure = ends.failure(word, empty=not self.spoken, message=message)
+        if failure is not None:
+            self.fail(failure)
+        else:
+            self.finish(ends.reason(word), stop_sequence, ends.unknown(word))
+
+    def finish(self, reason: FinishReason, stop_sequence: str | None = None, unknown: str = "") -> None:
         if self._open:
             self.close_all()
         self.ended = True
-        self._events.append(Finished(self._fit(reason), stop_sequence))
+        self._events.append(Finished(self._fit(reason), stop_sequence, unknown))
 
     def fail(self, failure: Failure) -> None:
         self.ended = True
@@ -143,6 +152,7 @@ class Whole(Blocks):
     _quarantined = False
     _reason: FinishReason | None = None
     _sequence: str | None = None
+    _unknown = ""
     _failure: Failure | None = None
 
     def __init__(self) -> None:
@@ -176,9 +186,9 @@ class Whole(Blocks):
     def report(self, usage: Usage | None) -> None:
         self._usage, self._quarantined = usage, usage is None
 
-    def finish(self, reason: FinishReason, stop_sequence: str | None = None) -> None:
+    def finish(self, reason: FinishReason, stop_sequence: str | None = None, unknown: str = "") -> None:
         self.ended = True
-        self._reason, self._sequence = self._fit(reason), stop_sequence
+        self._reason, self._sequence, self._unknown = self._fit(reason), stop_sequence, unknown
 
     def fail(self, failure: Failure) -> None:
         self.ended = True
@@ -196,4 +206,5 @@ class Whole(Blocks):
             self._sequence,
             self._failure,
             self._quarantined,
+            self._unknown,
         )

@@ -18,7 +18,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
     is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
-    does not report, counted exactly by us.
+    does not report, counted exactly by us. `finish_unknown`: why it ended, if no table lists the word, as it may be
+    logged.
     """
 
     usage: Usage | None
@@ -26,6 +27,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     quarantined: bool = False
     body: bytes = b""
     counted: Usage | None = None
+    finish_unknown: str = ""
 
 
 class Splicer(Protocol):
@@ -44,6 +46,7 @@ class Splicer(Protocol):
     text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     usage_so_far: Usage | None  # the vendor's last count that came: all of the input, some of the output
+    finish_unknown: str  # why the answer ended, if no table lists the word, as it may be logged
 
     @property
     def over(self) -> bool:

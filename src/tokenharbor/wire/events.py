@@ -96,10 +96,11 @@ class UsageReported(msgspec.Struct, frozen=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
-    """The answer is complete."""
+    """The answer is complete. `unknown`: the vendor's word for why, as it may be logged, if no table lists it."""
 
     reason: FinishReason
     stop_sequence: str | None = None
+    unknown: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):

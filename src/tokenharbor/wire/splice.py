@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.ends import Ends
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.waiting import MOST_WAITING, too_much
@@ -28,6 +29,7 @@ class EventSplicer(ABC):
         "complete",
         "ending_text_bytes",
         "failure",
+        "finish_unknown",
         "over",
         "quarantined",
         "started",
@@ -51,6 +53,7 @@ class EventSplicer(ABC):
         self.quarantined = False
         self.text_bytes = self.ending_text_bytes = 0
         self.usage_so_far: Usage | None = None
+        self.finish_unknown = ""
 
     @property
     def held_bytes(self) -> int:
@@ -113,6 +116,14 @@ class EventSplicer(ABC):
     def _fail(self, failure: Failure) -> int:
         self.failure = failure
         return FAILED
+
+    def _end_with(self, word: str, ends: Ends) -> int:
+        """The turn of an event that says why the answer ended, in a word that is not among the usual ones."""
+        failure = ends.failure(word, empty=not (self.started or self._grown))
+        if failure is not None:
+            return self._fail(failure)
+        self.finish_unknown = ends.unknown(word)
+        return ENDING
 
     @abstractmethod
     def _judge(self, name: bytes, data: bytes | None) -> int:

@@ -47,6 +47,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     stop_sequence: str | None = None
     failure: Failure | None = None
     quarantined: bool = False
+    finish_unknown: str = ""  # see Finished
 
     def __iter__(self) -> Iterator[Event]:
         """The events that it comes of."""
@@ -74,7 +75,9 @@ def collect(events: Iterable[Event]) -> Reply:
     blocks = tuple([join(block, grown) for block, grown in opened.values()])
     if isinstance(end, Failed):
         return Reply(started.id, started.model, blocks, usage, None, None, end.failure, quarantined)
-    return Reply(started.id, started.model, blocks, usage, end.reason, end.stop_sequence, None, quarantined)
+    return Reply(
+        started.id, started.model, blocks, usage, end.reason, end.stop_sequence, None, quarantined, end.unknown
+    )
 
 
 def failed(failure: Failure) -> Reply:
@@ -111,4 +114,4 @@ def replay(reply: Reply) -> Iterator[Event]:
     if reply.reason is None:
         yield Failed(reply.failure or Failure(FailureKind.BROKEN))
     else:
-        yield Finished(reply.reason, reply.stop_sequence)
+        yield Finished(reply.reason, reply.stop_sequence, reply.finish_unknown)

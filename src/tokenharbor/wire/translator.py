@@ -45,6 +45,7 @@ class Translator:
         "complete",
         "ending_text_bytes",
         "failure",
+        "finish_unknown",
         "quarantined",
         "started",
         "text_bytes",
@@ -74,6 +75,7 @@ class Translator:
         self.ending_text_bytes = 0  # what the writer still holds, where its dialect has one block at a time
         self.usage_so_far: Usage | None = None  # what was said last: all of the input, some of the output
         self.complete = False
+        self.finish_unknown = ""
 
     @property
     def over(self) -> bool:
@@ -178,6 +180,7 @@ class Translator:
     def _finish(self, finished: Finished) -> None:
         """Where nothing has left yet, all of it waits for the ending, so that a refusal can still be one."""
         self._finished = finished
+        self.finish_unknown = finished.unknown
         self.started = self.complete = True
         self._unspent = 0
 
@@ -205,7 +208,8 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
                 size += _size(block.text)
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
-        return Answer(reply.usage, size, reply.quarantined, self.client.write_reply(reply, self.recipient))
+        written = self.client.write_reply(reply, self.recipient)
+        return Answer(reply.usage, size, reply.quarantined, written, finish_unknown=reply.finish_unknown)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tokenharbor.wire.anthropic_messages.ends import ENDS
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import NULL, block_size, decode_block, decode_whole
 from tokenharbor.wire.anthropic_messages.usage import add_up, read_counts
@@ -18,6 +19,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
 
     type: str = ""
     content: msgspec.Raw = NULL
+    stop_reason: str | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
 
@@ -37,18 +39,26 @@ def read_answer(body: bytes) -> Answer | Failure:
         return read_stream_failure(glance.error)
     if memoryview(glance.content)[0] != ord("["):
         return _garbage()
+    word = glance.stop_reason or ""
+    unknown = ENDS.unknown(word)
+    if word not in ENDS.usual and (failure := ENDS.failure(word, empty=_is_empty(glance.content))) is not None:
+        return failure
     absent = len(glance.usage) <= 4
     if not absent:
         try:
-            return Answer(add_up(read_counts(glance.usage)))
+            return Answer(add_up(read_counts(glance.usage)), finish_unknown=unknown)
         except BadUsageError:
             pass
     if is_swollen(body):
         return _garbage()
     try:
-        return Answer(None, _text_bytes(body), quarantined=not absent)
+        return Answer(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
     except _UNREADABLE:
         return _garbage()
+
+
+def _is_empty(content: msgspec.Raw) -> bool:
+    return not bytes(content)[1:-1].strip()
 
 
 def measure(body: bytes) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from tokenharbor.wire import carry
 from tokenharbor.wire.anthropic_messages.citations import is_own, read_citation
+from tokenharbor.wire.anthropic_messages.ends import ENDS
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import (
     Block,
@@ -21,7 +22,7 @@ from tokenharbor.wire.anthropic_messages.shapes import (
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
 from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
-from tokenharbor.wire.events import BlockKind, FinishReason, Note
+from tokenharbor.wire.events import BlockKind, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import Frame, Framer
@@ -31,15 +32,6 @@ from tokenharbor.wire.waiting import Waiting
 
 DIALECT = "anthropic_messages"
 
-_REASONS = {
-    "end_turn": FinishReason.STOP,
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "tool_use": FinishReason.TOOL_CALLS,
-    "stop_sequence": FinishReason.STOP_SEQUENCE,
-    "refusal": FinishReason.REFUSAL,
-    "pause_turn": FinishReason.PAUSE,
-}
 _KINDS = {"text": BlockKind.TEXT, "thinking": BlockKind.REASONING, "tool_use": BlockKind.TOOL_CALL}
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -102,7 +94,7 @@ class AnthropicReader(Waiting):
         self._places: dict[int, int] = {}  # the vendor's index to ours
         self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
         self._counts: Counts | None = None
-        self._reason: FinishReason | None = None
+        self._reason = ""
         self._stop_sequence: str | None = None
 
     def feed(self, data: bytes) -> Sequence[Neutral]:
@@ -153,8 +145,8 @@ class AnthropicReader(Waiting):
             case "message_delta" if event.delta is not None:
                 self._report(event.usage)
                 self._note_reason(event.delta)
-            case "message_stop" if self._reason is not None:
-                self._blocks.finish(self._reason, self._stop_sequence)
+            case "message_stop" if self._reason:
+                self._blocks.end(self._reason, ENDS, self._stop_sequence)
             case "" | "message_start" | "message_delta" | "message_stop":
                 return False
             case "content_block_start" | "content_block_delta" | "content_block_stop":
@@ -210,7 +202,7 @@ class AnthropicReader(Waiting):
 
     def _note_reason(self, delta: Delta) -> None:
         if delta.stop_reason:
-            self._reason = _REASONS.get(delta.stop_reason, FinishReason.STOP)
+            self._reason = delta.stop_reason
             self._stop_sequence = delta.stop_sequence
             self._blocks.close_all()
 
@@ -244,7 +236,7 @@ def read_reply(body: bytes) -> Reply:
         except BadUsageError:
             blocks.report(None)
     if whole.stop_reason:
-        blocks.finish(_REASONS.get(whole.stop_reason, FinishReason.STOP), whole.stop_sequence)
+        blocks.end(whole.stop_reason, ENDS, whole.stop_sequence)
     else:
         blocks.garbage()
     return blocks.reply()

@@ -5,6 +5,7 @@ from contextlib import suppress
 import msgspec
 
 from tokenharbor.wire import sse
+from tokenharbor.wire.anthropic_messages.ends import ENDS
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, block_size, decode_event, text_size
 from tokenharbor.wire.anthropic_messages.usage import Counts, add_up, merge, read_counts
@@ -46,7 +47,10 @@ class AnthropicSplicer(EventSplicer):
                 return IDLE
             case "message_delta" if event.delta is not None:
                 self._note(event.usage)
-                return ENDING if event.delta.stop_reason else IDLE
+                word = event.delta.stop_reason
+                if not word:
+                    return IDLE
+                return ENDING if word in ENDS.usual else self._end_with(word, ENDS)
             case "message_start" if isinstance(event.message, Message):
                 self._begin(event.message.usage)
                 return IDLE

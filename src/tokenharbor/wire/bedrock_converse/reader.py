@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tokenharbor.wire.bedrock_converse.ends import ENDS
 from tokenharbor.wire.bedrock_converse.failures import read_exception
 from tokenharbor.wire.bedrock_converse.shapes import (
     Block,
@@ -31,17 +32,6 @@ from tokenharbor.wire.waiting import Waiting
 
 DIALECT = "bedrock_converse"
 
-_REASONS = {
-    "end_turn": FinishReason.STOP,
-    "tool_use": FinishReason.TOOL_CALLS,
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "stop_sequence": FinishReason.STOP_SEQUENCE,
-    "guardrail_intervened": FinishReason.REFUSAL,
-    "content_filtered": FinishReason.REFUSAL,
-    "refusal": FinishReason.REFUSAL,
-}
-_MALFORMED = frozenset({"malformed_model_output", "malformed_tool_use"})
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -196,12 +186,7 @@ class ConverseReader(Waiting):
 
 
 def finish(blocks: Blocks, reason: str, sequence: str | None) -> None:
-    if reason in _MALFORMED:
-        message = "the model's output could not be read by its vendor"
-        blocks.fail(Failure(FailureKind.SERVER, message=message, type=reason))
-        return
-    meant = _REASONS.get(reason, FinishReason.STOP)
-    blocks.finish(meant, sequence if meant is FinishReason.STOP_SEQUENCE else None)
+    blocks.end(reason, ENDS, sequence if ENDS.reason(reason) is FinishReason.STOP_SEQUENCE else None)
 
 
 def report(blocks: Blocks, raw: msgspec.Raw) -> None:

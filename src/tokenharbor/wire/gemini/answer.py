@@ -5,6 +5,7 @@ import msgspec
 from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.gemini.failures import read_stream_failure
 from tokenharbor.wire.gemini.shapes import Chunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.gemini.usage import try_usage
@@ -28,11 +29,16 @@ def read_answer(body: bytes) -> Answer | Failure:
         return failure
     if not whole.candidates and not is_blocked(whole):
         return _garbage()
+    candidates = whole.candidates or ()
+    for candidate in candidates:
+        if (failure := failure_of(candidate, empty=not (candidate.content and candidate.content.parts))) is not None:
+            return failure
+    unknown = next((word for each in candidates if (word := ENDS.unknown(each.finish_reason or ""))), "")
     absent = len(whole.usage_metadata) <= 4
     usage = None if absent else try_usage(whole.usage_metadata)
     if usage is not None:
-        return Answer(usage)
-    return Answer(None, _text_bytes(whole), quarantined=not absent)
+        return Answer(usage, finish_unknown=unknown)
+    return Answer(None, _text_bytes(whole), quarantined=not absent, finish_unknown=unknown)
 
 
 def measure(body: bytes) -> int:

@@ -9,6 +9,7 @@ from tokenharbor.wire.blocks import Blocks, Whole
 from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, Event, FinishReason, Note
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.ends import ENDS
 from tokenharbor.wire.gemini.failures import read_stream_failure
 from tokenharbor.wire.gemini.shapes import (
     Candidate,
@@ -26,37 +27,6 @@ from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Reply
 from tokenharbor.wire.waiting import Waiting
 
-_REASONS = {
-    "MAX_TOKENS": FinishReason.LENGTH,
-    **dict.fromkeys(
-        (
-            "SAFETY",
-            "RECITATION",
-            "LANGUAGE",
-            "BLOCKLIST",
-            "PROHIBITED_CONTENT",
-            "SPII",
-            "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT",
-            "IMAGE_RECITATION",
-            "MODEL_ARMOR",
-            "JAILBREAK",
-        ),
-        FinishReason.REFUSAL,
-    ),
-}
-# Ends of which other dialects have no notion: the model wrote what is no answer, and asking again may help.
-_BROKEN = frozenset(
-    {
-        "MALFORMED_FUNCTION_CALL",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
-        "MALFORMED_RESPONSE",
-        "NO_IMAGE",
-        "IMAGE_OTHER",
-    }
-)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -142,12 +112,10 @@ class _Teller:
         """What comes of the answer, once no more can come."""
         if self._end is None and not self._blocked:
             self.blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its stop reason"))
-        elif self._end in _BROKEN:
-            self.blocks.fail(Failure(FailureKind.SERVER, message=self._why or f"the answer ended: {self._end}"))
         elif self._end is None:
             self.blocks.finish(FinishReason.REFUSAL)
         else:
-            self.blocks.finish(_REASONS.get(self._end, FinishReason.STOP))
+            self.blocks.end(self._end, ENDS, message=self._why)
 
 
 def _raw_part(data: bytes, place: int) -> bytes:

@@ -5,6 +5,7 @@ import msgspec
 from tokenharbor.wire import sse
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.gemini.failures import read_stream_failure
 from tokenharbor.wire.gemini.shapes import Candidate, Chunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.gemini.usage import try_usage
@@ -53,8 +54,14 @@ class GeminiSplicer(EventSplicer):
             self._grown += candidate_size(candidate)
             if any(part.text or part.function_call or part.inline_data or part.thought_signature for part in parts):
                 turn = CONTENT
-        if not candidate.finish_reason:
+        word = candidate.finish_reason
+        if not word:
             return turn
+        if word not in ENDS.usual:
+            failure = failure_of(candidate, empty=not self.started and turn == IDLE)
+            if failure is not None:
+                return self._fail(failure)
+            self.finish_unknown = ENDS.unknown(word)
         self._finished.add(candidate.index)
         return ENDING if len(self._finished) >= self._candidates else CONTENT
 

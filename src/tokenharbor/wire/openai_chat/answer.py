@@ -5,8 +5,18 @@ import msgspec
 from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.openai_chat.shapes import NULL, Chunk, decode_chunk, try_usage, usage_of, words_size
+from tokenharbor.wire.openai_chat.shapes import (
+    NULL,
+    Choice,
+    Chunk,
+    Ended,
+    decode_chunk,
+    try_usage,
+    usage_of,
+    words_size,
+)
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -14,7 +24,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class _Glance(msgspec.Struct, frozen=True, gc=False):
     """An answer without its text, which is read only if it must be counted."""
 
-    choices: msgspec.Raw = NULL
+    choices: list[Ended] | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
 
@@ -30,7 +40,7 @@ def read_answer(body: bytes) -> Answer | Failure:
         glance = _glance(body)
     except _UNREADABLE:
         return _garbage()
-    if len(glance.usage) > 4 and len(glance.error) <= 4 and _holds_objects(glance.choices):
+    if len(glance.usage) > 4 and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
         usage = try_usage(glance.usage)
         if usage is not None:
             return Answer(usage)
@@ -46,13 +56,22 @@ def _read_closely(body: bytes) -> Answer | Failure:
         return _garbage()
     if not whole.choices:
         return read_stream_failure(whole) or _garbage()
-    if (failure := read_stream_failure(whole)) is not None:
+    if (failure := read_stream_failure(whole) or _ended_in(whole.choices)) is not None:
         return failure
+    unknown = next((word for choice in whole.choices if (word := ENDS.unknown(choice.finish_reason or ""))), "")
     raw = usage_of(whole)
     usage = try_usage(raw) if raw is not None else None
     if usage is not None:
-        return Answer(usage)
-    return Answer(None, _text_bytes(whole), quarantined=raw is not None)
+        return Answer(usage, finish_unknown=unknown)
+    return Answer(None, _text_bytes(whole), quarantined=raw is not None, finish_unknown=unknown)
+
+
+def _ended_in(choices: list[Choice]) -> Failure | None:
+    """The failure that one of them ended in."""
+    for choice in choices:
+        if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
+            return failure
+    return None
 
 
 def measure(body: bytes) -> int:
@@ -69,8 +88,3 @@ def _text_bytes(whole: Chunk) -> int:
 
 def _garbage() -> Failure:
     return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
-
-
-def _holds_objects(raw: msgspec.Raw) -> bool:
-    view = memoryview(raw)
-    return len(view) > 2 and view[0] == ord("[") and view[1] == ord("{")

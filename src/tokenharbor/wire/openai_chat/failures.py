@@ -64,22 +64,27 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 def read_stream_failure(chunk: Chunk) -> Failure | None:
     """The error that a chunk carries, if it does."""
-    error = None
-    if chunk.error is not NULL:
-        try:
-            error = _decode_error(chunk.error)
-        except _UNREADABLE:
-            error = "the vendor said an error in a shape of its own"
+    if (failure := read_error(chunk.error)) is not None:
+        return failure
+    if chunk.message is None or (chunk.code is None and chunk.object != "error"):
+        return None
+    return _inside(_Error(chunk.message, chunk.object, chunk.code))
+
+
+def read_error(raw: msgspec.Raw) -> Failure | None:
+    """An `error` that came inside a 200, None if it is null."""
+    if raw is NULL:
+        return None
+    try:
+        error = _decode_error(raw)
+    except _UNREADABLE:
+        error = "the vendor said an error in a shape of its own"
     if error is None:
-        if chunk.message is None or (chunk.code is None and chunk.object != "error"):
-            return None
-        error = _Error(chunk.message, chunk.object, chunk.code)
-    if isinstance(error, str):
-        error = _Error(error)
-    return _in_stream(error)
+        return None
+    return _inside(_Error(error) if isinstance(error, str) else error)
 
 
-def _in_stream(error: _Error) -> Failure:
+def _inside(error: _Error) -> Failure:
     message, code, type_ = error.message or "", _text(error.code), _type(error)
     return Failure(CAUSES.kind(Said(message, code, type_)), message=message, code=code, type=type_, param=error.param)
 

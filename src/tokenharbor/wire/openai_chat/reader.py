@@ -10,6 +10,7 @@ from tokenharbor.wire.chat import Source
 from tokenharbor.wire.events import BlockKind, Event, FinishReason, Note
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_details, split
+from tokenharbor.wire.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.openai_chat.extras import read_annotations, read_images
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
@@ -29,13 +30,6 @@ from tokenharbor.wire.sse import Frame, Framer
 from tokenharbor.wire.translate import Block, Reply, failed
 from tokenharbor.wire.waiting import Waiting
 
-_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.REFUSAL,
-}
 _NULL_SIZE = len(NULL)
 _NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -229,7 +223,7 @@ class OpenAIReader(Waiting):
         self._framer = Framer()
         self._blocks = Blocks()
         self._teller = _Teller(self._blocks)
-        self._reason: FinishReason | None = None
+        self._reason: str | None = None
 
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
@@ -282,20 +276,20 @@ class OpenAIReader(Waiting):
             if not choice.delta.tool_calls:
                 self._teller.open_calls()
             self._teller.words(choice.delta)
-        if choice.finish_reason == "error":
-            self._blocks.fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
-        elif choice.finish_reason and self._reason is None:
-            self._reason = _REASONS.get(choice.finish_reason, FinishReason.STOP)
+        if choice.finish_reason:
             self._teller.open_calls()
+        if not is_usual(choice) and (failure := failure_of(choice, empty=not self._blocks.spoken)) is not None:
+            self._blocks.fail(failure)
+        elif choice.finish_reason and self._reason is None:
+            self._reason = choice.finish_reason
             self._blocks.close_all()
 
     def _done(self) -> None:
         """Some vendors say no reason: what was said before their terminator is whole all the same."""
-        reason = self._reason or (FinishReason.STOP if self._blocks.spoken else None)
-        if reason is None or self._teller.nameless():
+        if self._teller.nameless() or not (self._reason or self._blocks.spoken):
             self._blocks.garbage()
         else:
-            self._blocks.finish(reason)
+            self._blocks.end(self._reason or "", ENDS)
 
 
 def _is_bare(message: Words) -> bool:
@@ -308,7 +302,8 @@ def _is_bare(message: Words) -> bool:
 def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
     raw = usage_of(whole)
     usage = None if raw is None else try_usage(raw)
-    reason = _REASONS.get(choice.finish_reason or "", FinishReason.STOP)
+    word = choice.finish_reason or ""
+    reason = ENDS.reason(word)
     return Reply(
         whole.id or "",
         whole.model or "",
@@ -316,6 +311,7 @@ def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
         usage,
         FinishReason.STOP if reason is FinishReason.TOOL_CALLS else reason,
         quarantined=raw is not None and usage is None,
+        finish_unknown=ENDS.unknown(word),
     )
 
 
@@ -339,6 +335,8 @@ def read_reply(body: bytes) -> Reply:
     choice = _first(whole)
     if choice is None or choice.message is None:
         return failed(GARBAGE)
+    if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
+        return failed(failure)
     if _is_bare(choice.message):
         return _read_bare(whole, choice, choice.message)
     blocks = Whole()
@@ -351,5 +349,5 @@ def read_reply(body: bytes) -> Reply:
     if teller.nameless():
         blocks.garbage()
     else:
-        blocks.finish(_REASONS.get(choice.finish_reason or "", FinishReason.STOP))
+        blocks.end(choice.finish_reason or "", ENDS)
     return blocks.reply()

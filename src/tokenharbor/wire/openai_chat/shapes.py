@@ -60,13 +60,19 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     images: msgspec.Raw = NULL
 
 
-class Choice(msgspec.Struct, frozen=True, gc=False):
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """How a choice ended."""
+
+    finish_reason: str | None = None
+    error: msgspec.Raw = NULL
+
+
+class Choice(Ended, frozen=True, gc=False):
     """One choice of a chunk (`delta`) or of a whole answer (`message`)."""
 
     index: int = 0
     delta: Words | None = None
     message: Words | None = None
-    finish_reason: str | None = None
     usage: msgspec.Raw = NULL
 
 

@@ -5,8 +5,18 @@ import msgspec
 from tokenharbor.wire import sse
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_chat.ends import ENDS, failure_of
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.openai_chat.shapes import PINGS, Choice, Chunk, decode_chunk, try_usage, usage_of, words_size
+from tokenharbor.wire.openai_chat.shapes import (
+    NULL,
+    PINGS,
+    Choice,
+    Chunk,
+    decode_chunk,
+    try_usage,
+    usage_of,
+    words_size,
+)
 from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
 
 DONE = b"[DONE]"
@@ -53,10 +63,13 @@ class OpenAISplicer(EventSplicer):
                 turn = CONTENT
             elif words.tool_calls or words.function_call:
                 turn = CONTENT
+        if choice.error is not NULL or (choice.finish_reason and choice.finish_reason not in ENDS.usual):
+            failure = failure_of(choice, empty=not self.started and turn == IDLE)
+            if failure is not None:
+                return self._fail(failure)
+            self.finish_unknown = ENDS.unknown(choice.finish_reason or "")
         if not choice.finish_reason:
             return turn
-        if choice.finish_reason == "error":
-            return self._fail(Failure(FailureKind.SERVER, message="the answer ended in an error"))
         self._finished.add(choice.index)
         return ENDING if len(self._finished) >= self._choices else CONTENT
 

@@ -4,6 +4,7 @@ from tokenharbor.wire.body import UnreadableError, check_text, edit, is_swollen,
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.openai_responses.ends import ENDS
 from tokenharbor.wire.openai_responses.failures import read_error
 from tokenharbor.wire.openai_responses.shapes import (
     UNREADABLE,
@@ -29,8 +30,13 @@ def read_answer(body: bytes) -> Answer | Failure:
             return failure
         usage = usage_of(response)
         if usage is not None:
-            return Answer(usage)
-        return Answer(None, _text_bytes(response), quarantined=has_usage(response))
+            return Answer(usage, finish_unknown=unknown_end(response))
+        return Answer(
+            None,
+            _text_bytes(response),
+            quarantined=has_usage(response),
+            finish_unknown=unknown_end(response),
+        )
     except UNREADABLE:
         return garbage()
 
@@ -51,7 +57,17 @@ def failure_of(response: Response) -> Failure | None:
         return Failure(FailureKind.SERVER, message="the answer failed without a reason")
     if response.output is None or response.status not in (*OVER, None) or not _holds_objects(response):
         return garbage()
-    return None
+    return ENDS.failure(reason_of(response), empty=not response.output)
+
+
+def reason_of(response: Response) -> str:
+    """Why the answer is incomplete; "" if it is whole."""
+    details = response.incomplete_details
+    return "" if response.status != "incomplete" or details is None else details.reason or ""
+
+
+def unknown_end(response: Response) -> str:
+    return ENDS.unknown(reason_of(response))
 
 
 def garbage() -> Failure:

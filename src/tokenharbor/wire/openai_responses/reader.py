@@ -10,8 +10,9 @@ from tokenharbor.wire.body import check_text
 from tokenharbor.wire.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.events import Event as Neutral
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.openai_responses.answer import failure_of
+from tokenharbor.wire.openai_responses.answer import failure_of, reason_of
 from tokenharbor.wire.openai_responses.asked import full_name
+from tokenharbor.wire.openai_responses.ends import ENDS
 from tokenharbor.wire.openai_responses.failures import read_error_event
 from tokenharbor.wire.openai_responses.shapes import (
     DIALECT,
@@ -198,7 +199,11 @@ class _Teller:
         self.blocks.close_all()
         if has_usage(response):
             self.blocks.report(usage_of(response))
-        self.blocks.finish(_reason(response))
+        if response.status == "incomplete":
+            reason = reason_of(response)
+            self.blocks.finish(ENDS.reason(reason), unknown=ENDS.unknown(reason))
+        else:
+            self.blocks.finish(FinishReason.STOP)
 
 
 def _find(begun: Mapping[int, _Told], item: Item, place: int) -> int:
@@ -220,15 +225,6 @@ def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
     """
     packed = carry.unpack(sealed)
     return (Note(DIALECT, "item", raw),) if packed is None else packed
-
-
-def _reason(response: Response) -> FinishReason:
-    if response.status != "incomplete":
-        return FinishReason.STOP
-    details = response.incomplete_details
-    if details is not None and details.reason == "content_filter":
-        return FinishReason.REFUSAL
-    return FinishReason.LENGTH
 
 
 class ResponsesReader(Waiting):

@@ -2,7 +2,7 @@
 
 from tokenharbor.wire import sse
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.openai_responses.answer import failure_of, price_event
+from tokenharbor.wire.openai_responses.answer import failure_of, price_event, unknown_end
 from tokenharbor.wire.openai_responses.failures import read_error_event
 from tokenharbor.wire.openai_responses.shapes import (
     OWN_KINDS,
@@ -107,6 +107,7 @@ class ResponsesSplicer(EventSplicer):
             return self._fail(Failure(FailureKind.SERVER, message="the answer failed without a reason"))
         self.usage = usage_of(response)
         self.quarantined = self.usage is None and has_usage(response)
+        self.finish_unknown = unknown_end(response)
         self.complete = True
         return ENDING
 

@@ -43,6 +43,7 @@ class SoundSplicer:
         self.usage: Usage | None = None
         self.usage_so_far: Usage | None = counted
         self.quarantined = False
+        self.finish_unknown = ""
         self.text_bytes = 0
         self.ending_text_bytes = 0
         self._held = b""
