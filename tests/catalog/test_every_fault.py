@@ -93,10 +93,10 @@ def test_C11_several_entries_with_faults_name_each(load: Load, operator: Tables)
     operator["models"] |= {"small": {"context": 1, "max_output": 2}, "odd": [], "none": {"max_output": 2}}
     named(
         faults(load, operator),
-        ('"acme"', "a table was expected"),
+        ('"acme"', "expected a table"),
         ('"third"', "base_url"),
         ('"small"', "max_output 2 is more than context 1"),
-        ('"odd"', "a table was expected"),
+        ('"odd"', "expected a table"),
         ('"none"', "context"),
     )
 

@@ -149,7 +149,7 @@ ENDPOINT = "models/acme-v3.2/endpoints/0/"
     [
         ("providers", [1], "providers must be tables, each [providers.NAME]"),
         ("models", "x", "models must be tables"),
-        ("providers/acme", 1, "a table was expected, not an integer"),
+        ("providers/acme", 1, "expected a table, not an integer"),
         ("providers/Acme Inc", {}, "a provider's name is lower-case letters"),
         (PROVIDER + "wrie", "openai_chat", "unknown field 'wrie'; did you mean 'wire'?"),
         (PROVIDER + "wire", "openai_chats", "unknown wire 'openai_chats'; did you mean 'openai_chat'?"),

@@ -111,7 +111,7 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         ),
         (_price(later=[{"from": "2027-01-01", "input": "1"}]), "later[0]: from must be a date"),
         (_price(steps=[{"above_input": 5, "input": "1"}] * 2), "input is priced twice"),
-        ("3", "a table was expected, not a string"),
+        ("3", "expected a table, not a string"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_and_where(table: object, says: str) -> None:

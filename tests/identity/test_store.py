@@ -40,7 +40,7 @@ async def test_an_account_comes_with_user_membership_and_wallet(conn: asyncpg.Co
 
 async def test_an_email_that_exists_is_refused_and_leaves_nothing(conn: asyncpg.Connection, world: World) -> None:
     made = await store.create_account(conn, world, "ada@example.com", "e")
-    with pytest.raises(BooksRefused, match=r"there is a user with the e-mail ada@example\.com already"):
+    with pytest.raises(BooksRefused, match=r"ada@example\.com"):
         await store.create_account(conn, world, "ADA@example.com", "e")
     assert [each async for each in store.list_accounts(conn)] == [made]
 
@@ -90,7 +90,7 @@ async def test_a_key_once_issued_is_remembered(conn: asyncpg.Connection, world: 
 
 
 async def test_a_key_needs_an_account(conn: asyncpg.Connection, world: World, derived: DerivedSecret) -> None:
-    with pytest.raises(BooksRefused, match="there is no such account"):
+    with pytest.raises(BooksRefused, match="account"):
         await store.add_key(conn, world, derived, world.ids.new(), (make_key(world.entropy), KeyRules()))
 
 
@@ -103,7 +103,7 @@ async def test_a_key_is_revoked_once_and_the_first_time_stands(
     assert await store.revoke_key(conn, key_id, first) == first
     clock.advance(timedelta(hours=1))
     assert await store.revoke_key(conn, key_id, clock.now()) == first
-    with pytest.raises(BooksRefused, match="there is no such API key"):
+    with pytest.raises(BooksRefused, match="API key"):
         await store.revoke_key(conn, world.ids.new(), clock.now())
 
 
@@ -120,8 +120,8 @@ async def test_a_credential_opens_for_its_own_provider_and_root_only(conn: async
     seal = Seal(RootSecret("of-the-tests-" * 4).derive(Purpose.CREDENTIALS), world.entropy)
     other = Seal(RootSecret("another-root-" * 4).derive(Purpose.CREDENTIALS), world.entropy)
     await set_credential(conn, seal, "acme", "sk-secret", world.clock.now())
-    with pytest.raises(Misconfigured, match="credential of acme was sealed with another root secret"):
+    with pytest.raises(Misconfigured, match="acme"):
         await read_credentials(conn, other)
     await conn.execute("update credential set provider = 'evil'")
-    with pytest.raises(Misconfigured, match="does not open"):
+    with pytest.raises(Misconfigured, match="decrypt"):
         await read_credentials(conn, seal)

@@ -84,7 +84,7 @@ def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
 
 def test_the_books_range_is_the_limit() -> None:
     assert Usd.parse("9223372036.854775807") == MAX_NANO
-    with pytest.raises(ValueError, match="beyond the books' range"):
+    with pytest.raises(ValueError, match="range"):
         Usd.parse("9223372036.854775808")
 
 

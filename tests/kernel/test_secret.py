@@ -35,13 +35,13 @@ def test_a_file_that_others_may_use_is_refused_with_the_mend(tmp_path: Path, mod
     path = tmp_path / "secret.key"
     read_or_make(path, SystemEntropy())
     path.chmod(mode)
-    with pytest.raises(Misconfigured, match=r"others may read the root secret; run: chmod 600 .*secret\.key"):
+    with pytest.raises(Misconfigured, match=r"chmod 600 .*secret\.key"):
         read_or_make(path, SystemEntropy())
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"", "shorter than 32"), (b"short\n", "shorter than 32"), (b"\xff" * 64, "not text")],
+    [(b"", "32"), (b"short\n", "32"), (b"\xff" * 64, "not text")],
 )
 def test_a_file_that_is_no_secret_is_refused_and_kept(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "secret.key"
@@ -94,7 +94,7 @@ def test_what_is_sealed_opens_in_its_own_place_only() -> None:
     assert b"vendor key" not in sealed
     assert seal.open(sealed, b"here") == b"vendor key"
     assert seal.close(b"vendor key", b"here") != sealed
-    with pytest.raises(Misconfigured, match="does not open"):
+    with pytest.raises(Misconfigured, match="decrypt"):
         seal.open(sealed, b"there")
 
 
@@ -103,14 +103,14 @@ def test_a_change_of_any_byte_is_noticed() -> None:
     sealed = seal.close(b"key", b"")
     for place in range(len(sealed)):
         changed = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
-        with pytest.raises(Misconfigured, match="does not open"):
+        with pytest.raises(Misconfigured, match="decrypt"):
             seal.open(changed, b"")
-    with pytest.raises(Misconfigured, match="does not open"):
+    with pytest.raises(Misconfigured, match="decrypt"):
         seal.open(b"", b"")
 
 
 def test_another_root_secret_does_not_open_it() -> None:
     one, other = (Seal(RootSecret(m).derive(Purpose.CREDENTIALS), SeededEntropy(1)) for m in (MATERIAL, "x" * 40))
     assert one.key_id != other.key_id
-    with pytest.raises(Misconfigured, match="does not open"):
+    with pytest.raises(Misconfigured, match="decrypt"):
         other.open(one.close(b"key", b""), b"")

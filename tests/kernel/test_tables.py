@@ -38,9 +38,9 @@ def test_a_table_that_fits_is_read() -> None:
         ({"name": "x", "depth": []}, "here: depth: expected a float, got an array"),
         ({"name": "x", "piers": [1]}, "here: piers[0]: expected a string, got an integer"),
         ({"name": {}}, "here: name: expected a string, got a table"),
-        ([], "here: a table was expected, not an array"),
-        (5.5, "here: a table was expected, not a float"),
-        (None, "here: a table was expected, not a NoneType"),
+        ([], "here: expected a table, not an array"),
+        (5.5, "here: expected a table, not a float"),
+        (None, "here: expected a table, not a NoneType"),
     ],
 )
 def test_what_does_not_fit_is_one_line(table: object, says: str) -> None:

@@ -155,7 +155,7 @@ def _make_home(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
-        raise Misconfigured(f"{home}: cannot be HOME: {why}") from None
+        raise Misconfigured(f"cannot create HOME {home}: {why}") from None
 
 
 @contextlib.contextmanager

@@ -139,14 +139,14 @@ def resolve_secret(reference: str, environ: Mapping[str, str], folder: Path | No
     if kind == "env":
         return environ.get(rest, "").strip() or None
     if kind != "file":
-        raise Misconfigured(f"a secret was expected by reference: {_HINT}")
+        raise Misconfigured(f"secrets are given by reference: {_HINT}")
     path = (folder or Path()) / rest
     try:
         return path.read_text("utf-8").strip() or None
     except OSError as error:
-        raise Misconfigured(f"{path}: the secret cannot be read: {error.strerror}") from None
+        raise Misconfigured(f"cannot read secret {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise Misconfigured(f"{path}: the secret is not text") from None
+        raise Misconfigured(f"secret {path} is not text") from None
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -166,7 +166,7 @@ def _parse(path: Path, *, must_exist: bool) -> dict[str, Any]:
         return parse_toml(path.read_text("utf-8"), str(path))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
-            raise Misconfigured(f"{path}: there is no such file") from None
+            raise Misconfigured(f"{path}: no such file") from None
         return {}
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from None
@@ -233,7 +233,7 @@ def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: Place)
     for where, name in _URLS:
         url = stated.get(name) if where == section else None
         if isinstance(url, str) and not _REFERENCE.fullmatch(url) and _has_password(url):
-            place.fault(f"{name} holds a password in clear; {_HINT}, or set {_variable(section, name)}")
+            place.fault(f"{name} contains a password in clear text; {_HINT}, or set {_variable(section, name)}")
 
 
 def _has_password(url: str) -> bool:
@@ -253,9 +253,9 @@ def _check(settings: Settings, faults: Faults) -> None:
     for section, name in _SECRETS:
         reference = getattr(getattr(settings, section), name)
         if reference is not None and not _REFERENCE.fullmatch(reference):
-            faults.add(f"{settings.file} [{section}]: {name} stands there in clear; {_HINT}")
+            faults.add(f"{settings.file} [{section}]: {name} is in clear text; {_HINT}")
     if settings.server.workers > 1:
-        faults.add(f"{settings.file} [server]: workers: more than one gateway process is not supported yet; set 1")
+        faults.add(f"{settings.file} [server]: workers: only 1 is supported")
     for proxy in settings.server.trusted_proxies:
         with faults.catch():
             TrustedProxies((proxy,))
@@ -273,5 +273,5 @@ def _url(settings: Settings, section: str, stated: str | None, schemes: Sequence
     if url is None:
         raise Misconfigured(f"{settings.file} [{section}]: url: {stated} is not set")
     if url.partition("://")[0] not in schemes:
-        raise Misconfigured(f"{settings.file} [{section}]: url does not begin with {schemes[0]}://")
+        raise Misconfigured(f"{settings.file} [{section}]: url must begin with {schemes[0]}://")
     return url

@@ -105,7 +105,7 @@ def open_cluster(home: Path) -> Cluster:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Misconfigured(f"{root}: cannot hold the database: {error.strerror}") from error
+        raise Misconfigured(f"{root}: cannot store the database here: {error.strerror}") from error
     return Cluster(root)
 
 
@@ -129,8 +129,8 @@ async def prepare(cluster: Cluster, programs: Programs) -> None:
     found = (cluster.data / "PG_VERSION").read_text().strip()
     if found != str(MAJOR):
         raise Misconfigured(
-            f"{cluster.data}: made by PostgreSQL {found}, and this version brings {MAJOR}: "
-            "dump it with the old version and load it into the new one"
+            f"{cluster.data}: created by PostgreSQL {found}, but this version includes {MAJOR}: "
+            "dump the data with the old version and restore it into the new one"
         )
     _write_settings(cluster.data, programs)
     if cluster.log.exists() and cluster.log.stat().st_size > _LOG_BYTES:
@@ -151,7 +151,7 @@ async def _make(cluster: Cluster, programs: Programs) -> None:
             cwd=half, output=output.fileno(),
         )  # fmt: skip
     if await asyncio.to_thread(made.wait) != 0:
-        raise Misconfigured(f"{cluster.data}: could not be made: {last_words(cluster, begin)}")
+        raise Misconfigured(f"{cluster.data}: cannot create the database: {last_words(cluster, begin)}")
     half.rename(cluster.data)
     sync_folder(cluster.root)
 
@@ -196,7 +196,7 @@ def make_socket_folder(folder: Path, programs: Programs) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or (programs.user is None and found.st_uid != os.geteuid()):
-        raise Misconfigured(f"{folder}: belongs to somebody else; remove it")
+        raise Misconfigured(f"{folder}: owned by another user; remove it")
     programs.own(folder)
     for stale in folder.iterdir():
         stale.unlink()

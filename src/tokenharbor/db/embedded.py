@@ -164,7 +164,7 @@ class EmbeddedPostgres:
                     return
                 await asyncio.sleep(_POLL_SECONDS)
         raise Misconfigured(
-            f"{self.cluster.data}: in use by a PostgreSQL that cannot be seen from here (in another container?)"
+            f"{self.cluster.data}: in use by a PostgreSQL that this process cannot see (in another container?)"
         )
 
     async def _start(self, alive: int) -> None:
@@ -222,7 +222,7 @@ class EmbeddedPostgres:
                     break
                 await asyncio.sleep(_POLL_SECONDS)
             else:
-                raise Misconfigured(f"{self.cluster.gate}: another process has been at it for too long")
+                raise Misconfigured(f"{self.cluster.gate}: locked by another process for too long")
             yield
 
 

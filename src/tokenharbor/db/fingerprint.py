@@ -15,6 +15,6 @@ async def check_fingerprint(conn: asyncpg.Connection, fingerprint: bytes) -> Non
     known = await conn.fetchval("select value from meta where key = $1", _KEY)
     if not hmac.compare_digest(known, fingerprint):
         raise Misconfigured(
-            "the root secret is not the one this database was made with: restore HOME/secret.key "
-            "(or server.secret), or point database.url at a new database"
+            "the root secret does not match this database: restore HOME/secret.key (or server.secret), "
+            "or use a new database"
         )

@@ -45,7 +45,7 @@ class Migration:
 def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration, ...]:
     """The migrations of a folder (the package's own by default), in order: 1, 2, 3, … without a gap.
 
-    Raises Misconfigured for a name that is not of the form and for a number that is missing or there twice.
+    Raises Misconfigured for a name that is not of the form and for a number that is missing or exists twice.
     """
     folder = folder or files("tokenharbor.db") / "migrations"
     found = []
@@ -58,7 +58,7 @@ def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration
         found.append(Migration(int(match[1]), file.name, file.read_text(encoding="utf-8")))
     for expected, migration in enumerate(found, start=1):
         if migration.number != expected:
-            raise Misconfigured(f"{folder}: migration {expected:04d} is missing or there twice")
+            raise Misconfigured(f"{folder}: migration {expected:04d} is missing or exists twice")
     return tuple(found)
 
 
@@ -97,13 +97,13 @@ async def pending(conn: asyncpg.Connection, migrations: Sequence[Migration]) -> 
 def _check(number: int, name: str, sha256: bytes, migrations: Sequence[Migration]) -> None:
     if number > len(migrations):
         raise Misconfigured(
-            f"the database has migration {name}, which this version does not know: a newer one has used it"
+            f"the database has migration {name}, which this version does not have: a newer version has used it"
         )
     ours = migrations[number - 1]
     if ours.sha256 != sha256 or ours.name != name:
         raise Misconfigured(
-            f"migration {ours.name} is not the {name} that the database was made with: "
-            "restore the file, and change the database by a new migration instead"
+            f"migration {ours.name} differs from {name}, which the database was created with: "
+            "restore the file, and add a new migration instead"
         )
 
 

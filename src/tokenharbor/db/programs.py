@@ -78,7 +78,7 @@ def find_programs() -> Programs:
     try:
         home = copy_programs(target)
     except OSError as error:
-        raise Misconfigured(f"{target}: cannot hold a copy of PostgreSQL's programs: {error}") from error
+        raise Misconfigured(f"{target}: cannot copy PostgreSQL's programs here: {error}") from error
     return Programs(home / _WHEEL / f"pginstall{MAJOR}" / "bin", _system_user())
 
 
@@ -135,7 +135,7 @@ def _system_user() -> tuple[int, int]:
     except (OSError, KeyError, subprocess.CalledProcessError) as error:
         said = re.sub(r"\s+", " ", str(getattr(error, "stderr", "") or error)).strip()
         raise Misconfigured(
-            f"the embedded PostgreSQL needs the system user {SYSTEM_USER}, which could not be made: {said}"
+            f"the embedded PostgreSQL needs the system user {SYSTEM_USER}, but creating it failed: {said}"
         ) from error
 
 

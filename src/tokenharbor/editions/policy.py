@@ -52,7 +52,7 @@ def load_edition(name_or_path: str) -> Policy:
         return _read(Path(name_or_path))
     if name_or_path not in edition_names():
         hint = did_you_mean(name_or_path, edition_names())
-        raise Misconfigured(f"edition: there is no edition {name_or_path[:80]!r}{hint}")
+        raise Misconfigured(f"edition: no edition {name_or_path[:80]!r}{hint}")
     return _read(Path(str(files(__package__) / f"{name_or_path}.toml")))
 
 
@@ -70,6 +70,6 @@ def _read(path: Path) -> Policy:
     except UnicodeDecodeError:
         raise Misconfigured(f"edition {path}: not UTF-8") from None
     except ValueError:
-        raise Misconfigured(f"edition {path}: no file can have this name") from None
+        raise Misconfigured(f"edition {path}: not a valid file name") from None
     rules = read_table(Rules, parse_toml(text, f"edition {path}"), f"edition {path}")
     return Policy(name=path.stem, **msgspec.structs.asdict(rules))

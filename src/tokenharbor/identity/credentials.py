@@ -22,7 +22,9 @@ async def read_credentials(conn: asyncpg.Connection, seal: Seal) -> Mapping[str,
     for row in await conn.fetch(SQL.credentials):
         provider = row["provider"]
         if row["seal_key_id"] != seal.key_id:
-            raise Misconfigured(f"the stored credential of {provider} was sealed with another root secret; set it anew")
+            raise Misconfigured(
+                f"the stored credential of {provider} is encrypted with another root secret; store it again"
+            )
         found[provider] = seal.open(row["sealed"], _context(provider)).decode()
     return found
 

@@ -68,7 +68,7 @@ class KeyRing:
     async def look_up(self, presented: bytes) -> Caller:
         """The caller, asking the database if need be. Raises InvalidApiKey, or Unavailable while it is away."""
         if not is_well_formed(presented):
-            raise InvalidApiKey("This API key is malformed: one begins with thk_live_ and has 41 characters.")
+            raise InvalidApiKey("Malformed API key: a key begins with thk_live_ and has 41 characters.")
         hashed = self._hash(presented)
         caller = self._snapshot.callers.get(hashed)
         if caller is None and self._unknown.get(hashed, 0.0) <= self._clock.monotonic():
@@ -124,7 +124,7 @@ class KeyRing:
         except TimeoutError:
             was_read = False
         if not was_read:
-            raise Unavailable("The database is away. Try again shortly.", retry_after=1)
+            raise Unavailable("Database unavailable. Try again shortly.", retry_after=1)
 
     async def _next_reading(self) -> bool:
         async with self._reading:

@@ -96,7 +96,7 @@ async def create_account(conn: asyncpg.Connection, world: World, email: str, edi
     user_id = world.ids.new()
     async with conn.transaction():
         if await conn.fetchval(SQL.add_user, user_id, now, email) is None:
-            raise BooksRefused(f"there is a user with the e-mail {email} already")
+            raise BooksRefused(f"a user with the e-mail {email} exists already")
         await conn.execute(SQL.add_account, account.id, now, account.name, edition)
         await conn.execute(SQL.add_membership, account.id, user_id, "owner", now)
     return account
@@ -153,7 +153,7 @@ async def add_key(
         rules.expires_at,
     )
     if found is None:
-        raise BooksRefused("there is no such account")
+        raise BooksRefused("no such account")
     return key_id
 
 
@@ -166,7 +166,7 @@ async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> da
     """When the key was revoked: `at`, or earlier if it was before. Raises BooksRefused for an unknown key."""
     row = await conn.fetchrow(SQL.revoke_key, key_id, at)
     if row is None:
-        raise BooksRefused("there is no such API key")
+        raise BooksRefused("no such API key")
     revoked_at: datetime = row["revoked_at"]
     return revoked_at
 

@@ -62,14 +62,14 @@ def parse(kind: Kind, text: str) -> UUID:
     """The id behind what `show` wrote; ValueError for anything else."""
     prefix, _, letters = text.partition("_")
     if prefix != kind or len(letters) != 26:
-        raise ValueError(f"not an id of the form {kind}_ and 26 characters: {text[:60]!r}")
+        raise ValueError(f"not an id (expected {kind}_ and 26 characters): {text[:60]!r}")
     value = 0
     for letter in letters:
         if letter not in _VALUES:
-            raise ValueError(f"not an id of the form {kind}_ and 26 characters: {text[:60]!r}")
+            raise ValueError(f"not an id (expected {kind}_ and 26 characters): {text[:60]!r}")
         value = (value << 5) | _VALUES[letter]
     if value & 3:
-        raise ValueError(f"not an id of the form {kind}_ that anybody was given, by its last character: {text[:60]!r}")
+        raise ValueError(f"not a valid {kind}_ id (its last character is impossible): {text[:60]!r}")
     return UUID(int=value >> 2)
 
 

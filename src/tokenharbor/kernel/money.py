@@ -29,7 +29,7 @@ class Usd(int):
         sign, whole, places = match.groups()
         nano = int(whole) * NANO_PER_USD + int((places or "").ljust(9, "0"))
         if nano > MAX_NANO:
-            raise ValueError(f"an amount beyond the books' range: {text[:40]!r}")
+            raise ValueError(f"amount out of range: {text[:40]!r}")
         return cls(-nano if sign else nano)
 
     def __add__(self, other: int) -> "Usd":

@@ -51,7 +51,7 @@ class RootSecret:
     def __init__(self, material: str) -> None:
         material = material.strip()
         if len(material) < SHORTEST:
-            raise Misconfigured(f"the root secret is shorter than {SHORTEST} characters; make one with 64")
+            raise Misconfigured(f"the root secret has fewer than {SHORTEST} characters; use 64")
         self._material = material.encode()
 
     def derive(self, purpose: Purpose) -> DerivedSecret:
@@ -77,7 +77,7 @@ def read_or_make(path: Path, entropy: Entropy) -> RootSecret:
             _make(path, entropy)
         return _read(path)
     except OSError as error:
-        raise Misconfigured(f"{path}: the root secret cannot be used: {error.strerror or error}") from error
+        raise Misconfigured(f"{path}: cannot use the root secret: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{path}: the root secret is not text") from error
 
@@ -108,9 +108,9 @@ def _read(path: Path) -> RootSecret:
     with open(path, encoding="ascii", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise Misconfigured(f"{path}: the root secret is not an ordinary file")
+            raise Misconfigured(f"{path}: the root secret is not a regular file")
         if found.st_mode & _OTHERS:
-            raise Misconfigured(f"{path}: others may read the root secret; run: chmod 600 {path}")
+            raise Misconfigured(f"{path}: the root secret is readable by others; run: chmod 600 {path}")
         material = file.read()
     try:
         return RootSecret(material)
@@ -136,4 +136,6 @@ class Seal:
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
         except (InvalidTag, ValueError):
-            raise Misconfigured("a sealed value does not open: it was changed, or sealed elsewhere") from None
+            raise Misconfigured(
+                "cannot decrypt a stored value: it was changed, or encrypted with another secret"
+            ) from None

@@ -101,7 +101,7 @@ def read_table(kind: type[T], table: object, where: str) -> T:
 def read_fields(kind: type[T], table: object, place: Place) -> T | None:
     """Likewise, with the faults gathered: the fields that could be read, None where those are not enough."""
     if not isinstance(table, Mapping):
-        place.fault(f"a table was expected, not {type_name(table)}")
+        place.fault(f"expected a table, not {type_name(table)}")
         place.faults.misread(place.name, "")
         return None
     known = kind.__struct_encode_fields__

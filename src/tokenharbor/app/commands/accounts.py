@@ -24,14 +24,14 @@ _GRANTED = [pool.value for pool in (Pool.PAID, Pool.TRIAL, Pool.PROMO)]
 
 @click.group(cls=Group)
 def accounts() -> None:
-    """Make and show accounts: who pays."""
+    """Create, show and list accounts."""
 
 
 @accounts.command()
-@click.option("--email", required=True, metavar="E", help="Of the user who will own it.")
+@click.option("--email", required=True, metavar="E", help="E-mail of the owner.")
 @making_database
 async def create(session: Session, email: str) -> Answer:
-    """Make an account with its first user, and print its id."""
+    """Create an account and its owner, and print the account id."""
     account = await store.create_account(
         session.conn, session.world, email, load_edition(session.settings.edition).name
     )
@@ -51,7 +51,7 @@ async def show(session: Session, account_id: UUID) -> Answer:
 @accounts.command("list")
 @at_database
 async def list_all(session: Session) -> Answer:
-    """List every account, oldest first."""
+    """List all accounts, oldest first."""
     found = [_document(account) async for account in store.list_accounts(session.conn)]
     rows = [(each["id"], each["created_at"], _plain(each["emails"])) for each in found]
     return Answer(found, table(("id", "created", "e-mail"), rows))
@@ -61,7 +61,7 @@ async def list_all(session: Session) -> Answer:
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
 async def balance(session: Session, account_id: UUID) -> Answer:
-    """Show what an account can spend, by pool, and what is held."""
+    """Show an account's balance by pool, and the amount held."""
     await existing(session, account_id)
     async with open_book(session.url, session.world.ids.new()) as book:
         found = await book.balance(account_id, session.world.clock.now())
@@ -75,17 +75,17 @@ async def balance(session: Session, account_id: UUID) -> Answer:
 
 @click.command(cls=Command)
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--usd", type=USD, required=True, metavar="X", help="How much, such as 10.00.")
-@click.option("--pool", type=click.Choice(_GRANTED), required=True, help="Where it lies.")
-@click.option("--expires", type=SPAN, metavar="7d", help="When what is left of it goes.")
-@click.option("--reason", required=True, metavar="TEXT", help="For the books.")
+@click.option("--usd", type=USD, required=True, metavar="X", help="Amount, such as 10.00.")
+@click.option("--pool", type=click.Choice(_GRANTED), required=True, help="Pool of the credit.")
+@click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused part expires.")
+@click.option("--reason", required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
 async def credit(  # noqa: PLR0913  click passes each option
     session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
 ) -> Answer:
-    """Grant credit to an account, as an operator."""
+    """Add credit to an account."""
     if not reason.strip():
-        raise BooksRefused("a grant needs a reason, for whoever reads the books later: --reason TEXT")
+        raise BooksRefused("--reason must not be empty")
     await existing(session, account_id)
     world, now = session.world, session.world.clock.now()
     given = Credit(
@@ -116,7 +116,7 @@ async def existing(session: Session, account_id: UUID) -> Account:
     """The account. Raises BooksRefused where there is none."""
     account = await store.find_account(session.conn, account_id)
     if account is None:
-        raise BooksRefused(f"there is no account {ids.show('acct', account_id)}")
+        raise BooksRefused(f"no account {ids.show('acct', account_id)}")
     return account
 
 

@@ -18,12 +18,12 @@ from tokenharbor.wire import VENDORS
 
 @click.group(cls=Group)
 def catalog() -> None:
-    """Show and check what is on sale."""
+    """List and check models and prices."""
 
 
 @catalog.command("list")
 def list_all() -> None:
-    """List the models with their prices and who sells them. USD per 1M tokens, or as said; markup included."""
+    """List models with providers and prices. Prices are in USD per 1M tokens unless stated, with markup."""
     in_force = settings()
     found = _catalog(in_force)
     showcase = Showcase(found, load_edition(in_force.edition))
@@ -33,7 +33,7 @@ def list_all() -> None:
 
 @catalog.command()
 def check() -> None:
-    """Check the catalogue. What cannot be sold, and what looks like a slip; exit 1 if anything cannot be sold."""
+    """Find models that cannot be sold, and likely mistakes. Exit code 1 if a model cannot be sold."""
     findings = check_catalog(_catalog(settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]

@@ -24,9 +24,11 @@ def _keep(context: click.Context, param: click.Parameter, value: object) -> None
 def _shared_options() -> list[click.Parameter]:
     place = click.Path(path_type=Path)
     return [
-        click.Option(["--home"], type=place, metavar="DIR", help="Where everything is kept.", **_KEPT),
-        click.Option(["--config"], type=place, metavar="FILE", help="The configuration, not HOME's own.", **_KEPT),
-        click.Option(["--json"], is_flag=True, help="Answer with one JSON document.", **_KEPT),
+        click.Option(["--home"], type=place, metavar="DIR", help="Data directory.", **_KEPT),
+        click.Option(
+            ["--config"], type=place, metavar="FILE", help="Configuration file; default HOME/tokenharbor.toml.", **_KEPT
+        ),
+        click.Option(["--json"], is_flag=True, help="Print one JSON document.", **_KEPT),
     ]
 
 

@@ -13,7 +13,7 @@ from tokenharbor.kernel.world import real_world
 
 @click.command(cls=Command)
 def doctor() -> None:
-    """Check all that the server needs. Database, migrations, Redis, providers, clock, disk and permissions; exit 1 if
+    """Check what the server needs. Database, migrations, Redis, providers, clock, disk and permissions; exit 1 if
     anything is wrong.
     """
     log_to_stderr()

@@ -9,13 +9,13 @@ from tokenharbor.editions.policy import edition_names, fields, load_edition
 
 @click.group(cls=Group)
 def edition() -> None:
-    """Show what the editions set."""
+    """Show and list editions."""
 
 
 @edition.command()
 @click.argument("name", required=False)
 def show(name: str | None) -> None:
-    """Show every field of an edition. If none is named, of the one in force."""
+    """Show every field of an edition; by default of the one in force."""
     found = fields(load_edition(name or settings().edition))
     lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in found.items()]
     say(Answer(found, lines))
@@ -23,6 +23,6 @@ def show(name: str | None) -> None:
 
 @edition.command("list")
 def list_all() -> None:
-    """List the editions that come with the program."""
+    """List the editions that are included."""
     names = list(edition_names())
     say(Answer(names, names))

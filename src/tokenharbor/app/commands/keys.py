@@ -28,20 +28,20 @@ from tokenharbor.wire import VENDORS
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Issue, list and revoke API keys."""
+    """Create, list and revoke API keys."""
 
 
 @keys.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--name", default="", metavar="N", help="To know it by.")
-@click.option("--quota-usd", type=USD, metavar="X", help="What it may spend in all.")
-@click.option("--daily-usd", type=USD, metavar="X", help="What it may spend in a day (UTC).")
-@click.option("--monthly-usd", type=USD, metavar="X", help="What it may spend in a month (UTC).")
-@click.option("--models", type=NAMES, default=(), metavar="a,b", help="The only models it may use.")
-@click.option("--providers", type=NAMES, default=(), metavar="a,b", help="The only providers it may use.")
-@click.option("--deny-providers", type=NAMES, default=(), metavar="a,b", help="Providers that it may not use.")
-@click.option("--expires", type=SPAN, metavar="90d", help="When it ends.")
-@click.option("--ip", type=NETWORKS, default=(), metavar="CIDR,…", help="The only addresses it may be used from.")
+@click.option("--name", default="", metavar="N", help="Name of the key.")
+@click.option("--quota-usd", type=USD, metavar="X", help="Spending limit in total.")
+@click.option("--daily-usd", type=USD, metavar="X", help="Spending limit per UTC day.")
+@click.option("--monthly-usd", type=USD, metavar="X", help="Spending limit per UTC month.")
+@click.option("--models", type=NAMES, default=(), metavar="a,b", help="Allowed models; default all.")
+@click.option("--providers", type=NAMES, default=(), metavar="a,b", help="Allowed providers; default all.")
+@click.option("--deny-providers", type=NAMES, default=(), metavar="a,b", help="Denied providers.")
+@click.option("--expires", type=SPAN, metavar="90d", help="Lifetime; default unlimited.")
+@click.option("--ip", type=NETWORKS, default=(), metavar="CIDR,…", help="Allowed client addresses; default all.")
 @at_database
 async def create(  # noqa: PLR0913  click passes each option
     session: Session,
@@ -57,7 +57,7 @@ async def create(  # noqa: PLR0913  click passes each option
     expires: timedelta | None,
     ip: Networks,
 ) -> Answer:
-    """Issue an API key for an account. It is printed this once."""
+    """Create an API key and print it. It is shown only once."""
     await existing(session, account_id)
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     rules = KeyRules(
@@ -81,7 +81,7 @@ async def create(  # noqa: PLR0913  click passes each option
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
 async def list_all(session: Session, account_id: UUID) -> Answer:
-    """List an account's keys with their rules, oldest first."""
+    """List an account's keys with their limits, oldest first."""
     await existing(session, account_id)
     found = [_document(row) for row in await store.list_keys(session.conn, account_id)]
     heads = ("id", "key", "name", "created", "expires", "revoked", "rules")
@@ -94,7 +94,7 @@ async def list_all(session: Session, account_id: UUID) -> Answer:
 @click.argument("key_id", type=KEY, metavar="KEYID")
 @at_database
 async def revoke(session: Session, key_id: UUID) -> Answer:
-    """Revoke a key: within a second every gateway refuses it. Open streams finish."""
+    """Revoke a key. It is refused within a second; open streams finish."""
     revoked_at = await store.revoke_key(session.conn, key_id, session.world.clock.now())
     document = {"id": ids.show("key", key_id), "revoked_at": show_time(revoked_at)}
     return Answer(document, [f"{document['id']} revoked at {document['revoked_at']}"])
@@ -109,7 +109,7 @@ def _canonical(catalog: Catalog, names: Names) -> Names:
         if model is None:
             near = index.nearest(name, 1)
             hint = f"did you mean {near[0]!r}?" if near else "tokenharbor catalog list shows them all"
-            raise BooksRefused(f"there is no model {name!r}; {hint}")
+            raise BooksRefused(f"no model {name!r}; {hint}")
         found.append(model.model.name)
     return tuple(dict.fromkeys(found))
 
@@ -117,7 +117,7 @@ def _canonical(catalog: Catalog, names: Names) -> Names:
 def _known(catalog: Catalog, names: Names) -> Names:
     for name in names:
         if name not in catalog.providers:
-            raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
+            raise BooksRefused(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
     return names
 
 

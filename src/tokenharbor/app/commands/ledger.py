@@ -24,7 +24,7 @@ def ledger() -> None:
 @ledger.command()
 @at_database
 async def verify(session: Session) -> Answer:
-    """Recompute every balance, invariant and hash chain. Exit 1 at the first fault."""
+    """Recompute every balance, invariant and hash chain. Exit code 1 and the first fault if anything is wrong."""
     report = await verify_books(session.conn)
     document = {
         "ok": report.fault is None,
@@ -38,14 +38,14 @@ async def verify(session: Session) -> Answer:
 
 @ledger.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--type", "kind", metavar="TYPE", help="Only such rows: recharge, usage, expiry, …")
-@click.option("--from", "since", type=MOMENT, metavar="D", help="From this day or moment (UTC) on.")
-@click.option("--to", "until", type=MOMENT, metavar="D", help="Up to this day or moment (UTC), and without it.")
+@click.option("--type", "kind", metavar="TYPE", help="Only rows of this type: recharge, usage, expiry, …")
+@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC), inclusive.")
+@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive.")
 @at_database
 async def export(
     session: Session, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
 ) -> Answer:
-    """Write an account's ledger as CSV, with the running balance."""
+    """Export an account's ledger as CSV with a running balance."""
     await existing(session, account_id)
     lines = export_ledger(session.conn, account_id, Choice(kind, since, until))
     if wants_json():

@@ -37,18 +37,18 @@ class Queries:
 
 @click.group(cls=Group)
 def providers() -> None:
-    """Set what we need at the providers, and show how they fare."""
+    """Store provider credentials and show provider health."""
 
 
 @providers.command("set")
 @click.argument("name")
-@click.option("--credential-stdin", is_flag=True, required=True, help="Read the vendor's key from stdin.")
+@click.option("--credential-stdin", is_flag=True, required=True, help="Read the credential from stdin.")
 @making_database
 async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer:  # noqa: ARG001  it must be said
-    """Store a vendor's key, encrypted. It comes before the one that the configuration points to."""
+    """Store a provider's credential, encrypted. It overrides the one from the configuration."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     if name not in catalog.providers:
-        raise BooksRefused(f"there is no provider {name!r}{did_you_mean(name, catalog.providers)}")
+        raise BooksRefused(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
     secret = _read(sys.stdin.read(_LONGEST + 1))
     try:
         make_signer(catalog.providers[name], secret, session.world.clock)
@@ -60,10 +60,10 @@ async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer
 
 
 @providers.command()
-@click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="How far back to look.")
+@click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="Time span to report.")
 @at_database
 async def health(session: Session, *, last: timedelta) -> Answer:
-    """Show what became of requests to each provider. Those that have ended: served or not, and why not."""
+    """Show each provider's attempts, failures and alarms."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     since = session.world.clock.now() - last
     sql = read_queries(Queries, "tokenharbor.app", "health.sql")
@@ -111,7 +111,7 @@ def _read(text: str) -> str:
     """What came on stdin, as a header can carry it. The messages never hold it."""
     secret = text.strip()
     if not secret:
-        raise BooksRefused("no credential came on stdin")
+        raise BooksRefused("stdin contains no credential")
     if len(text) > _LONGEST or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise BooksRefused("what came on stdin is not one key: printable ASCII without blanks, on one line")
+        raise BooksRefused("stdin must contain one credential: printable ASCII without spaces, on one line")
     return secret

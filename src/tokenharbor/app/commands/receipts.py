@@ -36,11 +36,11 @@ class Queries:
 
 @click.command(cls=Command)
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--from", "since", type=MOMENT, metavar="D", help="The first day or moment (UTC); 30 days ago.")
-@click.option("--to", "until", type=MOMENT, metavar="D", help="The day or moment to end before; now.")
+@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
+@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
 @at_database
 async def usage(session: Session, account_id: UUID, *, since: datetime | None, until: datetime | None) -> Answer:
-    """Show what an account used and paid, by day, model and provider."""
+    """Show an account's usage and cost by day, model and provider."""
     await existing(session, account_id)
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN
@@ -63,7 +63,7 @@ async def receipt(session: Session, request_id: UUID) -> Answer:
     owner = await history.owner(request_id)
     past = None if owner is None else await history.request(owner, request_id)
     if past is None:
-        raise BooksRefused(f"there is no request {ids.show('req', request_id)}")
+        raise BooksRefused(f"no request {ids.show('req', request_id)}")
     document = msgspec.to_builtins(write_receipt(past))
     return Answer(document, list(_lines(document)))
 

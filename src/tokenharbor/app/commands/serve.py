@@ -10,10 +10,10 @@ from tokenharbor.app.commands.common import Command, settings
 
 
 @click.command(cls=Command)
-@click.option("--host", metavar="H", help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), metavar="N", help="The port; 0 picks a free one.")
+@click.option("--host", metavar="H", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), metavar="N", help="Port; 0 picks a free one.")
 def serve(host: str | None, port: int | None) -> None:
-    """Serve the APIs until SIGTERM, which lets open requests finish."""
+    """Run the server. On SIGTERM open requests finish, then it exits."""
     in_force = settings()
     said = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     server = msgspec.structs.replace(in_force.server, **said)

@@ -9,9 +9,9 @@ from tokenharbor.simulator.serve import run
 
 
 @click.command(cls=Command)
-@click.option("--port", type=click.IntRange(0, 65_535), required=True, metavar="N", help="0 picks a free one.")
-@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Answers and faults, as TOML.")
-@click.option("--host", default="127.0.0.1", metavar="H", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), required=True, metavar="N", help="Port; 0 picks a free one.")
+@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Answers and faults (TOML).")
+@click.option("--host", default="127.0.0.1", metavar="H", help="Address to listen on.")
 def simulator(port: int, script: Path | None, host: str) -> None:
-    """Simulate a provider with scripted faults. No model answers here."""
+    """Run a simulated provider. It has no model: answers and faults are scripted."""
     run(port, script, host)
