@@ -36,7 +36,9 @@ class Metrics(Collector):
             self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]  # Counter is typed for whole numbers
         if meter.alarms:
             for alarm, facts in meter.alarms.items():
-                self._alarms.report(alarm, meter.request_id, provider, meter.model, **facts)
+                blamed = str(facts.get("provider", provider))  # of an attempt that another one followed
+                rest = {name: value for name, value in facts.items() if name != "provider"}
+                self._alarms.report(alarm, meter.request_id, blamed, meter.model, **rest)
         if meter.status != "complete" or len(meter.attempts) > 1:
             for attempt in meter.attempts:
                 if attempt.outcome not in ("ok", "hung_up"):

@@ -30,9 +30,9 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
     over = False
     while True:
         if piece:
-            await exchange.write(piece)
+            await exchange.write(masked(piece, opened, call.meter))
         if splicer.failure is not None:
-            return splicer.failure
+            return opened.credential.mask_failure(splicer.failure)
         if splicer.complete:
             return None
         if splicer.held_bytes > MAX_ENDING_BYTES:
@@ -48,6 +48,14 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
         piece = splicer.close() if over else splicer.feed(data)
         if splicer.text_bytes + splicer.ending_text_bytes != before:
             answer.content_arrived()
+
+
+def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:
+    """What leaves, whole events: without our credential."""
+    clean = opened.credential.mask(piece)
+    if clean is not piece:
+        meter.alarm(Alarm.CREDENTIAL_SHOWN)
+    return clean
 
 
 def _note(meter: Meter, splicer: Splicer) -> None:

@@ -16,7 +16,7 @@ from tokenharbor.gateway.crossing import translation_of, without_unsayable, writ
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned, plan
-from tokenharbor.gateway.relay import relay
+from tokenharbor.gateway.relay import masked, relay
 from tokenharbor.gateway.sidecar import Sidecar
 from tokenharbor.gateway.snapshot import Sale, Snapshot
 from tokenharbor.http.exchange import Exchange
@@ -26,6 +26,7 @@ from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
+from tokenharbor.upstream.shown import Exposing
 from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.request import Edit, Request
@@ -115,7 +116,7 @@ class Gateway:
                 raise self._broke_off(call, sale, failure)
             charge = await self._parts.settler.settle(call.meter)
             cost = str(charge) if planned.request.include_cost else None
-            call.exchange.end(opened.splicer.ending(cost))
+            call.exchange.end(masked(opened.splicer.ending(cost), opened, call.meter))
         finally:
             opened.answer.close()
 
@@ -160,17 +161,23 @@ class Gateway:
         took_ms = int((now - began) * 1000)
         if isinstance(outcome, Failure):
             meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
+            if isinstance(outcome, Exposing):
+                meter.alarm(Alarm.CREDENTIAL_SHOWN, provider=name)
             if outcome.kind not in _WAITED or not self._is_sending(call):
                 self._blame(endpoint.name, outcome)
             return outcome
         meter.attempts.append(Attempt(name, upstream_model, "ok", took_ms))
         meter.served_by(sale.offer, outcome.upstream_id, now)
+        if outcome.exposed:
+            meter.alarm(Alarm.CREDENTIAL_SHOWN)
         self._parts.health.praise(endpoint.name, took_ms)
         return outcome
 
     def _broke_off(self, call: Call, sale: Sale, failure: Failure) -> Refusal:
         """The endpoint failed after its first content: nobody else may answer any more."""
         meter, endpoint = call.meter, sale.offer.endpoint
+        if isinstance(failure, Exposing):
+            meter.alarm(Alarm.CREDENTIAL_SHOWN)
         attempt = meter.attempts[-1]
         since = self._parts.world.clock.monotonic() - (meter.first_at or 0.0)
         meter.attempts[-1] = msgspec.structs.replace(

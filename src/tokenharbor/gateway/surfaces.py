@@ -1,9 +1,11 @@
 """The surfaces beside chat: the same life of a request, asked and answered in other media."""
 
 from collections.abc import Awaitable
+from functools import partial
 
 import msgspec
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import counted, heard
 from tokenharbor.gateway.answers import sound_head
 from tokenharbor.gateway.call import Call
@@ -11,7 +13,7 @@ from tokenharbor.gateway.fitting import fit
 from tokenharbor.gateway.intake import Intake
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned
-from tokenharbor.gateway.relay import relay
+from tokenharbor.gateway.relay import masked, relay
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.gateway.snapshot import Sale, Snapshot
 from tokenharbor.http.exchange import Exchange
@@ -101,13 +103,13 @@ class SoundGateway(SurfaceGateway):
         assert isinstance(opened, Opened)  # noqa: S101  what sound opens
         call.meter.counted = _spoken(planned.request)
         try:
-            media = opened.answer.header(b"content-type") or b"application/octet-stream"
+            media = masked(opened.answer.header(b"content-type") or _SOUNDS[1], opened, call.meter)
             call.exchange.start(200, sound_head(call, sale.lines, media))
             failure = await relay(opened, call)
             if failure is not None:
                 raise self._broke_off(call, sale, failure)
             await self._parts.settler.settle(call.meter)
-            call.exchange.end(opened.splicer.ending())
+            call.exchange.end(masked(opened.splicer.ending(), opened, call.meter))
         finally:
             opened.answer.close()
 
@@ -117,7 +119,8 @@ class SoundGateway(SurfaceGateway):
         reads = SurfaceReads(surface, request)
         outgoing = Outgoing(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
         if surface.sound:
-            return self._open_sound(outgoing, SoundSplicer(_spoken(request)))
+            clean = partial(_clean, sale, surface.name, call)
+            return self._open_sound(outgoing, SoundSplicer(_spoken(request), clean))
         return fetch(client, outgoing)
 
     async def _open_sound(self, outgoing: Outgoing, splicer: SoundSplicer) -> Opened | Failure:
@@ -135,6 +138,13 @@ class SoundGateway(SurfaceGateway):
         call.meter.refusal = refusal.code
         await self._parts.settler.give_back(call.meter)
         call.exchange.abort()
+
+
+def _clean(sale: Sale, surface: str, call: Call, data: bytes) -> bytes:
+    masked_data = sale.targets[surface].credential.mask(data)
+    if masked_data is not data:
+        call.meter.alarm(Alarm.CREDENTIAL_SHOWN)
+    return masked_data
 
 
 def _spoken(request: Request) -> Usage:

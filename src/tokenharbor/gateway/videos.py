@@ -113,7 +113,7 @@ class VideoGateway(FormGateway):
                 await parts.desk.failed(task)
             else:
                 await parts.desk.tasks.asked(task.id, parts.world.clock.now())
-        return body, state
+        return self._sale(task).targets[self._surface.name].credential.mask(body), state
 
     async def _content(self, call: Call, task: Task) -> None:
         if task.state != "done":
@@ -123,12 +123,13 @@ class VideoGateway(FormGateway):
         answer = await self._get(task, _CONTENT, stream=True)
         exchange = call.exchange
         try:
-            length = answer.header(b"content-length")
-            media = answer.header(b"content-type") or b"video/mp4"
+            length = answer.header(b"content-length") if answer.decoder is None else None
+            mask = self._sale(task).targets[self._surface.name].credential.mask
+            media = mask(answer.header(b"content-type") or b"video/mp4")
             exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():
                 answer.content_arrived()
-                await exchange.write(piece)
+                await exchange.write(mask(piece))
             exchange.end()
         except (Broken, TimedOut):
             exchange.abort()

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from tokenharbor.http.coding import Decoder
 from tokenharbor.http.head import HeaderMap, first_value, list_headers, map_headers
 from tokenharbor.http.message import AnswerTooLarge, Deadlines, Headers, Phase
 from tokenharbor.kernel.errors import HarborError
@@ -33,6 +34,7 @@ class Answer:
         "_phase",
         "_stream",
         "complete",
+        "decoder",
         "error",
         "head",
         "held",
@@ -53,6 +55,7 @@ class Answer:
         self.unread = 0  # bytes in the pieces
         self.complete = False  # the last byte has come, if perhaps not been read
         self.error: HarborError | None = None  # why the last byte will never come
+        self.decoder: Decoder | None = None  # of a body that came compressed
         self.held = False  # the upstream waits for us to read
         self.untaken = False  # it is certain that the upstream never had the whole request
         self.source: Source | None = None
@@ -82,14 +85,14 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body. Raises AnswerTooLarge over `limit` bytes, Broken, TimedOut."""
-        if self.complete and len(self.pieces) == 1 and self.unread <= limit:
+        if self.complete and len(self.pieces) == 1 and self.unread <= limit and self.decoder is None:
             self.unread = 0
             return self.pieces.pop()
         parts: list[bytes] = []
         size = 0
-        while not self.complete or self.pieces:
-            parts.append(await self.next())
-            size += len(parts[-1])
+        while part := await self.next():
+            parts.append(part)
+            size += len(part)
             if size + self.unread > limit:
                 self.close()
                 raise AnswerTooLarge(f"the upstream's answer is longer than {limit} bytes")
@@ -97,6 +100,8 @@ class Answer:
 
     async def next(self) -> bytes:
         """What has come since the last time, at least one byte; b"" at the end. Raises Broken, TimedOut."""
+        if self.decoder is not None:
+            return await self._decoded(self.decoder)
         pieces = self.pieces
         while not pieces:
             if self.complete:
@@ -112,6 +117,19 @@ class Answer:
             self.held = False
             self.source.resume()
         return data
+
+    async def _decoded(self, decoder: Decoder) -> bytes:
+        while not (piece := decoder.take()):
+            self.decoder = None
+            try:
+                data = await self.next()
+            finally:
+                self.decoder = decoder
+            if not data:
+                decoder.end()
+                return b""
+            decoder.feed(data)
+        return piece
 
     def content_arrived(self) -> None:
         """The reader saw content: from this moment the time to the next content counts."""

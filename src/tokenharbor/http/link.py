@@ -11,6 +11,7 @@ from typing import Protocol
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from tokenharbor.http.answer import Answer
+from tokenharbor.http.coding import decoder_for
 from tokenharbor.http.message import Broken, TimedOut
 from tokenharbor.http.sweeper import NEVER, Sweeper
 from tokenharbor.kernel.errors import HarborError
@@ -156,6 +157,7 @@ class Link(asyncio.Protocol):
                 raise Broken("the upstream sent too many interim answers")
             return
         answer.status = status
+        answer.decoder = decoder_for(answer.head)
         self._keeps = self._parser.should_keep_alive()  # False, too, where the end of the connection is the body's
         if self._without_body:
             self._keeps = False  # the parser waits for the body that the length announces

@@ -8,6 +8,7 @@ from tokenharbor.catalog.types import Endpoint
 from tokenharbor.http.message import Deadlines
 from tokenharbor.http.origin import Origin, origin_of
 from tokenharbor.kernel.clock import Clock
+from tokenharbor.upstream.shown import Credential
 from tokenharbor.upstream.signers import Each, make_signer
 from tokenharbor.upstream.sigv4 import Sent
 
@@ -34,7 +35,7 @@ class Target(msgspec.Struct, frozen=True):
     head_stream: bytes
     usual: tuple[tuple[bytes, bytes], ...]  # the provider's own, each by its name with the colon, and its line
     deadlines: Deadlines
-    secret: str = ""  # the credential in the heads, so that nothing of it is told on
+    credential: Credential = Credential("")  # the one in the heads, so that no answer passes it on
     signing: Signing | None = None
     clock: Clock | None = None
 
@@ -87,7 +88,7 @@ def build_target(
         _head(path_stream, rest, "" if "accept" in own else "text/event-stream"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
-        signer.told,
+        Credential(signer.told),
         Signing(signer.each, path_whole, path_stream, about) if signer.each else None,
         clock,
     )

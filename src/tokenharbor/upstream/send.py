@@ -12,6 +12,7 @@ from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
+from tokenharbor.upstream.shown import Credential
 from tokenharbor.wire.dialect import Answer as ReadAnswer
 from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -19,8 +20,6 @@ from tokenharbor.wire.surrogates import replace_lone
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
-
-_SHORTEST_SECRET = 6  # what is shorter stands in words by chance
 
 
 class Reads(Protocol):
@@ -41,20 +40,25 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A complete, readable answer; `body` as the client gets it."""
+    """A complete, readable answer; `body` as the client gets it. `exposed`: our credential was in it, and is masked."""
 
     body: bytes
     read: ReadAnswer
     upstream_id: str
+    exposed: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A stream whose first content has been seen. `first` may leave now."""
+    """A stream whose first content has been seen. `first` may leave now, once `credential` has been masked in it as in
+    all that leaves later. `exposed`: the upstream's id held it.
+    """
 
     answer: Answer
     splicer: Splicer
     first: bytes
     upstream_id: str
+    credential: Credential
+    exposed: bool = False
 
 
 async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
@@ -94,8 +98,11 @@ async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
         answer.close()
     read = outgoing.dialect.read_answer(replace_lone(body))
     if isinstance(read, Failure):
-        return _redact(read, target.secret)
-    return Whole(read.body or body, read, _upstream_id(answer))
+        return target.credential.mask_failure(read)
+    sent = read.body or body
+    body = target.credential.mask(sent)
+    id_, exposed = _upstream_id(answer, target)
+    return Whole(body, read, id_, exposed or body is not sent)
 
 
 async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> Opened | Failure:
@@ -129,10 +136,12 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
         data = await answer.next()
         first = splicer.feed(data) if data else splicer.close()
         if splicer.failure is not None and not splicer.started:
-            return _redact(splicer.failure, outgoing.target.secret)
+            return outgoing.target.credential.mask_failure(splicer.failure)
         if splicer.started:
             answer.content_arrived()
-            return Opened(answer, splicer, first, _upstream_id(answer))
+            target = outgoing.target
+            id_, exposed = _upstream_id(answer, target)
+            return Opened(answer, splicer, first, id_, target.credential, exposed)
         if not data:
             return Failure(FailureKind.BROKEN)
 
@@ -151,16 +160,7 @@ async def read_failure(answer: Answer, target: Target, reads: Reads) -> Failure:
     if target.clock is not None and b"date" not in headers:  # against which a date to come back at is read
         headers[b"date"] = format_datetime(target.clock.now(), usegmt=True).encode("ascii")
     failure = reads.read_failure(answer.status, headers, body)
-    return _redact(failure, target.secret)
-
-
-def _redact(failure: Failure, secret: str) -> Failure:
-    """The vendor's words without our credential, should it repeat it."""
-    if len(secret) < _SHORTEST_SECRET:
-        return failure
-    words = {name: getattr(failure, name) for name in ("message", "code", "type", "param")}
-    told = {name: text.replace(secret, "[secret]") for name, text in words.items() if text and secret in text}
-    return msgspec.structs.replace(failure, **told) if told else failure
+    return target.credential.mask_failure(failure)
 
 
 def failure_of(error: Exception) -> Failure:
@@ -174,12 +174,21 @@ def failure_of(error: Exception) -> Failure:
     return Failure(FailureKind.BROKEN)
 
 
-_REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,128})", re.IGNORECASE)
+_REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,4096})", re.IGNORECASE)
 _ERRORS = (ConnectFailed, TimedOut, Broken)
 
 
-def _upstream_id(answer: Answer) -> str:
-    """What the vendor calls the request, found without reading every header: this is asked of each answer."""
+_LONGEST_ID = 128
+
+
+def _upstream_id(answer: Answer, target: Target) -> tuple[str, bool]:
+    """What the vendor calls the request, found without reading every header: this is asked of each answer. And whether
+    our credential was in it.
+    """
     head = answer.head
     found = _REQUEST_ID.search(head, 0, head.find(END))
-    return "" if found is None else found[1].decode("latin-1")
+    if found is None:
+        return "", False
+    said = found[1]
+    masked = target.credential.mask(said)  # before it is cut
+    return masked[:_LONGEST_ID].decode("latin-1"), masked is not said

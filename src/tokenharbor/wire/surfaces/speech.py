@@ -1,5 +1,7 @@
 """Speech: text in, sound out, billed by the characters that went in."""
 
+from collections.abc import Callable
+
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
@@ -36,7 +38,8 @@ class Speech:
 class SoundSplicer:
     """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
 
-    def __init__(self, counted: Usage) -> None:
+    def __init__(self, counted: Usage, clean: Callable[[bytes], bytes] = bytes) -> None:
+        self._clean = clean  # what must not pass is taken out before the last byte is split off
         self.started = False
         self.complete = False
         self.failure: Failure | None = None
@@ -58,6 +61,7 @@ class SoundSplicer:
 
     def feed(self, data: bytes) -> bytes:
         """The last byte seen stays behind: without it, a medium whose length was told is not complete."""
+        data = self._clean(data)
         piece, self._held = self._held + data[:-1], data[-1:]
         self.started = True
         self.text_bytes += len(piece)

@@ -1,0 +1,83 @@
+"""A credential in what a provider sends back: found in each of its usual forms, and masked."""
+
+import base64
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import msgspec
+
+from tokenharbor.wire.failure import Failure
+
+_SHORTEST = 6  # what is shorter stands in words by chance
+_MARK = "[secret]"
+
+
+class Exposing(Failure, frozen=True):
+    """A failure whose words held our credential; it has been removed."""
+
+
+class Credential:
+    """What a provider was sent and could repeat: as it is, percent-encoded, in base64, or with JSON's escapes."""
+
+    __slots__ = ("_escaped", "_forms", "_slashed", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        known = len(text) >= _SHORTEST
+        self._forms = tuple(dict.fromkeys(_forms(text))) if known else ()
+        self._slashed = known and any(sign in text for sign in '/"\\')
+        self._escaped = re.compile("".join(map(_any_escape, text)).encode()) if known else None
+
+    def mask(self, data: bytes) -> bytes:
+        """The same object if nothing is found; else as many bytes, so that lengths stay true."""
+        for form in self._forms:
+            if form in data:
+                return self._masked(data)
+        if self._escaped is not None and (b"\\u00" in data or (self._slashed and b"\\" in data)):
+            return self._mask_escaped(data)
+        return data
+
+    def mask_failure(self, failure: Failure) -> Failure:
+        """The vendor's words without the credential."""
+        words = {name: text for name in ("message", "code", "type", "param") if (text := getattr(failure, name))}
+        told = {name: masked for name, text in words.items() if (masked := self._mask_text(text)) != text}
+        return Exposing(**(msgspec.structs.asdict(failure) | told)) if told else failure
+
+    def _mask_text(self, text: str) -> str:
+        if not self._forms:
+            return text
+        text = text.replace(self._text, _MARK)
+        return self.mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def _masked(self, data: bytes) -> bytes:
+        for form in self._forms:
+            data = data.replace(form, b"*" * len(form))
+        return self._mask_escaped(data)
+
+    def _mask_escaped(self, data: bytes) -> bytes:
+        assert self._escaped is not None  # noqa: S101  for mypy
+        return self._escaped.sub(_stars, data) if self._escaped.search(data) else data
+
+
+def _stars(found: re.Match[bytes]) -> bytes:
+    return b"*" * len(found[0])
+
+
+def _forms(text: str) -> Iterator[bytes]:
+    raw = text.encode("ascii")
+    yield raw
+    for safe in ("", "/"):
+        encoded = quote(text, safe=safe)
+        yield encoded.encode()
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded).encode()
+    for before in range(3):  # what stands before it shifts its letters
+        whole = base64.b64encode(bytes(before) + raw)
+        inner = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        yield inner
+        yield inner.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _any_escape(letter: str) -> str:
+    """A letter as it is, or as JSON may write it, once or within another string."""
+    return rf"(?:{re.escape(letter)}|\\+u00(?i:{ord(letter):02x})|\\+{re.escape(letter)})"
