@@ -9,6 +9,7 @@ import pytest
 from tests.gateway.house import House
 
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway
 from tokenharbor.ledger.tasks import Task, Tasks
@@ -172,3 +173,26 @@ async def test_a_video_that_was_given_up_and_given_back_is_not_handed_out(
         said = await house.get(f"/v1/videos/{video.id}{path}")
         assert said.status == 404, said.body
     assert await spent(house) == 0
+
+
+async def test_F3_a_video_whose_row_was_not_confirmed_is_given_back_whole(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row was written, and the database lost before it could say so."""
+    tasks = house.parts.desk.tasks
+    add = tasks.add
+
+    async def add_and_lose(task: Task) -> bool:
+        assert await add(task)
+        raise BooksAway("lost")
+
+    monkeypatch.setattr(tasks, "add", add_and_lose)
+    with pytest.raises(openai.InternalServerError) as caught:
+        await house.chats().with_options(max_retries=0).videos.create(model="camera", prompt="a harbour")
+    assert (caught.value.status_code, caught.value.code) == (503, "unavailable")
+    request_id = caught.value.response.headers["x-request-id"]
+    assert (await held(house), await spent(house)) == ("0.000000000", 0)
+    assert (await house.receipt(request_id))["status"] == "failed"
+    task = await tasks.find(ids.parse("req", request_id), house.payer.account_id)
+    assert task is not None
+    assert task.state == "failed"

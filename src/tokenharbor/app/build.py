@@ -21,6 +21,7 @@ from tokenharbor.billing.books import Books
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.receipts import Receipts
+from tokenharbor.billing.replay import replay
 from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog
@@ -48,6 +49,7 @@ from tokenharbor.kernel.secret import Purpose, RootSecret
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.history import History
+from tokenharbor.ledger.journal import left_journals, open_journal
 from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.tasks import Tasks
 from tokenharbor.routing.health import Health
@@ -104,12 +106,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         background = await stack.enter_async_context(Background())
         url = await _database(settings, stack, background)
         await _migrated(url, world, root)
-        pool = await stack.enter_async_context(await open_pool(Options(url)))
-        gateway_id = await enter_gateway(pool, world, str(settings.home))
-        stack.push_async_callback(_leave, pool, gateway_id, world)
-        book = await stack.enter_async_context(open_book(url, gateway_id))
-        books = Books(book)
-        stack.push_async_callback(books.drain)
+        alarms = Alarms()
+        pool, book, books = await _books(stack, url, world, settings.home, alarms)
         listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
@@ -122,7 +120,6 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         client = Client(max_idle_per_origin=descriptors.idle_per_origin)
         stack.callback(client.close)
         health = Health(world.clock)
-        alarms = Alarms()
         metrics = Metrics(world.clock, health, alarms)
         parts = Parts(
             world,
@@ -176,6 +173,27 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack, backgr
     embedded = await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=True))
     background.run("postgres", embedded.supervise)
     return embedded.url
+
+
+async def _books(
+    stack: contextlib.AsyncExitStack, url: str, world: World, home: Path, alarms: Alarms
+) -> tuple[asyncpg.Pool, PostgresBook, Books]:
+    """The books, once all that earlier gateways of this HOME left in their journals is in the database: until then
+    their holds stand.
+    """
+    pool = await stack.enter_async_context(await open_pool(Options(url)))
+    folder = home / "journal"
+    if left := left_journals(folder):
+        async with open_book(url, world.ids.new()) as book:
+            await replay(left, book, alarms)
+    gateway_id = await enter_gateway(pool, world, str(home))
+    stack.push_async_callback(_leave, pool, gateway_id, world)
+    book = await stack.enter_async_context(open_book(url, gateway_id))
+    journal = open_journal(folder, gateway_id)
+    stack.push_async_callback(journal.close)
+    books = Books(book, journal, alarms)
+    stack.push_async_callback(books.drain)
+    return pool, book, books
 
 
 async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:

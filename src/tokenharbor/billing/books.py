@@ -1,35 +1,38 @@
 """The books as requests use them: each asks for its own, and what many ask for at once goes out in one call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Sequence
 
 import structlog
 
+from tokenharbor.billing.alarms import Alarm, Alarms
+from tokenharbor.billing.settlements import Keeps, Settlements
 from tokenharbor.kernel.errors import BooksAway, BooksError
-from tokenharbor.ledger.book import Book
+from tokenharbor.ledger.book import Answer, Book
 from tokenharbor.ledger.gather import Gather
-from tokenharbor.ledger.types import Hold, Placed, Record, Refused, Release, Settled, Settlement
+from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _DRAIN_SECONDS = 5.0
 _log = structlog.get_logger("books")
-T = TypeVar("T")
 
 
 class Books:
     """Holds and settlements of one process; see money.md, "A request's money"."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, journal: Keeps, alarms: Alarms) -> None:
+        self._book = book
+        self._alarms = alarms
         self._holds: Gather[Hold, Placed | Refused] = Gather(book.place)
-        self._settlements: Gather[Settlement, Settled] = Gather(book.settle)
-        self._releases: Gather[Release, None] = Gather(book.release)
+        self._settlements = Settlements(book, journal, alarms)
+        self._releases: Gather[Release, None] = Gather(self._release)
         self._loose: set[asyncio.Task[None]] = set()
 
     def place(self, hold: Hold) -> asyncio.Future[Placed | Refused]:
         return self._holds.submit(hold)
 
     def settle(self, settlement: Settlement) -> asyncio.Future[Settled]:
+        """Durable when done: in the database, or in the journal and soon in the database."""
         return self._settlements.submit(settlement)
 
     def release(self, release: Release) -> asyncio.Future[None]:
@@ -37,48 +40,50 @@ class Books:
 
     def settle_soon(self, settlement: Settlement) -> None:
         """Goes through even if the books are away for now; nobody waits."""
-        self._insist(lambda: self._settlements.submit(settlement), settlement.record)
+        self._settlements.submit_soon(settlement)
 
     def release_soon(self, release: Release) -> None:
         """Goes through even if the books are away for now; nobody waits. After every hold that was asked for, so
         that a hold on its way cannot overtake its own release.
         """
-
-        async def after_holds() -> None:
-            await self._holds.barrier()
-            await self._releases.submit(release)
-
-        self._insist(after_holds, release.record)
-
-    async def drain(self) -> None:
-        """Wait for what nobody waits for, as far as the books are there: what is left of it bills nobody, and its
-        holds are given back by the next gateway.
-        """
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + _DRAIN_SECONDS
-        while self._loose and (left := ends_at - loop.time()) > 0:
-            await asyncio.wait(set(self._loose), timeout=left)
-        if self._loose:
-            _log.error("books_not_told", requests=len(self._loose))
-        for task in self._loose:
-            task.cancel()
-
-    def _insist(self, ask: Callable[[], Awaitable[object]], record: Record) -> None:
-        task = asyncio.ensure_future(_until_done(ask, record))
+        task = asyncio.ensure_future(self._until_released(release))
         self._loose.add(task)
         task.add_done_callback(self._loose.discard)
 
+    async def drain(self) -> None:
+        """Wait for what is under way, as far as the database is there. What is left then: settlements go to the
+        journal, and the next gateway gives back the holds of releases.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + _DRAIN_SECONDS
+        while (waiting := self._loose | self._settlements.waiting()) and (left := ends_at - loop.time()) > 0:
+            await asyncio.wait(waiting, timeout=left)
+        await self._settlements.close()
+        if self._loose:
+            _log.warning("releases_left_to_the_next_gateway", requests=len(self._loose))
+        for task in self._loose:
+            task.cancel()
 
-async def _until_done(ask: Callable[[], Awaitable[object]], record: Record) -> None:
-    tries = 0
-    while True:
-        try:
-            await ask()
-        except BooksAway:
-            await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
-            tries += 1
-        except BooksError as error:
-            _log.error("books_refused", request=str(record.request_id), reason=str(error))
-            return
-        else:
-            return
+    async def _release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
+        answers = await self._book.release(releases)
+        for release, answer in zip(releases, answers, strict=True):
+            if release.loss and not isinstance(answer, Exception):
+                record = release.record
+                lost = int(release.loss)
+                self._alarms.report(Alarm.UNBILLED, record.request_id, record.provider, record.model, lost_nano=lost)
+        return answers
+
+    async def _until_released(self, release: Release) -> None:
+        tries = 0
+        while True:
+            try:
+                await self._holds.barrier()
+                await self._releases.submit(release)
+            except BooksAway:
+                await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
+                tries += 1
+            except BooksError as error:
+                _log.error("books_refused", request=str(release.record.request_id), reason=str(error))
+                return
+            else:
+                return

@@ -7,7 +7,8 @@ from typing import Protocol
 from tokenharbor.billing.counting import Counted, count
 from tokenharbor.billing.detail import Detail, Status, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, State
-from tokenharbor.kernel.errors import BooksError, Unavailable
+from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
+from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Record, Release, Settled, Settlement
@@ -20,7 +21,8 @@ class Settles(Protocol):
     if nobody waits for them any more.
     """
 
-    def settle(self, settlement: Settlement) -> Awaitable[Settled]: ...
+    def settle(self, settlement: Settlement) -> Awaitable[Settled]:
+        """Raises BooksRefused; BooksAway where it is not known whether it goes through."""
 
     def release(self, release: Release) -> Awaitable[None]: ...
 
@@ -48,7 +50,7 @@ class Settler:
         except BooksError as error:
             self._books.release_soon(self._release(meter))
             meter.state = State.CLOSED
-            raise Unavailable("The books cannot be reached, so the answer was not completed or billed.") from error
+            raise Unavailable(_unsettled(meter, error)) from error
         meter.state = State.CLOSED
         return settled.charge
 
@@ -144,3 +146,13 @@ class Settler:
             meter.policy.name,
             offer.served.region if offer else "",
         )
+
+
+def _unsettled(meter: Meter, error: BooksError) -> str:
+    receipt = f"GET /v1/requests/{show('req', meter.request_id)}"
+    if isinstance(error, BooksRefused):
+        return f"The ledger refused the charge, so the answer is not complete. The request's receipt: {receipt}."
+    return (
+        "The database did not confirm the charge in time, so the answer is not complete. Whether it was charged is not "
+        f"known yet; its receipt will say so: {receipt}."
+    )

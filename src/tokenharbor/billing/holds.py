@@ -52,7 +52,7 @@ class Holds:
         try:
             outcome = await self._books.place(hold)
         except BooksError as error:
-            raise Unavailable("The books cannot be reached. Nothing was billed; try again shortly.") from error
+            raise Unavailable("The database does not answer. Nothing was charged; try again shortly.") from error
         if isinstance(outcome, Placed):
             meter.held(quote)
         else:

@@ -28,7 +28,7 @@ _QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselv
 _LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
 _MOST_STATE_BYTES = 1 << 20
 _CONTENT = "/content"
-_NOT_TAKEN = "The books cannot be reached. Nothing was billed; try again shortly."
+_NOT_TAKEN = "The database has lost this request. Nothing was charged; try again."
 _log = structlog.get_logger("videos")
 
 
@@ -46,7 +46,10 @@ class VideoGateway(FormGateway):
         try:
             added = await parts.desk.tasks.add(task)
         except BooksError as error:
-            raise Unavailable(_NOT_TAKEN) from error
+            raise Unavailable(
+                "The database did not confirm the video. Whether it is made and charged is not known yet: see "
+                f"GET /v1/requests/{call.request_id}."
+            ) from error
         if not added:
             raise Unavailable(_NOT_TAKEN)
         parts.settler.leave_to_task(meter)

@@ -92,11 +92,12 @@ class Gather(Generic[Row, Result]):
     def _answer_later(self, future: asyncio.Future[Result], answer: asyncio.Future[Result]) -> None:
         def forward(answer: asyncio.Future[Result]) -> None:
             self._later.discard(answer)
+            error = None if answer.cancelled() else answer.exception()
             if future.done():
                 return
             if answer.cancelled():
                 future.cancel()
-            elif (error := answer.exception()) is not None:
+            elif error is not None:
                 future.set_exception(error)
             else:
                 future.set_result(answer.result())

@@ -7,7 +7,7 @@ import click
 
 from tokenharbor.app.commands.arguments import ACCOUNT, SPAN, USD
 from tokenharbor.app.commands.common import Answer, Command, Group, show_time, table
-from tokenharbor.app.commands.database import at_database, making_database
+from tokenharbor.app.commands.database import at_database, changing, making_database
 from tokenharbor.app.session import Session
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.identity import store
@@ -100,7 +100,8 @@ async def credit(  # noqa: PLR0913  click passes each option
         expires_at=None if expires is None else now + expires,
     )
     async with open_book(session.url, world.ids.new()) as book:
-        await book.credit(given)
+        with changing(f"ledger export {ids.show('acct', account_id)}"):
+            await book.credit(given)
     document = {
         "id": ids.show("ent", given.entry_id),
         "account": ids.show("acct", account_id),

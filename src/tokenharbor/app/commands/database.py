@@ -1,16 +1,20 @@
 """Commands that work in a session with the database."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Concatenate, ParamSpec
 
+import asyncpg
 import structlog
 
 from tokenharbor.app.commands.common import Answer, say, settings
 from tokenharbor.app.session import Session, open_session
+from tokenharbor.db.errors import is_away
+from tokenharbor.kernel.errors import BooksAway
 
 P = ParamSpec("P")
 
@@ -36,6 +40,22 @@ def _in_session(work: Callable[Concatenate[Session, P], Awaitable[Answer]], *, m
         say(asyncio.run(run(*args, **kwargs)))
 
     return command
+
+
+@contextlib.contextmanager
+def changing(look: str) -> Iterator[None]:
+    """Around a change that must not be made twice: a database that is lost meanwhile may have made it. `look` is the
+    command that shows it. Raises BooksAway.
+    """
+    try:
+        yield
+    except (BooksAway, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if not isinstance(error, BooksAway) and not is_away(error):
+            raise
+        raise BooksAway(
+            f"the database did not confirm the change ({error}), so it may have been made: "
+            f"look with tokenharbor {look} before you repeat it"
+        ) from error
 
 
 def log_to_stderr() -> None:

@@ -9,7 +9,7 @@ import click
 from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAMES, NETWORKS, SPAN, USD, Names, Networks
 from tokenharbor.app.commands.common import Answer, Group, show_time, table
-from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import Session
 from tokenharbor.catalog.find import Index
 from tokenharbor.catalog.load import load_catalog
@@ -73,7 +73,8 @@ async def create(  # noqa: PLR0913  click passes each option
     )
     issued = make_key(session.world.entropy)
     derived = session.root.derive(Purpose.KEY_HASHES)
-    key_id = await store.add_key(session.conn, session.world, derived, account_id, (issued, rules))
+    with changing(f"keys list {ids.show('acct', account_id)}"):
+        key_id = await store.add_key(session.conn, session.world, derived, account_id, (issued, rules))
     return Answer({"id": ids.show("key", key_id), "key": issued.key}, [issued.key])
 
 

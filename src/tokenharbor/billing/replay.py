@@ -1,0 +1,49 @@
+"""The replay of journals: at a gateway's start, before the holds of earlier gateways of its HOME are given back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from tokenharbor.billing.alarms import Alarm, Alarms
+from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.ids import show
+from tokenharbor.ledger.book import Book, all_answers
+from tokenharbor.ledger.journal import read_journal, remove_journal, set_journal_aside
+from tokenharbor.ledger.types import Settled, Settlement
+
+_BATCH = 256
+_log = structlog.get_logger("journal")
+
+
+async def replay(files: Sequence[Path], book: Book, alarms: Alarms) -> None:
+    """Settle what stands in journals, each request once and at its own time, then remove them; one of which the books
+    refused something is set aside. Raises Misconfigured for a journal that is damaged, before anything is settled;
+    BooksAway, and then the files stay.
+    """
+    read = [(file, read_journal(file)) for file in files]
+    for file, settlements in read:
+        refused = 0
+        for begin in range(0, len(settlements), _BATCH):
+            batch = settlements[begin : begin + _BATCH]
+            answers = await all_answers(await book.settle(batch))
+            for settlement, answer in zip(batch, answers, strict=True):
+                refused += _note(settlement, answer, alarms)
+        if refused:
+            set_journal_aside(file)
+        else:
+            remove_journal(file)
+        _log.info("journal_replayed", file=file.name, requests=len(settlements), refused=refused)
+
+
+def _note(settlement: Settlement, answer: Settled | Exception, alarms: Alarms) -> bool:
+    """Whether it was refused."""
+    record = settlement.record
+    if isinstance(answer, BooksRefused):
+        _log.error("journal_refused", request=show("req", record.request_id), reason=str(answer))
+    elif isinstance(answer, Exception):
+        raise answer
+    elif answer.overrun and not answer.again:
+        lost = int(answer.overrun)
+        alarms.report(Alarm.OVERRUN, record.request_id, record.provider, record.model, lost_nano=lost)
+    return isinstance(answer, BooksRefused)

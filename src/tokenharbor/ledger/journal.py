@@ -1,0 +1,184 @@
+"""The journal: a gateway's file of settlements that the database has not confirmed in time."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.files import sync_folder
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.book import Answer
+from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.types import Settlement
+
+_SUFFIX = ".journal"
+_MOST_AT_ONCE = 4096  # settlements in one line
+_MOST_WAITING = 1_000_000
+_CHECK_LENGTH = 32  # hexadecimal digits of the checksum
+_ENCODER = msgspec.json.Encoder(enc_hook=int)  # amounts
+_log = structlog.get_logger("journal")
+
+
+def _amount(kind: Any, number: int) -> Any:
+    return kind(number)
+
+
+_DECODER = msgspec.json.Decoder(list[Settlement], dec_hook=_amount)
+
+
+class Journal:
+    """One gateway's journal. What is appended in one moment shares one line, one write and one sync, in a thread.
+
+    A line is a checksum and a JSON list. A write that fails is taken back, so that the last line is either whole or
+    the torn end of a write that was never acknowledged.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._size = 0  # of what was acknowledged
+        self._unconfirmed: set[UUID] = set()
+        self._gather: Gather[Settlement | None, None] = Gather(self._write, batch=_MOST_AT_ONCE, queue=_MOST_WAITING)
+
+    def append(self, settlement: Settlement) -> asyncio.Future[None]:
+        """Durable when done. Raises OSError, and then nothing of it stays in the file."""
+        self._unconfirmed.add(settlement.record.request_id)
+        return self._gather.submit(settlement)
+
+    def confirm(self, request_id: UUID) -> None:
+        """The database has it. The file is emptied once that is true of all that stand in it."""
+        self._unconfirmed.discard(request_id)
+        if not self._unconfirmed:
+            self._gather.submit(None).add_done_callback(_look_at)
+
+    async def close(self) -> None:
+        """The file stays only if something in it is unconfirmed."""
+        await self._gather.barrier()
+        os.close(self._descriptor)
+        self._descriptor = -1
+        if not self._unconfirmed:
+            self._file.unlink(missing_ok=True)
+
+    async def _write(self, rows: Sequence[Settlement | None]) -> Sequence[Answer[None]]:
+        due = [row for row in rows if row is not None and row.record.request_id in self._unconfirmed]
+        new = {row.record.request_id for row in due}
+        if self._size and self._unconfirmed <= new:
+            await _in_a_thread(self._empty)
+        try:
+            if due:
+                await _in_a_thread(partial(self._append, _line(due)))
+        except OSError:
+            self._unconfirmed -= new
+            raise
+        return [None] * len(rows)
+
+    def _append(self, line: bytes) -> None:
+        os.ftruncate(self._descriptor, self._size)  # what an earlier failure could not take back
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(line)
+
+    def _empty(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:  # what stays is replayed once more, by request id
+            _log.warning("journal_not_emptied", file=str(self._file), reason=str(error))
+        else:
+            self._size = 0
+
+
+def open_journal(folder: Path, gateway_id: UUID) -> Journal:
+    """A gateway's new, empty journal. Raises Misconfigured."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        journal = Journal(folder.joinpath(f"{gateway_id}{_SUFFIX}"))
+        sync_folder(folder)
+    except OSError as error:
+        raise Misconfigured(f"{folder}: the journal cannot be written: {error.strerror}") from error
+    return journal
+
+
+def left_journals(folder: Path) -> Sequence[Path]:
+    """The journals of earlier gateways, oldest first. Raises Misconfigured."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == _SUFFIX) if folder.exists() else []
+    except OSError as error:
+        raise Misconfigured(f"{folder}: the journals cannot be read: {error.strerror}") from error
+
+
+def read_journal(file: Path) -> Sequence[Settlement]:
+    """What a journal holds. A last line that was torn in its write is left out: it was never acknowledged. Any other
+    damage, and a file that cannot be read, is Misconfigured.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise Misconfigured(f"{file}: the journal cannot be read: {error.strerror}") from error
+    if torn := lines.pop():
+        _log.warning("journal_torn", file=str(file), bytes=len(torn))
+    return [settlement for number, line in enumerate(lines, 1) for settlement in _read_line(line, file, number)]
+
+
+def remove_journal(file: Path) -> None:
+    """All of it is in the database. Raises Misconfigured."""
+    try:
+        file.unlink()
+        sync_folder(file.parent)
+    except OSError as error:
+        raise Misconfigured(f"{file}: the journal cannot be removed: {error.strerror}") from error
+
+
+def set_journal_aside(file: Path) -> None:
+    """The books refused something in it: kept for the operator, and replayed no more. Raises Misconfigured."""
+    try:
+        file.rename(file.with_suffix(".refused"))
+        sync_folder(file.parent)
+    except OSError as error:
+        raise Misconfigured(f"{file}: the journal cannot be set aside: {error.strerror}") from error
+
+
+def _in_a_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    return asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def _look_at(emptied: asyncio.Future[None]) -> None:
+    """It fails only with those who are told."""
+    if not emptied.cancelled():
+        emptied.exception()
+
+
+def _line(settlements: Sequence[Settlement]) -> bytes:
+    body = _ENCODER.encode(settlements)
+    return b"%b %b\n" % (_checksum(body), body)
+
+
+def _read_line(line: bytes, file: Path, number: int) -> Sequence[Settlement]:
+    checksum, _, body = line.partition(b" ")
+    if checksum == _checksum(body):
+        try:
+            return _DECODER.decode(body)
+        except msgspec.MsgspecError:
+            what = "was written by another version"
+    else:
+        what = "is damaged: its checksum is wrong"
+    raise Misconfigured(
+        f"{file}: line {number} {what}. The journal holds charges that the database may not have. Restore the file "
+        "from a copy; or move it out of the folder, and what stands only there is never charged. Then start again."
+    )
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:_CHECK_LENGTH].encode()
