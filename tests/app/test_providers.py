@@ -17,6 +17,12 @@ INSERT INTO request (id, account_id, key_id, at, model, provider, status, editio
 VALUES ($1, $2, $2, $3, 'm', $4, 'complete', 'e', '', '{}', $5)
 """
 
+ENTRY = """
+INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, step, at, ordinal, type, provider,
+                   price_version, detail_digest, reference)
+VALUES ($1, $1, $2, 0, 0, 0, $6, $5, 1, $3, 0, $4, 'openai', '', '', '')
+"""
+
 
 async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> None:
     """Requests as the books keep them, each with its end and its attempts; and one whose detail was erased."""
@@ -31,6 +37,25 @@ async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> N
         await conn.execute(INSERT, ids.new(), ids.new(), datetime.now(UTC), "", None)
     finally:
         await conn.close()
+
+
+def test_F6_F4_what_was_lost_at_a_provider_is_shown_in_dollars(cli: Cli, database_url: str) -> None:
+    cli("accounts", "create", "--email", "ada@example.com")
+    asyncio.run(lose(database_url))
+    found = {each["provider"]: each for each in cli("providers", "health", "--json").json}
+    assert found["openai"]["lost_usd"] == {"overrun": "0.000000030", "unbilled": "0.000000500"}
+    assert "0.000000500" in cli("providers", "health").out
+
+
+async def lose(url: str) -> None:
+    """Two charges that were cut, one that was not, and a release that cost us something."""
+    ids, at = real_world().ids, datetime.now(UTC)
+    conn = await asyncpg.connect(url)
+    for number, (kind, over, vendor) in enumerate(
+        (("usage", 10, 7), ("usage", 20, 7), ("usage", 0, 7), ("loss", 0, 500))
+    ):
+        await conn.execute(ENTRY, ids.new(), number, at, kind, over, vendor)
+    await conn.close()
 
 
 def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
@@ -57,6 +82,7 @@ def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
         "last_failed_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "failures": {"rate_limit": 2},
         "alarms": {"usage_missing": 2},
+        "lost_usd": {},
     }
     assert (found["gone"]["ok"], found["gone"]["median_ms"]) == (1, 300), "also one that the catalogue no longer has"
     assert found["anthropic"]["attempts"] == 0

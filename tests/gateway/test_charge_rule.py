@@ -6,8 +6,12 @@ import pytest
 from tests.e2e.auditor import nano
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.identity.store import KeyRules
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.types import Settled, Settlement
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,3 +46,51 @@ async def test_F6_F9_a_key_is_never_charged_above_its_limits(house: House, scrip
         assert found
         assert sum(nano(receipt["cost_usd"]) for receipt in found) <= CENT
         assert await house.money() == (str(Usd.parse("5") - sum(nano(r["cost_usd"]) for r in found)), "0.000000000")
+
+
+async def test_F6_F9_what_is_cut_is_alarmed_with_its_amount(house: House) -> None:
+    house.script(THIRSTY)
+    lost = house.parts.metrics._alarms.lost_nano
+    for stream in (False, True):
+        before = lost[Alarm.OVERRUN, "alpha"]
+        (receipt,) = await receipts(house, 1, CHAT, stream=stream)
+        over = nano(receipt["overrun_usd"])
+        assert lost[Alarm.OVERRUN, "alpha"] - before == over > 0
+    assert b'tokenharbor_lost_usd_total{kind="overrun",provider="alpha"}' in house.parts.metrics.text()
+
+
+async def test_F4_a_broken_stream_whose_usage_had_come_is_a_loss_of_ours(house: House) -> None:
+    """Nothing is billed for it; what its vendor has counted by then is in the books and in an alarm."""
+    fault = 'fault = { kind = "break", after_content = 2 }'
+    house.script(
+        f'answer = {{ text = "one two three four", chunk_chars = 4, usage = {{ input = 900 }} }}\n[[rules]]\n{fault}'
+    )
+    lost = house.parts.metrics._alarms.lost_nano
+    before = lost[Alarm.UNBILLED, "alpha"]
+    said = await house.message(stream=True)
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["status"], receipt["cost_usd"]) == ("failed", "0.000000000")
+    async with house.harbor.pool.acquire() as conn:
+        request_id = ids.parse("req", said.headers["x-request-id"])
+        entry = await conn.fetchrow("select type, vendor_cost from entry where id = $1", request_id)
+    assert entry["type"] == "loss"
+    assert entry["vendor_cost"] >= 900 * 1000, "900 tokens at 1.00 USD a million"
+    assert lost[Alarm.UNBILLED, "alpha"] - before == entry["vendor_cost"]
+
+
+async def test_F4_a_settlement_that_could_not_be_made_is_a_loss_of_ours(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(settlement: Settlement) -> Settled:
+        raise BooksRefused("no")
+
+    lost = house.parts.metrics._alarms.lost_nano
+    before = lost[Alarm.UNBILLED, "alpha"]
+    with monkeypatch.context() as patch:
+        patch.setattr(house.harbor.books, "settle", refuse)
+        said = await house.chat()
+    assert (said.status, said.json()["error"]["code"]) == (503, "unavailable")
+    while (await house.money())[1] != "0.000000000":
+        pass
+    assert lost[Alarm.UNBILLED, "alpha"] > before
+    assert (await house.receipt(said.headers["x-request-id"]))["status"] == "failed"

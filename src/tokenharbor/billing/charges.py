@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
-from tokenharbor.billing.counting import Counted, count
+from tokenharbor.billing.counting import Counted, count, find_excess
 from tokenharbor.billing.detail import Detail, Status, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
@@ -105,7 +105,8 @@ class Settler:
         )
 
     def _release(self, meter: Meter, status: Status = "failed") -> Release:
-        return Release(self._record(meter, status, None), ZERO, self._world.clock.now())
+        loss = _lost(meter)
+        return Release(self._record(meter, status, None), loss, self._world.clock.now())
 
     def _record(self, meter: Meter, status: Status, counted: Counted | None) -> Record:
         meter.status = status
@@ -146,6 +147,19 @@ class Settler:
             meter.policy.name,
             offer.served.region if offer else "",
         )
+
+
+def _lost(meter: Meter) -> Usd:
+    """What an answer that is not billed costs us, where its provider has reported usage: by that if it can be believed,
+    and at least by our own count.
+    """
+    reported = meter.usage or meter.usage_so_far
+    if meter.offer is None or reported is None:
+        return ZERO
+    usages = [count(meter).usage]
+    if meter.quote is None or find_excess(reported, meter.quote) is None:
+        usages.append(reported)
+    return max(meter.offer.rates.rate(usage, meter.started_at).vendor_cost for usage in usages)
 
 
 def _unsettled(meter: Meter, error: BooksError) -> str:

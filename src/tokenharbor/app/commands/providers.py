@@ -13,17 +13,20 @@ from tokenharbor.app.commands.common import Answer, Group, show_time, table
 from tokenharbor.app.commands.database import at_database, making_database
 from tokenharbor.app.secrets import credential_seal
 from tokenharbor.app.session import Session
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.credentials import set_credential
 from tokenharbor.kernel.errors import BooksRefused, Misconfigured
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.upstream.signers import make_signer
 from tokenharbor.wire import VENDORS
 
 _LONGEST = 16 << 10
 _LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning
+_LISTS = ("failures", "alarms", "lost_usd")
 _HEAD = ("provider", "attempts", "ok", "failed", "median_ms", "last_ok_at", "last_failed_at")
 
 
@@ -33,6 +36,7 @@ class Queries:
 
     health: str
     alarms: str
+    losses: str
 
 
 @click.group(cls=Group)
@@ -70,10 +74,11 @@ async def health(session: Session, *, last: timedelta) -> Answer:
     times = (lowest_id(since - _LONGEST_REQUEST), since)
     rows = await session.conn.fetch(sql.health, *times)
     alarms = await session.conn.fetch(sql.alarms, *times)
-    names = sorted({*catalog.providers, *(row["provider"] for row in (*rows, *alarms))})
-    found = [_fares(name, _of(name, rows)) | _alarms(_of(name, alarms)) for name in names]
-    shown = (_row(each) for each in found if each["attempts"] or each["alarms"])
-    lines = table((*_HEAD, "failures", "alarms"), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
+    losses = await session.conn.fetch(sql.losses, *times)
+    names = sorted({*catalog.providers, *(row["provider"] for row in (*rows, *alarms, *losses))})
+    found = [_fares(name, _of(name, rows)) | _alarms(_of(name, alarms)) | _lost(_of(name, losses)) for name in names]
+    shown = (_row(each) for each in found if each["attempts"] or each["alarms"] or each["lost_usd"])
+    lines = table((*_HEAD, *_LISTS), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
     return Answer(found, lines)
 
 
@@ -83,6 +88,12 @@ def _of(provider: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, A
 
 def _alarms(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"alarms": {row["kind"]: row["alarms"] for row in rows}}
+
+
+def _lost(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """By kind of alarm, where anything was lost."""
+    kinds = (Alarm.OVERRUN.value, Alarm.UNBILLED.value)
+    return {"lost_usd": {kind: str(Usd(row[kind])) for row in rows for kind in kinds if row[kind]}}
 
 
 def _fares(provider: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -103,7 +114,7 @@ def _fares(provider: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _row(found: Mapping[str, Any]) -> tuple[object, ...]:
-    lists = (", ".join(f"{count} {name}" for name, count in found[key].items()) for key in ("failures", "alarms"))
+    lists = (", ".join(f"{count} {name}" for name, count in found[key].items()) for key in _LISTS)
     return *(found[column] for column in _HEAD), *lists
 
 
