@@ -333,3 +333,52 @@ def test_the_doctor_notices_a_clock_that_was_set_back(cli: Cli, monkeypatch: pyt
     past = datetime.now(UTC) - timedelta(days=2)
     monkeypatch.setattr("tokenharbor.kernel.clock.SystemClock.now", lambda _: past)
     assert "bad  clock:" in cli("doctor").out
+
+
+@pytest.mark.parametrize(
+    "odd", ["x" * 100_000, "x" * 101, "a\x00b", "a\nb", "a\x1b[31mb", "a\u2028b", "a\x85b", "\udcff"]
+)
+def test_small_free_text_that_is_stored_has_a_limit_and_no_control_characters(bare: Cli, odd: str) -> None:
+    reason = odd if len(odd) < 100 else odd * 5
+    for words in (
+        ("keys", "create", NOBODY, "--name", odd),
+        ("credit", NOBODY, "--usd", "1", "--pool", "paid", "--reason", reason),
+    ):
+        refused(bare(*words), 2)
+
+
+def test_small_an_email_has_a_limit_and_no_control_characters(cli: Cli) -> None:
+    for odd in ("a" * 65 + "@example.com", "a@" + "b" * 256, "a\x00b@example.com", "a\x7f@example.com", "a@b@c"):
+        refused(cli("accounts", "create", "--email", odd))
+
+
+def test_small_a_name_of_the_limit_is_kept_whatever_its_letters(cli: Cli) -> None:
+    made = account(cli)
+    assert cli("keys", "create", made, "--name", "é" * 100).code == 0
+    assert cli("keys", "list", made, "--json").json[0]["name"] == "é" * 100
+
+
+AMOUNTS = (
+    *(("credit", NOBODY, "--pool", "paid", "--reason", "x", "--usd"),),
+    *(("keys", "create", NOBODY, option) for option in ("--quota-usd", "--daily-usd", "--monthly-usd")),
+)
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["9223372036.854775808", "9300000000", "1" * 30, "-1", "-0.01", "0", "nan", "NaN", "inf", "1e3", "0.0000000001", "",
+     " 1", "1,5", "0x10", "١"],
+)  # fmt: skip
+def test_small_an_amount_that_cannot_be_booked_is_a_mistake_of_usage(bare: Cli, amount: str) -> None:
+    for words in AMOUNTS:
+        refused(bare(*words, amount), 2)
+
+
+def test_small_more_credit_than_the_books_can_count_is_refused(cli: Cli) -> None:
+    made = account(cli)
+    words = ("credit", made, "--pool", "paid", "--reason", "x", "--usd", "9223372036")
+    assert cli(*words).code == 0
+    said = refused(cli(*words))
+    assert "bigint" not in said
+    assert cli("balance", made, "--json").json["balance_usd"] == "9223372036.000000000"
+    assert cli("ledger", "verify").code == 0

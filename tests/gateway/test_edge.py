@@ -229,6 +229,60 @@ async def test_every_path_is_named_on_the_front_page(house: House) -> None:
     assert (lost.status, "GET / lists the paths" in lost.body.decode()) == (404, True)
 
 
+NEAR = {
+    "/models": "/v1/models",
+    "/v1/v1/models": "/v1/models",
+    "/openai/v1/models": "/v1/models",
+    "/api/v1/models": "/v1/models",
+    "/v1/models/": "/v1/models",
+    "//v1//models": "/v1/models",
+    "/V1/Models": "/v1/models",
+    "/v1/model": "/v1/models",
+    "/models/solo": "/v1/models/solo",
+    "/v1/v1/models/solo": "/v1/models/solo",
+    "/chat/completions": "/v1/chat/completions",
+    "/v1/chat/completions/": "/v1/chat/completions",
+    "/v1/chat/completions/chat/completions": "/v1/chat/completions",
+    "/openai/v1/chat/completions": "/v1/chat/completions",
+    "/openai/deployments/solo/chat/completions": "/v1/chat/completions",
+    "/v1beta/openai/chat/completions": "/v1/chat/completions",
+    "/v1/completions": "/v1/chat/completions",
+    "/messages": "/v1/messages",
+    "/v1/v1/messages": "/v1/messages",
+    "/anthropic/v1/messages": "/v1/messages",
+    "/v1/message": "/v1/messages",
+    "/messages/count_tokens": "/v1/messages/count_tokens",
+    "/responses": "/v1/responses",
+    "/openai/v1/responses": "/v1/responses",
+    "/embeddings": "/v1/embeddings",
+    "/openai/v1/audio/speech": "/v1/audio/speech",
+    "/account/balance": "/v1/account/balance",
+    "/models/solo:generateContent": "/v1beta/models/solo:generateContent",
+    "/v1beta/v1beta/models/solo:countTokens": "/v1beta/models/solo:countTokens",
+}
+
+
+async def test_C10_a_path_nearly_right_is_told_with_the_right_one(house: House) -> None:
+    for path, right in NEAR.items():
+        for method in ("GET", "POST"):
+            said = await house.ask(method, path)
+            assert said.status == 404, (method, path)
+            assert said.headers["content-type"] == "application/json"
+            assert f"asks for {right}." in said.error["message"], (method, path)
+            if right.startswith(MESSAGES):
+                assert said.json()["type"] == "error"
+            elif right.startswith("/v1beta/") or ":" in right:
+                assert said.error["details"][0]["reason"] == "not_found"
+            else:
+                check_error(said, right, 404, "not_found")
+
+
+async def test_C10_a_path_near_none_is_told_as_before(house: House) -> None:
+    for path in ("/v1/nowhere", "/v1/", "/v1beta/nowhere", "/v1/" + "models/" * 500):
+        assert (await house.ask("GET", path)).status == 404
+    assert (await house.ask("GET", "/nowhere")).headers["content-type"].startswith("text/plain")
+
+
 async def test_an_unknown_method_of_a_model_is_told_with_those_that_are_served(house: House) -> None:
     said = await house.ask("POST", "/v1beta/models/solo:embedContent")
     assert said.status == 404

@@ -15,7 +15,7 @@ from tokenharbor.kernel.tables import Faults, Place, did_you_mean, read_fields, 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-Text = Annotated[str, msgspec.Meta(max_length=200)]
+Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 CAPABILITIES = frozenset(
     {"tools", "json_schema", "vision", "pdf", "audio"}

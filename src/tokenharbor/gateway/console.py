@@ -11,6 +11,10 @@ from tokenharbor.http.proxy import forward
 _DEADLINES = Deadlines(connect=1, first_event=30, between_events=300, total=3600)  # pages, and events for a live page
 
 
+API = "/api/"
+"""What the console's paths for programs begin with."""
+
+
 class Console:
     """Pages and `/api`, served by another process."""
 

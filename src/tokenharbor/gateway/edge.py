@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from tokenharbor.gateway.call import presented_key
-from tokenharbor.gateway.console import Console
+from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.page import render_page
 from tokenharbor.gateway.shop import Shop
@@ -21,6 +21,7 @@ _PAGE = (
 )
 
 
+_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics"})
 _OF_PROXIES = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
     | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
@@ -48,6 +49,12 @@ class Edge:
     metrics_token: str | None
     console: Console
     clock: Clock
+
+    def serves(self, exchange: Exchange) -> bool:
+        """Whether something stands under the path. What is posted past the data plane is a client's mistake."""
+        if exchange.path in _OWN:
+            return True
+        return self.console.runs and (exchange.method != "POST" or exchange.path.startswith(API))
 
     async def serve(self, exchange: Exchange) -> None:
         path = exchange.path

@@ -8,7 +8,6 @@ from tokenharbor.wire.dialect import Place
 
 DIALECT = "gemini"
 PREFIXES = ("/v1beta/models/", "/v1/models/")
-_VERSIONS = ("/v1beta", "/v1")
 
 _STREAMS = {"generateContent": False, "streamGenerateContent": True, "countTokens": False}
 _COUNT = "countTokens"
@@ -35,10 +34,3 @@ def read_placed(path: str) -> Placed | None:
     if not model or method not in _STREAMS:
         return None
     return Placed(Place(model, _STREAMS[method]), method == _COUNT)
-
-
-def reversion(path: str) -> tuple[str, ...]:
-    """The path with a version more, or less: some clients add it to their base URL, others have it there."""
-    longer = (version + path for version in _VERSIONS)
-    shorter = (path.removeprefix(version) for version in _VERSIONS)
-    return (*longer, *shorter)

@@ -7,9 +7,10 @@ from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import COUNTS, Counting
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
+from tokenharbor.gateway.nearby import nearby
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.placed import DIALECT as PLACING
-from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed, reversion
+from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
 from tokenharbor.gateway.videos import VideoGateway
@@ -44,12 +45,6 @@ _PLACERS_KEY = b"x-goog-api-key"  # the header of clients that ask for models th
 
 
 _PATHS = "GET / lists the paths."
-
-
-def _meant(path: str) -> str | None:
-    """The path served that a client means which has the version twice or never in its own."""
-    posted = {*ANSWERS, *COUNTS, *MEDIA}
-    return next((each for each in reversion(path) if each in posted or read_placed(each) is not None), None)
 
 
 def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
@@ -105,9 +100,22 @@ class Routes:
             return desk.serve_surface(exchange)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._post(exchange) if exchange.method == "POST" else self._read(exchange)
-        if exchange.method == "POST" and _meant(exchange.path) is not None:
-            return self._read(exchange)
-        return self._edge.serve(exchange)
+        if self._edge.serves(exchange) or self._nearby(exchange.path) is None:
+            return self._edge.serve(exchange)
+        return self._read(exchange)
+
+    def _nearby(self, path: str) -> str | None:
+        posted = (*self._answers, *self._counts, *self._desks)
+        return nearby(path, self._is_served, (*posted, *self._readings))
+
+    def _is_served(self, path: str) -> bool:
+        if path in self._answers or path in self._counts or path in self._desks or path in self._readings:
+            return True
+        return read_placed(path) is not None or self._named_by(path) is not None
+
+    def _named_by(self, path: str) -> str | None:
+        """What the path begins with, where a name follows."""
+        return next((prefix for prefix in self._named if path.startswith(prefix) and path != prefix), None)
 
     def _post(self, exchange: Exchange) -> Awaitable[None]:
         """Counts, and what says the model in its path."""
@@ -124,7 +132,8 @@ class Routes:
         if exchange.method == "OPTIONS":
             exchange.respond(204, preflight_head(self._new_id()), b"")
             return
-        dialect = dialect_of(exchange.path, exchange.header_map)
+        path = exchange.path if self._is_served(exchange.path) else self._nearby(exchange.path) or exchange.path
+        dialect = dialect_of(path, exchange.header_map)
         call = Call(exchange, dialect, self._world)
         try:
             call.read_query()
@@ -136,11 +145,11 @@ class Routes:
     async def _reading(self, exchange: Exchange, call: Call) -> None:
         path = exchange.path
         reading = self._readings.get(path)
-        named = next((prefix for prefix in self._named if path.startswith(prefix)), None)
+        named = self._named_by(path)
         if reading is None and named is None:
             if path in self._answers or path in self._counts or path in self._desks:
                 raise MethodNotAllowed(f"{path} takes POST.")
-            there = _meant(path) if exchange.method == "POST" else None
+            there = self._nearby(path)
             next_step = f"Set the client's base URL so that it asks for {there[:100]}." if there else _PATHS
             raise NotFound(f"Nothing is served at {path[:100]}. {next_step}")
         if exchange.method == "POST" and path.startswith(PREFIXES) and ":" in path:

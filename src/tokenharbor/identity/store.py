@@ -89,7 +89,7 @@ class KeyRow:
 async def create_account(conn: asyncpg.Connection, world: World, email: str, edition: str) -> Account:
     """Account, user and membership. Raises BooksRefused for an e-mail that is malformed or there already."""
     email = email.strip().lower()
-    if _EMAIL.fullmatch(email) is None:
+    if _EMAIL.fullmatch(email) is None or not email.isprintable():
         raise BooksRefused(f"not an e-mail address: {email[:100]!r}")
     now = world.clock.now()
     account = Account(world.ids.new(), now, "", "", edition, (email,))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tokenharbor.app.commands.arguments import ACCOUNT, SPAN, USD
+from tokenharbor.app.commands.arguments import ACCOUNT, REASON, SPAN, USD
 from tokenharbor.app.commands.common import Answer, Command, Group, show_time, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
 from tokenharbor.app.session import Session
@@ -78,7 +78,7 @@ async def balance(session: Session, account_id: UUID) -> Answer:
 @click.option("--usd", type=USD, required=True, metavar="X", help="Amount, such as 10.00.")
 @click.option("--pool", type=click.Choice(_GRANTED), required=True, help="Pool of the credit.")
 @click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused part expires.")
-@click.option("--reason", required=True, metavar="TEXT", help="Reason, kept in the ledger.")
+@click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
 async def credit(  # noqa: PLR0913  click passes each option
     session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str

@@ -15,6 +15,7 @@ from tokenharbor.kernel.money import Usd
 Names = tuple[str, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
+_MOST = 100
 _SPAN = re.compile(r"([1-9]\d{0,4})([dhm])", re.ASCII)
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
@@ -53,8 +54,25 @@ class UsdType(click.ParamType[Usd]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if amount <= 0:
-            self.fail(f"an amount is more than nothing: {value!r}", param, ctx)
+            self.fail(f"an amount must be above 0: {value!r}", param, ctx)
         return amount
+
+
+class LineType(click.ParamType[str]):
+    """Free text that is stored: one line, of so many characters at most."""
+
+    name = "text"
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if len(text) > self._longest:
+            self.fail(f"{len(text)} characters are too many; {self._longest} at most", param, ctx)
+        if not text.isprintable():
+            self.fail(f"control characters and line breaks are not taken: {text[:40]!r}", param, ctx)
+        return text
 
 
 class SpanType(click.ParamType[timedelta]):
@@ -108,11 +126,15 @@ class NetworksType(click.ParamType[Networks]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Networks:
         if isinstance(value, tuple):
             return value
+        texts = value.split(",")
+        if len(texts) > _MOST:
+            self.fail(f"{len(texts)} networks are too many; {_MOST} at most", param, ctx)
         try:
-            return tuple(ip_network(text.strip()) for text in value.split(","))
+            return tuple(ip_network(text.strip()) for text in texts)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(str(error)[:200], param, ctx)
 
 
 ACCOUNT, KEY, REQUEST = IdType("acct"), IdType("key"), IdType("req")
+NAME, REASON = LineType(100), LineType(500)
 USD, SPAN, MOMENT, NAMES, NETWORKS = UsdType(), SpanType(), MomentType(), NamesType(), NetworksType()

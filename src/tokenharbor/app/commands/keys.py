@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tokenharbor.app.commands.accounts import existing
-from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAMES, NETWORKS, SPAN, USD, Names, Networks
+from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAME, NAMES, NETWORKS, SPAN, USD, Names, Networks
 from tokenharbor.app.commands.common import Answer, Group, show_time, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import Session
@@ -33,7 +33,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--name", default="", metavar="N", help="Name of the key.")
+@click.option("--name", type=NAME, default="", metavar="N", help="Name of the key, up to 100 characters.")
 @click.option("--quota-usd", type=USD, metavar="X", help="Spending limit in total.")
 @click.option("--daily-usd", type=USD, metavar="X", help="Spending limit per UTC day.")
 @click.option("--monthly-usd", type=USD, metavar="X", help="Spending limit per UTC month.")
