@@ -291,7 +291,7 @@ async def test_an_unknown_method_of_a_model_is_told_with_those_that_are_served(h
 
 async def test_the_front_page_repeats_no_markup_of_the_callers(house: House) -> None:
     page = (await house.ask("GET", "/", {"host": '"><script>x()</script>'})).body
-    assert b"<script" not in page
+    assert b"<script>x" not in page
 
 
 async def test_liveness_and_readiness(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

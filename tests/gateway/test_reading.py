@@ -3,7 +3,7 @@
 import pytest
 from tests.gateway.house import HELLO, House
 
-from tokenharbor.gateway.page import render_page
+from tokenharbor.gateway.page import front_frame, render_page
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
 
@@ -69,8 +69,8 @@ async def test_a_listed_price_is_of_a_provider_that_can_serve_here(house: House)
     assert [provider["name"] for provider in duo["providers"]] == ["beta"]
     assert (duo["pricing"]["input"], duo["pricing"]["output"]) == ("2", "4")
     assert (
-        'duo</code></td><td class="n less">200k</td><td class="n">$2.00'
-        in render_page(without, "h", clock.now()).decode()
+        'duo</code><span class="on">on</span></th><td class="n less">200k</td><td class="n">$2.00'
+        in render_page(front_frame(), without, "h", clock.now()).decode()
     )
 
 

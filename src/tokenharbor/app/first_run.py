@@ -19,6 +19,9 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.ledger.types import Credit, Pool
 
+VARIABLE: Final = "TOKENHARBOR_KEY"
+"""What holds a caller's key in all our examples."""
+
 OPERATOR: Final = "operator@localhost"
 TRIAL: Final = Usd.parse("5")
 TRIAL_SPAN: Final = timedelta(days=30)
@@ -59,13 +62,24 @@ def _trial(harbor: Harbor, account_id: UUID) -> Credit:
 
 
 def _first(key: str, url: str, shop: Snapshot) -> list[str]:
-    body = json.dumps({"model": _model(shop), "messages": [{"role": "user", "content": "Ahoy!"}]})
+    body = json.dumps({"model": _model(shop), "messages": [{"role": "user", "content": "Hello"}]})
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     return [
-        f"A first API key, with {int(TRIAL) // 10**9} USD of trial credit for {TRIAL_SPAN.days} days, shown this once:",
+        "",
+        f"Token Harbor runs at {url}",
+        "",
+        f"An API key with {int(TRIAL) // 10**9} USD of trial credit for {TRIAL_SPAN.days} days, shown only this once:",
+        "",
         key,
-        "A first request:",
+        "",
+        "A first request, to paste into another terminal:",
+        "",
         f"curl {url}/v1/chat/completions {headers} -d {shlex.quote(body)}",
+        "",
+        "The examples of the page and of the docs read the key from this variable:",
+        "",
+        f"export {VARIABLE}={key}",
+        "",
     ]
 
 

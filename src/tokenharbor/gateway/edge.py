@@ -1,14 +1,15 @@
 """What is not the data plane: health, readiness, metrics, the front page, and the way to the console's process."""
 
+import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.page import render_page
+from tokenharbor.gateway.pages import DOCS, Page, Pages
 from tokenharbor.gateway.shop import Shop
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
@@ -16,12 +17,12 @@ from tokenharbor.kernel.clock import Clock
 _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n"
 _PAGE = (
-    b"content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
-    b"content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\nreferrer-policy: no-referrer\r\n"
+    "content-type: text/html; charset=utf-8\r\ncache-control: no-cache\r\nx-content-type-options: nosniff\r\n"
+    "referrer-policy: no-referrer\r\ncontent-security-policy: {policy}; frame-ancestors 'none'\r\netag: {etag}\r\n"
 )
 
 
-_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics"})
+_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics", DOCS})
 _OF_PROXIES = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
     | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
@@ -49,10 +50,11 @@ class Edge:
     metrics_token: str | None
     console: Console
     clock: Clock
+    pages: Pages = field(default_factory=Pages)
 
     def serves(self, exchange: Exchange) -> bool:
         """Whether something stands under the path. What is posted past the data plane is a client's mistake."""
-        if exchange.path in _OWN:
+        if exchange.path in _OWN or exchange.path.startswith(f"{DOCS}/"):
             return True
         return self.console.runs and (exchange.method != "POST" or exchange.path.startswith(API))
 
@@ -67,9 +69,21 @@ class Edge:
             self._metrics(exchange)
         elif self.console.runs:
             await self.console.serve(exchange)
-        elif path == "/" and exchange.method in ("GET", "HEAD"):
-            host = exchange.header(b"host") or b"127.0.0.1:8080"
-            exchange.respond(200, _PAGE, render_page(self.shop.current, host.decode("latin-1"), self.clock.now()))
+        else:
+            await self._page(exchange)
+
+    async def _page(self, exchange: Exchange) -> None:
+        path, page = exchange.path, None
+        if exchange.method in ("GET", "HEAD"):
+            if path == "/":
+                host = (exchange.header(b"host") or b"127.0.0.1:8080").decode("latin-1")
+                page = self.pages.front(self.shop.current, host, self.clock.now())
+            elif path == DOCS or path.startswith(f"{DOCS}/"):
+                page = await self.pages.doc(path)
+        if page is not None:
+            _show(exchange, 200, page)
+        elif b"text/html" in (exchange.header(b"accept") or b""):
+            _show(exchange, 404, self.pages.missing())
         else:
             exchange.respond(404, _TEXT, b"Nothing is served here. Start at /.\n")
 
@@ -84,6 +98,17 @@ class Edge:
         if self.metrics_token is not None and presented is not None:
             return hmac.compare_digest(presented, self.metrics_token.encode())
         return _is_local(exchange)
+
+
+def _show(exchange: Exchange, status: int, page: Page) -> None:
+    """A browser that has the page already is told so."""
+    etag = f'"{hashlib.sha256(page.body).hexdigest()[:24]}"'
+    head = _PAGE.format(policy=page.policy, etag=etag).encode("ascii")
+    known = exchange.header(b"if-none-match") or b""
+    if status == 200 and etag.encode() in known:
+        exchange.respond(304, head, b"")
+    else:
+        exchange.respond(status, head, page.body)
 
 
 def _is_local(exchange: Exchange) -> bool:

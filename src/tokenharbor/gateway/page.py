@@ -1,53 +1,152 @@
-"""The front page until a console runs: what is served here, its models, a first request to copy."""
+"""The front page until a console runs: a first request to copy, the models on sale, the paths, the docs."""
 
+import base64
+import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+import msgspec
+
+from tokenharbor import __version__
 from tokenharbor.catalog.describe import OTHER_UNITS
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.gateway.snapshot import Snapshot
+from tokenharbor.gateway.docs import Doc
+from tokenharbor.gateway.snapshot import Shelf, Snapshot
+
+_DOCS_LINK = '<a href="/docs">Docs</a>'
+_CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tried with every kind of provider.</p>'
 
 
-def render_page(snapshot: Snapshot, host: str, at: datetime) -> bytes:
+class Frame(msgspec.Struct, frozen=True):
+    """A page's template with its style and script in it, and the policy that lets these two run and nothing else."""
+
+    template: Template
+    policy: str
+
+
+def read_frame(name: str, styles: Sequence[str], script: str | None = None) -> Frame:
+    """From files of this folder."""
+    style = "".join(read_text(each) for each in styles)
+    code = "" if script is None else read_text(script)
+    text = read_text(name).replace("$style", _escaped(style)).replace("$script", _escaped(code))
+    allowed = f"style-src {_digest(style)}; img-src data:" + (f"; script-src {_digest(code)}" if code else "")
+    return Frame(Template(text), f"default-src 'none'; base-uri 'none'; form-action 'none'; {allowed}")
+
+
+def read_text(name: str) -> str:
+    return files("tokenharbor.gateway").joinpath(name).read_text("utf-8")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("$", "$$")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def front_frame() -> Frame:
+    return read_frame("page.html", ("style.css", "page.css"), "page.js")
+
+
+def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[Doc] = ()) -> bytes:
     """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
-    shelves = sorted(
-        snapshot.shelves.values(), key=lambda shelf: (not shelf.sales, shelf.model.vendor, shelf.model.name)
-    )
+    shelves = list(snapshot.shelves.values())
     ready = [shelf for shelf in shelves if shelf.sales]
-    template = Template(files("tokenharbor.gateway").joinpath("page.html").read_text("utf-8"))
-    first = next((shelf.model.name for shelf in ready if CHAT in shelf.model.surfaces), "MODEL")
-    page = template.substitute(
+    first = min((shelf for shelf in ready if CHAT in shelf.model.surfaces), key=_needs_a_key, default=None)
+    links = "\n".join(_page_link(doc) for doc in docs)
+    page = frame.template.substitute(
         host=html.escape(host),
-        first=html.escape(first),
+        first=html.escape(first.model.name if first else "MODEL"),
         edition=html.escape(snapshot.policy.name),
         ready=len(ready),
         known=len(shelves),
         fee=f"{Decimal(snapshot.policy.service_fee_bp) / 100:f}",
-        rows="\n".join(_row(snapshot.showcase.model(each.model.name, at), on=bool(each.sales)) for each in shelves),
+        groups="\n".join(_groups(snapshot, at)),
+        docs=f'<section aria-labelledby="docs"><h2 id="docs">Docs</h2><ul class="pages">{links}</ul></section>'
+        if links
+        else "",
+        docs_link=_DOCS_LINK if links else "",
+        clients_link=_CLIENTS_LINK if links else "",
+        version=__version__,
     )
     return page.encode()
 
 
-def _row(shown: Mapping[str, Any], *, on: bool) -> str:
-    providers = ", ".join(provider["name"] for provider in shown["providers"])
-    cells = (
-        f'<td><code>{html.escape(shown["id"])}</code></td><td class="n less">{_tokens(shown["context_length"])}</td>'
-        f"{_prices(shown['pricing'] or {})}"
-        f'<td class="less">{html.escape(providers)}</td><td>{"on" if on else "needs a key"}</td>'
+def _needs_a_key(shelf: Shelf) -> tuple[bool, str]:
+    """Whether it is sold with a vendor's key only: a first request is best without one."""
+    return not any(sale.offer.endpoint.provider.auth == "none" for sale in shelf.sales.values()), shelf.model.name
+
+
+def _page_link(doc: Doc) -> str:
+    return f'<li><a href="/docs/{doc.name}"><b>{html.escape(doc.label)}</b>{html.escape(doc.about)}</a></li>'
+
+
+def _groups(snapshot: Snapshot, at: datetime) -> Iterable[str]:
+    """Vendors with the models that they make: those of which something is on come first, and are open."""
+    by_vendor: dict[str, list[Shelf]] = {}
+    for shelf in snapshot.shelves.values():
+        by_vendor.setdefault(shelf.model.vendor, []).append(shelf)
+
+    def is_off(vendor: str) -> tuple[bool, str]:
+        return not any(shelf.sales for shelf in by_vendor[vendor]), vendor
+
+    for vendor in sorted(by_vendor, key=is_off):
+        shelves = sorted(by_vendor[vendor], key=lambda shelf: (not shelf.sales, shelf.model.name))
+        yield _group(snapshot, vendor, shelves, at)
+
+
+def _group(snapshot: Snapshot, vendor: str, shelves: Sequence[Shelf], at: datetime) -> str:
+    ready = sum(bool(shelf.sales) for shelf in shelves)
+    maker = snapshot.catalog.providers.get(vendor)
+    name = html.escape(maker.label if maker else vendor or "Other")
+    count = f"{ready} of {len(shelves)} on" if ready else f"{len(shelves)} models" if len(shelves) > 1 else "1 model"
+    hint = f'<span class="hint">{_how_to_turn_on(shelves)}</span>' if ready < len(shelves) else ""
+    rows = "\n".join(
+        _row(snapshot.showcase.model(each.model.name, at), vendor, on=bool(each.sales)) for each in shelves
     )
-    return f'<tr class="{"on" if on else "off"}">{cells}</tr>'
+    return (
+        f'<details class="{"mixed" if hint else "same"}"{" open" if ready else ""}>'
+        f'<summary><b>{name}</b><span class="n">{count}</span>{hint}</summary>'
+        '<table><thead><tr><th scope="col">Model</th><th scope="col" class="n less">Context</th>'
+        '<th scope="col" class="n">Input</th><th scope="col" class="n">Output</th>'
+        f'<th scope="col" class="less">Providers</th></tr></thead><tbody>\n{rows}\n</tbody></table></details>'
+    )
+
+
+def _how_to_turn_on(shelves: Sequence[Shelf]) -> str:
+    """The variables that the keys of those who sell them would be in."""
+    credentials = {
+        endpoint.provider.credential or "" for shelf in shelves if not shelf.sales for endpoint in shelf.model.endpoints
+    }
+    names = sorted(each.removeprefix("env:") for each in credentials if each.startswith("env:"))
+    if not names:
+        return "off: no credential"
+    return "off: set " + " or ".join(f"<code>{html.escape(name)}</code>" for name in names)
+
+
+def _row(shown: Mapping[str, Any], vendor: str, *, on: bool) -> str:
+    state = '<span class="on">on</span>' if on else ""
+    providers = ", ".join(provider["name"] for provider in shown["providers"])
+    words = " ".join((shown["id"], shown["display_name"], vendor, providers, *shown["surfaces"])).lower()
+    return (
+        f'<tr class="{"ready" if on else "off"}" data-words="{html.escape(words)}">'
+        f'<th scope="row"><code>{html.escape(shown["id"])}</code>{state}</th>'
+        f'<td class="n less">{_tokens(shown["context_length"])}</td>'
+        f'{_prices(shown["pricing"] or {})}<td class="less">{html.escape(providers)}</td></tr>'
+    )
 
 
 def _prices(pricing: Mapping[str, Any]) -> str:
     """Two cells, input and output by tokens; or one across both that says how else the model is sold."""
     other = next((field for field in OTHER_UNITS if field in pricing), None)
     if other is not None and "input" not in pricing:
-        return f'<td class="n" colspan="2">{_price(pricing[other])} {OTHER_UNITS[other]}</td>'
+        return f'<td class="n wide" colspan="2">{_price(pricing[other])} {OTHER_UNITS[other]}</td>'
     return "".join(f'<td class="n">{_price(pricing.get(field))}</td>' for field in ("input", "output"))
 
 

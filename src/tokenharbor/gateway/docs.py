@@ -1,0 +1,117 @@
+"""The docs as they are served: the Markdown files that come with the program, each a page under `/docs`."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import pairwise
+
+import msgspec
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+_PAGE = re.compile(r"([\w./-]+)\.md(#.*)?")
+_NAME = re.compile(r"[a-z0-9-]+(/[A-Za-z0-9-]+)?")
+_ABOUT: Mapping[str, tuple[str, str]] = {
+    "clients": ("Clients", "Set up Claude Code, Codex, opencode, Gemini CLI, SDKs and others"),
+    "api": ("API", "Paths, our own fields, headers, errors and receipts"),
+    "catalogue": ("Catalogue", "Models, providers and prices, and how to add your own"),
+    "translation": ("Translation", "What becomes of each field at a vendor of another dialect"),
+    "counting": ("Token counts", "What count_tokens answers, and how close it is"),
+    "configuration": ("Configuration", "Every setting, in the file or the environment"),
+    "operations": ("Operations", "Serve, back up, watch"),
+    "money": ("Money", "Wallets, holds, charges and the hash chain"),
+    "prices": ("Prices", "Sources and date of the shipped prices"),
+}
+"""The pages that are listed first, in order: what each is called in lists, and what it is for."""
+
+
+class Doc(msgspec.Struct, frozen=True):
+    """A page: its name under `/docs`, its title, what lists call it and what for, its Markdown."""
+
+    name: str
+    title: str
+    label: str
+    about: str
+    text: str
+
+
+def read_docs() -> Mapping[str, Doc]:
+    """The pages that come with the program by name, those that callers read first in front; none is no fault."""
+    folder = files("tokenharbor") / "docs"
+    found = dict(_read(folder, ""))
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _place(name: str) -> tuple[bool, int, str]:
+    order = list(_ABOUT)
+    return "/" in name, order.index(name) if name in _ABOUT else len(order), name
+
+
+def _read(folder: Traversable, under: str) -> Sequence[tuple[str, Doc]]:
+    found: list[tuple[str, Doc]] = []
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        name = under + entry.name.removesuffix(".md")
+        if entry.name.endswith(".md") and _NAME.fullmatch(name):
+            found.append((name, _doc(name, entry.read_text("utf-8"))))
+        elif not under and entry.is_dir():
+            found += _read(entry, f"{entry.name}/")
+    return found
+
+
+def _doc(name: str, text: str) -> Doc:
+    title = _TITLE.search(text)
+    heading = title[1] if title else name
+    label, about = _ABOUT.get(name, (heading, ""))
+    return Doc(name, heading, label, about, text)
+
+
+def render_doc(doc: Doc) -> str:
+    """Its HTML, with GitHub's anchors at the headings and links between pages as they are served."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(doc.text)
+    for token, following in pairwise(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", _anchor(following.content))
+        if "right" in str(token.attrs.pop("style", "")):  # of a table's cell; the pages' policy takes no such attribute
+            token.attrSet("class", "n")
+        for child in token.children or ():
+            _relink(child, doc.name)
+    rendered: str = markdown.renderer.render(tokens, markdown.options, {})
+    return rendered.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def _relink(token: Token, name: str) -> None:
+    """A link to another Markdown file, from the page on which it stands."""
+    match = _PAGE.fullmatch(str(token.attrGet("href") or ""))
+    if token.type == "link_open" and match is not None:
+        folder = name.rpartition("/")[0]
+        path = f"{folder}/{match[1]}" if folder else match[1]
+        path = re.sub(r"[^/]+/\.\./", "", path).removeprefix("./")
+        token.attrSet("href", f"/docs/{path}{match[2] or ''}")
+
+
+def list_docs(docs: Mapping[str, Doc]) -> str:
+    """The page that lists them."""
+    rows = "\n".join(
+        f'<li><a href="/docs/{doc.name}">{html.escape(doc.label)}</a> {html.escape(doc.about)}</li>'
+        for doc in docs.values()
+        if "/" not in doc.name or doc.name.endswith("/README")
+    )
+    return f"<h1>Docs</h1>\n<ul>\n{rows}\n</ul>"
+
+
+def list_beside(docs: Mapping[str, Doc], current: str) -> str:
+    """The links that stand beside each page."""
+    here = ' aria-current="page"'
+    return "".join(
+        f'<a href="/docs/{doc.name}"{here if doc.name == current else ""}>{html.escape(doc.label)}</a>'
+        for doc in docs.values()
+        if "/" not in doc.name
+    )

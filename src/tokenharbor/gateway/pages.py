@@ -1,0 +1,59 @@
+"""The pages of our own: the front page, the docs, and what a browser sees where nothing is."""
+
+import asyncio
+import html
+from collections.abc import Mapping
+from datetime import datetime
+
+from tokenharbor.gateway.docs import Doc, list_beside, list_docs, read_docs, render_doc
+from tokenharbor.gateway.page import front_frame, read_frame, render_page
+from tokenharbor.gateway.snapshot import Snapshot
+
+DOCS = "/docs"
+_MISSING = '<h1>Nothing here</h1><p>Start at the <a href="/">front page</a>.</p>'
+
+
+class Page:
+    """A page as it is sent: its policy for what may run in it, and its text."""
+
+    __slots__ = ("body", "policy")
+
+    def __init__(self, policy: str, body: bytes) -> None:
+        self.policy = policy
+        self.body = body
+
+
+class Pages:
+    """Templates and docs are read once; a page of the docs is rendered when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._front = front_frame()
+        self._frame = read_frame("docs.html", ("style.css", "docs.css"))
+        self._docs: Mapping[str, Doc] = read_docs()
+        self._rendered: dict[str, bytes] = {}
+
+    def front(self, snapshot: Snapshot, host: str, at: datetime) -> Page:
+        listed = [doc for doc in self._docs.values() if doc.about]
+        return Page(self._front.policy, render_page(self._front, snapshot, host, at, listed))
+
+    async def doc(self, path: str) -> Page | None:
+        """The page under a path that begins with DOCS, None where there is none."""
+        name = path.removeprefix(DOCS).strip("/").removesuffix(".md")
+        if not self._docs or (name and name not in self._docs):
+            return None
+        if name not in self._rendered:
+            self._rendered[name] = await asyncio.to_thread(self._render, name)
+        return Page(self._frame.policy, self._rendered[name])
+
+    def missing(self) -> Page:
+        return Page(self._frame.policy, self._framed("Nothing here", _MISSING))
+
+    def _render(self, name: str) -> bytes:
+        doc = self._docs.get(name)
+        if doc is None:
+            return self._framed("Docs", list_docs(self._docs))
+        return self._framed(doc.title, render_doc(doc), name)
+
+    def _framed(self, title: str, body: str, name: str = "") -> bytes:
+        beside = list_beside(self._docs, name)
+        return self._frame.template.substitute(title=html.escape(title), pages=beside, body=body).encode()
