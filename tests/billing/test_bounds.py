@@ -17,7 +17,14 @@ counts = st.integers(0, 10_000)
 
 
 def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
-    return Request(asks.surface, b"", {}, "m", size=InputSize(text_bytes, images=images), asks=asks)
+    return Request(
+        asks.surface,
+        b"",
+        {},
+        "m",
+        size=InputSize(text_bytes, images=images, text_tokens=-(-text_bytes // 3)),
+        asks=asks,
+    )
 
 
 @given(

@@ -30,7 +30,7 @@ def offer(terms: Terms = Terms(), **picos: int) -> Offer:  # noqa: B008  frozen
 
 
 def request(**more: object) -> Request:
-    fields: dict[str, object] = {"size": InputSize(3_000)} | more
+    fields: dict[str, object] = {"size": InputSize(3_000, text_tokens=1_001)} | more
     return Request("openai_chat", b"{}", (), "m", **fields)  # type: ignore[arg-type]
 
 
@@ -54,7 +54,7 @@ def test_no_usage_within_its_bounds_costs_more_than_the_quote(
         offer(terms, input=1_000_000, output=2_000_000, cache_read=100_000, cache_write_5m=1_250_000),
         offer(terms, input=900_000, output=3_000_000),
     ]
-    asked = request(size=InputSize(size), max_output=most, choices=choices, cache_writes=True)
+    asked = request(size=InputSize(size, text_tokens=size // 3), max_output=most, choices=choices, cache_writes=True)
     quoted = quote(asked, MODEL, offers, AT)
     read = data.draw(st.integers(0, quoted.bound.input))
     written = data.draw(st.integers(0, quoted.bound.input - read))
@@ -89,12 +89,18 @@ def test_without_a_maximum_the_models_own_counts() -> None:
     assert quote(request(choices=3), MODEL, [CHEAP], AT).bound.output == 24_000
 
 
-def test_the_input_is_bounded_by_bytes_media_and_the_context() -> None:
-    assert input_bound(request(size=InputSize(3_000)), MODEL) == 1_001
-    assert input_bound(request(size=InputSize(3_000, images=2)), MODEL) == 11_001
-    assert input_bound(request(size=InputSize(3_000, files=1)), MODEL) == 100_000
-    assert input_bound(request(size=InputSize(10_000_000)), MODEL) == 100_000
+def test_the_input_is_bounded_by_text_media_and_the_context() -> None:
+    assert input_bound(request(size=InputSize(3_000, text_tokens=1_001)), MODEL) == 1_001
+    assert input_bound(request(size=InputSize(3_000, images=2, text_tokens=1_001)), MODEL) == 11_001
+    assert input_bound(request(size=InputSize(3_000, files=1, text_tokens=1_001)), MODEL) == 100_000
+    assert input_bound(request(size=InputSize(10_000_000, text_tokens=10_000_000)), MODEL) == 100_000
     assert input_bound(request(web_search_uses=1), MODEL) == 100_000
+
+
+def test_F9_a_rule_for_the_model_goes_before_the_kinds_of_characters() -> None:
+    size = InputSize(3_000, text_tokens=1_500)
+    assert input_bound(request(size=size), replace(MODEL, bytes_per_token=1)) == 3_001
+    assert input_bound(request(size=size), replace(MODEL, bytes_per_token=4)) == 751
 
 
 def test_a_thin_wallet_caps_an_open_maximum_to_half_of_what_it_has() -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests.wire.requests import MESSAGES, OPENAI, RESPONSES, body_of, read, refusal, written
 
@@ -168,7 +169,7 @@ class TestOpenAI:
 class TestResponses:
     def test_the_input_may_be_one_string(self) -> None:
         request = read(RESPONSES, input="Is the harbour open?")
-        assert request.size == InputSize(len(request.body))
+        assert msgspec.structs.replace(request.size, text_tokens=0) == InputSize(len(request.body))
 
     @pytest.mark.parametrize("fields", [{}, {"store": None}, {"store": False}])
     def test_nothing_is_stored_at_the_vendor(self, fields: dict[str, Any]) -> None:

@@ -109,7 +109,7 @@ def test_blocks_in_blocks_are_counted_however_deep() -> None:
         block = _Block(type="tool_result", content=[block])
     tally = Tally()
     tally.add([block])
-    assert tally.images == 1
+    assert tally.media.images == 1
     while isinstance(block.content, list):  # taken apart, since the interpreter frees it with recursion
         inner = block.content.pop()
         assert isinstance(inner, _Block)

@@ -27,6 +27,13 @@ def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
     )
 
 
+def text_bound(size: InputSize, model: Model) -> int:
+    """The most tokens that the text can be: by kind of character, unless the catalogue states a rule for the model."""
+    if model.bytes_per_token is None:
+        return size.text_tokens
+    return size.text_bytes // model.bytes_per_token + 1
+
+
 def most_input(request: Request, model: Model) -> int:
     """The most tokens that a provider can have read: as many as the context holds, for each input and each round of
     searches; where a model has none, a token for each byte.
@@ -86,8 +93,8 @@ def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) ->
 
 def _input(request: Request, asks: Asks, model: Model) -> int:
     if asks.upload_bytes and not asks.images:
-        return model.context or asks.upload_bytes // model.bytes_per_token  # what is in a file cannot be seen from here
-    tokens = request.size.text_bytes // model.bytes_per_token + asks.items + asks.tokens
+        return model.context or asks.upload_bytes  # what is in a file cannot be seen from here
+    tokens = text_bound(request.size, model) + asks.items + asks.tokens
     tokens += request.size.images * model.image_tokens
     return min(tokens, model.context * max(asks.items, 1)) if model.context else tokens
 
@@ -99,5 +106,5 @@ def _seconds(asks: Asks, model: Model) -> int:
 
 
 def _units(request: Request, asks: Asks, model: Model) -> int:
-    pieces = asks.items + request.size.text_bytes // model.bytes_per_token // _PIECE_TOKENS
+    pieces = asks.items + text_bound(request.size, model) // _PIECE_TOKENS
     return -(-pieces // _UNIT_PIECES)

@@ -40,6 +40,7 @@ def count(meter: Meter) -> Counted:
     if usage is not None:
         excess = None if meter.quote is None else find_excess(usage, meter.quote)
         if excess is None and not _is_empty(usage, meter):
+            _compare_input(meter, usage)
             return Counted(usage, "vendor")
         meter.quarantined = True
     own = _count_ourselves(meter)
@@ -48,6 +49,13 @@ def count(meter: Meter) -> Counted:
     elif own.source == "estimated" and meter.ended:
         meter.alarm(Alarm.USAGE_MISSING, estimated_input=input_size(own.usage), estimated_output=own.usage.output)
     return own
+
+
+def _compare_input(meter: Meter, usage: Usage) -> None:
+    """More input than the quote's bound is billed up to the quote: the bound for this model is to be corrected."""
+    quote, size = meter.quote, input_size(usage)
+    if quote is not None and size > quote.bound.input:
+        meter.alarm(Alarm.INPUT_OVER_BOUND, reported=size, bound=quote.bound.input)
 
 
 def _alarm_quarantined(meter: Meter, own: Usage, excess: Excess | None) -> None:

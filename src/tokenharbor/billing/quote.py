@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.bounds import bound_of, most_input
+from tokenharbor.billing.bounds import bound_of, most_input, text_bound
 from tokenharbor.billing.detail import Served
 from tokenharbor.catalog.pricing import BP, Bound, Rates
 from tokenharbor.catalog.types import Endpoint, Limit, Model
@@ -83,7 +83,7 @@ def input_bound(request: Request, model: Model) -> int:
     size = request.size
     if size.files or size.audios or request.web_search_uses:
         return model.context
-    tokens = size.text_bytes // model.bytes_per_token + 1 + size.images * model.image_tokens
+    tokens = text_bound(size, model) + size.images * model.image_tokens
     return min(tokens, model.context)
 
 

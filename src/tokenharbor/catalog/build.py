@@ -149,7 +149,7 @@ def _model(
         max_thinking=table.max_thinking,
         label=table.label or name,
         created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
-        bytes_per_token=table.bytes_per_token or usual.bytes_per_token,
+        bytes_per_token=table.bytes_per_token,
         image_tokens=table.image_tokens or usual.image_tokens,
         surfaces=surfaces,
         bytes_per_second=table.bytes_per_second or usual.bytes_per_second,

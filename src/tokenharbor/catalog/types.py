@@ -134,7 +134,7 @@ class Model:
     aliases: tuple[str, ...] = ()
     label: str = ""  # for people
     created: int = 0  # Unix seconds, for /v1/models
-    bytes_per_token: int = 3  # text: at most one token for so many bytes, for quotes
+    bytes_per_token: int | None = None  # of text, for quotes: at most a token for so many; None: by kind of character
     image_tokens: int = 5_000  # the most that one image can count for
     surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted
     bytes_per_second: int = 500  # audio: at most a second for so many bytes, for quotes

@@ -44,7 +44,8 @@ class UsageRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class InputSize(msgspec.Struct, frozen=True):
     """How large the input is, for quotes: bytes of everything but inlined media, counts of media, and the
-    bytes of what is inlined of files and audio, as base64 (0 where only an address or an id was sent).
+    bytes of what is inlined of files and audio, as base64 (0 where only an address or an id was sent). `text_tokens` is
+    the most that the text can be.
     """
 
     text_bytes: int
@@ -52,6 +53,7 @@ class InputSize(msgspec.Struct, frozen=True):
     files: int = 0
     audios: int = 0
     media_bytes: int = 0
+    text_tokens: int = 0
 
 
 class Asks(msgspec.Struct, frozen=True):

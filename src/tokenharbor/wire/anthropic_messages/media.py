@@ -8,6 +8,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.fields import wrong_shape
+from tokenharbor.wire.most_tokens import Media, size_of
 from tokenharbor.wire.request import InputSize
 
 T = TypeVar("T")
@@ -50,12 +51,11 @@ class Tally:
     """Counts media, however deep they stand in tool results and documents, and notes marks for the cache."""
 
     def __init__(self) -> None:
-        self.images = self.files = 0
-        self.inlined = self.in_files = 0  # bytes
+        self.media = Media()
         self.cached = self.cached_1h = False
 
-    def size(self, length: int) -> InputSize:
-        return InputSize(max(0, length - self.inlined - self.in_files), self.images, self.files, 0, self.in_files)
+    def size(self, body: bytes, members: Members) -> InputSize:
+        return size_of(body, members, self.media)
 
     def mark(self, control: _CacheControl | None) -> None:
         if control is not None:
@@ -74,21 +74,21 @@ class Tally:
                 if isinstance(block.content, list):
                     waiting.append(block.content)
                 if block.type == "container_upload":
-                    self.files += 1
+                    self.media.files += 1
                 if block.tool is not None and block.tool.type == "tool_definition":
                     raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
 
     def _add_media(self, block: _Block, source: _Source | str, waiting: list[list[_Block]]) -> None:
-        size = len(source.data or "") if isinstance(source, _Source) and source.type == "base64" else 0
+        data = (source.data or "") if isinstance(source, _Source) and source.type == "base64" else ""
         if block.type == "image":
-            self.images += 1
-            self.inlined += size
+            self.media.images += 1
+            self.media.add(data)
         elif block.type == "document" and isinstance(source, _Source):
             if isinstance(source.content, list):
                 waiting.append(source.content)
             elif source.type not in ("text", "content"):
-                self.files += 1
-                self.in_files += size
+                self.media.files += 1
+                self.media.add(data, of_file=True)
 
 
 def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:

@@ -126,7 +126,7 @@ def read(body: bytes) -> Request:
         max_output=_read_maximum(members),
         thinking_budget=read_budget(members["thinking"], "budget_tokens") if "thinking" in members else 0,
         wants_usage=True,  # this dialect always says it
-        size=tally.size(len(body)),
+        size=tally.size(body, members),
         cache_writes=tally.cached,
         cache_writes_1h=tally.cached_1h,
         web_search_uses=searches,

@@ -11,7 +11,7 @@ class Tokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
 
-def _load() -> Tokenizer:
+def load(encoding: str) -> Tokenizer:
     """The extension module without its package, which would build the same tables again in Python: half a second and
     as much memory.
     """
@@ -21,7 +21,7 @@ def _load() -> Tokenizer:
         raise ImportError("bpe-openai is not installed as the lock file has it")
     module = module_from_spec(bindings)
     bindings.loader.exec_module(module)
-    return cast("Tokenizer", module.tokenizer_for_encoding("o200k_base"))
+    return cast("Tokenizer", module.tokenizer_for_encoding(encoding))
 
 
-O200K: Tokenizer = _load()
+O200K: Tokenizer = load("o200k_base")

@@ -7,6 +7,7 @@ import msgspec
 
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.fields import wrong_shape
+from tokenharbor.wire.most_tokens import Media, size_of
 from tokenharbor.wire.request import InputSize
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def measure(body: bytes, members: Members) -> InputSize:
     if "systemInstruction" in members:
         system = _read(members, "systemInstruction", _decode_content)
         parts += [part for part in (system and system.parts) or () if part != _NO_MEDIA]
-    return _tally(len(body), parts) if parts else InputSize(len(body))
+    return size_of(body, members, _tally(parts)) if parts else size_of(body, members)
 
 
 def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
@@ -60,9 +61,9 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
         raise wrong_shape(name, error) from None
 
 
-def _tally(length: int, parts: list[_Part]) -> InputSize:
+def _tally(parts: list[_Part]) -> Media:
     """Media stand in parts, and in the parts of results inside of them, however deep."""
-    images = files = audios = inlined = in_media = 0
+    found = Media()
     while parts:
         part = parts.pop()
         for result in (part.functionResponse, part.function_response):
@@ -71,14 +72,13 @@ def _tally(length: int, parts: list[_Part]) -> InputSize:
         for media in (part.inlineData, part.inline_data, part.fileData, part.file_data):
             if media is None:
                 continue
-            kind, size = (media.mimeType or media.mime_type or "").lower(), len(media.data or "")
+            kind = (media.mimeType or media.mime_type or "").lower()
             if kind.startswith("image/"):
-                images += 1
-                inlined += size
-                continue
-            in_media += size
-            if kind.startswith("audio/"):
-                audios += 1
+                found.images += 1
+            elif kind.startswith("audio/"):
+                found.audios += 1
             else:
-                files += 1
-    return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)
+                found.files += 1
+            found.add(media.data or "", of_file=not kind.startswith("image/"))
+    found.inlined.reverse()  # as they stand in the body
+    return found

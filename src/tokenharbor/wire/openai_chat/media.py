@@ -4,6 +4,7 @@ import msgspec
 
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.fields import wrong_shape
+from tokenharbor.wire.most_tokens import Media, size_of
 from tokenharbor.wire.request import InputSize
 
 
@@ -32,39 +33,38 @@ _decode = msgspec.json.Decoder(list[_Message]).decode
 def measure(body: bytes, members: Members) -> InputSize:
     """Raises InvalidRequest where messages have the wrong shape."""
     if body.find(b"[", body.find(b"[") + 1) < 0:
-        return InputSize(len(body))  # the array of messages is the only one: no content in parts
+        return size_of(body, members)  # the array of messages is the only one: no content in parts
     try:
         messages = _decode(members["messages"])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise wrong_shape("messages", error) from None
     parts = [part for message in messages if isinstance(message.content, list) for part in message.content]
-    return _tally(len(body), parts) if parts else InputSize(len(body))
+    return size_of(body, members, _tally(parts)) if parts else size_of(body, members)
 
 
-def _tally(length: int, parts: list[_Part]) -> InputSize:
-    images = files = audios = inlined = in_media = 0
+def _tally(parts: list[_Part]) -> Media:
+    media = Media()
     for part in parts:
         if part.image_url is not None:
-            if _is_disguised(part.image_url):
-                files += 1
-                in_media += _inlined(part.image_url)
-            else:
-                images += 1
-                inlined += _inlined(part.image_url)
+            disguised = _is_disguised(part.image_url)
+            media.images += not disguised
+            media.files += disguised
+            _inline(media, part.image_url, of_file=disguised)
         if part.video_url is not None:
-            files += 1
-            in_media += _inlined(part.video_url)
+            media.files += 1
+            _inline(media, part.video_url, of_file=True)
         if part.video is not None:  # frames
             frames = [part.video] if isinstance(part.video, str) else part.video
-            images += len(frames)
-            inlined += sum(map(_inlined, frames))
+            media.images += len(frames)
+            for frame in frames:
+                _inline(media, frame)
         if part.input_audio is not None:
-            audios += 1
-            in_media += len(part.input_audio.data or "")
+            media.audios += 1
+            media.add(part.input_audio.data or "", of_file=True)
         if part.file is not None:
-            files += 1
-            in_media += len(part.file.file_data or "")
-    return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)
+            media.files += 1
+            media.add(part.file.file_data or "", of_file=True)
+    return media
 
 
 def _is_disguised(media: _Media | str) -> bool:
@@ -73,7 +73,8 @@ def _is_disguised(media: _Media | str) -> bool:
     return url.startswith("data:") and not url.startswith("data:image/")
 
 
-def _inlined(media: _Media | str) -> int:
-    """How many bytes a data URL takes; an ordinary address is text."""
-    url = media if isinstance(media, str) else media.url or ""
-    return len(url) if url.startswith("data:") else 0
+def _inline(media: Media, part: _Media | str, *, of_file: bool = False) -> None:
+    """What a data URL takes; an ordinary address is text."""
+    url = part if isinstance(part, str) else part.url or ""
+    if url.startswith("data:"):
+        media.add(url, of_file=of_file)

@@ -7,6 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.most_tokens import Media, size_of
 from tokenharbor.wire.request import InputSize
 
 
@@ -53,7 +54,7 @@ def look(body: bytes, members: Members) -> Looked:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise wrong_shape("input", error) from None
     if isinstance(items, str):
-        return Looked(InputSize(len(body)))
+        return Looked(size_of(body, members))
     parts: list[_Part] = []
     tools: list[tuple[str, msgspec.Raw]] = []
     for index, item in enumerate(items):
@@ -66,7 +67,7 @@ def look(body: bytes, members: Members) -> Looked:
             parts.append(item.output)
         if item.tools is not NULL and not is_null(item.tools):
             tools.append((f"input[{index}].tools", item.tools))
-    return Looked(_tally(len(body), parts) if parts else InputSize(len(body)), tuple(tools))
+    return Looked(size_of(body, members, _tally(parts)) if parts else size_of(body, members), tuple(tools))
 
 
 def _check(index: int, item: _Item) -> None:
@@ -82,22 +83,18 @@ def _check(index: int, item: _Item) -> None:
         )
 
 
-def _tally(length: int, parts: list[_Part]) -> InputSize:
-    images = files = audios = inlined = in_media = 0
+def _tally(parts: list[_Part]) -> Media:
+    media = Media()
     for part in parts:
         if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):
-            images += 1
-            inlined += _inlined(part.image_url)
+            media.images += 1
+            url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
+            if isinstance(url, str) and url.startswith("data:"):  # an ordinary address is text
+                media.add(url)
         if part.file_data is not None or part.file_url is not None or (part.file_id and part.type == "input_file"):
-            files += 1
-            in_media += len(part.file_data or "")
+            media.files += 1
+            media.add(part.file_data or "", of_file=True)
         if part.input_audio is not None:
-            audios += 1
-            in_media += len(part.input_audio.data or "")
-    return InputSize(max(0, length - inlined - in_media), images, files, audios, in_media)
-
-
-def _inlined(media: str | dict[str, Any] | None) -> int:
-    """How many bytes a data URL takes; an ordinary address is text."""
-    url = media.get("url") if isinstance(media, dict) else media
-    return len(url) if isinstance(url, str) and url.startswith("data:") else 0
+            media.audios += 1
+            media.add(part.input_audio.data or "", of_file=True)
+    return media

@@ -1,9 +1,12 @@
 """Images from images and words: billed like those from words alone."""
 
+import msgspec
+
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.most_tokens import text_size
+from tokenharbor.wire.request import Asks, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
     NOT_TRUE,
@@ -67,7 +70,7 @@ class ImageEdits:
             body=b"",
             members={},
             model=read_model(form),
-            size=InputSize(len(prompt.encode()), images=form.reader.files),
+            size=msgspec.structs.replace(text_size(prompt.encode()), images=form.reader.files),
             asks=asks,
         )
 

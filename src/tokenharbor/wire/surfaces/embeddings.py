@@ -7,6 +7,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check, wrong_shape
+from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
@@ -54,7 +55,8 @@ class Embeddings:
         items = [read] if isinstance(read, str) else read
         if not items or len(items) > _MOST_INPUTS:
             raise InvalidRequest(f"`input` must hold 1 to {_MOST_INPUTS} inputs.", param="input")
-        return asking(request, _asks(items), sum(len(item.encode()) for item in items if isinstance(item, str)))
+        text = "".join([item for item in items if isinstance(item, str)])
+        return asking(request, _asks(items), text_size(text.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

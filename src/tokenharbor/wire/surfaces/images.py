@@ -6,6 +6,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check, read_count, unsold
+from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
@@ -79,7 +80,7 @@ class Images:
             size=read_word(members, "size"),
             quality=read_word(members, "quality"),
         )
-        return asking(request, asks, len(prompt.encode()))
+        return asking(request, asks, text_size(prompt.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

@@ -7,7 +7,8 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check, need_list, read_count
-from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.most_tokens import text_size
+from tokenharbor.wire.request import Asks, Edit, InputSize, Request
 from tokenharbor.wire.surfaces.surface import (
     UNREADABLE,
     asking,
@@ -78,7 +79,11 @@ class Rerank:
             raise InvalidRequest(f"`documents` must hold 1 to {_MOST_DOCUMENTS} documents.", param="documents")
         read_count(request.members, "top_n", 1)
         # Token-billed vendors read the query anew with each document.
-        return asking(request, Asks(self.name, items=len(documents)), len(raw) + len(documents) * len(query.encode()))
+        whole, each, count = text_size(bytes(raw)), text_size(query.encode()), len(documents)
+        size = InputSize(
+            whole.text_bytes + count * each.text_bytes, text_tokens=whole.text_tokens + count * each.text_tokens
+        )
+        return asking(request, Asks(self.name, items=count), size)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

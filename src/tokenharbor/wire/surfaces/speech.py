@@ -7,6 +7,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.fields import Check
+from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
 
@@ -26,7 +27,7 @@ class Speech:
         text = read_text(request.members, "input")
         if not text:
             raise InvalidRequest("`input` must not be empty.", param="input")
-        return asking(request, Asks(self.name, items=1, characters=len(text)), len(text.encode()))
+        return asking(request, Asks(self.name, items=1, characters=len(text)), text_size(text.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

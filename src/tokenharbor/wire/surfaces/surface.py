@@ -11,6 +11,7 @@ from tokenharbor.wire.body import Members, edit, is_swollen, read_members, refus
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.fields import Check, is_null, only, read_model, run_checks, unsold
+from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import decode_chunk
 from tokenharbor.wire.request import Asks, Edit, InputSize, Request
@@ -67,7 +68,7 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
         body=body,
         members=members,
         model=model,
-        size=InputSize(len(body)),
+        size=text_size(body),
         rules=ours.rules,
         cache=ours.cache,
         include_cost=ours.include_cost,
@@ -75,9 +76,8 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
     )
 
 
-def asking(request: Request, asks: Asks, text_bytes: int | None = None) -> Request:
+def asking(request: Request, asks: Asks, size: InputSize) -> Request:
     """The request with what it asks for; it bears its surface's name."""
-    size = request.size if text_bytes is None else InputSize(text_bytes)
     return msgspec.structs.replace(request, dialect=asks.surface, asks=asks, size=size)
 
 

@@ -9,7 +9,8 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.body import UnreadableError, edit, scan
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.most_tokens import text_size
+from tokenharbor.wire.request import Asks, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
     Form,
@@ -75,7 +76,7 @@ class Videos:
         prompt = read_text(form, "prompt")
         seconds = read_count(form, "seconds", _MOST_SECONDS) or USUAL_SECONDS
         asks = Asks(self.name, items=1, seconds=seconds, size=read_word(form, "size"))
-        size = InputSize(len(prompt.encode()), images=form.reader.files)
+        size = msgspec.structs.replace(text_size(prompt.encode()), images=form.reader.files)
         return Request(dialect=self.name, body=b"", members={}, model=read_model(form), size=size, asks=asks)
 
     def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
