@@ -32,6 +32,10 @@ async def stub(exchange: Exchange) -> None:
     exchange.respond(201, b"x-console: yes\r\n", said.encode())
 
 
+async def _no_keys() -> bytes:
+    return b"{}"
+
+
 @pytest.fixture
 async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     """The edge on a free port, and where the console's socket belongs."""
@@ -42,7 +46,7 @@ async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     with tempfile.TemporaryDirectory(prefix="th-") as folder:
         path = Path(folder) / "console.sock"
         metrics = Metrics(world.clock, health, Alarms())
-        edge = Edge(Shop(snapshot), metrics, lambda: True, None, Console(path, client), world.clock)
+        edge = Edge(Shop(snapshot), metrics, lambda: True, None, Console(path, client), world.clock, _no_keys)
         server = Server(edge.serve, Limits(), world.clock)
         port = await server.start("127.0.0.1", 0)
         yield client, Origin("127.0.0.1", port), path

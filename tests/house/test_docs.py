@@ -218,7 +218,7 @@ def test_the_paths_documented_are_those_served() -> None:
     for module in ("routes", "edge", "counting"):
         tree = ast.parse((ROOT / HOUSE / "gateway" / f"{module}.py").read_text())
         constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-        served |= {text for text in constants if isinstance(text, str) and re.fullmatch(r"/[a-z\d/_]*", text)}
+        served |= {text for text in constants if isinstance(text, str) and re.fullmatch(r"/[a-z\d/_.-]*", text)}
     assert documented == served - {"/v1/", "/v1beta/"}
     assert routes.ANSWERS.keys() | routes.MEDIA.keys() <= documented
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import asyncpg
@@ -32,6 +33,15 @@ from tokenharbor.ledger.types import (
     Settlement,
 )
 from tokenharbor.ledger.verify import verify
+
+PRICE = '{"input":"0.28"}'
+VERSION = sha256(PRICE.encode()).digest()
+"""What every settlement here is priced by."""
+
+DETAIL = (
+    '{"asked":"m","model":"%s","status":"complete","served":{"provider":"alibaba"},'
+    '"key_id":"%s","edition":"token-harbor"}'
+)
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -101,7 +111,7 @@ class Scene:
             model,
             "alibaba",
             "complete",
-            b'{"asked":"deepseek-v3.2"}',
+            (DETAIL % (model, hold.key_id)).encode("utf-8", "replace"),
             b"sixteen of salt.",
             "token-harbor",
         )
@@ -111,9 +121,7 @@ class Scene:
     ) -> Settlement:
         """The bound is the hold's, unless another is given."""
         most = hold.amount if bound is None else Usd(bound)
-        return Settlement(
-            self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), most, b"price version", self.clock.now()
-        )
+        return Settlement(self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), most, VERSION, self.clock.now())
 
     async def place(self, *holds: Hold) -> list[Placed | Refused | Exception]:
         answers = await self.book.place(holds)
@@ -184,7 +192,10 @@ async def _open_scene(url: str) -> AsyncIterator[Scene]:
     world = make_world(clock, SystemEntropy())
     conn = await asyncpg.connect(url)
     try:
-        async with open_book(url, world.ids.new()) as book:
+        gateway = world.ids.new()
+        await conn.execute("insert into gateway values ($1, $2, 1, $3)", gateway, f"/home/{gateway}", START)
+        await conn.execute("insert into price values ($1, $2, $3) on conflict do nothing", VERSION, PRICE, START)
+        async with open_book(url, gateway) as book:
             scene = Scene(url, conn, book, clock, world, world.ids.new())
             await scene.open_account(scene.account)
             yield scene

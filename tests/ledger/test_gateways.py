@@ -28,6 +28,6 @@ async def test_gateways_of_a_home_are_counted_and_end(lone_scene: Any) -> None:
     first = await enter_gateway(scene.book._pool, scene.world, "/home/a")
     second = await enter_gateway(scene.book._pool, scene.world, "/home/a")
     await leave_gateway(scene.book._pool, second, scene.world)
-    rows = await scene.conn.fetch("select id, epoch, ended_at from gateway order by epoch")
+    rows = await scene.conn.fetch("select id, epoch, ended_at from gateway where home = '/home/a' order by epoch")
     assert [(row["id"], row["epoch"]) for row in rows] == [(first, 1), (second, 2)]
     assert all(row["ended_at"] == scene.clock.now() for row in rows)

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.examples import at_most
+from tests.ledger.conftest import PRICE, VERSION
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -84,7 +85,10 @@ def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
             for weeks in range(5):
                 await ensure_partitions(conn, START + timedelta(weeks=weeks))
             world = make_world(ManualClock(START), SeededEntropy(1))
-            book = await stack.enter_async_context(open_book(postgres_url % "machine", world.ids.new()))
+            gateway = world.ids.new()
+            await conn.execute("insert into gateway values ($1, '/home', 1, $2)", gateway, START)
+            await conn.execute("insert into price values ($1, $2, $3)", VERSION, PRICE, START)
+            book = await stack.enter_async_context(open_book(postgres_url % "machine", gateway))
             return Stage(runner, book, conn, SeededEntropy(2))
 
         yield runner.run(open_stage())
@@ -308,7 +312,7 @@ class Machine(RuleBasedStateMachine):
         """The bound is the hold's, unless another is given."""
         most = hold.amount if bound is None else Usd(bound)
         return Settlement(
-            self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, b"version", self.clock.now()
+            self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, VERSION, self.clock.now()
         )
 
     def _record(self, hold: Hold) -> Record:

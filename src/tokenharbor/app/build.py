@@ -13,13 +13,14 @@ import structlog
 
 from tokenharbor.app.background import Background
 from tokenharbor.app.descriptors import Descriptors, claim_descriptors
-from tokenharbor.app.secrets import credential_seal, root_secret, secret_of
+from tokenharbor.app.secrets import credential_seal, receipt_signer, root_secret, secret_of
 from tokenharbor.app.session import prepare
 from tokenharbor.app.settings import Settings, database_url, load_settings
 from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import Books
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
+from tokenharbor.billing.proofs import SIGNED_EVERY, Prover
 from tokenharbor.billing.receipts import Receipts
 from tokenharbor.billing.replay import replay
 from tokenharbor.billing.tasks import TaskDesk
@@ -46,10 +47,12 @@ from tokenharbor.identity.ring import KeyRing
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import Purpose, RootSecret
+from tokenharbor.kernel.signing import Signer
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.history import History
 from tokenharbor.ledger.journal import left_journals, open_journal
+from tokenharbor.ledger.sign import sign_books
 from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.tasks import Tasks
 from tokenharbor.routing.health import Health
@@ -107,7 +110,10 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         url = await _database(settings, stack, background)
         await _migrated(url, world, root)
         alarms = Alarms()
+        signer = receipt_signer(root)
         pool, book, books = await _books(stack, url, world, settings.home, alarms)
+        stack.push_async_callback(_sign_last, book, pool, world, signer)
+        stack.push_async_callback(books.drain)
         listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
@@ -121,13 +127,14 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         stack.callback(client.close)
         health = Health(world.clock)
         metrics = Metrics(world.clock, health, alarms)
+        prover = Prover(pool, signer, world.clock)
         parts = Parts(
             world,
             shop,
             ring,
             Holds(books, world),
             Settler(books, world),
-            Receipts(history, book),
+            Receipts(history, book, prover),
             client,
             health,
             metrics,
@@ -135,7 +142,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         )
         console = Console(settings.home / "console.sock", client)
         token = settings.secret(settings.server.metrics_token)
-        edge = Edge(shop, metrics, lambda: book.is_up, token, console, world.clock)
+        edge = Edge(shop, metrics, lambda: book.is_up, token, console, world.clock, prover.published)
         routes = Routes(parts, edge)
         server = _server(settings, world, routes, descriptors)
         harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
@@ -143,6 +150,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         background.run("notices", partial(_heed, listener, ring, harbor))
         background.run("partitions", partial(_upkeep, pool, world))
         background.run("videos", partial(_tend, routes))
+        background.run("signed roots", partial(_sign_often, pool, world, signer))
         stack.push_async_exit(background)  # before what it works with goes away
         yield harbor
 
@@ -191,9 +199,7 @@ async def _books(
     book = await stack.enter_async_context(open_book(url, gateway_id))
     journal = open_journal(folder, gateway_id)
     stack.push_async_callback(journal.close)
-    books = Books(book, journal, alarms)
-    stack.push_async_callback(books.drain)
-    return pool, book, books
+    return pool, book, Books(book, journal, alarms)
 
 
 async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
@@ -262,3 +268,28 @@ async def _upkeep(pool: asyncpg.Pool, world: World) -> None:
                 await ensure_partitions(conn, world.clock.now())
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             _log.warning("partitions_not_made", reason=type(error).__name__)
+
+
+async def _sign_often(pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+    """Signed roots, beside the requests."""
+    while True:
+        await asyncio.sleep(SIGNED_EVERY.total_seconds())
+        await _sign(pool, world, signer)
+
+
+async def _sign_last(book: PostgresBook, pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+    """Once more at the end, when all is settled."""
+    if book.is_up:
+        await _sign(pool, world, signer)
+
+
+async def _sign(pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+    """Whatever is new. Another process that is signing does it for us; what cannot be signed now is signed later."""
+    try:
+        async with pool.acquire() as conn:
+            signed = await sign_books(conn, world, signer, wait=False)
+    except (BooksAway, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _log.warning("books_not_signed", reason=type(error).__name__)
+    else:
+        for fault in signed.faults:
+            _log.error("account_not_signed", reason=fault)

@@ -134,6 +134,8 @@ class Settler:
             client_request_id=meter.client_request_id,
             max_output_capped=meter.capped,
             hold=int(meter.hold),  # msgspec writes no subclass of int
+            key_id=meter.key_id,
+            edition=meter.policy.name,
         )
         return Record(
             meter.request_id,

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from tokenharbor.catalog.pricing import Terms
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage
 
 UsageSource = Literal["vendor", "counted", "estimated", "none"]
@@ -56,6 +57,8 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     client_request_id: str = ""
     max_output_capped: int | None = None
     hold: int = 0
+    key_id: UUID | None = None
+    edition: str = ""
 
 
 def cache_layer(usage: Usage | None) -> str:

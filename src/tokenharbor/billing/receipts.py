@@ -22,20 +22,27 @@ class Balances(Protocol):
     async def balance(self, account_id: UUID, at: datetime) -> Balance: ...
 
 
-class Receipts:
-    """What callers and operators read of requests and balances. Raises BooksError."""
+class Proves(Protocol):
+    """Whatever proves and signs receipts."""
 
-    def __init__(self, history: History, balances: Balances) -> None:
+    async def receipt(self, past: Past) -> Mapping[str, Any]: ...
+
+
+class Receipts:
+    """What callers read of requests and balances. Raises BooksError."""
+
+    def __init__(self, history: History, balances: Balances, prover: Proves) -> None:
         self._history = history
         self._balances = balances
+        self._prover = prover
 
     async def balance(self, account_id: UUID, at: datetime) -> Balance:
         return await self._balances.balance(account_id, at)
 
     async def receipt(self, account_id: UUID, request_id: UUID) -> Mapping[str, Any] | None:
-        """The receipt in full; None if this account has no such request."""
+        """The receipt in full, proven and signed; None if this account has no such request."""
         past = await self._history.request(account_id, request_id)
-        return None if past is None else write_receipt(past)
+        return None if past is None else await self._prover.receipt(past)
 
     async def receipts(self, account_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
         """The latest requests, newest first: without the books' side, which each one's own receipt has."""

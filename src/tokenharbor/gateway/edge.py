@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -15,6 +15,8 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
+_RECEIPT_KEYS = "/.well-known/tokenharbor-receipts.json"
+_CACHED = b"content-type: application/json\r\ncache-control: public, max-age=60\r\naccess-control-allow-origin: *\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n"
 _PAGE = (
     "content-type: text/html; charset=utf-8\r\ncache-control: no-cache\r\nx-content-type-options: nosniff\r\n"
@@ -22,7 +24,7 @@ _PAGE = (
 )
 
 
-_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics", DOCS})
+_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics", _RECEIPT_KEYS, DOCS})
 _OF_PROXIES = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
     | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
@@ -50,6 +52,7 @@ class Edge:
     metrics_token: str | None
     console: Console
     clock: Clock
+    receipt_keys: Callable[[], Awaitable[bytes]]
     pages: Pages = field(default_factory=Pages)
 
     def serves(self, exchange: Exchange) -> bool:
@@ -67,6 +70,8 @@ class Edge:
             exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"the database is away\n")
         elif path == "/metrics":
             self._metrics(exchange)
+        elif path == _RECEIPT_KEYS and exchange.method in ("GET", "HEAD"):
+            exchange.respond(200, _CACHED, await self.receipt_keys())
         elif self.console.runs:
             await self.console.serve(exchange)
         else:

@@ -1,4 +1,4 @@
-"""An audit: one account's entries recomputed in order, then held against its wallet, line and lots."""
+"""An audit: one account's entries recomputed in order, then compared with everything else of the account."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,16 +9,24 @@ from typing import Any
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.chain import GENESIS, detail_digest, entry_digest, next_head, postings_digest
+from tokenharbor.ledger.chain import (
+    GENESIS,
+    entry_digest,
+    line_digest,
+    lot_digest,
+    next_head,
+    postings_digest,
+    sealed_digest,
+)
+from tokenharbor.ledger.cuts import CutAudit
+from tokenharbor.ledger.explained import row_fault
+from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expiry
-from tokenharbor.ledger.pages import State, Written
+from tokenharbor.ledger.metering import Metering
+from tokenharbor.ledger.pages import Request, State, Written
 from tokenharbor.ledger.posting import Posting
 
 _OF_REQUESTS = ("usage", "loss")
-
-
-class FaultError(Exception):
-    """What is off, in one line."""
 
 
 @dataclass(slots=True)
@@ -39,6 +47,14 @@ class Audit:
     granted: Counter[UUID] = field(default_factory=Counter)
     withdrawn: Counter[UUID] = field(default_factory=Counter)
     flows: Counter[str] = field(default_factory=Counter)
+    prices: set[bytes] = field(default_factory=set)  # every version that was charged by
+    sealed_line: bytes | None = None  # as the last entry left it that changed the line
+    metering: Metering = field(init=False)
+    cuts: CutAudit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metering = Metering(self.state.meters)
+        self.cuts = CutAudit(self.state.cuts)
 
     def take(self, written: Written) -> None:
         self._take_in_order(written)
@@ -46,6 +62,15 @@ class Audit:
             self._take_request(written)
         else:
             self._take_postings(written)
+        self.cuts.take(self.leaves[-1])
+        if self.cuts.ends_at(self.seq):
+            self.cuts.end(self.step, self.spent, next_head(self.head, self.leaves))
+
+    def take_uncharged(self, request: Request) -> None:
+        """A request without an entry."""
+        if request.key_id not in self.state.meters:
+            raise FaultError(f"{ids.show('req', request.id)} names a key that has no meter here")
+        self._check_row(request, None)
 
     def close(self) -> None:
         self._close_step()
@@ -53,48 +78,70 @@ class Audit:
         self._check_line()
         self._check_lots()
         self._check_pools()
+        self.metering.close(self.spent)
+        self.cuts.close(self.state.line)
 
     def _take_in_order(self, written: Written) -> None:
         entry = written.entry
         if entry.seq != self.seq + 1:
-            raise self._fault(f"entry {self.seq + 1} is missing, the next is {entry.seq}")
+            raise FaultError(f"entry {self.seq + 1} is missing, the next is {entry.seq}")
         if entry.step != self.step:
             self._close_step()
             self.step += 1
         placed = (entry.step, entry.ordinal, entry.pos)
         due = (self.step, len(self.leaves), self.spent)
         if placed != due:
-            raise self._fault(f"entry {entry.seq} has step, ordinal and position {placed} instead of {due}")
+            raise FaultError(f"entry {entry.seq} has step, ordinal and position {placed} instead of {due}")
         self.leaves.append(entry_digest(entry))
         self.seq += 1
 
     def _take_request(self, written: Written) -> None:
-        entry = written.entry
+        entry, request = written.entry, written.request
         if entry.type == "usage":
             self.spent += entry.amount
-        if written.detail is not None and written.salt is not None:
-            if detail_digest(written.salt, written.detail) != entry.detail_digest:
-                raise self._fault(f"the detail of {ids.show('req', entry.id)} was changed")
-        elif not written.has_request and f"request_{ids.at(entry.id):%Y%m%d}" in self.days:
-            raise self._fault(f"{ids.show('req', entry.id)} has an entry and no request")
+            self.prices.add(entry.price_version)
+        if request is not None:
+            self._check_row(request, written)
+        elif f"request_{ids.at(entry.id):%Y%m%d}" in self.days:
+            raise FaultError(f"{ids.show('req', entry.id)} has an entry and no request")
+        self.metering.take(entry, request)
+
+    def _check_row(self, request: Request, written: Written | None) -> None:
+        changed = row_fault(request, None if written is None else written.entry)
+        if changed is not None:
+            raise FaultError(f"of {ids.show('req', request.id)} was changed: {changed}")
 
     def _take_postings(self, written: Written) -> None:
-        if postings_digest(written.postings) != written.entry.detail_digest:
-            raise self._fault(f"the postings of entry {written.entry.seq} were changed")
+        entry = written.entry
+        if entry.detail_digest != self._digest_of(written):
+            raise FaultError(f"the postings of entry {entry.seq} were changed, or the terms of its lot, or its seal")
+        self.sealed_line = written.sealed_line
         for posting in written.postings:
-            self._take_posting(posting)
+            self._take_posting(posting, entry.id)
 
-    def _take_posting(self, posting: Posting) -> None:
+    def _digest_of(self, written: Written) -> bytes:
+        if written.sealed_line is None:  # older than seals
+            return postings_digest(written.postings)
+        terms = b""
+        if written.entry.type == "credit":
+            lot_id = written.postings[0].lot_id if written.postings else None
+            lot = None if lot_id is None else self.state.lots.get(lot_id)
+            terms = b"" if lot is None else lot_digest(self.account_id, lot)
+        return sealed_digest(written.postings, terms, written.sealed_line)
+
+    def _take_posting(self, posting: Posting, entry_id: UUID) -> None:
         own = f"account/{self.account_id}/"
         for address, sign in ((posting.source, -1), (posting.destination, 1)):
             if address.startswith(own):
                 self.flows[address.removeprefix(own)] += sign * posting.amount
             elif address.startswith("account/"):
-                raise self._fault(f"a posting touches {address}, which is another account's")
+                raise FaultError(f"a posting touches {address}, which is another account's")
         if posting.lot_id is None:
             return
         if not posting.source.startswith(own):
             self.granted[posting.lot_id] += posting.amount
+            if self.state.makers.get(posting.lot_id, entry_id) != entry_id:
+                raise FaultError(f"{ids.show('lot', posting.lot_id)} names another entry than the one that granted it")
         elif posting.source != f"{own}debt":
             self.withdrawn[posting.lot_id] += posting.amount
 
@@ -106,31 +153,41 @@ class Audit:
     def _check_wallet(self) -> None:
         wallet = self._wallet
         if (wallet["last_seq"] or 0) != wallet["seq"]:
-            raise self._fault(f"entries go on to {wallet['last_seq']}, the wallet counts {wallet['seq']}")
+            raise FaultError(f"entries go on to {wallet['last_seq']}, the wallet counts {wallet['seq']}")
         if self.seq != wallet["seq"]:
-            raise self._fault(f"there are {self.seq} entries, the wallet counts {wallet['seq']}")
+            raise FaultError(f"there are {self.seq} entries, the wallet counts {wallet['seq']}")
         if self.spent != wallet["spent"]:
-            raise self._fault(f"{Usd(self.spent)} is spent, the wallet says {Usd(wallet['spent'])}")
+            raise FaultError(f"{Usd(self.spent)} is spent, the wallet says {Usd(wallet['spent'])}")
         if (self.step, self.head) != (wallet["step"], wallet["chain"]):
-            raise self._fault(f"the chain of {self.step} steps does not end in the wallet's head")
+            raise FaultError(f"the chain of {self.step} steps does not end in the wallet's head")
         debt = -self.flows.pop("debt", 0)
         if debt != wallet["debt"]:
-            raise self._fault(f"the debt is {Usd(debt)}, the wallet says {Usd(wallet['debt'])}")
+            raise FaultError(f"the debt is {Usd(debt)}, the wallet says {Usd(wallet['debt'])}")
 
     def _check_line(self) -> None:
         wallet, line, lots = self._wallet, self.state.line, self.state.lots
         if not is_whole(line):
-            raise self._fault("the line has a gap or an overlap")
+            raise FaultError("the line has a gap or an overlap")
         if line_end(line) != wallet["line_end"]:
-            raise self._fault(f"the line ends at {Usd(line_end(line))}, the wallet says {Usd(wallet['line_end'])}")
+            raise FaultError(f"the line ends at {Usd(line_end(line))}, the wallet says {Usd(wallet['line_end'])}")
         if not 0 <= wallet["spent"] <= wallet["spent"] + wallet["held"] <= wallet["line_end"]:
-            raise self._fault("more is spent and held than there is")
+            raise FaultError("more is spent and held than there is")
         for segment in line:
             if segment.lot_id not in lots:
-                raise self._fault(f"the line draws on {ids.show('lot', segment.lot_id)}, which is not the account's")
-        due = next_expiry(line, lots, wallet["spent"])
-        if (wallet["next_expiry"] or NEVER) > due:
-            raise self._fault(f"credit expires at {due:%Y-%m-%d %H:%M:%S}, which the wallet would miss")
+                raise FaultError(f"the line draws on {ids.show('lot', segment.lot_id)}, which is not the account's")
+        if self.sealed_line is not None and line_digest(line) != self.sealed_line:
+            raise FaultError("the line is not as the last entry left it that changed it")
+        self._check_expiry()
+
+    def _check_expiry(self) -> None:
+        """It may be early, since it is not looked at while credit is spent; but it is always that of some lot."""
+        line, lots = self.state.line, self.state.lots
+        due = next_expiry(line, lots, self._wallet["spent"])
+        stated = self._wallet["next_expiry"] or NEVER
+        if stated > due:
+            raise FaultError(f"credit expires at {due:%Y-%m-%d %H:%M:%S}, which the wallet would miss")
+        if stated not in {NEVER, *(lot.expires_at for lot in lots.values())}:
+            raise FaultError(f"the wallet expects an expiry at {stated:%Y-%m-%d %H:%M:%S}, when no lot expires")
 
     def _check_lots(self) -> None:
         laid: Counter[UUID] = Counter()
@@ -139,12 +196,12 @@ class Audit:
         for lot_id in {*self.state.lots, *self.granted}:
             name, lot = ids.show("lot", lot_id), self.state.lots.get(lot_id)
             if lot is None:
-                raise self._fault(f"{name} was granted and is gone")
+                raise FaultError(f"{name} was granted and is gone")
             if self.granted[lot_id] != lot.amount:
-                raise self._fault(f"{name} has {lot.amount}, granted was {Usd(self.granted[lot_id])}")
+                raise FaultError(f"{name} has {lot.amount}, granted was {Usd(self.granted[lot_id])}")
             there = laid[lot_id] + self.withdrawn[lot_id]
             if there != lot.amount:
-                raise self._fault(f"{name} has {lot.amount}, line and postings make {Usd(there)}")
+                raise FaultError(f"{name} has {lot.amount}, line and postings make {Usd(there)}")
 
     def _check_pools(self) -> None:
         """What the postings leave in each pool is what lies on the line beyond `spent`."""
@@ -153,13 +210,10 @@ class Audit:
             self.flows[lots[lot_id].pool] -= drawn_amount
         for pool, amount in self.flows.items():
             if amount:
-                raise self._fault(f"postings and line differ by {Usd(amount)} in {pool}")
+                raise FaultError(f"postings and line differ by {Usd(amount)} in {pool}")
 
     @property
     def _wallet(self) -> Mapping[str, Any]:
         if self.state.wallet is None:
-            raise self._fault("there are entries and no wallet")
+            raise FaultError("there are entries and no wallet")
         return self.state.wallet
-
-    def _fault(self, what: str) -> FaultError:
-        return FaultError(f"{ids.show('acct', self.account_id)}: {what}")

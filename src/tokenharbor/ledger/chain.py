@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.line import Line, Lot
 from tokenharbor.ledger.posting import Posting
 
 GENESIS = bytes(32)
@@ -28,12 +29,12 @@ def detail_digest(salt: bytes, detail: bytes) -> bytes:
 
 def entry_digest(entry: Entry) -> bytes:
     """The leaf of an entry: its position and amount are part of it. As `entry_digest` in the database."""
-    numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, _microseconds(entry.at))
+    numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, microseconds(entry.at))
     return sha256(
         b"\0".join([text.encode() for text in (entry.type, entry.provider, entry.reference, "")])
         + entry.id.bytes
         + entry.account_id.bytes
-        + b"".join([number.to_bytes(8, "big", signed=True) for number in numbers])
+        + b"".join(map(int8, numbers))
         + entry.detail_digest
         + entry.price_version
     ).digest()
@@ -42,6 +43,45 @@ def entry_digest(entry: Entry) -> bytes:
 def postings_digest(postings: Sequence[Posting]) -> bytes:
     """As `legs_digest` in the database."""
     return sha256(b"".join([_posting_bytes(posting) for posting in postings])).digest()
+
+
+def lot_digest(account_id: UUID, lot: Lot) -> bytes:
+    """The terms of a lot, each time marked as present or absent. As `lot_digest` in the database."""
+    texts = b"\0".join([lot.pool.encode(), lot.origin.encode(), b""])
+    times = (lot.granted_at, lot.expires_at, lot.refundable_until, lot.withdrawable_from)
+    marked = [b"\0" if at is None else b"\1" + int8(microseconds(at)) for at in times]
+    return sha256(lot.id.bytes + account_id.bytes + texts + int8(lot.amount) + b"".join(marked)).digest()
+
+
+def line_digest(line: Line) -> bytes:
+    """A whole line. As `line_digest` in the database."""
+    return sha256(b"".join([segment_bytes(s.start, s.end, s.lot_id) for s in line])).digest()
+
+
+def segment_bytes(start: int, end: int, lot_id: UUID) -> bytes:
+    return int8(start) + int8(end) + lot_id.bytes
+
+
+def sealed_digest(postings: Sequence[Posting], terms: bytes, line: bytes) -> bytes:
+    """The detail digest of an entry that changes a line: `terms` is its lot's digest if it is a credit, else empty;
+    `line` is the digest of the line as the entry left it.
+    """
+    return sha256(postings_digest(postings) + terms + line).digest()
+
+
+def int8(number: int) -> bytes:
+    """Eight bytes, signed, the highest first. As `int8send` in the database."""
+    return number.to_bytes(8, "big", signed=True)
+
+
+def microseconds(at: datetime) -> int:
+    """Since 2000-01-01 UTC, as PostgreSQL counts."""
+    return (at - _POSTGRES_EPOCH) // timedelta(microseconds=1)
+
+
+def moment(count: int) -> datetime:
+    """The time behind `microseconds`."""
+    return _POSTGRES_EPOCH + timedelta(microseconds=count)
 
 
 def own_id(at: datetime, account_id: UUID, seq: int) -> UUID:
@@ -57,7 +97,3 @@ def _posting_bytes(posting: Posting) -> bytes:
     return b"\0".join(
         (posting.amount.to_bytes(8, "big") + lot, posting.source.encode(), posting.destination.encode(), b"")
     )
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _POSTGRES_EPOCH) // timedelta(microseconds=1)

@@ -10,6 +10,7 @@ from tokenharbor.db.errors import books_away
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.types import Pool
 
 
@@ -57,13 +58,17 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A request as it ended. `detail` is None once it has been purged or erased; `charged` is None if nothing was."""
+    """A request as it ended. `detail` is None once it has been purged or erased; `charged` is None if nothing was.
+    `entry` and `salt` are read with one request only.
+    """
 
     request_id: UUID
     at: datetime
     key_id: UUID | None
     detail: bytes | None
     charged: Charged | None
+    entry: Entry | None = None
+    salt: bytes | None = None
 
 
 class History:
@@ -81,7 +86,8 @@ class History:
             if row["type"] == "usage":
                 lots = await self._pool.fetch(SQL.lots, account_id, row["pos"], row["pos"] + row["amount"])
         charged = _charged(row, lots) if row["type"] == "usage" else None
-        return Past(request_id, row["at"] or row["entry_at"], row["key_id"], row["detail"], charged)
+        entry = None if row["type"] is None else _entry(request_id, account_id, row)
+        return Past(request_id, row["at"] or row["entry_at"], row["key_id"], row["detail"], charged, entry, row["salt"])
 
     async def owner(self, request_id: UUID) -> UUID | None:
         with books_away():
@@ -100,6 +106,27 @@ class History:
         """Keep prices by their version, so that whoever reads a receipt can work it out again."""
         with books_away():
             await self._pool.execute(SQL.add_prices, list(prices), list(prices.values()), at)
+
+
+def _entry(request_id: UUID, account_id: UUID, row: asyncpg.Record) -> Entry:
+    return Entry(
+        id=request_id,
+        account_id=account_id,
+        at=row["entry_at"],
+        type=row["type"],
+        detail_digest=row["detail_digest"],
+        seq=row["seq"],
+        pos=row["pos"],
+        step=row["step"],
+        ordinal=row["ordinal"],
+        amount=Usd(row["amount"]),
+        fee=Usd(row["fee"]),
+        vendor_cost=Usd(row["vendor_cost"]),
+        over=Usd(row["over"]),
+        provider=row["entry_provider"],
+        price_version=row["price_version"],
+        reference=row["reference"],
+    )
 
 
 def _charged(row: asyncpg.Record, lots: Sequence[asyncpg.Record]) -> Charged:

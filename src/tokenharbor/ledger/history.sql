@@ -4,7 +4,7 @@
 -- One request of an account with its entry and its price; either of row and entry may be missing.
 SELECT r.at, r.key_id, r.model, r.provider, r.status, r.detail, r.salt,
        e.at AS entry_at, e.seq, e.pos, e.amount, e.fee, e.over, e.step, e.ordinal, e.type, e.price_version,
-       e.provider AS entry_provider, e.detail_digest, p.body AS price
+       e.provider AS entry_provider, e.detail_digest, e.vendor_cost, e.reference, p.body AS price
 FROM (SELECT $2::uuid AS id) x
 LEFT JOIN request r ON r.account_id = $1 AND r.id = x.id
 LEFT JOIN entry e ON e.id = x.id AND e.account_id = $1

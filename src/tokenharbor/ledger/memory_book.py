@@ -10,7 +10,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger import line
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.chain import detail_digest, own_id, postings_digest
+from tokenharbor.ledger.chain import detail_digest, line_digest, lot_digest, own_id, sealed_digest
 from tokenharbor.ledger.checks import check_clawback, check_credit, check_release, check_settlement
 from tokenharbor.ledger.columns import by_day
 from tokenharbor.ledger.entry import Entry
@@ -259,7 +259,7 @@ class MemoryBook:
             at=credit.at,
             type="credit",
             amount=credit.amount,
-            detail_digest=postings_digest(postings),
+            detail_digest=sealed_digest(postings, lot_digest(wallet.account_id, lot), line_digest(wallet.line)),
             reference=credit.reference or "",
         )
         self._write(wallet, entry, postings)
@@ -279,14 +279,14 @@ class MemoryBook:
             at=clawback.at,
             type="claw",
             amount=clawback.amount,
-            detail_digest=postings_digest(postings),
+            detail_digest=sealed_digest(postings, b"", line_digest(wallet.line)),
         )
         self._write(wallet, entry, postings)
 
     def _expire(self, wallet: Wallet, at: datetime) -> None:
         left, gone = line.split_expired(wallet.line, wallet.lots, wallet.cut, at)
         self._undo.append(keep(wallet))
-        wallet.relay(left)
+        wallet.relay(left if gone else wallet.line)
         if not gone:
             return
         postings = expiry_postings(wallet.account_id, gone)
@@ -296,7 +296,7 @@ class MemoryBook:
             at=at,
             type="expiry",
             amount=sum((piece.amount for piece in gone), ZERO),
-            detail_digest=postings_digest(postings),
+            detail_digest=sealed_digest(postings, b"", line_digest(wallet.line)),
         )
         self._write(wallet, entry, postings)
         wallet.close_step()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,11 +13,12 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import Line, Lot, Segment
 from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.roots import Cut, read_cut
 from tokenharbor.ledger.types import Pool
 
 PAGE = 1000
 _NOBODY = UUID(int=0)
-_OWN_COLUMNS = frozenset({"has_request", "salt", "detail"})
+_OF_REQUEST = "request_"  # the columns of an entry's request bear this prefix
 _AMOUNTS = ("amount", "fee", "vendor_cost", "over")
 
 
@@ -27,8 +29,12 @@ class Queries:
     wallet: str
     line: str
     lots: str
+    meters: str
+    cuts: str
     entry_page: str
     postings: str
+    seals: str
+    uncharged: str
     next_account: str
     wallets_and_holds: str
     meters_and_holds: str
@@ -36,6 +42,13 @@ class Queries:
     posting_page: str
     references: str
     request_days: str
+    ended_in: str
+    missing_prices: str
+    price_page: str
+    account_without_wallet: str
+    key_beside_meter: str
+    odd_task: str
+    odd_home: str
 
 
 SQL = read_queries(Queries, "tokenharbor.ledger", "pages.sql")
@@ -48,17 +61,37 @@ class State:
     wallet: Mapping[str, Any] | None
     line: Line
     lots: Mapping[UUID, Lot]
+    makers: Mapping[UUID, UUID]  # of each lot, the entry that it names as its credit
+    meters: Mapping[UUID, Mapping[str, Any]]
+    cuts: Sequence[Cut]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The row that explains a request. Salt and detail are None once they have been erased."""
+
+    id: UUID
+    key_id: UUID
+    at: datetime
+    model: str
+    provider: str
+    status: str
+    edition: str
+    region: str
+    salt: bytes | None
+    detail: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An entry as it stands, with its own postings, and what is left of its request."""
+    """An entry as it stands, with its own postings, and what is left of its request. `sealed_line` is the digest of
+    the line as the entry left it; None for requests, and for entries older than seals.
+    """
 
     entry: Entry
     postings: Sequence[Posting]
-    has_request: bool
-    salt: bytes | None
-    detail: bytes | None
+    sealed_line: bytes | None
+    request: Request | None
 
 
 async def accounts(conn: asyncpg.Connection) -> AsyncIterator[UUID]:
@@ -73,10 +106,15 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> State:
         wallet = await conn.fetchrow(SQL.wallet, account_id)
         line = await conn.fetch(SQL.line, account_id)
         lots = await conn.fetch(SQL.lots, account_id)
+        meters = await conn.fetch(SQL.meters, account_id)
+        cuts = await conn.fetch(SQL.cuts, account_id)
     return State(
         None if wallet is None else dict(wallet),
         tuple([Segment(row["start_at"], row["end_at"], row["lot_id"]) for row in line]),
         {row["id"]: _lot(row) for row in lots},
+        {row["id"]: row["entry_id"] for row in lots},
+        {row["key_id"]: dict(row) for row in meters},
+        [read_cut(row) for row in cuts],
     )
 
 
@@ -89,18 +127,35 @@ async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> 
         for row in await conn.fetch(SQL.postings, ids) if ids else ():
             posting = Posting(Usd(row["amount"]), row["source"], row["destination"], row["lot_id"])
             postings.setdefault(row["entry_id"], []).append(posting)
+        seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, ids)} if ids else {}
         yield [
-            Written(_entry(row), postings.get(row["id"], ()), row["has_request"], row["salt"], row["detail"])
-            for row in rows
+            Written(_entry(row), postings.get(row["id"], ()), seals.get(row["id"]), _request_of(row)) for row in rows
         ]
         seq = rows[-1]["seq"]
 
 
+async def uncharged(conn: asyncpg.Connection, account_id: UUID) -> AsyncIterator[Request]:
+    """An account's requests that left no entry."""
+    last = _NOBODY
+    while rows := await conn.fetch(SQL.uncharged, account_id, last, PAGE):
+        for row in rows:
+            yield Request(**row)
+        last = rows[-1]["id"]
+
+
 def _entry(row: asyncpg.Record) -> Entry:
-    fields = {name: value for name, value in row.items() if name not in _OWN_COLUMNS}
+    fields = {name: value for name, value in row.items() if not name.startswith(_OF_REQUEST)}
     return Entry(**{**fields, **{name: Usd(fields[name]) for name in _AMOUNTS}})
 
 
+def _request_of(row: asyncpg.Record) -> Request | None:
+    if row["request_id"] is None:
+        return None
+    return Request(
+        **{name.removeprefix(_OF_REQUEST): value for name, value in row.items() if name.startswith(_OF_REQUEST)}
+    )
+
+
 def _lot(row: asyncpg.Record) -> Lot:
-    fields = dict(row)
+    fields = {name: value for name, value in row.items() if name != "entry_id"}
     return Lot(**{**fields, "pool": Pool(fields["pool"]), "amount": Usd(fields["amount"])})

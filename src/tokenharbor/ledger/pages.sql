@@ -11,18 +11,37 @@ SELECT start_at, end_at, lot_id FROM segment WHERE account_id = $1 ORDER BY star
 
 -- name: lots
 -- Every lot that an account was ever granted.
-SELECT id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from
+SELECT id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from, entry_id
 FROM lot WHERE account_id = $1 ORDER BY granted_at, id
+
+-- name: meters
+-- The meters of an account's keys; NULL is a period that has not begun.
+SELECT key_id, spent, day_spent, month_spent, nullif(day_end, '-infinity') AS day_end, nullif(month_end, '-infinity') AS month_end
+FROM key_meter WHERE account_id = $1
+
+-- name: cuts
+-- An account's signed cuts, in order.
+SELECT * FROM signed_cut WHERE account_id = $1 ORDER BY to_seq
 
 -- name: entry_page
 -- Some of an account's entries in order, each with its request as far as that is still there.
-SELECT e.*, r.id IS NOT NULL AS has_request, r.salt, r.detail
+SELECT e.*, r.id AS request_id, r.key_id AS request_key_id, r.at AS request_at, r.model AS request_model, r.provider AS request_provider,
+       r.status AS request_status, r.edition AS request_edition, r.region AS request_region, r.salt AS request_salt, r.detail AS request_detail
 FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND e.type IN ('usage', 'loss')
 WHERE e.account_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4
 
 -- name: postings
 -- The postings of entries that are not usage.
 SELECT entry_id, amount, source, destination, lot_id FROM posting WHERE entry_id = ANY ($1) ORDER BY entry_id, ordinal
+
+-- name: seals
+-- The seals of entries that change a line.
+SELECT entry_id, line FROM entry_seal WHERE entry_id = ANY ($1)
+
+-- name: uncharged
+-- Some of an account's requests that left no entry.
+SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FROM request r
+WHERE account_id = $1 AND id > $2 AND NOT EXISTS (SELECT FROM entry e WHERE e.id = r.id) ORDER BY id LIMIT $3
 
 -- name: next_account
 -- The first account after one, be it known by a wallet or by an entry only.
@@ -45,14 +64,16 @@ FROM (SELECT key_id, held FROM key_meter WHERE key_id > $1 ORDER BY key_id LIMIT
 LEFT JOIN (SELECT key_id, sum(amount) AS held FROM hold GROUP BY key_id) h USING (key_id) ORDER BY 1
 
 -- name: stray_hold
--- A hold without wallet or meter.
+-- A hold without wallet, meter or gateway.
 SELECT request_id FROM hold h WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = h.account_id)
-    OR NOT EXISTS (SELECT FROM key_meter m WHERE m.key_id = h.key_id) LIMIT 1
+    OR NOT EXISTS (SELECT FROM key_meter m WHERE m.key_id = h.key_id AND m.account_id = h.account_id)
+    OR NOT EXISTS (SELECT FROM gateway g WHERE g.id = h.gateway_id) LIMIT 1
 
 -- name: posting_page
--- Some entries after one that have postings of their own, with their type.
-SELECT p.entry_id, (SELECT e.type FROM entry e WHERE e.id = p.entry_id) AS type
-FROM (SELECT DISTINCT entry_id FROM posting WHERE entry_id > $1 ORDER BY entry_id LIMIT $2) p ORDER BY 1
+-- Some entries after one that have postings of their own, with their type, and whether the postings are numbered from 0.
+SELECT p.entry_id, p.numbered, (SELECT e.type FROM entry e WHERE e.id = p.entry_id) AS type
+FROM (SELECT entry_id, min(ordinal) = 0 AND max(ordinal) = count(*) - 1 AS numbered FROM posting WHERE entry_id > $1
+      GROUP BY entry_id ORDER BY entry_id LIMIT $2) p ORDER BY 1
 
 -- name: references
 -- The entries that are known by a reference.
@@ -61,3 +82,37 @@ SELECT reference, entry_id FROM entry_reference WHERE entry_id = ANY ($1) OR ref
 -- name: request_days
 -- The days whose requests are still there.
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'request'::regclass
+
+-- name: ended_in
+-- Whether a key has a request that ended in a period; ids from a bound on, since an id is as old as its request.
+SELECT EXISTS (SELECT FROM request WHERE account_id = $1 AND key_id = $2 AND at >= $3 AND at < $4 AND id >= $5)
+
+-- name: missing_prices
+-- Versions of prices that are not there.
+SELECT v FROM unnest($1::bytea[]) u (v) WHERE NOT EXISTS (SELECT FROM price WHERE version = v)
+
+-- name: price_page
+-- Some prices after one.
+SELECT version, body FROM price WHERE version > $1 ORDER BY version LIMIT $2
+
+-- name: account_without_wallet
+-- An account whose credit could lie nowhere.
+SELECT id FROM account a WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = a.id) LIMIT 1
+
+-- name: key_beside_meter
+-- A key whose meter is missing, another account's, or has other limits than the key; no limit is the largest number.
+SELECT k.id FROM api_key k LEFT JOIN key_meter m ON m.key_id = k.id
+WHERE (m.account_id, m.quota, m.daily, m.monthly) IS DISTINCT FROM (k.account_id, coalesce(k.quota, 9223372036854775807),
+       coalesce(k.daily, 9223372036854775807), coalesce(k.monthly, 9223372036854775807)) LIMIT 1
+
+-- name: odd_task
+-- A task that was changed since it was taken, or whose state is not that of its hold and its entry.
+SELECT request_id FROM task t
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM entry e WHERE e.id = t.request_id AND e.type = 'usage') AS billed,
+    EXISTS (SELECT FROM hold h WHERE h.request_id = t.request_id AND h.account_id = t.account_id AND h.key_id = t.key_id) AS held) x
+WHERE t.digest <> task_digest(t) OR (t.state = 'open') <> (t.closed_at IS NULL)
+    OR CASE t.state WHEN 'open' THEN NOT (billed OR held) WHEN 'done' THEN NOT billed ELSE billed END LIMIT 1
+
+-- name: odd_home
+-- A HOME whose gateways are not numbered from 1 without a gap.
+SELECT home FROM gateway GROUP BY home HAVING min(epoch) <> 1 OR max(epoch) <> count(*) LIMIT 1

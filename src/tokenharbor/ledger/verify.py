@@ -1,38 +1,57 @@
 """`ledger verify`: everything recomputed from the entries, and the first fault in one line."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 
 from tokenharbor.db.errors import books_away
+from tokenharbor.db.partitions import lowest_id
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import pages
-from tokenharbor.ledger.audit import Audit, FaultError
+from tokenharbor.ledger.audit import Audit
+from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import PAGE, SQL, Written
+from tokenharbor.ledger.roots import FIRST_PREVIOUS, Root, is_in_root, is_signed_root, read_cut, root_digest
+from tokenharbor.ledger.sign import SQL as ROOTS
+from tokenharbor.ledger.sign import roots
 
 _NOBODY = UUID(int=0)
+_LONGEST_REQUEST = timedelta(days=3)  # a video's, with room
 
 
 @dataclass(slots=True)
 class Report:
-    """How much was recomputed, and the first thing that is off."""
+    """How much was recomputed, and the first thing that is wrong. `signed` is the number of the last signed root."""
 
     accounts: int = 0
     entries: int = 0
+    signed: int = 0
     fault: str | None = None
 
 
-async def verify(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> Report:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What signatures are checked by: our public keys by their ids, and roots that were kept elsewhere."""
+
+    keys: Mapping[str, bytes]
+    kept: Iterable[Root] = ()
+
+
+async def verify(conn: asyncpg.Connection, only: Collection[UUID] = (), trust: Trust | None = None) -> Report:
     """Verify the books while they are in use: each account as it was at one moment, one after the other; or only
-    some accounts. Raises BooksAway.
+    some accounts. Without `trust` no signature is checked. Raises BooksAway.
     """
     report = Report()
     with books_away():
         try:
+            report.signed = await _verify_roots(conn, trust)
+            await _verify_tables(conn)
             await _verify_holds(conn)
             await _verify_postings(conn)
             days = {row["name"] for row in await conn.fetch(SQL.request_days)}
@@ -54,11 +73,18 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
     state = await pages.read_state(conn, account_id)
     audit = Audit(account_id, state, days)
     last_seq = state.wallet["seq"] if state.wallet is not None else 0
-    async for page in pages.entries(conn, account_id, last_seq):
-        for written in page:
-            audit.take(written)
-        await _verify_references(conn, page)
-    audit.close()
+    try:
+        async for page in pages.entries(conn, account_id, last_seq):
+            for written in page:
+                audit.take(written)
+            await _verify_references(conn, page)
+        async for request in pages.uncharged(conn, account_id):
+            audit.take_uncharged(request)
+        audit.close()
+        await _verify_prices_used(conn, audit)
+        await _verify_quiet(conn, audit)
+    except FaultError as fault:
+        raise FaultError(f"{ids.show('acct', account_id)}: {fault}") from None
     return audit.seq
 
 
@@ -73,25 +99,97 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[Written]) 
         raise FaultError(f"the reference {reference!r} does not name the one entry that bears it")
 
 
+async def _verify_prices_used(conn: asyncpg.Connection, audit: Audit) -> None:
+    missing = await conn.fetchval(SQL.missing_prices, [*audit.prices])
+    if missing is not None:
+        raise FaultError(f"the price {missing.hex()[:16]} was charged by and is gone")
+
+
+async def _verify_quiet(conn: asyncpg.Connection, audit: Audit) -> None:
+    """Where a key was charged nothing in the day that its meter counts, a request of it ended then all the same."""
+    for quiet in audit.metering.quiet():
+        since = quiet.start - _LONGEST_REQUEST
+        times = (since + timedelta(days=day) for day in range((quiet.end - since).days))
+        if not {f"request_{time:%Y%m%d}" for time in times} <= audit.days:
+            continue  # the row may be among those that were dropped
+        bounds = quiet.start, quiet.end, lowest_id(since)
+        if not await conn.fetchval(SQL.ended_in, audit.account_id, quiet.key_id, *bounds):
+            name = ids.show("key", quiet.key_id)
+            raise FaultError(f"{name} has a meter whose day began at {quiet.start:%Y-%m-%d}, when no request ended")
+
+
+async def _verify_tables(conn: asyncpg.Connection) -> None:
+    """What hangs on no account's entries."""
+    async for row in _pages(conn, SQL.price_page, "version", b""):
+        if hashlib.sha256(row["body"].encode()).digest() != row["version"]:
+            raise FaultError(f"the price {row['version'].hex()[:16]} is not what its version says")
+    account_id = await conn.fetchval(SQL.account_without_wallet)
+    if account_id is not None:
+        raise FaultError(f"{ids.show('acct', account_id)} has no wallet")
+    key_id = await conn.fetchval(SQL.key_beside_meter)
+    if key_id is not None:
+        raise FaultError(f"{ids.show('key', key_id)} and its meter differ in account or limits")
+    request_id = await conn.fetchval(SQL.odd_task)
+    if request_id is not None:
+        raise FaultError(f"the task of {ids.show('req', request_id)} was changed")
+    home = await conn.fetchval(SQL.odd_home)
+    if home is not None:
+        raise FaultError(f"the gateways of {home} are not numbered from 1 without a gap")
+
+
 async def _verify_holds(conn: asyncpg.Connection) -> None:
     stray = await conn.fetchval(SQL.stray_hold)
     if stray is not None:
-        raise FaultError(f"{ids.show('req', stray)} is held for an account or a key that is not there")
+        raise FaultError(f"{ids.show('req', stray)} is held for an account, a key or a gateway that is not there")
     for sql, kind in ((SQL.wallets_and_holds, "acct"), (SQL.meters_and_holds, "key")):
-        async for row in _pages(conn, sql, "id"):
+        async for row in _pages(conn, sql, "id", _NOBODY):
             if row["held"] != row["holds"]:
                 name = ids.show("acct" if kind == "acct" else "key", row["id"])
                 raise FaultError(f"{name} has {Usd(row['held'])} held, its holds make {Usd(row['holds'])}")
 
 
 async def _verify_postings(conn: asyncpg.Connection) -> None:
-    async for row in _pages(conn, SQL.posting_page, "entry_id"):
+    async for row in _pages(conn, SQL.posting_page, "entry_id", _NOBODY):
         if row["type"] in (None, "usage", "loss"):
             raise FaultError(f"{ids.show('ent', row['entry_id'])} has postings that no entry of its kind has")
+        if not row["numbered"]:
+            raise FaultError(f"the postings of {ids.show('ent', row['entry_id'])} are not numbered from 0")
 
 
-async def _pages(conn: asyncpg.Connection, sql: str, key: str) -> AsyncIterator[asyncpg.Record]:
-    last = _NOBODY
+async def _verify_roots(conn: asyncpg.Connection, trust: Trust | None) -> int:
+    """The number of the last root. Each names the one before, is signed, and has the cuts that it says."""
+    kept = {root.number: root for root in trust.kept} if trust is not None else {}
+    number, previous = 0, FIRST_PREVIOUS
+    async for root in roots(conn):
+        number += 1
+        if (root.number, root.previous) != (number, previous):
+            raise FaultError(f"root {number} is missing, or root {root.number} does not name the one before")
+        if trust is not None and not is_signed_root(root, trust.keys):
+            raise FaultError(f"root {number} is not signed by us")
+        await _verify_cuts(conn, root)
+        previous = root_digest(root)
+        if number in kept and root_digest(kept.pop(number)) != previous:
+            raise FaultError(f"root {number} is not the one that was kept elsewhere")
+    if kept:
+        raise FaultError(f"root {min(kept)} was kept elsewhere and is not in the database")
+    return number
+
+
+async def _verify_cuts(conn: asyncpg.Connection, root: Root) -> None:
+    place = entries = 0
+    while rows := await conn.fetch(ROOTS.cut_page, root.number, place, PAGE):
+        for row in rows:
+            cut = read_cut(row)
+            if cut.place != place or not is_in_root(cut, root):
+                raise FaultError(f"root {root.number} does not cover what its cut {place} says")
+            place, entries = place + 1, entries + cut.size
+    if (place, entries) != (root.cuts, root.entries):
+        raise FaultError(
+            f"root {root.number} has {place} cuts of {entries} entries and says {root.cuts} of {root.entries}"
+        )
+
+
+async def _pages(conn: asyncpg.Connection, sql: str, key: str, last: object) -> AsyncIterator[asyncpg.Record]:
     while rows := await conn.fetch(sql, last, PAGE):
         for row in rows:
             yield row

@@ -1,39 +1,104 @@
-"""`ledger`: the books recomputed from their entries, and read out."""
+"""`ledger`: the books recomputed from their entries, signed, and read out."""
 
 import csv
+import sys
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
+import msgspec
 
 from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
-from tokenharbor.app.commands.common import Answer, Group, wants_json
+from tokenharbor.app.commands.common import Answer, Group, show_time, table, wants_json
 from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import Session
+from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import Choice
 from tokenharbor.ledger.export import export as export_ledger
+from tokenharbor.ledger.roots import Root
+from tokenharbor.ledger.sign import roots as roots_of
+from tokenharbor.ledger.sign import sign_books
+from tokenharbor.ledger.verify import Trust
 from tokenharbor.ledger.verify import verify as verify_books
 
 
 @click.group(cls=Group)
 def ledger() -> None:
-    """Verify and export the books."""
+    """Verify, sign and export the books."""
 
 
 @ledger.command()
+@click.option(
+    "--roots",
+    "kept",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Signed roots that you kept elsewhere, as `ledger roots --export` wrote them.",
+)
 @at_database
-async def verify(session: Session) -> Answer:
-    """Recompute every balance, invariant and hash chain. Exit code 1 and the first fault if anything is wrong."""
-    report = await verify_books(session.conn)
+async def verify(session: Session, *, kept: BinaryIO | None) -> Answer:
+    """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
+    signer = receipt_signer(session.root)
+    kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
+    report = await verify_books(session.conn, trust=Trust({signer.key_id: signer.public_key}, kept_roots))
     document = {
         "ok": report.fault is None,
         "accounts": report.accounts,
         "entries": report.entries,
+        "roots": report.signed,
+        "roots_kept": len(kept_roots),
         "fault": report.fault,
     }
-    lines = [] if report.fault else [f"{report.accounts} accounts and {report.entries} entries are as they should be"]
+    against = f", {len(kept_roots)} of them compared with {kept.name}" if kept is not None else ""
+    counts = f"{report.accounts} accounts, {report.entries} entries and {report.signed} signed roots"
+    lines = [] if report.fault else [f"{counts} are as they should be{against}"]
     return Answer(document, lines, report.fault)
+
+
+@ledger.command()
+@at_database
+async def sign(session: Session) -> Answer:
+    """Sign the entries written since the last root, as the server does every ten minutes."""
+    signed = await sign_books(session.conn, session.world, receipt_signer(session.root))
+    document = {"root": None if signed.root is None else write_root(signed.root), "faults": signed.faults}
+    lines = ["nothing new to sign"] if signed.root is None and not signed.faults else []
+    if signed.root is not None:
+        lines.append(f"root {signed.root.number} covers {signed.root.entries} entries")
+    return Answer(document, lines, "; ".join(signed.faults) or None)
+
+
+@ledger.command()
+@click.option(
+    "--export",
+    "target",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Write them as JSON, a root a line, to keep elsewhere; - is stdout.",
+)
+@at_database
+async def roots(session: Session, *, target: Path | None) -> Answer:
+    """List the signed roots, or write them to a file."""
+    found = [root async for root in roots_of(session.conn)]
+    if target is not None:
+        return _exported(found, target)
+    head = ("number", "made_at", "entries", "cuts", "tree")
+    rows = [(root.number, show_time(root.made_at), root.entries, root.cuts, root.tree.hex()) for root in found]
+    return Answer([write_root(root) for root in found], table(head, rows))
+
+
+def _exported(found: Sequence[Root], target: Path) -> Answer:
+    text = b"".join([msgspec.json.encode(write_root(root)) + b"\n" for root in found])
+    if str(target) == "-":
+        sys.stdout.buffer.write(text)
+        return Answer(None, ())
+    target.write_bytes(text)
+    document: dict[str, Any] = {"roots": len(found), "file": str(target)}
+    return Answer(document, [f"{len(found)} roots are in {target}; keep it where this machine cannot change it"])
 
 
 @ledger.command()

@@ -1,0 +1,145 @@
+"""Metering: what each key was charged, recomputed from the account's entries and compared with the keys' meters."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tokenharbor.kernel.ids import UUID, show
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.columns import day_end, month_end
+from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.faults import FaultError
+from tokenharbor.ledger.pages import Request
+
+_INSTANT = timedelta(microseconds=1)
+_MOST_LATE = 100_000  # charges that may arrive after their period's end
+
+
+@dataclass(slots=True)
+class _Period:
+    """The charges of a key in the period that its meter counts now.
+
+    A charge may be late: settled after another request has begun the next period, in which it then counts. So the
+    last charges before `start` may or may not belong to the sum. `unknown` are charges whose key is not known any
+    more, since their requests' rows were dropped.
+    """
+
+    start: datetime
+    begun: bool = False
+    spent: int = 0
+    unknown: int = 0
+    before: deque[int] = field(default_factory=lambda: deque(maxlen=_MOST_LATE))
+
+    def take(self, at: datetime, amount: int) -> None:
+        self.begun = self.begun or at >= self.start
+        if self.begun:
+            self.spent += amount
+        else:
+            self.before.append(amount)
+
+    def take_unknown(self, at: datetime, amount: int) -> None:
+        if at >= self.start:
+            self.unknown += amount
+
+    def allows(self, stated: int) -> bool:
+        total = self.spent
+        for amount in (0, *reversed(self.before)):
+            total += amount
+            if total > stated:
+                return False
+            if stated <= total + self.unknown:
+                return True
+        return False
+
+
+class _Key:
+    """A key's meter, and what it should say."""
+
+    def __init__(self, key_id: UUID, row: Mapping[str, Any]) -> None:
+        self.key_id = key_id
+        self.row = row
+        self.charged = 0
+        self.last: datetime | None = None
+        end: datetime | None = row["day_end"]
+        self.day = None if end is None else _Period(end - timedelta(days=1))
+        self.month = (
+            None if end is None else _Period((end - _INSTANT).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        )
+
+    def take(self, at: datetime, amount: int) -> None:
+        self.charged += amount
+        self.last = at if self.last is None else max(at, self.last)
+        for period in (self.day, self.month):
+            if period is not None:
+                period.take(at, amount)
+
+    def take_unknown(self, at: datetime, amount: int) -> None:
+        for period in (self.day, self.month):
+            if period is not None:
+                period.take_unknown(at, amount)
+
+    def fault(self, unknown: int) -> str | None:
+        row, day, month = self.row, self.day, self.month
+        if not self.charged <= row["spent"] <= self.charged + unknown:
+            return f"was charged {Usd(self.charged)}, its meter says {Usd(row['spent'])}"
+        if day is None or month is None:
+            unused = self.last is None and row["month_end"] is None and row["day_spent"] == row["month_spent"] == 0
+            return None if unused else "has requests, its meter has no period"
+        last = row["day_end"] - _INSTANT
+        if (day_end(last), month_end(last)) != (row["day_end"], row["month_end"]) or self.ended > row["day_end"]:
+            return f"has a meter whose day ends at {row['day_end']:%Y-%m-%d %H:%M:%S} and month at {row['month_end']}"
+        if not day.allows(row["day_spent"]):
+            return f"was charged {Usd(day.spent)} in its day, its meter says {Usd(row['day_spent'])}"
+        if not month.allows(row["month_spent"]):
+            return f"was charged {Usd(month.spent)} in its month, its meter says {Usd(row['month_spent'])}"
+        return None
+
+    @property
+    def ended(self) -> datetime:
+        """The end of the day of the last charge."""
+        return self.row["day_end"] if self.last is None else day_end(self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A day that a key's meter counts although the key was charged nothing in it: some request must have ended then."""
+
+    key_id: UUID
+    start: datetime
+    end: datetime
+
+
+class Metering:
+    """Takes an account's entries of requests in order. Every call raises FaultError."""
+
+    def __init__(self, meters: Mapping[UUID, Mapping[str, Any]]) -> None:
+        self._keys = {key_id: _Key(key_id, row) for key_id, row in meters.items()}
+        self._unknown = 0
+
+    def take(self, entry: Entry, request: Request | None) -> None:
+        amount = entry.amount if entry.type == "usage" else 0
+        if request is None:
+            self._unknown += amount
+            for key in self._keys.values():
+                key.take_unknown(entry.at, amount)
+        elif request.key_id in self._keys:
+            self._keys[request.key_id].take(entry.at, amount)
+        else:
+            raise FaultError(f"{show('req', entry.id)} names {show('key', request.key_id)}, which has no meter here")
+
+    def close(self, spent: int) -> None:
+        for key in self._keys.values():
+            fault = key.fault(self._unknown)
+            if fault is not None:
+                raise FaultError(f"{show('key', key.key_id)} {fault}")
+        metered = sum(key.row["spent"] for key in self._keys.values())
+        if metered != spent:
+            raise FaultError(f"the meters of the keys make {Usd(metered)}, {Usd(spent)} is spent")
+
+    def quiet(self) -> Iterator[Quiet]:
+        for key in self._keys.values():
+            day = key.day
+            if day is not None and not day.begun and not day.unknown:
+                yield Quiet(key.key_id, day.start, key.row["day_end"])
