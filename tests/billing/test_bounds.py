@@ -9,11 +9,20 @@ from msgspec.structs import asdict
 from msgspec.structs import replace as replace_struct
 
 from tokenharbor.billing.bounds import bound_of, counted, heard
+from tokenharbor.catalog.pricing import input_size
 from tokenharbor.catalog.types import Model
+from tokenharbor.kernel.usage import INPUT_UNITS, Usage
 from tokenharbor.wire.request import Asks, InputSize, Request
 
 MODEL = Model("m", "", 1_000, 50, frozenset(), ())
 counts = st.integers(0, 10_000)
+
+
+def check_within(usage: Usage, bound: dict[str, int]) -> None:
+    """The bound has one number for all that is read."""
+    assert input_size(usage) <= bound["input"]
+    for unit, count in asdict(usage).items():
+        assert unit in INPUT_UNITS or count <= bound.get(unit, 0), unit
 
 
 def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
@@ -44,8 +53,7 @@ def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
 def test_what_we_count_ourselves_lies_within_the_bound(asks: Asks, text_bytes: int, context: int) -> None:
     asked, model = request(asks, text_bytes), replace(MODEL, context=context)
     bound = asdict(bound_of(asked, asks, model))
-    for unit, count in asdict(counted(asked, asks, model)).items():
-        assert count <= bound.get(unit, 0), unit
+    check_within(counted(asked, asks, model), bound)
 
 
 @given(st.integers(1, 10**8), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 5_000))
@@ -55,8 +63,7 @@ def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
     could = Asks("transcriptions", items=1, upload_bytes=bound_bytes)
     did = replace_struct(could, upload_bytes=min(came, bound_bytes))
     bound = asdict(bound_of(request(could), could, MODEL))
-    for unit, count in asdict(heard(request(could), did, MODEL, (seconds, text_bytes))).items():
-        assert count <= bound.get(unit, 0), unit
+    check_within(heard(request(could), did, MODEL, (seconds, text_bytes)), bound)
 
 
 @pytest.mark.parametrize(("upload_bytes", "seconds"), [(499, 1), (500, 2), (5_000_000, 7_200), (10**12, 7_200)])

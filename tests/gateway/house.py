@@ -47,6 +47,9 @@ TIMERS = ("connect", "first_event", "between_events", "total")
 QUICK = 0.4
 """Seconds of the one timer that is short at the provider `quick_TIMER`; its others are long."""
 
+LINGER = 0.2
+"""Seconds that a provider is read on after its caller has left."""
+
 ANSWER = 'answer = { text = "one two three four", chunk_chars = 4 }\n'
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
@@ -360,6 +363,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         harbor = await stack.enter_async_context(open_harbor(settings))
         parts: Parts = harbor.server._handler._gateway._parts  # type: ignore[attr-defined]
         parts.client._connect = _or_wait(parts.client._connect)
+        parts.lingering.seconds = LINGER
         port = await harbor.server.start("127.0.0.1", 0)
         stack.push_async_callback(harbor.server.drain, 0.1)
         url = f"http://127.0.0.1:{port}"

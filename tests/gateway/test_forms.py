@@ -104,7 +104,9 @@ async def test_where_no_tokens_are_told_the_words_of_the_transcript_are_counted(
     said = await send(house, TRANSCRIPTIONS, ("model", b"token-scribe"), FILE)
     receipt = await house.receipt(said.headers["x-request-id"])
     assert (receipt["usage"]["output"], receipt["usage_source"]) == (5, "estimated"), "20 letters"
-    assert await spent(house) == Usd.parse("0.00005")
+    seconds = receipt["usage"]["seconds"]
+    assert receipt["usage"]["audio_in"] == 10 * seconds > 0, "at least ten tokens a second"
+    assert await spent(house) == Usd(Usd.parse("0.00005") + Usd.parse("0.000060") * seconds)
 
 
 async def test_a_recording_is_billed_by_the_vendors_tokens(house: House) -> None:

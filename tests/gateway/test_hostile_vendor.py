@@ -153,7 +153,13 @@ async def test_a_flood_is_cut_off(house: House, dialect: str, stream: bool, play
         else:
             check_refusal(said, dialect, 429 if b"429" in flood.head else 502, code)
         assert flood.sent <= most + SLACK, (name, flood.sent)
-        assert await house.money() == UNTOUCHED, name
+        if name == "an ending without end":  # it was cut for what it is too much: at most the maximum is billed
+            await house.harbor.books.drain()
+            available, held = await house.money()
+            assert Usd.parse(available) > Usd.parse("99.9997"), name
+            assert held == "0.000000000", name
+        else:
+            assert await house.money() == UNTOUCHED, name
 
 
 @DIALECTS

@@ -33,6 +33,7 @@ from tokenharbor.db.pool import Options, connect, open_pool
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.edge import Edge
+from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.routes import Routes
@@ -128,17 +129,21 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         health = Health(world.clock)
         metrics = Metrics(world.clock, health, alarms)
         prover = Prover(pool, signer, world.clock)
+        settler = Settler(books, world)
+        lingering = Lingering(settler, metrics)
+        stack.push_async_callback(lingering.drain)
         parts = Parts(
             world,
             shop,
             ring,
             Holds(books, world),
-            Settler(books, world),
+            settler,
             Receipts(history, book, prover),
             client,
             health,
             metrics,
             TaskDesk(Tasks(pool), books, world),
+            lingering,
         )
         console = Console(settings.home / "console.sock", client)
         token = settings.secret(settings.server.metrics_token)

@@ -1,5 +1,7 @@
 """The most that a request can use on a surface other than chat."""
 
+import re
+
 import msgspec
 
 from tokenharbor.catalog.pricing import Bound
@@ -34,20 +36,49 @@ def text_bound(size: InputSize, model: Model) -> int:
     return size.text_bytes // model.bytes_per_token + 1
 
 
+class MostBytes(msgspec.Struct, frozen=True):
+    """How much of an answer is taken: `content` as we count it, and `wire`, all that comes."""
+
+    content: int
+    wire: int
+
+
+_CONTENT_PER_TOKEN = 32  # common text has 4, indented code 8; the longest token of any family about 128
+_CONTENT_SLACK = 1 << 10
+_WIRE_PER_TOKEN = 2 << 10  # an event with the probabilities of 20 other tokens
+_WIRE_SLACK = 4 << 20
+_REPEATS = 4  # of the request, in answers of dialects that repeat it
+_SOUND_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
+
+
+def most_bytes(request: Request, bound: Bound) -> MostBytes:
+    """Far more than an answer within the bound has: a provider that sends more does not stop."""
+    asks = request.asks
+    if asks is not None:
+        sound = _SOUND_PER_CHARACTER * asks.characters + _WIRE_SLACK
+        return MostBytes(sound, sound)
+    content = _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
+    return MostBytes(content, _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK)
+
+
+_ADDED = 1_000
+
+
 def most_input(request: Request, model: Model) -> int:
     """The most tokens that a provider can have read: as many as the context holds, for each input and each round of
-    searches; where a model has none, a token for each byte.
+    searches; where a model has none, a token for each byte and what a provider may add.
     """
     asks = request.asks
     if model.context:
         return model.context * (max(asks.items, 1) if asks is not None else 1 + request.web_search_uses)
-    more = 0 if asks is None else asks.tokens + asks.items + asks.upload_bytes
+    more = _ADDED if asks is None else _ADDED + asks.tokens + asks.items + asks.upload_bytes
     return request.size.text_bytes + request.size.images * model.image_tokens + more
 
 
 _LEAST_IMAGE_TOKENS = 85
 _LEAST_FILE_TOKENS = 258
 _BYTES_PER_FILE_TOKEN = 40
+_AUDIO_TOKENS_PER_SECOND = 10
 _BYTES_PER_AUDIO_TOKEN = 3_200
 
 
@@ -68,15 +99,18 @@ def least_media(size: InputSize) -> int:
 
 def counted(request: Request, asks: Asks, model: Model) -> Usage:
     """What is billed where the vendor says nothing, or what does not add up: the least that it can have counted."""
-    tokens = -(-request.size.text_bytes // 4) + asks.tokens
+    tokens = max(-(-request.size.text_bytes // 4) + asks.tokens, 0 if request.size.audios else asks.items)
     bound = bound_of(request, asks, model)
-    return Usage(
-        input=min(tokens, bound.input),
+    read = min(tokens, bound.input)
+    least = Usage(
+        input=read,
+        output=min(asks.images * image_tokens(asks), bound.output),
+        image_in=min(request.size.images * _LEAST_IMAGE_TOKENS, bound.input - read),
         images_out=asks.images,
-        seconds=min(asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound.seconds),
         characters=asks.characters,
         search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
     )
+    return _with_sound(least, asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
 
 
 def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) -> Usage:
@@ -84,11 +118,33 @@ def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) ->
     its transcript. `asks.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
     """
     (seconds, text_bytes), least = known, counted(request, asks, model)
-    return msgspec.structs.replace(
-        least,
-        seconds=min(max(least.seconds, seconds), _seconds(asks, model)),
-        output=min(-(-text_bytes // 4), model.max_output),
-    )
+    said = msgspec.structs.replace(least, output=min(-(-text_bytes // 4), model.max_output))
+    return _with_sound(said, max(least.seconds, seconds), bound_of(request, asks, model))
+
+
+def _with_sound(usage: Usage, seconds: int, bound: Bound) -> Usage:
+    """Nothing is shorter than a second; where tokens are counted, a second has ten of them."""
+    heard_for = min(max(seconds, 1), bound.seconds)
+    if not bound.audio or not heard_for:
+        return msgspec.structs.replace(usage, seconds=heard_for)
+    tokens = min(heard_for * _AUDIO_TOKENS_PER_SECOND, bound.input)
+    read = min(usage.input, bound.input - tokens)
+    return msgspec.structs.replace(usage, input=read, seconds=heard_for, audio_in=tokens)
+
+
+_IMAGE_TOKENS = {"low": 272, "medium": 1_056, "high": 4_160}
+_IMAGE_PIXELS = 1_024 * 1_024
+_SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
+
+
+def image_tokens(asks: Asks) -> int:
+    """Of one picture as it is made, by the published table for 1024x1024, and by the area for other sizes
+    (developers.openai.com/api/docs/guides/image-generation, "Cost and latency"). What the caller left open is taken
+    for the least.
+    """
+    tokens = _IMAGE_TOKENS.get(asks.quality or "", _IMAGE_TOKENS["low"])
+    size = _SIZE.fullmatch(asks.size or "")
+    return tokens if size is None else max(tokens * int(size[1]) * int(size[2]) // _IMAGE_PIXELS, 1)
 
 
 def _input(request: Request, asks: Asks, model: Model) -> int:

@@ -64,7 +64,7 @@ class Settler:
 
     async def give_back(self, meter: Meter) -> None:
         """Release what is held before the caller hears of the failure; if the books are away, once they return."""
-        if meter.state is not State.HELD or (meter.delivered_bytes and meter.policy.bill_broken_streams):
+        if meter.state is not State.HELD or (meter.delivered_bytes and _bills_broken(meter)):
             return self.abandon(meter)
         meter.state = State.CLOSED
         release = self._release(meter)
@@ -84,7 +84,7 @@ class Settler:
             return
         meter.state = State.CLOSED
         status: Status = "failed" if meter.refusal else "hung_up"
-        if meter.delivered_bytes and (meter.policy.bill_broken_streams or not meter.refusal):
+        if meter.delivered_bytes and (not meter.refusal or _bills_broken(meter)):
             self._books.settle_soon(self._settlement(meter, status))
         else:
             self._books.release_soon(self._release(meter, status))
@@ -172,3 +172,7 @@ def _unsettled(meter: Meter, error: BooksError) -> str:
         "The database did not confirm the charge in time, so the answer is not complete. Whether it was charged is not "
         f"known yet; its receipt will say so: {receipt}."
     )
+
+
+def _bills_broken(meter: Meter) -> bool:
+    return meter.cut or meter.policy.bill_broken_streams

@@ -102,8 +102,16 @@ def _count_ourselves(meter: Meter) -> Counted:
     if own is not None and (fallback is None or _is_priced(own, meter)):
         return Counted(own, "counted")
     if fallback is not None:
-        return Counted(fallback, "estimated")
+        return Counted(fallback if own is None else _of_made(fallback, own), "estimated")
     return Counted(_estimate(meter), "estimated")
+
+
+def _of_made(asked: Usage, made: Usage) -> Usage:
+    """Fewer pictures than were asked for have fewer tokens."""
+    if made.images_out >= asked.images_out:
+        return asked
+    output = asked.output * made.images_out // asked.images_out
+    return msgspec.structs.replace(asked, images_out=made.images_out, output=output)
 
 
 def _is_priced(usage: Usage, meter: Meter) -> bool:

@@ -35,6 +35,8 @@ class Meter:
     state = State.OPEN
     status: Status = "refused"
     refusal = ""
+    lingers = False  # the caller has left, and the provider is read on for a moment
+    cut = False  # by us, because the answer went far beyond its bound: what was delivered is billed
     hold: Usd = ZERO  # the amount of the quote that stood: the most that is charged
     quote: Quote | None = None  # what is held, and the bound that it was made for
     capped: int | None = None

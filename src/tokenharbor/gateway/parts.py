@@ -9,6 +9,7 @@ from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.gateway.admit import Ring
+from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.shop import Shop
 from tokenharbor.http.client import Client
@@ -42,3 +43,4 @@ class Parts:
     health: Health
     metrics: Metrics
     desk: TaskDesk
+    lingering: Lingering

@@ -1,6 +1,7 @@
 """The relay of a stream: from its first content to its terminator; the ending stays behind until it is paid for."""
 
 from tokenharbor.billing.alarms import Alarm
+from tokenharbor.billing.bounds import MostBytes, most_bytes
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import Broken, TimedOut
@@ -18,7 +19,8 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
     try:
         failure = await _pass_on(opened, call)
     finally:
-        _note(call.meter, opened.splicer)
+        call.meter.delivered_bytes = opened.splicer.text_bytes
+        note_usage(call.meter, opened.splicer)
     if failure is None:
         call.meter.delivered_bytes += opened.splicer.ending_text_bytes  # it leaves with the settlement
     return failure
@@ -26,11 +28,15 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
 
 async def _pass_on(opened: Opened, call: Call) -> Failure | None:
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
+    most = _most(call.meter)
     piece = opened.first
+    grown, came = splicer.text_bytes + splicer.ending_text_bytes, len(piece)
     over = False
     while True:
         if piece:
             await exchange.write(masked(piece, opened, call.meter))
+        if (grown > most.content or came > most.wire) and not splicer.complete:
+            return _cut(call.meter, grown, came)
         if splicer.failure is not None:
             return opened.credential.mask_failure(splicer.failure)
         if splicer.complete:
@@ -44,9 +50,11 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
         except (Broken, TimedOut) as error:
             return failure_of(error)
         over = not data
-        before = splicer.text_bytes + splicer.ending_text_bytes
+        came += len(data)
+        before = grown
         piece = splicer.close() if over else splicer.feed(data)
-        if splicer.text_bytes + splicer.ending_text_bytes != before:
+        grown = splicer.text_bytes + splicer.ending_text_bytes
+        if grown != before:
             answer.content_arrived()
 
 
@@ -58,9 +66,21 @@ def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:
     return clean
 
 
-def _note(meter: Meter, splicer: Splicer) -> None:
-    """What was delivered; once the ending has begun, that was all, and the vendor's usage is of it."""
-    meter.delivered_bytes = splicer.text_bytes
+def _most(meter: Meter) -> MostBytes:
+    assert meter.quote is not None, "nobody is asked before something is held"  # noqa: S101  for mypy
+    return most_bytes(meter.request, meter.quote.bound)
+
+
+def _cut(meter: Meter, grown: int, came: int) -> Failure:
+    """The provider does not stop. What was delivered is billed, up to the quote's bound."""
+    meter.cut = True
+    most = meter.quote.bound.output if meter.quote is not None else 0
+    meter.alarm(Alarm.OUTPUT_OVER_BOUND, most_tokens=most, content_bytes=grown, bytes=came)
+    return Failure(FailureKind.OVERLONG)
+
+
+def note_usage(meter: Meter, splicer: Splicer) -> None:
+    """What the provider said; once the ending has begun, that was all, and its usage is of it."""
     meter.usage_so_far = splicer.usage_so_far
     meter.ended = splicer.complete
     if splicer.over:

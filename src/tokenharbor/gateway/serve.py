@@ -7,8 +7,9 @@ from functools import partial
 import msgspec
 
 from tokenharbor.billing.alarms import Alarm
+from tokenharbor.billing.bounds import most_bytes
 from tokenharbor.billing.detail import Attempt
-from tokenharbor.billing.meter import State
+from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
@@ -25,7 +26,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
-from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, open_stream
+from tokenharbor.upstream.send import MAX_ANSWER_BYTES, Opened, Outgoing, Whole, fetch, open_stream
 from tokenharbor.upstream.shown import Exposing
 from tokenharbor.wire.dialect import Dialect, Place
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -72,9 +73,10 @@ class Gateway:
                 raise
             await self._refuse(call, stopping(billed=snapshot.policy.bill_broken_streams))
         finally:
-            parts.settler.abandon(meter)
-            if not call.dry_run:
-                parts.metrics.note(meter)
+            if not meter.lingers:
+                parts.settler.abandon(meter)
+                if not call.dry_run:
+                    parts.metrics.note(meter)
 
     async def _read(self, call: Call) -> Request:
         return call.dialect.read_request(await call.exchange.read_body(), call.place)
@@ -118,7 +120,8 @@ class Gateway:
             cost = str(charge) if planned.request.include_cost else None
             call.exchange.end(masked(opened.splicer.ending(cost), opened, call.meter))
         finally:
-            opened.answer.close()
+            if not (call.exchange.gone and self._parts.lingering.take(opened, call.meter)):
+                opened.answer.close()
 
     async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
@@ -160,6 +163,8 @@ class Gateway:
         now = clock.monotonic()
         took_ms = int((now - began) * 1000)
         if isinstance(outcome, Failure):
+            if outcome.kind is FailureKind.OVERLONG:
+                meter.alarm(Alarm.OUTPUT_OVER_BOUND, provider_asked=name)
             meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
             if isinstance(outcome, Exposing):
                 meter.alarm(Alarm.CREDENTIAL_SHOWN, provider=name)
@@ -184,7 +189,7 @@ class Gateway:
             attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
         )
         self._blame(endpoint.name, failure)
-        return broken_off(Fault(endpoint.provider.name, failure), billed=meter.policy.bill_broken_streams)
+        return broken_off(Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.bill_broken_streams)
 
     def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
         dialect, client = call.dialect, self._parts.client
@@ -194,7 +199,8 @@ class Gateway:
         edit = Edit(
             sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.offer.endpoint.limit.max_field
         )
-        outgoing = Outgoing(sale.target, dialect, dialect.write_request(request, edit), call.lines)
+        body = dialect.write_request(request, edit)
+        outgoing = Outgoing(sale.target, dialect, body, call.lines, _most_bytes(call.meter))
         if request.stream:
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
         return fetch(client, outgoing)
@@ -203,7 +209,7 @@ class Gateway:
         """Ask an endpoint that speaks another dialect. Raises InvalidRequest for a value that has no form there."""
         body = write_for(call, request, sale, self._sidecar)
         translation = translation_of(call, request, sale, self._sidecar)
-        outgoing = Outgoing(sale.target, translation, body)
+        outgoing = Outgoing(sale.target, translation, body, most=_most_bytes(call.meter))
         if request.stream:
             return open_stream(self._parts.client, outgoing, translation.splicer())
         return fetch(self._parts.client, outgoing)
@@ -223,3 +229,9 @@ class Gateway:
             exchange.respond(dialect.status_of(refusal), refusal_head(call, refusal), body)
         else:
             exchange.end(dialect.write_stream_refusal(refusal, call.request_id))
+
+
+def _most_bytes(meter: Meter) -> int:
+    """That a whole answer within the quote's bound can have."""
+    assert meter.quote is not None, "nobody is asked before something is held"  # noqa: S101  for mypy
+    return min(2 * most_bytes(meter.request, meter.quote.bound).wire, MAX_ANSWER_BYTES)

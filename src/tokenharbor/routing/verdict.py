@@ -37,6 +37,7 @@ VERDICTS: Mapping[FailureKind, Verdict] = {
     FailureKind.TIMEOUT: Verdict(try_next=True, cool_seconds=5, says="the provider did not answer in time"),
     FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, says="the provider broke off"),
     FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, says="the provider's answer was unreadable"),
+    FailureKind.OVERLONG: Verdict(try_next=True, cool_seconds=2, says="the provider sent far more than the maximum"),
 }
 
 _BUSY = frozenset({FailureKind.RATE_LIMIT, FailureKind.OVERLOADED})

@@ -37,6 +37,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     dialect: Reads
     body: bytes
     lines: bytes = b""
+    most: int = MAX_ANSWER_BYTES  # of a whole answer
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
     try:
         if answer.status // 100 != 2:
             return await _failure(answer, outgoing)
-        body = await answer.read(MAX_ANSWER_BYTES)
+        body = await answer.read(outgoing.most)
     finally:
         answer.close()
     read = outgoing.dialect.read_answer(replace_lone(body))
@@ -170,7 +171,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, TimedOut):
         return Failure(FailureKind.TIMEOUT, message=error.phase)
     if isinstance(error, AnswerTooLarge):
-        return Failure(FailureKind.GARBAGE, message="the answer is too large")
+        return Failure(FailureKind.OVERLONG)
     return Failure(FailureKind.BROKEN)
 
 

@@ -19,6 +19,7 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"  # connect, first event, between events, total
     BROKEN = "broken"  # closed or reset before the end, or without the terminator
     GARBAGE = "garbage"  # not the dialect: unreadable JSON, wrong shapes
+    OVERLONG = "overlong"  # far more than the request's maximum allows: it was cut
 
 
 class Failure(msgspec.Struct, frozen=True):

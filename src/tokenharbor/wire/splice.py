@@ -11,9 +11,10 @@ from tokenharbor.wire.waiting import MOST_WAITING, too_much
 # What one event means for the splice: its turn. Plain numbers, since a member of an enumeration costs a look-up.
 IDLE = 0  # a ping, a comment, an empty beginning: no content
 CONTENT = 1
-ENDING = 2  # it carries the stop reason, or comes after it
-HIDDEN = 3  # ours alone: the client must not see it
-FAILED = 4  # `failure` is set
+KEPT = 2  # it waits for the ending, though more content may come: one of several choices is finished
+ENDING = 3  # it carries the last stop reason, or comes after it
+HIDDEN = 4  # ours alone: the client must not see it
+FAILED = 5  # `failure` is set
 
 
 class EventSplicer(ABC):
@@ -78,7 +79,7 @@ class EventSplicer(ABC):
     def _pass(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
         for name, data, raw in frames:
-            if self.failure is not None:
+            if self.failure is not None or self.complete:  # how much comes behind the terminator is chance
                 break
             self._grown = 0
             turn = self._judge(name, data)
@@ -92,10 +93,9 @@ class EventSplicer(ABC):
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _place(self, turn: int, raw: bytes, out: list[bytes]) -> None:
-        if turn == ENDING or self.over:
-            if not self.started:  # nothing has left yet: all of it waits, so that a refusal can still be one
-                self._ending, self._head = self._head, []
-            self.started = self.over = True
+        if turn >= KEPT or self.over:
+            if turn == ENDING:
+                self._end_all()
             self.ending_text_bytes += self._grown
             self._ending.append(raw)
             self._held += len(raw)
@@ -106,12 +106,19 @@ class EventSplicer(ABC):
             self.text_bytes += self._grown
             out += (*self._head, raw)
             self._head.clear()
-            self._held = 0
+            self._held = sum(map(len, self._ending))
         else:
             self._head.append(raw)
             self._held += len(raw)
             if self._held > self._most_waiting:
                 self.failure = too_much()
+
+    def _end_all(self) -> None:
+        """The ending has begun. Where nothing has left yet, all of it waits, so that a refusal can still be one."""
+        if not self.started:
+            self._ending = self._head + self._ending
+            self._head = []
+        self.started = self.over = True
 
     def _fail(self, failure: Failure) -> int:
         self.failure = failure

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import unseen
 from tokenharbor.wire.dialect import ANYBODY, Answer, Dialect, Reader, Recipient, Vendor, Writer
 from tokenharbor.wire.events import (
     BlockGrew,
@@ -40,6 +41,7 @@ class Translator:
         "_notes",
         "_reader",
         "_recipient",
+        "_thoughts",
         "_unspent",
         "_writer",
         "complete",
@@ -64,6 +66,7 @@ class Translator:
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
         self._notes: dict[int, tuple[Note, ...]] = {}  # theirs, likewise
         self._images: set[int] = set()
+        self._thoughts: dict[int, int] = {}  # bytes of reasoning in words, by block
         self._head: list[bytes] = []  # what is written before the first content
         self._unspent = 0  # bytes of the vendor's, before the first content
         self._finished: Finished | None = None
@@ -148,6 +151,9 @@ class Translator:
         if type(event) is BlockOpened:
             if event.kind is BlockKind.IMAGE:
                 self._images.add(event.index)
+                self.text_bytes += unseen.IMAGE
+            if event.kind is BlockKind.REASONING:
+                self._thoughts[event.index] = 0
             if event.kind is BlockKind.TOOL_CALL:
                 self._calls[event.index] = event.call_id
                 return True
@@ -157,14 +163,23 @@ class Translator:
         return False
 
     def _count(self, event: BlockGrew, piece: bytes) -> None:
-        text = event.text
-        if not text or event.index in self._images:
+        text, index = event.text, event.index
+        if index in self._thoughts:
+            size = self._think(event)
+        else:
+            size = _size(text) if text and index not in self._images else 0
+        if not size:
             return
-        size = _size(text)
         if piece:
             self.text_bytes += size
         else:
             self.ending_text_bytes += size
+
+    def _think(self, event: BlockGrew) -> int:
+        """What came of reasoning in words; and what came of it encrypted, as far as the words did not say it."""
+        size = _size(event.text)
+        shown = self._thoughts[event.index] = self._thoughts[event.index] + size
+        return size + sum([unseen.sealed(len(note.raw), shown) for note in event.notes])
 
     def _let_go(self, most: int) -> None:
         size = min(self.ending_text_bytes, most)
@@ -204,8 +219,10 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
         size = 0
         reply = _all_named(reply, self.recipient)
         for block in reply.blocks:
-            if block.kind is not BlockKind.IMAGE:
-                size += _size(block.text)
+            shown = unseen.IMAGE if block.kind is BlockKind.IMAGE else _size(block.text)
+            size += shown
+            if block.notes and block.kind is BlockKind.REASONING:
+                size += sum([unseen.sealed(len(note.raw), shown) for note in block.notes])
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
         written = self.client.write_reply(reply, self.recipient)

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire import unseen
+
 NULL = msgspec.Raw(b"null")
 
 
@@ -78,4 +80,6 @@ def text_size(text: str) -> int:
 def block_size(block: Block) -> int:
     """How many bytes of text, reasoning and arguments the block holds."""
     arguments = len(block.input) if len(block.input) > 4 else 0
-    return text_size(block.text or "") + text_size(block.thinking or "") + arguments
+    thought = text_size(block.thinking or "")
+    hidden = unseen.sealed(len(block.signature or block.data or ""), thought)
+    return text_size(block.text or "") + thought + arguments + hidden

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 
-from tokenharbor.wire import sse
+from tokenharbor.wire import sse, unseen
 from tokenharbor.wire.anthropic_messages.ends import ENDS
 from tokenharbor.wire.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.anthropic_messages.shapes import Block, Delta, Event, Message, block_size, decode_event, text_size
@@ -18,11 +18,12 @@ from tokenharbor.wire.usage import BadUsageError
 class AnthropicSplicer(EventSplicer):
     """The ending begins with the `message_delta` that says why the answer stopped."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_thought")
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: Counts | None = None
+        self._thought = 0  # bytes of thinking in the block at hand
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
         if not data or name == b"ping":
@@ -64,14 +65,19 @@ class AnthropicSplicer(EventSplicer):
         text = delta.text or delta.partial_json or delta.thinking
         if text:
             self._grown = len(text) if text.isascii() else text_size(text)
+            if delta.thinking:
+                self._thought += self._grown
             return CONTENT
-        return CONTENT if delta.signature else IDLE
+        if not delta.signature:
+            return IDLE
+        self._grown = unseen.sealed(len(delta.signature), self._thought)
+        return CONTENT
 
     def _open(self, block: Block) -> int:
+        self._thought = 0
         if block.type in ("text", "thinking") and not (block.text or block.thinking):
             return IDLE
-        if block.type in ("text", "thinking"):
-            self._grown = block_size(block)
+        self._grown = block_size(block)
         return CONTENT
 
     def _begin(self, raw: msgspec.Raw) -> None:

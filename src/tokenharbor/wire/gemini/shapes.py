@@ -2,6 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire import unseen
+
 NULL = msgspec.Raw(b"null")
 
 
@@ -28,6 +30,7 @@ class Part(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     thought_signature: str | None = None
     function_call: FunctionCall | None = None
     inline_data: Blob | None = None
+    executable_code: msgspec.Raw = NULL
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +137,20 @@ def text_size(text: str) -> int:
 def part_size(part: Part) -> int:
     """How many bytes of text, reasoning and arguments were generated."""
     arguments = len(part.function_call.args) if part.function_call and len(part.function_call.args) > 4 else 0
-    return text_size(part.text or "") + arguments
+    size = text_size(part.text or "") + arguments
+    if part.thought_signature:
+        size += unseen.sealed(len(part.thought_signature))
+    if part.inline_data is not None:
+        size += _blob_size(part.inline_data)
+    if len(part.executable_code) > 4:
+        size += len(part.executable_code)
+    return size
+
+
+def _blob_size(blob: Blob) -> int:
+    if (blob.mime_type or "").startswith("audio/"):
+        return unseen.sound(len(blob.data or ""))
+    return unseen.IMAGE
 
 
 def candidate_size(candidate: Candidate) -> int:

@@ -3,13 +3,14 @@
 import msgspec
 
 from tokenharbor.wire import sse
+from tokenharbor.wire.choices import Choices
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.gemini.failures import read_stream_failure
 from tokenharbor.wire.gemini.shapes import Candidate, Chunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.gemini.usage import try_usage
-from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, EventSplicer
+from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, KEPT, EventSplicer
 
 USAGE = "usageMetadata"
 
@@ -19,15 +20,16 @@ class GeminiSplicer(EventSplicer):
     no terminator, and events with more usage may follow: the answer is complete where the bytes are over.
     """
 
-    __slots__ = ("_candidates", "_finished")
+    __slots__ = ("_candidates",)
 
     def __init__(self, candidates: int) -> None:
         super().__init__()
-        self._candidates = candidates
-        self._finished: set[int] = set()
+        self._candidates = Choices(candidates)
 
     def close(self) -> bytes:
         out = super().close()
+        if self.failure is None and self._candidates.all_finished:
+            self._end_all()
         self.complete = self.over and self.failure is None
         return out
 
@@ -43,9 +45,15 @@ class GeminiSplicer(EventSplicer):
         self._note_usage(chunk)
         if is_blocked(chunk):
             return ENDING
+        if not chunk.candidates and len(chunk.usage_metadata) > 4 and self._candidates.all_finished:
+            return ENDING
         if chunk.candidates is None:
             return IDLE if len(chunk.usage_metadata) > 4 or chunk.prompt_feedback is not None else self._garbage()
-        return max([self._judge_candidate(candidate) for candidate in chunk.candidates], default=IDLE)
+        turn = max([self._judge_candidate(candidate) for candidate in chunk.candidates], default=IDLE)
+        if turn == KEPT:
+            for candidate in chunk.candidates:
+                self._candidates.keep(candidate.index)
+        return turn
 
     def _judge_candidate(self, candidate: Candidate) -> int:
         turn = IDLE
@@ -54,6 +62,8 @@ class GeminiSplicer(EventSplicer):
             self._grown += candidate_size(candidate)
             if any(part.text or part.function_call or part.inline_data or part.thought_signature for part in parts):
                 turn = CONTENT
+        if turn == CONTENT and not self._candidates.grow(candidate.index):
+            turn = KEPT
         word = candidate.finish_reason
         if not word:
             return turn
@@ -62,8 +72,7 @@ class GeminiSplicer(EventSplicer):
             if failure is not None:
                 return self._fail(failure)
             self.finish_unknown = ENDS.unknown(word)
-        self._finished.add(candidate.index)
-        return ENDING if len(self._finished) >= self._candidates else CONTENT
+        return ENDING if self._candidates.finish(candidate.index) else KEPT
 
     def _note_usage(self, chunk: Chunk) -> None:
         """Each event may count all so far: the last one counts."""

@@ -1,8 +1,11 @@
 """The shapes of OpenAI's answers, whole and in chunks: only what is looked at, the rest passes unread."""
 
+from contextlib import suppress
+
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import unseen
 from tokenharbor.wire.openai_chat.usage import read_usage
 from tokenharbor.wire.usage import BadUsageError
 
@@ -46,6 +49,21 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     thinking: list[Thought] | str | None = None
 
 
+class Detail(msgspec.Struct, frozen=True, gc=False):
+    """An entry of `reasoning_details`: in words, summed up, or encrypted."""
+
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+
+
+class Audio(msgspec.Struct, frozen=True, gc=False):
+    """Sound in base64, and the words that are spoken."""
+
+    data: str | None = None
+    transcript: str | None = None
+
+
 class Words(msgspec.Struct, frozen=True, gc=False):
     """A message, or what was added to it. Reasoning has two names in the field."""
 
@@ -58,6 +76,7 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     reasoning_details: msgspec.Raw = NULL
     annotations: msgspec.Raw = NULL
     images: msgspec.Raw = NULL
+    audio: msgspec.Raw = NULL
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +114,9 @@ PINGS = frozenset({"ping", "keepalive"})
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decode_details = msgspec.json.Decoder(list[Detail]).decode
+_decode_audio = msgspec.json.Decoder(Audio).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def usage_of(chunk: Chunk) -> msgspec.Raw | None:
@@ -133,7 +155,29 @@ def words_size(words: Words) -> int:
         size += text_size(words.refusal)
     if words.tool_calls or words.function_call:
         size += _calls_size(words)
+    if words.reasoning_details is not NULL or words.images is not NULL or words.audio is not NULL:
+        size += _beside_size(words, text_size(reasoning or ""))
     return size
+
+
+def _beside_size(words: Words, reasoning: int) -> int:
+    """Of what is no text, and of reasoning that stands in its details alone. What has a shape of its vendor's own
+    counts for nothing.
+    """
+    size = 0
+    with suppress(msgspec.DecodeError):
+        if len(words.reasoning_details) > 4:
+            size += max(sum(map(_detail_size, _decode_details(words.reasoning_details))) - reasoning, 0)
+        if len(words.images) > 4:
+            size += unseen.IMAGE * len(_decode_list(words.images))
+        if len(words.audio) > 4:
+            audio = _decode_audio(words.audio)
+            size += max(text_size(audio.transcript or ""), unseen.sound(len(audio.data or "")))
+    return size
+
+
+def _detail_size(detail: Detail) -> int:
+    return text_size(detail.text or detail.summary or "") + unseen.sealed(len(detail.data or ""))
 
 
 def _calls_size(words: Words) -> int:

@@ -3,6 +3,7 @@
 import msgspec
 
 from tokenharbor.wire import sse
+from tokenharbor.wire.choices import Choices
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.ends import ENDS, failure_of
@@ -17,21 +18,22 @@ from tokenharbor.wire.openai_chat.shapes import (
     usage_of,
     words_size,
 )
-from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
+from tokenharbor.wire.splice import CONTENT, ENDING, HIDDEN, IDLE, KEPT, EventSplicer
 
 DONE = b"[DONE]"
 
 
 class OpenAISplicer(EventSplicer):
-    """`choices` is how many answers were asked for: the ending begins where the last of them finishes."""
+    """`choices` is how many answers were asked for. The ending begins where the last of them finishes, where the usage
+    comes after a finish, or with the terminator.
+    """
 
-    __slots__ = ("_choices", "_finished", "_hide_usage")
+    __slots__ = ("_choices", "_hide_usage")
 
     def __init__(self, choices: int, *, hide_usage: bool) -> None:
         super().__init__()
-        self._choices = choices
+        self._choices = Choices(choices)
         self._hide_usage = hide_usage
-        self._finished: set[int] = set()
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
         if not data:
@@ -48,11 +50,23 @@ class OpenAISplicer(EventSplicer):
         turn = IDLE
         for choice in choices:
             turn = max(turn, self._judge_choice(choice))
-        if len(chunk.usage) > 4 or (self._finished and not self.over):
+        if turn == KEPT:
+            for choice in choices:
+                self._choices.keep(choice.index)
+        if len(chunk.usage) > 4 or (self._choices.any_finished and not self.over):
             self._note_usage(chunk)
-        if not choices and self._finished and len(chunk.usage) > 4:
-            return HIDDEN if self._hide_usage else ENDING
+        if not choices and self._choices.any_finished and len(chunk.usage) > 4:
+            return self._judge_usage()
         return turn
+
+    def _judge_usage(self) -> int:
+        """Usage by itself behind a finish: no more is to come, unless a choice is still open."""
+        turn = ENDING if self._choices.all_finished else KEPT
+        if not self._hide_usage:
+            return turn
+        if turn == ENDING:
+            self._end_all()
+        return HIDDEN
 
     def _judge_choice(self, choice: Choice) -> int:
         turn = IDLE
@@ -63,6 +77,8 @@ class OpenAISplicer(EventSplicer):
                 turn = CONTENT
             elif words.tool_calls or words.function_call:
                 turn = CONTENT
+        if turn == CONTENT and not self._choices.grow(choice.index):
+            turn = KEPT
         if choice.error is not NULL or (choice.finish_reason and choice.finish_reason not in ENDS.usual):
             failure = failure_of(choice, empty=not self.started and turn == IDLE)
             if failure is not None:
@@ -70,8 +86,7 @@ class OpenAISplicer(EventSplicer):
             self.finish_unknown = ENDS.unknown(choice.finish_reason or "")
         if not choice.finish_reason:
             return turn
-        self._finished.add(choice.index)
-        return ENDING if len(self._finished) >= self._choices else CONTENT
+        return ENDING if self._choices.finish(choice.index) else KEPT
 
     def _note_usage(self, chunk: Chunk) -> None:
         raw = usage_of(chunk)
@@ -93,7 +108,7 @@ class OpenAISplicer(EventSplicer):
             return self._fail(failure)
         if len(chunk.usage) > 4:
             self._note_usage(chunk)
-            return HIDDEN if self._hide_usage and self._finished else IDLE
+            return self._judge_usage() if self._choices.any_finished else IDLE
         if name == b"error":
             return self._fail(Failure(FailureKind.SERVER, message="the vendor said an error in a shape of its own"))
         if name in (b"", b"message") and chunk.type not in PINGS:

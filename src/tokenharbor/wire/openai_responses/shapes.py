@@ -3,6 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire import unseen
 from tokenharbor.wire.openai_responses.usage import read_usage
 from tokenharbor.wire.usage import BadUsageError
 
@@ -170,6 +171,15 @@ def text_size(text: str) -> int:
 
 def item_size(item: Item) -> int:
     """How many bytes of text, reasoning and arguments were generated."""
+    return _shown_size(item) + sealed_size(item) + (unseen.IMAGE if item.result else 0)
+
+
+def sealed_size(item: Item) -> int:
+    """Of reasoning that is encrypted, beyond what is shown of it."""
+    return unseen.sealed(len(item.encrypted_content), _shown_size(item)) if item.encrypted_content else 0
+
+
+def _shown_size(item: Item) -> int:
     size = text_size(item.arguments or "") + text_size(item.input or "")
     for part in (*(item.content or ()), *(item.summary or ())):
         size += text_size(part.text or "") + text_size(part.refusal or "")

@@ -1,6 +1,6 @@
 """Responses streams passed on as they came: what each event means for the splice."""
 
-from tokenharbor.wire import sse
+from tokenharbor.wire import sse, unseen
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_responses.answer import failure_of, price_event, unknown_end
 from tokenharbor.wire.openai_responses.failures import read_error_event
@@ -13,6 +13,7 @@ from tokenharbor.wire.openai_responses.shapes import (
     decode_response,
     has_usage,
     item_size,
+    sealed_size,
     text_size,
     usage_of,
 )
@@ -70,7 +71,10 @@ class ResponsesSplicer(EventSplicer):
         if not isinstance(event.delta, str) or not event.delta:
             return IDLE
         self._grew.add(event.output_index)
-        self._grown = text_size(event.delta)
+        if event.type.endswith("audio.delta"):
+            self._grown = unseen.sound(len(event.delta))
+        else:
+            self._grown = text_size(event.delta)
         return CONTENT
 
     def _judge_frame(self, event: Event, name: bytes) -> int:
@@ -94,9 +98,9 @@ class ResponsesSplicer(EventSplicer):
     def _close(self, event: Event) -> int:
         """An item is whole; what of it came in no piece before counts now."""
         item = decode_item(event.item)
-        if event.output_index in self._grew or item.type not in OWN_KINDS:
+        if item.type not in OWN_KINDS:
             return IDLE
-        self._grown = item_size(item)
+        self._grown = sealed_size(item) if event.output_index in self._grew else item_size(item)
         return CONTENT if self._grown or item.encrypted_content else IDLE
 
     def _end(self, event: Event) -> int:

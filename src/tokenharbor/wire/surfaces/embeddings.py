@@ -94,4 +94,6 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
     if tokens is None:
         return None
     check_range(tokens, counts.total_tokens or 0, 0)
+    if counts.total_tokens and counts.total_tokens != tokens:
+        raise BadUsageError("the total is not the sum")
     return Usage(input=tokens)

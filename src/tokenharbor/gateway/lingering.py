@@ -1,0 +1,72 @@
+"""Streams whose caller has left: read on for a moment, so that the provider's own usage can come."""
+
+import asyncio
+
+from tokenharbor.billing.charges import Settler
+from tokenharbor.billing.meter import Meter, State
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.relay import note_usage
+from tokenharbor.http.message import Broken, TimedOut
+from tokenharbor.upstream.send import Opened
+
+SECONDS = 2.0
+_MOST_AT_ONCE = 64
+_MOST_BYTES = 4 << 20  # an ending may repeat the whole answer
+
+
+class Lingering:
+    """A provider is not worked on for nobody: more content ends it at once. What comes without content (the finish,
+    the usage) costs nothing more, and is waited for no longer than `seconds`.
+    """
+
+    def __init__(self, settler: Settler, metrics: Metrics, seconds: float = SECONDS) -> None:
+        self._settler = settler
+        self._metrics = metrics
+        self.seconds = seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, opened: Opened, meter: Meter) -> bool:
+        """Whether this stream is read on; then it is closed, billed and counted here."""
+        splicer = opened.splicer
+        if splicer.complete or splicer.failure is not None or len(self._tasks) >= _MOST_AT_ONCE:
+            return False
+        if meter.state is not State.HELD or not meter.delivered_bytes:
+            return False
+        meter.lingers = True
+        task = asyncio.ensure_future(self._finish(opened, meter))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def drain(self) -> None:
+        """Bill what is known now."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish(self, opened: Opened, meter: Meter) -> None:
+        try:
+            async with asyncio.timeout(self.seconds):
+                await _read_on(opened)
+        except (TimeoutError, Broken, TimedOut):
+            pass  # what has come until now counts
+        finally:
+            opened.answer.close()
+            note_usage(meter, opened.splicer)
+            self._settler.abandon(meter)
+            self._metrics.note(meter)
+
+
+async def _read_on(opened: Opened) -> None:
+    splicer, answer = opened.splicer, opened.answer
+    had, came = splicer.text_bytes + splicer.ending_text_bytes, 0
+    while not splicer.complete and splicer.failure is None and came <= _MOST_BYTES:
+        data = await answer.next()
+        if not data:
+            splicer.close()
+            return
+        splicer.feed(data)
+        came += len(data)
+        if splicer.text_bytes + splicer.ending_text_bytes != had and not splicer.over:
+            return
