@@ -1,0 +1,126 @@
+"""Every kind of content counts where we count ourselves: in streams, in whole answers, and between dialects."""
+
+import json
+from typing import Any
+
+from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
+
+from tokenharbor.wire import WIRES, unseen
+from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.translator import Translation
+
+WORDS = "four"
+SEALED = "x" * 5_000
+"""Encrypted: 4,200 characters beyond what each such text has around it."""
+
+_CHAT: list[tuple[dict[str, Any], int]] = [
+    ({"content": WORDS}, 4),
+    ({"reasoning": WORDS}, 4),
+    ({"reasoning_content": WORDS}, 4),
+    ({"refusal": WORDS}, 4),
+    ({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": WORDS}}]}, 4),
+    ({"reasoning_details": [{"type": "reasoning.text", "text": WORDS}]}, 4),
+    ({"reasoning": WORDS, "reasoning_details": [{"type": "reasoning.text", "text": WORDS}]}, 4),
+    ({"reasoning_details": [{"type": "reasoning.summary", "summary": WORDS}]}, 4),
+    ({"reasoning_details": [{"type": "reasoning.encrypted", "data": SEALED}]}, unseen.sealed(5_000)),
+    ({"audio": {"transcript": WORDS, "data": "AAAA"}}, 4),
+    ({"audio": {"data": "A" * 8_000}}, 10),
+    ({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}, unseen.IMAGE),
+    ({"content": WORDS, "images": "of a shape that nobody knows"}, 4),
+]
+
+
+def event(data: Any) -> bytes:
+    return b"data: %b\n\n" % json.dumps(data).encode()
+
+
+def test_F4_every_kind_of_content_of_a_chat_counts() -> None:
+    for words, size in _CHAT:
+        spliced = splicer(OPENAI)
+        spliced.feed(event({"choices": [{"index": 0, "delta": {"content": "a"}}]}))
+        spliced.feed(event({"choices": [{"index": 0, "delta": words}]}))
+        assert spliced.text_bytes == size + 1, words
+        whole = {"choices": [{"index": 0, "message": words, "finish_reason": "stop"}]}
+        assert WIRES[OPENAI].measure(json.dumps(whole).encode()) == size, words
+
+
+def test_F4_every_kind_of_block_of_a_message_counts() -> None:
+    for start, deltas, size in (
+        ({"type": "text", "text": ""}, [{"type": "text_delta", "text": WORDS}], 4),
+        ({"type": "thinking", "thinking": ""}, [{"type": "thinking_delta", "thinking": WORDS}], 4),
+        (
+            {"type": "tool_use", "id": "i", "name": "n", "input": {}},
+            [{"type": "input_json_delta", "partial_json": WORDS}],
+            4,
+        ),
+        (
+            {"type": "thinking", "thinking": ""},
+            [{"type": "signature_delta", "signature": SEALED}],
+            unseen.sealed(5_000),
+        ),
+        (
+            {"type": "thinking", "thinking": ""},
+            [{"type": "thinking_delta", "thinking": WORDS * 10}, {"type": "signature_delta", "signature": SEALED}],
+            unseen.sealed(5_000),
+        ),
+        ({"type": "redacted_thinking", "data": SEALED}, [], unseen.sealed(5_000)),
+        ({"type": "server_tool_use", "id": "i", "name": "n", "input": {"a": 1}}, [], 8),
+    ):
+        spliced = splicer(ANTHROPIC)
+        spliced.feed(event({"type": "message_start", "message": {"id": "x"}}))
+        spliced.feed(event({"type": "content_block_start", "index": 0, "content_block": start}))
+        for delta in deltas:
+            spliced.feed(event({"type": "content_block_delta", "index": 0, "delta": delta}))
+        assert spliced.text_bytes == size, start
+
+
+def test_F4_every_kind_of_part_of_a_gemini_answer_counts() -> None:
+    for part, size in (
+        ({"text": WORDS}, 4),
+        ({"text": WORDS, "thought": True}, 4),
+        ({"functionCall": {"name": "f", "args": {"a": 1}}}, 8),
+        ({"text": "", "thoughtSignature": SEALED}, unseen.sealed(5_000)),
+        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
+        ({"inlineData": {"mimeType": "audio/pcm", "data": "A" * 8_000}}, 10),
+    ):
+        body = json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
+        spliced = splicer(GEMINI)
+        spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
+        spliced.feed(event({"candidates": [{"content": {"parts": [part]}}]}))
+        assert spliced.text_bytes == size + 1, part
+        assert WIRES[GEMINI].measure(body) == size, part
+
+
+def test_F4_every_kind_of_item_of_a_response_counts() -> None:
+    for item, size in (
+        ({"type": "message", "content": [{"type": "output_text", "text": WORDS}]}, 4),
+        ({"type": "message", "content": [{"type": "refusal", "refusal": WORDS}]}, 4),
+        ({"type": "function_call", "call_id": "c", "name": "f", "arguments": WORDS}, 4),
+        ({"type": "reasoning", "summary": [{"type": "summary_text", "text": WORDS}]}, 4),
+        ({"type": "reasoning", "summary": [], "encrypted_content": SEALED}, unseen.sealed(5_000)),
+        ({"type": "image_generation_call", "result": "AAAA"}, unseen.IMAGE),
+    ):
+        body = json.dumps({"object": "response", "status": "completed", "output": [item]}).encode()
+        assert WIRES[RESPONSES].measure(body) == size, item
+
+
+def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
+    translation = Translation(WIRES[GEMINI], WIRES[OPENAI], Recipient())
+    for part, size in (
+        ({"text": "", "thoughtSignature": SEALED}, 0),  # of words: it stands for no reasoning that a client is shown
+        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
+    ):
+        spliced = translation.splicer()
+        spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
+        spliced.feed(event({"candidates": [{"content": {"parts": [part]}}]}))
+        assert spliced.text_bytes + spliced.ending_text_bytes == size + 1, part
+    translation = Translation(WIRES[ANTHROPIC], WIRES[OPENAI], Recipient())
+    spliced = translation.splicer()
+    spliced.feed(event({"type": "message_start", "message": {"id": "x", "model": "m"}}))
+    spliced.feed(
+        event({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}})
+    )
+    spliced.feed(
+        event({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": SEALED}})
+    )
+    assert spliced.text_bytes + spliced.ending_text_bytes == unseen.sealed(5_000)
