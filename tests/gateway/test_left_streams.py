@@ -13,6 +13,8 @@ from tests.gateway.test_false_usage import MODELS, alarms, no_alarms
 from tests.gateway.test_hang_ups import begin, until
 from tests.gateway.test_hostile_vendor import streamed
 
+from tokenharbor.billing.alarms import Alarm
+
 __all__ = ["no_alarms"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -53,7 +55,7 @@ async def test_F4_the_usage_that_comes_after_the_caller_has_left_is_billed(house
         way = receipt["dialect"], receipt["model"]
         assert (receipt["status"], receipt["usage_source"]) == ("hung_up", "vendor"), way
         assert (receipt["usage"]["input"], receipt["usage"]["output"]) == (90_000, 7), way
-    assert alarms(house) == {}
+    assert set(alarms(house)) <= {Alarm.OVERRUN}, "it is more input than such a request can have"
 
 
 async def test_F4_more_content_ends_it_at_once(house: House, patient: None) -> None:
