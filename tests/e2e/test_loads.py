@@ -9,7 +9,8 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -105,3 +106,92 @@ def test_F1_a_server_without_any_descriptor_waits_until_there_are_some(tmp_path:
         postmaster = int((harbor.home / "postgres/data/postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGKILL)
         harbor.server.wait_for("postgres_runs_again")
+
+
+# Bodies
+
+
+def post(harbor: Harbor, key: str, length: int) -> socket.socket:
+    """A connection with the head of a request whose body is to come."""
+    sock = socket.create_connection(address(harbor), timeout=READY_SECONDS)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nx-api-key: {key}\r\ncontent-length: {length}\r\n\r\n"
+    sock.sendall(head.encode())
+    return sock
+
+
+def status_of(sock: socket.socket) -> int:
+    return int(sock.recv(64).split()[1])
+
+
+def worst_wait(harbor: Harbor, until: Callable[[], bool]) -> float:
+    """Of a caller that asks again and again on one connection."""
+    worst = 0.0
+    connection = http.client.HTTPConnection(*address(harbor), timeout=READY_SECONDS)
+    with contextlib.closing(connection):
+        while not until():
+            began = time.monotonic()
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            worst = max(worst, time.monotonic() - began)
+            time.sleep(0.005)
+    return worst
+
+
+def send_all(harbor: Harbor, key: str, bodies: list[bytes]) -> list[int]:
+    def send(body: bytes) -> int:
+        with contextlib.closing(post(harbor, key, len(body))) as sock:
+            with contextlib.suppress(ConnectionError):  # it is refused before it has come
+                sock.sendall(body)
+            return status_of(sock)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(send, bodies))
+
+
+@pytest.mark.parametrize("usd", ["0", "100.00"], ids=["without money", "with money"])
+def test_F12_sixteen_hostile_bodies_keep_nobody_else_waiting(usd: str) -> None:
+    """As compared with as many bytes in one string: what the machine takes to receive them is not the server's."""
+    keys = b",".join(b'"k%07d":1' % number for number in range(900_000))
+    hostile = b'{"model":"sim","messages":[{"role":"user","content":"hi"}],' + keys + b"}"
+    plain = b'{"model":"nothing","messages":[{"role":"user","content":"' + b"x" * len(keys) + b'"}]}'
+    waits: dict[str, float] = {}
+    with running() as harbor:
+        harbor.start()
+        account: str = harbor.cli("accounts", "create", "--email", "hostile@example.com")["id"]
+        if usd != "0":
+            harbor.cli("credit", account, "--usd", usd, "--pool", "paid", "--reason", "test")
+        key = harbor.new_key(account)
+        for name, body, statuses in (("plain", plain, {404, 402, 429}), ("hostile", hostile, {400, 402, 429})):
+            with ThreadPoolExecutor(1) as pool:
+                sent = pool.submit(send_all, harbor, key, [body] * 16)
+                waits[name] = worst_wait(harbor, sent.done)
+                assert set(sent.result()) <= statuses, name
+    assert waits["hostile"] < 0.1 + 2 * waits["plain"], waits
+
+
+@pytest.mark.parametrize("accounts", [1, 3])
+def test_F13_three_dripping_bodies_and_others_are_served(accounts: int) -> None:
+    with running(TOKENHARBOR_SERVER_MAX_BUFFERED="64000000") as harbor, contextlib.ExitStack() as stack:
+        harbor.start()
+        keys = [harbor.new_key(harbor.new_account(f"drip{n}@example.com")) for n in range(accounts)]
+        drips: list[socket.socket] = []
+        for number in range(3):
+            sock = stack.enter_context(contextlib.closing(post(harbor, keys[number % accounts], 21_000_001)))
+            sock.settimeout(READY_SECONDS)
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(b"{" + b" " * 20_999_000)
+            drips.append(sock)
+        for _ in range(5):
+            assert ask(harbor) == 200
+            for sock in drips:
+                with contextlib.suppress(OSError):
+                    sock.sendall(b" ")
+        refused = status_of(drips[-1])
+        assert refused in (429, 503), "the one that no room was left for"
+        drips[0].settimeout(READY_SECONDS)
+        ends = time.monotonic() + READY_SECONDS
+        with contextlib.suppress(OSError):  # a drip is cut off in the end
+            while time.monotonic() < ends:
+                drips[0].sendall(b" ")
+                time.sleep(0.1)
+        assert time.monotonic() < ends

@@ -63,6 +63,18 @@ def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
     assert len(caught.value.message) < 200
 
 
+def test_F12_too_many_keys_are_refused_without_being_read() -> None:
+    """At the cost of a thousand keys, whatever their count."""
+    body = request(b'"messages":[]', names(900_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match="more than"):
+            WIRES["openai_chat"].read_request(body)
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
+
+
 @DIALECTS
 def test_what_agents_send_is_far_from_that(dialect: str) -> None:
     tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'

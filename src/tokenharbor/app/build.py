@@ -252,6 +252,7 @@ def _server(settings: Settings, world: World, routes: Routes, descriptors: Descr
     limits = Limits(
         body=settings.server.max_body,
         buffered=settings.server.max_buffered,
+        body_rate=settings.server.min_body_rate,
         connections=descriptors.connections,
     )
     return Server(routes, limits, world.clock, trusted_proxies=settings.server.trusted_proxies, refuse=routes.refuse)

@@ -31,7 +31,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are bytes."""
+    """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are bytes,
+    `min_body_rate` bytes a second.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -40,6 +42,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     max_body: Count = 32 << 20
     max_buffered: Count = 512 << 20
+    min_body_rate: Count = 4 << 10
     secret: str | None = None
     metrics_token: str | None = None
 

@@ -15,6 +15,7 @@ from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.crossing import translation_of, without_unsayable, write_for
 from tokenharbor.gateway.dry_run import answer_dry_run
+from tokenharbor.gateway.large import LARGE, LargeBodies
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned, plan
 from tokenharbor.gateway.relay import masked, relay
@@ -42,6 +43,7 @@ class Gateway:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._sidecar = Sidecar(parts.world.clock)
+        self._large = LargeBodies(parts.reads)
 
     async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
         parts = self._parts
@@ -51,7 +53,7 @@ class Gateway:
         meter = call.meter
         try:
             call.read_query()
-            caller = await admit(parts.ring, call.key, exchange.peer, meter.started_at)
+            caller = await self._admit(call)
             request = await self._read(call)
             planned = self._plan(call, caller, request, snapshot)
             if call.dry_run:
@@ -78,8 +80,19 @@ class Gateway:
                 if not call.dry_run:
                     parts.metrics.note(meter)
 
+    async def _admit(self, call: Call) -> Caller:
+        """The caller; one without any balance is refused before a large body."""
+        exchange = call.exchange
+        caller = await admit(self._parts.ring, call.key, exchange.peer, call.meter.started_at)
+        if exchange.body is None and exchange.body_bound > LARGE:
+            await self._large.expect(call, caller)
+        return caller
+
     async def _read(self, call: Call) -> Request:
-        return call.dialect.read_request(await call.exchange.read_body(), call.place)
+        body = await call.exchange.read_body()
+        if len(body) > LARGE:
+            return await self._large.read(partial(call.dialect.read_request, body, call.place))
+        return call.dialect.read_request(body, call.place)
 
     def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
         return plan(call, caller, request, snapshot, self._parts.health)

@@ -11,6 +11,7 @@ from tokenharbor.gateway.answers import sound_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.fitting import fit
 from tokenharbor.gateway.intake import Intake
+from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned
 from tokenharbor.gateway.relay import masked, relay
@@ -89,7 +90,10 @@ class SoundGateway(SurfaceGateway):
         self._surface = surface
 
     async def _read(self, call: Call) -> Request:
-        return self._surface.read_request(await call.exchange.read_body())
+        body = await call.exchange.read_body()
+        if len(body) > LARGE:
+            return await self._large.read(partial(self._surface.read_request, body))
+        return self._surface.read_request(body)
 
     async def _answer(self, call: Call, planned: Planned) -> None:
         if self._surface.sound:

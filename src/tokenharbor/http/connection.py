@@ -25,6 +25,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_begun",
+        "_enough",
         "_exchange",
         "_fault",
         "_handler",
@@ -63,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._piecewise = False  # and any piece of it will do
+        self._enough = 0  # of the body's bytes, for its sender to have more time
         self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
         self.heading = False  # the head's timer runs
@@ -81,9 +83,7 @@ class Connection(asyncio.Protocol):
         shared.sweeper.add(self)
         self._wait(shared.limits.idle_seconds)
         if full:
-            self._refuse(
-                "", Unavailable("Too many connections are open: try again shortly.", retry_after=1), unread=False
-            )
+            self._refuse("", Unavailable("Too many connections are open: try again.", retry_after=1), unread=False)
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is not None:
@@ -158,12 +158,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
         if not body.done:
-            self._wanted = self.shared.loop.create_future()
-            self._wait(self.shared.limits.body_seconds)
-            try:
-                await self._wanted
-            finally:
-                self._wanted = None
+            await self._growth(body)
         self._reader.body = None
         exchange.body = b"".join(body.pieces)
         return exchange.body
@@ -177,21 +172,23 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
         if not body.pieces and not body.done:
-            self._wanted = self.shared.loop.create_future()
             self._piecewise = True
-            self._wait(self.shared.limits.body_seconds)
-            try:
-                await self._wanted
-            finally:
-                self._wanted = None
-                self._piecewise = False
+            await self._growth(body)
         piece = b"".join(body.pieces)
         body.pieces.clear()
         self._taken = body.size
         if body.done:
-            self._reader.body = None
-            exchange.body = b""
+            self._reader.body, exchange.body = None, b""
         return piece
+
+    async def _growth(self, body: Body) -> None:
+        self._wanted = self.shared.loop.create_future()
+        self._await_body(body)
+        try:
+            await self._wanted
+        finally:
+            self._wanted = None
+            self._piecewise = False
 
     # What the sweeper and the server call
 
@@ -236,7 +233,7 @@ class Connection(asyncio.Protocol):
         try:
             exchange = reader.begin(self, data)
         except Refusal as refusal:
-            self._refuse(reader.path_of(data), refusal, unread=True)
+            self._refuse(reader.path_of(data), refusal)
             return
         if exchange is None:
             if not self.heading and reader.rest:
@@ -282,8 +279,8 @@ class Connection(asyncio.Protocol):
         if body.done or (self._piecewise and body.pieces):
             self.deadline = NEVER
             wanted.set_result(None)
-        else:
-            self._wait(self.shared.limits.body_seconds)
+        elif body.size >= self._enough:
+            self._await_body(body)
 
     def _fail_body(self, fault: Refusal) -> None:
         """From here on nobody knows where the next request would begin."""
@@ -297,8 +294,13 @@ class Connection(asyncio.Protocol):
     def _reserve(self, exchange: Exchange, body: Body) -> None:
         """Count what has come: who only announces much must not keep others out."""
         self.shared.bound(max(body.expected, body.size))
-        self.shared.reserve(body.size - exchange.reserved)
-        exchange.reserved = body.size
+        self.shared.reserve(exchange, body.size - exchange.reserved)
+
+    def _await_body(self, body: Body) -> None:
+        """So much of it must come before the time is over; a drip is as slow as silence."""
+        limits = self.shared.limits
+        self._enough = body.size + int(limits.body_rate * limits.body_seconds)
+        self._wait(limits.body_seconds)
 
     def _hold(self) -> None:
         """What comes next stays in the socket."""
@@ -340,7 +342,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, exchange: Exchange) -> None:
         """The handler has ended: the next request, or good-bye."""
         if exchange.reserved:
-            self.shared.buffered -= exchange.reserved
+            self.shared.release(exchange)
         self._exchange = self._task = None
         if self.lost:
             self.shared.left(self)
@@ -368,7 +370,7 @@ class Connection(asyncio.Protocol):
         if self._holding and not self._lingering and len(reader.rest) <= _AHEAD:
             self._release()
 
-    def _refuse(self, path: str, refusal: Refusal, *, unread: bool) -> None:
+    def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
         """Answer what could not become an exchange, and close."""
         status, headers, body = self.shared.manners.refuse(path, refusal)
         framing = b"content-length: %d\r\n\r\n" % len(body)

@@ -1,7 +1,7 @@
 """One request and its answer, as a handler sees them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Protocol
 
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
@@ -48,6 +48,7 @@ class Exchange:
         "_headers",
         "_line",
         "body",
+        "holder",
         "http11",
         "keep_alive",
         "method",
@@ -61,6 +62,7 @@ class Exchange:
         self.method, self.path, self.query, self.http11 = request_line
         self.keep_alive = self.http11
         self.body: bytes | None = None  # None until all of it is here
+        self.holder: Hashable = None  # whose share its body takes; None: the peer's
         self.reserved = 0  # bytes counted in `Shared.buffered`
         self.stage = OPEN
         self._line = line
@@ -90,6 +92,11 @@ class Exchange:
         return proxies.client(peer, self.headers) if proxies else peer
 
     @property
+    def whose(self) -> Hashable:
+        """Whose share of the buffers its body takes."""
+        return self.peer if self.holder is None else self.holder
+
+    @property
     def behind_proxy(self) -> bool:
         """Whether a trusted proxy brought it, whose other headers may be believed, too."""
         proxies = self._line.shared.manners.proxies
@@ -111,8 +118,7 @@ class Exchange:
         if body is None:
             return await self._line.receive(self)
         if body and not self.reserved:
-            self._line.shared.reserve(len(body))
-            self.reserved = len(body)
+            self._line.shared.reserve(self, len(body))
         return body
 
     async def read_piece(self) -> bytes:
@@ -126,8 +132,7 @@ class Exchange:
 
     def keep(self, size: int) -> None:
         """Count so many more bytes of the body as held until the exchange is over. Raises Unavailable."""
-        self._line.shared.reserve(size)
-        self.reserved += size
+        self._line.shared.reserve(self, size)
 
     @property
     def body_bound(self) -> int:

@@ -26,7 +26,8 @@ class Limits:
     body: int = 32 << 20
     buffered: int = 512 << 20  # request bodies of all connections together
     head_seconds: float = 30.0  # from the first byte of a request to its whole head
-    body_seconds: float = 120.0  # without any progress while a body is read
+    body_seconds: float = 20.0  # in which a body that is read grows by `body_rate` bytes a second
+    body_rate: int = 4 << 10
     idle_seconds: float = 75.0  # keep-alive
     write_seconds: float = 120.0  # without any progress while an answer is written
     linger_seconds: float = 5.0  # how long a refused request's rest is read and thrown away

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from tokenharbor.http.head import RequestLine, is_host, read_request_line
 from tokenharbor.http.message import Limits
 from tokenharbor.http.sweeper import Sweeper
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.kernel.errors import InvalidRequest, Refusal, RequestTooLarge, Unavailable
+from tokenharbor.kernel.errors import InvalidRequest, RateLimited, Refusal, RequestTooLarge, Unavailable
 
 Refuse = Callable[[str, Refusal], tuple[int, bytes, bytes]]
 """(path, refusal) → (status, ready header lines, body). The path is "" where it could not be read."""
@@ -23,6 +23,7 @@ Crashed = Callable[[str, Exception], None]
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
+_SMALL = 64 << 10  # bytes of a body that takes nobody's room
 _SHARE_CLOSED = 16  # of the idle connections one in so many, so that not each newcomer needs a search
 
 
@@ -34,6 +35,15 @@ class Manners:
     crashed: Crashed
     limits: Limits
     proxies: TrustedProxies
+
+
+class Exchange(Protocol):
+    """A request with a body, as far as its bytes are counted."""
+
+    reserved: int
+
+    @property
+    def whose(self) -> Hashable: ...
 
 
 class Guest(Protocol):
@@ -63,6 +73,7 @@ class Shared:
         "draining",
         "empty",
         "guests",
+        "held",
         "hosts",
         "limits",
         "loop",
@@ -78,6 +89,7 @@ class Shared:
         self.sweeper = Sweeper(self.loop)
         self.guests: set[Guest] = set()
         self.empty: asyncio.Future[None] | None = None  # resolved when the last guest leaves
+        self.held: dict[Hashable, int] = {}  # of `buffered`, by holder, without small bodies
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
@@ -125,13 +137,33 @@ class Shared:
         if size > most:
             raise RequestTooLarge(f"The body is larger than {most} bytes.")
 
-    def reserve(self, size: int) -> None:
-        """Count a body's bytes; Unavailable when all bodies together would be too many."""
-        if self.buffered + size > self.limits.buffered:
-            if size > self.limits.buffered:
+    def reserve(self, exchange: Exchange, size: int) -> None:
+        """Count so many more bytes of an exchange's body. Raises Unavailable when all bodies together would be too
+        many, RateLimited when its holder's would; the last eighth of the room is for small bodies.
+        """
+        limits, before = self.limits, exchange.reserved
+        after = before + size
+        room = limits.buffered if after <= _SMALL else limits.buffered - limits.buffered // 8
+        if self.buffered + size > max(room, limits.body if not self.buffered else 0):
+            if size > limits.buffered:
                 raise RequestTooLarge("The body is larger than all bodies together may be.")
             raise Unavailable("Too many large requests are under way: try again shortly.", retry_after=1)
+        if after > _SMALL:
+            more = size if before > _SMALL else after
+            held = self.held.get(exchange.whose, 0) + more
+            if held > max(limits.body, limits.buffered // 4):
+                raise RateLimited("Too many large requests of this account are under way.", retry_after=1)
+            self.held[exchange.whose] = held
         self.buffered += size
+        exchange.reserved = after
+
+    def release(self, exchange: Exchange) -> None:
+        """The exchange is over, and its body gone."""
+        self.buffered -= exchange.reserved
+        if exchange.reserved > _SMALL:
+            left = self.held.pop(exchange.whose) - exchange.reserved
+            if left:
+                self.held[exchange.whose] = left
 
     def make_room(self) -> bool:
         """Close the connections that have been idle for longest, a few at once; whether there was one."""

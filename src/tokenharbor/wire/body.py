@@ -1,5 +1,6 @@
 """JSON objects kept as bytes: where each top-level member stands, and edits that leave every other byte alone."""
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -31,6 +32,9 @@ _SHOWN = 60  # characters of a caller's own name that an error repeats
 _MOST_NAMES = 1_000  # at the top
 _MOST_OBJECTS = 1_000_000
 _NEVER_TOO_MANY = 1 << 20  # bytes that have no room for as many
+_SMALL = 64 << 10  # bytes that are read in a few milliseconds, whatever they hold
+_PIECE = 1 << 20  # bytes that are looked at in one go
+_RARE = 64  # in a piece: too few to be counted
 
 
 class UnreadableError(ValueError):
@@ -55,13 +59,40 @@ def scan(body: bytes) -> Members:
 
 def check_text(body: bytes) -> None:
     """Raises UnicodeDecodeError; what is left unread of JSON is not looked at by its decoder."""
-    if not body.isascii():
-        body.decode()
+    if len(body) <= _PIECE:
+        if not body.isascii():
+            body.decode()
+        return
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    for start in range(0, len(body), _PIECE):
+        piece = body[start : start + _PIECE]
+        decode(piece, start + _PIECE >= len(body))
 
 
 def is_swollen(body: bytes) -> bool:
-    """Whether JSON may have more objects or names than anybody needs; counted, not read."""
-    return len(body) > _NEVER_TOO_MANY and (body.count(b"{") > _MOST_OBJECTS or body.count(b":") > _MOST_OBJECTS)
+    """Whether JSON may have more objects, names or values than anybody needs; counted, not read."""
+    return len(body) > _NEVER_TOO_MANY and any(_has_many(body, mark) for mark in (b"{", b":", b","))
+
+
+def _has_many(body: bytes, mark: bytes) -> bool:
+    """In pieces: other threads have their turn between them."""
+    count = 0
+    for start in range(0, len(body), _PIECE):
+        if not _is_rare(body, mark, start):
+            count += body.count(mark, start, start + _PIECE)
+            if count > _MOST_OBJECTS:
+                return True
+    return False
+
+
+def _is_rare(body: bytes, mark: bytes, start: int) -> bool:
+    """Looking for what is rare is many times faster than counting it: media are long and hold no marks."""
+    at, end = start, start + _PIECE
+    for _ in range(_RARE):
+        at = body.find(mark, at, end) + 1
+        if not at:
+            return True
+    return False
 
 
 def spans(body: bytes, members: Members) -> Iterable[Span]:
@@ -162,14 +193,16 @@ def _edit_present(
 
 
 def _members(body: bytes) -> Members:
-    if len(body) > _NEVER_TOO_MANY and is_swollen(body):
-        raise UnreadableError(f"it has more than {_MOST_OBJECTS} objects or keys")
     try:
-        if not body.isascii():
-            body.decode()
-        return _decode(body)
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"it is not UTF-8 (byte {error.start})") from None
+        members = None if len(body) <= _SMALL else _Counter().decode(body)
+        if members is not None and is_swollen(body):
+            raise UnreadableError(f"it has more than {_MOST_OBJECTS} objects, keys or values")
+        check_text(body)
+        return _decode(body) if members is None else members
+    except UnicodeDecodeError:
+        raise UnreadableError("it is not UTF-8") from None
+    except _TooManyNames:
+        raise UnreadableError(f"it has more than {_MOST_NAMES} keys") from None
     except RecursionError:
         raise UnreadableError("it is nested too deeply") from None
     except msgspec.ValidationError:
@@ -181,6 +214,38 @@ def _members(body: bytes) -> Members:
         ):  # the decoder looked for its other half
             why = "a \\u escape near its end is half of a surrogate pair"
         raise UnreadableError(f"it is not JSON: {why}" if body.strip() else "it is empty") from None
+
+
+class _Name(str):
+    """A key that is counted when it is read."""
+
+    __slots__ = ()
+
+
+class _TooManyNames(Exception):
+    pass
+
+
+class _Counter:
+    """Reads a large object only as far as its keys are not too many: a thousand of them, not a million."""
+
+    def __init__(self) -> None:
+        self._names = 0
+
+    def decode(self, body: bytes) -> Members:
+        try:
+            members = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=self._count).decode(body)
+            return {str(name): value for name, value in members.items()}
+        except msgspec.ValidationError:
+            if self._names > _MOST_NAMES:
+                raise _TooManyNames from None
+            raise
+
+    def _count(self, _type: type, name: str) -> _Name:
+        self._names += 1
+        if self._names > _MOST_NAMES:
+            raise ValueError
+        return _Name(name)
 
 
 def _walk(body: bytes, members: Members) -> list[Span]:

@@ -1,0 +1,43 @@
+"""Large bodies: whoever cannot pay is refused before one is read, and it is read beside the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.parts import Reads
+from tokenharbor.identity.caller import Caller
+from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
+from tokenharbor.kernel.money import ZERO
+
+LARGE = 256 << 10
+"""Bytes that take milliseconds to read, and so the turn of other requests."""
+
+T = TypeVar("T")
+
+
+class LargeBodies:
+    """Reads one large body at a time, so that the event loop keeps its share of the interpreter."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._reader = ThreadPoolExecutor(1, "large-bodies")
+
+    async def expect(self, call: Call, caller: Caller) -> None:
+        """Before a body that may be large. Raises InsufficientQuota, Unavailable."""
+        call.exchange.holder = caller.account_id
+        if call.dry_run:
+            return
+        try:
+            balance = await self._reads.balance(caller.account_id, call.meter.started_at)
+        except BooksError as error:
+            raise Unavailable("The database is unavailable. Nothing was billed; try again shortly.") from error
+        if balance.available <= ZERO or balance.debt > ZERO:
+            raise InsufficientQuota(
+                f"The account has no balance (${balance.available.brief_down()}, held ${balance.held.brief_up()},"
+                f" debt ${balance.debt.brief_up()}): top up first."
+            )
+
+    async def read(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
