@@ -159,6 +159,8 @@ def configuration(simulator: str, tape: str) -> str:
     models |= {f"only-{wire}": (far(wire),) for wire in PLAYED}
     models["refusing"] = (far("anthropic_messages"),)
     models |= {f"then-{wire}": ("alpha", far(wire)) for wire in PLAYED}
+    models["mixed"] = (far("anthropic_messages"), far("gemini"), far("openai_chat"))
+    models["mixed-foreign"] = (far("openai_chat"), far("gemini"))
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
         text += _MODEL.format(name=model).replace('"tools"', _REFUSES if model == "refusing" else '"tools"')

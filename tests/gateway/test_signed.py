@@ -87,6 +87,6 @@ async def test_its_failures_are_told_in_the_callers_own_words(house: House) -> N
 
 
 async def test_a_feature_that_it_cannot_say_is_refused_by_its_name(house: House) -> None:
-    said = await house.chat("abroad", seed=7)
-    assert (said.status, said.json()["error"]["param"]) == (400, "seed")
+    said = await house.chat("abroad", n=2)
+    assert (said.status, said.json()["error"]["param"]) == (400, "n")
     assert await house.seen() == []

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from tests.house.checkout import HOUSE, ROOT, Source, read_checkout
 
@@ -27,7 +28,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.health import Health
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.chat import Feature
+from tokenharbor.wire.chat import Advice, Chat, Feature, Order, Sampling, Thinking
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
 PATHS = {source.path for source in read_checkout()}
@@ -55,13 +56,9 @@ def rows(text: str) -> Iterator[list[str]]:
 
 # ---- what becomes of each field
 
+CAPABLE = frozenset({"reasoning", "json_schema"})
 COLUMNS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock_converse")
 FEATURES = {
-    Feature.STOP: "stop sequences",
-    Feature.TOP_K: "`top_k`",
-    Feature.PENALTIES: "frequency, presence penalties",
-    Feature.SEED: "`seed`",
-    Feature.LOGIT_BIAS: "`logit_bias`",
     Feature.LOGPROBS: "`logprobs`, `top_logprobs`",
     Feature.IMAGE: "picture, inlined",
     Feature.IMAGE_URL: "picture, address",
@@ -75,10 +72,28 @@ FEATURES = {
     Feature.CUSTOM_TOOLS: "free-text tool",
     Feature.GRAMMAR: "its grammar",
     Feature.WEB_SEARCH: "search of the web by the vendor",
-    Feature.JSON_OBJECT: "any JSON object",
     Feature.JSON_SCHEMA: "JSON by a schema",
 }
 """Where the page says who can be told what."""
+
+ADVICE = {
+    Advice.TEMPERATURE: "temperature up to 1",
+    Advice.HOT: "temperature above 1",
+    Advice.TOP_P: "`top_p`",
+    Advice.TOP_K: "`top_k`",
+    Advice.PENALTIES: "frequency, presence penalties",
+    Advice.SEED: "`seed`",
+    Advice.OWN: "`logit_bias`, `min_p`, `top_a`, `repetition_penalty`",
+    Advice.REASONING: "effort",
+    Advice.VERBOSITY: "verbosity",
+    Advice.PARALLEL_CALLS: "several calls at a time",
+    Advice.SINGLE_CALL: "one call at a time",
+    Advice.STRICT: "`strict`",
+    Advice.NAME: "a speaker's `name`",
+    Advice.DETAIL: "its `detail`",
+    Advice.CACHE: "marks for the cache: `cache_control`",
+    Advice.CACHE_KEY: "a key for the cache",
+}
 
 
 def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> None:
@@ -87,6 +102,18 @@ def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> Non
     for feature, meaning in FEATURES.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
             assert (feature not in VENDORS[wire].carries) == ("✗" in cell), (meaning, wire, cell)
+
+
+def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
+    cells = {row[0]: row[1:] for row in rows(page("docs/translation.md"))}
+    chat = Chat((), thinking=Thinking("high"), sampling=Sampling(seed=1))
+    order = Order("anthropic.m", stream=False, max_output=9_000, most_output=9_000, capabilities=CAPABLE)
+    calm = msgspec.structs.replace(chat, thinking=None)
+    for advice, meaning in ADVICE.items():
+        for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
+            heeded = VENDORS[wire].heeds(chat if advice is Advice.REASONING else calm, order)
+            assert (advice not in heeded) == cell.startswith("○"), (meaning, wire, cell)
+    assert set(Advice) == ADVICE.keys()
 
 
 def test_every_feature_is_on_the_page() -> None:

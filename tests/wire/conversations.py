@@ -74,7 +74,7 @@ def conversations(draw: st.DrawFn) -> Chat:
     stop = tuple(draw(st.lists(words, max_size=2)))
     return Chat(
         messages=tuple(messages),
-        features=_features(messages, tools, answer, stop) | ({Feature.FORCED_CALL: "tool_choice"} if forced else {}),
+        features=_features(messages, tools, answer) | ({Feature.FORCED_CALL: "tool_choice"} if forced else {}),
         tools=tuple(tools),
         tool_choice=choice,
         format=answer,
@@ -115,14 +115,10 @@ def _choices(tools: list[Tool]) -> st.SearchStrategy[ToolChoice | None]:
     )
 
 
-def _features(
-    messages: Iterable[Message], tools: list[Tool], answer: Format | None, stop: tuple[str, ...]
-) -> dict[Feature, str]:
+def _features(messages: Iterable[Message], tools: list[Tool], answer: Format | None) -> dict[Feature, str]:
     found = {Feature.TOOLS: "tools"} if tools else {}
     if answer is not None:
         found[Feature.JSON_SCHEMA] = "response_format"
-    if stop:
-        found[Feature.STOP] = "stop"
     for message in messages:
         for part in message.parts:
             if isinstance(part, Image | File):

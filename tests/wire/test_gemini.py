@@ -111,7 +111,7 @@ class TestRequests:
             ),
             ({"GenerationConfig": {}}, "GenerationConfig"),
             ({"systemInstruction": {}, "system_instruction": {}}, "system_instruction"),
-            ({"contents": {}}, "contents"),
+            ({"contents": "Hi"}, "contents"),
             ({"contents": [{"parts": 7}]}, "contents[0].parts"),
             ({"model": "models/other"}, "model"),
             ({"provider": {"foo": 1}}, "provider.foo"),
@@ -334,15 +334,25 @@ class TestAcross:
     def test_what_no_other_dialect_can_say_is_refused_by_name(self) -> None:
         video = {"fileData": {"mimeType": "video/mp4", "fileUri": "https://v.example/a.mp4"}}
         kept = {"fileData": {"mimeType": "image/png", "fileUri": "gs://bucket/a.png"}}
-        assert param(brandNew=1) == "brandNew"
         assert param(contents=[{"parts": [video]}]) == "contents[0].parts[0].fileData.mimeType"
         assert param(contents=[{"parts": [kept]}]) == "contents[0].parts[0].fileData.fileUri"
         assert param(contents=[{"parts": [{"novel": 1}]}]) == "contents[0].parts[0].novel"
         assert param(contents=[{"role": "tool", "parts": []}]) == "contents[0].role"
-        assert param(generationConfig={"novel": 1}) == "generationConfig.novel"
+        assert param(tools=[{"computerUse": {}}]) == "tools[0].computerUse"
         assert chat_of(generationConfig={"candidateCount": 2}).features == {
             Feature.CHOICES: "generationConfig.candidateCount"
         }
+
+    def test_C4_what_no_dialect_has_is_left_out_and_named(self) -> None:
+        unknown = chat_of(brandNew=1, generation_config={"novel": 1}, toolConfig={"novel": {}}).unknown
+        assert unknown == {name: name for name in ("brandNew", "generationConfig.novel", "toolConfig.novel")}
+        parts = [{"text": "hi", "id": 7, "nothing": None}]
+        chat = chat_of(contents=[{"parts": parts, "timestamp": 1}])
+        assert chat.unknown == {
+            "contents.parts.id": "contents[0].parts[0].id",
+            "contents.timestamp": "contents[0].timestamp",
+        }
+        assert chat.messages == chat_of(contents=[{"parts": [{"text": "hi"}]}]).messages
 
     def test_hints_are_taken_and_left_out(self) -> None:
         hints = {
@@ -350,7 +360,9 @@ class TestAcross:
             "labels": {"a": "b"},
             "generationConfig": {"mediaResolution": "LOW"},
         }
-        assert chat_of(**hints) == chat_of()
+        chat = chat_of(**hints)
+        assert set(chat.advice) == {"safetySettings", "labels", "generationConfig.mediaResolution"}
+        assert msgspec.structs.replace(chat, advice={}) == chat_of()
 
     @settings(max_examples=at_most(40))
     @given(conversations())

@@ -9,12 +9,14 @@ from tests.wire.splits import tape
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES, carry
 from tokenharbor.wire.chat import (
+    Advice,
     Audio,
     Chat,
     Choosing,
     Feature,
     File,
     Format,
+    Hint,
     Image,
     Message,
     Opaque,
@@ -201,7 +203,8 @@ def test_the_answers_form_and_the_choice_of_tools() -> None:
     assert chat.format == Format(b'{"z":1,"a":2}', "tide", strict=True)
     assert chat.features[Feature.JSON_SCHEMA] == "text.format"
     assert chat.tool_choice == ToolChoice(Choosing.REQUIRED, ("b",))
-    assert (chat.sampling, chat.user) == (Sampling(temperature=0.5, top_p=1.0), "u")
+    assert chat.sampling == Sampling(temperature=0.5, top_p=1.0)
+    assert chat.advice["user"] == Hint(Advice.OWN, "user")
     body = body_of(chat)
     assert (body["text"]["format"], body["tool_choice"]) == (schema, allowed)
     assert "user" not in body, "whom the caller serves is nobody's business"
@@ -224,27 +227,37 @@ def test_a_bounded_search_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"brand_new": 1}, "brand_new"),
         ({"input": []}, "input"),
         ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "mcp_call", "id": "m"}]}, "input[0].type"),
         ({"input": user({"type": "hologram"})}, "input[0].content[0].type"),
-        ({"input": user({"type": "input_text", "text": "x", "spin": 1})}, "input[0].content[0].spin"),
         ({"input": user({"type": "input_file", "file_id": "file-1"})}, "input[0].content[0].file_id"),
         ({"input": user({"type": "input_image", "image_url": "data:image/png,AA"})}, "input[0].content[0].image_url"),
         ({"tools": [{"type": "local_shell"}]}, "tools[0].type"),
-        ({"tools": [{"type": "function", "name": "t", "flavour": 1}]}, "tools[0].flavour"),
         ({"tool_choice": "maybe"}, "tool_choice"),
         ({"tool_choice": {"type": "mcp", "name": "x"}}, "tool_choice.type"),
         ({"tool_choice": {"type": "function", "name": "x"}}, "tool_choice"),
         ({"text": {"format": {"type": "yaml"}}}, "text.format"),
-        ({"text": {"tone": "dry"}}, "text.tone"),
         ({"reasoning": {"effort": "heroic"}}, "reasoning.effort"),
         ({"temperature": "hot"}, "temperature"),
     ],
 )
 def test_what_nobody_else_could_be_told_is_named(fields: dict[str, Any], param: str) -> None:
     assert refused(**fields) == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"brand_new": 1}, "brand_new"),
+        ({"input": user({"type": "input_text", "text": "x", "spin": 1})}, "input.content.spin"),
+        ({"input": [{"role": "user", "content": "x", "timestamp": 1, "id": "m"}]}, "input.timestamp"),
+        ({"tools": [{"type": "function", "name": "t", "flavour": 1}]}, "tools.flavour"),
+        ({"text": {"tone": "dry"}}, "text.tone"),
+    ],
+)
+def test_C4_what_no_dialect_has_is_left_out_and_named(fields: dict[str, Any], name: str) -> None:
+    assert set(chat_of(**fields).unknown) == {name}
 
 
 def test_what_not_everybody_can_say_is_noted_with_its_field() -> None:
@@ -268,7 +281,10 @@ def test_hints_and_what_is_left_open_ask_for_nothing() -> None:
         usage={"include": True},
     )
     assert chat.messages == (Message(Role.SYSTEM, (Text("Be brief."),)), Message(Role.USER, (Text("?"),)))
-    assert (chat.features, chat.thinking, chat.user) == ({}, None, "s")
+    assert (chat.features, chat.thinking) == ({}, None)
+    assert chat.advice.keys() == {"metadata", "client_metadata", "safety_identifier", "truncation"}, (
+        "which no other dialect has"
+    )
 
 
 def test_a_model_that_does_not_reason_is_not_told_to() -> None:

@@ -133,6 +133,7 @@ class Settler:
             refusal=meter.refusal,
             client_request_id=meter.client_request_id,
             max_output_capped=meter.capped,
+            left_out=meter.left_out,
             hold=int(meter.hold),  # msgspec writes no subclass of int
             key_id=meter.key_id,
             edition=meter.policy.name,

@@ -9,6 +9,7 @@ from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Quote
 from tokenharbor.catalog.pricing import Bound, input_size
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.request import InputSize
 
 BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
 
@@ -56,6 +57,11 @@ def _compare_input(meter: Meter, usage: Usage) -> None:
     quote, size = meter.quote, input_size(usage)
     if quote is not None and size > quote.bound.input:
         meter.alarm(Alarm.INPUT_OVER_BOUND, reported=size, bound=quote.bound.input)
+
+
+def estimated_input(size: InputSize) -> int:
+    """Our own count of a conversation's input, without reading it."""
+    return -(-size.text_bytes // BYTES_PER_OUTPUT_TOKEN) + least_media(size)
 
 
 def _alarm_quarantined(meter: Meter, own: Usage, excess: Excess | None) -> None:
@@ -120,12 +126,11 @@ def _is_priced(usage: Usage, meter: Meter) -> bool:
 
 def _estimate(meter: Meter) -> Usage:
     """Of a conversation: the provider's last count of the stream so far, and at least what was delivered."""
-    size = meter.request.size
     if not meter.delivered_bytes and meter.measure is not None:
         meter.delivered_bytes = meter.measure()
     output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
     known, quote = meter.usage_so_far, meter.quote
-    plain = Usage(input=-(-size.text_bytes // BYTES_PER_OUTPUT_TOKEN) + least_media(size), output=output)
+    plain = Usage(input=estimated_input(meter.request.size), output=output)
     if quote is None:
         return plain if known is None else _at_least(known, output)
     plain = _within(plain, quote.bound)

@@ -56,6 +56,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: str = ""
     client_request_id: str = ""
     max_output_capped: int | None = None
+    left_out: tuple[str, ...] = ()  # the names of fields that the vendor was not told
     hold: int = 0
     key_id: UUID | None = None
     edition: str = ""

@@ -52,6 +52,7 @@ class Meter:
     delivered_bytes = 0  # of generated text handed to the client
     measure: Callable[[], int] | None = None  # the same of a whole answer, if it must be known
     client_request_id = ""
+    left_out: tuple[str, ...] = ()  # names of fields that the vendor was not told
 
     def __init__(self, request_id: UUID, started_at: datetime, started: float) -> None:
         self.request_id = request_id

@@ -101,6 +101,7 @@ def _explained(detail: Detail) -> dict[str, Any]:
         "usage_quarantined": detail.quarantined,
         "delivered_bytes": detail.delivered_bytes,
         "max_output_capped": detail.max_output_capped,
+        "left_out": detail.left_out,
         "refusal": detail.refusal or None,
         "hold_usd": str(Usd(detail.hold)),
     }

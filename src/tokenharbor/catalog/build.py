@@ -101,6 +101,7 @@ def _provider(name: str, table: ProviderTable, face: _Face, check: "_Checks", he
         timeouts=_timeouts(table),
         label=table.label or name,
         limit=_usual_limit(face, here),
+        least_output=face.stated.least_output or face.usual.least_output or 1,
         service=here.optional(
             _WORD, face.stated.service or face.usual.service, "service is the API's name in signatures"
         ),

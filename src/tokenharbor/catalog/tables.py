@@ -39,6 +39,7 @@ class WireTable(LimitTable, frozen=True, kw_only=True):
     base_url: str | None = None
     auth: Auth | None = None
     headers: Mapping[str, str] | None = None
+    least_output: Tokens | None = None
     service: str | None = None
 
 

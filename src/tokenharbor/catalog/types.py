@@ -49,6 +49,7 @@ class Provider:
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
     limit: Limit = Limit()
+    least_output: int = 1  # the least maximum of output tokens that it takes
     service: str | None = None  # what signatures call the API, where requests are signed
     moved: bool = False  # by the operator, to another address or wire than it ships with
     builtin: bool = False  # played by the program itself: its address is known only once it runs

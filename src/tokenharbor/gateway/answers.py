@@ -7,7 +7,8 @@ from tokenharbor.kernel.money import ZERO, Usd
 
 EXPOSED = (
     "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
-    "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, x-tokenharbor-estimated, "
+    "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, x-tokenharbor-left-out, "
+    "x-tokenharbor-estimated, "
     "retry-after, x-should-retry"
 )
 _CORS = f"access-control-allow-origin: *\r\naccess-control-expose-headers: {EXPOSED}\r\n"
@@ -35,12 +36,12 @@ def whole_head(call: Call, lines: bytes, cost: Usd) -> bytes:
         f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(meter.attempts)}\r\n"
         f"x-tokenharbor-cache: {cache_layer(meter.usage)}\r\nx-tokenharbor-cost-usd: {cost}\r\n"
     )
-    return _JSON + lines + (own + _capped(call)).encode("ascii")
+    return _JSON + lines + (own + _more(call)).encode("ascii")
 
 
 def stream_head(call: Call, lines: bytes) -> bytes:
     own = f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
-    return _SSE + lines + (own + _capped(call)).encode("ascii")
+    return _SSE + lines + (own + _more(call)).encode("ascii")
 
 
 def sound_head(call: Call, lines: bytes, media: bytes) -> bytes:
@@ -87,6 +88,8 @@ def preflight_head(request_id: str) -> bytes:
     return _PREFLIGHT + _ids(request_id).encode("ascii")
 
 
-def _capped(call: Call) -> str:
-    capped = call.meter.capped
-    return "" if capped is None else f"x-tokenharbor-max-tokens: {capped}\r\n"
+def _more(call: Call) -> str:
+    """Of the few answers whose request was not passed on as it was."""
+    capped, left_out = call.meter.capped, call.meter.left_out
+    more = "" if capped is None else f"x-tokenharbor-max-tokens: {capped}\r\n"
+    return f"{more}x-tokenharbor-left-out: {', '.join(left_out)}\r\n" if left_out else more

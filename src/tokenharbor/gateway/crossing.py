@@ -1,10 +1,12 @@
 """Requests on their way to a vendor of another dialect: who can be told them, what is written, who reads the answer."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import msgspec
 
+from tokenharbor.billing.counting import estimated_input
 from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.sidecar import Sidecar
@@ -12,8 +14,9 @@ from tokenharbor.gateway.snapshot import Sale, Shelf, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import Dropped, Route
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.chat import Chat, Feature, Order
-from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.chat import SAMPLING, Chat, Feature, Order
+from tokenharbor.wire.cutter import Cut
+from tokenharbor.wire.dialect import Recipient, Vendor
 from tokenharbor.wire.request import Request
 from tokenharbor.wire.translator import Translation
 
@@ -33,20 +36,87 @@ _REFUSES: Mapping[Feature, str] = {Feature.ASSISTANT_PREFIX: "no_prefill", Featu
 _MOST_OBJECTS = 50_000
 
 
-def unsaid_in(call: Call, request: Request, shelf: Shelf) -> Mapping[str, InvalidRequest]:
-    """The other wires of a model's endpoints in which the request cannot be said, and why. Reads the chat."""
+class Losses(msgspec.Struct, frozen=True):
+    """What a request loses in other wires than its own: those in which it cannot be said, and why; how many pieces of
+    advice each of the rest leaves out.
+    """
+
+    unsaid: Mapping[str, InvalidRequest] = {}
+    ignored: Mapping[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.unsaid or self.ignored)
+
+
+NO_LOSSES = Losses()
+
+
+def losses_of(call: Call, request: Request, shelf: Shelf, *, strict: bool) -> Losses:
+    """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
     try:
         chat = _chat_of(call, request)
     except InvalidRequest as refusal:
-        return dict.fromkeys(_other_wires(call, shelf), refusal)
-    if not chat.features:
+        return Losses(dict.fromkeys(_others(call, shelf), refusal))
+    if not (chat.features or chat.advice or chat.unknown):
+        return NO_LOSSES
+    unsaid: dict[str, InvalidRequest] = {}
+    ignored: dict[str, int] = {}
+    for wire, sale in _others(call, shelf).items():
+        lost = _ignored(chat, _order(call, request, sale), sale.vendor)
+        left = {**lost, **chat.unknown} if strict else {}
+        why = _unsaid(chat, wire, shelf.model) or (_not_supported(next(iter(left.values())), wire) if left else None)
+        if why is not None:
+            unsaid[wire] = why
+        elif lost:
+            ignored[wire] = len(lost)
+    return Losses(unsaid, ignored)
+
+
+def _others(call: Call, shelf: Shelf) -> dict[str, Sale]:
+    """A sale of each other wire: what can be said is a matter of the wire and the model."""
+    found = {sale.vendor.name: sale for sale in shelf.sales.values()}
+    found.pop(call.dialect.name, None)
+    return found
+
+
+def _ignored(chat: Chat, order: Order, vendor: Vendor) -> dict[str, str]:
+    """The advice that a vendor is not given: names, each with its place."""
+    if not chat.advice:
         return {}
-    found = {wire: _unsaid(chat, wire, shelf.model) for wire in _other_wires(call, shelf)}
-    return {wire: refusal for wire, refusal in found.items() if refusal is not None}
+    heeded = vendor.heeds(chat, order)
+    if "no_sampling" in order.capabilities:
+        heeded = frozenset(heeded) - SAMPLING
+    return {name: hint.place for name, hint in chat.advice.items() if hint.advice not in heeded}
 
 
-def _other_wires(call: Call, shelf: Shelf) -> set[str]:
-    return {sale.vendor.name for sale in shelf.sales.values()} - {call.dialect.name}
+def left_out(call: Call, request: Request, sale: Sale) -> tuple[str, ...]:
+    """The names of the fields that an endpoint is not told, fit for a header; nothing in the caller's own dialect."""
+    if sale.vendor is call.dialect or request.asks is not None:
+        return ()
+    chat = _chat_of(call, request)
+    if not (chat.advice or chat.unknown):
+        return ()
+    return shown({**_ignored(chat, _order(call, request, sale), sale.vendor), **chat.unknown})
+
+
+_NO_TOKEN = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+_LONGEST_NAME = 64
+_MOST_NAMED = 400  # characters of all names
+
+
+def shown(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, which are the caller's own text, in the characters of tokens and up to a bound; then "+N" for the
+    rest.
+    """
+    told: list[str] = []
+    room = _MOST_NAMED
+    distinct = list(dict.fromkeys(_NO_TOKEN.sub("_", name[:_LONGEST_NAME]) for name in names))
+    for name in distinct:
+        room -= len(name) + 2
+        if room < 0:
+            return (*told, f"+{len(distinct) - len(told)}")
+        told.append(name)
+    return tuple(told)
 
 
 def _chat_of(call: Call, request: Request) -> Chat:
@@ -74,10 +144,7 @@ def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
     carries = VENDORS[wire].carries
     for feature, field in chat.features.items():
         if feature not in carries:
-            return InvalidRequest(
-                f"`{field}` cannot be told to a provider that speaks {wire}: leave it out, or choose another.",
-                param=field,
-            )
+            return _not_supported(field, wire)
         need = _NEEDS.get(feature)
         if need is not None and need not in model.capabilities:
             return InvalidRequest(f"`{field}` needs {need}, which {model.name} does not have.", param=field)
@@ -87,6 +154,13 @@ def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
                 param=field,
             )
     return None
+
+
+def _not_supported(field: str, wire: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"`{field}` is not supported by this model's providers that speak {wire}: leave it out, or name another model.",
+        param=field,
+    )
 
 
 def write_for(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> bytes:
@@ -103,11 +177,12 @@ def _write(chat: Chat, call: Call, request: Request, sale: Sale) -> bytes:
 
 
 def _order(call: Call, request: Request, sale: Sale) -> Order:
-    capped, model = call.meter.capped, sale.model
+    capped, model, least = call.meter.capped, sale.model, sale.offer.endpoint.provider.least_output
+    most = request.max_output if capped is None else capped
     return Order(
         model=sale.offer.endpoint.upstream_model,
         stream=request.stream,
-        max_output=request.max_output if capped is None else capped,
+        max_output=None if most is None else max(most, least),
         most_output=model.max_output,
         capabilities=model.capabilities,
         max_field=sale.offer.endpoint.limit.max_field,
@@ -143,5 +218,18 @@ def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -
         call.request_id,
         sale.model.name,
         lambda: int(call.clock.now().timestamp()),
+        estimated_input(request.size),
     )
-    return Translation(sale.vendor, call.dialect, recipient, partial(sidecar.keep, call.meter.account_id))
+    keep = partial(sidecar.keep, call.meter.account_id)
+    return Translation(sale.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, sale))
+
+
+def _cut(chat: Chat, request: Request, sale: Sale) -> Cut | None:
+    """What the vendor cannot be told of where the answer ends."""
+    least, most = sale.offer.endpoint.provider.least_output, request.max_output
+    below = most is not None and most < least
+    if not (chat.stop or below):
+        return None
+    told = sale.vendor.stops(chat) if chat.stop else ()
+    untold = tuple([stop for stop in chat.stop if stop and stop not in told])
+    return Cut(untold, most if below else None) if untold or below else None

@@ -6,6 +6,7 @@ import msgspec
 
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.crossing import left_out
 from tokenharbor.gateway.parts import Reads
 from tokenharbor.gateway.planning import Planned
 from tokenharbor.identity.caller import Caller
@@ -24,11 +25,12 @@ async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Re
         "model": planned.shelf.model.name,
         "route": [
             {
-                "provider": endpoint.provider.name,
-                "model": endpoint.model,
-                "region": endpoint.region or endpoint.provider.region,
+                "provider": sale.offer.endpoint.provider.name,
+                "model": sale.offer.endpoint.model,
+                "region": sale.offer.endpoint.region or sale.offer.endpoint.provider.region,
+                "left_out": left_out(call, planned.request, sale),
             }
-            for endpoint in planned.way.route.endpoints
+            for sale in planned.way.sales
         ],
         "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.way.route.dropped],
         "quote": None,

@@ -9,7 +9,7 @@ from tokenharbor.billing.quote import Quote, quote
 from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import unsaid_in
+from tokenharbor.gateway.crossing import losses_of
 from tokenharbor.gateway.fitting import need_surface
 from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
 from tokenharbor.identity.caller import Caller
@@ -39,11 +39,12 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     call.meter.describe(request, model.name)
     need_surface(request, model, snapshot)
     shelf = snapshot.shelves[model.name]
-    key, bounds, cooling = key_rules(caller), boundaries(request.rules, call.header_rules(), found), health.cooling()
+    header = call.header_rules()
+    key, bounds, cooling = key_rules(caller), boundaries(request.rules, header, found), health.cooling()
     dialect = call.dialect.name
     if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
         way = shelf.plain[dialect]
-        if not way.foreign or not unsaid_in(call, request, shelf):
+        if not way.foreign or not losses_of(call, request, shelf, strict=False):
             return Planned(request, shelf, way)
     wanted = Wanted(
         dialect=dialect,
@@ -55,8 +56,10 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
         at_most=most_providers(snapshot.policy),
     )
     way = shelf.way(plan_route(wanted), dialect)
-    if way.foreign and (unsaid := unsaid_in(call, request, shelf)):
-        way = shelf.way(plan_route(msgspec.structs.replace(wanted, unsaid=unsaid)), dialect)
+    strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))
+    if way.foreign and (lost := losses_of(call, request, shelf, strict=strict)):
+        wanted = msgspec.structs.replace(wanted, unsaid=lost.unsaid, ignored=lost.ignored)
+        way = shelf.way(plan_route(wanted), dialect)
     return Planned(request, shelf, way)
 
 

@@ -21,6 +21,8 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
     finally:
         call.meter.delivered_bytes = opened.splicer.text_bytes
         note_usage(call.meter, opened.splicer)
+    if opened.splicer.cut:
+        opened.answer.close()  # before the settlement: the provider still writes
     if failure is None:
         call.meter.delivered_bytes += opened.splicer.ending_text_bytes  # it leaves with the settlement
     return failure
@@ -82,7 +84,7 @@ def _cut(meter: Meter, grown: int, came: int) -> Failure:
 def note_usage(meter: Meter, splicer: Splicer) -> None:
     """What the provider said; once the ending has begun, that was all, and its usage is of it."""
     meter.usage_so_far = splicer.usage_so_far
-    meter.ended = splicer.complete
+    meter.ended = splicer.complete and not splicer.cut
     if splicer.over:
         meter.usage = splicer.usage
         meter.quarantined = splicer.quarantined

@@ -13,7 +13,7 @@ from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import translation_of, without_unsayable, write_for
+from tokenharbor.gateway.crossing import left_out, translation_of, without_unsayable, write_for
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.large import LARGE, LargeBodies
 from tokenharbor.gateway.parts import Parts
@@ -186,6 +186,7 @@ class Gateway:
             return outcome
         meter.attempts.append(Attempt(name, upstream_model, "ok", took_ms))
         meter.served_by(sale.offer, outcome.upstream_id, now)
+        meter.left_out = left_out(call, request, sale)
         if outcome.exposed:
             meter.alarm(Alarm.CREDENTIAL_SHOWN)
         self._parts.health.praise(endpoint.name, took_ms)

@@ -48,7 +48,7 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 class Wanted(msgspec.Struct, frozen=True):
     """What is asked of the plan. `candidates` come sorted by price, cheapest first. `unsaid` has the wires in which the
-    request cannot be said, and why.
+    request cannot be said, and why; `ignored`, those that leave some of its advice out, and how many pieces.
     """
 
     dialect: str
@@ -59,6 +59,7 @@ class Wanted(msgspec.Struct, frozen=True):
     latency_ms: Mapping[str, float]
     at_most: int
     unsaid: Mapping[str, InvalidRequest] = {}
+    ignored: Mapping[str, int] = {}
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -85,11 +86,13 @@ NO_BOUNDARIES = Boundaries()
 
 
 def plan_route(wanted: Wanted) -> Route:
-    """Boundaries first, then the caller's order, then health, then price. May leave nobody: see `nobody`."""
+    """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
+    leave nobody: see `nobody`.
+    """
     kept: list[Endpoint] = []
     asked: set[str] = set()
     dropped: list[Dropped] = []
-    for candidate in _in_dialect(wanted.candidates, wanted.dialect):
+    for candidate in _in_dialect(_advised(wanted), wanted.dialect):
         if candidate.endpoint.provider.name in asked:
             continue  # one endpoint of a company: in its other wire it would fail alike
         drop = _drop(candidate, wanted)
@@ -121,6 +124,18 @@ def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
     reasons = reasons or "none is configured"
     hint = "GET /v1/models lists what can be asked for here."
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
+
+
+def _advised(wanted: Wanted) -> Sequence[Candidate]:
+    """Who takes more of the advice comes first; those alike stay in order."""
+    if not wanted.ignored:
+        return wanted.candidates
+    return sorted(wanted.candidates, key=lambda each: _ignored(each.endpoint, wanted))
+
+
+def _ignored(endpoint: Endpoint, wanted: Wanted) -> int:
+    wire = endpoint.provider.wire
+    return 0 if wire == wanted.dialect else wanted.ignored.get(wire, 0)
 
 
 def _in_dialect(candidates: Sequence[Candidate], dialect: str) -> Iterator[Candidate]:
@@ -182,14 +197,15 @@ def _unsorted(wanted: Wanted) -> bool:
     return bool(wanted.cooling or wanted.boundaries.order or wanted.boundaries.by_latency)
 
 
-def _preference(wanted: Wanted) -> Callable[[Endpoint], tuple[int, bool, float]]:
+def _preference(wanted: Wanted) -> Callable[[Endpoint], tuple[int, bool, int, float]]:
     rank = {name: place for place, name in enumerate(wanted.boundaries.order)}
     latency = wanted.latency_ms if wanted.boundaries.by_latency else {}
 
-    def prefer(endpoint: Endpoint) -> tuple[int, bool, float]:
+    def prefer(endpoint: Endpoint) -> tuple[int, bool, int, float]:
         return (
             rank.get(endpoint.provider.name, len(rank)),
             endpoint.name in wanted.cooling,
+            _ignored(endpoint, wanted),
             latency.get(endpoint.name, 0.0),
         )
 

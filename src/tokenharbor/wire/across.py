@@ -1,9 +1,12 @@
 """What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
 without a word.
+
+A body that has only known fields is read once. Else `tidied` leaves out the fields that no shape has, notes their
+names, and what is left is read.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Reversible
+from collections.abc import Callable, Collection, Iterable, Mapping, Reversible, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -11,10 +14,23 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
-from tokenharbor.wire.chat import Choosing, Feature, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult
+from tokenharbor.wire.chat import (
+    Advice,
+    Chat,
+    Choosing,
+    Feature,
+    Hint,
+    Sampling,
+    Source,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
 from tokenharbor.wire.fields import NULL, is_null, wrong_shape
 from tokenharbor.wire.ids import originals
 from tokenharbor.wire.request import Request
+from tokenharbor.wire.tidy import tidied
 
 T = TypeVar("T")
 
@@ -53,13 +69,44 @@ def need_picture(source: Source, place: str) -> Source:
 
 
 class Features:
-    """Gathers what is asked for that not every dialect can say, and in which field it was said first."""
+    """Gathers what not every dialect can say, and in which field it was said first."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: dict[str, str] | None = None) -> None:
         self.found: dict[Feature, str] = {}
+        self.advice: dict[str, Hint] = {}
+        self.unknown: dict[str, str] = {} if unknown is None else unknown
 
     def note(self, feature: Feature, field: str) -> None:
         self.found.setdefault(feature, field)
+
+    def advise(self, advice: Advice, field: str) -> None:
+        self.advice.setdefault(bare(field), Hint(advice, field))
+
+    def sample(self, sampling: Sampling, field: str = "temperature", other: str = "top_p") -> Sampling:
+        """Note what is asked of temperature and `top_p`; 1 asks for nothing in either."""
+        temperature, top_p = sampling.temperature, sampling.top_p
+        if temperature is not None and temperature != 1:
+            self.advice[field] = Hint(Advice.HOT if temperature > 1 else Advice.TEMPERATURE, field)
+        if top_p is not None and top_p != 1:
+            self.advice[other] = Hint(Advice.TOP_P, other)
+        return sampling
+
+    def read_hints(self, members: Members, known: Collection[str], hints: Collection[str]) -> None:
+        """Note the fields that only this dialect has, and those that no dialect has."""
+        for name, raw in members.items():
+            if name in hints:
+                if not is_null(raw):
+                    self.advice[name] = Hint(Advice.OWN, name)
+            elif name not in known and not is_null(raw):
+                self.unknown.setdefault(name, name)
+
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+def bare(place: str) -> str:
+    """A field's name without indices."""
+    return _INDEX.sub("", place) if "[" in place else place
 
 
 def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> T:
@@ -81,6 +128,19 @@ def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T
         raise _refusal(name, error) from None
 
 
+_MOST_STOPS = 64
+_LONGEST_STOP = 1_000  # characters
+
+
+def read_stops(sequences: Sequence[str], field: str) -> tuple[str, ...]:
+    """Stop sequences: each piece of an answer may have to be searched for each. Raises InvalidRequest."""
+    if len(sequences) > _MOST_STOPS or any(len(each) > _LONGEST_STOP for each in sequences):
+        raise InvalidRequest(
+            f"`{field}` may have at most {_MOST_STOPS} sequences of at most {_LONGEST_STOP} characters.", param=field
+        )
+    return tuple(sequences)
+
+
 def read_sampling(members: Members) -> Sampling:
     """What most callers say of it, and most dialects in these words."""
     if "temperature" in members or "top_p" in members:
@@ -90,10 +150,28 @@ def read_sampling(members: Members) -> Sampling:
     return _USUAL_SAMPLING
 
 
-def _refusal(name: str, error: Exception) -> InvalidRequest:
+class UnknownFieldError(Exception):
+    """A field that its shape does not have; its place."""
+
+
+def read_twice(read: Callable[[Members, Features], Chat], members: Members, shapes: Mapping[str, object]) -> Chat:
+    """Read a request's members; if one that has a shape has a field in it that the shape has not, leave out all such
+    fields, with a note, and read again. Raises InvalidRequest.
+    """
+    try:
+        return read(members, Features())
+    except UnknownFieldError:
+        unknown: dict[str, str] = {}
+    try:
+        return read(tidied(members, shapes, unknown), Features(unknown))
+    except UnknownFieldError as error:
+        raise no_meaning(str(error)) from None
+
+
+def _refusal(name: str, error: Exception) -> Exception:
     text = str(error)
     if unknown := _UNKNOWN_FIELD.search(text):
-        return no_meaning(f"{_place(name, unknown[2])}.{unknown[1][:_SHOWN]}")
+        return UnknownFieldError(f"{_place(name, unknown[2])}.{unknown[1][:_SHOWN]}")
     if value := _UNKNOWN_VALUE.search(text):
         param = _place(name, value[2])
         return InvalidRequest(
@@ -114,13 +192,6 @@ def no_meaning(param: str) -> InvalidRequest:
         " provider speaks the dialect of this path.",
         param=param,
     )
-
-
-def refuse_unknown(members: Members, known: Collection[str]) -> None:
-    """Raises InvalidRequest for the first top-level field that is not known and not null."""
-    for name, raw in members.items():
-        if name not in known and not is_null(raw):
-            raise no_meaning(name[:_SHOWN])
 
 
 class _Named(msgspec.Struct, frozen=True):

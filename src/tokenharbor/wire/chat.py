@@ -2,10 +2,12 @@
 
 A dialect reads its own body into a `Chat` only where a provider of another dialect is to be asked; within one dialect
 the body stays bytes. Tool results are parts of a user's message, merged and in the order of their calls, whatever
-the dialect makes of them. What only some dialects can say is a `Feature`: a route asks nobody who lacks one.
+the dialect makes of them. What only some dialects can say is a `Feature` (a route asks nobody who lacks one) or
+`Advice` (who lacks it is asked last, and the caller is told).
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,20 +23,14 @@ class Role(StrEnum):
 
 
 class Feature(StrEnum):
-    """What a request may ask for that not every dialect can say."""
+    """Meaning that not every dialect can say: without it the answer would be another one."""
 
     CHOICES = "choices"  # more than one answer
     LOGPROBS = "logprobs"
-    LOGIT_BIAS = "logit_bias"
-    SEED = "seed"
-    TOP_K = "top_k"
-    PENALTIES = "penalties"  # frequency and presence
-    STOP = "stop"  # stop sequences
     TOOLS = "tools"
     FORCED_CALL = "forced_call"  # every dialect can say it, but not every model does it
     CUSTOM_TOOLS = "custom_tools"  # whose input is free text
     GRAMMAR = "grammar"  # that constrains a custom tool's input
-    JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
     IMAGE = "image"  # inlined
     IMAGE_URL = "image_url"
@@ -45,6 +41,38 @@ class Feature(StrEnum):
     WEB_SEARCH = "web_search"  # run by the vendor
     IMAGES_OUT = "images_out"
     ASSISTANT_PREFIX = "assistant_prefix"  # the last message is the assistant's, to be gone on with
+
+
+class Advice(StrEnum):
+    """What a request recommends: without it the answer is still an answer to the request."""
+
+    TEMPERATURE = "temperature"
+    HOT = "hot"  # a temperature above 1
+    TOP_P = "top_p"
+    TOP_K = "top_k"
+    PENALTIES = "penalties"  # frequency and presence
+    SEED = "seed"
+    REASONING = "reasoning"  # how much
+    VERBOSITY = "verbosity"
+    PARALLEL_CALLS = "parallel_calls"
+    SINGLE_CALL = "single_call"  # one at a time
+    STRICT = "strict"  # of a tool: its arguments fit its schema
+    NAME = "name"  # of who says a message
+    DETAIL = "detail"  # of pictures
+    CACHE = "cache"  # marks of what is worth caching
+    CACHE_KEY = "cache_key"
+    OWN = "own"  # what no other dialect has
+
+
+SAMPLING = frozenset({Advice.TEMPERATURE, Advice.HOT, Advice.TOP_P, Advice.TOP_K})
+"""How tokens are drawn, as far as newer models refuse to be told."""
+
+
+class Hint(NamedTuple):
+    """A piece of advice, and where the caller gave it first."""
+
+    advice: Advice
+    place: str
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -212,11 +240,14 @@ class Search(msgspec.Struct, frozen=True, gc=False):
 
 class Chat(msgspec.Struct, frozen=True, gc=False):
     """One request's meaning. `features` maps what not every dialect can say to the field in which the caller said it,
-    so that whoever cannot be served is told which.
+    so that whoever cannot be served is told which. `advice` and `unknown` are by the field's name without indices;
+    `unknown` fields are the caller's own, which no dialect has, with the place of the first.
     """
 
     messages: tuple[Message, ...]
     features: dict[Feature, str] = {}
+    advice: dict[str, Hint] = {}
+    unknown: dict[str, str] = {}
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_calls: bool | None = None
@@ -228,7 +259,6 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
     logprobs: int | None = None  # how many alternatives beside each token; None: no logprobs at all
     search: Search | None = None
     verbosity: str | None = None  # low | medium | high
-    user: str = ""  # the caller's own name for whom it serves
     cache_key: str = ""
 
 

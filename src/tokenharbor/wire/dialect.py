@@ -1,13 +1,13 @@
 """What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.chat import Chat, Feature, Order
+from tokenharbor.wire.chat import Advice, Chat, Feature, Order
 from tokenharbor.wire.events import Event
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.request import Edit, Request
@@ -39,7 +39,7 @@ class Splicer(Protocol):
     """
 
     started: bool  # the first content has been seen
-    complete: bool  # the dialect's terminator has been seen
+    complete: bool  # the dialect's terminator has been seen, or the answer was cut
     failure: Failure | None  # the vendor said an error inside the stream, or broke the dialect
     usage: Usage | None  # the vendor's last usage; None if absent or not adding up
     quarantined: bool  # usage came and did not add up
@@ -47,6 +47,10 @@ class Splicer(Protocol):
     ending_text_bytes: int  # likewise, in the ending: a complete answer is both
     usage_so_far: Usage | None  # the vendor's last count that came: all of the input, some of the output
     finish_unknown: str  # why the answer ended, if no table lists the word, as it may be logged
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer was cut by us, and the vendor still writes."""
 
     @property
     def over(self) -> bool:
@@ -93,7 +97,7 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
     for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
     none: clients join answers of one id, and ask again for ever if all are of one. `now` tells the Unix seconds of
-    its end.
+    its end. `input_tokens` is our estimate, for dialects whose streams begin with the input's count.
     """
 
     created: int = 0
@@ -102,6 +106,7 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     id: str = ""
     model: str = ""
     now: Callable[[], int] | None = None
+    input_tokens: int = 0
 
 
 ANYBODY = Recipient()
@@ -124,6 +129,12 @@ class Vendor(Protocol):
 
     def path(self, model: str, *, stream: bool) -> str:
         """The vendor's path under its base URL, such as "/chat/completions"."""
+
+    def heeds(self, chat: Chat, order: Order) -> Collection[Advice]:
+        """The advice that `write_chat` would pass on of this chat; the rest it leaves out."""
+
+    def stops(self, chat: Chat) -> tuple[str, ...]:
+        """The chat's stop sequences that `write_chat` passes on; the rest are looked for here."""
 
     def write_chat(self, chat: Chat, order: Order) -> bytes:
         """The body for a vendor; every feature of the chat is among those that this dialect carries. Raises
@@ -153,8 +164,8 @@ class Dialect(Vendor, Protocol):
         """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""
 
     def read_chat(self, request: Request) -> Chat:
-        """What a request that was read means to other dialects. Raises InvalidRequest that names the field which none
-        of them could be told; hints without meaning elsewhere (docs/translation.md lists them) are left out.
+        """What a request that was read means to other dialects; fields that none of them has are named in its
+        `unknown`. Raises InvalidRequest for meaning that none of them could be told.
         """
 
     def write_request(self, request: Request, edit: Edit) -> bytes:

@@ -1,8 +1,11 @@
-"""Vendors of OpenAI's dialects give any JSON object only where the conversation itself speaks of JSON."""
+"""A JSON object of any kind, where the conversation must ask for it: at vendors of OpenAI's dialects, which give one
+only where it speaks of JSON, and at those that have no such mode.
+"""
 
 from tokenharbor.wire.chat import Chat, Message, Role, Text
 
 _ASK = Message(Role.SYSTEM, (Text("Answer with a JSON object."),))
+_TELL = Message(Role.SYSTEM, (Text("Answer with a JSON object alone: no words around it and no code fence."),))
 
 
 def speaking(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -10,6 +13,15 @@ def speaking(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if chat.format is None or chat.format.schema is not None or any(map(_says_it, messages)):
         return messages
     return (_ASK, *messages)
+
+
+def told(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with the instruction first where an object is asked for, for a vendor that knows it by words
+    alone.
+    """
+    if chat.format is None or chat.format.schema is not None:
+        return messages
+    return (_TELL, *messages)
 
 
 def _says_it(message: Message) -> bool:

@@ -20,6 +20,7 @@ class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_price: msgspec.Raw = msgspec.Raw(b"null")  # as it was written: see `wire.extensions.read_max_price`
     retention: Name | None = None
     sort: Literal["price", "latency"] | None = None
+    require_parameters: bool | None = None  # what a provider would leave out is an error
 
 
 class MaxPrice(msgspec.Struct, frozen=True):

@@ -57,6 +57,10 @@ class EventSplicer(ABC):
         self.finish_unknown = ""
 
     @property
+    def cut(self) -> bool:
+        return False
+
+    @property
     def held_bytes(self) -> int:
         """Of whole events: one that still comes may be content, and has a bound of its own."""
         return self._held

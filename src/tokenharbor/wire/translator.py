@@ -6,6 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import unseen
+from tokenharbor.wire.cutter import Cut, Cutter
 from tokenharbor.wire.dialect import ANYBODY, Answer, Dialect, Reader, Recipient, Vendor, Writer
 from tokenharbor.wire.events import (
     BlockGrew,
@@ -19,7 +20,7 @@ from tokenharbor.wire.events import (
     UsageReported,
 )
 from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import Reply
+from tokenharbor.wire.translate import Reply, collect
 from tokenharbor.wire.waiting import too_much
 
 Keep = Callable[[str, tuple[Note, ...]], None]
@@ -33,6 +34,7 @@ class Translator:
 
     __slots__ = (
         "_calls",
+        "_cutter",
         "_finished",
         "_head",
         "_images",
@@ -56,13 +58,19 @@ class Translator:
     )
 
     def __init__(
-        self, reader: Reader, writer: Writer, keep: Keep | None = None, recipient: Recipient = ANYBODY
+        self,
+        reader: Reader,
+        writer: Writer,
+        keep: Keep | None = None,
+        recipient: Recipient = ANYBODY,
+        cut: Cut | None = None,
     ) -> None:
         self._reader = reader
         self._most_waiting = reader.most_waiting(len(recipient.request.body) if recipient.request else 0)
         self._recipient = recipient
         self._writer = writer
         self._keep = keep
+        self._cutter = None if cut is None else Cutter(cut, whole=False)
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
         self._notes: dict[int, tuple[Note, ...]] = {}  # theirs, likewise
         self._images: set[int] = set()
@@ -79,6 +87,10 @@ class Translator:
         self.usage_so_far: Usage | None = None  # what was said last: all of the input, some of the output
         self.complete = False
         self.finish_unknown = ""
+
+    @property
+    def cut(self) -> bool:
+        return self._cutter is not None and self._cutter.early
 
     @property
     def over(self) -> bool:
@@ -108,6 +120,8 @@ class Translator:
 
     def _pass(self, events: Sequence[Event]) -> bytes:
         out: list[bytes] = []
+        if self._cutter is not None:
+            events = self._cutter.feed(events)
         for event in events:
             if self.failure is not None or self.complete:
                 break
@@ -201,21 +215,26 @@ class Translator:
 
 
 class Translation(msgspec.Struct, frozen=True, gc=False):
-    """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls."""
+    """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls; the answer is
+    `cut` where the vendor could not be told to.
+    """
 
     vendor: Vendor
     client: Dialect
     recipient: Recipient
     keep: Keep | None = None
+    cut: Cut | None = None
 
     def splicer(self) -> Translator:
-        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient)
+        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient, self.cut)
 
     def read_answer(self, body: bytes) -> Answer | Failure:
         """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
         reply = self.vendor.read_reply(body)
         if reply.reason is None:
             return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
+        if self.cut is not None:
+            reply = collect(Cutter(self.cut, whole=True).feed(reply))
         size = 0
         reply = _all_named(reply, self.recipient)
         for block in reply.blocks:

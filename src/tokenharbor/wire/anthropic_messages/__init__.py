@@ -22,6 +22,8 @@ class AnthropicMessages:
     passes = frozenset({b"anthropic-version", b"anthropic-beta"})
     unsold: tuple[bytes, ...] = (b"context-1m",)
     carries: frozenset[Feature] = write_chat.CARRIES
+    heeds = staticmethod(write_chat.heeds)
+    stops = staticmethod(write_chat.stops)
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)
     measure = staticmethod(measure)

@@ -1,5 +1,8 @@
 """The shapes of Anthropic's messages, strictly: what a request says to other dialects must be known."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import msgspec
 
 from tokenharbor.wire.across import CacheControl, Strict
@@ -143,6 +146,7 @@ Block = (
 class Said(Strict, frozen=True):
     """A message; its blocks are read one by one."""
 
+    INNER: ClassVar[Mapping[str, object]] = {"content": list[Block]}
     role: str
     content: str | list[msgspec.Raw]
     clear_at: str | None = None
@@ -157,7 +161,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class ToolShape(Strict, frozen=True):
-    """A tool that the caller defines."""
+    """A tool that the caller defines; the last four are those of the vendor's search: see `SearchTool`."""
 
     name: str
     type: str | None = None
@@ -169,6 +173,10 @@ class ToolShape(Strict, frozen=True):
     defer_loading: bool | None = None
     allowed_callers: list[str] | None = None
     input_examples: msgspec.Raw = NULL
+    max_uses: msgspec.Raw = NULL
+    allowed_domains: msgspec.Raw = NULL
+    blocked_domains: msgspec.Raw = NULL
+    user_location: msgspec.Raw = NULL
 
 
 class SearchTool(msgspec.Struct, frozen=True):
@@ -209,12 +217,6 @@ class OutputConfig(Strict, frozen=True):
 
     effort: str | None = None
     format: FormatShape | None = None
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """`metadata`."""
-
-    user_id: str | None = None
 
 
 decode_messages = msgspec.json.Decoder(list[Said]).decode

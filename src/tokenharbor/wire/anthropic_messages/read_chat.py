@@ -1,6 +1,7 @@
 """Anthropic's messages requests read for providers of other dialects."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -13,13 +14,15 @@ from tokenharbor.wire.across import (
     decode_field,
     no_meaning,
     read_sampling,
-    refuse_unknown,
+    read_stops,
+    read_twice,
 )
 from tokenharbor.wire.anthropic_messages import asked
 from tokenharbor.wire.anthropic_messages.messages import Reader
 from tokenharbor.wire.anthropic_messages.requests import KNOWN, SEARCH
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -47,45 +50,65 @@ _decode_choice = msgspec.json.Decoder(asked.Choice).decode
 _decode_thinking = msgspec.json.Decoder(asked.ThinkingShape).decode
 _decode_config = msgspec.json.Decoder(asked.OutputConfig).decode
 _decode_format = msgspec.json.Decoder(asked.FormatShape).decode
-_decode_metadata = msgspec.json.Decoder(asked.Metadata).decode
 
 _BARE = frozenset({"model", "messages", "system", "max_tokens", "stream", "temperature", "top_p"})
 _CHOOSING = {"auto": Choosing.AUTO, "any": Choosing.REQUIRED, "tool": Choosing.NAMED, "none": Choosing.NONE}
 _THINKING = ("enabled", "disabled", "adaptive", "between_tools")
 
 
+_HINTS = frozenset(
+    {"metadata", "betas", "context_management", "diagnostics", "user_profile_id", "workspace_id", "cache_control"}
+)
+"""What only this dialect has, and what changes no meaning elsewhere."""
+
+_SHAPES: Mapping[str, object] = {
+    "messages": list[asked.Said],
+    "system": list[asked.TextBlock],
+    "tools": list[asked.ToolShape],
+    "tool_choice": asked.Choice,
+    "thinking": asked.ThinkingShape,
+    "output_config": asked.OutputConfig,
+    "output_format": asked.FormatShape,
+}
+
+
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest."""
-    members, features = request.members, Features()
-    refuse_unknown(members, KNOWN)
     if request.max_output == 0:
         raise no_meaning("max_tokens")  # it fills this dialect's cache and asks for no answer
+    return read_twice(partial(_read, request.cache_writes), request.members, _SHAPES)
+
+
+def _read(cached: bool, members: Members, features: Features) -> Chat:  # noqa: FBT001  private, one caller
+    if cached:
+        features.advise(Advice.CACHE, "cache_control")
     reader = Reader(features)
     said = _read_system(members) + reader.read(decode(members["messages"], asked.decode_messages, "messages"))
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
-        return Chat(said, features.found, sampling=read_sampling(members))
+        sampling = features.sample(read_sampling(members))
+        return Chat(said, features.found, features.advice, features.unknown, sampling=sampling)
+    features.read_hints(members, KNOWN, _HINTS)
     tools, search = _read_tools(members, features, reader.known)
     shape = decode_field(members, "tool_choice", _decode_choice)
     choice = _read_choice(shape) if shape else None
     check_choice(choice, tools, features)
     config = decode_field(members, "output_config", _decode_config) or asked.OutputConfig()
     stops = decode_field(members, "stop_sequences", _decode_stops)
-    stop = tuple(stops or ())
-    if stop:
-        features.note(Feature.STOP, "stop_sequences")
-    user = decode_field(members, "metadata", _decode_metadata)
+    if shape and shape.disable_parallel_tool_use:
+        features.advise(Advice.SINGLE_CALL, "tool_choice.disable_parallel_tool_use")
     return Chat(
         messages=said,
         features=features.found,
+        advice=features.advice,
+        unknown=features.unknown,
         tools=tools,
         tool_choice=choice,
         parallel_calls=False if shape and shape.disable_parallel_tool_use else None,
         format=_read_format(members, config, features),
-        thinking=_read_thinking(members, config),
+        thinking=_read_thinking(members, config, features),
         sampling=_read_sampling(members, features),
-        stop=stop,
+        stop=read_stops(stops or (), "stop_sequences"),
         search=search,
-        user=(user.user_id if user else None) or "",
     )
 
 
@@ -101,8 +124,8 @@ def _read_system(members: Members) -> tuple[Message, ...]:
 def _read_sampling(members: Members, features: Features) -> Sampling:
     top_k = read_count(members, "top_k", 0)
     if top_k is not None:
-        features.note(Feature.TOP_K, "top_k")
-    sampling = read_sampling(members)
+        features.advise(Advice.TOP_K, "top_k")
+    sampling = features.sample(read_sampling(members))
     return sampling if top_k is None else msgspec.structs.replace(sampling, top_k=top_k)
 
 
@@ -129,17 +152,21 @@ def _read_tools(
         else:
             tool = decode(raw, _decode_tool, place)
             if known.get(tool.name, not tool.defer_loading):
-                tools.append(_read_tool(tool, place))
+                tools.append(_read_tool(tool, place, features))
     if tools:
         features.note(Feature.TOOLS, "tools")
     return tuple(tools), search
 
 
-def _read_tool(shape: asked.ToolShape, place: str) -> Tool:
+def _read_tool(shape: asked.ToolShape, place: str, features: Features) -> Tool:
     if shape.allowed_callers not in (None, [], ["direct"]):
         raise no_meaning(f"{place}.allowed_callers")
     if not is_null(shape.input_examples) and bytes(shape.input_examples) != b"[]":
         raise no_meaning(f"{place}.input_examples")
+    if shape.strict:
+        features.advise(Advice.STRICT, f"{place}.strict")
+    if shape.eager_input_streaming:
+        features.advise(Advice.OWN, f"{place}.eager_input_streaming")
     schema = None if is_null(shape.input_schema) else bytes(shape.input_schema)
     cache = cache_of(shape.cache_control)
     return Tool(shape.name, shape.description or "", schema, shape.strict, cache=cache)
@@ -164,16 +191,19 @@ def _read_format(members: Members, config: asked.OutputConfig, features: Feature
     return Format(schema, shape.name or "", strict=is_strict(schema))
 
 
-def _read_thinking(members: Members, config: asked.OutputConfig) -> Thinking | None:
+def _read_thinking(members: Members, config: asked.OutputConfig, features: Features) -> Thinking | None:
     effort = config.effort
     if effort is not None and effort not in EFFORTS:
         raise InvalidRequest(f"`output_config.effort` must be one of {', '.join(EFFORTS[2:])}.", param="output_config")
     shape = decode_field(members, "thinking", _decode_thinking)
+    if effort is not None and effort != "none":
+        features.advise(Advice.REASONING, "output_config.effort")
     if shape is None:
         return Thinking(effort) if effort else None
     if shape.type not in _THINKING:
         raise no_meaning("thinking.type")
     if shape.type == "disabled":
         return Thinking("none")
+    features.advise(Advice.REASONING, "thinking")
     shown = None if shape.display is None else shape.display != "omitted"
     return Thinking(effort, shape.budget_tokens, shown)

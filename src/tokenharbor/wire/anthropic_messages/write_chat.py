@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.anthropic_messages.turns import is_own, system_and_turns
 from tokenharbor.wire.anthropic_messages.written import cached, object_of
 from tokenharbor.wire.chat import (
+    SAMPLING,
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -26,11 +27,10 @@ from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.ids import LONG, fit
 from tokenharbor.wire.json_schema import closed
+from tokenharbor.wire.json_word import told
 
 CARRIES = frozenset(
     {
-        Feature.TOP_K,
-        Feature.STOP,
         Feature.TOOLS,
         Feature.FORCED_CALL,
         Feature.JSON_SCHEMA,
@@ -43,26 +43,56 @@ CARRIES = frozenset(
     }
 )
 
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.TOP_P,
+        Advice.TOP_K,
+        Advice.REASONING,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.NAME,
+        Advice.CACHE,
+    }
+)
+
 _LEAST_BUDGET = 1_024
 _CHOOSING = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NAMED: "tool", Choosing.NONE: "none"}
 
 _encode = msgspec.json.Encoder().encode
 
 
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+    """The vendor refuses to be told how to draw tokens while the model thinks, and `top_p` beside a temperature."""
+    heeded, sampling, said = _HEEDS, chat.sampling, _thinking(chat, order)
+    if not said:
+        heeded -= {Advice.REASONING}
+    if _thinks(said):
+        heeded -= SAMPLING
+    elif sampling.temperature not in (None, 1):
+        heeded -= {Advice.TOP_P}
+    return heeded if "json_schema" in order.capabilities else heeded - {Advice.STRICT}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    """The vendor refuses sequences of nothing but space."""
+    return tuple([stop for stop in chat.stop if stop.strip()])
+
+
 def write_chat(chat: Chat, order: Order) -> bytes:
     """Raises InvalidRequest."""
-    most = order.most_output if order.max_output is None else order.max_output
-    said = _thinking(chat, order, most) if chat.thinking is not None and "reasoning" in order.capabilities else {}
+    said = _thinking(chat, order)
     thinking, config = said.get("thinking"), said.get("output_config")
-    system, turns = system_and_turns(distinct(chat.messages))
-    body: dict[str, object] = {"model": order.model, "max_tokens": most}
+    system, turns = system_and_turns(told(chat, distinct(chat.messages)))
+    body: dict[str, object] = {"model": order.model, "max_tokens": _most(order)}
     if system:
         body["system"] = system
     body["messages"] = turns
     body.update(_tools(chat, order))
-    _sample(body, chat.sampling, thinks=thinking is not None and thinking["type"] in ("enabled", "adaptive"))
-    if chat.stop:
-        body["stop_sequences"] = _stop(chat)
+    _sample(body, chat.sampling, thinks=_thinks(said))
+    if chat.stop and (sequences := stops(chat)):
+        body["stop_sequences"] = sequences
     if thinking is not None:
         body["thinking"] = thinking
     if chat.format is not None and chat.format.schema is not None:
@@ -77,9 +107,19 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     return _encode(body)
 
 
-def _thinking(chat: Chat, order: Order, most: int) -> dict[str, dict[str, object]]:
+def _most(order: Order) -> int:
+    return order.most_output if order.max_output is None else order.max_output
+
+
+def _thinks(said: dict[str, dict[str, object]]) -> bool:
+    return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
+
+
+def _thinking(chat: Chat, order: Order) -> dict[str, dict[str, object]]:
     """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
-    asked = chat.thinking or Thinking()
+    asked = chat.thinking
+    if asked is None or "reasoning" not in order.capabilities:
+        return {}
     if asked.effort == "none" or asked.budget == 0:
         # Models that cannot but think refuse to be told so: the least effort is nearest to it.
         always = "always_reasoning" in order.capabilities
@@ -93,7 +133,7 @@ def _thinking(chat: Chat, order: Order, most: int) -> dict[str, dict[str, object
         shown["display"] = "summarized" if asked.shown else "omitted"
     if "adaptive_reasoning" in order.capabilities:
         return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
-    budget = _budget(asked, most)
+    budget = _budget(asked, _most(order))
     # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
     # another vendor's model made did not.
     if budget is None or not _signed(chat.messages):
@@ -133,28 +173,17 @@ def _signed(messages: Iterable[Message]) -> bool:
 
 
 def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:
-    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both."""
-    if sampling.temperature is not None and sampling.temperature > 1:
-        raise InvalidRequest("`temperature` must be at most 1 for the providers of this model.", param="temperature")
+    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both. The
+    vendor takes a temperature of 1 at most.
+    """
     if thinks:
         return  # the vendor refuses them while the model thinks
-    if sampling.temperature is not None and sampling.temperature != 1:
+    if sampling.temperature is not None and sampling.temperature < 1:
         body["temperature"] = sampling.temperature
-    elif sampling.top_p is not None and sampling.top_p != 1:
+    elif sampling.top_p is not None and sampling.top_p != 1 and sampling.temperature in (None, 1):
         body["top_p"] = sampling.top_p
     if sampling.top_k is not None:
         body["top_k"] = sampling.top_k
-
-
-def _stop(chat: Chat) -> list[str]:
-    for stop in chat.stop:
-        if not stop.strip():
-            field = chat.features.get(Feature.STOP, "stop")
-            raise InvalidRequest(
-                f"`{field}` holds a sequence of nothing but space, which the providers of this model do not take.",
-                param=field,
-            )
-    return list(chat.stop)
 
 
 def _tools(chat: Chat, order: Order) -> dict[str, object]:

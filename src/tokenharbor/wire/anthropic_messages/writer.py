@@ -69,6 +69,7 @@ class AnthropicWriter:
     def __init__(self, recipient: Recipient) -> None:
         self._names = caller_names(recipient.request)
         self._started: Started | None = None  # not yet written: the usage of the input may follow
+        self._estimate = Usage(input=recipient.input_tokens)  # until the vendor counts, if it does
         self._usage: Usage | None = None
         self._current: int | None = None
         self._opened: BlockOpened | None = None  # current and not yet written: a note may say what it truly is
@@ -94,7 +95,7 @@ class AnthropicWriter:
         started, self._started = self._started, None
         if started is None:
             return b""
-        usage = write_usage(self._usage or _UNKNOWN)
+        usage = write_usage(self._usage or self._estimate)
         message = _message(fit_answer(started.id, _PREFIX), started.model, [], None, usage)
         return _event("message_start", message=message)
 
@@ -169,7 +170,7 @@ class AnthropicWriter:
         return out
 
     def _finish(self, event: Finished) -> bytes:
-        usage = write_usage(self._usage or _UNKNOWN)
+        usage = write_usage(self._usage or self._estimate)
         if self.cost_usd is not None:
             usage = {**usage, "cost": msgspec.Raw(self.cost_usd.encode())}
         return _event("message_delta", delta=_ending(event), usage=usage) + _event("message_stop")

@@ -14,6 +14,8 @@ class BedrockConverse:
 
     name = DIALECT
     carries: frozenset[Feature] = requests.CARRIES
+    heeds = staticmethod(requests.heeds)
+    stops = staticmethod(requests.stops)
     write_chat = staticmethod(requests.write_chat)
     read_reply = staticmethod(read_reply)
 

@@ -4,10 +4,11 @@ from functools import partial
 
 import msgspec
 
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.bedrock_converse import models
 from tokenharbor.wire.bedrock_converse.content import Block, Scribe
 from tokenharbor.wire.chat import (
+    SAMPLING,
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -28,12 +29,11 @@ from tokenharbor.wire.chat import (
 from tokenharbor.wire.distinct import distinct
 from tokenharbor.wire.ids import SHORT, fit
 from tokenharbor.wire.json_schema import closed
+from tokenharbor.wire.json_word import told
 from tokenharbor.wire.media_url import NO_IMAGE
 
 CARRIES = frozenset(
     {
-        Feature.TOP_K,
-        Feature.STOP,
         Feature.TOOLS,
         Feature.FORCED_CALL,
         Feature.JSON_SCHEMA,
@@ -44,11 +44,41 @@ CARRIES = frozenset(
     }
 )
 
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.TOP_P,
+        Advice.TOP_K,
+        Advice.REASONING,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.CACHE,
+    }
+)
+
 _NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 _BEGIN = "(the conversation begins)"  # the vendor takes none in which the user does not speak first
 _NO_CALLS = "Do not call any tool: answer in words."
 _ONE_CALL = "Call at most one tool at a time."
 _STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams say which sequence it was
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+    kind, heeded = models.kind_of(order.model), _HEEDS
+    reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
+    if reasons == models.Reasons():
+        heeded -= {Advice.REASONING}
+    if not reasons.lets_sample:
+        heeded -= SAMPLING
+    elif models.lone(kind, chat.sampling).top_p != chat.sampling.top_p:
+        heeded -= {Advice.TOP_P}
+    if not models.caches(kind):
+        heeded -= {Advice.CACHE}
+    return heeded if "json_schema" in order.capabilities else heeded - {Advice.STRICT}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    return chat.stop
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:
@@ -139,7 +169,8 @@ def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> N
 
 def _system(chat: Chat, scribe: Scribe) -> list[Block]:
     """What the system says at first, then what has no field of its own here."""
-    blocks = [block for message in chat.messages[: _leading(chat)] for block in scribe.blocks(message.parts)]
+    leading = told(chat, chat.messages[: _leading(chat)])
+    blocks = [block for message in leading for block in scribe.blocks(message.parts)]
     if _forbids_calls(chat):
         blocks.append({"text": _NO_CALLS})
     elif chat.tools and chat.parallel_calls is False:
@@ -169,17 +200,15 @@ def _called(chat: Chat) -> dict[str, None]:
 def _inference(chat: Chat, sampling: Sampling, max_output: int | None) -> dict[str, object]:
     return _some(
         maxTokens=max_output,
-        temperature=_share(sampling, "temperature"),
-        topP=_share(sampling, "top_p"),
+        temperature=_share(sampling.temperature),
+        topP=_share(sampling.top_p),
         stopSequences=chat.stop,
     )
 
 
-def _share(sampling: Sampling, name: str) -> float | None:
-    value: float | None = getattr(sampling, name)
-    if value is not None and not 0 <= value <= 1:
-        raise InvalidRequest(f"`{name}` must be between 0 and 1 for this model's provider.", param=name)
-    return value
+def _share(value: float | None) -> float | None:
+    """The vendor takes 1 at most."""
+    return value if value is None else min(value, 1)
 
 
 def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:

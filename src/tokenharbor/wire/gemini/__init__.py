@@ -12,7 +12,7 @@ from tokenharbor.wire.gemini.answer import measure, read_answer
 from tokenharbor.wire.gemini.read_chat import read_chat
 from tokenharbor.wire.gemini.reader import GeminiReader, read_reply
 from tokenharbor.wire.gemini.splice import USAGE, GeminiSplicer
-from tokenharbor.wire.gemini.write_chat import CARRIES, write_chat
+from tokenharbor.wire.gemini.write_chat import CARRIES, heeds, stops, write_chat
 from tokenharbor.wire.gemini.writer import GeminiWriter, write_reply
 from tokenharbor.wire.request import Edit, Request
 
@@ -24,6 +24,8 @@ class Gemini:
     passes: frozenset[bytes] = frozenset()
     unsold: tuple[bytes, ...] = ()
     carries = CARRIES
+    heeds = staticmethod(heeds)
+    stops = staticmethod(stops)
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)

@@ -2,22 +2,16 @@
 other spelling, or is null, is put right first.
 """
 
-from collections.abc import Mapping
-from types import GenericAlias
-from typing import NamedTuple, get_args
-
 import msgspec
 
-from tokenharbor.wire.across import UNREADABLE, decode, no_meaning
-from tokenharbor.wire.body import Members
+from tokenharbor.wire.across import UNREADABLE, UnknownFieldError, decode, no_meaning
 from tokenharbor.wire.fields import NULL
-from tokenharbor.wire.gemini.names import spelled
+from tokenharbor.wire.gemini.names import listed, spelled
 from tokenharbor.wire.request import Request
+from tokenharbor.wire.tidy import Tidy
 
 ABSENT = msgspec.UNSET
 Absent = msgspec.UnsetType
-
-_SHOWN = 60
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
@@ -102,6 +96,7 @@ class Tools(Asked, frozen=True):
     """An entry of `tools`."""
 
     function_declarations: list[Declaration] = []
+    computer_use: msgspec.Raw = NULL
 
 
 class Calling(Asked, frozen=True):
@@ -174,77 +169,29 @@ class Body(Asked, frozen=True):
 class _Unread(msgspec.Struct, frozen=True):
     """Contents whose parts are as they came."""
 
-    parts: list[msgspec.Raw] = []
+    parts: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 _decode_body = msgspec.json.Decoder(Body).decode
-_decode_members = msgspec.json.Decoder(Members).decode
-_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_unread = msgspec.json.Decoder(list[_Unread]).decode
-_encode = msgspec.json.Encoder().encode
 
 
-def read_body(request: Request) -> Body:
-    """Raises InvalidRequest that names the field which is not known, or has the wrong type."""
+def read_body(request: Request, unknown: dict[str, str]) -> Body:
+    """Fields that are not known are left out and put into `unknown`. Raises InvalidRequest for one that has the wrong
+    type, and for one that stands in both spellings.
+    """
     try:
         return _decode_body(request.body)
     except UNREADABLE:
-        pass  # it may be written in the other spelling, or hold nulls
-    return decode(_Tidy().write(msgspec.Raw(request.body), Body, ""), _decode_body, "")
+        pass  # it may be written in the other spelling, or hold nulls or what is not known
+    try:
+        return decode(Tidy(unknown, spelled).write(msgspec.Raw(request.body), Body, ""), _decode_body, "")
+    except UnknownFieldError as error:
+        raise no_meaning(str(error)) from None
 
 
 def unread_part(request: Request, content: int, part: int) -> bytes:
     """A part as it came."""
-    return bytes(_decode_unread(request.members["contents"])[content].parts[part])
-
-
-class _Tidy:
-    """Writes objects anew: their members in this dialect's first spelling, and none that is null."""
-
-    def __init__(self) -> None:
-        self._shapes: dict[type[Asked], _Shape] = {}  # those that were met
-
-    def write(self, raw: msgspec.Raw, shape: type[Asked], place: str) -> msgspec.Raw:
-        """Raises InvalidRequest for a member that the shape does not have, and for one in both spellings."""
-        found = self._shapes.get(shape)
-        if found is None:
-            found = self._shapes[shape] = _shape_of(shape)
-        before = f"{place}." if place else ""
-        kept: Members = {}
-        for name, each in spelled(decode(raw, _decode_members, place or "body"), found.known, before).items():
-            if each == NULL:
-                continue
-            if name not in found.known:
-                raise no_meaning(before + name[:_SHOWN])
-            inner = found.inner.get(name)
-            kept[name] = each if inner is None else self._within(each, inner, before + name)
-        return msgspec.Raw(_encode(kept))
-
-    def _within(self, raw: msgspec.Raw, inner: "_Inner", place: str) -> msgspec.Raw:
-        if not inner.listed:
-            return self.write(raw, inner.shape, place)
-        items = decode(raw, _decode_items, place)
-        return msgspec.Raw(_encode([self.write(item, inner.shape, f"{place}[{at}]") for at, item in enumerate(items)]))
-
-
-class _Inner(NamedTuple):
-    """What shape a member has; `listed`: each item of it."""
-
-    shape: type[Asked]
-    listed: bool
-
-
-class _Shape(NamedTuple):
-    """The names of a shape's members, and those that are objects."""
-
-    known: frozenset[str]
-    inner: Mapping[str, _Inner]
-
-
-def _shape_of(shape: type[Asked]) -> _Shape:
-    inner: dict[str, _Inner] = {}
-    for field in msgspec.structs.fields(shape):
-        for one in (field.type, *get_args(field.type)):
-            if isinstance(one, type) and issubclass(one, Asked):
-                inner[field.encode_name] = _Inner(one, isinstance(field.type, GenericAlias))
-    return _Shape(frozenset(shape.__struct_encode_fields__), inner)
+    said = _decode_unread(listed(request.members["contents"]))[content]
+    return bytes(_decode_parts(listed(said.parts))[part])

@@ -31,27 +31,34 @@ class _Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Result(msgspec.Struct, frozen=True, gc=False):
-    parts: list[_Part] | None = None
+    parts: list[_Part] | _Part | None = None
 
 
 class _Content(msgspec.Struct, frozen=True, gc=False):
-    parts: list[_Part] | None = None
+    """Its vendor takes an object for a list of one, here and wherever a list may stand."""
+
+    parts: list[_Part] | _Part | None = None
 
 
 _NO_MEDIA = _Part()
 
-_decode_contents = msgspec.json.Decoder(list[_Content]).decode
+_decode_contents = msgspec.json.Decoder(list[_Content] | _Content).decode
 _decode_content = msgspec.json.Decoder(_Content | None).decode
 
 
 def measure(body: bytes, members: Members) -> InputSize:
     """Raises InvalidRequest where contents have the wrong shape."""
     contents = _read(members, "contents", _decode_contents)
-    parts = [part for content in contents for part in content.parts or () if part != _NO_MEDIA]
+    listed = contents if isinstance(contents, list) else [contents]
+    parts = [part for content in listed for part in _parts(content.parts) if part != _NO_MEDIA]
     if "systemInstruction" in members:
         system = _read(members, "systemInstruction", _decode_content)
-        parts += [part for part in (system and system.parts) or () if part != _NO_MEDIA]
+        parts += [part for part in _parts(system and system.parts) if part != _NO_MEDIA]
     return size_of(body, members, _tally(parts)) if parts else size_of(body, members)
+
+
+def _parts(said: list[_Part] | _Part | None) -> list[_Part]:
+    return [said] if isinstance(said, _Part) else said or []
 
 
 def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
@@ -68,7 +75,7 @@ def _tally(parts: list[_Part]) -> Media:
         part = parts.pop()
         for result in (part.functionResponse, part.function_response):
             if result is not None:
-                parts += result.parts or ()
+                parts += _parts(result.parts)
         for media in (part.inlineData, part.inline_data, part.fileData, part.file_data):
             if media is None:
                 continue

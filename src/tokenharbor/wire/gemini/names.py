@@ -2,11 +2,14 @@
 
 import re
 
+import msgspec
+
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.body import Members
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
+_BRACE = ord("{")
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 
 
@@ -36,6 +39,11 @@ def spelled(members: Members, known: frozenset[str], within: str = "") -> Member
         else:
             found[meant] = raw
     return found
+
+
+def listed(raw: msgspec.Raw) -> msgspec.Raw:
+    """A list: its vendor takes an object for a list of one."""
+    return msgspec.Raw(b"[%b]" % bytes(raw)) if memoryview(raw)[0] == _BRACE else raw
 
 
 def name_in(members: Members, name: str) -> str:

@@ -3,8 +3,9 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, check_choice, no_meaning
+from tokenharbor.wire.across import Features, check_choice, no_meaning, read_stops
 from tokenharbor.wire.chat import (
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -43,7 +44,7 @@ _USUAL_TOP_K = 64
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest."""
     features = Features()
-    body = asked.read_body(request)
+    body = asked.read_body(request, features.unknown)
     contents, config = body.contents, body.generation_config
     if request.choices > 1:
         features.note(Feature.CHOICES, f"{_CONFIG}.candidateCount")
@@ -52,18 +53,35 @@ def read_chat(request: Request) -> Chat:
     if contents and contents[-1].role == "model":
         features.note(Feature.ASSISTANT_PREFIX, f"contents[{len(contents) - 1}]")
     said = Reader(features, request).read(contents)
+    _read_hints(body, features)
     return Chat(
         messages=_read_system(body.system_instruction) + said if body.system_instruction else said,
         features=features.found,
+        advice=features.advice,
+        unknown=features.unknown,
         tools=tools,
         tool_choice=choice,
         format=_read_format(config, features),
-        thinking=_read_thinking(config.thinking_config) if config.thinking_config else None,
+        thinking=_read_thinking(config.thinking_config, features) if config.thinking_config else None,
         sampling=_read_sampling(config, features),
-        stop=_read_stop(config, features) if config.stop_sequences else (),
+        stop=read_stops(config.stop_sequences, f"{_CONFIG}.stopSequences"),
         choices=request.choices,
         logprobs=_read_logprobs(config, features) if config.response_logprobs else None,
     )
+
+
+def _read_hints(body: asked.Body, features: Features) -> None:
+    """What only this dialect has, and what changes no meaning elsewhere."""
+    config, tools = body.generation_config, body.tool_config
+    resolution, retrieval = config.media_resolution, tools.retrieval_config if tools else NULL
+    for name, raw in (
+        ("safetySettings", body.safety_settings),
+        ("labels", body.labels),
+        (f"{_CONFIG}.mediaResolution", resolution),
+        ("toolConfig.retrievalConfig", retrieval),
+    ):
+        if raw is not NULL and not is_null(raw) and bytes(raw) not in (b"[]", b"{}"):
+            features.advise(Advice.OWN, name)
 
 
 def _read_system(system: asked.System) -> tuple[Message, ...]:
@@ -72,6 +90,9 @@ def _read_system(system: asked.System) -> tuple[Message, ...]:
 
 
 def _read_tools(groups: list[asked.Tools], features: Features) -> tuple[Tool, ...]:
+    for index, group in enumerate(groups):
+        if not is_null(group.computer_use):
+            raise no_meaning(f"tools[{index}].computerUse")
     tools = [
         _read_tool(declared, f"tools[{index}].functionDeclarations[{inner}]")
         for index, group in enumerate(groups)
@@ -116,15 +137,15 @@ def _count(raw: msgspec.Raw, name: str, least: int, most: int = 1 << 40) -> int 
 def _read_sampling(config: asked.Config, features: Features) -> Sampling:
     top_k = None if config.top_k is None or config.top_k == _USUAL_TOP_K else int(config.top_k)
     seed = None if config.seed is NULL else _count(config.seed, "seed", -(1 << 40))
-    if top_k is not None:
-        features.note(Feature.TOP_K, f"{_CONFIG}.topK")
-    if config.frequency_penalty is not None:
-        features.note(Feature.PENALTIES, f"{_CONFIG}.frequencyPenalty")
-    if config.presence_penalty is not None:
-        features.note(Feature.PENALTIES, f"{_CONFIG}.presencePenalty")
-    if seed is not None:
-        features.note(Feature.SEED, f"{_CONFIG}.seed")
-    return Sampling(
+    for name, advice, value in (
+        ("topK", Advice.TOP_K, top_k),
+        ("frequencyPenalty", Advice.PENALTIES, config.frequency_penalty or None),
+        ("presencePenalty", Advice.PENALTIES, config.presence_penalty or None),
+        ("seed", Advice.SEED, seed),
+    ):
+        if value is not None:
+            features.advise(advice, f"{_CONFIG}.{name}")
+    sampling = Sampling(
         config.temperature,
         config.top_p,
         top_k,
@@ -132,11 +153,7 @@ def _read_sampling(config: asked.Config, features: Features) -> Sampling:
         config.presence_penalty,
         seed,
     )
-
-
-def _read_stop(config: asked.Config, features: Features) -> tuple[str, ...]:
-    features.note(Feature.STOP, f"{_CONFIG}.stopSequences")
-    return tuple(config.stop_sequences)
+    return features.sample(sampling, f"{_CONFIG}.temperature", f"{_CONFIG}.topP")
 
 
 def _read_logprobs(config: asked.Config, features: Features) -> int:
@@ -158,13 +175,13 @@ def _read_format(config: asked.Config, features: Features) -> Format | None:
         features.note(Feature.JSON_SCHEMA, f"{_CONFIG}.responseSchema")
         schema = standard(config.response_schema)
         return Format(schema, strict=is_strict(schema))
-    features.note(Feature.JSON_OBJECT, f"{_CONFIG}.responseMimeType")
     return Format()
 
 
-def _read_thinking(shape: asked.Thinking) -> Thinking | None:
+def _read_thinking(shape: asked.Thinking, features: Features) -> Thinking | None:
     level = shape.thinking_level.lower()
     if level in EFFORTS and level != "none":
+        features.advise(Advice.REASONING, f"{_CONFIG}.thinkingConfig")
         return Thinking(level, shown=shape.include_thoughts)
     if level not in ("", "thinking_level_unspecified"):
         param = f"{_CONFIG}.thinkingConfig.thinkingLevel"
@@ -173,4 +190,6 @@ def _read_thinking(shape: asked.Thinking) -> Thinking | None:
     budget = _count(shape.thinking_budget, name, -1, MOST_TOKENS)
     if budget == 0:
         return Thinking("none")
+    if budget is not None:
+        features.advise(Advice.REASONING, f"{_CONFIG}.thinkingConfig")
     return Thinking(None, None if budget is None or budget < 0 else budget, shape.include_thoughts)

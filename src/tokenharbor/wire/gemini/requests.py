@@ -10,7 +10,6 @@ from tokenharbor.wire.fields import (
     NULL,
     Check,
     is_null,
-    need_list,
     only,
     read_budget,
     read_count,
@@ -20,7 +19,7 @@ from tokenharbor.wire.fields import (
 )
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.media import measure
-from tokenharbor.wire.gemini.names import name_in, spelled
+from tokenharbor.wire.gemini.names import listed, name_in, spelled
 from tokenharbor.wire.request import Edit, Request
 
 NAME = "gemini"
@@ -86,7 +85,8 @@ def read(body: bytes, place: Place | None) -> Request:
         raise InvalidRequest("The path names no model: it is /models/MODEL:generateContent.", param="model")
     members = read_members(body)
     plain = spelled(members, KNOWN)
-    need_list(plain, "contents")
+    if "contents" not in plain:
+        raise InvalidRequest("`contents` is missing.", param="contents")
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(plain):
         refuse_variants(plain, _SPELLED)
@@ -160,7 +160,7 @@ def _check_model(members: Members, model: str) -> None:
 
 
 def _check_tools(raw: msgspec.Raw) -> None:
-    for index, tool in enumerate(read_objects(raw, "tools")):
+    for index, tool in enumerate(read_objects(listed(raw), "tools")):
         for name, value in spelled(tool, _TOOL_KINDS, f"tools[{index}].").items():
             if name not in _CALLER_RUN and not is_null(value):
                 param = f"tools[{index}].{name[:60]}"

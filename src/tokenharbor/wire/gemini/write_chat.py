@@ -2,8 +2,7 @@
 
 import msgspec
 
-from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.chat import Chat, Choosing, Feature, Order, Sampling, Thinking, Tool, ToolChoice, offered
+from tokenharbor.wire.chat import Advice, Chat, Choosing, Feature, Order, Sampling, Thinking, Tool, ToolChoice, offered
 from tokenharbor.wire.efforts import budget_of, effort_of
 from tokenharbor.wire.gemini.turns import system_and_contents
 from tokenharbor.wire.ids import LONG, fit_begun
@@ -11,13 +10,8 @@ from tokenharbor.wire.json_schema import alone
 
 CARRIES = frozenset(
     {
-        Feature.SEED,
-        Feature.TOP_K,
-        Feature.PENALTIES,
-        Feature.STOP,
         Feature.TOOLS,
         Feature.FORCED_CALL,
-        Feature.JSON_OBJECT,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
         Feature.IMAGE_URL,
@@ -27,7 +21,21 @@ CARRIES = frozenset(
     }
 )
 
-_MOST_STOPS = 5
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.HOT,
+        Advice.TOP_P,
+        Advice.TOP_K,
+        Advice.PENALTIES,
+        Advice.SEED,
+        Advice.REASONING,
+        Advice.NAME,
+    }
+)
+
+_MOST_STOPS = 5  # ai.google.dev/api/generate-content: "up to 5"
+_MOST_SEED = (1 << 31) - 1  # an int32 there
 _JSON = "application/json"
 _CHOOSING = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
 _LEVELS = {
@@ -43,6 +51,19 @@ _BESIDE = frozenset({"description", "default"})  # what may stand next to a refe
 _LEAST_BUDGET = 128  # of models that cannot but think
 
 _encode = msgspec.json.Encoder().encode
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+    heeded = _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
+    return heeded if _has_seed(chat.sampling) else heeded - {Advice.SEED}
+
+
+def _has_seed(sampling: Sampling) -> bool:
+    return sampling.seed is not None and abs(sampling.seed) <= _MOST_SEED
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    return chat.stop[:_MOST_STOPS]
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:
@@ -63,7 +84,7 @@ def _config(chat: Chat, order: Order) -> dict[str, object]:
         config["maxOutputTokens"] = order.max_output
     config.update(_sampling(chat.sampling))
     if chat.stop:
-        config["stopSequences"] = _stop(chat)
+        config["stopSequences"] = stops(chat)
     if chat.format is not None:
         config["responseMimeType"] = _JSON
         if chat.format.schema is not None:
@@ -80,18 +101,9 @@ def _sampling(sampling: Sampling) -> dict[str, object]:
         "topK": sampling.top_k,
         "frequencyPenalty": sampling.frequency_penalty,
         "presencePenalty": sampling.presence_penalty,
-        "seed": sampling.seed,
+        "seed": sampling.seed if _has_seed(sampling) else None,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _stop(chat: Chat) -> list[str]:
-    if len(chat.stop) > _MOST_STOPS:
-        field = chat.features.get(Feature.STOP, "stop")
-        raise InvalidRequest(
-            f"`{field}` may have at most {_MOST_STOPS} sequences at the providers of this model.", param=field
-        )
-    return list(chat.stop)
 
 
 def _thinking(asked: Thinking, order: Order) -> dict[str, object]:

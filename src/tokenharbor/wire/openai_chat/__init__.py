@@ -22,6 +22,8 @@ class OpenAIChat:
     passes: frozenset[bytes] = frozenset()
     unsold: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = write_chat.CARRIES
+    heeds = staticmethod(write_chat.heeds)
+    stops = staticmethod(write_chat.stops)
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)
     measure = staticmethod(measure)

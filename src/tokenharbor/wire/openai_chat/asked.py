@@ -91,6 +91,15 @@ class Custom(Strict, frozen=True):
     input: str = ""
 
 
+class Specific(Strict, frozen=True):
+    """Where LiteLLM puts what its own message has no field for, and sends it back."""
+
+    reasoning_details: list[msgspec.Raw] | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
 class Call(Strict, frozen=True):
     """A call that the assistant made."""
 
@@ -140,6 +149,7 @@ class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
     reasoning: str | None = None
     reasoning_details: list[msgspec.Raw] | None = None
     images: list[ImagePart] | None = None
+    provider_specific_fields: Specific | None = None
     annotations: msgspec.Raw = NULL
     audio: msgspec.Raw = NULL
     parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller

@@ -7,6 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.across import Features, cache_of, in_order, need_picture, no_meaning
 from tokenharbor.wire.chat import (
+    Advice,
     Audio,
     Feature,
     File,
@@ -22,11 +23,15 @@ from tokenharbor.wire.chat import (
     ToolResult,
 )
 from tokenharbor.wire.events import Note
+from tokenharbor.wire.fields import is_null
 from tokenharbor.wire.media_url import read_url
 from tokenharbor.wire.openai_chat import asked
 from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_entries, split
 
 Shape = asked.TextPart | asked.RefusalPart | asked.ThinkingPart | asked.ImagePart | asked.AudioPart | asked.FilePart
+
+
+_NOTHING = asked.Specific()
 
 
 class Reader:
@@ -63,11 +68,24 @@ class Reader:
 
     def _message(self, message: asked.System | asked.Developer | asked.User | asked.Assistant, index: int) -> Message:
         if isinstance(message, asked.Assistant):
-            return self._assistant(message, f"messages[{index}]")
+            return self._assistant(message, index)
         content = message.content
         parts = (Text(content),) if isinstance(content, str) else self._parts(content, f"messages[{index}].content")
         role = Role.USER if isinstance(message, asked.User) else Role.SYSTEM
-        return Message(role, parts, message.name or "", isinstance(message, asked.Developer))
+        return Message(role, parts, self._named(message.name, index), isinstance(message, asked.Developer))
+
+    def _named(self, name: str | None, index: int) -> str:
+        if name:
+            self._features.advise(Advice.NAME, f"messages[{index}].name")
+        return name or ""
+
+    def _cache(self, part: asked.TextPart | asked.ImagePart | asked.AudioPart | asked.FilePart) -> str | None:
+        if part.cache_control is None:
+            if not is_null(part.prompt_cache_breakpoint):
+                self._features.advise(Advice.OWN, "prompt_cache_breakpoint")
+            return None
+        self._features.advise(Advice.CACHE, "cache_control")
+        return cache_of(part.cache_control)
 
     def _parts(self, content: str | Iterable[Shape] | None, place: str) -> tuple[Part, ...]:
         if isinstance(content, str):
@@ -77,7 +95,7 @@ class Reader:
     def _part(self, part: Shape, place: str) -> Part:
         match part:
             case asked.TextPart():
-                return Text(part.text, cache_of(part.cache_control))
+                return Text(part.text, self._cache(part))
             case asked.RefusalPart():
                 return Refused(part.refusal)
             case asked.ThinkingPart():
@@ -88,14 +106,16 @@ class Reader:
             case asked.AudioPart():
                 self._features.note(Feature.AUDIO, place)
                 sound = part.input_audio
-                return Audio(Source(f"audio/{sound.format}", sound.data), cache_of(part.cache_control))
+                return Audio(Source(f"audio/{sound.format}", sound.data), self._cache(part))
         return self._file(part, place)
 
     def _image(self, part: asked.ImagePart, place: str) -> Image:
         shape = part.image_url if isinstance(part.image_url, asked.ImageURL) else asked.ImageURL(part.image_url)
         source = need_picture(_source(shape.url, f"{place}.image_url"), f"{place}.image_url")
         self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
-        return Image(source, shape.detail, cache_of(part.cache_control))
+        if shape.detail and shape.detail != "auto":
+            self._features.advise(Advice.DETAIL, f"{place}.image_url.detail")
+        return Image(source, shape.detail, self._cache(part))
 
     def _file(self, part: asked.FilePart, place: str) -> File:
         document = part.file
@@ -105,21 +125,25 @@ class Reader:
             raise InvalidRequest(f"`{place}.file.file_data` is missing.", param=f"{place}.file.file_data")
         source = _source(document.file_data, f"{place}.file.file_data")
         self._features.note(Feature.FILE_URL if source.url else Feature.FILE, f"{place}.file")
-        return File(source, name=document.filename or "", cache=cache_of(part.cache_control))
+        return File(source, name=document.filename or "", cache=self._cache(part))
 
-    def _assistant(self, message: asked.Assistant, place: str) -> Message:
+    def _assistant(self, message: asked.Assistant, index: int) -> Message:
+        place = f"messages[{index}]"
         if len(message.audio) > 4:
             raise no_meaning(f"{place}.audio")
-        carried, notes = read_entries(message.reasoning_details or ())
-        parts: list[Part] = [*_reasoning(message.reasoning_content or message.reasoning or "", carried, notes)]
+        own = message.provider_specific_fields or _NOTHING
+        carried, notes = read_entries(message.reasoning_details or own.reasoning_details or ())
+        thought = message.reasoning_content or message.reasoning or own.reasoning_content or own.reasoning or ""
+        parts: list[Part] = [*_reasoning(thought, carried, notes)]
         parts += _noted(self._parts(message.content, f"{place}.content"), of_text(carried))
         parts += [self._image(image, f"{place}.images[{index}]") for index, image in enumerate(message.images or ())]
-        parts += [Refused(message.refusal)] if message.refusal else []
+        refusal = message.refusal or own.refusal
+        parts += [Refused(refusal)] if refusal else []
         if message.function_call is not None:
             self._older = _older_id(place)
         self._last = tuple(self._call(call, carried, place) for call in _calls(message, place))
         self._calls.update((call.id, call) for call in self._last)
-        return Message(Role.ASSISTANT, (*parts, *self._last), message.name or "")
+        return Message(Role.ASSISTANT, (*parts, *self._last), self._named(message.name, index))
 
     def _call(self, call: asked.Call, carried: Iterable[Carried], place: str) -> ToolCall:
         notes = of_call(carried, call.id)

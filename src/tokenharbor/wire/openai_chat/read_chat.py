@@ -1,5 +1,8 @@
 """OpenAI's chat requests read for providers of other dialects."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
@@ -11,10 +14,12 @@ from tokenharbor.wire.across import (
     decode_field,
     no_meaning,
     read_sampling,
-    refuse_unknown,
+    read_stops,
+    read_twice,
 )
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -31,7 +36,24 @@ from tokenharbor.wire.openai_chat.messages import Reader
 from tokenharbor.wire.openai_chat.requests import KNOWN
 from tokenharbor.wire.request import Request
 
-_KNOWN = KNOWN | {"thinking_budget"}
+_HINTS = frozenset(
+    {"user", "safety_identifier", "metadata", "prompt_cache_options"} | {"min_p", "top_a", "repetition_penalty"}
+)
+"""What only this dialect has, and what changes no meaning elsewhere."""
+
+_NOTHING: Mapping[str, float] = {"min_p": 0, "top_a": 0, "repetition_penalty": 1}
+"""Values that ask for nothing."""
+
+_SHAPES: Mapping[str, object] = {
+    "messages": list[asked.Said],
+    "tools": list[asked.ToolShape],
+    "functions": list[asked.FunctionTool],
+    "tool_choice": asked.Choice,
+    "function_call": asked.Named,
+    "response_format": asked.FormatShape,
+    "reasoning": asked.ReasoningShape,
+    "thinking": asked.ThinkingShape,
+}
 
 _decode_number = msgspec.json.Decoder(float).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -45,12 +67,7 @@ _decode_format = msgspec.json.Decoder(asked.FormatShape).decode
 _decode_reasoning = msgspec.json.Decoder(asked.ReasoningShape).decode
 _decode_thinking = msgspec.json.Decoder(asked.ThinkingShape).decode
 
-_FEATURES = {
-    "seed": Feature.SEED,
-    "top_k": Feature.TOP_K,
-    "frequency_penalty": Feature.PENALTIES,
-    "presence_penalty": Feature.PENALTIES,
-}
+_THINKING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
 _BARE = frozenset(
     {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p"}
@@ -59,67 +76,83 @@ _BARE = frozenset(
 
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest."""
-    members, features = request.members, Features()
+    return read_twice(partial(_read, request.choices), request.members, _SHAPES)
+
+
+def _read(choices: int, members: Members, features: Features) -> Chat:
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
         said = decode(members["messages"], asked.decode_messages, "messages")
-        return Chat(Reader(features).read(said), features.found, sampling=read_sampling(members))
-    refuse_unknown(members, _KNOWN)
-    sampling, stop = _sampling(members, features), _stop(members, features)
-    _refuse_biases(members, features)
+        sampling = features.sample(read_sampling(members))
+        return Chat(Reader(features).read(said), features.found, features.advice, features.unknown, sampling=sampling)
+    features.read_hints({name: members[name] for name in members if not _is_nothing(name, members)}, KNOWN, _HINTS)
+    sampling, stops = _sampling(members, features), decode_field(members, "stop", _decode_stops) or ()
+    _note_numbers(members, features)
     tools = _read_tools(members, features)
     choice = _read_choice(members)
     check_choice(choice, tools, features)
-    answer = _read_format(members, features)
     said = decode(members["messages"], asked.decode_messages, "messages")
     return Chat(
         messages=Reader(features).read(said),
         features=features.found,
+        advice=features.advice,
+        unknown=features.unknown,
         tools=tools,
         tool_choice=choice,
-        parallel_calls=read_flag(members, "parallel_tool_calls") if "parallel_tool_calls" in members else None,
-        format=answer,
-        thinking=_read_thinking(members),
+        parallel_calls=_read_parallel(members, features),
+        format=_read_format(members, features),
+        thinking=_read_thinking(members, features),
         sampling=sampling,
-        stop=stop,
-        choices=request.choices,
+        stop=read_stops([stops] if isinstance(stops, str) else stops, "stop"),
+        choices=choices,
         logprobs=_read_logprobs(members, features),
-        verbosity=decode_field(members, "verbosity", _decode_text),
-        user=decode_field(members, "safety_identifier", _decode_text)
-        or decode_field(members, "user", _decode_text)
-        or "",
-        cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
+        verbosity=_advised(members, "verbosity", features, Advice.VERBOSITY),
+        cache_key=_advised(members, "prompt_cache_key", features, Advice.CACHE_KEY) or "",
     )
+
+
+def _is_nothing(name: str, members: Members) -> bool:
+    return name in _NOTHING and decode_field(members, name, _decode_number) == _NOTHING[name]
+
+
+def _advised(members: Members, name: str, features: Features, advice: Advice) -> str | None:
+    text = decode_field(members, name, _decode_text)
+    if text:
+        features.advise(advice, name)
+    return text
+
+
+def _read_parallel(members: Members, features: Features) -> bool | None:
+    if is_null(members.get("parallel_tool_calls")):
+        return None
+    parallel = read_flag(members, "parallel_tool_calls")
+    features.advise(Advice.PARALLEL_CALLS if parallel else Advice.SINGLE_CALL, "parallel_tool_calls")
+    return parallel
 
 
 def _sampling(members: Members, features: Features) -> Sampling:
     """Values that change nothing ask for nothing."""
-    numbers = {name: decode_field(members, name, _decode_number) for name in ("temperature", "top_p")}
-    penalties = {
-        name: decode_field(members, name, _decode_number) or None for name in _FEATURES if name.endswith("penalty")
-    }
-    counts = {"seed": read_count(members, "seed", -(1 << 63), 1 << 63), "top_k": read_count(members, "top_k", 0)}
-    for name, feature in _FEATURES.items():
-        if {**penalties, **counts}[name] is not None:
-            features.note(feature, name)
-    return Sampling(**numbers, **penalties, **counts)  # type: ignore[arg-type]  # floats and whole numbers by name
+    sampling = features.sample(read_sampling(members))
+    penalties = {name: decode_field(members, name, _decode_number) or None for name in _PENALTIES if name in members}
+    seed, top_k = read_count(members, "seed", -(1 << 63), 1 << 63), read_count(members, "top_k", -1) or None
+    for name, penalty in penalties.items():
+        if penalty is not None:
+            features.advise(Advice.PENALTIES, name)
+    if seed is not None:
+        features.advise(Advice.SEED, "seed")
+    if top_k is not None and top_k > 0:  # some vendors of this dialect say "all of them" so
+        features.advise(Advice.TOP_K, "top_k")
+    else:
+        top_k = None
+    if not penalties and seed is None and top_k is None:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=seed, top_k=top_k, **penalties)
 
 
-def _read_user(members: Members) -> str:
-    newer, older = (decode_field(members, name, _decode_text) for name in ("safety_identifier", "user"))
-    return newer or older or ""
-
-
-def _stop(members: Members, features: Features) -> tuple[str, ...]:
-    stop = decode_field(members, "stop", _decode_stops)
-    if not stop:
-        return ()
-    features.note(Feature.STOP, "stop")
-    return (stop,) if isinstance(stop, str) else tuple(stop)
-
-
-def _refuse_biases(members: Members, features: Features) -> None:
-    if decode_field(members, "logit_bias", _decode_biases):
-        features.note(Feature.LOGIT_BIAS, "logit_bias")
+def _note_numbers(members: Members, features: Features) -> None:
+    """Token ids are one vendor's own: a bias on them is advice that nobody else can read."""
+    biases = decode_field(members, "logit_bias", _decode_biases)
+    if biases:
+        features.advise(Advice.OWN, "logit_bias")
     if (read_count(members, "n", 1) or 1) > 1:
         features.note(Feature.CHOICES, "n")
 
@@ -135,7 +168,8 @@ def _read_logprobs(members: Members, features: Features) -> int | None:
 def _read_tools(members: Members, features: Features) -> tuple[Tool, ...]:
     shapes = decode_field(members, "tools", _decode_tools) or []
     tools = [_tool(shape, f"tools[{index}]", features) for index, shape in enumerate(shapes)]
-    tools += [_function(function, None) for function in decode_field(members, "functions", _decode_functions) or ()]
+    older = decode_field(members, "functions", _decode_functions) or ()
+    tools += [_function(function, None, features, f"functions[{index}]") for index, function in enumerate(older)]
     if tools:
         features.note(Feature.TOOLS, "tools" if shapes else "functions")
     return tuple(tools)
@@ -152,10 +186,14 @@ def _tool(shape: asked.ToolShape, place: str, features: Features) -> Tool:
         return Tool(custom.name, custom.description or "", custom=True, grammar=grammar, cache=cache)
     if shape.function is None:
         raise InvalidRequest(f"`{place}.function` is missing.", param=f"{place}.function")
-    return _function(shape.function, cache)
+    return _function(shape.function, cache, features, f"{place}.function")
 
 
-def _function(function: asked.FunctionTool, cache: str | None) -> Tool:
+def _function(function: asked.FunctionTool, cache: str | None, features: Features, place: str) -> Tool:
+    if function.strict:
+        features.advise(Advice.STRICT, f"{place}.strict")
+    if cache:
+        features.advise(Advice.CACHE, "cache_control")
     schema = None if is_null(function.parameters) else bytes(function.parameters)
     return Tool(function.name, function.description or "", schema, function.strict, cache=cache)
 
@@ -197,7 +235,6 @@ def _read_format(members: Members, features: Features) -> Format | None:
     if shape is None or shape.type == "text":
         return None
     if shape.type == "json_object":
-        features.note(Feature.JSON_OBJECT, "response_format")
         return Format()
     if shape.type != "json_schema" or shape.json_schema is None or is_null(shape.json_schema.schema):
         raise no_meaning("response_format")
@@ -206,7 +243,7 @@ def _read_format(members: Members, features: Features) -> Format | None:
     return Format(bytes(schema.schema), schema.name, schema.description or "", schema.strict)
 
 
-def _read_thinking(members: Members) -> Thinking | None:
+def _read_thinking(members: Members, features: Features) -> Thinking | None:
     """Vendors of this dialect have several words for it; the standard one comes first."""
     effort = decode_field(members, "reasoning_effort", _decode_text)
     reasoning = decode_field(members, "reasoning", _decode_reasoning) or asked.ReasoningShape()
@@ -221,4 +258,6 @@ def _read_thinking(members: Members) -> Thinking | None:
     shown = (True if reasoning.summary else None) if reasoning.exclude is None else not reasoning.exclude
     if effort is None and budget is None and shown is None and not thinking.type and not enabled:
         return None
+    if effort != "none":
+        features.advise(Advice.REASONING, next(name for name in _THINKING if not is_null(members.get(name))))
     return Thinking(effort, budget, shown)

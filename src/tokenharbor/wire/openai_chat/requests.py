@@ -68,6 +68,10 @@ _PLAIN = frozenset(
         "user",
         "verbosity",
         "enable_thinking",
+        "thinking_budget",
+        "min_p",
+        "top_a",
+        "repetition_penalty",
     }
 )
 

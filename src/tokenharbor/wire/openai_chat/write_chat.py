@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tokenharbor.wire.chat import (
+    Advice,
     Audio,
     Chat,
     Choosing,
@@ -36,14 +37,10 @@ from tokenharbor.wire.openai_chat.carried import DIALECT, joined
 
 CARRIES = frozenset(
     {
-        Feature.SEED,
-        Feature.PENALTIES,
-        Feature.STOP,
         Feature.TOOLS,
         Feature.FORCED_CALL,
         Feature.CUSTOM_TOOLS,
         Feature.GRAMMAR,
-        Feature.JSON_OBJECT,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
         Feature.IMAGE_URL,
@@ -52,6 +49,24 @@ CARRIES = frozenset(
     }
 )
 
+HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.HOT,
+        Advice.TOP_P,
+        Advice.PENALTIES,
+        Advice.SEED,
+        Advice.REASONING,
+        Advice.VERBOSITY,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.NAME,
+        Advice.DETAIL,
+    }
+)
+
+_MOST_STOPS = 4  # developers.openai.com/api/reference/resources/chat: "up to 4 sequences"
 _MAX_FIELD = "max_tokens"  # where the provider states none: the one that most obey
 _LONGEST_ID = 40  # of a call
 _BARE = 2  # members of a message that has words alone
@@ -62,6 +77,14 @@ _SPOKEN = (Text, Refused)
 Said = dict[str, object]
 
 _encode = msgspec.json.Encoder().encode
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+    return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    return chat.stop[:_MOST_STOPS]
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:
@@ -75,7 +98,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
         body.update(_tools(chat))
     body.update(_sampling(chat.sampling))
     if chat.stop:
-        body["stop"] = chat.stop
+        body["stop"] = stops(chat)
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
     if thinks and chat.thinking is not None:

@@ -14,7 +14,7 @@ from tokenharbor.wire.openai_responses.read_chat import read_chat
 from tokenharbor.wire.openai_responses.reader import ResponsesReader, read_reply
 from tokenharbor.wire.openai_responses.shapes import DIALECT
 from tokenharbor.wire.openai_responses.splice import ResponsesSplicer
-from tokenharbor.wire.openai_responses.write_chat import CARRIES, write_chat
+from tokenharbor.wire.openai_responses.write_chat import CARRIES, heeds, stops, write_chat
 from tokenharbor.wire.openai_responses.writer import ResponsesWriter, write_reply
 from tokenharbor.wire.request import Edit, Request
 
@@ -26,6 +26,8 @@ class OpenAIResponses:
     passes: frozenset[bytes] = frozenset()
     unsold: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = CARRIES
+    heeds = staticmethod(heeds)
+    stops = staticmethod(stops)
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)

@@ -41,9 +41,9 @@ class Part(Strict, frozen=True):
     prompt_cache_breakpoint: Breakpoint | None = None
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """One item of the input. A message may leave out its type. Ids, statuses and what else vendors and clients note
-    on an item is theirs.
+class Item(Strict, frozen=True):
+    """One item of the input. A message may leave out its type. The last ones are notes of vendors, which say nothing
+    to others.
     """
 
     type: str | None = None
@@ -58,6 +58,11 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     input: str = ""
     output: str | list[Part] | None = None
     tools: "list[Tool] | None" = None  # that may be called from here on
+    id: msgspec.Raw = NULL
+    status: msgspec.Raw = NULL
+    phase: msgspec.Raw = NULL
+    action: msgspec.Raw = NULL
+    created_by: msgspec.Raw = NULL
 
 
 class Tool(Strict, frozen=True):

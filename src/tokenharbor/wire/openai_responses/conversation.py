@@ -6,6 +6,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import carry
 from tokenharbor.wire.across import Features, decode, in_places, need_picture, no_meaning
 from tokenharbor.wire.chat import (
+    Advice,
     Audio,
     Feature,
     File,
@@ -213,7 +214,10 @@ class Conversation:
         return tuple(self._part(part, f"{place}[{index}]") for index, part in enumerate(content or ()))
 
     def _part(self, part: asked.Part, place: str) -> Part:
-        cache = "5m" if part.prompt_cache_breakpoint else None
+        cache = None
+        if part.prompt_cache_breakpoint:
+            cache = "5m"
+            self._features.advise(Advice.CACHE, "prompt_cache_breakpoint")
         match part.type:
             case "input_text" | "output_text" | "text":
                 return Text(part.text, cache)
@@ -222,6 +226,8 @@ class Conversation:
             case "input_image" if part.image_url:
                 source = need_picture(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
                 self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
+                if part.detail and part.detail != "auto":
+                    self._features.advise(Advice.DETAIL, f"{place}.detail")
                 return Image(source, part.detail, cache)
             case "input_file" if part.file_data or part.file_url:
                 return self._file(part, place, cache)

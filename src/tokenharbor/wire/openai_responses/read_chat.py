@@ -1,13 +1,15 @@
 """A Responses request read into the neutral conversation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, read_sampling, refuse_unknown
+from tokenharbor.wire.across import Features, check_choice, decode_field, no_meaning, read_sampling, read_twice
 from tokenharbor.wire.body import Members
 from tokenharbor.wire.chat import (
+    Advice,
     Chat,
     Choosing,
     Feature,
@@ -34,14 +36,30 @@ _BARE = frozenset({"model", "input", "instructions", "stream", "store", "max_out
 _decode_text = msgspec.json.Decoder(str).decode
 
 
+_HINTS = frozenset({"user", "safety_identifier", "metadata", "client_metadata", "prompt_cache_options"})
+"""What only this dialect has, and what changes no meaning elsewhere."""
+
+_SHAPES: Mapping[str, object] = {
+    "input": list[asked.Item],
+    "tools": list[asked.Tool],
+    "tool_choice": asked.Choice,
+    "text": asked.TextSettings,
+    "reasoning": asked.Reasoning,
+}
+
+
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest that names the field which no other dialect could be told."""
-    members, features = request.members, Features()
+    return read_twice(partial(_read, request.web_search_uses), request.members, _SHAPES)
+
+
+def _read(searches: int, members: Members, features: Features) -> Chat:
     conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take a third of the time
         conversation.read(members["input"])
-        return Chat(conversation.messages(), features.found, sampling=read_sampling(members))
-    refuse_unknown(members, KNOWN)
+        sampling = features.sample(read_sampling(members))
+        return Chat(conversation.messages(), features.found, features.advice, features.unknown, sampling=sampling)
+    features.read_hints(members, KNOWN, _HINTS)
     conversation.read(members["input"])
     listed = decode_field(members, "tools", asked.decode_tools) or []
     tools = tuple(
@@ -50,27 +68,41 @@ def read_chat(request: Request) -> Chat:
     choice = _choice(decode_field(members, "tool_choice", asked.decode_choice))
     check_choice(choice, tools, features)
     text = decode_field(members, "text", asked.decode_text) or asked.TextSettings()
+    if text.verbosity:
+        features.advise(Advice.VERBOSITY, "text.verbosity")
+    if bytes(members.get("truncation", NULL)) not in (b"null", b'"disabled"'):
+        features.advise(Advice.OWN, "truncation")
     return Chat(
         messages=conversation.messages(),
         features=features.found,
+        advice=features.advice,
+        unknown=features.unknown,
         tools=tools,
         tool_choice=choice,
-        parallel_calls=read_flag(members, "parallel_tool_calls") if _given(members, "parallel_tool_calls") else None,
+        parallel_calls=_parallel(members, features),
         format=_format(text.format, features),
-        thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning)),
-        sampling=read_sampling(members),
+        thinking=_thinking(decode_field(members, "reasoning", asked.decode_reasoning), features),
+        sampling=features.sample(read_sampling(members)),
         logprobs=_logprobs(members, features),
-        search=_search(listed, request.web_search_uses, features),
+        search=_search(listed, searches, features),
         verbosity=text.verbosity,
-        user=decode_field(members, "safety_identifier", _decode_text)
-        or decode_field(members, "user", _decode_text)
-        or "",
-        cache_key=decode_field(members, "prompt_cache_key", _decode_text) or "",
+        cache_key=_cache_key(members, features),
     )
 
 
-def _given(members: Members, name: str) -> bool:
-    return name in members and not is_null(members[name])
+def _parallel(members: Members, features: Features) -> bool | None:
+    if is_null(members.get("parallel_tool_calls")):
+        return None
+    parallel = read_flag(members, "parallel_tool_calls")
+    features.advise(Advice.PARALLEL_CALLS if parallel else Advice.SINGLE_CALL, "parallel_tool_calls")
+    return parallel
+
+
+def _cache_key(members: Members, features: Features) -> str:
+    key = decode_field(members, "prompt_cache_key", _decode_text) or ""
+    if key:
+        features.advise(Advice.CACHE_KEY, "prompt_cache_key")
+    return key
 
 
 def _tools(tools: list[asked.Tool], place: str, features: Features) -> Iterator[Tool]:
@@ -87,6 +119,8 @@ def _tool(tool: asked.Tool, namespace: str | None, place: str, features: Feature
     features.note(Feature.TOOLS, place.partition("[")[0])
     if tool.type in ("function", ""):
         schema = None if is_null(tool.parameters) else bytes(tool.parameters)
+        if tool.strict:
+            features.advise(Advice.STRICT, f"{place}.strict")
         return Tool(name, description, schema, tool.strict)
     if tool.type != "custom":
         raise no_meaning(f"{place}.type")
@@ -117,7 +151,6 @@ def _format(form: asked.Form | None, features: Features) -> Format | None:
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
-        features.note(Feature.JSON_OBJECT, "text.format")
         return Format()
     if form.type != "json_schema" or is_null(form.schema):
         raise no_meaning("text.format")
@@ -125,7 +158,7 @@ def _format(form: asked.Form | None, features: Features) -> Format | None:
     return Format(bytes(form.schema), form.name, form.description or "", form.strict)
 
 
-def _thinking(reasoning: asked.Reasoning | None) -> Thinking | None:
+def _thinking(reasoning: asked.Reasoning | None, features: Features) -> Thinking | None:
     """A summary that is not asked for is not sent in this dialect."""
     if reasoning is None:
         return None
@@ -134,6 +167,8 @@ def _thinking(reasoning: asked.Reasoning | None) -> Thinking | None:
         raise InvalidRequest(f"`reasoning.effort` must be one of {', '.join(EFFORTS)}.", param="reasoning.effort")
     if effort is None and summary is None:
         return None
+    if effort is not None and effort != "none":
+        features.advise(Advice.REASONING, "reasoning")
     return Thinking(effort, shown=summary is not None)
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.chat import (
+    Advice,
     Audio,
     Chat,
     Choosing,
@@ -42,7 +43,6 @@ CARRIES = frozenset(
         Feature.FORCED_CALL,
         Feature.CUSTOM_TOOLS,
         Feature.GRAMMAR,
-        Feature.JSON_OBJECT,
         Feature.JSON_SCHEMA,
         Feature.IMAGE,
         Feature.IMAGE_URL,
@@ -53,10 +53,33 @@ CARRIES = frozenset(
     }
 )
 
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.HOT,
+        Advice.TOP_P,
+        Advice.REASONING,
+        Advice.VERBOSITY,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.DETAIL,
+        Advice.CACHE_KEY,
+    }
+)
+
 Json = dict[str, object]
 
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 _LONGEST_ID = 64  # of a call
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+    return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise: this dialect has none
+    return ()
 
 
 def write_chat(chat: Chat, order: Order) -> bytes:

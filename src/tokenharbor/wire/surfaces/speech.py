@@ -39,6 +39,8 @@ class Speech:
 class SoundSplicer:
     """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
 
+    cut = False
+
     def __init__(self, counted: Usage, clean: Callable[[bytes], bytes] = bytes) -> None:
         self._clean = clean  # what must not pass is taken out before the last byte is split off
         self.started = False

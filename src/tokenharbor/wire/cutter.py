@@ -1,0 +1,138 @@
+"""An answer cut by us where its vendor does not do it: at a stop sequence, or at a maximum below the vendor's least."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Finished,
+    FinishReason,
+    UsageReported,
+)
+
+_BYTES_PER_TOKEN = 4  # as our own counts have it
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Where to cut: before one of these sequences in the answer's text, or after so many tokens of output."""
+
+    stops: tuple[str, ...] = ()
+    most: int | None = None
+
+
+class Cutter:
+    """Passes the events of one answer on up to the cut. Text that may begin a stop sequence waits until that is known.
+
+    A stream ends at its stop sequence at once (`early`): what the vendor would still say is not waited for. A whole
+    answer, and one cut at its maximum, whose vendor stops soon by itself, is read to its end for its usage.
+    """
+
+    def __init__(self, cut: Cut, *, whole: bool) -> None:
+        self._stops = cut.stops
+        self._longest = max(map(len, cut.stops), default=0)
+        self._firsts = frozenset(stop[0] for stop in cut.stops)
+        self._most = cut.most
+        self._room = None if cut.most is None else cut.most * _BYTES_PER_TOKEN
+        self._whole = whole
+        self._kinds: dict[int, BlockKind] = {}  # of the open blocks
+        self._waiting: dict[int, str] = {}  # text, by its block
+        self._called = False  # whether there was a tool call
+        self._ending: Finished | None = None  # once the answer is cut
+        self.early = False
+
+    def feed(self, events: Iterable[Event]) -> list[Event]:
+        out: list[Event] = []
+        for event in events:
+            if self.early:
+                break
+            match event:
+                case BlockOpened():
+                    self._open(event, out)
+                case BlockGrew():
+                    self._grow(event, out)
+                case BlockClosed():
+                    self._close(event.index, out)
+                case UsageReported():
+                    out.append(UsageReported(event.usage and self._bounded(event.usage)))
+                case Finished():
+                    out.append(self._ending or event)
+                case _:
+                    out.append(event)
+        return out
+
+    def _open(self, event: BlockOpened, out: list[Event]) -> None:
+        if self._ending is None:
+            self._kinds[event.index] = event.kind
+            self._called = self._called or event.kind is BlockKind.TOOL_CALL
+            out.append(event)
+
+    def _grow(self, event: BlockGrew, out: list[Event]) -> None:
+        kind = self._kinds.get(event.index)
+        if kind is None:
+            return
+        # A sequence in words beside a call that is still written would cut the call.
+        if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
+            self._say(event, out)
+            return
+        text = self._waiting.pop(event.index, "") + event.text
+        found = min(((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
+        if found is None:
+            self._wait(event, text, out)
+            return
+        self._say(msgspec.structs.replace(event, text=text[: found[1]]), out)
+        reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP_SEQUENCE
+        self._end(Finished(reason, None if self._called else found[2]), out, early=not self._whole)
+
+    def _wait(self, event: BlockGrew, text: str, out: list[Event]) -> None:
+        keep = self._beginning(text)
+        if keep:
+            self._waiting[event.index] = text[len(text) - keep :]
+        self._say(msgspec.structs.replace(event, text=text[: len(text) - keep]), out)
+
+    def _beginning(self, text: str) -> int:
+        """How many of the last characters may begin a stop sequence."""
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[at] in self._firsts and any(stop.startswith(text[at:]) for stop in self._stops):
+                return len(text) - at
+        return 0
+
+    def _say(self, event: BlockGrew, out: list[Event]) -> None:
+        """As far as there is room."""
+        if self._room is not None and event.text:
+            said = event.text.encode("utf-8", "replace")
+            if len(said) > self._room:
+                text = said[: self._room].decode("utf-8", "ignore")
+                self._room = 0
+                out += [msgspec.structs.replace(event, text=text)] if text else []
+                self._end(Finished(FinishReason.LENGTH), out, early=False)
+                return
+            self._room -= len(said)
+        if event.text or event.notes or event.citations:
+            out.append(event)
+
+    def _close(self, index: int, out: list[Event]) -> None:
+        if index in self._kinds and (text := self._waiting.pop(index, "")):
+            self._say(BlockGrew(index, text), out)
+        if self._kinds.pop(index, None) is not None:
+            out.append(BlockClosed(index))
+
+    def _end(self, ending: Finished, out: list[Event], *, early: bool) -> None:
+        out += map(BlockClosed, self._kinds)
+        self._kinds.clear()
+        self._waiting.clear()
+        self._ending, self.early = ending, early
+        if early:
+            out.append(ending)
+
+    def _bounded(self, usage: Usage) -> Usage:
+        """What the caller asked for at most: the vendor was told its own least."""
+        if self._most is None:
+            return usage
+        reasoning = min(usage.reasoning, self._most)
+        return msgspec.structs.replace(usage, reasoning=reasoning, output=min(usage.output, self._most - reasoning))

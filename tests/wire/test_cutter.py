@@ -1,0 +1,116 @@
+"""Answers cut by us: at a stop sequence, however the pieces fall, and at a maximum below the vendor's least."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.cutter import Cut, Cutter
+from tokenharbor.wire.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.translate import collect
+
+USAGE = UsageReported(Usage(input=9, output=20, reasoning=4))
+
+
+def text(*pieces: str, index: int = 0, kind: BlockKind = BlockKind.TEXT) -> list[Event]:
+    return [BlockOpened(index, kind), *(BlockGrew(index, piece) for piece in pieces), BlockClosed(index)]
+
+
+def answer(*blocks: list[Event], reason: FinishReason = FinishReason.STOP) -> list[Event]:
+    return [Started("a", "m"), *(event for block in blocks for event in block), USAGE, Finished(reason)]
+
+
+def words(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, BlockGrew))
+
+
+def streamed(cut: Cut, events: list[Event]) -> list[Event]:
+    cutter = Cutter(cut, whole=False)
+    return [event for each in events for event in cutter.feed([each])]
+
+
+@pytest.mark.parametrize("pieces", [("one STOP two",), ("one S", "TO", "P two"), tuple("one STOP two")])
+def test_C5_the_text_ends_before_the_sequence(pieces: tuple[str, ...]) -> None:
+    out = streamed(Cut(("STOP",)), answer(text(*pieces)))
+    assert words(out) == "one "
+    assert out[-2:] == [BlockClosed(0), Finished(FinishReason.STOP_SEQUENCE, "STOP")]
+    whole = collect(Cutter(Cut(("STOP",)), whole=True).feed(answer(text(*pieces))))
+    assert (whole.blocks[0].text, whole.reason, whole.stop_sequence) == ("one ", FinishReason.STOP_SEQUENCE, "STOP")
+    assert whole.usage == USAGE.usage, "of a whole answer the vendor's usage has come"
+
+
+@given(st.text("abc", max_size=12), st.lists(st.text("abc", min_size=1, max_size=4), max_size=4), st.data())
+def test_C5_no_split_of_the_text_changes_the_answer(said: str, stops: list[str], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=5)))
+    pieces = [said[start:end] for start, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
+    out = streamed(Cut(tuple(stops)), answer(text(*pieces)))
+    ends = [(at + len(stop), at, stop) for stop in stops if (at := said.find(stop)) >= 0]
+    expected = said[: min(ends)[1]] if ends else said
+    assert words(out) == expected
+    assert all(stop not in words(out) for stop in stops)
+    ending = Finished(FinishReason.STOP_SEQUENCE, min(ends)[2]) if ends else Finished(FinishReason.STOP)
+    assert out[-1] == ending
+
+
+def test_C5_the_least_is_held_back() -> None:
+    cutter = Cutter(Cut(("END", "\n\n")), whole=False)
+    assert words(cutter.feed([BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "a E")])) == "a "
+    assert words(cutter.feed([BlockGrew(0, "N")])) == ""
+    assert words(cutter.feed([BlockGrew(0, "O EN")])) == "ENO "
+    assert words(cutter.feed([BlockClosed(0)])) == "EN", "what waited is said before its block ends"
+
+
+def test_C5_reasoning_and_arguments_are_not_searched() -> None:
+    call: list[Event] = [BlockOpened(1, BlockKind.TOOL_CALL, "c", "t"), BlockGrew(1, '{"a":"STOP"}'), BlockClosed(1)]
+    events = answer(text("STOP", kind=BlockKind.REASONING), call, reason=FinishReason.TOOL_CALLS)
+    assert streamed(Cut(("STOP",)), events) == events
+
+
+def test_C5_a_call_before_the_sequence_is_to_be_carried_out() -> None:
+    call: list[Event] = [BlockOpened(0, BlockKind.TOOL_CALL, "c", "t"), BlockGrew(0, "{}"), BlockClosed(0)]
+    out = streamed(Cut(("STOP",)), answer(call, text("so STOP", index=1), reason=FinishReason.TOOL_CALLS))
+    assert out[-1] == Finished(FinishReason.TOOL_CALLS)
+
+
+def test_C5_what_was_noted_of_words_stays_with_them() -> None:
+    note = Note("gemini", "thoughtSignature", b"x")
+    block: list[Event] = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "a S", (note,)), BlockClosed(0)]
+    events = answer(block)
+    assert BlockGrew(0, "a ", (note,)) in streamed(Cut(("STOP",)), events)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_R6_a_small_maximum_is_kept_by_us(most: int) -> None:
+    events = answer(text("Fair winds, ", "following seas"), reason=FinishReason.LENGTH)
+    out = streamed(Cut(most=most), events)
+    assert words(out) == "Fair winds, following seas"[: 4 * most]
+    assert out[-2:] == [
+        UsageReported(Usage(input=9, output=0, reasoning=most) if most < 4 else USAGE.usage),
+        Finished(FinishReason.LENGTH),
+    ]
+
+
+def test_R6_an_answer_that_fits_ends_as_the_vendor_said() -> None:
+    assert streamed(Cut(most=15), answer(text("Fair")))[-1] == Finished(FinishReason.STOP)
+
+
+def test_R6_no_character_is_cut_in_two() -> None:
+    assert words(streamed(Cut(most=1), answer(text("ab顺风")))) == "ab"
+
+
+def test_R6_reasoning_and_calls_count_too() -> None:
+    call: list[Event] = [BlockOpened(1, BlockKind.TOOL_CALL, "c", "t"), BlockGrew(1, '{"a":1}'), BlockClosed(1)]
+    out = streamed(Cut(most=1), answer(text("hm", kind=BlockKind.REASONING), call, reason=FinishReason.TOOL_CALLS))
+    assert words(out) == 'hm{"'
+    assert out[-1] == Finished(FinishReason.LENGTH)
