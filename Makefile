@@ -36,8 +36,8 @@ floors:
 fast:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS)
 
-bench: $(DEV) ## measure, and write the table of bench/README.md
-	$(BIN)/python -m bench
+bench: $(DEV) ## measure, and write the table of bench/README.md; ARGS="--against COMMIT" compares with a commit
+	$(BIN)/python -m bench $(ARGS)
 
 clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md (about 15 minutes; ARGS=--resume goes on)
 	$(BIN)/python -m tests.e2e.clients.matrix $(ARGS)

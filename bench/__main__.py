@@ -1,4 +1,4 @@
-"""`python -m bench`: stage everything, measure the rows in turn, check the books, and write the tables."""
+"""`python -m bench`: stage everything, measure the rows in turn, check the books, and write the tables; or compare."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench import rows
+from bench.against import compare
 from bench.bodies import LARGE, SMALL
 from bench.fsync import fdatasync_us
 from bench.house import settle_down, start_house
@@ -32,6 +33,7 @@ class Plan:
     latency_times: int
     quick: bool
     only: frozenset[str]
+    against: str = ""
 
     def wants(self, row: str) -> bool:
         return not self.only or row in self.only
@@ -42,8 +44,12 @@ def read_plan() -> Plan:
     parser.add_argument("--quick", action="store_true", help="about a minute, rough; the README is left alone")
     parser.add_argument("--only", default="", help="rows by name, comma-separated; the README is left alone")
     parser.add_argument("--seconds", type=float, default=0, help="of each run")
+    parser.add_argument("--against", metavar="COMMIT", default="", help="compare with a commit, in turns, and no more")
+    parser.add_argument("--turns", type=int, default=7, help="of a comparison")
     words = parser.parse_args()
     only = frozenset(filter(None, words.only.split(",")))
+    if words.against:
+        return Plan(words.turns, words.seconds or 4, 0, 0, quick=words.quick, only=only, against=words.against)
     if words.quick:
         return Plan(1, words.seconds or 2, 6, 500, quick=True, only=only)
     return Plan(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
@@ -59,6 +65,9 @@ def main() -> int:
     results = Results()
     try:
         find_program("taskset", "util-linux")
+        if plan.against:
+            compare(set_up(started, plan), plan.against, plan.rounds, plan.wants)
+            return 0
         measure(started, plan, results)
     except Missing as missing:
         print(f"bench: {missing}", file=sys.stderr)
@@ -97,7 +106,7 @@ def set_up(started: Started, plan: Plan) -> Stage:
     started.start("drip", sys.executable, "-m", "bench.drip", str(drip_port), port=drip_port)
     _, vendor_port = start_vendor(started)
     proxy, proxy_port = start_proxy(started, vendor_port, drip_port)
-    house = start_house(started, vendor_port, drip_port, rows.MODELS)
+    house = start_house(started, (vendor_port, drip_port), rows.MODELS)
     say("opening wallets")
     keys = house.open_wallets(rows.WALLETS)
     ports = {"vendor": vendor_port, "drip": drip_port, "proxy": proxy_port}

@@ -11,17 +11,10 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from bench.machine import Missing, Program, Started, cpu_seconds, free_port, pin, resident_mib, wait_until
-from tokenharbor.identity.keys import make_key
-from tokenharbor.identity.store import KeyRules, add_key, create_account
-from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import Purpose, read_or_make
-from tokenharbor.kernel.world import World, real_world
-from tokenharbor.ledger.store import PostgresBook, open_book
-from tokenharbor.ledger.types import Credit, Pool
+from bench.machine import ROOT, Missing, Program, Started, cpu_seconds, free_port, pin, resident_mib, wait_until
 
 T = TypeVar("T")
-_WALLET = Usd(100_000_000_000_000)  # 100,000 USD each: nobody runs dry
+SOURCE = ROOT / "src"
 _QUIET_SECONDS = 30
 
 _CONFIG = """\
@@ -77,6 +70,7 @@ class House:
     program: Program
     database_url: str
     postgres_pid: int
+    source: Path = SOURCE  # of the product that runs
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -117,54 +111,42 @@ class House:
 
     def open_wallets(self, count: int) -> Sequence[str]:
         """Accounts with money and one key each; their keys."""
-        return _run(self._open_wallets(count))
-
-    async def _open_wallets(self, count: int) -> Sequence[str]:
-        world = real_world()
-        hashes = read_or_make(self.home / "secret.key", world.entropy).derive(Purpose.KEY_HASHES)
-        conn = await asyncpg.connect(self.database_url)
-        keys = []
-        async with open_book(self.database_url, world.ids.new()) as book:
-            for number in range(count):
-                email = f"bench-{world.ids.new().hex}@example.com"
-                account = await create_account(conn, world, email, "token-harbor")
-                key = make_key(world.entropy)
-                await add_key(conn, world, hashes, account.id, (key, KeyRules(name=f"bench {number}")))
-                await _give(book, world, account.id)
-                keys.append(key.key)
-        await conn.close()
-        return keys
+        return self._run("bench.wallets", str(self.home), self.database_url, str(count)).split()
 
     def cli(self, *words: str) -> str:
         """What a command says; Missing if it fails."""
-        command = [sys.executable, "-m", "tokenharbor", *words, "--home", str(self.home)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        return self._run("tokenharbor", *words, "--home", str(self.home))
+
+    def _run(self, *words: str) -> str:
+        command = [*python(self.source), "-m", *words]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
         if done.returncode:
-            raise Missing(f"tokenharbor {' '.join(words)} fails: {done.stdout}{done.stderr}")
+            raise Missing(f"{' '.join(words)} fails: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
 
-async def _give(book: PostgresBook, world: World, account: Any) -> None:
-    await book.credit(
-        Credit(world.ids.new(), world.ids.new(), account, Pool.PAID, "operator", _WALLET, world.clock.now(), "bench")
-    )
+def python(source: Path, *variables: str) -> list[str]:
+    """This environment's Python, with the product as it stands in a folder, and variables of its own."""
+    return ["/usr/bin/env", f"PYTHONPATH={source}", *variables, sys.executable]
 
 
-def start_house(started: Started, vendor: int, drip: int, models: Sequence[Sold]) -> House:
-    """Serve with the bench's providers and models, in a new HOME."""
-    home, port = started.folder / "home", free_port()
-    home.mkdir()
-    config = started.folder / "tokenharbor.toml"
+def start_house(started: Started, ports: tuple[int, int], models: Sequence[Sold], source: Path = SOURCE) -> House:
+    """Serve with the bench's providers (the vendor's port, the drip's) and models, in a new HOME."""
+    port = free_port()
+    folder = started.folder / f"house-{port}"
+    home, config = folder / "home", folder / "tokenharbor.toml"
+    home.mkdir(parents=True)
     sold = [_MODEL.format(name=model.name, provider=model.provider, upstream=model.upstream) for model in models]
-    config.write_text(_CONFIG.format(vendor=vendor, drip=drip) + "".join(sold))
+    config.write_text(_CONFIG.format(vendor=ports[0], drip=ports[1]) + "".join(sold))
     program = started.start(
-        "gateway", "/usr/bin/env", "BENCH_VENDOR_KEY=bench", sys.executable, "-m", "tokenharbor", "serve",
+        f"gateway-{port}", *python(source, "BENCH_VENDOR_KEY=bench"), "-m", "tokenharbor", "serve",
         "--home", str(home), "--config", str(config), "--port", str(port),
     )  # fmt: skip
     wait_until(lambda: "listening on " in program.log.read_text(errors="replace"), program)
     lines = (home / "postgres/data/postmaster.pid").read_text().splitlines()
     started.detached.append(int(lines[0]))
-    return House(home, port, program, f"postgresql://tokenharbor@/tokenharbor?host={lines[4]}", int(lines[0]))
+    url = f"postgresql://tokenharbor@/tokenharbor?host={lines[4]}"
+    return House(home, port, program, url, int(lines[0]), source)
 
 
 class Snapshot:

@@ -1,0 +1,84 @@
+"""Two commits in turns: the same load on the product of this checkout and on that of another commit, by CPU time."""
+
+import contextlib
+import random
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from bench import rows
+from bench.house import settle_down, start_house
+from bench.machine import ROOT, Missing
+from bench.rows import Cost, Stage
+
+_SAMPLES = 10_000
+_LEAST, _MOST = 0.025, 0.975
+_ROWS: Sequence[tuple[str, Callable[[Stage], Cost]]] = (
+    ("one wallet", lambda stage: rows.gateway_requests(stage, "bench", stage.keys[:1])),
+    ("many wallets", lambda stage: rows.gateway_requests(stage, "bench", stage.keys)),
+    ("messages on chat", rows.messages_on_chat),
+    ("chunks", rows.gateway_chunks),
+)
+
+
+def compare(new: Stage, commit: str, turns: int, wants: Callable[[str], bool]) -> None:
+    """Measure each row on both, one after the other and each first in turn, and print the ratios new / old."""
+    chosen = [row for row in _ROWS if wants(row[0])]
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name, _ in chosen}
+    with checkout(new.started.folder / "old", commit) as source:
+        house = start_house(new.started, (new.ports["vendor"], new.ports["drip"]), rows.MODELS, source)
+        old = replace(new, house=house, keys=house.open_wallets(rows.WALLETS), billed=0)
+        for stage in (new, old):
+            rows.pin_apart(stage)
+        for turn in range(turns + 1):  # the first one warms both, and does not count
+            for name, run in chosen:
+                new_us, old_us = _in_turn(run, new, old, new_first=turn % 2 == 0)
+                if turn:
+                    found[name].append((new_us, old_us))
+                    print(f"turn {turn}, {name}: new {new_us:.1f} µs, old {old_us:.1f} µs", flush=True)
+        for stage in (new, old):
+            stage.house.cli("ledger", "verify")
+    print("\n" + "\n".join(table(found, commit)))
+
+
+def _in_turn(run: Callable[[Stage], Cost], new: Stage, old: Stage, *, new_first: bool) -> tuple[float, float]:
+    costs = {}
+    for stage in (new, old) if new_first else (old, new):
+        costs[id(stage)] = run(stage).proxy_us
+        settle_down()
+    return costs[id(new)], costs[id(old)]
+
+
+@contextlib.contextmanager
+def checkout(folder: Path, commit: str) -> Iterator[Path]:
+    """The source of a commit, in a worktree that is gone afterwards. Raises Missing for one that is not known."""
+    _git("worktree", "add", "--detach", "--quiet", str(folder), commit)
+    try:
+        yield folder / "src"
+    finally:
+        _git("worktree", "remove", "--force", str(folder))
+
+
+def _git(*words: str) -> None:
+    done = subprocess.run(["git", *words], check=False, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise Missing(f"git {' '.join(words[:2])} fails: {done.stderr.strip()}")
+
+
+def table(found: dict[str, list[tuple[float, float]]], commit: str) -> Iterator[str]:
+    yield f"| CPU of the gateway, µs each | this checkout | {commit} | ratio | 95% interval |"
+    yield "|---|--:|--:|--:|--:|"
+    for name, pairs in found.items():
+        ratios = [new / old for new, old in pairs]
+        least, most = interval(ratios)
+        new_us, old_us = median(new for new, _ in pairs), median(old for _, old in pairs)
+        yield f"| {name} | {new_us:.1f} | {old_us:.1f} | {median(ratios):.3f} | {least:.3f} to {most:.3f} |"
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float]:
+    """Of the median: a bootstrap over the turns, always with the same draws."""
+    draw = random.Random(7)
+    medians = sorted(median(draw.choices(ratios, k=len(ratios))) for _ in range(_SAMPLES))
+    return medians[int(_LEAST * _SAMPLES)], medians[int(_MOST * _SAMPLES)]
