@@ -87,7 +87,7 @@ async def test_R5_tokens_of_which_none_made_a_picture_are_no_count(house: House)
     house.script("answer = { usage = { input = 10, reasoning = 5_001 } }")
     receipt = await check(house, await ask(house, IMAGES), "too many")
     assert (receipt["usage_source"], receipt["usage_quarantined"]) == ("estimated", True)
-    assert set(alarms(house)) == {Alarm.USAGE_QUARANTINED}
+    assert Alarm.USAGE_QUARANTINED in alarms(house)
 
 
 async def test_R5_what_is_billed_by_the_piece_needs_no_usage(house: House) -> None:
