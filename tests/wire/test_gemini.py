@@ -111,6 +111,7 @@ class TestRequests:
             ),
             ({"GenerationConfig": {}}, "GenerationConfig"),
             ({"systemInstruction": {}, "system_instruction": {}}, "system_instruction"),
+            ({"contents": {}}, "contents"),
             ({"contents": "Hi"}, "contents"),
             ({"contents": [{"parts": 7}]}, "contents[0].parts"),
             ({"model": "models/other"}, "model"),

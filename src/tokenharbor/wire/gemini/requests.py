@@ -27,6 +27,7 @@ NAME = "gemini"
 _MOST_CANDIDATES = 8
 _CONFIG = "generationConfig"
 _PREFIX = "models/"
+_SHORT = 16
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_words = msgspec.json.Decoder(list[str] | None).decode
 
@@ -85,8 +86,7 @@ def read(body: bytes, place: Place | None) -> Request:
         raise InvalidRequest("The path names no model: it is /models/MODEL:generateContent.", param="model")
     members = read_members(body)
     plain = spelled(members, KNOWN)
-    if "contents" not in plain:
-        raise InvalidRequest("`contents` is missing.", param="contents")
+    _need_contents(plain.get("contents", NULL))
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(plain):
         refuse_variants(plain, _SPELLED)
@@ -116,6 +116,12 @@ def read(body: bytes, place: Place | None) -> Request:
         include_cost=ours.include_cost,
         extended=extended,
     )
+
+
+def _need_contents(raw: msgspec.Raw) -> None:
+    """An array, or the one content itself."""
+    if len(raw) < _SHORT and bytes(raw).translate(None, b" \t\n\r") in (b"null", b"{}"):
+        raise InvalidRequest("`contents` is missing.", param="contents")
 
 
 def _read_choices(config: Members) -> int:
