@@ -10,6 +10,7 @@ from tokenharbor.wire.body import Members
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
 _BRACE = ord("{")
+_SHORT = 16
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 
 
@@ -42,8 +43,15 @@ def spelled(members: Members, known: frozenset[str], within: str = "") -> Member
 
 
 def listed(raw: msgspec.Raw) -> msgspec.Raw:
-    """A list: its vendor takes an object for a list of one."""
-    return msgspec.Raw(b"[%b]" % bytes(raw)) if memoryview(raw)[0] == _BRACE else raw
+    """A list: its vendor takes an object for a list of one. An empty one is none."""
+    if memoryview(raw)[0] != _BRACE or is_blank(raw):
+        return raw
+    return msgspec.Raw(b"[%b]" % bytes(raw))
+
+
+def is_blank(raw: msgspec.Raw) -> bool:
+    """Whether it is null or an empty object."""
+    return len(raw) < _SHORT and bytes(raw).translate(None, b" \t\n\r") in (b"null", b"{}")
 
 
 def name_in(members: Members, name: str) -> str:

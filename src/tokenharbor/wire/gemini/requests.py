@@ -19,7 +19,7 @@ from tokenharbor.wire.fields import (
 )
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.media import measure
-from tokenharbor.wire.gemini.names import listed, name_in, spelled
+from tokenharbor.wire.gemini.names import is_blank, listed, name_in, spelled
 from tokenharbor.wire.request import Edit, Request
 
 NAME = "gemini"
@@ -27,7 +27,6 @@ NAME = "gemini"
 _MOST_CANDIDATES = 8
 _CONFIG = "generationConfig"
 _PREFIX = "models/"
-_SHORT = 16
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_words = msgspec.json.Decoder(list[str] | None).decode
 
@@ -120,7 +119,7 @@ def read(body: bytes, place: Place | None) -> Request:
 
 def _need_contents(raw: msgspec.Raw) -> None:
     """An array, or the one content itself."""
-    if len(raw) < _SHORT and bytes(raw).translate(None, b" \t\n\r") in (b"null", b"{}"):
+    if is_blank(raw):
         raise InvalidRequest("`contents` is missing.", param="contents")
 
 
