@@ -74,7 +74,7 @@ FAULTS = {
     "error event 500": event(500, "upstream_error", "server"),
     "error event 401": event(401, "upstream_error", "credential"),
     "error event late": Fault("kind = 'error_event', status = 500, after_content = 2", outcome="server", late=True),
-    "no terminator": Fault("kind = 'no_terminator'", whole=None, late=True),
+    "no terminator": Fault("kind = 'no_terminator'", stream=None, whole=None),
     "no finish": Fault("kind = 'no_terminator', finish = true", whole=None, late=True),
     "html": garbage("html"),
     "text": garbage("text"),

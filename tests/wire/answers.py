@@ -83,7 +83,7 @@ class Meaning(NamedTuple):
 
 SPOKEN = (BlockKind.TEXT, BlockKind.REFUSAL)
 PLAIN = {FinishReason.STOP_SEQUENCE: FinishReason.STOP, FinishReason.PAUSE: FinishReason.STOP}
-VAGUE = (FailureKind.CONNECT, FailureKind.BROKEN, FailureKind.GARBAGE)
+VAGUE = (FailureKind.CONNECT, FailureKind.BROKEN, FailureKind.GARBAGE, FailureKind.OVERLONG)
 
 
 def meaning(events: Iterable[Event]) -> Meaning:

@@ -98,7 +98,7 @@ class Played(Waiting):
         taken, self._events = self._events[: len(data)], self._events[len(data) :]
         return taken
 
-    def close(self) -> list[Event]:
+    def close(self, *, whole: bool = True) -> list[Event]:  # noqa: ARG002  it has said all
         return self.feed(b"x" * len(self._events))
 
 

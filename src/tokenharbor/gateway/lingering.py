@@ -64,7 +64,7 @@ async def _read_on(opened: Opened) -> None:
     while not splicer.complete and splicer.failure is None and came <= _MOST_BYTES:
         data = await answer.next()
         if not data:
-            splicer.close()
+            splicer.close(whole=answer.framed)
             return
         splicer.feed(data)
         came += len(data)

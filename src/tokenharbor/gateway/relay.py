@@ -54,7 +54,7 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
         over = not data
         came += len(data)
         before = grown
-        piece = splicer.close() if over else splicer.feed(data)
+        piece = splicer.close(whole=answer.framed) if over else splicer.feed(data)
         grown = splicer.text_bytes + splicer.ending_text_bytes
         if grown != before:
             answer.content_arrived()

@@ -36,6 +36,7 @@ class Answer:
         "complete",
         "decoder",
         "error",
+        "framed",
         "head",
         "held",
         "interim",
@@ -54,6 +55,7 @@ class Answer:
         self.pieces: list[bytes] = []
         self.unread = 0  # bytes in the pieces
         self.complete = False  # the last byte has come, if perhaps not been read
+        self.framed = True  # its end is told by a length or a last chunk, not by the end of the connection
         self.error: HarborError | None = None  # why the last byte will never come
         self.decoder: Decoder | None = None  # of a body that came compressed
         self.held = False  # the upstream waits for us to read

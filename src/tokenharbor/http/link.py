@@ -127,6 +127,7 @@ class Link(asyncio.Protocol):
         if answer is None:
             self._pool.forget(self)
         elif answer.status and _ends_by_close(answer):
+            answer.framed = False
             self._finish(answer)
         else:
             answer.untaken = not answer.head and _unacknowledged(self.transport)

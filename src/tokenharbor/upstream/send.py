@@ -135,7 +135,7 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
         return await _failure(answer, outgoing)
     while True:
         data = await answer.next()
-        first = splicer.feed(data) if data else splicer.close()
+        first = splicer.feed(data) if data else splicer.close(whole=answer.framed)
         if splicer.failure is not None and not splicer.started:
             return outgoing.target.credential.mask_failure(splicer.failure)
         if splicer.started:

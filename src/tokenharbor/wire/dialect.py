@@ -62,8 +62,9 @@ class Splicer(Protocol):
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def close(self) -> bytes:
-        """The vendor's bytes are over: a last event that lacks its blank line counts, as most clients count it.
+    def close(self, *, whole: bool = True) -> bytes:
+        """The vendor's bytes are over: a last event that lacks its blank line counts, as most clients count it. If HTTP
+        framed the body and all of it came (`whole`), an answer that finished is complete without its terminator.
         Returns as `feed` does; `complete` and `failure` may change.
         """
 
@@ -81,8 +82,10 @@ class Reader(Protocol):
 
     def feed(self, data: bytes) -> Sequence[Event]: ...
 
-    def close(self) -> Sequence[Event]:
-        """The stream ended: a Failed if its terminator never came, else nothing."""
+    def close(self, *, whole: bool = True) -> Sequence[Event]:
+        """The stream ended. Without its terminator: a Finished if it had said why it ends and is `whole` (see
+        `Splicer.close`), else a Failed.
+        """
 
 
 class Writer(Protocol):

@@ -68,9 +68,20 @@ class EventSplicer(ABC):
     def feed(self, data: bytes) -> bytes:
         return self._pass(self._framer.feed(data))
 
-    def close(self) -> bytes:
+    def close(self, *, whole: bool = True) -> bytes:
         """The vendor's bytes are over: what was left without its blank line counts as an event."""
-        return self._pass(self._framer.close())
+        out = self._pass(self._framer.close())
+        if whole and not self.complete and self.failure is None:
+            terminator = self._terminator()
+            if terminator:
+                self._end_all()
+                self._ending.append(terminator)
+                self.complete = True
+        return out
+
+    def _terminator(self) -> bytes:
+        """What a vendor left out at the end of an answer that is whole all the same; empty if it is not."""
+        return b""
 
     def ending(self, cost_usd: str | None = None) -> bytes:
         if cost_usd is not None:

@@ -109,8 +109,8 @@ class Translator:
             self.failure = too_much()
         return out
 
-    def close(self) -> bytes:
-        return self._pass(self._reader.close())
+    def close(self, *, whole: bool = True) -> bytes:
+        return self._pass(self._reader.close(whole=whole))
 
     def ending(self, cost_usd: str | None = None) -> bytes:
         if self._finished is None:

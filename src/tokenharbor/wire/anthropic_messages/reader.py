@@ -100,10 +100,13 @@ class AnthropicReader(Waiting):
     def feed(self, data: bytes) -> Sequence[Neutral]:
         return self._read(self._framer.feed(data))
 
-    def close(self) -> Sequence[Neutral]:
+    def close(self, *, whole: bool = True) -> Sequence[Neutral]:
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
-            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+            if whole and self._reason:
+                self._blocks.end(self._reason, ENDS, self._stop_sequence)
+            else:
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
             events += self._blocks.take()
         return events
 

@@ -14,6 +14,8 @@ from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.splice import CONTENT, ENDING, IDLE, EventSplicer
 from tokenharbor.wire.usage import BadUsageError
 
+_STOP = sse.write(b'{"type":"message_stop"}', b"message_stop")
+
 
 class AnthropicSplicer(EventSplicer):
     """The ending begins with the `message_delta` that says why the answer stopped."""
@@ -102,6 +104,9 @@ class AnthropicSplicer(EventSplicer):
             self.quarantined = False
         except BadUsageError:
             self.usage, self.quarantined = None, True
+
+    def _terminator(self) -> bytes:
+        return _STOP if self.over else b""
 
     def _end(self) -> int:
         if not self.started:

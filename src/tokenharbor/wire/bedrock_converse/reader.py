@@ -60,9 +60,9 @@ class ConverseReader(Waiting):
             self._blocks.garbage()
         return self._blocks.take()
 
-    def close(self) -> Sequence[Neutral]:
+    def close(self, *, whole: bool = True) -> Sequence[Neutral]:
         if not self._blocks.ended:
-            if self._reason is not None and not self._framer.pending:
+            if whole and self._reason is not None and not self._framer.pending:
                 finish(self._blocks, self._reason, self._stop_sequence)
             else:
                 self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))

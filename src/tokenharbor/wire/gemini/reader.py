@@ -137,7 +137,7 @@ class GeminiReader(Waiting):
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
 
-    def close(self) -> Sequence[Event]:
+    def close(self, *, whole: bool = True) -> Sequence[Event]:  # noqa: ARG002  there is no terminator to miss
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
             self._teller.finish()

@@ -26,8 +26,8 @@ class GeminiSplicer(EventSplicer):
         super().__init__()
         self._candidates = Choices(candidates)
 
-    def close(self) -> bytes:
-        out = super().close()
+    def close(self, *, whole: bool = True) -> bytes:
+        out = super().close(whole=whole)
         if self.failure is None and self._candidates.all_finished:
             self._end_all()
         self.complete = self.over and self.failure is None

@@ -228,10 +228,13 @@ class OpenAIReader(Waiting):
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
 
-    def close(self) -> Sequence[Event]:
+    def close(self, *, whole: bool = True) -> Sequence[Event]:
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
-            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+            if whole and self._reason:
+                self._done()
+            else:
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
             events += self._blocks.take()
         return events
 

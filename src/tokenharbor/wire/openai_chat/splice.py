@@ -95,6 +95,9 @@ class OpenAISplicer(EventSplicer):
             self.quarantined = self.usage is None
             self.usage_so_far = self.usage or self.usage_so_far
 
+    def _terminator(self) -> bytes:
+        return sse.write(DONE) if self._choices.all_finished else b""
+
     def _end(self) -> int:
         if not self.started:
             return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))

@@ -243,7 +243,7 @@ class ResponsesReader(Waiting):
     def feed(self, data: bytes) -> Sequence[Neutral]:
         return self._read(self._framer.feed(data))
 
-    def close(self) -> Sequence[Neutral]:
+    def close(self, *, whole: bool = True) -> Sequence[Neutral]:  # noqa: ARG002  its last event is the answer itself
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
             self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))

@@ -70,7 +70,7 @@ class SoundSplicer:
         self.text_bytes += len(piece)
         return piece
 
-    def close(self) -> bytes:
+    def close(self, *, whole: bool = True) -> bytes:  # noqa: ARG002  sound has no other end
         if not self.started:
             self.failure = garbage()
             return b""
