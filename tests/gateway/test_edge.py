@@ -484,3 +484,25 @@ async def test_a_trusted_proxy_that_does_not_say_for_whom_it_asks_sees_no_metric
     assert (
         await house.ask("GET", "/metrics", {"x-real-ip": "127.0.0.1", "x-forwarded-for": "127.0.0.1"})
     ).status == 200
+
+
+@BOTH
+async def test_F12_without_a_balance_no_large_body_is_awaited(house: House, path: str) -> None:
+    """Refused at its head; a small one, a dry run and a count are not, for they cost nothing."""
+    house.payer = await house.new_payer("0")
+    heads = f"host: h\r\nconnection: close\r\nx-api-key: {house.payer.key}\r\n"
+    for framing in ("content-length: 13000000", "transfer-encoding: chunked"):
+        answer = await raw.say(house.port, f"POST {path} HTTP/1.1\r\n{heads}{framing}\r\n\r\n".encode())
+        check_error(raw.read_answer(answer), path, 402, "insufficient_quota")
+    body = {"model": "solo", "max_tokens": 5, "messages": [{"role": "user", "content": "x" * 300_000}]}
+    assert (await house.post(f"{path}?dry_run=1", body)).status == 200
+    assert (await house.post(f"{MESSAGES}/count_tokens", body)).status == 200
+
+
+@BOTH
+async def test_F12_large_bodies_that_agents_send_are_served(house: House, path: str) -> None:
+    part = {"type": "text", "text": "a step: {x}, and another"}
+    turns = [{"role": ("user", "assistant")[n % 2], "content": [part] * 3} for n in range(9_001)]
+    body: dict[str, Any] = {"model": "solo", "max_tokens": 5, "messages": turns}
+    assert (await house.post(path, body)).status in (200, 402)
+    assert (await house.post(f"{path}?dry_run=1", body)).status == 200

@@ -254,3 +254,51 @@ async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
         async with calling(origin) as sixth:
             await sixth.say(GET)
             assert (await sixth.hear_answer())[0] == 200
+
+
+@pytest.mark.parametrize("holders", [1, 2])
+async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
+    """One caller has a share of the room, and small bodies have the last eighth of it."""
+    gate, free = asyncio.Event(), 20_000
+
+    async def holds(exchange: Exchange) -> None:
+        exchange.holder = exchange.path
+        await exchange.read_body()
+        await gate.wait()
+        exchange.respond(200, b"", b"")
+
+    large = b"b" * 300_000
+    async with serving(holds, Limits(body=400_000, buffered=800_000)) as origin, contextlib.AsyncExitStack() as stack:
+        first, second, third, small = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
+        await first.say(post("/a", large))
+        await asyncio.sleep(0.05)
+        await second.say(post("/b" if holders == 2 else "/a", large))
+        if holders == 1:
+            assert (await second.hear_answer())[0] == 429
+            await third.say(post("/b", large))
+        else:
+            await asyncio.sleep(0.05)
+            await third.say(post("/c", large))
+            assert (await third.hear_answer())[0] == 503
+        await small.say(post("/d", b"b" * free))
+        gate.set()
+        assert (await small.hear_answer())[0] == 200
+        assert (await first.hear_answer())[0] == 200
+        assert (await (third if holders == 1 else second).hear_answer())[0] == 200
+
+
+async def test_F13_a_drip_is_cut_off_as_silence_is() -> None:
+    limits = Limits(body_seconds=0.3, body_rate=1_000)
+    head = post("/", b"x" * 1_200)[:-1_200]
+    async with serving(echo, limits) as origin, calling(origin) as drip, calling(origin) as steady:
+        await drip.say(head)
+        cut_off = asyncio.ensure_future(drip.hear_hang_up())
+        while not cut_off.done():
+            with contextlib.suppress(ConnectionError):
+                await drip.say(b"x")
+            await asyncio.sleep(0.02)
+        await steady.say(head)
+        for _ in range(3):  # each time enough for another 0.3 s
+            await asyncio.sleep(0.05)
+            await steady.say(b"x" * 400)
+        assert (await steady.hear_answer())[0] == 200

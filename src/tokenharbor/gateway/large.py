@@ -26,7 +26,6 @@ class LargeBodies:
 
     async def expect(self, call: Call, caller: Caller) -> None:
         """Before a body that may be large. Raises InsufficientQuota, Unavailable."""
-        call.exchange.holder = caller.account_id
         if call.dry_run:
             return
         try:

@@ -84,6 +84,7 @@ class Gateway:
         """The caller; one without any balance is refused before a large body."""
         exchange = call.exchange
         caller = await admit(self._parts.ring, call.key, exchange.peer, call.meter.started_at)
+        exchange.holder = caller.account_id
         if exchange.body is None and exchange.body_bound > LARGE:
             await self._large.expect(call, caller)
         return caller
