@@ -124,13 +124,15 @@ def read_members(body: bytes) -> Members:
         raise InvalidRequest(f"The body is not usable: {error}.", param=error.name) from None
 
 
-def refuse_variants(members: Members, known: frozenset[str]) -> None:
-    """Raises InvalidRequest for a name that is another spelling of another one, or of a `known` one."""
+def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str, str] | None = None) -> None:
+    """Raises InvalidRequest for a name that is another spelling of another one, or of a `known` one (`folded`: see
+    `names.meant_by`).
+    """
     if known.issuperset(members):
         return
     seen: dict[str, str] = {}
     for name in members:
-        meant = meant_by(name, known) or seen.setdefault(name.casefold(), name)
+        meant = meant_by(name, known, folded) or seen.setdefault(name.casefold(), name)
         if meant != name:
             raise InvalidRequest(
                 f"The key {shown(name)!r} is another spelling of {shown(meant)!r}: write {shown(meant)!r}, once.",

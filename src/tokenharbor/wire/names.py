@@ -1,5 +1,8 @@
 """Names that one reader takes for another name: in other case, with brackets, with blanks around them."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
 _SHOWN = 60
 
 
@@ -8,14 +11,14 @@ def fold(name: str) -> str:
     return name.partition("[")[0].strip().casefold()
 
 
-def meant_by(name: str, known: frozenset[str]) -> str | None:
-    """The known name of which this one is another spelling."""
+def meant_by(name: str, known: AbstractSet[str], folded: Mapping[str, str] | None = None) -> str | None:
+    """The known name of which this one is another spelling. `folded` has the known ones by what they fold to, where
+    that is something else than themselves.
+    """
     if name in known:
         return None
-    folded = fold(name)
-    if folded in known:
-        return folded if folded != name else None
-    return next((each for each in known if each.casefold() == folded), None)
+    plain = fold(name)
+    return plain if plain in known else folded.get(plain) if folded else None
 
 
 def shown(name: str) -> str:

@@ -20,6 +20,7 @@ from tokenharbor.wire.fields import (
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.media import measure
 from tokenharbor.wire.gemini.names import is_blank, listed, name_in, spelled
+from tokenharbor.wire.names import fold
 from tokenharbor.wire.request import Edit, Request
 
 NAME = "gemini"
@@ -61,6 +62,8 @@ _PLAIN = frozenset({"contents", "systemInstruction", "toolConfig", _CONFIG, "saf
 _PLAIN_CONFIG = CONFIG_FIELDS - _CONFIG_CHECKS.keys()
 _EXTENSIONS = frozenset(extensions.NAMES)
 _SPELLED = KNOWN | _EXTENSIONS
+_FOLDED = {fold(name): name for name in _SPELLED}
+_FOLDED_CONFIG = {fold(name): name for name in CONFIG_FIELDS}
 _TOOL_KINDS = frozenset(
     {
         "functionDeclarations",
@@ -88,7 +91,7 @@ def read(body: bytes, place: Place | None) -> Request:
     _need_contents(plain.get("contents", NULL))
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(plain):
-        refuse_variants(plain, _SPELLED)
+        refuse_variants(plain, _SPELLED, _FOLDED)
         run_checks(plain, _CHECKS)
         _check_model(plain, place.model)
         if "tools" in plain:
@@ -97,7 +100,7 @@ def read(body: bytes, place: Place | None) -> Request:
         ours = extensions.read_extensions(plain)
     config = read_config(plain)
     if not _PLAIN_CONFIG.issuperset(config):
-        refuse_variants(config, CONFIG_FIELDS)
+        refuse_variants(config, CONFIG_FIELDS, _FOLDED_CONFIG)
         run_checks_within(config)
     return Request(
         dialect=NAME,
