@@ -65,7 +65,7 @@ def test_roots_are_signed_listed_exported_and_verified_against(cli: Cli, request
     file.write_text(file.read_text().replace('"number":1', '"number":2'))
     assert "root 2 was kept elsewhere" in refused(cli("ledger", "verify", "--roots", str(file)))
     file.write_text('{"number": 1}')
-    assert "line 1 is not a signed root" in refused(cli("ledger", "verify", "--roots", str(file)))
+    assert f"{file}: line 1 " in refused(cli("ledger", "verify", "--roots", str(file)))
 
 
 def test_an_account_whose_entries_do_not_lead_to_its_wallet_is_not_signed(
@@ -77,7 +77,7 @@ def test_an_account_whose_entries_do_not_lead_to_its_wallet_is_not_signed(
         await conn.close()
 
     asyncio.run(meddle())
-    assert "do not lead to the wallet" in refused(cli("ledger", "sign"))
+    assert "signed root" in refused(cli("ledger", "sign"))
     assert cli("ledger", "roots", "--json").json == []
 
 
@@ -95,9 +95,11 @@ def test_a_receipt_is_shown_and_verified_offline(cli: Cli, bare: Cli, request_id
     assert "proven: signed root 1" in said.out
     keys = tmp_path / "keys.json"
     keys.write_text('{"format": 1, "algorithm": "ed25519", "keys": []}')
-    assert "none of those given" in refused(cli("receipt", "verify", str(file), "--keys", str(keys)))
+    assert json.loads(shown.out)["signature"]["key_id"] in refused(
+        cli("receipt", "verify", str(file), "--keys", str(keys))
+    )
     keys.write_text("[]")
-    assert "not a list of public keys" in refused(cli("receipt", "verify", str(file), "--keys", str(keys)))
+    assert f"{keys}: " in refused(cli("receipt", "verify", str(file), "--keys", str(keys)))
     file.write_text(file.read_text().replace("0.000000040", "0.000000039", 1))
     outcome = cli("receipt", "verify", str(file), "--json")
     assert outcome.code == 1

@@ -44,11 +44,11 @@ def test_a_form_is_not_sold_where_every_request_is_signed_whole(surface: str) ->
         model = {"surfaces": surfaces, "endpoints": [{"provider": "acme", "price": price}]}
         return load_catalog({"providers": {"acme": provider}, "models": {"m": model}}, VENDORS).models["m"]
 
-    with pytest.raises(Misconfigured, match=f"endpoint at 'acme': {surface} cannot be sold there.*sigv4"):
+    with pytest.raises(Misconfigured, match=f"endpoint at 'acme': .*{surface}.*sigv4"):
         load_at(acme, [surface])
     assert load_at(ACME, [surface]).endpoints
     if surface == "image_edits":
-        with pytest.raises(Misconfigured, match="state the model without image_edits"):
+        with pytest.raises(Misconfigured, match="image_edits"):
             load_at(acme, ["images", surface])
         assert load_at(acme, ["images"]).endpoints
 
@@ -77,12 +77,12 @@ def test_what_a_surface_is_billed_by_suffices(surfaces: list[str], price: dict[s
         (["embeddings"], {"output": "1"}, "embeddings needs input"),
         (["images"], {"input": "5"}, "images needs image, or input and output"),
         (["speech"], {"input": "5", "output": "40"}, "speech needs character"),
-        (["images"], {"variants": [{"size": "a", "image": "1"}, {"size": "a", "image": "2"}]}, "priced twice"),
+        (["images"], {"variants": [{"size": "a", "image": "1"}, {"size": "a", "image": "2"}]}, "size and quality"),
         (["images"], {"variants": [{"size": "a"}]}, r"variants\[0\]: images needs"),
-        (["images"], {"variants": []}, "an array of sizes"),
+        (["images"], {"variants": []}, "variants must be an array"),
         (["images"], {"variants": [{"size": "a", "image": 1}]}, "decimal string"),
         (["pictures"], {"image": "1"}, "unknown surface 'pictures'"),
-        (["chat", "speech"], {"input": "1", "output": "1", "character": "1"}, "state two models"),
+        (["chat", "speech"], {"input": "1", "output": "1", "character": "1"}, "two models"),
     ],
 )
 def test_what_is_not_stated_is_not_given_away(surfaces: list[str], price: dict[str, Any], said: str) -> None:
@@ -103,5 +103,5 @@ def test_a_variant_is_a_price_with_its_own_lines_and_version() -> None:
 def test_a_provider_of_another_wire_cannot_sell_it() -> None:
     other = {**ACME, "wire": "anthropic_messages", "wires": {}}
     model = {"surfaces": ["speech"], "endpoints": [{"provider": "acme", "price": {"character": "15"}}]}
-    with pytest.raises(Misconfigured, match="needs a provider that speaks openai_chat"):
+    with pytest.raises(Misconfigured, match="openai_chat"):
         load_catalog({"providers": {"acme": other}, "models": {"m": model}}, VENDORS)

@@ -77,4 +77,4 @@ def test_codex_says_why_an_answer_broke_off(harbour: House, tmp_path: Path) -> N
     harbour.tell({"answer": {"text": "Fair winds and following seas. " * 9}, "rules": [{"fault": fault}]})
     place = Place(harbour.harbor.url, harbour.key(_RESPONSES), _commands(CODEX), tmp_path)
     ended = CODEX.run(place, "Say hello.")
-    assert "the provider broke off. Nothing was billed" in ended.stdout, ended
+    assert "Nothing was billed" in ended.stdout, ended

@@ -42,7 +42,7 @@ async def test_the_route_and_the_quote(house: House, path: str, stream: bool) ->
     assert names(said["route"]) == ["alpha", "beta", "gamma"]
     assert {row["model"] for row in said["route"]} == {"quad"}
     assert [row["region"] for row in said["route"]] == ["eu", "us", None]
-    assert {row["provider"]: row["why"] for row in said["dropped"]}["delta"].startswith("at most 3")
+    assert " 3 " in {row["provider"]: row["why"] for row in said["dropped"]}["delta"]
     assert (said["affordable"], said["quote"]["currency"], said["quote"]["output_tokens"]) == (True, "USD", 500)
     await check_nothing_happened(house)
 
@@ -69,7 +69,10 @@ async def test_rules_show_in_what_is_dropped(house: House, path: str) -> None:
     said = await dry(house, path, "quad", provider={"ignore": ["alpha"], "region": "us"})
     assert names(said["route"]) == ["beta"]
     why = {row["provider"]: row["why"] for row in said["dropped"]}
-    assert why == {"alpha": "in provider.ignore", "gamma": "not in region us", "delta": "not in region us"}
+    assert why.keys() == {"alpha", "gamma", "delta"}
+    assert "provider.ignore" in why["alpha"]
+    assert why["gamma"] == why["delta"]
+    assert "provider.region us" in why["gamma"]
 
 
 @BOTH

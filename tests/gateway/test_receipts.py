@@ -194,8 +194,8 @@ async def test_a_file_that_is_no_receipt_is_not_valid(house: House) -> None:
         dumped(receipt)[:-1],
     ):
         assert check_receipt(text, keys).fault is not None, text[:40]
-    assert "none of those given" in (check_receipt(dumped(receipt), {}).fault or "")
     (key_id,) = keys
+    assert key_id in (check_receipt(dumped(receipt), {}).fault or "")
     assert check_receipt(dumped(receipt), {key_id: bytes(32)}).fault is not None
     assert check_receipt(dumped(receipt), {key_id: b"short"}).fault is not None
 

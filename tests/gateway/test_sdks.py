@@ -165,7 +165,7 @@ async def test_openai_responses_agent_runs_a_tool(scripted: House) -> None:
 
 async def test_openai_responses_refusals(house: House) -> None:
     create = house.chats().responses.create
-    with pytest.raises(openai.BadRequestError, match="nothing is") as stored:
+    with pytest.raises(openai.BadRequestError) as stored:
         await create(model="solo", input="hello", previous_response_id="resp_1")
     assert stored.value.param == "previous_response_id"
     with pytest.raises(openai.NotFoundError) as unknown:
@@ -179,8 +179,9 @@ async def test_a_search_that_a_client_merely_lists_does_not_reach_the_vendor(hou
     assert answer.status == "completed"
     (record,) = await house.seen()
     assert json.loads(record.body or "")["tools"] == RESPONSES_TOOLS
-    with pytest.raises(openai.BadRequestError, match="price for web searches"):
+    with pytest.raises(openai.BadRequestError, match="alpha") as unpriced:
         await house.chats().responses.create(model="solo", input="hello", tools=listed, max_tool_calls=2)
+    assert unpriced.value.param == "tools"
 
 
 @pytest.mark.parametrize("base", ["/v1", "/v1/"])

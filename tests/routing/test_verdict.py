@@ -75,4 +75,4 @@ def test_asking_again_is_advised_only_where_it_may_help(kind: FailureKind) -> No
     if not VERDICTS[kind].try_next:
         assert (type(refusal), refusal.status) == (TABLE[kind][1], 400)
         assert refusal.message == "too long by half"
-        assert broken_off(fault(kind), billed=True).message.endswith(" What had come is billed.")
+        assert broken_off(fault(kind), billed=True).message.endswith(" is billed.")

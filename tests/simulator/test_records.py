@@ -105,5 +105,5 @@ async def test_a_wrong_script_is_refused_and_the_old_one_stays(simulate: Start) 
     simulator = await simulate(SCRIPT)
     answer = await post(simulator.port, "/simulator/script", b'{"sede": 1}')
     assert answer.status == 400
-    assert answer.json()["error"]["message"] == "script: unknown field 'sede'; the nearest known one is 'seed'"
+    assert answer.json()["error"]["message"] == "script: unknown field 'sede'; did you mean 'seed'?"
     assert (await ask(simulator.port, CHAT)).json()["choices"][0]["message"]["content"] == "four and four more"

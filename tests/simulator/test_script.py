@@ -16,22 +16,22 @@ def read(text: str) -> Script:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sede = 1", "s.toml: unknown field 'sede'; the nearest known one is 'seed'"),
+        ("sede = 1", "s.toml: unknown field 'sede'; did you mean 'seed'?"),
         (
             "[[rules]]\nmatch = { modle = 'x' }",
-            "s.toml: unknown field 'modle' at rules[0].match; the nearest known one is 'model'",
+            "s.toml: unknown field 'modle' at rules[0].match; did you mean 'model'?",
         ),
         (
             "[[rules]]\n[[rules]]\nfault = { kind = 'status', status = 429, retry_afer = 3 }",
-            "s.toml: unknown field 'retry_afer' at rules[1].fault; the nearest known one is 'retry_after'",
+            "s.toml: unknown field 'retry_afer' at rules[1].fault; did you mean 'retry_after'?",
         ),
         (
             "[answer.usage]\ncached = 1",
-            "s.toml: unknown field 'cached' at answer.usage; the nearest known one is 'cache_read'",
+            "s.toml: unknown field 'cached' at answer.usage; did you mean 'cache_read'?",
         ),
         (
             "[answer]\ncalls = [{ name = 'b', argument = {} }]",
-            "s.toml: unknown field 'argument' at answer.calls[0]; the nearest known one is 'arguments'",
+            "s.toml: unknown field 'argument' at answer.calls[0]; did you mean 'arguments'?",
         ),
     ],
 )

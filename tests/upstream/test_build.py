@@ -73,7 +73,7 @@ def test_a_key_for_the_api_is_shown_as_a_bearers() -> None:
     ("provider", "secret", "words"),
     [
         (AWS, "AKIDEXAMPLE", "ACCESS_KEY_ID:SECRET"),
-        (AWS, "AKIDEXAMPLE:x:to\nken", "no header can carry"),
+        (AWS, "AKIDEXAMPLE:x:to\nken", "the credential for "),
         (replace(AWS, base_url="http://127.0.0.1:1", region=None), SECRET, "a region"),
         (replace(AWS, service=None), SECRET, "`service`"),
         (replace(AWS, auth="magic"), SECRET, "sigv4"),

@@ -91,7 +91,7 @@ class Settler:
 
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer
-        assert offer is not None, "only a request that an endpoint serves is settled"  # noqa: S101  for mypy
+        assert offer is not None, "only a request that was sent to an endpoint can be settled"  # noqa: S101  for mypy
         counted = count(meter)
         charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
         return Settlement(
@@ -168,10 +168,10 @@ def _lost(meter: Meter) -> Usd:
 def _unsettled(meter: Meter, error: BooksError) -> str:
     receipt = f"GET /v1/requests/{show('req', meter.request_id)}"
     if isinstance(error, BooksRefused):
-        return f"The ledger refused the charge, so the answer is not complete. The request's receipt: {receipt}."
+        return f"The ledger refused the charge, so the answer is incomplete. See the receipt: {receipt}."
     return (
-        "The database did not confirm the charge in time, so the answer is not complete. Whether it was charged is not "
-        f"known yet; its receipt will say so: {receipt}."
+        "The database did not confirm the charge in time, so the answer is incomplete. It may still be charged; "
+        f"see the receipt: {receipt}."
     )
 
 

@@ -62,7 +62,7 @@ def check_receipt(text: bytes, keys: Mapping[str, bytes]) -> Verdict:
         RecursionError,
         msgspec.MsgspecError,
     ) as error:
-        missing = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        missing = f"missing field {error}" if isinstance(error, KeyError) else str(error)
         verdict.fault = missing or type(error).__name__
     return verdict
 
@@ -74,9 +74,9 @@ def read_keys(content: bytes, where: str) -> dict[str, bytes]:
         kind = document["format"], document["algorithm"]
         keys = {key["id"]: read_hex(key["public_key"]) for key in document["keys"]}
     except (ValueError, TypeError, KeyError) as error:
-        raise Misconfigured(f"{where}: not a list of public keys: {error}") from None
+        raise Misconfigured(f"{where}: not a valid list of public keys: {error}") from None
     if kind != (FORMAT, ALGORITHM):
-        raise Misconfigured(f"{where}: another format or algorithm than this version knows")
+        raise Misconfigured(f"{where}: unknown format or algorithm: use a newer version of this program")
     return keys
 
 
@@ -87,28 +87,28 @@ def _read(text: bytes) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in pairs:
             if name in found:
-                raise ReceiptError(f"the field {name!r} stands twice")
+                raise ReceiptError(f"the field {name!r} is repeated")
             found[name] = value
         return found
 
     def whole(number: str) -> Any:
-        raise ReceiptError(f"the number {number} is not whole")
+        raise ReceiptError(f"the number {number} is not an integer")
 
     receipt = json.loads(text, object_pairs_hook=distinct, parse_float=whole, parse_constant=whole)
     if not isinstance(receipt, dict):
-        raise ReceiptError("a receipt is a JSON object")
+        raise ReceiptError("a receipt must be a JSON object")
     return receipt
 
 
 def _check_signature(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict: Verdict) -> None:
     signature = receipt["signature"]
     if (signature["algorithm"], signature["format"]) != (ALGORITHM, FORMAT):
-        raise ReceiptError("another format or algorithm of signature than this version knows")
+        raise ReceiptError("unknown format or algorithm of the signature: use a newer version of this program")
     key = keys.get(signature["key_id"])
     if key is None:
-        raise ReceiptError(f"signed by the key {signature['key_id']!r}, which is none of those given")
+        raise ReceiptError(f"signed by the key {signature['key_id']!r}, which is not in the list of public keys")
     if not is_signed(key, read_hex(signature["value"]), receipt_bytes(receipt)):
-        raise ReceiptError("the signature is not valid: the receipt was changed, or not signed by this key")
+        raise ReceiptError("invalid signature: the receipt was changed, or another key signed it")
     verdict.proven.append(f"the owner of key {signature['key_id']} issued this receipt at {signature['signed_at']}")
 
 
@@ -119,7 +119,7 @@ def _check_proof(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict:
         return
     entry = read_entry_text(read_text(proof["entry"], EntryText))
     if entry_digest(entry).hex() != proof["entry_digest"]:
-        raise ReceiptError("the entry does not have the digest that is stated")
+        raise ReceiptError("the digest of the entry does not match the stated digest")
     _compare(receipt, _booked(entry, proof["entry"]), "the entry")
     verdict.proven.append(f"account {proof['entry']['account_id']} was charged {entry.amount} USD by entry {entry.seq}")
     _check_detail(receipt, entry, verdict)
@@ -128,18 +128,18 @@ def _check_proof(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict:
     elif proof["status"] == "pending":
         verdict.not_proven.append(f"no signed root covers the entry yet: one is due by {proof['expected_by']}")
     else:
-        raise ReceiptError(f"a proof is signed, pending or none, not {proof['status']!r}")
+        raise ReceiptError(f"the status of a proof must be signed, pending or none, not {proof['status']!r}")
     verdict.not_proven += [
         "lots, key and price lines, beyond the issuer's signature",
-        "that the provider counted right, and that no later entry reverses this one",
+        "that the provider's counts are right, and that no later entry reverses this one",
     ]
 
 
 def _check_nothing_charged(receipt: Mapping[str, Any], verdict: Verdict) -> None:
     if Usd.parse(receipt["cost_usd"]):
-        raise ReceiptError("a charge without an entry")
+        raise ReceiptError("a charge has no entry")
     verdict.proven.append("the issuer states that nothing was charged")
-    verdict.not_proven.append("that no entry exists: what was not charged has none to prove")
+    verdict.not_proven.append("that no entry exists: a request that was not charged has no proof")
 
 
 def _booked(entry: Entry, text: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,28 +159,28 @@ def _booked(entry: Entry, text: Mapping[str, Any]) -> Mapping[str, Any]:
 def _compare(receipt: Mapping[str, Any], due: Mapping[str, Any], source: str) -> None:
     for name, value in due.items():
         if receipt.get(name) != value:
-            raise ReceiptError(f"{name} is {receipt.get(name)!r}, {source} makes it {value!r}")
+            raise ReceiptError(f"{name} is {receipt.get(name)!r}, but by {source} it is {value!r}")
 
 
 def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: Verdict) -> None:
     stated = receipt["entry"]
     if (stated["id"], stated["seq"]) != (ids.show("ent", entry.id), entry.seq):
-        raise ReceiptError("the entry is another one than the proof's")
+        raise ReceiptError("the entry differs from the entry of the proof")
     text = receipt["detail"]
     if text == "expired":
         verdict.not_proven.append("model, provider, counts and times: the detail has expired")
         return
     if sha256(read_hex(receipt["salt"]) + text.encode()).digest() != entry.detail_digest:
-        raise ReceiptError("the detail does not have the digest that the entry states")
+        raise ReceiptError("the digest of the detail does not match the digest in the entry")
     detail = json.loads(text)
     due = {name: detail[name] for name in _OF_DETAIL if name in detail}
     served = detail.get("served") or {}
     _compare(receipt, {**due, "model_asked": detail["asked"], "provider": served.get("provider")}, "the detail")
     usage = {name: count for name, count in (receipt["usage"] or {}).items() if count}
     if usage != (detail.get("usage") or {}):
-        raise ReceiptError("the usage is not the detail's")
+        raise ReceiptError("the usage differs from the detail")
     if served and receipt["price"]["version"] != entry.price_version.hex():
-        raise ReceiptError("the price is not the one that the entry names")
+        raise ReceiptError("the price differs from the price in the entry")
     verdict.proven.append(f"it was for {receipt['model']} at {receipt['provider']}, counted as the detail says")
 
 
@@ -189,12 +189,12 @@ def _check_path(proof: Mapping[str, Any], entry: Entry, keys: Mapping[str, bytes
     root = read_root_text(read_text(proof["root"], RootText))
     path = [read_hex(each) for each in proof["path"]]
     if cut.account_id != entry.account_id:
-        raise ReceiptError("the cut is another account's")
+        raise ReceiptError("the cut belongs to another account")
     if climb(entry_digest(entry), entry.seq - cut.from_seq, cut.size, path) != cut.tree:
-        raise ReceiptError("the path does not lead from the entry to its cut")
+        raise ReceiptError("the proof path from the entry to its cut is wrong")
     if not is_in_root(cut, root):
-        raise ReceiptError("the path does not lead from the cut to the root")
+        raise ReceiptError("the proof path from the cut to the root is wrong")
     if not is_signed_root(root, keys):
-        raise ReceiptError("the root's signature is not valid")
+        raise ReceiptError("invalid signature of the root")
     made = proof["root"]["made_at"]
     verdict.proven.append(f"signed root {root.number} of {made} covers the entry: compare it with one you kept")

@@ -52,7 +52,7 @@ class Holds:
         try:
             outcome = await self._books.place(hold)
         except BooksError as error:
-            raise Unavailable("The database does not answer. Nothing was charged; try again shortly.") from error
+            raise Unavailable("Database unavailable. Nothing was charged; try again shortly.") from error
         if isinstance(outcome, Placed):
             meter.held(quote)
         else:
@@ -70,7 +70,7 @@ _LIMITS = {
 def _refusal(outcome: Refused, needed: Usd) -> InsufficientQuota:
     state = f"balance ${outcome.available.brief_down()}, held ${outcome.held.brief_up()}, needed ${needed.brief_up()}"
     if outcome.why is Why.DEBT:
-        return InsufficientQuota(f"The account owes a debt and is frozen until a top-up covers it: {state}.")
+        return InsufficientQuota(f"The account has a debt and is frozen: {state}. Top up to cover the debt.")
     if outcome.why in _LIMITS:
         limit = _LIMITS[outcome.why]
         return InsufficientQuota(

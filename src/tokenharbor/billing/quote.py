@@ -142,7 +142,7 @@ def _refuse_unpriced_search(offers: Sequence[Offer]) -> None:
     for offer in offers:
         if "web_searches" not in offer.rates.priced:
             raise InvalidRequest(
-                f"{offer.endpoint.provider.name} has no published price for web searches of this model, so they "
-                "cannot be sold. Leave the tool out, or exclude that provider.",
+                f"{offer.endpoint.provider.name} has no price for web search with this model: "
+                "remove the tool, or exclude that provider.",
                 param="tools",
             )

@@ -163,7 +163,7 @@ def read_entry_text(text: EntryText) -> Entry:
 def read_hex(text: str) -> bytes:
     """Lower case only, so that nothing has two spellings. Raises ValueError."""
     if _HEX.fullmatch(text) is None:
-        raise ValueError(f"not hexadecimal digits in lower case: {text[:70]!r}")
+        raise ValueError(f"not lower-case hexadecimal: {text[:70]!r}")
     return bytes.fromhex(text)
 
 
@@ -174,7 +174,7 @@ def read_text(value: Any, kind: type[Text]) -> Text:
     """A part of a document, spelt as we spell it. Raises ValueError."""
     text = msgspec.convert(value, kind)
     if msgspec.json.decode(msgspec.json.encode(text)) != value:
-        raise ValueError("a number or a time is not spelt as in a receipt")
+        raise ValueError("a number or a time is not in the format of a receipt")
     return text
 
 
@@ -189,4 +189,4 @@ def _kept(content: bytes, where: str) -> Iterator[Root]:
             try:
                 yield read_root_text(read_text(msgspec.json.decode(line), RootText))
             except (ValueError, msgspec.MsgspecError) as error:
-                raise Misconfigured(f"{where}: line {number} is not a signed root: {error}") from None
+                raise Misconfigured(f"{where}: line {number} is not a valid signed root: {error}") from None

@@ -122,7 +122,7 @@ class Settlements:
             answer = self._unconfirmed(settlement, error)
         if isinstance(answer, asyncio.Future):
             return await answer
-        raise answer if isinstance(answer, Exception) else AssertionError("an answer that failed is no success")
+        raise answer if isinstance(answer, Exception) else AssertionError("a failed answer is not a success")
 
     def _keep_overdue(self) -> None:
         self._look = None
@@ -147,7 +147,7 @@ class Settlements:
         except (OSError, BooksAway) as error:
             self._kept.pop(id(settlement), None)
             _log.error("journal_not_written", request=_shown(settlement), reason=str(error))
-            raise BooksAway("neither the database nor the journal has the settlement for certain") from error
+            raise BooksAway("neither the database nor the journal confirmed the settlement") from error
         self._report(Alarm.JOURNALED, settlement)
         charge = Usd(min(settlement.cost, settlement.bound))
         over = settlement.cost - charge

@@ -27,7 +27,7 @@ class TaskDesk:
             await self._books.settle(settlement)
             await self.tasks.close(task.id, "done", now)
         except BooksError as error:
-            raise Unavailable("The books cannot be reached; ask again shortly.") from error
+            raise Unavailable("Database unavailable: try again shortly.") from error
 
     async def failed(self, task: Task) -> None:
         """Give back what was held. Raises Unavailable."""
@@ -36,7 +36,7 @@ class TaskDesk:
             await self._books.release(Release(self._ended(task, "failed"), ZERO, now))
             await self.tasks.close(task.id, "failed", now)
         except BooksError as error:
-            raise Unavailable("The books cannot be reached; ask again shortly.") from error
+            raise Unavailable("Database unavailable: try again shortly.") from error
 
     def _ended(self, task: Task, status: Status) -> Record:
         record = task.settlement.record

@@ -61,11 +61,11 @@ def _faces(
 ) -> tuple[Provider, ...]:
     """A company in each of its wires, the one that it names first in front."""
     check = _Checks(place, faults)
-    check.matches(_PROVIDER_NAME, name, "a provider's name is lower-case letters, digits, '.', '_' and '-'")
+    check.matches(_PROVIDER_NAME, name, "the name of a provider must be lower-case letters, digits, '.', '_' and '-'")
     first = check.needed(table.wire, "wire") or ""
     further = table.wires or {}
     if first in further:
-        check.fault(f"wire {first!r} is stated twice")
+        check.fault(f"wire {first!r} is listed more than once")
     usual, wires = spoken
     stated = [(first, table, check), *((wire, face, check.within(f"wires.{wire}")) for wire, face in further.items())]
     for wire, _, here in stated:
@@ -96,14 +96,14 @@ def _provider(name: str, table: ProviderTable, face: _Face, check: "_Checks", he
         credential=None if auth == "none" else check.credential(table.credential),
         auth=auth,
         headers=tuple(here.header(*header) for header in headers.items()),
-        region=check.optional(_WORD, table.region, "region is a word such as 'us'"),
+        region=check.optional(_WORD, table.region, "region must be a word such as 'us'"),
         retention=check.retention(table.retention),
         timeouts=_timeouts(table),
         label=table.label or name,
         limit=_usual_limit(face, here),
         least_output=face.stated.least_output or face.usual.least_output or 1,
         service=here.optional(
-            _WORD, face.stated.service or face.usual.service, "service is the API's name in signatures"
+            _WORD, face.stated.service or face.usual.service, "service must be the service name used in signatures"
         ),
         builtin=bool(table.builtin),
     )
@@ -113,7 +113,7 @@ def _usual_limit(face: _Face, check: "_Checks") -> Limit:
     """A wire with one field for the maximum has no other; a vendor may obey none."""
     field, usual = check.max_field(face.stated), face.usual.max_field
     if field and usual is not None and field != usual:
-        check.fault(f"max_field is {usual!r} in this wire, or {_NO_FIELD!r} if it is not obeyed")
+        check.fault(f"max_field must be {usual!r} for this wire, or {_NO_FIELD!r} if the provider ignores it")
     return Limit(usual if field is None else field, bool(face.stated.reasoning_apart))
 
 
@@ -129,19 +129,19 @@ def _model(
     name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], place: str, faults: Faults
 ) -> Model:
     check = _Checks(place, faults)
-    check.matches(_MODEL_NAME, name, "a model's name is letters, digits and any of . _ : @ + / -")
+    check.matches(_MODEL_NAME, name, "the name of a model must be letters, digits and any of . _ : @ + / -")
     aliases = tuple(table.aliases or ())
     for alias in aliases:
-        check.matches(_MODEL_NAME, alias, f"alias {alias[:40]!r} is not a model's name")
+        check.matches(_MODEL_NAME, alias, f"alias {alias[:40]!r} is not a valid model name")
     surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
     context, max_output = _sizes(table, surfaces, check)
     if CHAT in surfaces and max_output > context > 0:
-        check.fault(f"max_output {max_output} is more than context {context}")
+        check.fault(f"max_output {max_output} must not exceed context {context}")
     released = table.released
     usual = Model(name, "", context, max_output, frozenset(), ())
     return Model(
         name=name,
-        vendor=check.optional(_PROVIDER_NAME, table.vendor, "vendor is a word such as 'acme'") or "",
+        vendor=check.optional(_PROVIDER_NAME, table.vendor, "vendor must be a word such as 'acme'") or "",
         context=context,
         max_output=max_output,
         capabilities=frozenset(table.capabilities or ()),
@@ -155,14 +155,14 @@ def _model(
         surfaces=surfaces,
         bytes_per_second=table.bytes_per_second or usual.bytes_per_second,
         max_seconds=table.max_seconds or usual.max_seconds,
-        tokenizer=check.optional(_WORD, table.tokenizer, "tokenizer is a word such as 'o200k'") or usual.tokenizer,
+        tokenizer=check.optional(_WORD, table.tokenizer, "tokenizer must be a word such as 'o200k'") or usual.tokenizer,
     )
 
 
 def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_Checks") -> tuple[int, int]:
     """Context and maximum of the output; 0, none, where a model that does not chat has no such thing."""
     if CHAT in surfaces and len(surfaces) > 1:
-        check.fault("a model chats or serves other surfaces: state two models for one that does both")
+        check.fault("a model must not have both chat and other surfaces: configure two models")
     if CHAT not in surfaces:
         return table.context or 0, table.max_output or 0
     return check.needed(table.context, "context") or 0, check.needed(table.max_output, "max_output") or 0
@@ -175,8 +175,8 @@ def _endpoints(
     for name, stated in (table.endpoints or {}).items():
         here = check.within(f"endpoint at {name[:64]!r}")
         upstream_model = stated.upstream_model or model
-        here.matches(_UPSTREAM_NAME, upstream_model, "upstream_model is printable ASCII without spaces")
-        region = here.optional(_WORD, stated.region, "region is a word such as 'us'")
+        here.matches(_UPSTREAM_NAME, upstream_model, "upstream_model must be printable ASCII without spaces")
+        region = here.optional(_WORD, stated.region, "region must be a word such as 'us'")
         surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
         variants = () if stated.price is None else read_variants(stated.price, here.within("price"), surfaces)
         price = variants[0].price if variants else None
@@ -195,13 +195,13 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "
         return selling
     speaking = tuple(provider for provider in selling if provider.wire == CONVENTION)
     if not speaking and not any(provider.moved or not provider.wire for provider in selling):
-        check.fault(f"{surfaces[0]} needs a provider that speaks {CONVENTION}")
+        check.fault(f"surface {surfaces[0]} needs a provider with wire {CONVENTION}")
     unsigned = tuple(provider for provider in speaking if provider.auth != "sigv4" or FORMS.isdisjoint(surfaces))
     if speaking and not unsigned and not any(provider.moved for provider in speaking):
         form = min(FORMS.intersection(surfaces))
         check.fault(
-            f"{form} cannot be sold there: a form passes while it comes, and auth sigv4 signs only what is "
-            f"whole; use another auth, or state the model without {form}"
+            f"surface {form} does not support auth sigv4, which signs the whole body before it is sent; "
+            f"use another auth, or remove {form} from the surfaces of the model"
         )
     return unsigned
 
@@ -211,7 +211,7 @@ def _selling(wires: Sequence[str], faces: tuple[Provider, ...], check: "_Checks"
     spoken = {face.wire: face for face in faces}
     for wire in wires:
         if wire not in spoken and not faces[0].moved:
-            check.fault(f"its provider does not speak {wire[:40]!r}{did_you_mean(wire, spoken)}")
+            check.fault(f"its provider does not support wire {wire[:40]!r}{did_you_mean(wire, spoken)}")
     return tuple(spoken[wire] for wire in wires if wire in spoken)
 
 
@@ -223,8 +223,8 @@ def _refuse_clashes(models: Mapping[str, Model], places: Mapping[str, str], faul
             other = bearer.setdefault(alias, model.name)
             if other != model.name:
                 faults.add(
-                    f"{places[f'models.{model.name}']}: alias {alias!r} also names {other!r}; "
-                    f"state aliases without it for one of them"
+                    f"{places[f'models.{model.name}']}: alias {alias!r} is also a name of {other!r}; "
+                    f"set aliases without it for one of them"
                 )
 
 
@@ -252,7 +252,7 @@ class _Checks(Place):
 
     def max_field(self, stated: LimitTable) -> str | None:
         """Empty: the vendor obeys none."""
-        field = self.optional(_FIELD, stated.max_field, f"max_field is a field's name, or {_NO_FIELD!r}")
+        field = self.optional(_FIELD, stated.max_field, f"max_field must be the name of a field, or {_NO_FIELD!r}")
         return "" if field == _NO_FIELD else field
 
     def base_url(self, stated: str | None) -> str:
@@ -266,18 +266,18 @@ class _Checks(Place):
         except ValueError:
             fine = False
         if not fine or any(c <= " " for c in text):
-            self.fault("base_url must be http:// or https://, a host and a path, nothing else")
+            self.fault("base_url must be http:// or https://, a host and a path only")
         return text.rstrip("/")
 
     def credential(self, text: str | None) -> str | None:
         """The message never holds the value: it may be the secret itself."""
         if text is not None and _CREDENTIAL.fullmatch(text) is None:
-            self.fault("credential must say where the key is (env:NAME, file:PATH, store:NAME)")
+            self.fault("credential must be a reference to the key: env:NAME, file:PATH or store:NAME")
         return text
 
     def header(self, name: str, value: str) -> tuple[str, str]:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            self.fault(f"header {name[:40]!r} has characters that no header can carry")
+            self.fault(f"header {name[:40]!r} contains characters that are not allowed in a header")
         return name.lower(), value
 
     def retention(self, text: str | None) -> str | None:

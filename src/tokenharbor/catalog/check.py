@@ -47,13 +47,13 @@ def check_catalog(catalog: Catalog, at: datetime) -> tuple[Finding, ...]:
 def _providers(catalog: Catalog) -> Iterator[Finding]:
     for provider in catalog.providers.values():
         if provider.credential is None and provider.auth != "none":
-            message = 'no credential is named; state credential = "env:NAME", or auth = "none" if it takes none'
+            message = 'no credential; set credential = "env:NAME", or auth = "none" if the provider needs none'
             yield Finding(Kind.NO_CREDENTIAL, f"provider {provider.name}", message)
     for provider in (*catalog.providers.values(), *catalog.also):
         if provider.limit.max_field is None:
             message = (
-                "max_field is not stated, so max_completion_tokens does not limit a quote; state the field that the "
-                'provider obeys: "max_tokens" or "max_completion_tokens", or "none"'
+                "max_field is not set, so max_completion_tokens does not limit a quote; set the field that the "
+                'provider supports: "max_tokens" or "max_completion_tokens", or "none"'
             )
             yield Finding(Kind.NO_MAX_FIELD, f"provider {provider.name}", message)
 
@@ -61,9 +61,9 @@ def _providers(catalog: Catalog) -> Iterator[Finding]:
 def _model(model: Model, at: datetime) -> Iterator[Finding]:
     where = f"model {model.name}"
     if not model.endpoints:
-        yield Finding(Kind.NO_ENDPOINT, where, "no provider sells it, so every request for it is refused", fault=True)
+        yield Finding(Kind.NO_ENDPOINT, where, "no provider has it, so every request for it is refused", fault=True)
     elif all(endpoint.price is None for endpoint in model.endpoints):
-        yield Finding(Kind.NO_PRICE, where, "it has no price, so every request for it is refused", fault=True)
+        yield Finding(Kind.NO_PRICE, where, "no price, so every request for it is refused", fault=True)
     seen = set()
     for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
         if endpoint.provider.name not in seen:
@@ -74,15 +74,15 @@ def _model(model: Model, at: datetime) -> Iterator[Finding]:
 def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> Iterator[Finding]:
     where = f"model {endpoint.model} at {endpoint.provider.name}"
     if endpoint.price is None:
-        yield Finding(Kind.NO_PRICE, where, "it has no price there, so it is never routed there")
+        yield Finding(Kind.NO_PRICE, where, "no price at this provider, so no request is routed there")
         return
     rates = Rates(endpoint.price, Terms())
     if surfaces != (CHAT,):
         if not any(rates.dearest(unit, at) for unit in rates.priced):
-            yield Finding(Kind.FREE, where, "it costs nothing")
+            yield Finding(Kind.FREE, where, "it is free")
         return
     if not rates.dearest("input", at) and not rates.dearest("output", at):
-        yield Finding(Kind.FREE, where, "input and output cost nothing")
+        yield Finding(Kind.FREE, where, "input and output are free")
         return
     for threshold in rates.thresholds(at):
         size = f"above {threshold} tokens of input, " if threshold else ""
@@ -93,7 +93,7 @@ def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> It
 def _unusual(rates: Rates, at: datetime, input_size: int) -> Iterator[str]:
     def dearer(unit: str, other: str) -> str | None:
         here, there = rates.pico(unit, at, input_size), rates.pico(other, at, input_size)
-        return f"{unit} {show_million(here)} is dearer than {other} {show_million(there)}" if here > there else None
+        return f"{unit} {show_million(here)} costs more than {other} {show_million(there)}" if here > there else None
 
     for message in (
         dearer("input", "output"),
@@ -112,5 +112,5 @@ def _shadowed(catalog: Catalog) -> Iterator[Finding]:
         for name in names_of(model):
             found = index.find(name)
             if found is not None and found.model.name != model.name:
-                message = f"the name {name!r} leads to {found.model.name} instead"
+                message = f"the name {name!r} selects {found.model.name} instead"
                 yield Finding(Kind.SHADOWED, f"model {model.name}", message)

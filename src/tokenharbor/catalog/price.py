@@ -116,7 +116,7 @@ def read_variants(table: object, place: Place, surfaces: Collection[str]) -> tup
         return (Variant(None, None, _read_price(table, place, surfaces)),)
     shared = {field: value for field, value in table.items() if field != "variants"}
     if not isinstance(rows, list) or not rows or surfaces == (CHAT,):
-        place.fault("variants are an array of sizes and qualities, for what is not chat")
+        place.fault("variants must be an array of tables with size and quality, and chat models have none")
         return (Variant(None, None, _read_price(shared, place, surfaces)),)
     found: dict[_Which, Variant] = {}
     for count, row in enumerate(rows):
@@ -128,7 +128,7 @@ def read_variants(table: object, place: Place, surfaces: Collection[str]) -> tup
         own = {field: value for field, value in row.items() if field not in ("size", "quality")}
         price = _read_price(shared | own, here, surfaces)
         if which in found:
-            here.fault("this size and quality are priced twice")
+            here.fault("this size and quality have more than one price")
         if which is not None:
             found[which] = Variant(which.size, which.quality, price)
     return tuple(found.values())
@@ -151,7 +151,7 @@ def _read_price(table: object, place: Place, surfaces: Collection[str]) -> Price
     read = _read_row(_Table, table, place)
     lacking = missing(surfaces, stated)
     if lacking is not None and not place.faults.was_misread(place.name, ""):
-        what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} needs {lacking[1]} to"
+        what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} also needs {lacking[1]} to"
         place.fault(f'{what} be stated ("0" if free)')
     components = [] if read is None else [*_components(read, place), *_varied(read, place, None)]
     for count, row in enumerate(read.later if read is not None else ()):
@@ -188,7 +188,7 @@ def _varied(read: _Table | _Later, place: Place, since: datetime | None) -> Iter
         days = tuple(sorted({DAYS.index(day) for day in hours.days}))
         window = Hours(_minute(hours.from_, here.within("from")), _minute(hours.to, here.within("to")), days)
         if 0 <= window.start == window.end or not days:
-            here.fault("no time lies within these hours")
+            here.fault("these hours contain no time")
         yield from _components(hours, here, since=since, hours=window)
 
 
@@ -210,7 +210,7 @@ def _pico(text: str, places: int, place: Place) -> int:
         return 0
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
-        place.fault(f"more than {places} decimals are not whole pico-USD: {text[:40]!r}")
+        place.fault(f"more than {places} decimals, finer than one pico-USD: {text[:40]!r}")
         return 0
     return int(whole + fraction.ljust(places, "0"))
 
@@ -229,7 +229,7 @@ def _minute(text: str, place: Place) -> int:
     """Minutes since midnight; -1 for a fault."""
     match = _TIME.fullmatch(text)
     if match is None:
-        place.fault(f'not a time of the UTC day such as "16:30": {text[:20]!r}')
+        place.fault(f'not a UTC time of day such as "16:30": {text[:20]!r}')
         return -1
     return int(match[1]) * 60 + int(match[2])
 
@@ -253,7 +253,7 @@ def make_price(components: Sequence[Component], where: str = "a price") -> Price
     lines = tuple(sorted(components, key=_order))
     for line, following in pairwise(lines):
         if _order(line) == _order(following):
-            raise Misconfigured(f"{where}: {line.unit} is priced twice for the same input size and time")
+            raise Misconfigured(f"{where}: {line.unit} has more than one price for the same input size and time")
     return Price(lines, hashlib.sha256(_ENCODER.encode(lines)).digest())
 
 

@@ -45,7 +45,7 @@ class Terms(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.markup_bp < 0 or self.fee_bp < 0 or not 0 <= self.discount_bp < BP:
-            raise ValueError(f"not terms: {self}")
+            raise ValueError(f"invalid terms: {self}")
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):

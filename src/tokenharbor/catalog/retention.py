@@ -14,7 +14,7 @@ def retention_days(text: str) -> int:
         return _FOR_EVER
     match = _DAYS.fullmatch(text)
     if match is None:
-        raise ValueError(f"retention is none, days:N or training, not {text[:40]!r}")
+        raise ValueError(f"retention must be none, days:N or training, not {text[:40]!r}")
     return int(match[1])
 
 

@@ -184,7 +184,7 @@ def _by_provider(rows: object, place: Place) -> Mapping[str, object]:
         if endpoint is None:
             continue
         if endpoint.provider in found:
-            here.fault(f"provider {endpoint.provider!r} has an endpoint already")
+            here.fault(f"provider {endpoint.provider!r} already has an endpoint")
         found[endpoint.provider] = msgspec.structs.asdict(endpoint)
     return found
 

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import Found
-from tokenharbor.http.head import refuse_repeated
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
@@ -15,7 +14,7 @@ from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, Ke
 from tokenharbor.wire.extensions import read_max_price
 from tokenharbor.wire.request import ProviderRules
 
-_MISSING = "No API key. Send one as Authorization: Bearer, x-api-key or x-goog-api-key."
+_MISSING = "No API key: send one as Authorization: Bearer, x-api-key or x-goog-api-key."
 _NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one
 
 
@@ -33,18 +32,21 @@ async def admit(ring: Ring, key: bytes | None, peer: str, now: datetime) -> Call
         raise InvalidApiKey(_MISSING)
     caller = ring.find(key)
     if caller is None:
-        refuse_repeated(key, "of the API key")
+        if b"\n" in key:
+            raise InvalidApiKey("The request has more than one API key: send one.")
         caller = await ring.look_up(key)
     if caller.expires_at is not None and caller.expires_at <= now:
-        raise InvalidApiKey("This API key has expired. Make a new one.")
+        raise InvalidApiKey("This API key has expired: create a new one.")
     if caller.networks and not allows_ip(caller, peer):
-        raise PermissionDenied("This API key may not be used from this address.")
+        raise PermissionDenied("This API key does not allow requests from this IP address.")
     return caller
 
 
 def allow_model(caller: Caller, model: str) -> None:
     if caller.models and model not in caller.models:
-        raise PermissionDenied(f"This API key may not use {model}. It may use: {', '.join(sorted(caller.models))}.")
+        raise PermissionDenied(
+            f"This API key does not allow model {model}. It allows: {', '.join(sorted(caller.models))}."
+        )
 
 
 def key_rules(caller: Caller) -> KeyRules:
@@ -57,7 +59,7 @@ def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found:
     """What the request allows. Rules come from the body or the header, not both; a pinned provider is the only one."""
     if rules is not None and header is not None:
         raise InvalidRequest(
-            "Give provider rules in the body or in x-tokenharbor-provider, not in both.", param="provider"
+            "Send provider rules in the body or in the header x-tokenharbor-provider, not in both.", param="provider"
         )
     rules = rules or header
     if rules is None:
@@ -66,7 +68,11 @@ def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found:
     if found.provider is not None:
         only = only & {found.provider} if only else frozenset((found.provider,))
         if not only:
-            raise InvalidRequest(f"The model pins {found.provider}, which provider.only leaves out.", param="provider")
+            raise InvalidRequest(
+                f"`model` requires provider {found.provider}, which is not in"
+                " `provider.only`: add it, or remove one of the two.",
+                param="provider",
+            )
     prices = read_max_price(rules.max_price)
     return Boundaries(
         only=only,

@@ -73,7 +73,7 @@ class Call:
             )
         _check_names([name for name, _ in query])
         if streams and ("alt", "sse") not in query:
-            raise InvalidRequest("Streams are served as events alone: add ?alt=sse to the path.", param="alt")
+            raise InvalidRequest("Streaming needs server-sent events: add ?alt=sse to the path.", param="alt")
         self.dry_run = _is_dry({value for name, value in query if name == "dry_run"})
 
     def header_rules(self) -> ProviderRules | None:
@@ -89,7 +89,7 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         meant = meant_by(name, _QUERY) or ("dry_run" if fold(name) in _DRY_RUNS else name)
         if meant != name or (name in _QUERY and names.count(name) > 1):
-            raise InvalidRequest(f"Write `{meant}` in the query once, and in this spelling.", param=shown(name))
+            raise InvalidRequest(f"The query must have `{meant}` once, in this spelling.", param=shown(name))
 
 
 def _is_dry(values: set[str]) -> bool:
@@ -98,7 +98,7 @@ def _is_dry(values: set[str]) -> bool:
         return False
     if values <= {"1", "true"}:
         return True
-    raise InvalidRequest("`dry_run` is 1 or 0: send ?dry_run=1, or leave it out.", param="dry_run")
+    raise InvalidRequest("`dry_run` must be 1 or 0: send ?dry_run=1, or remove it.", param="dry_run")
 
 
 def presented_key(headers: HeaderMap) -> bytes | None:

@@ -122,7 +122,10 @@ def shown(names: Iterable[str]) -> tuple[str, ...]:
 def _chat_of(call: Call, request: Request) -> Chat:
     if call.chat is None:
         if request.dialect != call.dialect.name:
-            raise InvalidRequest("This is no conversation, which alone is told to providers of other dialects.")
+            raise InvalidRequest(
+                "Only chat requests can be translated to the API of another"
+                " provider: use a model with a provider that uses the API of this path."
+            )
         _refuse_pieces(request.body)
         call.chat = call.dialect.read_chat(request)
     return call.chat
@@ -135,8 +138,8 @@ def _refuse_pieces(body: bytes) -> None:
     packed = body.translate(None, b" \t\r\n")  # hardly any are in a text, where quotes are escaped
     if packed.count(b'{"') + packed.count(b"{}") > _MOST_OBJECTS:
         raise InvalidRequest(
-            f"The request holds more than {_MOST_OBJECTS} objects, too many for a provider of another dialect:"
-            " send fewer, or name a model whose provider speaks the dialect of this path."
+            f"The request holds more than {_MOST_OBJECTS} objects, too many to translate to the API of"
+            " another provider: send fewer, or use a model with a provider that uses the API of this path."
         )
 
 
@@ -147,10 +150,14 @@ def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
             return _not_supported(field, wire)
         need = _NEEDS.get(feature)
         if need is not None and need not in model.capabilities:
-            return InvalidRequest(f"`{field}` needs {need}, which {model.name} does not have.", param=field)
+            return InvalidRequest(
+                f"`{field}` needs the capability {need}, which {model.name} does"
+                " not have: remove it, or use another model.",
+                param=field,
+            )
         if _REFUSES.get(feature) in model.capabilities:
             return InvalidRequest(
-                f"`{field}` asks for what {model.name} refuses ({feature.value}): leave it out, or choose another.",
+                f"`{field}` is not supported by {model.name} ({feature.value}): remove it, or use another model.",
                 param=field,
             )
     return None
@@ -158,7 +165,7 @@ def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
 
 def _not_supported(field: str, wire: str) -> InvalidRequest:
     return InvalidRequest(
-        f"`{field}` is not supported by this model's providers that speak {wire}: leave it out, or name another model.",
+        f"`{field}` is not supported by this model's providers (wire {wire}): remove it, or use another model.",
         param=field,
     )
 

@@ -16,12 +16,12 @@ _PAGE = re.compile(r"([\w./-]+)\.md(#.*)?")
 _NAME = re.compile(r"[a-z0-9-]+(/[A-Za-z0-9-]+)?")
 _ABOUT: Mapping[str, tuple[str, str]] = {
     "clients": ("Clients", "Set up Claude Code, Codex, opencode, Gemini CLI, SDKs and others"),
-    "api": ("API", "Paths, our own fields, headers, errors and receipts"),
+    "api": ("API", "Paths, gateway fields, headers, errors and receipts"),
     "catalogue": ("Catalogue", "Models, providers and prices, and how to add your own"),
-    "translation": ("Translation", "What becomes of each field at a vendor of another dialect"),
-    "counting": ("Token counts", "What count_tokens answers, and how close it is"),
+    "translation": ("Translation", "How each field is translated for a provider of another API"),
+    "counting": ("Token counts", "What count_tokens returns, and how accurate it is"),
     "configuration": ("Configuration", "Every setting, in the file or the environment"),
-    "operations": ("Operations", "Serve, back up, watch"),
+    "operations": ("Operations", "Run, back up, monitor"),
     "money": ("Money", "Wallets, holds, charges and the hash chain"),
     "prices": ("Prices", "Sources and date of the shipped prices"),
 }

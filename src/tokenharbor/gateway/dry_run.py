@@ -19,7 +19,7 @@ async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Re
     try:
         balance = await reads.balance(caller.account_id, call.meter.started_at)
     except BooksError as error:
-        raise Unavailable("The books cannot be reached; try again shortly.") from error
+        raise Unavailable("Database unavailable: try again shortly.") from error
     quoted = planned.quote(call.meter.started_at) if planned.way.sales else None
     answer: dict[str, Any] = {
         "model": planned.shelf.model.name,

@@ -20,9 +20,9 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     if surface in model.surfaces:
         return
     able = [name for name in snapshot.on_sale() if surface in snapshot.shelves[name].model.surfaces]
-    hint = f" Models that can: {', '.join(sorted(able)[:_MOST_NAMED])}." if able else " No model on sale can."
+    hint = f" Models that do: {', '.join(sorted(able)[:_MOST_NAMED])}." if able else " No available model does."
     raise InvalidRequest(
-        f"{model.name} cannot be asked for {surface}; it serves {', '.join(model.surfaces)}.{hint}", param="model"
+        f"{model.name} does not support {surface}. It supports: {', '.join(model.surfaces)}.{hint}", param="model"
     )
 
 
@@ -33,7 +33,7 @@ def fit(way: Way, asks: Asks) -> Way:
     if way.sales and not kept:
         raise _unpriced(way.sales, asks)
     dropped = [
-        Dropped(sale.offer.endpoint, "it has no price for this size and quality") for sale, found in fitted if not found
+        Dropped(sale.offer.endpoint, "no price for this size and quality") for sale, found in fitted if not found
     ]
     route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
     return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple(sale.offer for sale in kept))
@@ -58,7 +58,7 @@ def _unpriced(sales: Sequence[Sale], asks: Asks) -> InvalidRequest:
     asked = _shown(asks.size, asks.quality)
     param = "size" if asks.size is not None else "quality"
     return InvalidRequest(
-        f"There is no price for {asked[:100]}, so it cannot be sold. Those that have one: {'; '.join(priced)}.",
+        f"No price for {asked[:100]}. Use one of: {'; '.join(priced)}.",
         param=param,
     )
 

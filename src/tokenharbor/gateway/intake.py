@@ -32,7 +32,7 @@ class Intake:
             self._exchange.keep(len(piece))
             self._kept.append(piece)
         if "model" not in self._reader.fields:
-            raise InvalidRequest("`model` is missing: name a model from GET /v1/models.", param="model")
+            raise InvalidRequest("`model` is missing: use a model from GET /v1/models.", param="model")
         return Form(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
 
     @property

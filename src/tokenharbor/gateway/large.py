@@ -31,11 +31,11 @@ class LargeBodies:
         try:
             balance = await self._reads.balance(caller.account_id, call.meter.started_at)
         except BooksError as error:
-            raise Unavailable("The database is unavailable. Nothing was billed; try again shortly.") from error
+            raise Unavailable("Database unavailable. Nothing was billed; try again shortly.") from error
         if balance.available <= ZERO or balance.debt > ZERO:
             raise InsufficientQuota(
                 f"The account has no balance (${balance.available.brief_down()}, held ${balance.held.brief_up()},"
-                f" debt ${balance.debt.brief_up()}): top up first."
+                f" debt ${balance.debt.brief_up()}): top up and try again."
             )
 
     async def read(self, work: Callable[[], T]) -> T:

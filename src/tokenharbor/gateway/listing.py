@@ -94,7 +94,7 @@ class Listing:
             raise InvalidRequest(str(error), param="id") from None
         receipt = await _read(self._parts.reads.receipt(caller.account_id, request_id))
         if receipt is None:
-            raise NotFound("There is no request of this id on this account.")
+            raise NotFound("This account has no request with this id.")
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
@@ -108,7 +108,7 @@ async def _read(reading: Awaitable[T]) -> T:
     try:
         return await reading
     except BooksError as error:
-        raise Unavailable("The books cannot be reached; try again shortly.") from error
+        raise Unavailable("Database unavailable: try again shortly.") from error
 
 
 def _allowed(caller: Caller | None) -> MayUse | None:
@@ -131,5 +131,5 @@ def _may_use(caller: Caller | None, shelf: Shelf) -> bool:
 def _limit(text: str) -> int:
     limit = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
     if not 1 <= limit <= _MOST_RECEIPTS:
-        raise InvalidRequest(f"limit is a whole number from 1 to {_MOST_RECEIPTS}.", param="limit")
+        raise InvalidRequest(f"`limit` must be an integer between 1 and {_MOST_RECEIPTS}.", param="limit")
     return limit

@@ -55,34 +55,48 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "tokenharbor_requests", "Requests ended.", labels=("model", "provider", "status")
+            "tokenharbor_requests", "Number of finished requests.", labels=("model", "provider", "status")
         )
         for labels, count in self._requests.items():
             requests.add_metric(labels, count)
         yield requests
-        seconds = CounterMetricFamily("tokenharbor_request_seconds", "Time of requests served.", labels=("model",))
+        seconds = CounterMetricFamily(
+            "tokenharbor_request_seconds", "Total duration of finished requests, in seconds.", labels=("model",)
+        )
         for model, total in self._seconds.items():
             seconds.add_metric((model,), total)
         yield seconds
         failures = CounterMetricFamily(
-            "tokenharbor_upstream_failures", "Attempts that failed.", labels=("provider", "kind")
+            "tokenharbor_upstream_failures",
+            "Number of failed attempts at providers, by kind of failure.",
+            labels=("provider", "kind"),
         )
         for kinds, count in self._failures.items():
             failures.add_metric(kinds, count)
         yield failures
-        counts = CounterMetricFamily("tokenharbor_token_counts", "Estimates of tokens given.", labels=("model",))
+        counts = CounterMetricFamily(
+            "tokenharbor_token_counts", "Number of token count requests answered.", labels=("model",)
+        )
         for model, count in self._counts.items():
             counts.add_metric((model,), count)
         yield counts
-        alarms = CounterMetricFamily("tokenharbor_alarms", "Alarms raised.", labels=("kind", "provider", "model"))
+        alarms = CounterMetricFamily(
+            "tokenharbor_alarms", "Number of alarms raised.", labels=("kind", "provider", "model")
+        )
         for (kind, provider, model), count in self._alarms.counts.items():
             alarms.add_metric((kind, provider, model), count)
         yield alarms
-        lost = CounterMetricFamily("tokenharbor_lost_usd", "Money lost, in USD.", labels=("kind", "provider"))
+        lost = CounterMetricFamily(
+            "tokenharbor_lost_usd",
+            "Provider cost that was not charged to an account, in USD.",
+            labels=("kind", "provider"),
+        )
         for (kind, provider), nano in self._alarms.lost_nano.items():
             lost.add_metric((kind, provider), nano / _NANO)
         yield lost
-        cooling = GaugeMetricFamily("tokenharbor_endpoint_cooling", "Endpoints that wait.", labels=("endpoint",))
+        cooling = GaugeMetricFamily(
+            "tokenharbor_endpoint_cooling", "1 for each endpoint in cooldown after a failure.", labels=("endpoint",)
+        )
         for endpoint in sorted(self._health.cooling()):
             cooling.add_metric((endpoint,), 1)
         yield cooling

@@ -10,7 +10,7 @@ from tokenharbor.gateway.page import front_frame, read_frame, render_page
 from tokenharbor.gateway.snapshot import Snapshot
 
 DOCS = "/docs"
-_MISSING = '<h1>Nothing here</h1><p>Start at the <a href="/">front page</a>.</p>'
+_MISSING = '<h1>Page not found</h1><p>Start at the <a href="/">front page</a>.</p>'
 
 
 class Page:
@@ -46,7 +46,7 @@ class Pages:
         return Page(self._frame.policy, self._rendered[name])
 
     def missing(self) -> Page:
-        return Page(self._frame.policy, self._framed("Nothing here", _MISSING))
+        return Page(self._frame.policy, self._framed("Page not found", _MISSING))
 
     def _render(self, name: str) -> bytes:
         doc = self._docs.get(name)

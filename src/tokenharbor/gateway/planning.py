@@ -72,5 +72,5 @@ def find_model(snapshot: Snapshot, name: str) -> Found:
 
 
 def no_model(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:
-    hint = f" The nearest: {', '.join(nearest)}." if nearest else ""
-    return ModelNotFound(f"There is no model {name[:100]!r}.{hint} GET /v1/models lists them all.", param="model")
+    hint = f" Did you mean: {', '.join(nearest)}." if nearest else ""
+    return ModelNotFound(f"Unknown model {name[:100]!r}.{hint} GET /v1/models lists all models.", param="model")

@@ -69,7 +69,7 @@ def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:
 
 
 def _most(meter: Meter) -> MostBytes:
-    assert meter.quote is not None, "nobody is asked before something is held"  # noqa: S101  for mypy
+    assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     return most_bytes(meter.request, meter.quote.bound)
 
 

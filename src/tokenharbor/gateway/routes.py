@@ -44,7 +44,7 @@ _MODELS = "/v1/models/"
 _PLACERS_KEY = b"x-goog-api-key"  # the header of clients that ask for models there or under /v1beta, by their version
 
 
-_PATHS = "GET / lists the paths."
+_PATHS = "GET / lists all paths."
 
 
 def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
@@ -148,14 +148,14 @@ class Routes:
         named = self._named_by(path)
         if reading is None and named is None:
             if path in self._answers or path in self._counts or path in self._desks:
-                raise MethodNotAllowed(f"{path} takes POST.")
+                raise MethodNotAllowed(f"{path} supports only POST.")
             there = self._nearby(path)
-            next_step = f"Set the client's base URL so that it asks for {there[:100]}." if there else _PATHS
-            raise NotFound(f"Nothing is served at {path[:100]}. {next_step}")
+            next_step = f"Change the base URL of the client so that it requests {there[:100]}." if there else _PATHS
+            raise NotFound(f"Unknown path {path[:100]}. {next_step}")
         if exchange.method == "POST" and path.startswith(PREFIXES) and ":" in path:
-            raise NotFound(f"Nothing is served at {path[:100]}. The methods of models are {METHODS}.")
+            raise NotFound(f"Unknown path {path[:100]}. Models have the methods {METHODS}.")
         if exchange.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(f"{path[:100]} takes GET.")
+            raise MethodNotAllowed(f"{path[:100]} supports only GET.")
         if reading is not None:
             await reading(call)
         elif named is not None:

@@ -248,5 +248,5 @@ class Gateway:
 
 def _most_bytes(meter: Meter) -> int:
     """That a whole answer within the quote's bound can have."""
-    assert meter.quote is not None, "nobody is asked before something is held"  # noqa: S101  for mypy
+    assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     return min(2 * most_bytes(meter.request, meter.quote.bound).wire, MAX_ANSWER_BYTES)

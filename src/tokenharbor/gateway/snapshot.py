@@ -142,11 +142,11 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     """Why an endpoint can serve nobody, or None."""
     provider = endpoint.provider
     if endpoint.price is None:
-        return "it has no price"
+        return "no price is configured"
     if provider.wire not in VENDORS:
-        return f"its wire {provider.wire} is not served"
+        return f"its wire {provider.wire} is not supported"
     if provider.credential is not None and secret_of(provider) is None:
-        return "it has no credential here"
+        return "no credential is configured"
     return None
 
 

@@ -131,7 +131,7 @@ class SoundGateway(SurfaceGateway):
         opened = await open_stream(self._parts.client, outgoing, splicer)
         if isinstance(opened, Opened) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(_SOUNDS):
             opened.answer.close()
-            return Failure(FailureKind.GARBAGE, message="the answer is no sound")
+            return Failure(FailureKind.GARBAGE, message="the answer is not audio")
         return opened
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:

@@ -28,7 +28,7 @@ _QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselv
 _LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
 _MOST_STATE_BYTES = 1 << 20
 _CONTENT = "/content"
-_NOT_TAKEN = "The database has lost this request. Nothing was charged; try again."
+_NOT_TAKEN = "The database lost this request. Nothing was charged; try again."
 _log = structlog.get_logger("videos")
 
 
@@ -47,7 +47,7 @@ class VideoGateway(FormGateway):
             added = await parts.desk.tasks.add(task)
         except BooksError as error:
             raise Unavailable(
-                "The database did not confirm the video. Whether it is made and charged is not known yet: see "
+                "The database did not confirm the video. It may still be created and charged: see "
                 f"GET /v1/requests/{call.request_id}."
             ) from error
         if not added:
@@ -64,9 +64,9 @@ class VideoGateway(FormGateway):
         except ValueError as error:
             raise InvalidRequest(str(error), param="id") from None
         except BooksError as error:
-            raise Unavailable("The books cannot be reached; try again shortly.") from error
+            raise Unavailable("Database unavailable: try again shortly.") from error
         if found is None:
-            raise NotFound("There is no video of this id on this account.")
+            raise NotFound("This account has no video with this id.")
         if rest != name:
             await self._content(call, found)
         else:
@@ -108,7 +108,7 @@ class VideoGateway(FormGateway):
         if isinstance(state, Failure):
             raise _refusal(task, state)
         if task.state == "failed" and not state.failed:  # it was given back, and what comes too late is nobody's
-            raise NotFound("This video was not made in time: nothing was billed for it. Ask for it anew.")
+            raise NotFound("The provider did not complete this video in time. Nothing was billed; create it again.")
         if task.state == "open":
             if state.done:
                 await parts.desk.done(task)
@@ -122,7 +122,9 @@ class VideoGateway(FormGateway):
         if task.state != "done":
             _, state = await self._ask_after(task)
             if not state.done:
-                raise InvalidRequest(f"This video is {state.status[:40]}: ask again once it is completed.", param="id")
+                raise InvalidRequest(
+                    f"This video is {state.status[:40]}: try again when its status is completed.", param="id"
+                )
         answer = await self._get(task, _CONTENT, stream=True)
         exchange = call.exchange
         try:
@@ -156,7 +158,10 @@ class VideoGateway(FormGateway):
         shelf = self._parts.shop.current.shelves.get(task.settlement.record.model)
         sale = None if shelf is None else shelf.sales.get(task.endpoint)
         if sale is None or self._surface.name not in sale.targets:
-            raise Unavailable(f"{task.settlement.record.provider}, which makes this video, is not configured now.")
+            raise Unavailable(
+                f"{task.settlement.record.provider}, the provider of this video, is not configured now: contact the"
+                " operator."
+            )
         return sale
 
 

@@ -71,13 +71,13 @@ class ChunkedBody:
         end = data.find(b"\n", at) + 1
         line = self._held + (data[at:end] if end else data[at:])
         if len(line) > _LONGEST_LINE:
-            raise InvalidRequest("A line between the body's chunks is too long.")
+            raise InvalidRequest("A chunk header of the body is too long.")
         if not end:
             self._held = line
             return len(data)
         self._held = b""
         if not line.endswith(b"\r\n"):
-            raise InvalidRequest("A line between the body's chunks does not end in CRLF.")
+            raise InvalidRequest("A chunk header of the body must end in CRLF.")
         self._read_line(line[:-2])
         return end
 
@@ -86,11 +86,11 @@ class ChunkedBody:
             self._read_size(line)
         elif self._where == "data end":
             if line:
-                raise InvalidRequest("A chunk of the body is longer than its size.")
+                raise InvalidRequest("A chunk of the body is longer than its stated size.")
             self._where = "size"
         elif line:
             if not _TRAILER.fullmatch(line):
-                raise InvalidRequest("A trailer of the body is not a header line.")
+                raise InvalidRequest("A trailer of the body is not a valid header line.")
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _LONGEST_TRAILERS:
                 raise InvalidRequest("The body's trailers are too long.")
@@ -100,10 +100,10 @@ class ChunkedBody:
     def _read_size(self, line: bytes) -> None:
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
-            raise InvalidRequest("A chunk's size is not a hexadecimal number.")
+            raise InvalidRequest("A chunk size must be a hexadecimal number.")
         self._chunks += 1
         if self._chunks > _FREE_CHUNKS and self._chunks * _AVERAGE_CHUNK > self.size:
-            raise InvalidRequest("The body comes in too many too small chunks.")
+            raise InvalidRequest("The body has too many small chunks: send larger chunks.")
         self._missing = int(match[1], 16)
         self._where = "data" if self._missing else "trailers"
 

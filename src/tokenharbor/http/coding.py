@@ -42,7 +42,7 @@ class Decoder:
     def end(self) -> None:
         """The input is over. Raises Broken if it was cut."""
         if not self._inflate.eof:
-            raise Broken("the upstream's compressed answer was cut")
+            raise Broken("the upstream's compressed answer is incomplete")
 
     def _decompress(self) -> bytes:
         try:

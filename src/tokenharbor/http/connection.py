@@ -147,12 +147,12 @@ class Connection(asyncio.Protocol):
             self._writable = self.shared.loop.create_future()
             await self._writable
         if self.lost:
-            raise Disconnected("the client hung up")
+            raise Disconnected("the client disconnected")
 
     async def receive(self, exchange: Exchange) -> bytes:
         body = self._reader.body
         if body is None or self.lost:
-            raise self._fault or Disconnected("the client hung up")
+            raise self._fault or Disconnected("the client disconnected")
         self._reserve(exchange, body)
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
     async def receive_piece(self, exchange: Exchange) -> bytes:
         body = self._reader.body
         if body is None or self.lost:
-            raise self._fault or Disconnected("the client hung up")
+            raise self._fault or Disconnected("the client disconnected")
         self.shared.bound(max(body.expected, body.size))
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -320,7 +320,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._handler(exchange)
             if exchange.stage != DONE:
-                raise RuntimeError("the handler ended without an end of its answer")  # noqa: TRY301  it ends like any fault of a handler
+                raise RuntimeError("the handler returned before it ended its answer")  # noqa: TRY301  it ends like any fault of a handler
         except Refusal as refusal:
             self._answer_refusal(exchange, refusal)
         except Disconnected:
@@ -328,7 +328,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  told to the caller, and to whoever logs
             self.shared.manners.crashed(exchange.path, error)
             exchange.keep_alive = False
-            self._answer_refusal(exchange, Refusal("Something went wrong here; it has been noted."))
+            self._answer_refusal(exchange, Refusal("Internal error. It was logged; try again."))
         finally:
             self._finish(exchange)
 

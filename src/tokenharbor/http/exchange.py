@@ -143,7 +143,7 @@ class Exchange:
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
         """The whole answer, in one write; nobody hears it after a hang-up. `length`: what HEAD is told instead."""
         if self.stage != OPEN:
-            raise RuntimeError("this exchange has been answered")
+            raise RuntimeError("this exchange already has an answer")
         self.stage = DONE
         line = self._line
         if line.lost:
@@ -163,7 +163,7 @@ class Exchange:
     def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
         """An answer begins, chunked or of a `length` known before; its head leaves with the first write."""
         if self.stage != OPEN:
-            raise RuntimeError("this exchange has been answered")
+            raise RuntimeError("this exchange already has an answer")
         self.stage = STARTED
         if length is not None:
             framing = b"content-length: %d\r\n\r\n" % length
@@ -183,9 +183,9 @@ class Exchange:
         """
         line = self._line
         if line.lost:
-            raise Disconnected("the client hung up")
+            raise Disconnected("the client disconnected")
         if self.stage != STARTED:
-            raise RuntimeError("this answer has not been started, or has ended")
+            raise RuntimeError("this answer has not started, or has already ended")
         piece = self._frame(data)
         if piece:
             line.transport.write(piece)
@@ -203,7 +203,7 @@ class Exchange:
     def end(self, data: bytes = b"") -> None:
         """The last piece and the end of the answer, in one write; nobody hears it after a hang-up."""
         if self.stage != STARTED:
-            raise RuntimeError("this answer has not been started, or has ended")
+            raise RuntimeError("this answer has not started, or has already ended")
         self.stage = DONE
         last = self._frame(data)
         if self._chunked and self.method != "HEAD":

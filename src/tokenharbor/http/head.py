@@ -52,7 +52,7 @@ def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
 def refuse_repeated(value: bytes, name: str) -> None:
     """Raises InvalidRequest for the joined values of a header that may stand once only."""
     if value.find(b"\n") >= 0:
-        raise InvalidRequest(f"The header {name} stands in the request more than once.", param=name)
+        raise InvalidRequest(f"The header {name} is repeated: send it once.", param=name)
 
 
 def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:
@@ -80,21 +80,21 @@ def read_request_line(line: bytes) -> RequestLine:
     """Raises InvalidRequest or MethodNotAllowed."""
     parts = line.split(b" ")
     if len(parts) != 3:
-        raise InvalidRequest("The request line is not a method, a path and a version, with one space between.")
+        raise InvalidRequest("The request line must be a method, a path and a version, separated by one space.")
     token, target, version = parts
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise InvalidRequest("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise InvalidRequest("Unsupported HTTP version: use HTTP/1.1 or HTTP/1.0.")
     method = _METHODS.get(token)
     if method is None:
-        raise MethodNotAllowed("This method is not served here.")
+        raise MethodNotAllowed("This method is not supported.")
     if not target.startswith(b"/"):
         target = _origin_form(method, target)
     try:
         path, _, query = target.decode("ascii").partition("?")
     except UnicodeDecodeError:
-        raise InvalidRequest("The path has bytes outside ASCII: percent-encode them.") from None
+        raise InvalidRequest("The path contains non-ASCII bytes: percent-encode them.") from None
     if b"#" in target:
-        raise InvalidRequest("The path has a fragment (#): send it without.")
+        raise InvalidRequest("The path contains a fragment (#): remove it.")
     return method, path, query, version == b"HTTP/1.1"
 
 
@@ -104,7 +104,7 @@ def _origin_form(method: str, target: bytes) -> bytes:
         return target
     scheme, found, rest = target.partition(b"://")
     if not found or scheme.lower() not in (b"http", b"https"):
-        raise InvalidRequest("The request target is neither a path nor an http URL.")
+        raise InvalidRequest("The request target must be a path or an http URL.")
     cut = min(at for at in (rest.find(b"/"), rest.find(b"?"), len(rest)) if at >= 0)
     path = rest[cut:]
     return path if path.startswith(b"/") else b"/" + path

@@ -131,7 +131,7 @@ class Link(asyncio.Protocol):
             self._finish(answer)
         else:
             answer.untaken = not answer.head and _unacknowledged(self.transport)
-            self._fail(answer, Broken("the upstream closed before the end of its answer"))
+            self._fail(answer, Broken("the upstream closed the connection before the end of its answer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.sweeper.discard(self)
@@ -145,7 +145,7 @@ class Link(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._complete:
-            raise Broken("the upstream sent more than its answer")
+            raise Broken("the upstream sent data after the end of its answer")
 
     def on_headers_complete(self) -> None:
         answer = self._answer
@@ -249,7 +249,7 @@ def _explain(error: HttpParserError | HttpParserUpgrade) -> Broken:
     """What llhttp found, or what our callbacks did."""
     if isinstance(error.__context__, Broken):
         return error.__context__
-    return Broken(f"the upstream does not speak HTTP/1.1: {error}")
+    return Broken(f"the upstream sent invalid HTTP/1.1: {error}")
 
 
 def _unacknowledged(transport: asyncio.Transport) -> bool:

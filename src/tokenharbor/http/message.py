@@ -56,7 +56,7 @@ class TimedOut(HarborError):
     """One of the four upstream timers ran out; `phase` says which."""
 
     def __init__(self, phase: Phase) -> None:
-        super().__init__(f"the upstream's {phase} timer ran out")
+        super().__init__(f"timeout of the upstream ({phase})")
         self.phase: Phase = phase
 
 

@@ -33,13 +33,13 @@ def origin_of(url: str) -> tuple[Origin, str]:
     except ValueError as error:
         raise Misconfigured(f"not a base URL: {url!r}: {error}") from None
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise Misconfigured(f"a base URL has no user, query or fragment: {parts.scheme}://{parts.hostname}")
+        raise Misconfigured(f"a base URL must not have a user, query or fragment: {parts.scheme}://{parts.hostname}")
     prefix = parts.path.rstrip("/")
     if not prefix.isascii() or any(letter <= " " for letter in prefix):
-        raise Misconfigured(f"a base URL's path is plain ASCII: {url!r}")
+        raise Misconfigured(f"the path of a base URL must be ASCII: {url!r}")
     if parts.scheme == "http+unix" and parts.netloc:
         return Origin("localhost", 80, unix=unquote(parts.netloc)), prefix
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Misconfigured(f"a base URL begins with http:// or https:// and a host: {url!r}")
+        raise Misconfigured(f"a base URL must begin with http:// or https:// and a host: {url!r}")
     tls = parts.scheme == "https"
     return Origin(parts.hostname, port or (443 if tls else 80), tls), prefix

@@ -35,7 +35,7 @@ async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines:
     try:
         answer = await client.send(origin, _request_head(exchange), body, deadlines, stream=True)
     except (ConnectFailed, TimedOut, Broken) as error:
-        raise Unavailable("This part of the service does not answer: try again shortly.", retry_after=1) from error
+        raise Unavailable("This part of the service is unavailable: try again shortly.", retry_after=1) from error
     try:
         await _relay(exchange, answer)
     finally:

@@ -109,7 +109,7 @@ class RequestReader:
         if name in headers:
             value = headers[name] + b"\n" + value
             if value.count(b"\n") >= self._shared.limits.header_count:
-                raise RequestTooLarge("The request's headers are too many or too long.")
+                raise RequestTooLarge("The request has too many headers, or they are too long.")
         headers[name] = value
 
     # Heads
@@ -119,7 +119,7 @@ class RequestReader:
         limits = self._shared.limits
         end = data.find(b"\r\n")
         if len(data) > limits.headers or (end < 0 and len(data) > limits.request_line):
-            raise RequestTooLarge("The request's headers are too many or too long.")
+            raise RequestTooLarge("The request has too many headers, or they are too long.")
         if end >= 0:
             self._shared.read_request_line(data)
         try:
@@ -136,7 +136,7 @@ class RequestReader:
             return
         if isinstance(error.__context__, Refusal):
             raise error.__context__
-        raise InvalidRequest(f"This is not HTTP/1.1: {error}.")
+        raise InvalidRequest(f"Invalid HTTP/1.1: {error}.")
 
     def _replace_parser(self) -> None:
         """From here on the body is framed by us alone, and the next head is a new parser's."""
@@ -146,7 +146,7 @@ class RequestReader:
         """What cannot be served is refused."""
         limits = self._shared.limits
         if len(headers) > limits.header_count or size > limits.headers:
-            raise RequestTooLarge("The request's headers are too many or too long.")
+            raise RequestTooLarge("The request has too many headers, or they are too long.")
         host = headers.get(b"host")
         if exchange.http11 if host is None else host not in self._shared.hosts:
             self._shared.check_host(host)
@@ -154,9 +154,9 @@ class RequestReader:
         if connection != b"keep-alive" and has_token(headers, b"connection", b"close"):
             exchange.keep_alive = False
         if b"upgrade" in headers and has_token(headers, b"upgrade", b"websocket"):
-            raise UpgradeRequired("WebSocket is not served here: use HTTP, with server-sent events for streams.")
+            raise UpgradeRequired("WebSocket is not supported: use HTTP, with server-sent events for streams.")
         if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
-            raise UnsupportedEncoding("Compressed bodies are not taken: send the body as it is.")
+            raise UnsupportedEncoding("Compressed request bodies are not supported: send the body uncompressed.")
 
     # Bodies
 
@@ -165,7 +165,7 @@ class RequestReader:
         body: Body
         if b"transfer-encoding" in headers:
             if not exchange.http11 or not is_chunked(headers):
-                raise InvalidRequest("Of the transfer encodings only chunked is taken, and only in HTTP/1.1.")
+                raise InvalidRequest("Unsupported transfer encoding: only chunked is supported, and only in HTTP/1.1.")
             body = ChunkedBody()
             self._replace_parser()
             follows = False

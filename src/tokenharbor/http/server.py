@@ -29,7 +29,9 @@ def log_crash(path: str, error: Exception) -> None:
     """Where it happened and what kind it was; never the message, which may quote a caller's content."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
-    logging.getLogger(__name__).error("a handler crashed on %s: %s at %s", path, type(error).__name__, where)
+    logging.getLogger(__name__).error(
+        "internal error in the handler of %s: %s at %s", path, type(error).__name__, where
+    )
 
 
 class Server:

@@ -112,7 +112,7 @@ class Shared:
     def check_host(self, host: bytes | None) -> None:
         """Remember a Host header's value. Raises InvalidRequest if it is not one, or missing."""
         if host is None or not is_host(host):
-            raise InvalidRequest("HTTP/1.1 asks for exactly one Host header, with a host and perhaps a port.")
+            raise InvalidRequest("The request must have exactly one Host header: a host with an optional port.")
         if len(self.hosts) >= _LINES_REMEMBERED:
             self.hosts.clear()
         self.hosts.add(host)
@@ -146,13 +146,15 @@ class Shared:
         room = limits.buffered if after <= _SMALL else limits.buffered - limits.buffered // 8
         if self.buffered + size > max(room, limits.body if not self.buffered else 0):
             if size > limits.buffered:
-                raise RequestTooLarge("The body is larger than all bodies together may be.")
-            raise Unavailable("Too many large requests are under way: try again shortly.", retry_after=1)
+                raise RequestTooLarge("The body is larger than the limit for all bodies together.")
+            raise Unavailable("Too many large requests at the same time: try again shortly.", retry_after=1)
         if after > _SMALL:
             more = size if before > _SMALL else after
             held = self.held.get(exchange.whose, 0) + more
             if held > max(limits.body, limits.buffered // 4):
-                raise RateLimited("Too many large requests of this account are under way.", retry_after=1)
+                raise RateLimited(
+                    "Too many large requests of this account at the same time: try again shortly.", retry_after=1
+                )
             self.held[exchange.whose] = held
         self.buffered += size
         exchange.reserved = after

@@ -69,7 +69,7 @@ class Audit:
     def take_uncharged(self, request: Request) -> None:
         """A request without an entry."""
         if request.key_id not in self.state.meters:
-            raise FaultError(f"{ids.show('req', request.id)} names a key that has no meter here")
+            raise FaultError(f"{ids.show('req', request.id)} refers to a key without a meter")
         self._check_row(request, None)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Audit:
     def _take_in_order(self, written: Written) -> None:
         entry = written.entry
         if entry.seq != self.seq + 1:
-            raise FaultError(f"entry {self.seq + 1} is missing, the next is {entry.seq}")
+            raise FaultError(f"entry {self.seq + 1} is missing; the next entry is {entry.seq}")
         if entry.step != self.step:
             self._close_step()
             self.step += 1
@@ -103,7 +103,7 @@ class Audit:
         if request is not None:
             self._check_row(request, written)
         elif f"request_{ids.at(entry.id):%Y%m%d}" in self.days:
-            raise FaultError(f"{ids.show('req', entry.id)} has an entry and no request")
+            raise FaultError(f"{ids.show('req', entry.id)} has an entry but no request")
         self.metering.take(entry, request)
 
     def _check_row(self, request: Request, written: Written | None) -> None:
@@ -114,7 +114,7 @@ class Audit:
     def _take_postings(self, written: Written) -> None:
         entry = written.entry
         if entry.detail_digest != self._digest_of(written):
-            raise FaultError(f"the postings of entry {entry.seq} were changed, or the terms of its lot, or its seal")
+            raise FaultError(f"entry {entry.seq} was changed: its postings, the terms of its lot, or its seal")
         self.sealed_line = written.sealed_line
         for posting in written.postings:
             self._take_posting(posting, entry.id)
@@ -135,13 +135,15 @@ class Audit:
             if address.startswith(own):
                 self.flows[address.removeprefix(own)] += sign * posting.amount
             elif address.startswith("account/"):
-                raise FaultError(f"a posting touches {address}, which is another account's")
+                raise FaultError(f"a posting uses {address}, which belongs to another account")
         if posting.lot_id is None:
             return
         if not posting.source.startswith(own):
             self.granted[posting.lot_id] += posting.amount
             if self.state.makers.get(posting.lot_id, entry_id) != entry_id:
-                raise FaultError(f"{ids.show('lot', posting.lot_id)} names another entry than the one that granted it")
+                raise FaultError(
+                    f"{ids.show('lot', posting.lot_id)} refers to another entry than the one that granted it"
+                )
         elif posting.source != f"{own}debt":
             self.withdrawn[posting.lot_id] += posting.amount
 
@@ -153,30 +155,32 @@ class Audit:
     def _check_wallet(self) -> None:
         wallet = self._wallet
         if (wallet["last_seq"] or 0) != wallet["seq"]:
-            raise FaultError(f"entries go on to {wallet['last_seq']}, the wallet counts {wallet['seq']}")
+            raise FaultError(f"the last entry is {wallet['last_seq']}, but the wallet has {wallet['seq']}")
         if self.seq != wallet["seq"]:
-            raise FaultError(f"there are {self.seq} entries, the wallet counts {wallet['seq']}")
+            raise FaultError(f"there are {self.seq} entries, but the wallet has {wallet['seq']}")
         if self.spent != wallet["spent"]:
-            raise FaultError(f"{Usd(self.spent)} is spent, the wallet says {Usd(wallet['spent'])}")
+            raise FaultError(f"{Usd(self.spent)} is spent, but the wallet has {Usd(wallet['spent'])}")
         if (self.step, self.head) != (wallet["step"], wallet["chain"]):
-            raise FaultError(f"the chain of {self.step} steps does not end in the wallet's head")
+            raise FaultError(f"the hash chain of {self.step} steps does not end at the head in the wallet")
         debt = -self.flows.pop("debt", 0)
         if debt != wallet["debt"]:
-            raise FaultError(f"the debt is {Usd(debt)}, the wallet says {Usd(wallet['debt'])}")
+            raise FaultError(f"the debt is {Usd(debt)}, but the wallet has {Usd(wallet['debt'])}")
 
     def _check_line(self) -> None:
         wallet, line, lots = self._wallet, self.state.line, self.state.lots
         if not is_whole(line):
             raise FaultError("the line has a gap or an overlap")
         if line_end(line) != wallet["line_end"]:
-            raise FaultError(f"the line ends at {Usd(line_end(line))}, the wallet says {Usd(wallet['line_end'])}")
+            raise FaultError(f"the line ends at {Usd(line_end(line))}, but the wallet has {Usd(wallet['line_end'])}")
         if not 0 <= wallet["spent"] <= wallet["spent"] + wallet["held"] <= wallet["line_end"]:
-            raise FaultError("more is spent and held than there is")
+            raise FaultError("spent and held exceed the credit")
         for segment in line:
             if segment.lot_id not in lots:
-                raise FaultError(f"the line draws on {ids.show('lot', segment.lot_id)}, which is not the account's")
+                raise FaultError(
+                    f"the line uses {ids.show('lot', segment.lot_id)}, which does not belong to the account"
+                )
         if self.sealed_line is not None and line_digest(line) != self.sealed_line:
-            raise FaultError("the line is not as the last entry left it that changed it")
+            raise FaultError("the line differs from the line after the last entry that changed it")
         self._check_expiry()
 
     def _check_expiry(self) -> None:
@@ -185,9 +189,9 @@ class Audit:
         due = next_expiry(line, lots, self._wallet["spent"])
         stated = self._wallet["next_expiry"] or NEVER
         if stated > due:
-            raise FaultError(f"credit expires at {due:%Y-%m-%d %H:%M:%S}, which the wallet would miss")
+            raise FaultError(f"credit expires at {due:%Y-%m-%d %H:%M:%S}, but the wallet does not expect it")
         if stated not in {NEVER, *(lot.expires_at for lot in lots.values())}:
-            raise FaultError(f"the wallet expects an expiry at {stated:%Y-%m-%d %H:%M:%S}, when no lot expires")
+            raise FaultError(f"the wallet expects an expiry at {stated:%Y-%m-%d %H:%M:%S}, but no lot expires then")
 
     def _check_lots(self) -> None:
         laid: Counter[UUID] = Counter()
@@ -196,12 +200,12 @@ class Audit:
         for lot_id in {*self.state.lots, *self.granted}:
             name, lot = ids.show("lot", lot_id), self.state.lots.get(lot_id)
             if lot is None:
-                raise FaultError(f"{name} was granted and is gone")
+                raise FaultError(f"{name} was granted but is missing")
             if self.granted[lot_id] != lot.amount:
-                raise FaultError(f"{name} has {lot.amount}, granted was {Usd(self.granted[lot_id])}")
+                raise FaultError(f"{name} has {lot.amount}, but the grant was {Usd(self.granted[lot_id])}")
             there = laid[lot_id] + self.withdrawn[lot_id]
             if there != lot.amount:
-                raise FaultError(f"{name} has {lot.amount}, line and postings make {Usd(there)}")
+                raise FaultError(f"{name} has {lot.amount}, but its line and postings add up to {Usd(there)}")
 
     def _check_pools(self) -> None:
         """What the postings leave in each pool is what lies on the line beyond `spent`."""
@@ -215,5 +219,5 @@ class Audit:
     @property
     def _wallet(self) -> Mapping[str, Any]:
         if self.state.wallet is None:
-            raise FaultError("there are entries and no wallet")
+            raise FaultError("the account has entries but no wallet")
         return self.state.wallet

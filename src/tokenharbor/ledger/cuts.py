@@ -34,17 +34,21 @@ class CutAudit:
             raise FaultError(f"no signed root covers the entries from {self._last + 1} to {cut.from_seq - 1}")
         stated = (cut.step, cut.spent, cut.chain, cut.tree)
         if stated != (step, spent, chain, tree_root(self._leaves)):
-            raise FaultError(f"the entries {cut.from_seq} to {cut.to_seq} are not those that root {cut.root} covers")
+            raise FaultError(
+                f"the entries {cut.from_seq} to {cut.to_seq} differ from the entries that root {cut.root} covers"
+            )
         self._last = cut.to_seq
         self._leaves.clear()
 
     def close(self, line: Line) -> None:
         if self._left:
             cut = self._left[0]
-            raise FaultError(f"root {cut.root} covers entry {cut.to_seq}, the last is {self._last + len(self._leaves)}")
+            raise FaultError(
+                f"root {cut.root} covers entry {cut.to_seq}, but the last entry is {self._last + len(self._leaves)}"
+            )
         for cut, digest in zip(self._cuts, spent_lines(line, [cut.spent for cut in self._cuts]), strict=True):
             if digest != cut.line:
-                raise FaultError(f"the spent part of the line is not as root {cut.root} covers it")
+                raise FaultError(f"the spent part of the line differs from root {cut.root}")
 
 
 def spent_lines(line: Line, positions: Sequence[int]) -> Iterator[bytes]:

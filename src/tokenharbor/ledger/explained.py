@@ -29,7 +29,7 @@ _read = msgspec.json.Decoder(_Detail).decode
 def row_fault(request: Request, entry: Entry | None) -> str | None:
     """What of a request's row was changed, if anything. `entry` is None where nothing was charged or lost."""
     if (request.salt is None) != (request.detail is None):
-        return "the detail without its salt, or the salt without the detail"
+        return "the detail or its salt is missing"
     if entry is not None:
         if request.salt is not None and detail_digest(request.salt, request.detail or b"") != entry.detail_digest:
             return "the detail"
@@ -42,7 +42,7 @@ def _difference(request: Request, text: bytes) -> str | None:
     try:
         detail = _read(text)
     except msgspec.DecodeError:
-        return "the detail, which cannot be read"
+        return "the detail (invalid JSON)"
     served = detail.served or _Served()
     stated = {
         "model": detail.model,

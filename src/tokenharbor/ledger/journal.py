@@ -107,7 +107,7 @@ def open_journal(folder: Path, gateway_id: UUID) -> Journal:
         journal = Journal(folder.joinpath(f"{gateway_id}{_SUFFIX}"))
         sync_folder(folder)
     except OSError as error:
-        raise Misconfigured(f"{folder}: the journal cannot be written: {error.strerror}") from error
+        raise Misconfigured(f"{folder}: cannot write the journal: {error.strerror}") from error
     return journal
 
 
@@ -116,7 +116,7 @@ def left_journals(folder: Path) -> Sequence[Path]:
     try:
         return sorted(file for file in folder.iterdir() if file.suffix == _SUFFIX) if folder.exists() else []
     except OSError as error:
-        raise Misconfigured(f"{folder}: the journals cannot be read: {error.strerror}") from error
+        raise Misconfigured(f"{folder}: cannot read the journals: {error.strerror}") from error
 
 
 def read_journal(file: Path) -> Sequence[Settlement]:
@@ -126,7 +126,7 @@ def read_journal(file: Path) -> Sequence[Settlement]:
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
-        raise Misconfigured(f"{file}: the journal cannot be read: {error.strerror}") from error
+        raise Misconfigured(f"{file}: cannot read the journal: {error.strerror}") from error
     if torn := lines.pop():
         _log.warning("journal_torn", file=str(file), bytes=len(torn))
     return [settlement for number, line in enumerate(lines, 1) for settlement in _read_line(line, file, number)]
@@ -138,7 +138,7 @@ def remove_journal(file: Path) -> None:
         file.unlink()
         sync_folder(file.parent)
     except OSError as error:
-        raise Misconfigured(f"{file}: the journal cannot be removed: {error.strerror}") from error
+        raise Misconfigured(f"{file}: cannot remove the journal: {error.strerror}") from error
 
 
 def set_journal_aside(file: Path) -> None:
@@ -147,7 +147,7 @@ def set_journal_aside(file: Path) -> None:
         file.rename(file.with_suffix(".refused"))
         sync_folder(file.parent)
     except OSError as error:
-        raise Misconfigured(f"{file}: the journal cannot be set aside: {error.strerror}") from error
+        raise Misconfigured(f"{file}: cannot move the journal aside: {error.strerror}") from error
 
 
 def _in_a_thread(work: Callable[[], None]) -> asyncio.Future[None]:
@@ -171,12 +171,12 @@ def _read_line(line: bytes, file: Path, number: int) -> Sequence[Settlement]:
         try:
             return _DECODER.decode(body)
         except msgspec.MsgspecError:
-            what = "was written by another version"
+            what = "is in the format of another version"
     else:
-        what = "is damaged: its checksum is wrong"
+        what = "is damaged (wrong checksum)"
     raise Misconfigured(
         f"{file}: line {number} {what}. The journal holds charges that the database may not have. Restore the file "
-        "from a copy; or move it out of the folder, and what stands only there is never charged. Then start again."
+        "from a copy; or move it out of the folder: charges that are only in it are then lost. Then start again."
     )
 
 

@@ -162,7 +162,7 @@ class MemoryBook:
         if refused is not None:
             return refused
         if hold.amount < 0:
-            return BooksRefused("a hold is not negative")
+            return BooksRefused("a hold must not be negative")
         self._undo += (keep(wallet), keep(meter), lambda: self.holds.pop(hold.request_id))
         wallet.held += hold.amount
         meter.held += hold.amount
@@ -231,10 +231,10 @@ class MemoryBook:
 
     def _may_end(self, record: Record) -> Wallet:
         if record.request_id in self.requests:
-            raise BooksRefused("a request that was released is not settled")
+            raise BooksRefused("a released request cannot be settled")
         hold = self.holds.get(record.request_id)
         if hold is not None and (hold.account_id, hold.key_id) != (record.account_id, record.key_id):
-            raise BooksRefused("a hold of another account or key")
+            raise BooksRefused("the hold belongs to another account or key")
         return self._wallet(record.account_id)
 
     def _credit(self, wallet: Wallet, credit: Credit) -> None:
@@ -348,5 +348,5 @@ def _refusal(amount: Usd, wallet: Wallet, meter: Meter, at: datetime) -> Refused
 
 def _settled_before(entry: Entry) -> Settled:
     if entry.type != "usage":
-        raise BooksRefused("a request that was released is not settled")
+        raise BooksRefused("a released request cannot be settled")
     return Settled(entry.amount, entry.fee, entry.over, again=True)

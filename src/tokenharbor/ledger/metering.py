@@ -83,17 +83,17 @@ class _Key:
     def fault(self, unknown: int) -> str | None:
         row, day, month = self.row, self.day, self.month
         if not self.charged <= row["spent"] <= self.charged + unknown:
-            return f"was charged {Usd(self.charged)}, its meter says {Usd(row['spent'])}"
+            return f"was charged {Usd(self.charged)}, but its meter has {Usd(row['spent'])}"
         if day is None or month is None:
             unused = self.last is None and row["month_end"] is None and row["day_spent"] == row["month_spent"] == 0
-            return None if unused else "has requests, its meter has no period"
+            return None if unused else "has requests, but its meter has no period"
         last = row["day_end"] - _INSTANT
         if (day_end(last), month_end(last)) != (row["day_end"], row["month_end"]) or self.ended > row["day_end"]:
             return f"has a meter whose day ends at {row['day_end']:%Y-%m-%d %H:%M:%S} and month at {row['month_end']}"
         if not day.allows(row["day_spent"]):
-            return f"was charged {Usd(day.spent)} in its day, its meter says {Usd(row['day_spent'])}"
+            return f"was charged {Usd(day.spent)} in its day, but its meter has {Usd(row['day_spent'])}"
         if not month.allows(row["month_spent"]):
-            return f"was charged {Usd(month.spent)} in its month, its meter says {Usd(row['month_spent'])}"
+            return f"was charged {Usd(month.spent)} in its month, but its meter has {Usd(row['month_spent'])}"
         return None
 
     @property
@@ -127,7 +127,7 @@ class Metering:
         elif request.key_id in self._keys:
             self._keys[request.key_id].take(entry.at, amount)
         else:
-            raise FaultError(f"{show('req', entry.id)} names {show('key', request.key_id)}, which has no meter here")
+            raise FaultError(f"{show('req', entry.id)} names {show('key', request.key_id)}, which has no meter")
 
     def close(self, spent: int) -> None:
         for key in self._keys.values():
@@ -136,7 +136,7 @@ class Metering:
                 raise FaultError(f"{show('key', key.key_id)} {fault}")
         metered = sum(key.row["spent"] for key in self._keys.values())
         if metered != spent:
-            raise FaultError(f"the meters of the keys make {Usd(metered)}, {Usd(spent)} is spent")
+            raise FaultError(f"the meters of the keys add up to {Usd(metered)}, but {Usd(spent)} is spent")
 
     def quiet(self) -> Iterator[Quiet]:
         for key in self._keys.values():

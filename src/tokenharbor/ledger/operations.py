@@ -95,7 +95,7 @@ class Settling:
 
 def _settled_before(row: asyncpg.Record) -> Settled | Exception:
     if row["type"] != "usage":
-        return BooksRefused("a request that was released is not settled")
+        return BooksRefused("a released request cannot be settled")
     return Settled(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), again=True)
 
 

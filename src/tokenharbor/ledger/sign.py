@@ -136,7 +136,7 @@ async def _cuts(conn: asyncpg.Connection, grown: Any) -> Sequence[Cut]:
             in_step.append(row["digest"])
     head = next_head(head, in_step)
     if (seq, step, head, spent) != (grown["seq"], grown["step"], grown["chain"], grown["spent"]):
-        raise FaultError("the entries since the last signed root do not lead to the wallet")
+        raise FaultError("the entries since the last signed root do not match the wallet")
     await end()
     return cuts
 

@@ -196,9 +196,7 @@ class PostgresBook:
         except BooksAway as error:
             cause = error.__cause__
             if isinstance(cause, asyncpg.NumericValueOutOfRangeError):
-                raise BooksRefused(
-                    f"the account would hold more than the books can count: {Usd(MAX_NANO)} USD"
-                ) from cause
+                raise BooksRefused(f"the balance would exceed the maximum of {Usd(MAX_NANO)} USD") from cause
             if isinstance(cause, (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)) or (
                 isinstance(cause, asyncpg.PostgresError) and cause.sqlstate == "TH001"
             ):

@@ -96,13 +96,13 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[Written]) 
     known = {row["reference"]: row["entry_id"] for row in rows}
     if known != borne:
         reference = min({*known, *borne}, key=lambda name: (known.get(name) == borne.get(name), name))
-        raise FaultError(f"the reference {reference!r} does not name the one entry that bears it")
+        raise FaultError(f"the reference {reference!r} does not refer to the one entry that has it")
 
 
 async def _verify_prices_used(conn: asyncpg.Connection, audit: Audit) -> None:
     missing = await conn.fetchval(SQL.missing_prices, [*audit.prices])
     if missing is not None:
-        raise FaultError(f"the price {missing.hex()[:16]} was charged by and is gone")
+        raise FaultError(f"the price {missing.hex()[:16]} was used for a charge but is missing")
 
 
 async def _verify_quiet(conn: asyncpg.Connection, audit: Audit) -> None:
@@ -115,43 +115,43 @@ async def _verify_quiet(conn: asyncpg.Connection, audit: Audit) -> None:
         bounds = quiet.start, quiet.end, lowest_id(since)
         if not await conn.fetchval(SQL.ended_in, audit.account_id, quiet.key_id, *bounds):
             name = ids.show("key", quiet.key_id)
-            raise FaultError(f"{name} has a meter whose day began at {quiet.start:%Y-%m-%d}, when no request ended")
+            raise FaultError(f"{name} has a meter whose day began at {quiet.start:%Y-%m-%d}, but no request ended then")
 
 
 async def _verify_tables(conn: asyncpg.Connection) -> None:
     """What hangs on no account's entries."""
     async for row in _pages(conn, SQL.price_page, "version", b""):
         if hashlib.sha256(row["body"].encode()).digest() != row["version"]:
-            raise FaultError(f"the price {row['version'].hex()[:16]} is not what its version says")
+            raise FaultError(f"the price {row['version'].hex()[:16]} does not match its version")
     account_id = await conn.fetchval(SQL.account_without_wallet)
     if account_id is not None:
         raise FaultError(f"{ids.show('acct', account_id)} has no wallet")
     key_id = await conn.fetchval(SQL.key_beside_meter)
     if key_id is not None:
-        raise FaultError(f"{ids.show('key', key_id)} and its meter differ in account or limits")
+        raise FaultError(f"{ids.show('key', key_id)} and its meter have different accounts or limits")
     request_id = await conn.fetchval(SQL.odd_task)
     if request_id is not None:
         raise FaultError(f"the task of {ids.show('req', request_id)} was changed")
     home = await conn.fetchval(SQL.odd_home)
     if home is not None:
-        raise FaultError(f"the gateways of {home} are not numbered from 1 without a gap")
+        raise FaultError(f"the gateways of {home} are not numbered from 1 without gaps")
 
 
 async def _verify_holds(conn: asyncpg.Connection) -> None:
     stray = await conn.fetchval(SQL.stray_hold)
     if stray is not None:
-        raise FaultError(f"{ids.show('req', stray)} is held for an account, a key or a gateway that is not there")
+        raise FaultError(f"{ids.show('req', stray)} has a hold for an account, a key or a gateway that does not exist")
     for sql, kind in ((SQL.wallets_and_holds, "acct"), (SQL.meters_and_holds, "key")):
         async for row in _pages(conn, sql, "id", _NOBODY):
             if row["held"] != row["holds"]:
                 name = ids.show("acct" if kind == "acct" else "key", row["id"])
-                raise FaultError(f"{name} has {Usd(row['held'])} held, its holds make {Usd(row['holds'])}")
+                raise FaultError(f"{name} has {Usd(row['held'])} held, but its holds add up to {Usd(row['holds'])}")
 
 
 async def _verify_postings(conn: asyncpg.Connection) -> None:
     async for row in _pages(conn, SQL.posting_page, "entry_id", _NOBODY):
         if row["type"] in (None, "usage", "loss"):
-            raise FaultError(f"{ids.show('ent', row['entry_id'])} has postings that no entry of its kind has")
+            raise FaultError(f"{ids.show('ent', row['entry_id'])} has postings that an entry of its kind must not have")
         if not row["numbered"]:
             raise FaultError(f"the postings of {ids.show('ent', row['entry_id'])} are not numbered from 0")
 
@@ -163,13 +163,13 @@ async def _verify_roots(conn: asyncpg.Connection, trust: Trust | None) -> int:
     async for root in roots(conn):
         number += 1
         if (root.number, root.previous) != (number, previous):
-            raise FaultError(f"root {number} is missing, or root {root.number} does not name the one before")
+            raise FaultError(f"root {number} is missing, or root {root.number} does not refer to it")
         if trust is not None and not is_signed_root(root, trust.keys):
-            raise FaultError(f"root {number} is not signed by us")
+            raise FaultError(f"root {number} does not have a valid signature")
         await _verify_cuts(conn, root)
         previous = root_digest(root)
         if number in kept and root_digest(kept.pop(number)) != previous:
-            raise FaultError(f"root {number} is not the one that was kept elsewhere")
+            raise FaultError(f"root {number} differs from the copy that was kept elsewhere")
     if kept:
         raise FaultError(f"root {min(kept)} was kept elsewhere and is not in the database")
     return number
@@ -181,11 +181,11 @@ async def _verify_cuts(conn: asyncpg.Connection, root: Root) -> None:
         for row in rows:
             cut = read_cut(row)
             if cut.place != place or not is_in_root(cut, root):
-                raise FaultError(f"root {root.number} does not cover what its cut {place} says")
+                raise FaultError(f"root {root.number} does not cover the entries that its cut {place} states")
             place, entries = place + 1, entries + cut.size
     if (place, entries) != (root.cuts, root.entries):
         raise FaultError(
-            f"root {root.number} has {place} cuts of {entries} entries and says {root.cuts} of {root.entries}"
+            f"root {root.number} has {place} cuts of {entries} entries, but states {root.cuts} of {root.entries}"
         )
 
 

@@ -104,7 +104,7 @@ def plan_route(wanted: Wanted) -> Route:
     if len(kept) > 1 and _unsorted(wanted):
         kept.sort(key=_preference(wanted))
     if len(kept) > wanted.at_most:
-        why = f"at most {wanted.at_most} providers are tried for one request"
+        why = f"over the limit of {wanted.at_most} providers for one request"
         dropped.extend(Dropped(endpoint, why) for endpoint in kept[wanted.at_most :])
     return Route(kept[: wanted.at_most], dropped)
 
@@ -118,11 +118,13 @@ def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
         return unsaid
     reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
     if any(drop.by_key for drop in dropped):  # the request itself would have had somebody
-        return PermissionDenied(f"This key's provider rules leave nobody for {model}: {reasons}.")
+        return PermissionDenied(f"The provider rules of this API key exclude every provider of {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
-        return BoundariesLeaveNobody(f"No provider of {model} lies within the request's boundaries: {reasons}.")
-    reasons = reasons or "none is configured"
-    hint = "GET /v1/models lists what can be asked for here."
+        return BoundariesLeaveNobody(
+            f"The provider rules of this request exclude every provider of {model}: {reasons}."
+        )
+    reasons = reasons or "no provider is configured"
+    hint = "GET /v1/models lists the available models."
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
 
 
@@ -169,9 +171,9 @@ def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
 def against_key(provider: str, rules: KeyRules) -> str | None:
     """Why the key's owner does not allow a provider, or None."""
     if rules.providers and provider not in rules.providers:
-        return "the key does not allow it"
+        return "not in the providers that the API key allows"
     if provider in rules.denied:
-        return "the key denies it"
+        return "in the providers that the API key denies"
     return None
 
 
@@ -183,13 +185,13 @@ def _against_request(candidate: Candidate, rules: Boundaries) -> str | None:
     if provider.name in rules.ignore:
         return "in provider.ignore"
     if rules.region is not None and (endpoint.region or provider.region) != rules.region:
-        return f"not in region {rules.region}"
+        return f"not in provider.region {rules.region}"
     if rules.retention is not None and not keeps_no_longer(provider.retention, rules.retention):
-        return f"it may keep data longer than {rules.retention}"
+        return f"its data retention is longer than provider.retention {rules.retention}"
     if rules.max_input_pico is not None and candidate.input_pico > rules.max_input_pico:
-        return "its input price is above provider.max_price"
+        return "its input price is above provider.max_price.input"
     if rules.max_output_pico is not None and candidate.output_pico > rules.max_output_pico:
-        return "its output price is above provider.max_price"
+        return "its output price is above provider.max_price.output"
     return None
 
 

@@ -26,18 +26,24 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 VERDICTS: Mapping[FailureKind, Verdict] = {
-    FailureKind.REQUEST: Verdict(try_next=False, cool_seconds=0, says="the vendor refused the request"),
-    FailureKind.CONTEXT: Verdict(try_next=False, cool_seconds=0, says="the input does not fit the model"),
-    FailureKind.CREDENTIAL: Verdict(try_next=True, cool_seconds=60, says="our credential was refused"),
+    FailureKind.REQUEST: Verdict(try_next=False, cool_seconds=0, says="the provider rejected the request"),
+    FailureKind.CONTEXT: Verdict(
+        try_next=False, cool_seconds=0, says="the input exceeds the context length of the model"
+    ),
+    FailureKind.CREDENTIAL: Verdict(
+        try_next=True, cool_seconds=60, says="the provider rejected the gateway's credential"
+    ),
     FailureKind.NOT_FOUND: Verdict(try_next=True, cool_seconds=60, says="the provider does not know the model"),
-    FailureKind.RATE_LIMIT: Verdict(try_next=True, cool_seconds=2, says="the provider's rate limit"),
+    FailureKind.RATE_LIMIT: Verdict(try_next=True, cool_seconds=2, says="the rate limit of the provider was reached"),
     FailureKind.OVERLOADED: Verdict(try_next=True, cool_seconds=2, says="the provider is overloaded"),
-    FailureKind.SERVER: Verdict(try_next=True, cool_seconds=2, says="the provider failed"),
-    FailureKind.CONNECT: Verdict(try_next=True, cool_seconds=5, says="no connection to the provider"),
+    FailureKind.SERVER: Verdict(try_next=True, cool_seconds=2, says="the provider had a server error"),
+    FailureKind.CONNECT: Verdict(try_next=True, cool_seconds=5, says="the connection to the provider failed"),
     FailureKind.TIMEOUT: Verdict(try_next=True, cool_seconds=5, says="the provider did not answer in time"),
-    FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, says="the provider broke off"),
-    FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, says="the provider's answer was unreadable"),
-    FailureKind.OVERLONG: Verdict(try_next=True, cool_seconds=2, says="the provider sent far more than the maximum"),
+    FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, says="the provider ended the answer early"),
+    FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, says="the provider sent an invalid answer"),
+    FailureKind.OVERLONG: Verdict(
+        try_next=True, cool_seconds=2, says="the provider sent far more than the output limit"
+    ),
 }
 
 _BUSY = frozenset({FailureKind.RATE_LIMIT, FailureKind.OVERLOADED})
@@ -60,7 +66,7 @@ def refusal_of(faults: Sequence[Fault]) -> Refusal:
     if all(fault.failure.kind in _BUSY for fault in faults):
         waits = [fault.failure.retry_after for fault in faults if fault.failure.retry_after is not None]
         return RateLimited(
-            "Every provider of this model is at its rate limit. Wait and try again.",
+            "Every provider of this model has reached its rate limit: wait and try again.",
             provider=last.provider,
             retry_after=max(min(waits, default=0), _LEAST_RETRY_SECONDS),
         )
@@ -73,7 +79,7 @@ def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
     vendor holds it against the request, asking again would cost as much and fail as well.
     """
     if not VERDICTS[fault.failure.kind].try_next:
-        return _vendors_own(fault, " What had come is billed." if billed else "")
+        return _vendors_own(fault, " The output received so far is billed." if billed else "")
     kind = UpstreamTimeout if fault.failure.kind is FailureKind.TIMEOUT else UpstreamError
     says = VERDICTS[fault.failure.kind].says
     return kind(f"{fault.provider}: {says}. {_bill(billed=billed)}; try again.", provider=fault.provider)
@@ -85,16 +91,18 @@ def stopping(*, billed: bool = False) -> Refusal:
 
 
 def _bill(*, billed: bool) -> str:
-    return "What had come is billed" if billed else "Nothing was billed"
+    return "The output received so far is billed" if billed else "Nothing was billed"
 
 
 def _vendors_own(fault: Fault, more: str = "") -> Refusal:
     failure = fault.failure
     message, param = scrub(failure.message), _word(failure.param)
     if failure.kind is FailureKind.CONTEXT:
-        return ContextLengthExceeded((message or "The input does not fit the model.") + more, param=param)
+        return ContextLengthExceeded(
+            (message or "The input exceeds the context length of the model: send less input.") + more, param=param
+        )
     return VendorRefused(
-        (message or "The vendor refused the request and did not say why: check its fields, or name another model.")
+        (message or "The provider rejected the request without a reason: check its fields, or use another model.")
         + more,
         status=failure.status if failure.status in (400, 413, 422) else 400,
         code=_word(failure.code) or "invalid_request",

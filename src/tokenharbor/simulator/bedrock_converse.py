@@ -24,10 +24,10 @@ _FINISH = {
     "pause": "end_turn",
 }
 _ERRORS = {  # status: type, message
-    400: ("ValidationException", "The simulator was told to find fault with this request."),
-    401: ("UnrecognizedClientException", "The simulator does not take this credential."),
-    403: ("AccessDeniedException", "The simulated account may not use this model."),
-    404: ("ResourceNotFoundException", "The simulator was told not to know this model."),
+    400: ("ValidationException", "Simulated fault: invalid request."),
+    401: ("UnrecognizedClientException", "The simulator rejected this credential."),
+    403: ("AccessDeniedException", "The simulated account does not allow this model."),
+    404: ("ResourceNotFoundException", "Simulated fault: unknown model."),
     408: ("ModelTimeoutException", "The simulated model took too long."),
     424: ("ModelErrorException", "The simulated model had an error."),
     429: ("ThrottlingException", "The simulated rate limit has been reached."),
@@ -137,7 +137,7 @@ class BedrockConverse:
     def error_event(self, status: int, words: Words, request_id: str) -> bytes:  # noqa: ARG002  likewise
         usual = "serviceUnavailableException" if status in (503, 529) else "internalServerException"
         kind = words.type or _IN_STREAMS.get(status, usual)
-        message = words.message if words.message is not None else "The simulated stream broke off."
+        message = words.message if words.message is not None else "The simulated stream ended early."
         return _frame({":exception-type": kind, ":message-type": "exception"}, _encode({"message": message}))
 
     def ping(self) -> bytes:

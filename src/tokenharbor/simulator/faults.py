@@ -50,7 +50,7 @@ class Stall(Fault, frozen=True, forbid_unknown_fields=True, tag="stall"):
 
     def __post_init__(self) -> None:
         if self.pings_ms is not None and self.where == "before_head":
-            raise ValueError("pings_ms needs a head to have been sent: set `where`")
+            raise ValueError("pings_ms works only after the response head: set `where`")
 
 
 class Break(Fault, frozen=True, forbid_unknown_fields=True, tag="break"):

@@ -15,11 +15,11 @@ _encode = msgspec.json.encode
 _PATH = re.compile(r"/models/([^/:]+):(generateContent|streamGenerateContent)$")
 _FINISH = {"length": "MAX_TOKENS", "refusal": "SAFETY"}
 _ERRORS = {  # status: word, message
-    400: ("INVALID_ARGUMENT", "The simulator was told to find fault with this request."),
-    401: ("UNAUTHENTICATED", "The simulator does not take this API key."),
+    400: ("INVALID_ARGUMENT", "Simulated fault: invalid request."),
+    401: ("UNAUTHENTICATED", "The simulator rejected this API key."),
     402: ("FAILED_PRECONDITION", "The simulated account has run out of credit."),
-    403: ("PERMISSION_DENIED", "The simulated project may not use this model."),
-    404: ("NOT_FOUND", "The simulator was told not to know this model."),
+    403: ("PERMISSION_DENIED", "The simulated project does not allow this model."),
+    404: ("NOT_FOUND", "Simulated fault: unknown model."),
     429: ("RESOURCE_EXHAUSTED", "The simulated quota has been used up."),
     500: ("INTERNAL", "The simulated server had an error."),
     503: ("UNAVAILABLE", "The simulated model is overloaded."),

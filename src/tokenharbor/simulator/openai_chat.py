@@ -18,13 +18,13 @@ _FINISH = {
     "pause": "stop",
 }
 _ERRORS = {  # status: type, code, message
-    400: ("invalid_request_error", None, "The simulator was told to find fault with this request."),
+    400: ("invalid_request_error", None, "Simulated fault: invalid request."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided to the simulator."),
     402: ("insufficient_quota", "insufficient_quota", "The simulated account has run out of credit."),
-    403: ("permission_error", "permission_denied", "The simulated project may not use this model."),
-    404: ("invalid_request_error", "model_not_found", "The simulator was told not to know this model."),
-    413: ("invalid_request_error", "request_too_large", "The simulator was told that this is too large."),
-    422: ("invalid_request_error", None, "The simulator was told not to process this request."),
+    403: ("permission_error", "permission_denied", "The simulated project does not allow this model."),
+    404: ("invalid_request_error", "model_not_found", "Simulated fault: unknown model."),
+    413: ("invalid_request_error", "request_too_large", "Simulated fault: request too large."),
+    422: ("invalid_request_error", None, "Simulated fault: unprocessable request."),
     429: ("requests", "rate_limit_exceeded", "Rate limit reached for the simulated model."),
     500: ("server_error", None, "The simulated server had an error."),
     503: ("service_unavailable", "overloaded", "The simulated engine is overloaded."),
@@ -77,7 +77,7 @@ class OpenAIChat:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not asked.messages:
-            raise VendorError(400, "The simulator wants at least one message.", "messages")
+            raise VendorError(400, "`messages` must have at least one message.", "messages")
         tools = tuple(tool.function.name for tool in asked.tools or () if tool.function)
         return Asked(
             model=asked.model,

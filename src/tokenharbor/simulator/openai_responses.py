@@ -72,9 +72,11 @@ class OpenAIResponses:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not asked.input:
-            raise VendorError(400, "The simulator wants some input.", "input")
+            raise VendorError(400, "`input` must not be empty.", "input")
         if asked.previous_response_id is not None:
-            raise VendorError(400, "Previous response not found: the simulator stores nothing.", "previous_response_id")
+            raise VendorError(
+                400, "Previous response not found: the simulator stores no responses.", "previous_response_id"
+            )
         if asked.max_output_tokens is not None and asked.max_output_tokens < _LEAST_OUTPUT:
             message = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_LEAST_OUTPUT}."
             raise VendorError(400, message, "max_output_tokens")

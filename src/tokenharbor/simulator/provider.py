@@ -149,7 +149,7 @@ class Provider:
 
     def _check_credential(self, credential: str) -> None:
         if self.script.credentials and credential not in self.script.credentials:
-            raise VendorError(401, "The simulator does not know this API key.")
+            raise VendorError(401, "The simulator rejected this API key.")
 
     def _choose(self, exchange: Exchange, body: bytes, record: Record) -> Rule:
         if not self.script.rules:
@@ -203,7 +203,9 @@ class Provider:
             case "POST", path if path.endswith(_COUNT):
                 self._count(exchange, body)
             case _, path:
-                self._refuse(exchange, 404, f"The simulator knows no {exchange.method} {path}; it knows {_KNOWN}.")
+                self._refuse(
+                    exchange, 404, f"The simulator does not support {exchange.method} {path}. It supports {_KNOWN}."
+                )
 
     def _replace_script(self, exchange: Exchange, body: bytes) -> None:
         is_json = (exchange.header(b"content-type") or b"").startswith(b"application/json")

@@ -139,7 +139,7 @@ def load_script(path: Path) -> Script:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from None
+        raise Misconfigured(f"cannot read {path}: {error.strerror}") from None
     return read_script(data, form="json" if path.suffix == ".json" else "toml", where=str(path))
 
 
@@ -154,4 +154,4 @@ def _explain(message: str) -> str:
     names = sorted({name for section in sections for name in section.__struct_fields__})
     nearest = difflib.get_close_matches(field, names, n=1, cutoff=0)
     at = place.removeprefix("$").removeprefix(".")
-    return f"unknown field {field!r}{f' at {at}' if at else ''}; the nearest known one is {nearest[0]!r}"
+    return f"unknown field {field!r}{f' at {at}' if at else ''}; did you mean {nearest[0]!r}?"

@@ -62,7 +62,7 @@ async def start(world: World, script: Script, host: str = "127.0.0.1", port: int
     try:
         bound = await server.start(host, port)
     except OSError as error:
-        raise Misconfigured(f"the simulator cannot listen on {host}:{port}: {error.strerror}") from None
+        raise Misconfigured(f"simulator: cannot listen on {host}:{port}: {error.strerror}") from None
     return Simulator(provider, server, host, bound)
 
 

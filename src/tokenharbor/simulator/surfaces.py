@@ -215,7 +215,7 @@ class Form(SurfaceWire):
                 self.files += 1
                 self.sounds += len(content)
         if "model" not in self.said or (self.needs_file and not self.files):
-            raise VendorError(400, "The simulator wants a model and a file.")
+            raise VendorError(400, "`model` and `file` are required.")
         return Asked(model=self.said["model"], input_tokens=self.count())
 
 

@@ -48,9 +48,9 @@ def _sigv4(provider: Provider, secret: str, clock: Clock) -> Signer:
     found = _REGION_IN_HOST.search(provider.base_url)
     region = found[0] if found else provider.region
     if not region:
-        raise _lacks(provider, "a region, in its address or as `region`")
+        raise _lacks(provider, "a region, in base_url or as `region`")
     if not provider.service:
-        raise _lacks(provider, "the API's name in signatures, as `service`")
+        raise _lacks(provider, "the name of the service to sign for, as `service`")
     keys, scope = sigv4.read_keys(secret), sigv4.Scope(region, provider.service)
     if keys is None:
         raise _lacks(provider, "a credential that is ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN")
@@ -78,7 +78,7 @@ SIGNERS: Mapping[str, Callable[[Provider, str, Clock], Signer]] = {
 def make_signer(provider: Provider, secret: str | None, clock: Clock) -> Signer:
     """Raises Misconfigured for a way that we do not know, and for a credential that it cannot show."""
     if provider.auth not in SIGNERS:
-        raise Misconfigured(f"auth {provider.auth!r} is not one of {', '.join(sorted(SIGNERS))}")
+        raise Misconfigured(f"unknown auth {provider.auth!r}; use one of {', '.join(sorted(SIGNERS))}")
     signer = SIGNERS[provider.auth](provider, secret or "", clock)
     for name, value in signer.lines:
         _check(name, value)
@@ -87,4 +87,4 @@ def make_signer(provider: Provider, secret: str | None, clock: Clock) -> Signer:
 
 def _check(name: str, value: str) -> None:
     if not value.isascii() or not value.isprintable():
-        raise Misconfigured(f"the credential for {name} holds characters that no header can carry")
+        raise Misconfigured(f"the credential for {name} contains characters that are not allowed in a header")

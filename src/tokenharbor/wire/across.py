@@ -64,7 +64,9 @@ def cache_of(control: CacheControl | None) -> str | None:
 def need_picture(source: Source, place: str) -> Source:
     """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
     if source.media_type and not source.media_type.lower().startswith("image/"):
-        raise InvalidRequest(f"`{place}` is {source.media_type[:_SHOWN]!r}, which is no picture.", param=place)
+        raise InvalidRequest(
+            f"`{place}` is {source.media_type[:_SHOWN]!r}, which is not an image type: send an image.", param=place
+        )
     return source
 
 
@@ -136,7 +138,8 @@ def read_stops(sequences: Sequence[str], field: str) -> tuple[str, ...]:
     """Stop sequences: each piece of an answer may have to be searched for each. Raises InvalidRequest."""
     if len(sequences) > _MOST_STOPS or any(len(each) > _LONGEST_STOP for each in sequences):
         raise InvalidRequest(
-            f"`{field}` may have at most {_MOST_STOPS} sequences of at most {_LONGEST_STOP} characters.", param=field
+            f"`{field}` must have at most {_MOST_STOPS} sequences of at most {_LONGEST_STOP} characters each.",
+            param=field,
         )
     return tuple(sequences)
 
@@ -175,7 +178,7 @@ def _refusal(name: str, error: Exception) -> Exception:
     if value := _UNKNOWN_VALUE.search(text):
         param = _place(name, value[2])
         return InvalidRequest(
-            f"`{param}` is {value[1][:_SHOWN]!r}, which the providers of this model have no word for.", param=param
+            f"`{param}` is {value[1][:_SHOWN]!r}, a value not supported by the providers of this model.", param=param
         )
     return wrong_shape(name, error)
 
@@ -188,8 +191,8 @@ def _place(name: str, within: str | None) -> str:
 
 def no_meaning(param: str) -> InvalidRequest:
     return InvalidRequest(
-        f"`{param}` has no meaning in the dialect of the providers of this model: leave it out, or name a model whose"
-        " provider speaks the dialect of this path.",
+        f"`{param}` is not supported by the providers of this model, which use another API: remove it, or use a model"
+        " with a provider that uses the API of this path.",
         param=param,
     )
 
@@ -232,7 +235,7 @@ def check_choice(
     known = {tool.name for tool in tools}
     for name in choice.names if choice else ():
         if name not in known:
-            raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not among the tools.", param=field)
+            raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not in the list of tools.", param=field)
 
 
 def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:

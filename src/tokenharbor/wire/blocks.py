@@ -19,7 +19,7 @@ from tokenharbor.wire.events import (
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.translate import Reply, join
 
-GARBAGE = Failure(FailureKind.GARBAGE, message="the answer is not one of its dialect")
+GARBAGE = Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its API")
 
 
 class Blocks:

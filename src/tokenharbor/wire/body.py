@@ -51,7 +51,7 @@ def scan(body: bytes) -> Members:
     """
     members = _members(body)
     if len(members) > _MOST_NAMES:
-        raise UnreadableError(f"it has more than {_MOST_NAMES} keys")
+        raise UnreadableError(f"more than {_MOST_NAMES} keys")
     if not _is_compact(body, members):
         _walk(body, members)
     return members
@@ -121,7 +121,7 @@ def read_members(body: bytes) -> Members:
     try:
         return scan(body)
     except UnreadableError as error:
-        raise InvalidRequest(f"The body is not usable: {error}.", param=error.name) from None
+        raise InvalidRequest(f"Invalid body: {error}.", param=error.name) from None
 
 
 def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str, str] | None = None) -> None:
@@ -135,11 +135,11 @@ def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str
         meant = meant_by(name, known, folded) or seen.setdefault(name.casefold(), name)
         if meant != name:
             raise InvalidRequest(
-                f"The key {shown(name)!r} is another spelling of {shown(meant)!r}: write {shown(meant)!r}, once.",
+                f"The key {shown(name)!r} is a variant of {shown(meant)!r}: use {shown(meant)!r}, once.",
                 param=shown(name),
             )
         if not name.isprintable():
-            raise InvalidRequest(f"The key {shown(name)!r} has control characters.", param=shown(name))
+            raise InvalidRequest(f"The key {shown(name)!r} contains control characters.", param=shown(name))
 
 
 def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> bytes:
@@ -198,15 +198,15 @@ def _members(body: bytes) -> Members:
     try:
         members = None if len(body) <= _SMALL else _Counter().decode(body)
         if members is not None and is_swollen(body):
-            raise UnreadableError(f"it has more than {_MOST_OBJECTS} objects, keys or values")
+            raise UnreadableError(f"more than {_MOST_OBJECTS} objects, keys or values")
         check_text(body)
         return _decode(body) if members is None else members
     except UnicodeDecodeError:
-        raise UnreadableError("it is not UTF-8") from None
+        raise UnreadableError("not valid UTF-8") from None
     except _TooManyNames:
-        raise UnreadableError(f"it has more than {_MOST_NAMES} keys") from None
+        raise UnreadableError(f"more than {_MOST_NAMES} keys") from None
     except RecursionError:
-        raise UnreadableError("it is nested too deeply") from None
+        raise UnreadableError("nested too deeply") from None
     except msgspec.ValidationError:
         raise UnreadableError("it must be a JSON object") from None
     except msgspec.DecodeError as error:
@@ -214,8 +214,8 @@ def _members(body: bytes) -> Members:
         if "truncated" in why and _HALF.search(
             body, max(0, len(body) - _NEAR)
         ):  # the decoder looked for its other half
-            why = "a \\u escape near its end is half of a surrogate pair"
-        raise UnreadableError(f"it is not JSON: {why}" if body.strip() else "it is empty") from None
+            why = "an unpaired \\u surrogate near the end"
+        raise UnreadableError(f"not valid JSON: {why}" if body.strip() else "empty") from None
 
 
 class _Name(str):
@@ -275,9 +275,9 @@ def _walk(body: bytes, members: Members) -> list[Span]:
 def _match_name(body: bytes, position: int) -> re.Match[bytes]:
     match = _NAME.match(body, position)
     if match is None:
-        raise UnreadableError("a key stands in it more than once")
+        raise UnreadableError("a key is repeated")
     return match
 
 
 def _repeated(name: str) -> UnreadableError:
-    return UnreadableError(f"the key {name[:_SHOWN]!r} stands in it more than once", name[:_SHOWN])
+    return UnreadableError(f"the key {name[:_SHOWN]!r} is repeated", name[:_SHOWN])

@@ -105,11 +105,11 @@ def _read_headers(raw: bytes) -> dict[str, Value]:
     while at < len(raw):
         name, at = _take(raw, at + 1, raw[at])
         if at >= len(raw):
-            raise ValueError("a header without a value")
+            raise ValueError("a header has no value")
         value, at = _read_value(raw, at + 1, raw[at])
         key = name.decode()
         if key in headers:
-            raise ValueError("a header that stands twice")
+            raise ValueError("a header is repeated")
         headers[key] = value
     return headers
 
@@ -125,13 +125,13 @@ def _read_value(raw: bytes, at: int, kind: int) -> tuple[Value, int]:
         return _take(raw, at, _UUID_SIZE)
     number = _NUMBERS.get(5 if kind == _TIME else kind)
     if number is None:
-        raise ValueError("a header of a type that is none")
+        raise ValueError("a header has an unknown type")
     return number.unpack_from(raw, at)[0], at + number.size
 
 
 def _take(raw: bytes, at: int, size: int) -> tuple[bytes, int]:
     if at + size > len(raw):
-        raise ValueError("a header that goes beyond the headers")
+        raise ValueError("a header extends past the end of the headers")
     return raw[at : at + size], at + size
 
 

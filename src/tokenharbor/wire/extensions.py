@@ -73,7 +73,9 @@ def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPri
     for field, also in (("input", "prompt"), ("output", "completion")):
         ours, theirs = getattr(written, field), getattr(written, also)
         if not is_null(ours) and not is_null(theirs):
-            raise InvalidRequest(f"`{name}.{also}` says the same as `{name}.{field}`: write one.", param=name)
+            raise InvalidRequest(
+                f"`{name}.{also}` means the same as `{name}.{field}`: set only one of them.", param=name
+            )
         found[field] = _read_price(theirs, f"{name}.{also}") if is_null(ours) else _read_price(ours, f"{name}.{field}")
     return MaxPrice(**found)
 
@@ -109,7 +111,7 @@ def _refuse_repeats(name: str, raw: bytes) -> None:
     try:
         members = scan(raw)
     except UnreadableError as error:
-        raise InvalidRequest(f"`{name}` is not usable: {error}.", param=name) from None
+        raise InvalidRequest(f"`{name}` is invalid: {error}.", param=name) from None
     for member, value in members.items():
         if memoryview(value)[0] == _BRACE:
             _refuse_repeats(f"{name}.{member}", bytes(value))

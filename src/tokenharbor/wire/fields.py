@@ -42,10 +42,10 @@ def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> Inval
     param = f"{name}{'' if within.startswith('[') or not name else '.'}{within}" if within else name
     if unknown:
         param = f"{param}.{unknown[1][:_SHOWN]}"
-        return InvalidRequest(f"`{param}` is not a field; `{name}` takes: {', '.join(known)}.", param=param)
+        return InvalidRequest(f"`{param}`: unknown field. `{name}` has the fields: {', '.join(known)}.", param=param)
     said = _PLACE.sub("", text).replace("`", "")[:_LONGEST_COMPLAINT]
     said = said if said.startswith("JSON") else said[:1].lower() + said[1:]
-    return InvalidRequest(f"`{param}` is not usable: {said}.", param=param)
+    return InvalidRequest(f"`{param}` is invalid: {said}.", param=param)
 
 
 def is_null(raw: msgspec.Raw | None) -> bool:
@@ -55,7 +55,7 @@ def is_null(raw: msgspec.Raw | None) -> bool:
 def read_model(members: Members) -> str:
     raw = members.get("model")
     if raw is None:
-        raise InvalidRequest("`model` is missing: name a model from GET /v1/models.", param="model")
+        raise InvalidRequest("`model` is missing: use a model from GET /v1/models.", param="model")
     try:
         model = _text(raw)
     except msgspec.DecodeError:
@@ -86,7 +86,7 @@ def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS,
     try:
         count = _whole(raw)
     except msgspec.DecodeError:
-        raise InvalidRequest(f"`{within}{name}` must be a whole number.", param=within + name) from None
+        raise InvalidRequest(f"`{within}{name}` must be an integer.", param=within + name) from None
     if not least <= count <= most:
         raise InvalidRequest(f"`{within}{name}` must be between {least} and {most}.", param=within + name)
     return count
@@ -115,7 +115,7 @@ def need_list(members: Members, name: str) -> msgspec.Raw:
 def read_objects(raw: msgspec.Raw, name: str) -> list[Members]:
     """An array of objects, whose names are distinct each; null is an empty one."""
     if len(raw) > 2 * _MOST_OBJECTS and bytes(raw).count(b"{") > _MOST_OBJECTS:
-        raise InvalidRequest(f"`{name}` has more than {_MOST_OBJECTS} objects.", param=name)
+        raise InvalidRequest(f"`{name}` has more than {_MOST_OBJECTS} objects: send fewer.", param=name)
     try:
         objects = _objects(raw) or []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -137,7 +137,7 @@ def _scan_each(raw: msgspec.Raw, name: str) -> None:
             scan(bytes(item))
         except UnreadableError as error:
             param = f"{name}[{index}]"
-            raise InvalidRequest(f"`{param}` is not usable: {error}.", param=param) from None
+            raise InvalidRequest(f"`{param}` is invalid: {error}.", param=param) from None
 
 
 def run_checks(members: Members, checks: Mapping[str, Check]) -> None:
@@ -156,7 +156,7 @@ def only(*values: str) -> Check:
     def check(raw: msgspec.Raw) -> str | None:
         if len(raw) < 64 and bytes(raw) in allowed:
             return None
-        return f"has a price of its own for this value, which is not sold here: leave it out or use {shown}."
+        return f"has a value with a separate price, which is not supported: remove it or use {shown}."
 
     return check
 

@@ -31,14 +31,14 @@ class Field(msgspec.Struct, frozen=True):
 def boundary_of(content_type: bytes | None) -> bytes:
     """The boundary that a form's content type names. Raises InvalidRequest."""
     if content_type is not None and b"\n" in content_type:
-        raise InvalidRequest("The header content-type stands in the request more than once.", param="content-type")
+        raise InvalidRequest("The header content-type is repeated: send it once.", param="content-type")
     message = Message()
     message["content-type"] = (content_type or b"").decode("latin-1")
     boundary = message.get_param("boundary")
     if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
-        raise InvalidRequest("Send this as multipart/form-data, with its boundary.")
+        raise InvalidRequest("The content type must be multipart/form-data with a boundary.")
     if not _BOUNDARY.fullmatch(boundary):
-        raise InvalidRequest("The form's boundary is not one.")
+        raise InvalidRequest("The form's boundary is invalid.")
     return boundary.encode("ascii")
 
 
@@ -86,11 +86,11 @@ class FormReader:
             return self._read_boundary()
         if self._where == "end":
             if self._held not in (b"", b"\r", b"\r\n"):
-                raise InvalidRequest("Something follows the form's closing boundary.")
+                raise InvalidRequest("The form has data after its closing boundary.")
             return False
         length = len(self._delimiter)
         if not self._delimiter.startswith(self._held[:length]):
-            raise InvalidRequest("The form does not begin with its boundary.")
+            raise InvalidRequest("The form must begin with its boundary.")
         if len(self._held) < length:
             return False
         self._take(length)
@@ -110,7 +110,7 @@ class FormReader:
                 raise InvalidRequest(f"The form has more than {_MOST_PARTS} parts.")
             self._where = "head"
         else:
-            raise InvalidRequest("A boundary of the form is followed by something else.")
+            raise InvalidRequest("A boundary of the form must be followed by CRLF or by two hyphens.")
         return True
 
     def _read_head(self) -> bool:
@@ -133,12 +133,12 @@ class FormReader:
         """As of a JSON body's keys: known names are spelled in one way, and stand once."""
         meant = meant_by(name, self._known)
         if meant is not None:
-            why = f"The field {shown(name)!r} is another spelling of {meant!r}: write {meant!r}, once."
+            why = f"The field {shown(name)!r} is a variant of {meant!r}: use {meant!r}, once."
             raise InvalidRequest(why, param=shown(name))
         before = self._names.get(name.casefold())
         lists = name.endswith("[]") and before == (name, is_file)
         if before is not None and not lists:
-            raise InvalidRequest(f"The field {shown(name)!r} stands in the form more than once.", param=shown(name))
+            raise InvalidRequest(f"The field {shown(name)!r} is repeated in the form: send it once.", param=shown(name))
         self._names[name.casefold()] = (name, is_file)
 
     def _read_content(self) -> bool:
@@ -165,7 +165,7 @@ class FormReader:
     def _whole(self, name: str) -> bytes:
         value = b"".join(self._value)
         if _CONTROLS.search(value):
-            raise InvalidRequest(f"The field {shown(name)!r} has control characters.", param=shown(name))
+            raise InvalidRequest(f"The field {shown(name)!r} contains control characters.", param=shown(name))
         return value
 
     def _count(self, piece: bytes) -> None:
@@ -185,17 +185,17 @@ def _read_disposition(head: bytes) -> tuple[str, bool]:
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if not colon or not name or name.strip() != name:
-            raise InvalidRequest("A part of the form has a header that is none.")
+            raise InvalidRequest("A part of the form has an invalid header.")
         if name.lower() == b"content-disposition":
             found.append(_read_text(value))
     if len(found) != 1:
-        raise InvalidRequest("A part of the form says not once what it is.")
+        raise InvalidRequest("A part of the form must have exactly one content-disposition header.")
     kind, params = _read_params(found[0])
     name_of = params.get("name")
     if kind.lower() != "form-data" or not name_of:
-        raise InvalidRequest("A part of the form has no name.")
+        raise InvalidRequest("A part of the form must have content-disposition form-data and a name.")
     if params.get("filename") == "":
-        raise InvalidRequest(f"The part {shown(name_of)!r} is a file without a name: give it one.")
+        raise InvalidRequest(f"The part {shown(name_of)!r} is a file with an empty name: set `filename`.")
     return name_of, "filename" in params or "filename*" in params
 
 
@@ -220,7 +220,7 @@ def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
     while at < len(rest):
         match = _PARAM.match(rest, at)
         if match is None or match[1].lower() in params:
-            raise InvalidRequest("A part of the form says unclearly what it is.")
+            raise InvalidRequest("A part of the form has an invalid content-disposition header.")
         value = match[2]
         params[match[1].lower()] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
         at = match.end()

@@ -104,7 +104,7 @@ class EventSplicer(ABC):
             elif turn < HIDDEN:
                 self._place(turn, raw, out)
         if self._framer.overflow and self.failure is None:
-            self.failure = Failure(FailureKind.GARBAGE, message="an event of the stream is too large")
+            self.failure = Failure(FailureKind.GARBAGE, message="an event in the stream is too large")
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _place(self, turn: int, raw: bytes, out: list[bytes]) -> None:

@@ -13,4 +13,4 @@ def check_range(before: int, after: int, parts: int) -> None:
     are in range then.
     """
     if before | after | parts < 0 or before > MOST or after > MOST:
-        raise BadUsageError("a count out of range")
+        raise BadUsageError("a count is out of range")

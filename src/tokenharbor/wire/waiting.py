@@ -30,4 +30,4 @@ class Waiting:
 
 def too_much() -> Failure:
     """Whoever says more than that gives no answer of its dialect."""
-    return Failure(FailureKind.GARBAGE, message="too much before the first content")
+    return Failure(FailureKind.GARBAGE, message="too much data before the first content")

@@ -74,4 +74,4 @@ def _text_bytes(body: bytes) -> int:
 
 
 def _garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

@@ -145,8 +145,9 @@ def _read_tools(
             search = Search(shape.max_uses, tuple(shape.allowed_domains or ()), tuple(shape.blocked_domains or ()))
         elif kind != "custom":
             raise InvalidRequest(
-                f"`{place}.type` is {kind[:60]!r}, a tool whose form only models of this dialect know: define it with"
-                " `input_schema`, or name one of those models.",
+                f"`{place}.type` is {kind[:60]!r}, a tool type that the providers of this model do"
+                " not support: define the tool"
+                " with `input_schema`, or use a model with a provider that uses the API of this path.",
                 param=f"{place}.type",
             )
         else:

@@ -106,7 +106,7 @@ class AnthropicReader(Waiting):
             if whole and self._reason:
                 self._blocks.end(self._reason, ENDS, self._stop_sequence)
             else:
-                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
             events += self._blocks.take()
         return events
 

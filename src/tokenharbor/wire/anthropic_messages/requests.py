@@ -49,8 +49,8 @@ _PLAIN = frozenset(
     }
 )
 
-_CONTAINER = "runs the vendor's containers, which have a price of their own and are not sold here: leave it out."
-_BILLING = "changes who is billed or how: leave it out."
+_CONTAINER = "starts containers at the provider, which have a separate price and are not supported: remove it."
+_BILLING = "changes the billing, which is not supported: remove it."
 
 
 def _edits_in_place(raw: msgspec.Raw) -> str | None:
@@ -60,10 +60,10 @@ def _edits_in_place(raw: msgspec.Raw) -> str | None:
     try:
         edits = _decode_management(raw).edits
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "must be an object with an array of `edits`."
+        return "must be an object with an array `edits`."
     for change in edits or ():
         if not change.type.startswith("clear_"):
-            return "may only clear content: a compaction is billed beside the answer and cannot be bounded."
+            return "supports only edits that clear content: a compaction is billed separately and has no cost limit."
     return None
 
 
@@ -83,13 +83,17 @@ _CHECKS: dict[str, Check] = {
     "speed": only("standard"),
     "inference_geo": only("global"),
     "context_management": _edits_in_place,
-    "compaction": unsold("is billed beside the answer and cannot be bounded: leave it out."),
+    "compaction": unsold("is billed separately and has no cost limit, so it is not supported: remove it."),
     "container": unsold(_CONTAINER),
     "mcp_servers": unsold(
-        "lets the vendor call other servers, which cannot be bounded: call them as tools of your own."
+        "lets the provider call other servers, which has no cost limit: call them from your own tools."
     ),
-    "thread": unsold("keeps the conversation at the vendor: send the whole of it in `messages`."),
-    "fallbacks": unsold("may hand the request to another model: name one model in `model` and leave this out."),
+    "thread": unsold(
+        "stores the conversation at the provider, which is not supported: send the whole conversation in `messages`."
+    ),
+    "fallbacks": unsold(
+        "lets another model serve the request, which is not supported: use `model` and remove this field."
+    ),
     "fallback_credit_token": unsold(_BILLING),
     "billing_policy": unsold(_BILLING),
 }
@@ -141,7 +145,7 @@ def _read_maximum(members: Members) -> int:
     """0 fills the vendor's cache and generates nothing."""
     maximum = read_count(members, "max_tokens", 0)
     if maximum is None:
-        raise InvalidRequest("`max_tokens` is missing: say how many tokens the answer may have.", param="max_tokens")
+        raise InvalidRequest("`max_tokens` is missing: set the maximum number of output tokens.", param="max_tokens")
     return maximum
 
 
@@ -156,14 +160,14 @@ def _read_tools(raw: msgspec.Raw, tally: Tally) -> int:
             maximum = read_count(tool, "max_uses", 1, _MOST_SEARCHES, f"{param}.")
             if maximum is None:
                 raise InvalidRequest(
-                    f"`{param}.max_uses` is missing: each search has a price, so say how many there may be.",
+                    f"`{param}.max_uses` is missing: set the maximum number of searches, as each one is billed.",
                     param=f"{param}.max_uses",
                 )
             searches += maximum
         elif kind and not kind.startswith(_CALLER_RUN):
             raise InvalidRequest(
-                f"`{param}.type` names a tool that the vendor would run, at a cost that cannot be bounded: it is not"
-                " sold here.",
+                f"`{param}.type` names a tool that the provider runs, which has no cost limit and is not supported:"
+                " remove it.",
                 param=f"{param}.type",
             )
     return searches

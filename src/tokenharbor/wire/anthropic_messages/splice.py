@@ -115,7 +115,9 @@ class AnthropicSplicer(EventSplicer):
         return ENDING
 
     def _garbage(self) -> int:
-        return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
+        )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
         framer = sse.Framer()

@@ -198,7 +198,8 @@ def _document(file: File) -> Block:
         said = {"type": "text", "media_type": "text/plain", "data": _decoded(source.data)}
     elif source.data and source.media_type != _PDF:
         raise InvalidRequest(
-            f"A file in `messages` is {source.media_type[:60]!r}: the providers of this model read PDF and text.",
+            f"A file in `messages` is {source.media_type[:60]!r}, which the providers of this model"
+            " do not support: send PDF or text.",
             param="messages",
         )
     else:
@@ -217,4 +218,4 @@ def _decoded(data: str) -> str:
     try:
         return base64.b64decode(data).decode()
     except (binascii.Error, ValueError):
-        raise InvalidRequest("A file in `messages` is no text in base64.", param="messages") from None
+        raise InvalidRequest("A file in `messages` is not base64 of UTF-8 text.", param="messages") from None

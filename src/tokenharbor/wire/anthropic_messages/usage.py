@@ -44,7 +44,7 @@ def read_counts(raw: bytes | msgspec.Raw) -> Counts:
     try:
         return _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
 
 
 def merge(earlier: Counts | None, later: Counts) -> Counts:
@@ -58,7 +58,7 @@ def merge(earlier: Counts | None, later: Counts) -> Counts:
 def add_up(counts: Counts) -> Usage:
     """The vector; raises BadUsageError."""
     if counts.input_tokens is None or counts.output_tokens is None:
-        raise BadUsageError("no input or output count")
+        raise BadUsageError("the input or output count is missing")
     five_minutes, hour = _written(counts)
     thinking = (counts.output_tokens_details.thinking_tokens or 0) if counts.output_tokens_details else 0
     searches = (counts.server_tool_use.web_search_requests or 0) if counts.server_tool_use else 0
@@ -90,7 +90,7 @@ def _written(counts: Counts) -> tuple[int, int]:
         return total, 0
     if not five_minutes:
         return 0, total
-    raise BadUsageError("the parts of what was written to the cache are not its total")
+    raise BadUsageError("the cache write counts do not add up to their total")
 
 
 def write_usage(usage: Usage) -> dict[str, object]:

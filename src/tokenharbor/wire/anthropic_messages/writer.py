@@ -233,7 +233,7 @@ def _ending(end: Finished | None) -> dict[str, object]:
 def _error(failure: Failure) -> dict[str, object]:
     error = {
         "type": _FAILURES.get(failure.kind, "api_error"),
-        "message": scrub(failure.message) or "The answer was cut off.",
+        "message": scrub(failure.message) or "The answer is incomplete.",
     }
     if failure.kind is FailureKind.CONTEXT:
         error["code"] = "context_length_exceeded"

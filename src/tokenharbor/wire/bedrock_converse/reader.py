@@ -65,7 +65,7 @@ class ConverseReader(Waiting):
             if whole and self._reason is not None and not self._framer.pending:
                 finish(self._blocks, self._reason, self._stop_sequence)
             else:
-                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
         return self._blocks.take()
 
     def _message(self, message: Message) -> None:

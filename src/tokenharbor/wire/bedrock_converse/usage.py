@@ -33,9 +33,9 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     try:
         counts = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     if counts.input_tokens is None or counts.output_tokens is None:
-        raise BadUsageError("no input or output count")
+        raise BadUsageError("the input or output count is missing")
     five_minutes, hour = _written(counts)
     usage = Usage(
         input=counts.input_tokens,
@@ -49,7 +49,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     check_range(usage.input + cached, usage.output, parts)
     plain = usage.input + usage.output
     if counts.total_tokens is not None and not plain <= counts.total_tokens <= plain + cached:
-        raise BadUsageError("the parts are not the total")
+        raise BadUsageError("the counts do not add up to the total")
     return usage
 
 
@@ -63,4 +63,4 @@ def _written(counts: _Counts) -> tuple[int, int]:
         return five_minutes, hour
     if not hour:
         return total, 0
-    raise BadUsageError("the parts of what was written to the cache are not its total")
+    raise BadUsageError("the cache write counts do not add up to their total")

@@ -18,7 +18,7 @@ def load(encoding: str) -> Tokenizer:
     package = find_spec("bpe_openai")
     bindings = PathFinder.find_spec("_bindings", package.submodule_search_locations) if package else None
     if bindings is None or bindings.loader is None:
-        raise ImportError("bpe-openai is not installed as the lock file has it")
+        raise ImportError("bpe-openai is not installed in the version of the lock file")
     module = module_from_spec(bindings)
     bindings.loader.exec_module(module)
     return cast("Tokenizer", module.tokenizer_for_encoding(encoding))

@@ -54,4 +54,4 @@ def _text_bytes(whole: Chunk) -> int:
 
 
 def _garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

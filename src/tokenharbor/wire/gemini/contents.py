@@ -136,7 +136,7 @@ class Reader:
         call = self._waiting.take(said.id, said.name)
         if call is None and not said.id:
             raise InvalidRequest(
-                f"`{place}` is the result of no call before it: give it the call's `id` or `name`.", param=place
+                f"`{place}` matches no earlier function call: set the `id` or `name` of the call.", param=place
             )
         text, failed = _response(said.response, place)
         media = [part for one in said.parts if (part := self._part(one, f"{place}.parts")) is not None]
@@ -195,7 +195,7 @@ def _decoded(data: str, place: str) -> str:
     try:
         return base64.b64decode(data).decode()
     except (binascii.Error, ValueError):
-        raise InvalidRequest(f"`{place}` is no text in base64.", param=place) from None
+        raise InvalidRequest(f"`{place}` is not base64 of UTF-8 text.", param=place) from None
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:

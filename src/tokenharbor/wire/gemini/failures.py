@@ -91,7 +91,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
     try:
         error = _decode_error(raw)
     except _UNREADABLE:
-        error = "the vendor said an error in a shape of its own"
+        error = "the provider sent an error in an unknown format"
     if error is None:
         return None
     if isinstance(error, str):

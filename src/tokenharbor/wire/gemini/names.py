@@ -36,7 +36,9 @@ def spelled(members: Members, known: frozenset[str], within: str = "") -> Member
             found[name] = raw
         elif meant in found or name not in (meant, snake(meant)):
             param = f"{within}{name[:_SHOWN]}"
-            raise InvalidRequest(f"`{param}` means `{within}{meant}`: write that, once.", param=param)
+            raise InvalidRequest(
+                f"`{param}` is a variant of `{within}{meant}`: use `{within}{meant}`, once.", param=param
+            )
         else:
             found[meant] = raw
     return found

@@ -111,7 +111,7 @@ class _Teller:
     def finish(self) -> None:
         """What comes of the answer, once no more can come."""
         if self._end is None and not self._blocked:
-            self.blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its stop reason"))
+            self.blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without a finish reason"))
         elif self._end is None:
             self.blocks.finish(FinishReason.REFUSAL)
         else:

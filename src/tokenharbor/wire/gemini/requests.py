@@ -31,8 +31,10 @@ _PREFIX = "models/"
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_words = msgspec.json.Decoder(list[str] | None).decode
 
-_OTHER_MODEL = "may hand the request to another model: name one model in the path and leave this out."
-_MEDIA_OUT = "asks for generated sound or pictures, which are not sold here: leave it out."
+_OTHER_MODEL = (
+    "lets another model serve the request, which is not supported: name the model in the path and remove this field."
+)
+_MEDIA_OUT = "asks for generated audio or images, which are not supported here: remove it."
 
 
 def _text_only(raw: msgspec.Raw) -> str | None:
@@ -45,9 +47,11 @@ def _text_only(raw: msgspec.Raw) -> str | None:
 
 # Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
 _CHECKS: dict[str, Check] = {
-    "cachedContent": unsold("names content that was kept at the vendor, which is not sold here: send it along."),
+    "cachedContent": unsold(
+        "refers to content stored at the provider, which is not supported: send the content in the request."
+    ),
     "serviceTier": only("standard", "STANDARD", "unspecified", "SERVICE_TIER_UNSPECIFIED"),
-    "store": unsold("must not be true: nothing is stored at vendors."),
+    "store": unsold("must not be true: the gateway does not let providers store requests."),
 }
 _CONFIG_CHECKS: dict[str, Check] = {
     "responseModalities": _text_only,
@@ -85,7 +89,7 @@ _CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
 def read(body: bytes, place: Place | None) -> Request:
     """Raises InvalidRequest."""
     if place is None or not place.model:
-        raise InvalidRequest("The path names no model: it is /models/MODEL:generateContent.", param="model")
+        raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")
     members = read_members(body)
     plain = spelled(members, KNOWN)
     _need_contents(plain.get("contents", NULL))
@@ -144,7 +148,7 @@ def read_config(members: Members) -> Members:
     try:
         return spelled(scan(bytes(raw)), CONFIG_FIELDS, f"{_CONFIG}.")
     except UnreadableError as error:
-        raise InvalidRequest(f"`{_CONFIG}` is not usable: {error}.", param=_CONFIG) from None
+        raise InvalidRequest(f"`{_CONFIG}` is invalid: {error}.", param=_CONFIG) from None
 
 
 def run_checks_within(config: Members) -> None:
@@ -164,7 +168,7 @@ def _check_model(members: Members, model: str) -> None:
     except msgspec.DecodeError:
         raise InvalidRequest("`model` must be a string.", param="model") from None
     if said.removeprefix(_PREFIX) != model:
-        raise InvalidRequest("`model` is not the one that the path names: leave it out.", param="model")
+        raise InvalidRequest("`model` differs from the model in the path: remove it.", param="model")
 
 
 def _check_tools(raw: msgspec.Raw) -> None:
@@ -173,8 +177,8 @@ def _check_tools(raw: msgspec.Raw) -> None:
             if name not in _CALLER_RUN and not is_null(value):
                 param = f"tools[{index}].{name[:60]}"
                 raise InvalidRequest(
-                    f"`{param}` is a tool that the vendor would run, at a cost that cannot be bounded: it is not sold"
-                    " here.",
+                    f"`{param}` is a tool that the provider runs, which has no cost limit and is not supported: remove"
+                    " it.",
                     param=param,
                 )
 

@@ -83,7 +83,9 @@ class GeminiSplicer(EventSplicer):
         self.usage_so_far = usage or self.usage_so_far
 
     def _garbage(self) -> int:
-        return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
+        )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
         framer = sse.Framer()

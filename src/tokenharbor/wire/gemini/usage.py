@@ -35,7 +35,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     try:
         counts = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     prompt, read = counts.prompt_token_count, counts.cached_content_token_count or 0
     tools = counts.tool_use_prompt_token_count or 0
     said, thought = counts.candidates_token_count or 0, counts.thoughts_token_count or 0
@@ -44,12 +44,12 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     parts = prompt | tools | said | thought | read | audio_in | audio_out | cached_audio
     check_range(prompt + tools, said + thought, parts)
     if read > prompt:
-        raise BadUsageError("more tokens cached than sent")
+        raise BadUsageError("more cached tokens than input tokens")
     if _includes_thoughts(counts, prompt + tools, said, thought):
         said -= thought
     audio_in = min(max(audio_in - cached_audio, 0), prompt - read)  # cached audio is counted as cached
     if said < audio_out:
-        raise BadUsageError("more audio than output")
+        raise BadUsageError("more audio tokens than output tokens")
     return Usage(
         input=prompt - read - audio_in + tools,
         cache_read=read,
@@ -72,7 +72,7 @@ def _includes_thoughts(counts: _Counts, before: int, said: int, thought: int) ->
         return False
     if thought and thought <= said and total == before + said:
         return True
-    raise BadUsageError("the total is not the sum")
+    raise BadUsageError("the total is not the sum of the counts")
 
 
 def try_usage(raw: msgspec.Raw) -> Usage | None:

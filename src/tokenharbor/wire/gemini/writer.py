@@ -191,7 +191,7 @@ def _grounding(citations: Iterable[Citation]) -> dict[str, object]:
 
 def _error(failure: Failure) -> dict[str, object]:
     status, code = _FAILURES.get(failure.kind, _ANY_FAILURE)
-    message = scrub(failure.message) or "The answer was cut off."
+    message = scrub(failure.message) or "The answer is incomplete."
     return {"error": error_of(status, code, message, {})}
 
 

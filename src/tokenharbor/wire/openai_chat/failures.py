@@ -78,7 +78,7 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
     try:
         error = _decode_error(raw)
     except _UNREADABLE:
-        error = "the vendor said an error in a shape of its own"
+        error = "the provider sent an error in an unknown format"
     if error is None:
         return None
     return _inside(_Error(error) if isinstance(error, str) else error)

@@ -153,7 +153,9 @@ class Reader:
             self._features.note(Feature.CUSTOM_TOOLS, f"{place}.tool_calls")
             return ToolCall(call.id, call.custom.name, call.custom.input, custom=True, notes=notes)
         if call.function is None:
-            raise InvalidRequest(f"`{place}.tool_calls` has a call without `function`.", param=f"{place}.tool_calls")
+            raise InvalidRequest(
+                f"`{place}.tool_calls` has a call without the field `function`.", param=f"{place}.tool_calls"
+            )
         return ToolCall(call.id, call.function.name, call.function.arguments, notes=notes)
 
     def _result(self, message: asked.ToolMessage, place: str) -> ToolResult:
@@ -167,7 +169,7 @@ class Reader:
 def _source(url: str, place: str) -> Source:
     source = read_url(url)
     if source is None:
-        raise InvalidRequest(f"`{place}` must be an address or a `data:` URL in base64.", param=place)
+        raise InvalidRequest(f"`{place}` must be an http(s) URL or a base64 `data:` URL.", param=place)
     return source
 
 

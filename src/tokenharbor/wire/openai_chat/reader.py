@@ -234,7 +234,7 @@ class OpenAIReader(Waiting):
             if whole and self._reason:
                 self._done()
             else:
-                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
             events += self._blocks.take()
         return events
 

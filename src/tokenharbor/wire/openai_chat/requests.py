@@ -75,9 +75,9 @@ _PLAIN = frozenset(
     }
 )
 
-_SEARCH = "starts a web search at the vendor, which has a price of its own and is not sold here: leave it out."
-_AUDIO = "asks for generated audio, which is not sold here: leave it out."
-_OTHER_MODEL = "may hand the request to another model: name one model in `model` and leave this out."
+_SEARCH = "starts a web search at the provider, which has a separate price and is not supported: remove it."
+_AUDIO = "asks for generated audio, which is not supported here: remove it."
+_OTHER_MODEL = "lets another model serve the request, which is not supported: use `model` and remove this field."
 
 
 def _text_only(raw: msgspec.Raw) -> str | None:
@@ -88,7 +88,7 @@ def _text_only(raw: msgspec.Raw) -> str | None:
 _CHECKS: dict[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
-    "store": unsold("must not be true: nothing is stored at vendors."),
+    "store": unsold("must not be true: the gateway does not let providers store requests."),
     "prompt_cache_retention": only("in_memory"),
     "web_search_options": unsold(_SEARCH),
     "enable_search": unsold(_SEARCH),
@@ -96,14 +96,14 @@ _CHECKS: dict[str, Check] = {
     "plugins": unsold(_SEARCH),
     "modalities": _text_only,
     "audio": unsold(_AUDIO),
-    "prediction": unsold("is billed by what the model rejects of it, which cannot be bounded: leave it out."),
-    "moderation": unsold("runs a second model at the vendor, which is not sold here: leave it out."),
+    "prediction": unsold("is billed by rejected tokens, which has no cost limit, so it is not supported: remove it."),
+    "moderation": unsold("runs a second model at the provider, which is not supported: remove it."),
     "models": unsold(_OTHER_MODEL),
     "route": unsold(_OTHER_MODEL),
     "fallbacks": unsold(_OTHER_MODEL),
-    "best_of": unsold("generates more than the answer shows: use `n`."),
-    "deferred": unsold("defers the answer, which is not served here: leave it out."),
-    "background": unsold("defers the answer, which is not served here: leave it out."),
+    "best_of": unsold("generates tokens that the answer does not show, so it is not supported: use `n`."),
+    "deferred": unsold("defers the answer, which is not supported: remove it."),
+    "background": unsold("defers the answer, which is not supported: remove it."),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
@@ -170,15 +170,15 @@ def _options(raw: msgspec.Raw) -> Members:
     try:
         return scan(bytes(raw))
     except UnreadableError as error:
-        raise InvalidRequest(f"`stream_options` is not usable: {error}.", param="stream_options") from None
+        raise InvalidRequest(f"`stream_options` is invalid: {error}.", param="stream_options") from None
 
 
 def _check_tools(raw: msgspec.Raw) -> None:
     for index, tool in enumerate(read_objects(raw, "tools")):
         if bytes(tool.get("type", NULL)) not in _CALLER_RUN:
             raise InvalidRequest(
-                f"`tools[{index}].type` names a tool that the vendor would run, at a price of its own: only"
-                ' "function" and "custom" are sold here.',
+                f"`tools[{index}].type` names a tool that the provider runs at a separate price: only"
+                ' "function" and "custom" are supported.',
                 param=f"tools[{index}].type",
             )
 

@@ -43,7 +43,11 @@ class OpenAISplicer(EventSplicer):
         try:
             chunk = decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
+            return self._fail(
+                Failure(
+                    FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API"
+                )
+            )
         choices = chunk.choices
         if choices is None or len(chunk.error) > 4:
             return self._judge_other(name, chunk)
@@ -113,9 +117,13 @@ class OpenAISplicer(EventSplicer):
             self._note_usage(chunk)
             return self._judge_usage() if self._choices.any_finished else IDLE
         if name == b"error":
-            return self._fail(Failure(FailureKind.SERVER, message="the vendor said an error in a shape of its own"))
+            return self._fail(Failure(FailureKind.SERVER, message="the provider sent an error in an unknown format"))
         if name in (b"", b"message") and chunk.type not in PINGS:
-            return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no chunk"))
+            return self._fail(
+                Failure(
+                    FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API"
+                )
+            )
         return IDLE
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:

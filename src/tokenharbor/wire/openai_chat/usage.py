@@ -41,7 +41,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     try:
         counts = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS
     after = counts.completion_tokens_details or _NO_COMPLETION_DETAILS
@@ -51,11 +51,11 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     reasoning = after.reasoning_tokens or 0
     check_range(prompt, completion, read | written | audio_in | audio_out | reasoning)
     if read + written > prompt:
-        raise BadUsageError("more tokens cached than sent")
+        raise BadUsageError("more cached tokens than input tokens")
     if not _includes_reasoning(prompt, completion, reasoning, counts.total_tokens):
         completion += reasoning
     if reasoning + audio_out > completion:
-        raise BadUsageError("more reasoning than output")
+        raise BadUsageError("more reasoning tokens than output tokens")
     audio_in = min(audio_in, prompt - read - written)  # cached audio is counted as cached
     return Usage(
         input=prompt - read - written - audio_in,
@@ -74,7 +74,7 @@ def _includes_reasoning(prompt: int, completion: int, reasoning: int, total: int
         return True
     if reasoning and total == prompt + completion + reasoning:
         return False
-    raise BadUsageError("the total is not the sum")
+    raise BadUsageError("the total is not the sum of the counts")
 
 
 def write_usage(usage: Usage) -> dict[str, object]:

@@ -195,7 +195,7 @@ def _reason(reason: FinishReason, kinds: Iterable[BlockKind]) -> str:
 
 def _error(failure: Failure) -> dict[str, object]:
     type_, code = _FAILURES.get(failure.kind, _ANY_FAILURE)
-    message = scrub(failure.message) or "The answer was cut off."
+    message = scrub(failure.message) or "The answer is incomplete."
     return {"error": {"message": message, "type": type_, "code": code, "param": failure.param}}
 
 

@@ -54,7 +54,7 @@ def failure_of(response: Response) -> Failure | None:
     if (failure := read_error(response.error)) is not None:
         return failure
     if response.status in ("failed", "cancelled"):
-        return Failure(FailureKind.SERVER, message="the answer failed without a reason")
+        return Failure(FailureKind.SERVER, message="the answer failed without an error message")
     if response.output is None or response.status not in (*OVER, None) or not _holds_objects(response):
         return garbage()
     return ENDS.failure(reason_of(response), empty=not response.output)
@@ -71,7 +71,7 @@ def unknown_end(response: Response) -> str:
 
 
 def garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer is not one of this dialect")
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")
 
 
 def _holds_objects(response: Response) -> bool:

@@ -103,7 +103,7 @@ class Conversation:
         """Raises InvalidRequest if there is none."""
         self._end_turns()
         if not self._messages:
-            raise InvalidRequest("`input` is empty.", param="input")
+            raise InvalidRequest("`input` must not be empty.", param="input")
         return tuple(self._messages)
 
     def _gather(self) -> None:
@@ -252,5 +252,5 @@ class Conversation:
 def _source(url: str, place: str) -> Source:
     source = read_url(url)
     if source is None:
-        raise InvalidRequest(f"`{place}` must be an address or a `data:` URL in base64.", param=place)
+        raise InvalidRequest(f"`{place}` must be an http(s) URL or a base64 `data:` URL.", param=place)
     return source

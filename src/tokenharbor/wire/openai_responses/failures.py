@@ -41,7 +41,7 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
     try:
         error = _decode_error(raw)
     except UNREADABLE:
-        error = "the vendor said an error in a shape of its own"
+        error = "the provider sent an error in an unknown format"
     if error is None:
         return None
     return _judge(_Error(error) if isinstance(error, str) else error)
@@ -64,7 +64,7 @@ def _judge(error: _Error) -> Failure:
 def write_failure(failure: Failure) -> dict[str, object]:
     """A failure as an `error` object."""
     type_, code = _WRITTEN.get(failure.kind, _ANY)
-    message = scrub(failure.message) or "The answer was cut off."
+    message = scrub(failure.message) or "The answer is incomplete."
     return {"message": message, "type": type_, "code": code, "param": failure.param}
 
 

@@ -37,7 +37,7 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
 
 _decode = msgspec.json.Decoder(str | list[_Item]).decode
 
-_STATELESS = "Nothing is stored here: send the whole conversation in `input`."
+_STATELESS = "The gateway stores no conversations: send the whole conversation in `input`."
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -73,12 +73,12 @@ def look(body: bytes, members: Members) -> Looked:
 def _check(index: int, item: _Item) -> None:
     if item.type == "item_reference" or (item.type is None and item.role is None and item.id is not None):
         raise InvalidRequest(
-            f"`input[{index}]` refers to an item that is stored at a vendor. {_STATELESS}", param=f"input[{index}]"
+            f"`input[{index}]` refers to an item stored at a provider. {_STATELESS}", param=f"input[{index}]"
         )
     if item.type == "compaction_trigger":
         raise InvalidRequest(
-            f"`input[{index}]` asks the vendor for a compaction, which is not sold here: summarise the conversation"
-            " in a request of its own.",
+            f"`input[{index}]` asks the provider for a compaction, which is not supported: summarise the conversation"
+            " in a separate request.",
             param=f"input[{index}].type",
         )
 

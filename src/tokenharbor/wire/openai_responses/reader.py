@@ -246,7 +246,7 @@ class ResponsesReader(Waiting):
     def close(self, *, whole: bool = True) -> Sequence[Neutral]:  # noqa: ARG002  its last event is the answer itself
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
-            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its terminator"))
+            self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
             events += self._blocks.take()
         return events
 

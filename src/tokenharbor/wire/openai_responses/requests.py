@@ -53,24 +53,28 @@ _PLAIN = frozenset(
     }
 )
 
-_STORED = "would need something that is stored at the vendor; nothing is: send the whole conversation in `input`."
-_DEFERRED = "defers the answer, which is not served here: leave it out."
-_OTHER_MODEL = "may hand the request to another model: name one model in `model` and leave this out."
+_STORED = "needs a conversation stored at the provider, which is not supported: send the whole conversation in `input`."
+_DEFERRED = "defers the answer, which is not supported: remove it."
+_OTHER_MODEL = "lets another model serve the request, which is not supported: use `model` and remove this field."
 
 # Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
 _CHECKS: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
-    "store": unsold("must not be true: nothing is stored at vendors. Send the whole conversation in `input`."),
+    "store": unsold(
+        "must not be true: the gateway does not let providers store requests. Send the whole conversation in `input`."
+    ),
     "previous_response_id": unsold(_STORED),
     "conversation": unsold(_STORED),
-    "prompt": unsold("refers to a prompt that is stored at the vendor: send it in `instructions` or `input`."),
+    "prompt": unsold(
+        "refers to a prompt stored at the provider, which is not supported: send its text in `instructions` or `input`."
+    ),
     "background": unsold(_DEFERRED),
     "deferred": unsold(_DEFERRED),
     "prompt_cache_retention": only("in_memory"),
-    "context_management": unsold("lets the vendor compact the conversation, which is not sold here: leave it out."),
-    "moderation": unsold("runs a second model at the vendor, which is not sold here: leave it out."),
-    "plugins": unsold("runs tools at the vendor, which are not sold here: leave it out."),
+    "context_management": unsold("lets the provider compact the conversation, which is not supported: remove it."),
+    "moderation": unsold("runs a second model at the provider, which is not supported: remove it."),
+    "plugins": unsold("runs tools at the provider, which is not supported: remove it."),
     "models": unsold(_OTHER_MODEL),
     "route": unsold(_OTHER_MODEL),
     "fallbacks": unsold(_OTHER_MODEL),
@@ -89,7 +93,7 @@ def read(body: bytes) -> Request:
     looked = look(body, members)
     for name, tools in looked.tools:
         if check_tools(tools, name):
-            raise InvalidRequest(f"`{name}` has a web search: list it in `tools`.", param=name)
+            raise InvalidRequest(f"`{name}` contains a web search: move it to `tools`.", param=name)
     if not _PLAIN.issuperset(members):
         refuse_variants(members, KNOWN)
         run_checks(members, _CHECKS)

@@ -108,7 +108,7 @@ class ResponsesSplicer(EventSplicer):
         if (failure := failure_of(response)) is not None:
             return self._fail(failure)
         if event.type == "response.failed":
-            return self._fail(Failure(FailureKind.SERVER, message="the answer failed without a reason"))
+            return self._fail(Failure(FailureKind.SERVER, message="the answer failed without an error message"))
         self.usage = usage_of(response)
         self.quarantined = self.usage is None and has_usage(response)
         self.finish_unknown = unknown_end(response)
@@ -116,7 +116,9 @@ class ResponsesSplicer(EventSplicer):
         return ENDING
 
     def _garbage(self) -> int:
-        return self._fail(Failure(FailureKind.GARBAGE, message="the stream holds what is no event of this dialect"))
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
+        )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
         framer = sse.Framer(MOST_EVENT)

@@ -47,8 +47,8 @@ def _type(tool: Members, param: str) -> str:
 
 def _vendor_run(param: str) -> InvalidRequest:
     return InvalidRequest(
-        f"`{param}` names a tool that the vendor would run, at a cost that cannot be bounded: only tools that you run"
-        " are sold here, and web searches with `max_tool_calls`.",
+        f"`{param}` names a tool that the provider runs, which has no cost limit. Use tools that you"
+        " run yourself, or web search with `max_tool_calls`.",
         param=param,
     )
 
@@ -62,8 +62,7 @@ def refuse_forced_search(members: Members) -> None:
     """A search that is only listed is left out where nothing bounds it; one that must be made cannot be."""
     if b'"web_search' in bytes(members.get("tool_choice", NULL)):
         raise InvalidRequest(
-            "`tool_choice` asks for web searches, each of which has a price: say in `max_tool_calls` how many there"
-            " may be.",
+            "`tool_choice` asks for web searches, and each one is billed: set the maximum number in `max_tool_calls`.",
             param="tool_choice",
         )
 

@@ -38,7 +38,7 @@ def read_usage(raw: bytes | msgspec.Raw, searches: int = 0) -> Usage:
     try:
         counts = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     before, after = counts.input_tokens, counts.output_tokens
     details = counts.input_tokens_details or _NO_INPUT_DETAILS
     generated = counts.output_tokens_details or _NO_OUTPUT_DETAILS
@@ -47,11 +47,11 @@ def read_usage(raw: bytes | msgspec.Raw, searches: int = 0) -> Usage:
     audio_in, audio_out = details.audio_tokens or 0, generated.audio_tokens or 0
     check_range(before, after, read | written | reasoning | audio_in | audio_out | searches)
     if counts.total_tokens and counts.total_tokens != before + after:
-        raise BadUsageError("the total is not the sum")
+        raise BadUsageError("the total is not the sum of the counts")
     if read + written > before:
-        raise BadUsageError("more tokens cached than sent")
+        raise BadUsageError("more cached tokens than input tokens")
     if reasoning + audio_out > after:
-        raise BadUsageError("more reasoning than output")
+        raise BadUsageError("more reasoning tokens than output tokens")
     audio_in = min(audio_in, before - read - written)  # cached audio is counted as cached
     return Usage(
         input=before - read - written - audio_in,

@@ -208,7 +208,8 @@ def _tools(chat: Chat) -> Json:
         if search.blocked:
             param = chat.features.get(Feature.WEB_SEARCH, "tools")
             raise InvalidRequest(
-                f"`{param}` forbids domains to the search, which no provider of this model can: name allowed ones.",
+                f"`{param}` blocks domains of the web search, which the providers of this model do not support: set"
+                " `allowed_domains` instead.",
                 param=param,
             )
         filters: Json = {"filters": {"allowed_domains": search.allowed}} if search.allowed else {}

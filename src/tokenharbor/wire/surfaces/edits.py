@@ -46,16 +46,16 @@ class ImageEdits:
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
         if name in ("stream", "partial_images"):
-            why = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
+            why = "asks for partial images, whose cost is not reported, so it is not supported: remove it."
             refuse(name, value, NOT_TRUE, why)
         if name in ("num_images", "batch_size", "resolution"):
-            refuse(name, value, frozenset({b""}), "may change the price, and is not sold here: use `n` and `size`.")
+            refuse(name, value, frozenset({b""}), "can change the price and is not supported: use `n` and `size`.")
         if name == "output_format" and value == b"svg":
             raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
 
     def read_form(self, form: Form) -> Request:
         if not form.reader.files:
-            raise InvalidRequest("`image` is missing: send at least one as a file.", param="image")
+            raise InvalidRequest("`image` is missing: send at least one file.", param="image")
         prompt = read_text(form, "prompt")
         asks = Asks(
             self.name,

@@ -22,7 +22,7 @@ from tokenharbor.wire.surfaces.surface import (
 from tokenharbor.wire.usage import BadUsageError, check_range
 
 _MOST_INPUTS = 50_000
-_CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="the vectors come in no other form.")}
+_CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="no other value is supported.")}
 
 _Item = str | int | list[int]
 _read_input = msgspec.json.Decoder(str | list[_Item]).decode
@@ -87,7 +87,7 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
     try:
         counts = _counts(raw)
     except UNREADABLE:
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     if counts is None:
         return None
     tokens = counts.prompt_tokens if counts.prompt_tokens is not None else counts.total_tokens
@@ -95,5 +95,5 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
         return None
     check_range(tokens, counts.total_tokens or 0, 0)
     if counts.total_tokens and counts.total_tokens != tokens:
-        raise BadUsageError("the total is not the sum")
+        raise BadUsageError("the total is not the sum of the counts")
     return Usage(input=tokens)

@@ -78,7 +78,7 @@ def read_count(form: Form, name: str, most: int) -> int | None:
         return None
     text = read_text(form, name)
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
-        raise InvalidRequest(f"`{name}` must be a whole number between 1 and {most}.", param=name)
+        raise InvalidRequest(f"`{name}` must be an integer between 1 and {most}.", param=name)
     return int(text)
 
 
@@ -97,9 +97,9 @@ _TIERS = frozenset({b"auto", b"default", b"standard", b""})
 def refuse_tiers(name: str, value: bytes) -> None:
     """Fields that change the price or what a vendor keeps, on every surface."""
     if name == "service_tier":
-        refuse(name, value, _TIERS, "has a price of its own for this value, which is not sold here: leave it out.")
+        refuse(name, value, _TIERS, "has a value with a separate price, which is not supported: remove it.")
     if name == "store":
-        refuse(name, value, NOT_TRUE, "must not be true: nothing is stored at vendors.")
+        refuse(name, value, NOT_TRUE, "must not be true: the gateway does not let providers store requests.")
 
 
 NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})

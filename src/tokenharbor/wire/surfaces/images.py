@@ -22,8 +22,8 @@ from tokenharbor.wire.surfaces.surface import (
 from tokenharbor.wire.usage import BadUsageError, check_range
 
 MOST_IMAGES = 128
-_PARTIAL = "asks for pictures while they are made, whose cost cannot be seen here: leave it out."
-DRAWN = "is drawn by a second model at a price of its own, which is not sold here: choose another format."
+_PARTIAL = "asks for partial images, whose cost is not reported, so it is not supported: remove it."
+DRAWN = "has a value that runs a second model at a separate price, which is not supported: use another format."
 
 
 def _not_drawn(raw: msgspec.Raw) -> str | None:
@@ -108,11 +108,11 @@ def _usage(raw: msgspec.Raw, made: Usage) -> Usage | None:
     try:
         counts = _counts(raw)
     except UNREADABLE:
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     if counts is None:
         return None
     seen = counts.input_tokens_details.image_tokens if counts.input_tokens_details is not None else 0
     check_range(counts.input_tokens, counts.output_tokens, seen)
     if seen > counts.input_tokens or counts.total_tokens not in (None, counts.input_tokens + counts.output_tokens):
-        raise BadUsageError("the parts are not the whole")
+        raise BadUsageError("the counts do not add up to the total")
     return msgspec.structs.replace(made, input=counts.input_tokens - seen, image_in=seen, output=counts.output_tokens)

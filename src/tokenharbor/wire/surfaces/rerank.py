@@ -105,7 +105,7 @@ def _usage(whole: _Whole) -> Usage | None:
     try:
         meta, counts = _meta(whole.meta), _counts(whole.usage)
     except UNREADABLE:
-        raise BadUsageError("not whole numbers where they belong") from None
+        raise BadUsageError("a count is not an integer") from None
     billed = meta.billed_units if meta is not None and meta.billed_units is not None else _Billed()
     tokens = _whole(billed.input_tokens)
     if counts is not None and tokens is None:
@@ -122,5 +122,5 @@ def _whole(count: float | None) -> int | None:
     if count is None:
         return None
     if not float(count).is_integer():
-        raise BadUsageError("a count that is not whole")
+        raise BadUsageError("a count is not an integer")
     return int(count)

@@ -11,7 +11,7 @@ from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
 
-_CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="sound comes as bytes only.")}
+_CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}
 _KNOWN = ("input", "voice", "instructions", "response_format", "speed")
 
 

@@ -19,7 +19,7 @@ from tokenharbor.wire.request import Asks, Edit, InputSize, Request
 _LONGEST_WORD = 40
 _COMMON: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
-    "store": unsold("must not be true: nothing is stored at vendors."),
+    "store": unsold("must not be true: the gateway does not let providers store requests."),
 }
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -143,4 +143,4 @@ def _told(body: bytes) -> Failure | None:
 
 
 def garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer is not one of its surface")
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its endpoint")

@@ -58,9 +58,9 @@ class Transcriptions:
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
         if name == "stream":
-            refuse(name, value, NOT_TRUE, "of a transcript is not served here: leave it out.")
+            refuse(name, value, NOT_TRUE, "is not supported for transcriptions: remove it.")
         if name == "response_format":
-            why = "must be json, verbose_json or diarized_json: vendors say nowhere else what they bill."
+            why = "must be json, verbose_json or diarized_json: other formats do not report usage."
             refuse(name, value, _FORMATS, why)
 
     def read_form(self, form: Form) -> Request:
@@ -89,13 +89,13 @@ def _usage(whole: _Whole) -> Usage | None:
         counts = _counts(whole.usage)
         told = float(whole.duration) if whole.duration is not None else None
     except (*UNREADABLE, ValueError):
-        raise BadUsageError("not numbers where they belong") from None
+        raise BadUsageError("a count is not a number") from None
     if counts is not None and counts.input_tokens is not None:
         before, after = counts.input_tokens, counts.output_tokens or 0
         heard = counts.input_token_details.audio_tokens if counts.input_token_details is not None else before
         check_range(before, after, heard)
         if heard > before or counts.total_tokens not in (None, before + after):
-            raise BadUsageError("the parts are not the whole")
+            raise BadUsageError("the counts do not add up to the total")
         return Usage(input=before - heard, audio_in=heard, output=after, seconds=_seconds(told))
     seconds = counts.seconds if counts is not None and counts.seconds is not None else told
     return None if seconds is None else Usage(seconds=_seconds(seconds))
@@ -105,5 +105,5 @@ def _seconds(told: float | None) -> int:
     if told is None:
         return 0
     if not 0 <= told <= MOST:
-        raise BadUsageError("a length out of range")
+        raise BadUsageError("the duration is out of range")
     return math.ceil(told)

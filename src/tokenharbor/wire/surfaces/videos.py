@@ -68,7 +68,7 @@ class Videos:
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
         if name in _PRICED:
-            refuse(name, value, _NOTHING, "may change the price, and is not sold here: use `seconds` and `size`.")
+            refuse(name, value, _NOTHING, "can change the price and is not supported: use `seconds` and `size`.")
         if name == "input_reference" and value.strip():
             raise InvalidRequest("`input_reference` must be sent as a file.", param=name)
 
