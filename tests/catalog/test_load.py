@@ -224,7 +224,7 @@ def test_what_a_model_must_say(load: Load, operator: Tables, field: str) -> None
 def test_a_key_written_in_clear_is_refused_and_never_repeated(load: Load, operator: Tables) -> None:
     secret = "sk-live-0123456789abcdef"
     operator["providers"]["acme"]["credential"] = secret
-    with pytest.raises(Misconfigured, match="credential must be .*env:NAME") as caught:
+    with pytest.raises(Misconfigured, match=r"credential must be .*env:NAME") as caught:
         load(operator)
     assert secret not in str(caught.value)
 
@@ -258,7 +258,7 @@ def test_F2_an_endpoints_limit_goes_before_its_providers(load: Load, operator: T
 def test_F2_a_wire_with_one_field_for_the_maximum_has_no_other(load: Load, operator: Tables) -> None:
     face = {"base_url": "http://127.0.0.1:9101/v1", "max_field": "max_completion_tokens"}
     operator["providers"]["acme"] |= {"wires": {"anthropic_messages": face}}
-    with pytest.raises(Misconfigured, match="max_field .*'max_tokens'"):
+    with pytest.raises(Misconfigured, match=r"max_field .*'max_tokens'"):
         load(operator)
     face["max_field"] = "none"
     (acme,) = load(operator).also[-1:]

@@ -25,6 +25,7 @@ TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
     FailureKind.TIMEOUT: (True, UpstreamTimeout, 504),
     FailureKind.BROKEN: (True, UpstreamError, 502),
     FailureKind.GARBAGE: (True, UpstreamError, 502),
+    FailureKind.OVERLONG: (True, UpstreamError, 502),
 }
 
 

@@ -37,7 +37,7 @@ def body(dialect: str, part: Any) -> bytes:
 )
 def test_a_film_or_a_document_is_not_told_as_a_picture(dialect: str, part: Any) -> None:
     request = WIRES[dialect].read_request(body(dialect, part))
-    with pytest.raises(InvalidRequest, match=SOURCE["media_type"]):
+    with pytest.raises(InvalidRequest, match=r"application/pdf|video/mp4"):
         WIRES[dialect].read_chat(request)
 
 

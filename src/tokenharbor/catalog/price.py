@@ -151,7 +151,7 @@ def _read_price(table: object, place: Place, surfaces: Collection[str]) -> Price
     read = _read_row(_Table, table, place)
     lacking = missing(surfaces, stated)
     if lacking is not None and not place.faults.was_misread(place.name, ""):
-        what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} also needs {lacking[1]} to"
+        what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} needs {lacking[1]} to"
         place.fault(f'{what} be stated ("0" if free)')
     components = [] if read is None else [*_components(read, place), *_varied(read, place, None)]
     for count, row in enumerate(read.later if read is not None else ()):
