@@ -26,7 +26,7 @@ MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozense
 def offer(terms: Terms = Terms(), **picos: int) -> Offer:  # noqa: B008  frozen
     price = make_price([Component(unit, pico) for unit, pico in picos.items()])
     endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
-    return make_offer(endpoint, Rates(price, terms))
+    return make_offer(endpoint, Rates(price, terms), MODEL)
 
 
 def request(**more: object) -> Request:

@@ -37,9 +37,11 @@ def count(meter: Meter) -> Counted:
     more than the quote's bound. What is not believed, and what is missing though the answer came to its end, is an
     alarm.
     """
-    usage, excess = meter.usage, None
+    usage, excess, quote = meter.usage, None, meter.quote
+    if usage is not None and quote is not None and meter.fallback is None and _is_plain(usage, quote.bound):
+        return Counted(usage, "vendor")  # as nearly all: within the bound, and of tokens alone
     if usage is not None:
-        excess = None if meter.quote is None else find_excess(usage, meter.quote)
+        excess = None if quote is None else find_excess(usage, quote)
         if excess is None and not _is_empty(usage, meter):
             _compare_input(meter, usage)
             return Counted(usage, "vendor")
@@ -50,6 +52,15 @@ def count(meter: Meter) -> Counted:
     elif own.source == "estimated" and meter.ended:
         meter.alarm(Alarm.USAGE_MISSING, estimated_input=input_size(own.usage), estimated_output=own.usage.output)
     return own
+
+
+def _is_plain(usage: Usage, bound: Bound) -> bool:
+    return (
+        0 < usage.output + usage.reasoning <= bound.output
+        and usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h <= bound.input
+        and not (usage.audio_in or usage.audio_out or usage.image_in or usage.images_out or usage.seconds)
+        and not (usage.web_searches or usage.tool_uses or usage.characters or usage.search_units)
+    )
 
 
 def _compare_input(meter: Meter, usage: Usage) -> None:

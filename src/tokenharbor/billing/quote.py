@@ -21,9 +21,10 @@ class Offer(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     rates: Rates
     served: Served
+    apart: int  # the most tokens of reasoning outside of the maximum
 
 
-def make_offer(endpoint: Endpoint, rates: Rates) -> Offer:
+def make_offer(endpoint: Endpoint, rates: Rates, model: Model) -> Offer:
     served = Served(
         provider=endpoint.provider.name,
         upstream_model=endpoint.upstream_model,
@@ -31,7 +32,7 @@ def make_offer(endpoint: Endpoint, rates: Rates) -> Offer:
         region=endpoint.region or endpoint.provider.region or "",
         terms=rates.terms,
     )
-    return Offer(endpoint, rates, served)
+    return Offer(endpoint, rates, served, _reasoning_apart(model, endpoint.limit))
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -61,9 +62,13 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     if request.asks is not None:
         bound = bound_of(request, request.asks, model)
         return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
+    output = apart = 0
+    for offer in offers:
+        output = max(output, output_bound(request, model, offer))
+        apart = max(apart, offer.apart)
     bound = Bound(
         input=input_bound(request, model),
-        output=max([output_bound(request, model, offer.endpoint) for offer in offers]) * request.choices,
+        output=output * request.choices,
         cache_writes=writes or request.cache_writes,
         cache_writes_1h=request.cache_writes_1h,
         images=request.size.images > 0,
@@ -72,7 +77,6 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     )
     if bound.web_searches:
         _refuse_unpriced_search(offers)
-    apart = max([_reasoning_apart(model, offer.endpoint.limit) for offer in offers])
     return Quote(_dearest(bound, offers, at), bound, apart, most_input=most_input(request, model))
 
 
@@ -87,17 +91,17 @@ def input_bound(request: Request, model: Model) -> int:
     return min(tokens, model.context)
 
 
-def output_bound(request: Request, model: Model, endpoint: Endpoint) -> int:
+def output_bound(request: Request, model: Model, offer: Offer) -> int:
     """The most tokens of one answer. The caller's maximum counts where this endpoint obeys it, else the model's own. A
     budget of reasoning that is no less comes on top: with interleaved thinking it spans more than one answer
     (platform.claude.com/docs/en/build-with-claude/extended-thinking).
     """
-    most, limit = request.max_output, endpoint.limit
-    if most is None or not _obeys(endpoint, request):
+    most = request.max_output
+    if most is None or not _obeys(offer.endpoint, request):
         most = model.max_output
     elif request.thinking_budget >= most > 0:
         most += min(request.thinking_budget, model.context)
-    return most + _reasoning_apart(model, limit)
+    return most + offer.apart
 
 
 def _obeys(endpoint: Endpoint, request: Request) -> bool:
@@ -109,7 +113,6 @@ def _obeys(endpoint: Endpoint, request: Request) -> bool:
 
 
 def _reasoning_apart(model: Model, limit: Limit) -> int:
-    """The most tokens of reasoning outside of the maximum."""
     if not limit.reasoning_apart or "reasoning" not in model.capabilities:
         return 0
     return model.context if model.max_thinking is None else model.max_thinking

@@ -92,6 +92,10 @@ class Settlements:
 
     async def _settle(self, rows: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
         answers = await self._book.settle(rows)
+        if not self._kept and all(type(answer) is Settled and not answer.overrun for answer in answers):
+            for row in rows:
+                self._asked.pop(id(row), None)
+            return answers
         return [
             self._confirmed(row, answer) if isinstance(answer, Settled) else self._unconfirmed(row, answer)
             for row, answer in zip(rows, answers, strict=True)

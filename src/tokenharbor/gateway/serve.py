@@ -187,7 +187,7 @@ class Gateway:
             return outcome
         meter.attempts.append(Attempt(name, upstream_model, "ok", took_ms))
         meter.served_by(sale.offer, outcome.upstream_id, now)
-        meter.left_out = left_out(call, request, sale)
+        meter.left_out = () if sale.vendor is call.dialect else left_out(call, request, sale)
         if outcome.exposed:
             meter.alarm(Alarm.CREDENTIAL_SHOWN)
         self._parts.health.praise(endpoint.name, took_ms)
@@ -215,10 +215,10 @@ class Gateway:
             sale.offer.endpoint.upstream_model, call.meter.capped, hide_usage, sale.offer.endpoint.limit.max_field
         )
         body = dialect.write_request(request, edit)
-        outgoing = Outgoing(sale.target, dialect, body, call.lines, _most_bytes(call.meter))
         if request.stream:
+            outgoing = Outgoing(sale.target, dialect, body, call.lines)
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
-        return fetch(client, outgoing)
+        return fetch(client, Outgoing(sale.target, dialect, body, call.lines, _most_bytes(call.meter)))
 
     def _ask_across(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
         """Ask an endpoint that speaks another dialect. Raises InvalidRequest for a value that has no form there."""

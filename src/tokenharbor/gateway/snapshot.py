@@ -171,11 +171,11 @@ def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, c
     target = build_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(
-        offer=make_offer(endpoint, rates),
+        offer=make_offer(endpoint, rates, model),
         target=target,
         lines=lines.encode("ascii"),
         vendor=vendor,
         model=model,
         targets=targets,
-        fits=tuple((each, make_offer(endpoint, Rates(each.price, rates.terms))) for each in endpoint.variants),
+        fits=tuple((each, make_offer(endpoint, Rates(each.price, rates.terms), model)) for each in endpoint.variants),
     )

@@ -31,10 +31,11 @@ class Credential:
 
     def mask(self, data: bytes) -> bytes:
         """The same object if nothing is found; else as many bytes, so that lengths stay true."""
+        find = data.find  # `in` costs twice as much: it first asks whether the form is a number
         for form in self._forms:
-            if form in data:
+            if find(form) >= 0:
                 return self._masked(data)
-        if self._escaped is not None and (b"\\u00" in data or (self._slashed and b"\\" in data)):
+        if self._escaped is not None and (find(b"\\u00") >= 0 or (self._slashed and find(b"\\") >= 0)):
             return self._mask_escaped(data)
         return data
 

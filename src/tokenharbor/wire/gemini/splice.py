@@ -62,7 +62,8 @@ class GeminiSplicer(EventSplicer):
             self._grown += candidate_size(candidate)
             if any(part.text or part.function_call or part.inline_data or part.thought_signature for part in parts):
                 turn = CONTENT
-        if turn == CONTENT and not self._candidates.grow(candidate.index):
+        candidates = self._candidates
+        if turn == CONTENT and candidate.index not in candidates.growing and not candidates.grow(candidate.index):
             turn = KEPT
         word = candidate.finish_reason
         if not word:

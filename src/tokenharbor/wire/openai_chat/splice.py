@@ -81,7 +81,8 @@ class OpenAISplicer(EventSplicer):
                 turn = CONTENT
             elif words.tool_calls or words.function_call:
                 turn = CONTENT
-        if turn == CONTENT and not self._choices.grow(choice.index):
+        choices = self._choices
+        if turn == CONTENT and choice.index not in choices.growing and not choices.grow(choice.index):
             turn = KEPT
         if choice.error is not NULL or (choice.finish_reason and choice.finish_reason not in ENDS.usual):
             failure = failure_of(choice, empty=not self.started and turn == IDLE)
@@ -90,7 +91,7 @@ class OpenAISplicer(EventSplicer):
             self.finish_unknown = ENDS.unknown(choice.finish_reason or "")
         if not choice.finish_reason:
             return turn
-        return ENDING if self._choices.finish(choice.index) else KEPT
+        return ENDING if choices.finish(choice.index) else KEPT
 
     def _note_usage(self, chunk: Chunk) -> None:
         raw = usage_of(chunk)
