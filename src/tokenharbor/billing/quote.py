@@ -87,8 +87,8 @@ def input_bound(request: Request, model: Model) -> int:
     size = request.size
     if size.files or size.audios or request.web_search_uses:
         return model.context
-    tokens = text_bound(size, model) + size.images * model.image_tokens
-    return min(tokens, model.context)
+    tokens = size.text_tokens if model.bytes_per_token is None else text_bound(size, model)
+    return min(tokens + size.images * model.image_tokens, model.context)
 
 
 def output_bound(request: Request, model: Model, offer: Offer) -> int:

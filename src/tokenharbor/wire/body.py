@@ -199,7 +199,8 @@ def _members(body: bytes) -> Members:
         members = None if len(body) <= _SMALL else _Counter().decode(body)
         if members is not None and is_swollen(body):
             raise UnreadableError(f"more than {_MOST_OBJECTS} objects, keys or values")
-        check_text(body)
+        if not body.isascii():
+            check_text(body)
         return _decode(body) if members is None else members
     except UnicodeDecodeError:
         raise UnreadableError("not valid UTF-8") from None

@@ -79,8 +79,10 @@ _NONE = Media()
 
 def size_of(body: bytes, members: Members, media: Media = _NONE) -> InputSize:
     """How large a request is whose top-level fields are `members`."""
-    text = without(body, media.inlined) if media.inlined else body
     around = _REQUEST if _SHOWN.isdisjoint(members) else _REQUEST + _TEMPLATE
+    if media is _NONE:
+        return InputSize(len(body), text_tokens=most_tokens(body) + around)
+    text = without(body, media.inlined) if media.inlined else body
     return InputSize(
         max(0, len(body) - sum(map(len, media.inlined))),
         media.images,

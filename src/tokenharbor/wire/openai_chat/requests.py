@@ -189,7 +189,8 @@ def write(request: Request, change: Edit) -> bytes:
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
-    changes.update(_maximum(request, change))
+    if change.max_output is not None or (change.max_field and request.max_output is not None):
+        changes.update(_maximum(request, change))
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
     return edit(request.body, request.members, changes) if changes else request.body
