@@ -36,13 +36,6 @@ def text_bound(size: InputSize, model: Model) -> int:
     return size.text_bytes // model.bytes_per_token + 1
 
 
-class MostBytes(msgspec.Struct, frozen=True):
-    """How much of an answer is taken: `content` as we count it, and `wire`, all that comes."""
-
-    content: int
-    wire: int
-
-
 _CONTENT_PER_TOKEN = 32  # common text has 4, indented code 8; the longest token of any family about 128
 _CONTENT_SLACK = 1 << 10
 _WIRE_PER_TOKEN = 2 << 10  # an event with the probabilities of 20 other tokens
@@ -51,14 +44,20 @@ _REPEATS = 4  # of the request, in answers of dialects that repeat it
 _SOUND_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
 
 
-def most_bytes(request: Request, bound: Bound) -> MostBytes:
-    """Far more than an answer within the bound has: a provider that sends more does not stop."""
-    asks = request.asks
-    if asks is not None:
-        sound = _SOUND_PER_CHARACTER * asks.characters + _WIRE_SLACK
-        return MostBytes(sound, sound)
-    content = _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
-    return MostBytes(content, _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK)
+def most_content(request: Request, bound: Bound) -> int:
+    """The bytes of content, as we count them, that are taken of an answer: far more than one within the bound has. A
+    provider that sends more does not stop.
+    """
+    if request.asks is not None:
+        return _SOUND_PER_CHARACTER * request.asks.characters + _WIRE_SLACK
+    return _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
+
+
+def most_wire(request: Request, bound: Bound) -> int:
+    """Likewise all bytes of it."""
+    if request.asks is not None:
+        return _SOUND_PER_CHARACTER * request.asks.characters + _WIRE_SLACK
+    return _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK
 
 
 _ADDED = 1_000

@@ -1,7 +1,7 @@
 """The relay of a stream: from its first content to its terminator; the ending stays behind until it is paid for."""
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.billing.bounds import MostBytes, most_bytes
+from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import Broken, TimedOut
@@ -30,14 +30,14 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
 
 async def _pass_on(opened: Opened, call: Call) -> Failure | None:
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
-    most = _most(call.meter)
+    most, most_came = _most(call.meter)
     piece = opened.first
     grown, came = splicer.text_bytes + splicer.ending_text_bytes, len(piece)
     over = False
     while True:
         if piece:
             await exchange.write(masked(piece, opened, call.meter))
-        if (grown > most.content or came > most.wire) and not splicer.complete:
+        if (grown > most or came > most_came) and not splicer.complete:
             return _cut(call.meter, grown, came)
         if splicer.failure is not None:
             return opened.credential.mask_failure(splicer.failure)
@@ -68,9 +68,11 @@ def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:
     return clean
 
 
-def _most(meter: Meter) -> MostBytes:
+def _most(meter: Meter) -> tuple[int, int]:
+    """The bytes of content, and the bytes in all, above which a stream is cut."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
-    return most_bytes(meter.request, meter.quote.bound)
+    request, bound = meter.request, meter.quote.bound
+    return most_content(request, bound), most_wire(request, bound)
 
 
 def _cut(meter: Meter, grown: int, came: int) -> Failure:

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.billing.bounds import most_bytes
+from tokenharbor.billing.bounds import most_wire
 from tokenharbor.billing.detail import Attempt
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.admit import admit
@@ -249,4 +249,4 @@ class Gateway:
 def _most_bytes(meter: Meter) -> int:
     """That a whole answer within the quote's bound can have."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
-    return min(2 * most_bytes(meter.request, meter.quote.bound).wire, MAX_ANSWER_BYTES)
+    return min(2 * most_wire(meter.request, meter.quote.bound), MAX_ANSWER_BYTES)

@@ -57,4 +57,6 @@ class Decoder:
 
 def decoder_for(head: bytes) -> Decoder | None:
     """What undoes the coding that a head declares; None for none, and for those that we do not know."""
+    if head.find(b"ncoding") < 0 and head.find(b"NCODING") < 0:
+        return None  # as most heads say, at a tenth of the search
     return Decoder() if _CODED.search(head, 0, head.find(END) + 2) else None
