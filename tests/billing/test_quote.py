@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,10 +127,10 @@ def test_a_search_without_a_price_is_not_sold() -> None:
         quote(request(web_search_uses=2), MODEL, [CHEAP], AT)
 
 
-def at(limit: Limit, wire: str = "openai_chat") -> Offer:
+def at(limit: Limit, wire: str = "openai_chat", model: Model = MODEL) -> Offer:
     """CHEAP, at a provider that limits answers like this."""
     endpoint = replace(CHEAP.endpoint, limit=limit, provider=replace(CHEAP.endpoint.provider, wire=wire))
-    return msgspec.structs.replace(CHEAP, endpoint=endpoint)
+    return make_offer(endpoint, CHEAP.rates, model)
 
 
 OBEYS, UNSTATED, IGNORES = at(Limit("max_tokens")), at(Limit()), at(Limit(""))
@@ -160,11 +159,12 @@ def test_F2_a_maximum_counts_only_where_the_endpoint_obeys_it(
 
 
 def test_F2_reasoning_that_is_outside_of_the_maximum_comes_on_top() -> None:
-    apart, thinks = at(Limit("max_tokens", reasoning_apart=True)), frozenset({"reasoning"})
-    asked = request(max_output=5, choices=2)
-    assert quote(asked, MODEL, [apart], AT).bound.output == 10
-    assert quote(asked, replace(MODEL, capabilities=thinks), [OBEYS, apart], AT).bound.output == 2 * 100_005
-    thinker = replace(MODEL, capabilities=thinks, max_thinking=3_000)
+    limit, asked = Limit("max_tokens", reasoning_apart=True), request(max_output=5, choices=2)
+    assert quote(asked, MODEL, [at(limit)], AT).bound.output == 10
+    unbounded = replace(MODEL, capabilities=frozenset({"reasoning"}))
+    assert quote(asked, unbounded, [OBEYS, at(limit, model=unbounded)], AT).bound.output == 2 * 100_005
+    thinker = replace(unbounded, max_thinking=3_000)
+    apart = at(limit, model=thinker)
     whole = quote(request(choices=2), thinker, [OBEYS, apart], AT)
     assert whole.bound.output == 2 * 11_000
     capped = cap(request(choices=2), [OBEYS, apart], whole, POLICY, Wallet(Usd(40_000_000), AT))
