@@ -19,10 +19,13 @@ _ABOUT: Mapping[str, tuple[str, str]] = {
     "api": ("API", "Paths, gateway fields, headers, errors and receipts"),
     "catalogue": ("Catalogue", "Models, providers and prices, and how to add your own"),
     "translation": ("Translation", "How each field is translated for a provider of another API"),
-    "counting": ("Token counts", "What count_tokens returns, and how accurate it is"),
+    "receipts": ("Receipts", "Verify a receipt offline, keep signed roots"),
+    "counting": ("Token counts", "What count_tokens returns"),
+    "counting-accuracy": ("Accuracy of counts", "Estimates compared with what providers counted"),
     "configuration": ("Configuration", "Every setting, in the file or the environment"),
-    "operations": ("Operations", "Run, back up, monitor"),
-    "money": ("Money", "Wallets, holds, charges and the hash chain"),
+    "operations": ("Operations", "Run, back up, monitor; alarms and the journal"),
+    "money": ("Money", "Quotes, holds, charges, and what guards the books"),
+    "converse": ("AWS Bedrock", "How requests are translated to Converse"),
     "prices": ("Prices", "Sources and date of the shipped prices"),
 }
 """The pages that are listed first, in order: what each is called in lists, and what it is for."""
