@@ -15,12 +15,14 @@ from tokenharbor.wire.request import InputSize, Request
     ("said", "billed", "whose"),
     [
         (Usage(input=3, output=2), Usage(input=3, output=2), "vendor"),
-        (Usage(cache_read=3), Usage(cache_read=3), "vendor"),
+        (Usage(cache_read=3, output=2), Usage(cache_read=3, output=2), "vendor"),
+        (Usage(input=3), Usage(input=3, output=2), "estimated"),
+        (Usage(output=9), Usage(input=3, output=2), "estimated"),
         (Usage(), Usage(input=3, output=2), "estimated"),
         (None, Usage(input=3, output=2), "estimated"),
     ],
 )
-def test_a_vendor_that_counts_zero_of_everything_has_not_counted(said: Usage | None, billed: Usage, whose: str) -> None:
+def test_R5_a_count_of_zero_of_what_there_was_is_none(said: Usage | None, billed: Usage, whose: str) -> None:
     meter = Meter(UUID(int=1), datetime(2026, 11, 21, tzinfo=UTC), 0.0)
     meter.describe(Request("openai_chat", b"{}", (), "m", size=InputSize(12)), "m")  # type: ignore[arg-type]
     meter.delivered_bytes = 8

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import zlib
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,9 @@ from tests.gateway.tape import JSON, STREAM
 from tests.gateway.test_causes import CHAT, GEMINI, MESSAGES, RESPONSES, tried
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.upstream.shown import Credential
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.upstream.shown import Credential, Masking
+from tokenharbor.wire.surfaces.speech import SoundSplicer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -181,3 +184,20 @@ async def test_a_compressed_answer_that_is_damaged_cut_or_a_bomb(house: House) -
     house.tape.put(gzip.compress(CHUNK % b"x" * 3)[:-9], STREAM, head=b"content-encoding: gzip\r\n")
     said = await ask(house, CHAT, "tape", stream=True)
     assert b"upstream_error" in said.body
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_F14_a_medium_that_is_cut_within_the_credential() -> None:
+    """However it is cut, no byte is lost and none of the credential passes."""
+    secret = "sk-vendor/0123456789"
+    for form in (secret.encode(), base64.b64encode(secret.encode()).rstrip(b"=")[:-1]):
+        medium = b"RIFF sk-v " + form + b" sk-vendor/01234"
+        for first in range(len(medium)):
+            for second in (first, first + 1, first + 9):
+                seen: list[int] = []
+                splicer = SoundSplicer(Usage(), Masking(Credential(secret), partial(seen.append, 1)))
+                pieces = medium[:first], medium[first:second], medium[second:]
+                out = b"".join([splicer.feed(piece) for piece in pieces if piece])
+                out += splicer.close() + splicer.ending()
+                assert out == medium.replace(form, b"*" * len(form)), (first, second)
+                assert seen, (first, second)

@@ -145,3 +145,36 @@ async def test_R6_the_least_stands_in_the_catalogue(house: House) -> None:
 async def test_R6_within_one_dialect_the_vendor_decides(house: House) -> None:
     said = await house.respond("only-openai_responses", max_output_tokens=1)
     assert said.status == 400
+
+
+HIDDEN = """
+[answer]
+text = "one two END"
+reasoning = "hidden"
+chunk_chars = 4
+usage = { reasoning = 90, output = 9 }
+"""
+
+
+@pytest.mark.parametrize("client", sorted(STOPS))
+async def test_F4_a_stop_sequence_at_the_very_end_does_not_hide_what_the_vendor_counts(
+    house: House, client: str
+) -> None:
+    """All answers end so where the caller asks for it: reasoning that no words show would be free."""
+    house.script(HIDDEN)
+    said = await ask(house, client, "only-openai_responses", stream=True, **STOPS[client](["END"]))
+    assert CLIENTS[client].text(said) == "one two "
+    assert CLIENTS[client].finished(said)
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["status"], receipt["usage_source"]) == ("complete", "vendor")
+    assert receipt["usage"]["reasoning"] == 90
+
+
+async def test_F4_usage_that_does_not_come_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenharbor.gateway.relay._USAGE_SECONDS", 0.05)
+    for fault in ("kind = 'stall', where = 'mid'", "kind = 'break'"):
+        house.script(f"{HIDDEN}[[rules]]\nfault = {{ {fault}, after_content = 5 }}\n")
+        said = await ask(house, "openai_chat", "only-openai_responses", stream=True, stop=["END"])
+        assert CLIENTS["openai_chat"].text(said) == "one two ", fault
+        assert CLIENTS["openai_chat"].finished(said), fault
+        assert (await house.receipt(said.headers["x-request-id"]))["usage_source"] == "estimated", fault

@@ -8,6 +8,7 @@ import openai
 import pytest
 from tests.gateway.house import House
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel.money import Usd
 from tokenharbor.simulator.surfaces import sound_of
 
@@ -58,7 +59,7 @@ async def test_an_embedding_is_held_for_by_its_bytes_or_its_tokens(house: House)
         said = await house.post(f"{EMBEDDINGS}?dry_run=1", {"model": "vectors", "input": given})
         return said.json()["quote"]["input_tokens"]
 
-    assert await quoted("x" * 300) == 101
+    assert await quoted("x" * 300) == 226
     assert await quoted(list(range(300))) == 301
     assert await quoted(["x" * 300_000, "y"]) == 16_000, "no input is longer than the context"
 
@@ -74,6 +75,37 @@ async def test_a_receipt_of_an_embedding_says_what_was_done(house: House) -> Non
 
 
 # Images
+
+
+OTHER_WORDS: tuple[dict[str, Any], ...] = (
+    {"batch_size": 4},
+    {"num_images": 4},
+    {"image_size": "1792x1024"},
+    {"resolution": "4k"},
+    {"width": 4096},
+    {"parameters": {"n": 4}},
+    {"sequential_image_generation": "auto"},
+    {"Batch_Size": 4},
+)
+
+
+async def test_F2_other_vendors_words_for_how_many_and_how_large_are_refused(house: House) -> None:
+    for more in OTHER_WORDS:
+        said = await house.post(IMAGES, BODIES[IMAGES] | more)
+        assert said.status == 400, more
+        assert said.json()["error"]["param"] == next(iter(more))
+    assert await house.called() == []
+
+
+async def test_F6_more_images_than_were_asked_for_are_an_alarm(house: House) -> None:
+    four = json.dumps({"created": 1, "data": [{"url": f"http://example.com/{place}"} for place in range(4)]})
+    house.script(f"[[rules]]\nfault = {{ kind = 'body', body = '{four}', content_type = 'application/json' }}\n")
+    counts = house.parts.metrics._alarms.counts
+    before = counts[Alarm.USAGE_QUARANTINED, "alpha", "painter"]
+    said = await house.post(IMAGES, BODIES[IMAGES] | {"n": 2})
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert (receipt["usage"]["images_out"], receipt["usage_quarantined"]) == (2, True)
+    assert counts[Alarm.USAGE_QUARANTINED, "alpha", "painter"] == before + 1
 
 
 async def test_images_are_billed_by_the_piece_at_the_price_of_their_size(house: House) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import openai
 import pytest
-from tests.gateway.house import House
+from tests.gateway.house import House, credential_of
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.money import Usd
@@ -196,3 +197,15 @@ async def test_F3_a_video_whose_row_was_not_confirmed_is_given_back_whole(
     task = await tasks.find(ids.parse("req", request_id), house.payer.account_id)
     assert task is not None
     assert task.state == "failed"
+
+
+async def test_F14_a_credential_in_a_video(house: House) -> None:
+    secret = credential_of("alpha")
+    video = await make(house, secret)  # the simulated camera shows it
+    for _ in range(2):
+        await house.chats().videos.retrieve(video.id)
+    counts = house.parts.metrics._alarms.counts
+    counts.clear()
+    said = await house.get(f"/v1/videos/{video.id}/content")
+    assert (said.status, secret.encode() in said.body) == (200, False)
+    assert set(counts) == {(Alarm.CREDENTIAL_SHOWN, "alpha", "camera")}

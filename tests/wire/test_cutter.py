@@ -12,12 +12,14 @@ from tokenharbor.wire.events import (
     BlockKind,
     BlockOpened,
     Event,
+    Failed,
     Finished,
     FinishReason,
     Note,
     Started,
     UsageReported,
 )
+from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.translate import collect
 
 USAGE = UsageReported(Usage(input=9, output=20, reasoning=4))
@@ -114,3 +116,30 @@ def test_R6_reasoning_and_calls_count_too() -> None:
     out = streamed(Cut(most=1), answer(text("hm", kind=BlockKind.REASONING), call, reason=FinishReason.TOOL_CALLS))
     assert words(out) == 'hm{"'
     assert out[-1] == Finished(FinishReason.LENGTH)
+
+
+def test_F4_the_usage_behind_a_stop_sequence_is_waited_for() -> None:
+    cutter = Cutter(Cut(("STOP",)), whole=False)
+    asked = answer(text("one ST", "OP"))
+    out = [event for each in asked[:5] for event in cutter.feed([each])]
+    assert cutter.stopping
+    assert not any(isinstance(event, Finished) for event in out)
+    assert cutter.feed(asked[5:]) == [USAGE, Finished(FinishReason.STOP_SEQUENCE, "STOP")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        text("two", index=1),
+        text("why", index=1, kind=BlockKind.REASONING),
+        [BlockGrew(0, "two")],
+        [Failed(Failure(FailureKind.BROKEN))],
+    ],
+    ids=["text", "reasoning", "the same block", "a failure"],
+)
+def test_F4_more_than_the_usage_behind_a_stop_sequence_is_not(more: list[Event]) -> None:
+    cutter = Cutter(Cut(("STOP",)), whole=False)
+    cutter.feed(text("one STOP"))
+    assert cutter.stopping
+    assert cutter.feed([*more, USAGE]) == [Finished(FinishReason.STOP_SEQUENCE, "STOP")]
+    assert cutter.early

@@ -61,3 +61,40 @@ def test_a_film_in_the_place_of_a_picture_counts_as_a_file() -> None:
 def test_a_file_counts_as_one_whatever_stands_beside_it() -> None:
     part = {"type": "input_file", "file_url": "https://files.example/long.pdf", "image_url": "https://x.example/a.png"}
     assert WIRES["openai_responses"].read_request(body("openai_responses", part)).size.files == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "part"),
+    [
+        ("openai_chat", {"type": "document_url", "document_url": "https://example.com/a.pdf"}),
+        ("openai_chat", {"type": "file_url", "file_url": {"url": "https://example.com/a.pdf"}}),
+        ("openai_chat", {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}}),
+        ("openai_chat", {"type": "input_file", "file_url": "https://example.com/a.pdf"}),
+        ("openai_responses", {"type": "input_video", "video_url": "https://example.com/a.mp4"}),
+        ("openai_responses", {"type": "input_audio", "audio_url": "https://example.com/a.mp3"}),
+        ("anthropic_messages", {"type": "video", "source": {"type": "url", "url": "https://example.com/a.mp4"}}),
+        ("anthropic_messages", {"type": "file", "file_id": "file_1"}),
+        (
+            "anthropic_messages",
+            {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "audio_url", "url": "https://a.example"}]},
+        ),
+    ],
+)
+def test_F9_a_part_of_another_kind_may_be_all_that_the_context_holds(dialect: str, part: Any) -> None:
+    """What is at an address is not seen from here: Mistral reads documents, GLM files, Kimi films."""
+    assert WIRES[dialect].read_request(body(dialect, part)).size.files == 1
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "anthropic_messages"])
+def test_F9_a_picture_by_another_name_counts_as_one(dialect: str) -> None:
+    size = WIRES[dialect].read_request(body(dialect, {"type": "image_file", "url": "https://example.com/a.png"})).size
+    assert (size.images, size.files) == (1, 0)
+
+
+@pytest.mark.parametrize(("ttl", "hour"), [('"1h"', True), ('"\\u0031h"', True), ('"1\\u0068"', True), ('"5m"', False)])
+def test_F2_a_mark_for_an_hour_counts_in_the_dialect_that_passes_it_on(ttl: str, hour: bool) -> None:
+    """A vendor of Messages gets it, and takes twice the price of input."""
+    control = '{"type": "ephemeral", "ttl": TTL}'.replace("TTL", ttl)
+    part = '{"type": "text", "text": "hi", "cache_control": CONTROL}'.replace("CONTROL", control)
+    said = '{"model": "m", "messages": [{"role": "user", "content": [PART]}]}'.replace("PART", part)
+    assert WIRES["openai_chat"].read_request(said.encode()).cache_writes_1h is hour

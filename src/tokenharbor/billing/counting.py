@@ -101,17 +101,30 @@ def find_excess(usage: Usage, quote: Quote) -> Excess | None:
 
 
 def _is_empty(usage: Usage, meter: Meter) -> bool:
-    """Whether it counts nothing, or nothing of what is priced and was seen to be made: no request is empty."""
+    """Whether it counts nothing, no input, or nothing of what is priced and was made: no request is empty."""
     if not (usage.input or usage.output) and not any(msgspec.structs.astuple(usage)):
         return True
     seen, offer = meter.fallback, meter.offer
-    if seen is None or offer is None:
+    if seen is None:
+        return not input_size(usage) or _hides_output(usage, meter)
+    if offer is None:
         return False
     priced = offer.rates.priced
     made = [unit for unit in _MADE if unit in priced and getattr(seen, unit)]
     if made:
         return not any(getattr(usage, unit) for unit in made)
     return "input" in priced and bool(input_size(seen)) and not input_size(usage)
+
+
+def _hides_output(usage: Usage, meter: Meter) -> bool:
+    """Whether it counts no output of a conversation in which there was some."""
+    return not (usage.output or usage.reasoning or usage.audio_out) and _delivered_bytes(meter) > 0
+
+
+def _delivered_bytes(meter: Meter) -> int:
+    if not meter.delivered_bytes and meter.measure is not None:
+        meter.delivered_bytes = meter.measure()
+    return meter.delivered_bytes
 
 
 def _count_ourselves(meter: Meter) -> Counted:
@@ -137,9 +150,7 @@ def _is_priced(usage: Usage, meter: Meter) -> bool:
 
 def _estimate(meter: Meter) -> Usage:
     """Of a conversation: the provider's last count of the stream so far, and at least what was delivered."""
-    if not meter.delivered_bytes and meter.measure is not None:
-        meter.delivered_bytes = meter.measure()
-    output = -(-meter.delivered_bytes // BYTES_PER_OUTPUT_TOKEN)
+    output = -(-_delivered_bytes(meter) // BYTES_PER_OUTPUT_TOKEN)
     known, quote = meter.usage_so_far, meter.quote
     plain = Usage(input=estimated_input(meter.request.size), output=output)
     if quote is None:

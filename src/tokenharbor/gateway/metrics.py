@@ -7,9 +7,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tokenharbor.billing.alarms import Alarms
+from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.clock import Clock
+from tokenharbor.ledger.tasks import Task
 from tokenharbor.routing.health import Health
 
 _NANO = 1_000_000_000
@@ -43,6 +44,11 @@ class Metrics(Collector):
             for attempt in meter.attempts:
                 if attempt.outcome not in ("ok", "hung_up"):
                     self._failures[attempt.provider, attempt.outcome] += 1
+
+    def alarm(self, alarm: Alarm, task: Task) -> None:
+        """What is found out about a task after its request has ended."""
+        record = task.settlement.record
+        self._alarms.report(alarm, record.request_id, record.provider, record.model)
 
     def note_count(self, model: str) -> None:
         """Tokens were counted: no request, and in no sum of requests."""

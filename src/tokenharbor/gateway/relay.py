@@ -1,5 +1,7 @@
 """The relay of a stream: from its first content to its terminator; the ending stays behind until it is paid for."""
 
+import asyncio
+
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
@@ -10,6 +12,7 @@ from tokenharbor.wire.dialect import Splicer
 from tokenharbor.wire.failure import Failure, FailureKind
 
 MAX_ENDING_BYTES = 4 << 20
+_USAGE_SECONDS = 2.0
 
 
 async def relay(opened: Opened, call: Call) -> Failure | None:
@@ -18,6 +21,8 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
     """
     try:
         failure = await _pass_on(opened, call)
+        if opened.splicer.stopping:
+            await _until_usage(opened, call)
     finally:
         call.meter.delivered_bytes = opened.splicer.text_bytes
         note_usage(call.meter, opened.splicer)
@@ -41,7 +46,7 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
             return _cut(call.meter, grown, came)
         if splicer.failure is not None:
             return opened.credential.mask_failure(splicer.failure)
-        if splicer.complete:
+        if splicer.complete or splicer.stopping:
             return None
         if splicer.held_bytes > MAX_ENDING_BYTES:
             return Failure(FailureKind.GARBAGE)
@@ -58,6 +63,21 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
         grown = splicer.text_bytes + splicer.ending_text_bytes
         if grown != before:
             answer.content_arrived()
+
+
+async def _until_usage(opened: Opened, call: Call) -> None:
+    """We have cut the answer at a stop sequence: its usage holds what no words show. It is waited for as long as
+    nothing else comes, and not for long.
+    """
+    splicer, answer = opened.splicer, opened.answer
+    try:
+        async with asyncio.timeout(_USAGE_SECONDS):
+            while splicer.stopping and (data := await answer.next()):
+                if piece := splicer.feed(data):
+                    await call.exchange.write(masked(piece, opened, call.meter))
+    except (TimeoutError, Broken, TimedOut):
+        pass  # then we count
+    splicer.leave()
 
 
 def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:

@@ -22,6 +22,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, fetch_uploading, open_stream
+from tokenharbor.upstream.shown import Masking
 from tokenharbor.upstream.surfaces import SurfaceReads
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.failure import Failure, FailureKind
@@ -123,8 +124,8 @@ class SoundGateway(SurfaceGateway):
         reads = SurfaceReads(surface, request)
         outgoing = Outgoing(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
         if surface.sound:
-            clean = partial(_clean, sale, surface.name, call)
-            return self._open_sound(outgoing, SoundSplicer(_spoken(request), clean))
+            cleans = Masking(sale.targets[surface.name].credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN))
+            return self._open_sound(outgoing, SoundSplicer(_spoken(request), cleans))
         return fetch(client, outgoing)
 
     async def _open_sound(self, outgoing: Outgoing, splicer: SoundSplicer) -> Opened | Failure:
@@ -142,13 +143,6 @@ class SoundGateway(SurfaceGateway):
         call.meter.refusal = refusal.code
         await self._parts.settler.give_back(call.meter)
         call.exchange.abort()
-
-
-def _clean(sale: Sale, surface: str, call: Call, data: bytes) -> bytes:
-    masked_data = sale.targets[surface].credential.mask(data)
-    if masked_data is not data:
-        call.meter.alarm(Alarm.CREDENTIAL_SHOWN)
-    return masked_data
 
 
 def _spoken(request: Request) -> Usage:

@@ -1,9 +1,11 @@
 """Videos: taken as tasks, asked after at whoever makes them, billed when they are seen to be done."""
 
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
+from tokenharbor.billing.alarms import Alarm
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import json_head, sound_head, whole_head
 from tokenharbor.gateway.call import Call
@@ -20,6 +22,7 @@ from tokenharbor.ledger.tasks import Task
 from tokenharbor.routing.verdict import Fault, refusal_of
 from tokenharbor.upstream.build import Target
 from tokenharbor.upstream.send import Whole, failure_of
+from tokenharbor.upstream.shown import Masking
 from tokenharbor.upstream.surfaces import read_failure_of
 from tokenharbor.wire.failure import Failure
 from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
@@ -116,7 +119,10 @@ class VideoGateway(FormGateway):
                 await parts.desk.failed(task)
             else:
                 await parts.desk.tasks.asked(task.id, parts.world.clock.now())
-        return self._sale(task).targets[self._surface.name].credential.mask(body), state
+        clean = self._sale(task).targets[self._surface.name].credential.mask(body)
+        if clean is not body:
+            parts.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
+        return clean, state
 
     async def _content(self, call: Call, task: Task) -> None:
         if task.state != "done":
@@ -129,13 +135,15 @@ class VideoGateway(FormGateway):
         exchange = call.exchange
         try:
             length = answer.header(b"content-length") if answer.decoder is None else None
-            mask = self._sale(task).targets[self._surface.name].credential.mask
-            media = mask(answer.header(b"content-type") or b"video/mp4")
+            credential = self._sale(task).targets[self._surface.name].credential
+            masking = Masking(credential, partial(self._parts.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
+            media = credential.mask(answer.header(b"content-type") or b"video/mp4")
             exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():
                 answer.content_arrived()
-                await exchange.write(mask(piece))
-            exchange.end()
+                if clean := masking.feed(piece):
+                    await exchange.write(clean)
+            exchange.end(masking.rest())
         except (Broken, TimedOut):
             exchange.abort()
         finally:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import msgspec
@@ -42,6 +42,10 @@ class Credential:
             return self._mask_escaped(data)
         return data
 
+    def begun(self, data: bytes) -> int:
+        """How many bytes at the end may be the beginning of one of its forms: what comes next decides."""
+        return max([_begun(form, data) for form in self._forms], default=0)
+
     def mask_failure(self, failure: Failure) -> Failure:
         """The vendor's words without the credential."""
         words = {name: text for name in ("message", "code", "type", "param") if (text := getattr(failure, name))}
@@ -62,6 +66,35 @@ class Credential:
     def _mask_escaped(self, data: bytes) -> bytes:
         assert self._escaped is not None  # noqa: S101  for mypy
         return self._escaped.sub(_stars, data) if self._escaped.search(data) else data
+
+
+def _begun(form: bytes, data: bytes) -> int:
+    return next((size for size in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:size])), 0)
+
+
+class Masking:
+    """A credential masked in a medium, wherever its pieces are cut; `shown` is called when it was there."""
+
+    __slots__ = ("_credential", "_kept", "_shown")
+
+    def __init__(self, credential: Credential, shown: Callable[[], None]) -> None:
+        self._credential = credential
+        self._shown = shown
+        self._kept = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        data = self._kept + piece
+        clean = self._credential.mask(data)
+        if clean is not data:
+            self._shown()
+        passed = len(clean) - self._credential.begun(clean)
+        self._kept = clean[passed:]
+        return clean[:passed]
+
+    def rest(self) -> bytes:
+        """What was kept, at the end."""
+        rest, self._kept = self._kept, b""
+        return rest
 
 
 def _stars(found: re.Match[bytes]) -> bytes:

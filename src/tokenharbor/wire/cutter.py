@@ -11,6 +11,7 @@ from tokenharbor.wire.events import (
     BlockKind,
     BlockOpened,
     Event,
+    Failed,
     Finished,
     FinishReason,
     UsageReported,
@@ -29,8 +30,9 @@ class Cut(msgspec.Struct, frozen=True):
 class Cutter:
     """Passes the events of one answer on up to the cut. Text that may begin a stop sequence waits until that is known.
 
-    A stream ends at its stop sequence at once (`early`): what the vendor would still say is not waited for. A whole
-    answer, and one cut at its maximum, whose vendor stops soon by itself, is read to its end for its usage.
+    A stream that has come to its stop sequence is `stopping`: its vendor's finish and usage may still come, but more
+    content ends it `early`, as does whoever waits no longer. A whole answer, and one cut at its maximum, whose vendor
+    stops soon by itself, is read to its end for its usage.
     """
 
     def __init__(self, cut: Cut, *, whole: bool) -> None:
@@ -44,6 +46,7 @@ class Cutter:
         self._waiting: dict[int, str] = {}  # text, by its block
         self._called = False  # whether there was a tool call
         self._ending: Finished | None = None  # once the answer is cut
+        self.stopping = False
         self.early = False
 
     def feed(self, events: Iterable[Event]) -> list[Event]:
@@ -61,12 +64,22 @@ class Cutter:
                 case UsageReported():
                     out.append(UsageReported(event.usage and self._bounded(event.usage)))
                 case Finished():
+                    self.stopping = False
                     out.append(self._ending or event)
+                case Failed() if self.stopping:
+                    self.leave(out)
                 case _:
                     out.append(event)
         return out
 
+    def leave(self, out: list[Event]) -> None:
+        """The end of one that is stopping."""
+        if self.stopping and self._ending is not None:
+            self.stopping, self.early = False, True
+            out.append(self._ending)
+
     def _open(self, event: BlockOpened, out: list[Event]) -> None:
+        self.leave(out)
         if self._ending is None:
             self._kinds[event.index] = event.kind
             self._called = self._called or event.kind is BlockKind.TOOL_CALL
@@ -75,6 +88,8 @@ class Cutter:
     def _grow(self, event: BlockGrew, out: list[Event]) -> None:
         kind = self._kinds.get(event.index)
         if kind is None:
+            if event.text:
+                self.leave(out)
             return
         # A sequence in words beside a call that is still written would cut the call.
         if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
@@ -87,7 +102,9 @@ class Cutter:
             return
         self._say(msgspec.structs.replace(event, text=text[: found[1]]), out)
         reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP_SEQUENCE
-        self._end(Finished(reason, None if self._called else found[2]), out, early=not self._whole)
+        self._end(Finished(reason, None if self._called else found[2]), out, stopping=not self._whole)
+        if len(text) > found[0]:
+            self.leave(out)
 
     def _wait(self, event: BlockGrew, text: str, out: list[Event]) -> None:
         keep = self._beginning(text)
@@ -110,7 +127,7 @@ class Cutter:
                 text = said[: self._room].decode("utf-8", "ignore")
                 self._room = 0
                 out += [msgspec.structs.replace(event, text=text)] if text else []
-                self._end(Finished(FinishReason.LENGTH), out, early=False)
+                self._end(Finished(FinishReason.LENGTH), out, stopping=False)
                 return
             self._room -= len(said)
         if event.text or event.notes or event.citations:
@@ -122,13 +139,11 @@ class Cutter:
         if self._kinds.pop(index, None) is not None:
             out.append(BlockClosed(index))
 
-    def _end(self, ending: Finished, out: list[Event], *, early: bool) -> None:
+    def _end(self, ending: Finished, out: list[Event], *, stopping: bool) -> None:
         out += map(BlockClosed, self._kinds)
         self._kinds.clear()
         self._waiting.clear()
-        self._ending, self.early = ending, early
-        if early:
-            out.append(ending)
+        self._ending, self.stopping = ending, stopping
 
     def _bounded(self, usage: Usage) -> Usage:
         """What the caller asked for at most: the vendor was told its own least."""

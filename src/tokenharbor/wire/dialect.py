@@ -53,6 +53,13 @@ class Splicer(Protocol):
         """Whether the answer was cut by us, and the vendor still writes."""
 
     @property
+    def stopping(self) -> bool:
+        """Whether all that the client gets is here, and only the vendor's usage is waited for."""
+
+    def leave(self) -> None:
+        """Wait no longer: one that is stopping is complete."""
+
+    @property
     def over(self) -> bool:
         """Whether the ending has begun: what was to be delivered before it was, and usage that has come is of that."""
 

@@ -73,6 +73,13 @@ class Media(msgspec.Struct):
             self.inlined.append(string)
             self.in_files += len(string) if of_file else 0
 
+    def add_unknown(self, kind: str | None) -> None:
+        """A part of a kind that is not known here: what its vendor reads for it cannot be seen from here."""
+        if kind is not None and "image" in kind:
+            self.images += 1
+        else:
+            self.files += 1
+
 
 _NONE = Media()
 

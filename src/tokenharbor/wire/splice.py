@@ -61,6 +61,14 @@ class EventSplicer(ABC):
         return False
 
     @property
+    def stopping(self) -> bool:
+        return False
+
+    def leave(self) -> None:
+        """It never stops before its vendor does."""
+        return
+
+    @property
     def held_bytes(self) -> int:
         """Of whole events: one that still comes may be content, and has a bound of its own."""
         return self._held

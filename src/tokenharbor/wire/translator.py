@@ -93,6 +93,17 @@ class Translator:
         return self._cutter is not None and self._cutter.early
 
     @property
+    def stopping(self) -> bool:
+        return self._cutter is not None and self._cutter.stopping
+
+    def leave(self) -> None:
+        out: list[Event] = []
+        if self._cutter is not None:
+            self._cutter.leave(out)
+        for event in out:
+            self._finish(event)  # type: ignore[arg-type]  # it adds nothing else
+
+    @property
     def over(self) -> bool:
         return self._finished is not None
 

@@ -42,6 +42,12 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     content: str | list[_Block] | None = None
 
 
+_SEEN = frozenset(
+    {None, "text", "image", "document", "search_result", "thinking", "redacted_thinking", "tool_use", "server_tool_use"}
+    | {"mcp_tool_use", "tool_reference", "tool_addition", "tool_removal", "compaction", "container_upload"}
+)
+"""Blocks that have been looked at, or are text; and all results of tools."""
+
 _decode_messages = msgspec.json.Decoder(list[_Message]).decode
 _decode_system = msgspec.json.Decoder(str | list[_Block] | None).decode
 _decode_control = msgspec.json.Decoder(_CacheControl | None).decode
@@ -75,6 +81,8 @@ class Tally:
                     waiting.append(block.content)
                 if block.type == "container_upload":
                     self.media.files += 1
+                elif block.type not in _SEEN and not (block.type or "").endswith("_result"):
+                    self.media.add_unknown(block.type)
                 if block.tool is not None and block.tool.type == "tool_definition":
                     raise InvalidRequest("Define tools in `tools`, not inside `messages`.", param="messages")
 

@@ -27,6 +27,9 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     content: str | list[_Part] | None = None
 
 
+_SEEN = frozenset({None, "text", "refusal", "thinking", "image_url", "video_url", "video", "input_audio", "file"})
+"""What has been looked at, or is text; other vendors have more, such as `document_url`."""
+
 _decode = msgspec.json.Decoder(list[_Message]).decode
 
 
@@ -64,6 +67,8 @@ def _tally(parts: list[_Part]) -> Media:
         if part.file is not None:
             media.files += 1
             media.add(part.file.file_data or "", of_file=True)
+        if part.type not in _SEEN:
+            media.add_unknown(part.type)
     return media
 
 

@@ -34,6 +34,9 @@ _BUDGETS: dict[str, tuple[str, ...]] = {
 }
 """Where the caller allows tokens of reasoning, and the member in it."""
 
+_HOUR = (b'"1h"', b"\\u0031", b"\\u0068")
+"""How a `ttl` of an hour, for vendors of another dialect, can be written."""
+
 _PLAIN = frozenset(
     {
         "model",
@@ -139,6 +142,7 @@ def read(body: bytes) -> Request:
         wants_usage=_wants_usage(members["stream_options"]) if "stream_options" in members else False,
         size=measure(body, members),
         cache_writes=True,  # vendors of this dialect cache by themselves; some price the write
+        cache_writes_1h=any(map(body.__contains__, _HOUR)),
         rules=ours.rules,
         cache=ours.cache,
         include_cost=ours.include_cost,

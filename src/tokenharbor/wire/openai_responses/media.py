@@ -35,6 +35,9 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
     tools: msgspec.Raw = NULL
 
 
+_SEEN = frozenset({None, "input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
+"""What is text."""
+
 _decode = msgspec.json.Decoder(str | list[_Item]).decode
 
 _STATELESS = "The gateway stores no conversations: send the whole conversation in `input`."
@@ -86,6 +89,7 @@ def _check(index: int, item: _Item) -> None:
 def _tally(parts: list[_Part]) -> Media:
     media = Media()
     for part in parts:
+        before = media.images, media.files, media.audios
         if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):
             media.images += 1
             url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
@@ -97,4 +101,6 @@ def _tally(parts: list[_Part]) -> Media:
         if part.input_audio is not None:
             media.audios += 1
             media.add(part.input_audio.data or "", of_file=True)
+        if part.type not in _SEEN and before == (media.images, media.files, media.audios):
+            media.add_unknown(part.type)
     return media

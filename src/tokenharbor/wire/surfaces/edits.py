@@ -18,7 +18,7 @@ from tokenharbor.wire.surfaces.forms import (
     refuse,
     refuse_tiers,
 )
-from tokenharbor.wire.surfaces.images import DRAWN, MOST_IMAGES, read_images
+from tokenharbor.wire.surfaces.images import DRAWN, IN_OTHER_WORDS, MOST_IMAGES, OTHER_WORDS, read_images
 
 
 class ImageEdits:
@@ -27,29 +27,33 @@ class ImageEdits:
     name = "image_edits"
     path = "/images/edits"
     passes = False
-    known = COMMON | {
-        "background",
-        "image",
-        "image[]",
-        "input_fidelity",
-        "mask",
-        "n",
-        "output_compression",
-        "output_format",
-        "partial_images",
-        "quality",
-        "response_format",
-        "size",
-        "stream",
-    }
+    known = (
+        COMMON
+        | OTHER_WORDS
+        | {
+            "background",
+            "image",
+            "image[]",
+            "input_fidelity",
+            "mask",
+            "n",
+            "output_compression",
+            "output_format",
+            "partial_images",
+            "quality",
+            "response_format",
+            "size",
+            "stream",
+        }
+    )
 
     def check_field(self, name: str, value: bytes) -> None:
         refuse_tiers(name, value)
         if name in ("stream", "partial_images"):
             why = "asks for partial images, whose cost is not reported, so it is not supported: remove it."
             refuse(name, value, NOT_TRUE, why)
-        if name in ("num_images", "batch_size", "resolution"):
-            refuse(name, value, frozenset({b""}), "can change the price and is not supported: use `n` and `size`.")
+        if name in OTHER_WORDS or name == "sequential_image_generation":
+            refuse(name, value, frozenset({b""}), IN_OTHER_WORDS)
         if name == "output_format" and value == b"svg":
             raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
 

@@ -5,7 +5,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.fields import Check, read_count, unsold
+from tokenharbor.wire.fields import Check, only, read_count, unsold
 from tokenharbor.wire.most_tokens import text_size
 from tokenharbor.wire.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import (
@@ -26,6 +26,15 @@ _PARTIAL = "asks for partial images, whose cost is not reported, so it is not su
 DRAWN = "has a value that runs a second model at a separate price, which is not supported: use another format."
 
 
+OTHER_WORDS = frozenset(
+    {"batch_size", "num_images", "num_images_per_prompt", "num_outputs", "samples", "max_images", "parameters"}
+    | {"image_size", "resolution", "width", "height", "sequential_image_generation_options", "extra_body"}
+)
+"""Other vendors' words for how many are made, and how large; the convention has `n` and `size`."""
+
+IN_OTHER_WORDS = "can change the price and is not supported: use `n` and `size`."
+
+
 def _not_drawn(raw: msgspec.Raw) -> str | None:
     return DRAWN if bytes(raw) == b'"svg"' else None
 
@@ -34,6 +43,8 @@ _CHECKS: dict[str, Check] = {
     "stream": unsold(_PARTIAL),
     "partial_images": unsold(_PARTIAL),
     "output_format": _not_drawn,
+    "sequential_image_generation": only("disabled"),
+    **dict.fromkeys(OTHER_WORDS, unsold(IN_OTHER_WORDS)),
 }
 _KNOWN = (
     "prompt",
@@ -90,13 +101,15 @@ class Images:
 
 
 def read_images(request: Request, body: bytes) -> Answer | Failure:
-    """More images than were asked for are not billed."""
+    """More images than were asked for are not billed, and whatever is said of them is not believed."""
     whole = decode_answer(LISTED, body)
     if isinstance(whole, Failure):
         return whole
     if not whole.data or request.asks is None:
         return garbage()
     made = Usage(images_out=min(len(whole.data), request.asks.images))
+    if len(whole.data) > request.asks.images:
+        return Answer(None, quarantined=True, counted=made)
     try:
         return Answer(_usage(whole.usage, made), counted=made)
     except BadUsageError:

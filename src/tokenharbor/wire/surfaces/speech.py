@@ -1,6 +1,6 @@
 """Speech: text in, sound out, billed by the characters that went in."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
@@ -36,13 +36,21 @@ class Speech:
         return garbage()
 
 
+class Cleans(Protocol):
+    """Takes out what must not pass, and keeps what may be the beginning of it."""
+
+    def feed(self, piece: bytes) -> bytes: ...
+
+    def rest(self) -> bytes: ...
+
+
 class SoundSplicer:
     """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
 
-    cut = False
+    cut = stopping = False
 
-    def __init__(self, counted: Usage, clean: Callable[[bytes], bytes] = bytes) -> None:
-        self._clean = clean  # what must not pass is taken out before the last byte is split off
+    def __init__(self, counted: Usage, cleans: Cleans) -> None:
+        self._cleans = cleans  # before the last byte is split off
         self.started = False
         self.complete = False
         self.failure: Failure | None = None
@@ -58,15 +66,22 @@ class SoundSplicer:
     def over(self) -> bool:
         return self.complete
 
+    def leave(self) -> None:
+        pass
+
     @property
     def held_bytes(self) -> int:
         return len(self._held)
 
     def feed(self, data: bytes) -> bytes:
         """The last byte seen stays behind: without it, a medium whose length was told is not complete."""
-        data = self._clean(data)
-        piece, self._held = self._held + data[:-1], data[-1:]
         self.started = True
+        return self._pass(self._cleans.feed(data))
+
+    def _pass(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        piece, self._held = self._held + data[:-1], data[-1:]
         self.text_bytes += len(piece)
         return piece
 
@@ -74,9 +89,10 @@ class SoundSplicer:
         if not self.started:
             self.failure = garbage()
             return b""
+        piece = self._pass(self._cleans.rest())
         self.complete = True
         self.ending_text_bytes = len(self._held)
-        return b""
+        return piece
 
     def ending(self, cost_usd: str | None = None) -> bytes:  # noqa: ARG002  no place for it in sound
         return self._held
