@@ -239,7 +239,9 @@ async def test_a_model_that_cannot_is_a_400_that_names_models_that_can(house: Ho
 async def test_a_model_of_another_surface_does_not_chat(house: House) -> None:
     said = await house.chat("vectors")
     assert said.status == 400
-    assert "cannot be asked for chat; it serves embeddings" in said.json()["error"]["message"]
+    error = said.json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request", "model")
+    assert all(surface in error["message"] for surface in ("chat", "embeddings"))
 
 
 @pytest.mark.parametrize("path", BODIES)

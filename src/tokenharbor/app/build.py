@@ -259,7 +259,7 @@ def _server(settings: Settings, world: World, routes: Routes, descriptors: Descr
 
 
 async def _tend(routes: Routes) -> None:
-    """Videos after which nobody asks."""
+    """Videos that no client polls."""
     while True:
         await asyncio.sleep(_TEND_SECONDS)
         await routes.videos.tend()

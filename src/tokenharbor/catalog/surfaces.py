@@ -7,7 +7,7 @@ CONVENTION = "openai_chat"
 """The wire whose providers speak the other surfaces, too."""
 
 FORMS = frozenset({"image_edits", "transcriptions", "videos"})
-"""Asked for in forms that pass while they come, so that nobody can sign them whole."""
+"""Surfaces with forms that are forwarded while they arrive, so that their body cannot be signed as a whole."""
 
 _BY_TOKENS = frozenset({"input", "output"})
 

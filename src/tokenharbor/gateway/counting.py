@@ -1,4 +1,4 @@
-"""Counting tokens: an estimate of our own in the words of the caller's dialect; nobody is asked, nothing is billed."""
+"""Counting tokens: our own estimate in the caller's dialect; no provider is called, nothing is billed."""
 
 import asyncio
 from collections.abc import Callable, Mapping

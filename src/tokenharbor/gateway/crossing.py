@@ -1,4 +1,4 @@
-"""Requests on their way to a vendor of another dialect: who can be told them, what is written, who reads the answer."""
+"""Requests to a provider of another dialect: which providers support them, what is written, who reads the answer."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -90,7 +90,7 @@ def _ignored(chat: Chat, order: Order, vendor: Vendor) -> dict[str, str]:
 
 
 def left_out(call: Call, request: Request, sale: Sale) -> tuple[str, ...]:
-    """The names of the fields that an endpoint is not told, fit for a header; nothing in the caller's own dialect."""
+    """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
     if sale.vendor is call.dialect or request.asks is not None:
         return ()
     chat = _chat_of(call, request)

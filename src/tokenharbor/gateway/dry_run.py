@@ -1,4 +1,4 @@
-"""`?dry_run=1`: the route, each candidate dropped and why, and the quote; nothing is held and nobody is called."""
+"""`?dry_run=1`: the route, each candidate dropped and why, and the quote. No hold is placed, no provider is called."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ _OF_PROXIES = frozenset(
     }
 )
 _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-", b"fastly-", b"x-vercel-", b"x-arr-")
-"""How the names of headers begin that proxies add, and nobody who asks for metrics by himself."""
+"""Prefixes of the headers that proxies add, and direct clients of the metrics do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Edge:
 
 
 def _show(exchange: Exchange, status: int, page: Page) -> None:
-    """A browser that has the page already is told so."""
+    """304 for a browser that already has the page."""
     etag = f'"{hashlib.sha256(page.body).hexdigest()[:24]}"'
     head = _PAGE.format(policy=page.policy, etag=etag).encode("ascii")
     known = exchange.header(b"if-none-match") or b""
@@ -117,7 +117,7 @@ def _show(exchange: Exchange, status: int, page: Page) -> None:
 
 
 def _is_local(exchange: Exchange) -> bool:
-    """From loopback, and for nobody else: a proxy that we do not know of shows by what it adds."""
+    """Only from loopback: an unknown proxy shows by the headers that it adds."""
     headers = exchange.header_map
     if any(name in _OF_PROXIES or name.startswith(_BEGUN_BY_PROXIES) for name in headers) and not (
         exchange.behind_proxy and b"x-forwarded-for" in headers

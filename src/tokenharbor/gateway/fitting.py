@@ -40,7 +40,7 @@ def fit(way: Way, asks: Asks) -> Way:
 
 
 def _fit(sale: Sale, asks: Asks) -> Sale | None:
-    """The first variant that agrees with what was said decides what was not."""
+    """The first variant that matches the given values sets those that are not given."""
     for variant, offer in sale.fits:
         if _agrees(asks.size, variant.size) and _agrees(asks.quality, variant.quality):
             open_ = (("size", variant.size, asks.size), ("quality", variant.quality, asks.quality))

@@ -32,7 +32,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:
-    """Raises ModelNotFound, PermissionDenied, InvalidRequest; may leave nobody."""
+    """Raises ModelNotFound, PermissionDenied, InvalidRequest; the route may be empty."""
     found = find_model(snapshot, request.model)
     model = found.model
     allow_model(caller, model.name)

@@ -1,4 +1,4 @@
-"""The paths of the data plane: which handler serves each, and how errors before any handler are said."""
+"""The paths of the data plane: which handler serves each, and how errors before any handler are written."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 

@@ -157,7 +157,7 @@ class Gateway:
         raise unsaid if unsaid is not None and not faults else refusal_of(faults)
 
     def _is_spent(self, call: Call) -> bool:  # noqa: ARG002  for requests that do not stay
-        """Whether the request itself is gone, so that nobody else can be asked."""
+        """Whether the request body is consumed, so that no other endpoint can be tried."""
         return False
 
     def _is_sending(self, call: Call) -> bool:  # noqa: ARG002  likewise
@@ -194,7 +194,7 @@ class Gateway:
         return outcome
 
     def _broke_off(self, call: Call, sale: Sale, failure: Failure) -> Refusal:
-        """The endpoint failed after its first content: nobody else may answer any more."""
+        """The endpoint failed after its first content: no other endpoint may be tried."""
         meter, endpoint = call.meter, sale.offer.endpoint
         if isinstance(failure, Exposing):
             meter.alarm(Alarm.CREDENTIAL_SHOWN)

@@ -101,7 +101,7 @@ def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock:
 
 
 def _shown(shelf: Shelf) -> Model:
-    """The model with those endpoints alone that can serve here, lest callers read a price that nobody asks of them."""
+    """The model with those endpoints alone that can serve here, so that callers read no price that is never charged."""
     serving = tuple([endpoint for endpoint in shelf.model.endpoints if endpoint.name in shelf.sales])
     return replace(shelf.model, endpoints=serving) if serving else shelf.model
 
@@ -139,7 +139,7 @@ def terms_of(model: Model, policy: Policy) -> Terms:
 
 
 def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
-    """Why an endpoint can serve nobody, or None."""
+    """Why an endpoint cannot be used, or None."""
     provider = endpoint.provider
     if endpoint.price is None:
         return "no price is configured"

@@ -32,7 +32,7 @@ from tokenharbor.wire.surfaces.speech import SoundSplicer
 from tokenharbor.wire.surfaces.surface import Surface
 
 _ERRORS = WIRES["openai_chat"]
-"""In whose words refusals are said."""
+"""The dialect in which errors are written."""
 
 _SOUNDS = (b"audio/", b"application/octet-stream", b"video/")
 

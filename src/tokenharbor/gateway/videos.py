@@ -77,7 +77,7 @@ class VideoGateway(FormGateway):
             call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(found)))
 
     async def tend(self) -> None:
-        """Ask after those that nobody else asks after, so that no hold waits for ever."""
+        """Poll the videos that no client polls, so that no hold stays for ever."""
         now = self._parts.world.clock.now()
         try:
             due = await self._parts.desk.tasks.due(now - _QUIET)

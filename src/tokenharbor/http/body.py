@@ -13,7 +13,7 @@ _AVERAGE_CHUNK = 32
 
 
 class FixedBody:
-    """A body whose length the head told."""
+    """A body with a content-length."""
 
     __slots__ = ("_missing", "done", "expected", "pieces", "size")
 

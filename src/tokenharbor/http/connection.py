@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
             self._await_body(body)
 
     def _fail_body(self, fault: Refusal) -> None:
-        """From here on nobody knows where the next request would begin."""
+        """From here on the start of the next request is unknown."""
         self._fault = fault
         self._reader.body = None
         self._reader.rest = b""
@@ -333,7 +333,7 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
 
     def _answer_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
-        """Nothing can be said any more in an answer that has begun: it is cut."""
+        """An answer that has started cannot become an error: the connection is closed."""
         if not self.lost and exchange.retract():
             exchange.respond(*self.shared.manners.refuse(exchange.path, refusal))
         elif exchange.stage != DONE:

@@ -33,7 +33,7 @@ class HarborError(Exception):
 
 
 class Refusal(HarborError):
-    """What a caller is told. The message says what to do next and never holds a secret or content."""
+    """An error that goes to the caller. The message says what to do next and never holds a secret or content."""
 
     status: int = 500
     code: str = "internal_error"
@@ -144,13 +144,13 @@ class UpstreamError(Refusal):
 
 
 class NoProviderAvailable(Refusal):
-    """The boundaries or the providers' health leave nobody; the message says which."""
+    """The boundaries or the providers' health exclude every provider; the message says which."""
 
     status, code, type = 503, "no_provider_available", "api_error"
 
 
 class BoundariesLeaveNobody(NoProviderAvailable):
-    """The caller's own boundaries leave nobody: asking again will not help."""
+    """The caller's own boundaries exclude every provider: a retry will not help."""
 
     should_retry = False
 
@@ -180,7 +180,7 @@ class BooksError(HarborError):
 
 
 class BooksAway(BooksError):
-    """The database did not answer in time, or said an error that is not ours."""
+    """The database did not answer in time, or reported an unexpected error."""
 
 
 class BooksRefused(BooksError):

@@ -110,8 +110,8 @@ def plan_route(wanted: Wanted) -> Route:
 
 
 def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
-    """The refusal when a plan leaves nobody: the field that cannot be said to those who might, else whose boundary it
-    was, and each endpoint's reason.
+    """The refusal when a plan leaves no endpoint: the field that is not supported, else whose boundary it was, and
+    each endpoint's reason.
     """
     unsaid = next((drop.refusal for drop in dropped if drop.refusal is not None), None)
     if unsaid is not None:

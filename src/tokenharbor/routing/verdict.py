@@ -59,7 +59,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def refusal_of(faults: Sequence[Fault]) -> Refusal:
-    """What the caller hears when no endpoint is left; `faults` in the order of the attempts, at least one."""
+    """The error for the caller when no endpoint is left; `faults` in the order of the attempts, at least one."""
     last = faults[-1]
     if not VERDICTS[last.failure.kind].try_next:
         return _vendors_own(last)
@@ -75,8 +75,8 @@ def refusal_of(faults: Sequence[Fault]) -> Refusal:
 
 
 def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
-    """What the caller hears of one provider's failure. `billed`: the edition bills what had come until then. Where the
-    vendor holds it against the request, asking again would cost as much and fail as well.
+    """The error for the caller after one provider's failure. `billed`: the edition bills the output so far. Where the
+    provider rejects the request itself, a retry would cost as much and fail as well.
     """
     if not VERDICTS[fault.failure.kind].try_next:
         return _vendors_own(fault, " The output received so far is billed." if billed else "")
@@ -86,7 +86,7 @@ def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
 
 
 def stopping(*, billed: bool = False) -> Refusal:
-    """What the caller hears whose answer was not complete when our own time was over."""
+    """The error for a caller whose answer is incomplete when the server stops."""
     return Unavailable(f"The server is stopping. {_bill(billed=billed)}; try again shortly.")
 
 

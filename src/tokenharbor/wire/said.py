@@ -1,4 +1,4 @@
-"""What a vendor's error says, whatever its shape: the words alone, for those that no dialect's own shape fits."""
+"""The message of a provider's error in any format that no dialect's own schema matches."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _DEEPEST = 6
 
 
 def words(body: bytes) -> str:
-    """Empty where there are none. Pages for browsers say nothing to a caller."""
+    """The message; empty if there is none, or if it is a page for browsers."""
     try:
         return _words(_decode(body), _DEEPEST)[:_LONGEST]
     except _UNREADABLE:

@@ -33,12 +33,12 @@ def list_all() -> None:
 
 @catalog.command()
 def check() -> None:
-    """Find models that cannot be sold, and likely mistakes. Exit code 1 if a model cannot be sold."""
+    """Find models without a provider or a price, and likely mistakes. Exit code 1 if there is a fault."""
     findings = check_catalog(_catalog(settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]
     document = [msgspec.to_builtins(finding) for finding in findings]
-    say(Answer(document, lines or ["nothing to find fault with"], f"{faults} cannot be sold" if faults else None))
+    say(Answer(document, lines or ["no findings"], f"faults: {faults}" if faults else None))
 
 
 def _catalog(in_force: Settings) -> Catalog:
