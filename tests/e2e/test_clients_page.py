@@ -74,7 +74,7 @@ def test_a_cell_of_a_later_sitting_has_its_letter() -> None:
     assert "| yes | yes <sup>a</sup> | yes, spliced <sup>b</sup> | **no** (1) | yes |" in text
     assert "4 of 5 work.\n1. exit code 1\n" in text
     assert "\nRun from the start, 2026-03-01 23:50 to 23:59 UTC: 3 cells.\n" in text
-    assert "<sup>a</sup> Resumed where a run had broken off, 2026-03-02 09:00 to 09:59 UTC" in text
+    assert "<sup>a</sup> What the run before had not tried, 2026-03-02 09:00 to 09:59 UTC" in text
     assert "<sup>b</sup> Tried again, one at a time, 2026-03-02 10:00 to 10:59 UTC: 1 cell." in text
 
 

@@ -18,7 +18,19 @@ PROSE = f"I looked at it, and mend it so:\n\n{SOURCE}\n```\n{repository.BERTHS_M
 """For a client without tools."""
 
 
-Home = Literal["clients", "more", "aider", "langchain", "crewai", "autogen", "openai-agents", "sdks"]
+Home = Literal[
+    "clients",
+    "more",
+    "aider",
+    "langchain",
+    "crewai",
+    "autogen",
+    "openai-agents",
+    "litellm",
+    "pydantic-ai",
+    "instructor",
+    "sdks",
+]
 """What installs a client: a set of npm's, or a Python environment of its own."""
 
 

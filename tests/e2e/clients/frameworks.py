@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.e2e.clients.agents import Call, Client, Home
 from tests.e2e.clients.place import Ended, Place, run
-from tests.e2e.clients.repository import RIGHT, SOURCE, TEST_COMMAND, WRONG
+from tests.e2e.clients.repository import REPORT, REPORT_PROMPT, RIGHT, SOURCE, TEST_COMMAND, WRONG
 from tests.e2e.clients.toolbox import find_node
 
 _PROGRAMS = Path(__file__).parent / "programs"
@@ -21,6 +21,7 @@ _OFF = {
     "LANGSMITH_TRACING": "false",
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
     "AI_SDK_LOG_WARNINGS": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
 
 
@@ -35,7 +36,7 @@ def _calls(_: Path) -> tuple[Call, ...]:
 
 def _environment(place: Place, prompt: str, dialect: str) -> Mapping[str, str]:
     said = {"URL": place.url, "KEY": place.key, "MODEL": place.model, "DIALECT": dialect, "PROMPT": prompt}
-    said["RETRIES"] = str(place.retries)
+    said |= {"RETRIES": str(place.retries), "REPORT_PROMPT": REPORT_PROMPT, "REPORT": REPORT}
     return {f"HARBOR_{name}": value for name, value in said.items()} | _OFF
 
 
@@ -66,11 +67,18 @@ def _clients(name: str, package: str, home: Home, program: str, dialects: tuple[
     return tuple(Client(name, each, package, home, start(program, each), _calls) for each in dialects)
 
 
+LITELLM = _clients("LiteLLM", "litellm", "litellm", "litellm_client", (_CHAT, _MESSAGES, _GEMINI))
+PYDANTIC_AI = _clients("Pydantic AI", "pydantic-ai-slim", "pydantic-ai", "pydantic_ai_agent", _ALL)
+INSTRUCTOR = _clients("Instructor", "instructor", "instructor", "instructor_client", (_CHAT, _MESSAGES))
+
 FRAMEWORKS = (
     *_clients("LangChain", "langchain", "langchain", "langchain_agent", _ALL),
     *_clients("CrewAI", "crewai", "crewai", "crewai_agent", (_CHAT, _MESSAGES)),
     *_clients("AutoGen", "autogen-agentchat", "autogen", "autogen_agent", (_CHAT, _MESSAGES)),
     *_clients("OpenAI Agents", "openai-agents", "openai-agents", "openai_agents", (_RESPONSES, _CHAT)),
+    *LITELLM,
+    *PYDANTIC_AI,
+    *INSTRUCTOR,
     *_clients("Vercel AI SDK", "ai", "more", "ai_sdk", _ALL),
 )
 

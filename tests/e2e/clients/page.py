@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 _REASON_CHARS = 300
 _HOW: Mapping[How, str] = {
     "in full": "Run from the start",
-    "resumed": "Resumed where a run had broken off",
+    "resumed": "What the run before had not tried",
     "alone": "Tried again, one at a time",
 }
 

@@ -8,6 +8,10 @@ SOURCE = "berths.py"
 TEST_COMMAND = "python3 -m unittest -q"
 PROMPT = f"The test in this folder fails. Look at {SOURCE}, mend the mistake, and run `{TEST_COMMAND}` until it passes."
 
+REPORT_PROMPT = "Report the quay and how many berths are free."
+REPORT = '{"quay": "„Döhm“ \\"1\\"", "free": 2}'
+"""What a client that asks for structured answers asks for besides, and what it gets."""
+
 # Quotes, a line break, a tab's escape and letters beyond ASCII: whatever carries arguments must carry these.
 WRONG = '    """How many „Döhm\\t32“ fit."""\n    return quay_m // LENGTH_M + len(ships)'
 RIGHT = '    """How many \\"Döhm\\t32\\" fit – or none."""\n    return max(quay_m // LENGTH_M - len(ships), 0)'

@@ -1,5 +1,6 @@
 """One trial: a client, an upstream dialect, a broken repository; the simulator plays the model that mends it."""
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,17 @@ def script_for(client: Client, work: Path) -> dict[str, Any]:
         return {"answer": {"text": PROSE + CLOSING}}
     reasoning = "First I look; then I mend."
     answer = {"text": "A title", "reasoning": reasoning, "calls": calls, "after_tools": CLOSING + " It said: {result}"}
-    return {"answer": answer}
+    return {"answer": answer, "rules": [{"match": {"contains": repository.REPORT_PROMPT}, "answer": _report()}]}
+
+
+def _report() -> dict[str, Any]:
+    """As a call where the tool is offered, the first one with a value of the wrong type; else as text."""
+    report = json.loads(repository.REPORT)
+    calls = [
+        {"turn": 1, "name": "Report", "arguments": report | {"free": "some"}},
+        {"turn": 2, "name": "Report", "arguments": report},
+    ]
+    return {"text": repository.REPORT, "calls": calls, "after_tools": repository.REPORT}
 
 
 def try_client(
