@@ -39,7 +39,7 @@ fast:
 bench: $(DEV) ## measure, and write the table of bench/README.md; ARGS="--against COMMIT" compares with a commit
 	$(BIN)/python -m bench $(ARGS)
 
-clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md (about 15 minutes; ARGS=--resume goes on)
+clients: $(DEV) ## run every real client against every upstream dialect, and write the table of docs/clients.md (about 20 minutes; ARGS=--resume goes on)
 	$(BIN)/python -m tests.e2e.clients.matrix $(ARGS)
 
 wallets: $(DEV) ## run every real client with an empty wallet, and write the other table of docs/clients.md

@@ -1,4 +1,4 @@
-"""Coding agents work through the gateway, whatever dialect the vendor behind it speaks, and stop when money ends."""
+"""Real clients work through the gateway, whatever dialect the vendor behind it speaks, and stop when money ends."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.clients.agents import CLAUDE_CODE, CODEX, GEMINI_CLI, OPENCODE, Client
+from tests.e2e.clients.frameworks import INSTRUCTOR, LITELLM, PYDANTIC_AI
 from tests.e2e.clients.place import Place
 from tests.e2e.clients.toolbox import ToolboxError
 from tests.e2e.clients.trial import commands_of, try_client
@@ -26,6 +27,9 @@ PAIRS = (
     (OPENCODE[_MESSAGES], "bedrock_converse"),
     (GEMINI_CLI, _CHAT),
     (GEMINI_CLI, _RESPONSES),
+    (LITELLM[_CHAT], _MESSAGES),
+    (PYDANTIC_AI[_RESPONSES], _GEMINI),
+    (INSTRUCTOR[_CHAT], _MESSAGES),
 )
 
 

@@ -60,6 +60,20 @@ async def test_calls_are_signed_and_come_whole(simulate: Start) -> None:
     assert any(isinstance(event, BlockOpened) for event in events)
 
 
+async def test_the_other_spelling_of_names_is_read(simulate: Start) -> None:
+    simulator = await simulate('[answer]\ncalls = [{ name = "tide" }]\nafter_tools = "it said {result}"')
+    asked: dict[str, Any] = {"tools": [{"function_declarations": [{"name": "tide"}]}]}
+    answer = json.loads((await ask(simulator.port, stream=False, **asked)).body)
+    assert answer["candidates"][0]["content"]["parts"][0]["functionCall"]["name"] == "tide"
+    asked["contents"] = [
+        {"role": "model", "parts": [{"function_call": {"name": "tide"}}]},
+        {"role": "user", "parts": [{"function_response": {"name": "tide", "response": {"output": "low"}}}]},
+    ]
+    asked["generation_config"] = {"max_output_tokens": 2}
+    answer = json.loads((await ask(simulator.port, stream=False, **asked)).body)
+    assert answer["candidates"][0]["content"]["parts"] == [{"text": "it said "}]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

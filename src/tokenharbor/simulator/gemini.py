@@ -13,6 +13,11 @@ from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, Ve
 _encode = msgspec.json.encode
 
 _PATH = re.compile(r"/models/([^/:]+):(generateContent|streamGenerateContent)$")
+_SNAKE = re.compile(
+    rb'"(function_call|function_response|function_declarations|tool_config|function_calling_config'
+    rb'|generation_config|max_output_tokens)"(?=\s*:)'
+)
+"""The other spelling of the members that are read here: its vendor takes both."""
 _FINISH = {"length": "MAX_TOKENS", "refusal": "SAFETY"}
 _ERRORS = {  # status: word, message
     400: ("INVALID_ARGUMENT", "Simulated fault: invalid request."),
@@ -80,7 +85,7 @@ class Gemini:
 
     def read(self, body: bytes) -> Asked:
         try:
-            asked = _decode(body)
+            asked = _decode(_SNAKE.sub(_camel, body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not asked.contents:
@@ -145,6 +150,11 @@ class Gemini:
 
     def request_id_header(self) -> bytes:
         return b"x-request-id"
+
+
+def _camel(found: re.Match[bytes]) -> bytes:
+    first, *rest = found[1].split(b"_")
+    return b'"%s"' % b"".join([first, *(word.capitalize() for word in rest)])
 
 
 def _event(body: dict[str, Any]) -> bytes:

@@ -67,18 +67,22 @@ def _clients(name: str, package: str, home: Home, program: str, dialects: tuple[
     return tuple(Client(name, each, package, home, start(program, each), _calls) for each in dialects)
 
 
-LITELLM = _clients("LiteLLM", "litellm", "litellm", "litellm_client", (_CHAT, _MESSAGES, _GEMINI))
-PYDANTIC_AI = _clients("Pydantic AI", "pydantic-ai-slim", "pydantic-ai", "pydantic_ai_agent", _ALL)
-INSTRUCTOR = _clients("Instructor", "instructor", "instructor", "instructor_client", (_CHAT, _MESSAGES))
+def _by_dialect(clients: tuple[Client, ...]) -> dict[str, Client]:
+    return {client.dialect: client for client in clients}
+
+
+LITELLM = _by_dialect(_clients("LiteLLM", "litellm", "litellm", "litellm_client", (_CHAT, _MESSAGES, _GEMINI)))
+PYDANTIC_AI = _by_dialect(_clients("Pydantic AI", "pydantic-ai-slim", "pydantic-ai", "pydantic_ai_agent", _ALL))
+INSTRUCTOR = _by_dialect(_clients("Instructor", "instructor", "instructor", "instructor_client", (_CHAT, _MESSAGES)))
 
 FRAMEWORKS = (
     *_clients("LangChain", "langchain", "langchain", "langchain_agent", _ALL),
     *_clients("CrewAI", "crewai", "crewai", "crewai_agent", (_CHAT, _MESSAGES)),
     *_clients("AutoGen", "autogen-agentchat", "autogen", "autogen_agent", (_CHAT, _MESSAGES)),
     *_clients("OpenAI Agents", "openai-agents", "openai-agents", "openai_agents", (_RESPONSES, _CHAT)),
-    *LITELLM,
-    *PYDANTIC_AI,
-    *INSTRUCTOR,
+    *LITELLM.values(),
+    *PYDANTIC_AI.values(),
+    *INSTRUCTOR.values(),
     *_clients("Vercel AI SDK", "ai", "more", "ai_sdk", _ALL),
 )
 

@@ -43,7 +43,7 @@ async def streaming(_: Any, events: Any) -> None:
         pass
 
 
-async def mend() -> str:
+async def mend() -> Any:
     chosen, thinking = model()
     agent = Agent(chosen, instructions="Be brief.", tools=[edit_file, run_command], model_settings=thinking)
     done = await agent.run(PROMPT, event_stream_handler=streaming)
