@@ -240,6 +240,16 @@ SWAPS = {
         delete from hold where request_id in (select request_id from task)""",
     "a cut gone": "delete from signed_cut where root = 1",
     "a root gone": "delete from signed_cut where root = 1; delete from signed_root where number = 1",
+    "whole accounts, with all that is theirs but the cuts": """
+        delete from account; delete from wallet; delete from entry; delete from entry_seal; delete from posting;
+        delete from entry_reference; delete from lot; delete from segment; delete from hold; delete from task;
+        delete from key_meter; delete from api_key; delete from request""",
+    "an account that has moved to another id": """
+        update account set id = '019f0000-0000-7000-8000-0000000000ab' where id in (select account_id from signed_cut);
+        delete from wallet; delete from entry; delete from entry_seal; delete from posting; delete from entry_reference;
+        delete from lot; delete from segment; delete from hold; delete from task; delete from request;
+        delete from key_meter; delete from api_key;
+        insert into wallet (account_id) select id from account""",
     "a root signed by another": "update signed_root set signature = sha256('x') || sha256('y') where number = 2",
 }
 

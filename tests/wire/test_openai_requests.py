@@ -106,6 +106,8 @@ class TestOpenAI:
             {"web_search_options": {}},
             {"search_parameters": {}},
             {"enable_search": True},
+            {"enable_enhancement": True},
+            {"web_search": {"enable": True}},
             {"search_parameters": {"mode": "auto"}},
             {"plugins": [{"id": "web"}]},
             {"modalities": ["text", "audio"]},

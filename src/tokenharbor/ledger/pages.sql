@@ -44,11 +44,13 @@ SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FR
 WHERE account_id = $1 AND id > $2 AND NOT EXISTS (SELECT FROM entry e WHERE e.id = r.id) ORDER BY id LIMIT $3
 
 -- name: next_account
--- The first account after one, be it known by a wallet or by an entry only.
+-- The first account after one, be it known by a wallet, by an entry or by a signed root only.
 SELECT account_id FROM (
     (SELECT account_id FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT 1)
     UNION ALL
-    (SELECT account_id FROM entry WHERE account_id > $1 ORDER BY account_id LIMIT 1)) x
+    (SELECT account_id FROM entry WHERE account_id > $1 ORDER BY account_id LIMIT 1)
+    UNION ALL
+    (SELECT account_id FROM signed_cut WHERE account_id > $1 ORDER BY account_id LIMIT 1)) x
 ORDER BY account_id LIMIT 1
 
 -- name: wallets_and_holds

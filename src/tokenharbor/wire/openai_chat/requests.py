@@ -95,6 +95,10 @@ _CHECKS: dict[str, Check] = {
     "prompt_cache_retention": only("in_memory"),
     "web_search_options": unsold(_SEARCH),
     "enable_search": unsold(_SEARCH),
+    "enable_enhancement": unsold(_SEARCH),  # cloud.tencent.com/document/product/1729/111007; the next two likewise
+    "enable_deep_search": unsold(_SEARCH),
+    "force_search_enhancement": unsold(_SEARCH),
+    "web_search": unsold(_SEARCH),
     "search_parameters": unsold(_SEARCH),
     "plugins": unsold(_SEARCH),
     "modalities": _text_only,
