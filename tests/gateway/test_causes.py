@@ -56,6 +56,14 @@ OURS: list[tuple[str, int, Any]] = [
     (CHAT, 400, openai("Access to model denied.", "AccessDenied.Unpurchased")),
     (CHAT, 422, openai("No.", None, "authentication_error")),
     (RESPONSES, 429, openai("You exceeded your current quota", "insufficient_quota")),
+    (CHAT, 400, openai("账户余额不足")),
+    (CHAT, 400, openai("Overdue.", "AccountOverdueError")),
+    (CHAT, 400, openai("Credit balance is too low")),
+    (CHAT, 400, openai("This API key has been disabled")),
+    (CHAT, 400, openai("Organization has been restricted. Please reach out to support.", "organization_restricted")),
+    (MESSAGES, 400, anthropic("This workspace has been archived")),
+    (MESSAGES, 400, anthropic("Your account is not allowed in this region")),
+    (MESSAGES, 400, anthropic("This credential is only authorized for use with one client.")),
     (RESPONSES, 400, openai("Your account is not active, please check your billing details.", "billing_not_active")),
 ]
 
@@ -67,6 +75,8 @@ UNKNOWN: list[tuple[str, int, Any]] = [
     (CHAT, 400, {"error": 'model "upstream-secret" not found, try pulling it first'}),
     (CHAT, 422, {"object": "error", "message": "Invalid model: upstream-secret", "type": "invalid_model"}),
     (CHAT, 400, openai("upstream-secret is not a valid model ID", 400)),
+    (CHAT, 400, openai("Unsupported model: upstream-secret")),
+    (CHAT, 400, openai("Model upstream-secret is not supported.")),
     (RESPONSES, 400, openai("The requested model 'upstream-secret' does not exist.", "model_not_found")),
     (MESSAGES, 404, anthropic("model: upstream-secret", "not_found_error")),
     (MESSAGES, 400, anthropic("model: upstream-secret", "not_found_error")),
@@ -122,6 +132,8 @@ async def test_R3_a_callers_own_words_blame_nobody_else(house: House) -> None:
         "Invalid value for `stop`: 'This organization has been disabled.'",
         "messages.0: 'Your credit balance is too low'",
         "Unsupported value: 'model gpt not found'",
+        "The model does not support tools: the function 'x' was not found",
+        "This model doesn't support `effort`; the value low is not available",
     ):
         house.fail(status(400, openai(message, "invalid_value", "invalid_request_error")))
         said = await ask(house, CHAT, "duo", stream=False)

@@ -148,7 +148,15 @@ SHARED = (
     Cause(
         FailureKind.CREDENTIAL,
         words=("insufficient_balance",),
-        begins=r"insufficient (?:account )?(?:balance|credits?)\b",
+        begins=r"insufficient (?:account )?(?:balance|credits?)\b|(?:账户|账号)?余额不足|(?:您的)?(?:账户|账号)已?欠费",
+    ),
+    # docs.volcengine.com/docs/82379/1299023
+    Cause(FailureKind.CREDENTIAL, words=("AccountOverdueError", "AccountOverdue", "InvalidSubscription")),
+    # console.groq.com/docs/errors and that service's words
+    Cause(
+        FailureKind.CREDENTIAL,
+        words=("organization_restricted", "blocked_api_access", "model_terms_required", "spend_limit_reached"),
+        begins=r"organization has been restricted",
     ),
     Cause(FailureKind.NOT_FOUND, begins=r"model not exist"),
     # platform.openai.com/docs/guides/error-codes
@@ -161,7 +169,8 @@ SHARED = (
         ),
         begins=(
             r"(?:incorrect|invalid) api[ _-]key|billing hard limit has been reached"
-            r"|country, region, or territory not supported|api[ _-]key (?:is )?(?:not valid|not found|invalid|expired)"
+            r"|country, region, or territory not supported|(?:this |the |your )?api[ _-]key (?:is |has been )?"
+            r"(?:not valid|not found|invalid|expired|disabled|revoked|deactivated)"
         ),
     ),
     Cause(FailureKind.NOT_FOUND, words=("model_not_found", "invalid_model", "model_not_available")),
@@ -170,9 +179,12 @@ SHARED = (
         FailureKind.CREDENTIAL,
         words=("authentication_error", "billing_error", "permission_error"),
         begins=(
-            r"your credit balance is too low|you have reached your specified .{0,40}usage limits"
-            rf"|{_OWN}.{{0,160}}?\b(?:disabled|deactivated|suspended|not active|locked|restricted|past due|overdue"
-            r"|must be verified|does not have access|not authori[sz]ed|(?:usage|spend(?:ing)?) limits?)\b"
+            r"(?:your |sorry, your )?(?:credit|account) balance is (?:too low|insufficient)"
+            r"|you have reached your specified .{0,40}usage limits"
+            r"|this credential is only authorized for|oauth authentication is currently not"
+            rf"|{_OWN}.{{0,160}}?\b(?:disabled|deactivated|suspended|archived|not active|locked|restricted"
+            r"|past due|overdue|must be verified|does not have access|not (?:authori[sz]ed|allowed (?:in|to))"
+            r"|(?:usage|spend(?:ing)?) limits?)\b"
         ),
     ),
     # ai.google.dev/gemini-api/docs/troubleshooting: the account's region, and its plan
@@ -181,9 +193,13 @@ SHARED = (
     Cause(
         FailureKind.NOT_FOUND,
         begins=(
-            rf"{_MODEL}.{{0,250}}?\b(?:(?:does|do) not exist|not exist|(?:was |is )?not found|could not be found"
+            # a model that cannot do something exists
+            rf"{_MODEL}(?!.{{0,100}}?(?:n.t|not) (?:support|allow|accept)).{{0,250}}?"
+            r"\b(?:(?:does|do) not exist|not exist|(?:was |is )?not found|could not be found"
             r"|is not available|is unknown|has been (?:deprecated|retired|removed|decommissioned)|is no longer)\b"
-            r"|no such model|invalid model(?: (?:name|id|identifier|specified)\b|:)|\S{1,200} is not a valid model\b"
+            rf"|{_MODEL}(?: \S{{1,200}})? is not supported\W*$"
+            r"|no such model|unsupported model\b"
+            r"|invalid model(?: (?:name|id|identifier|specified)\b|:)|\S{1,200} is not a valid model\b"
             r"|models/\S{1,200} is not found"
         ),
     ),

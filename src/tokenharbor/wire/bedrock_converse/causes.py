@@ -25,7 +25,7 @@ CAUSES = Causes(
                 *("ExpiredTokenException", "OptInRequired", "NotAuthorized", "InvalidClientTokenId"),
             ),
             begins=(
-                r"access to .{1,120}? (?:is|are) not (?:allowed|supported)|operation not allowed"
+                r"access to .{1,120}? (?:is|are) not (?:allowed|supported|available)|operation not allowed"
                 r"|you don.t have access to the model|the security token included"
             ),
         ),
