@@ -94,6 +94,17 @@ async def test_R1_a_vendor_of_another_dialect_is_judged_alike(house: House) -> N
     assert await house.money() == UNTOUCHED
 
 
+async def test_R1_a_whole_answer_where_a_stream_was_asked_for_is_a_failure(house: House) -> None:
+    """Some vendors pass over `stream`: its text was lost, and billed."""
+    whole = json.dumps(whole_chat(choices=[choice()]))
+    for content in (whole, f"data: {whole}\n\n", f"data: {whole}\n\ndata: [DONE]\n\n"):
+        await answered_by_beta(house, CHAT, body(content), stream=True)
+        for wanted in (MESSAGES, RESPONSES, GEMINI):
+            house.script(f"[[rules]]\nmatch = {{ path = '/far_{CHAT}/*' }}\nfault = {{ {body(content)} }}\n")
+            said = await ask(house, wanted, f"only-{CHAT}", stream=True)
+            assert (said.status, CLIENTS[wanted].code(said)) == (502, "upstream_error"), content
+
+
 async def test_R1_an_error_that_is_null_is_none(house: House) -> None:
     house.fail(body(json.dumps(NO_ERROR)))
     said = await ask(house, CHAT, "duo", stream=False)

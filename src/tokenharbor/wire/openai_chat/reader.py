@@ -275,6 +275,9 @@ class OpenAIReader(Waiting):
             self._blocks.report(try_usage(raw))
 
     def _choice(self, choice: Choice) -> None:
+        if choice.delta is None and choice.message is not None:  # a whole answer where a stream was asked for
+            self._blocks.garbage()
+            return
         if choice.delta is not None and self._reason is None:
             if not choice.delta.tool_calls:
                 self._teller.open_calls()

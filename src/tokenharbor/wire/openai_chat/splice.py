@@ -75,6 +75,10 @@ class OpenAISplicer(EventSplicer):
     def _judge_choice(self, choice: Choice) -> int:
         turn = IDLE
         words = choice.delta
+        if words is None and choice.message is not None:
+            return self._fail(
+                Failure(FailureKind.GARBAGE, message="the stream has a whole answer in place of its pieces")
+            )
         if words is not None:
             if size := words_size(words):
                 self._grown += size
