@@ -48,6 +48,24 @@ def test_R7_an_object_stands_for_a_list_of_one(lenient: dict[str, Any], strict: 
     assert WIRE.write_request(taken, Edit("m")) == taken.body, "within the dialect it passes as it came"
 
 
+@pytest.mark.parametrize("fifty", ["50", 50.0, "5e1"])
+def test_R7_a_number_may_be_written_as_protobuf_takes_it(fifty: Any) -> None:
+    config = {"temperature": "0.5", "maxOutputTokens": fifty, "candidateCount": "1", "thinkingConfig": {}}
+    plain = {"temperature": 0.5, "maxOutputTokens": 50, "candidateCount": 1, "thinkingConfig": {}}
+    said = {"contents": [{"parts": [{"text": "Hi"}]}]}
+    taken, strict = read(said | {"generationConfig": config}), read(said | {"generationConfig": plain})
+    assert (taken.max_output, taken.choices) == (50, 1)
+    assert WIRE.read_chat(taken) == WIRE.read_chat(strict)
+    assert WIRE.write_request(taken, Edit("m")) == taken.body
+
+
+@pytest.mark.parametrize("wrong", ["many", "1.5", 1.5, True, "", [50], "9" * 40])
+def test_R7_what_is_no_number_is_still_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read({"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"maxOutputTokens": wrong}})
+    assert refused.value.param == "generationConfig.maxOutputTokens"
+
+
 def test_R7_a_tool_of_the_vendors_is_refused_in_either_form() -> None:
     forms: list[Any] = [[{"googleSearch": {}}], {"googleSearch": {}}, {"google_search": {}}]
     for tools in forms:

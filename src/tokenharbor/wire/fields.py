@@ -15,6 +15,7 @@ _LONGEST_MODEL = 256
 _MOST_OBJECTS = 50_000  # in an array that is read whole, those inside its objects included
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 _LONGEST_COMPLAINT = 200
+_LONGEST_NUMBER = 32
 
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
@@ -90,6 +91,14 @@ def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS,
     if not least <= count <= most:
         raise InvalidRequest(f"`{within}{name}` must be between {least} and {most}.", param=within + name)
     return count
+
+
+def lax_whole(raw: msgspec.Raw) -> msgspec.Raw:
+    """A whole number as protobuf's JSON writes it, too: `"50"`, `50.0` and `5e1` are 50. What is none stays."""
+    try:
+        return msgspec.Raw(b"%d" % _lax_whole(raw)) if len(raw) < _LONGEST_NUMBER else raw
+    except msgspec.DecodeError:
+        return raw
 
 
 def read_budget(raw: msgspec.Raw, *words: str) -> int:

@@ -172,7 +172,7 @@ class _Unread(msgspec.Struct, frozen=True):
     parts: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_decode_body = msgspec.json.Decoder(Body).decode
+_decode_body = msgspec.json.Decoder(Body, strict=False).decode  # protobuf's JSON takes "0.5" for 0.5
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_unread = msgspec.json.Decoder(list[_Unread]).decode
 

@@ -19,7 +19,7 @@ from tokenharbor.wire.chat import (
     ToolChoice,
 )
 from tokenharbor.wire.efforts import EFFORTS
-from tokenharbor.wire.fields import MOST_TOKENS, NULL, is_null, read_count
+from tokenharbor.wire.fields import MOST_TOKENS, NULL, is_null, lax_whole, read_count
 from tokenharbor.wire.gemini import asked
 from tokenharbor.wire.gemini.contents import Reader
 from tokenharbor.wire.gemini.schemas import standard
@@ -131,7 +131,7 @@ def _read_choice(
 
 
 def _count(raw: msgspec.Raw, name: str, least: int, most: int = 1 << 40) -> int | None:
-    return None if is_null(raw) else read_count({name: raw}, name, least, most, f"{_CONFIG}.")
+    return None if is_null(raw) else read_count({name: lax_whole(raw)}, name, least, most, f"{_CONFIG}.")
 
 
 def _read_sampling(config: asked.Config, features: Features) -> Sampling:

@@ -7,9 +7,11 @@ from tokenharbor.wire import extensions
 from tokenharbor.wire.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.dialect import Place
 from tokenharbor.wire.fields import (
+    MOST_TOKENS,
     NULL,
     Check,
     is_null,
+    lax_whole,
     only,
     read_budget,
     read_count,
@@ -112,7 +114,7 @@ def read(body: bytes, place: Place | None) -> Request:
         members=members,
         model=place.model,
         stream=place.stream,
-        max_output=read_count(config, "maxOutputTokens", 1, within=f"{_CONFIG}."),
+        max_output=_read_count(config, "maxOutputTokens", MOST_TOKENS),
         choices=_read_choices(config) if "candidateCount" in config else 1,
         thinking_budget=_read_budget(config) if "thinkingConfig" in config else 0,
         wants_usage=True,  # this dialect always says it
@@ -131,7 +133,11 @@ def _need_contents(raw: msgspec.Raw) -> None:
 
 
 def _read_choices(config: Members) -> int:
-    return read_count(config, "candidateCount", 1, _MOST_CANDIDATES, f"{_CONFIG}.") or 1
+    return _read_count(config, "candidateCount", _MOST_CANDIDATES) or 1
+
+
+def _read_count(config: Members, name: str, most: int) -> int | None:
+    return read_count({name: lax_whole(config.get(name, NULL))}, name, 1, most, f"{_CONFIG}.")
 
 
 def _read_budget(config: Members) -> int:
