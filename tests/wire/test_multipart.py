@@ -90,6 +90,8 @@ END = b"--harbour--\r\n"
         part(NAMED + b'; name="b"') + END,
         part(NAMED + b"\r\n" + NAMED) + END,
         part(NAMED + b" x") + END,
+        part(NAMED + b"; name*=utf-8''seconds") + END,
+        part(NAMED + b'; NAME*0="sec"; name*1="onds"') + END,
         part(b"no colon") + END,
         part(b"A: " + b"x" * 9000 + b"\r\n" + NAMED) + END,
         part(NAMED, b"x" * (1 << 21)) + END,
@@ -97,7 +99,7 @@ END = b"--harbour--\r\n"
         part(NAMED)[:-2] + b"\r\n--harbourX\r\n",
     ],
 )
-def test_what_is_doubtful_is_refused(form: bytes) -> None:
+def test_F11_what_is_doubtful_is_refused(form: bytes) -> None:
     with pytest.raises(InvalidRequest):
         read(form)
 

@@ -211,6 +211,8 @@ def _read_text(value: bytes) -> str:
 
 _PARAM = re.compile(r'\s*;\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)')
 
+_NAMES_ALSO = re.compile(r"name\*", re.IGNORECASE)  # RFC 2231: some readers take it for the name
+
 
 def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
     kind, semicolon, rest = text.strip().partition(";")
@@ -219,7 +221,7 @@ def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
     at = 0
     while at < len(rest):
         match = _PARAM.match(rest, at)
-        if match is None or match[1].lower() in params:
+        if match is None or match[1].lower() in params or _NAMES_ALSO.match(match[1]):
             raise InvalidRequest("A part of the form has an invalid content-disposition header.")
         value = match[2]
         params[match[1].lower()] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
