@@ -130,6 +130,7 @@ class TestOpenAI:
             {"store": False},
             {"store": None},
             {"modalities": ["text"]},
+            {"best_of": 1},
             {"audio": None},
             {"prediction": None},
             {"web_search_options": None},

@@ -83,6 +83,12 @@ _AUDIO = "asks for generated audio, which is not supported here: remove it."
 _OTHER_MODEL = "lets another model serve the request, which is not supported: use `model` and remove this field."
 
 
+def _shown_only(raw: msgspec.Raw) -> str | None:
+    if bytes(raw) in (b"null", b"1"):
+        return None
+    return "generates tokens that the answer does not show, so it is not supported: use `n`."
+
+
 def _text_only(raw: msgspec.Raw) -> str | None:
     return None if bytes(raw).translate(None, b" \t\n\r") in (b"null", b'["text"]') else _AUDIO
 
@@ -108,7 +114,7 @@ _CHECKS: dict[str, Check] = {
     "models": unsold(_OTHER_MODEL),
     "route": unsold(_OTHER_MODEL),
     "fallbacks": unsold(_OTHER_MODEL),
-    "best_of": unsold("generates tokens that the answer does not show, so it is not supported: use `n`."),
+    "best_of": _shown_only,
     "deferred": unsold("defers the answer, which is not supported: remove it."),
     "background": unsold("defers the answer, which is not supported: remove it."),
 }
