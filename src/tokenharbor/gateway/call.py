@@ -87,6 +87,8 @@ class Call:
 def _check_names(names: list[str]) -> None:
     """As of a body's keys: those that we know are spelled in one way, and stand once."""
     for name in names:
+        if not name.isprintable():
+            raise InvalidRequest("The query has a name with control characters: remove them.")
         meant = meant_by(name, _QUERY) or ("dry_run" if fold(name) in _DRY_RUNS else name)
         if meant != name or (name in _QUERY and names.count(name) > 1):
             raise InvalidRequest(f"The query must have `{meant}` once, in this spelling.", param=shown(name))

@@ -29,6 +29,15 @@ _OF_PROXIES = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
     | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
     | {
+        b"x-nginx-proxy",
+        b"front-end-https",
+        b"wl-proxy-client-ip",
+        b"proxy-client-ip",
+        b"do-connecting-ip",
+        b"x-varnish",
+    }
+    | {b"x-cloud-trace-context", b"x-coming-from", b"x-sendfile-type"}
+    | {
         b"proxy-connection",
         b"x-proxyuser-ip",
         b"x-remote-ip",

@@ -106,5 +106,7 @@ def _origin_form(method: str, target: bytes) -> bytes:
     if not found or scheme.lower() not in (b"http", b"https"):
         raise InvalidRequest("The request target must be a path or an http URL.")
     cut = min(at for at in (rest.find(b"/"), rest.find(b"?"), len(rest)) if at >= 0)
+    if not rest[:cut] or rest.startswith(b":") or not is_host(rest[:cut]):
+        raise InvalidRequest("The request target must have a host and optionally a port, and no user.")
     path = rest[cut:]
     return path if path.startswith(b"/") else b"/" + path
