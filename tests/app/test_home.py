@@ -59,6 +59,12 @@ def test_C7_a_home_that_does_not_exist_is_an_error_and_stays_so(
         assert not home.exists(), words
 
 
+@pytest.mark.parametrize("home", ["", " "])
+def test_C7_an_empty_path_is_not_the_current_directory(bare: Cli, home: str) -> None:
+    for words in (("accounts", "create", "--email", "a@b.example"), ("doctor",), ("serve",)):
+        assert bare(*words, "--home", home).code == 2, words
+
+
 def test_C7_a_home_that_is_empty_stays_empty(bare: Cli, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -21,8 +21,17 @@ def _keep(context: click.Context, param: click.Parameter, value: object) -> None
         context.meta[_META + str(param.name)] = value
 
 
+class _Place(click.Path):
+    """A path; an empty one, such as of a variable that is not set, does not mean the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _shared_options() -> list[click.Parameter]:
-    place = click.Path(path_type=Path)
+    place = _Place(path_type=Path)
     return [
         click.Option(["--home"], type=place, metavar="DIR", help="Data directory.", **_KEPT),
         click.Option(
