@@ -85,4 +85,4 @@ async def test_a_console_that_does_not_answer_is_a_503(place: tuple[Client, Orig
     with socket.socket(socket.AF_UNIX) as dead:  # the file stays when its process is gone
         dead.bind(str(path))
     status, said, _ = await ask(client, origin, "GET /dashboard")
-    assert (status, b"does not answer" in said) == (503, True)
+    assert (status, b"unavailable" in said) == (503, True)

@@ -21,7 +21,7 @@ TAPES = {
 }
 """Vendors' streams: the path that asks for each, and its bytes."""
 
-BAD = [name for name in TAPES if "-error" in name or "-cut_off" in name]
+BAD = [name for name in TAPES if "-error" in name or "-cut_off" in name or "-malformed_call" in name]
 GOOD = [name for name in TAPES if name not in BAD]
 TEXTS = {path: TAPES[f"{dialect}-text"][1] for dialect, path in PATHS.items()}
 
@@ -87,7 +87,10 @@ async def test_a_stream_comes_as_the_vendor_sent_it_however_it_was_cut(house: Ho
     for seed in range(6):
         said = await play(house, path, sent, cuts=cuts_of(sent, seed), **choices)
         assert (said.status, said.ended) == (200, "complete")
-        assert said.body == sent, f"cut by seed {seed}"
+        if choices:  # what finishes first waits for the others
+            assert sorted(said.body.split(b"\n\n")) == sorted(sent.split(b"\n\n"))
+        else:
+            assert said.body == sent, f"cut by seed {seed}"
         receipt = await house.receipt(said.headers["x-request-id"])
         assert receipt["status"] == "complete"
 

@@ -147,7 +147,7 @@ async def test_a_key_made_while_a_reading_runs_is_not_missed(house: House) -> No
 async def test_malformed_keys_never_reach_the_database(house: House) -> None:
     for presented in (b"", b"x" * 100_000, b"thk_live_short", b"thk_live_" + b"!" * 32):
         assert house.ring.find(presented) is None
-        with pytest.raises(InvalidApiKey, match="malformed"):
+        with pytest.raises(InvalidApiKey, match=r"(?i)malformed"):
             await house.ring.look_up(presented)
     assert house.reader.readings == 0
 

@@ -128,7 +128,7 @@ def read(body: bytes) -> Request:
     members = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
-    ours, extended, budget = extensions.NONE, False, 0
+    ours, extended = extensions.NONE, False
     maximum, unsure = _read_maximum(members)
     if not _PLAIN.issuperset(members):
         refuse_variants(members, KNOWN)
@@ -136,7 +136,6 @@ def read(body: bytes) -> Request:
         if "tools" in members:
             _check_tools(members["tools"])
         unsure = unsure or not _OTHER_MAXIMA.isdisjoint(members)
-        budget = _read_budget(members)
         extended = not _EXTENSIONS.isdisjoint(members)
         ours = extensions.read_extensions(members)
     return Request(
@@ -147,7 +146,7 @@ def read(body: bytes) -> Request:
         stream=read_flag(members, "stream"),
         max_output=maximum,
         max_unsure=unsure,
-        thinking_budget=budget,
+        thinking_budget=0 if _BUDGETS.keys().isdisjoint(members) else _read_budget(members),
         choices=(read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
         wants_usage=_wants_usage(members["stream_options"]) if "stream_options" in members else False,
         size=measure(body, members),
