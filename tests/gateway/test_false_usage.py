@@ -135,3 +135,15 @@ async def test_F6_what_is_believed_raises_no_alarm(house: House) -> None:
         said = await ask(house, dialect, model, stream=stream)
         assert (await house.receipt(said.headers["x-request-id"]))["usage_source"] == "vendor", (dialect, model, stream)
     assert alarms(house) == {}
+
+
+@pytest.mark.parametrize("usage", ["output = 0", "input = 0"])
+async def test_R5_no_answer_has_no_output_and_no_request_no_input(house: House, usage: str) -> None:
+    lie(house, usage)
+    for dialect, model, stream in ways():
+        receipt = await check_estimated(
+            house, await ask(house, dialect, model, stream=stream), (dialect, model, stream)
+        )
+        assert receipt["usage_quarantined"], (dialect, model, stream)
+        assert receipt["usage"]["input"], (dialect, model, stream)
+        assert receipt["usage"]["output"], (dialect, model, stream)

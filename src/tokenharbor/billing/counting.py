@@ -57,7 +57,7 @@ def count(meter: Meter) -> Counted:
 def _is_plain(usage: Usage, bound: Bound) -> bool:
     return (
         0 < usage.output + usage.reasoning <= bound.output
-        and usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h <= bound.input
+        and 0 < usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h <= bound.input
         and not (usage.audio_in or usage.audio_out or usage.image_in or usage.images_out or usage.seconds)
         and not (usage.web_searches or usage.tool_uses or usage.characters or usage.search_units)
     )

@@ -55,7 +55,6 @@ _PLAIN = frozenset(
         "prompt_cache_key",
         "prompt_cache_options",
         "reasoning_effort",
-        "reasoning",
         "response_format",
         "safety_identifier",
         "seed",
@@ -63,7 +62,6 @@ _PLAIN = frozenset(
         "stream",
         "stream_options",
         "temperature",
-        "thinking",
         "tool_choice",
         "top_k",
         "top_logprobs",
@@ -71,7 +69,6 @@ _PLAIN = frozenset(
         "user",
         "verbosity",
         "enable_thinking",
-        "thinking_budget",
         "min_p",
         "top_a",
         "repetition_penalty",
@@ -119,7 +116,7 @@ _CHECKS: dict[str, Check] = {
     "background": unsold("defers the answer, which is not supported: remove it."),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
-KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
+KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTENSIONS)
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
