@@ -65,7 +65,7 @@ class Audio(msgspec.Struct, frozen=True, gc=False):
 
 
 class Words(msgspec.Struct, frozen=True, gc=False):
-    """A message, or what was added to it. Reasoning has two names in the field."""
+    """A message, or what was added to it. Reasoning has two names in the field, and two more that are only counted."""
 
     content: str | list[Part] | None = None
     reasoning_content: str | None = None
@@ -73,6 +73,8 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
+    reasoning_text: msgspec.Raw = NULL
+    thinking: msgspec.Raw = NULL
     reasoning_details: msgspec.Raw = NULL
     annotations: msgspec.Raw = NULL
     images: msgspec.Raw = NULL
@@ -116,6 +118,7 @@ PINGS = frozenset({"ping", "keepalive"})
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_details = msgspec.json.Decoder(list[Detail]).decode
 _decode_audio = msgspec.json.Decoder(Audio).decode
+_decode_text = msgspec.json.Decoder(str | None).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -149,15 +152,27 @@ def words_size(words: Words) -> int:
         size = len(content) if content.isascii() else text_size(content)
     else:
         size = parts_size(content) if isinstance(content, list) else 0
+    thought = 0
     if reasoning := words.reasoning_content or words.reasoning:
-        size += text_size(reasoning)
+        thought = text_size(reasoning)
+    elif words.reasoning_text is not NULL or words.thinking is not NULL:
+        thought = max(_said(words.reasoning_text), _said(words.thinking))
+    size += thought
     if words.refusal:
         size += text_size(words.refusal)
     if words.tool_calls or words.function_call:
         size += _calls_size(words)
     if words.reasoning_details is not NULL or words.images is not NULL or words.audio is not NULL:
-        size += _beside_size(words, text_size(reasoning or ""))
+        size += _beside_size(words, thought)
     return size
+
+
+def _said(raw: msgspec.Raw) -> int:
+    """Text, if it is any."""
+    try:
+        return text_size(_decode_text(raw) or "")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
 
 
 def _beside_size(words: Words, reasoning: int) -> int:
