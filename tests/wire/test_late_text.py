@@ -118,3 +118,21 @@ def test_R10_whatever_came_in_pieces_the_whole_is_delivered_once(pieces: list[st
     ends = [event("output_text.done", text=whole)] if done else []
     told = meaning(stream(added(message()), *map(piece, pieces), *ends, output=[message(whole)]))
     assert told.text == whole
+
+
+def test_R10_what_a_chat_vendor_says_behind_its_finish_is_delivered() -> None:
+    def chunk(finish: str | None = None, **delta: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return b"data: %s\n\n" % json.dumps({"id": "1", "model": "m", "choices": [choice]}).encode()
+
+    late_call = {"index": 0, "id": "call_1", "function": {"name": "tide", "arguments": ARGUMENTS}}
+    for late, said in (
+        ({"content": " a day."}, WHOLE),
+        ({"content": ""}, WHOLE[:20]),
+        ({"tool_calls": [late_call]}, WHOLE[:20]),
+    ):
+        reader = WIRES["openai_chat"].reader()
+        data = chunk(content=WHOLE[:20]) + chunk("stop") + chunk(**late) + b"data: [DONE]\n\n"
+        told = meaning([*reader.feed(data), *reader.close()])
+        assert told.text == said
+        assert told.failure is None

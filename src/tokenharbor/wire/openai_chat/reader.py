@@ -278,7 +278,7 @@ class OpenAIReader(Waiting):
         if choice.delta is None and choice.message is not None:  # a whole answer where a stream was asked for
             self._blocks.garbage()
             return
-        if choice.delta is not None and self._reason is None:
+        if choice.delta is not None:  # also behind the finish: what is late is delivered
             if not choice.delta.tool_calls:
                 self._teller.open_calls()
             self._teller.words(choice.delta)
