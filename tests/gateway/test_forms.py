@@ -350,6 +350,8 @@ PICTURE: tuple[Part, ...] = (("model", b"painter"), ("prompt", b"a boat"), ("ima
         (("n", b"4"), "n"),
         (("resolution", b"4k"), "resolution"),
         (("Model", b"other"), "Model"),
+        (("provider", b'{"only": ["beta"]}'), "provider"),
+        (("provider[only]", b"beta"), "provider[only]"),
     ],
 )
 async def test_F11_a_field_that_two_readers_may_read_in_two_ways_is_refused(

@@ -88,14 +88,16 @@ def refuse(name: str, value: bytes, allowed: frozenset[bytes], why: str) -> None
         raise InvalidRequest(f"`{name}` {why}", param=name)
 
 
-COMMON = frozenset({"model", "prompt", "user", "service_tier", "store"})
+COMMON = frozenset({"model", "prompt", "user", "service_tier", "store", "provider"})
 """The names that every surface knows."""
 
 _TIERS = frozenset({b"auto", b"default", b"standard", b""})
 
 
 def refuse_tiers(name: str, value: bytes) -> None:
-    """Fields that change the price or what a vendor keeps, on every surface."""
+    """Fields that change the price or what a vendor keeps, and the caller's boundaries, on every surface."""
+    if name == "provider":
+        raise InvalidRequest("`provider` is not read in a form: send the header x-tokenharbor-provider.", param=name)
     if name == "service_tier":
         refuse(name, value, _TIERS, "has a value with a separate price, which is not supported: remove it.")
     if name == "store":
