@@ -177,6 +177,10 @@ LARGE = (b"1" + b"0" * 30, b"9223372036854775808", b"-9223372036854775809", b"9"
 NO_COUNT = (*LARGE, b"-1", b"1.5", b"100.0", b'"100"', b"true", b"[100]", b"{}", b'""')
 
 
+NO_GEMINI_COUNT = tuple(value for value in NO_COUNT if value not in (b"1e2", b"100.0", b'"100"'))
+"""Its vendor takes whole numbers in these forms, too."""
+
+
 NO_FLAG = (b"1", b"0", b'"true"', b"[]", b"{}", b"-0")
 
 
@@ -246,7 +250,7 @@ WRONG["gemini"] = {
         *(
             b'{"%b":%b}' % (name, count)
             for name in (b"maxOutputTokens", b"max_output_tokens", b"candidateCount")
-            for count in (*NO_COUNT, b"0", b"-0")
+            for count in (*NO_GEMINI_COUNT, b"0", b"-0")
         ),
         b'{"maxOutputTokens":1,"max_output_tokens":2}',
         b'{"maxOutputTokens":1,"maxOutputTokens":2}',
