@@ -337,3 +337,26 @@ def test_the_cost_is_added_to_the_usage_and_no_other_byte_changes(dialect: str, 
 def test_without_usage_there_is_no_place_for_the_cost(dialect: str) -> None:
     body = json.dumps(answer_of(dialect)).encode()
     assert WIRES[dialect].price_answer(body, "0.1") == body
+
+
+def test_R1_a_choice_without_a_message_is_no_answer() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    said = {"index": 0, "message": {"content": "Aye."}, "finish_reason": "stop"}
+    ended = {"index": 0, "finish_reason": "stop"}
+    for choices in (
+        [ended],
+        [ended | {"message": None}],
+        [ended | {"delta": {"content": "Aye."}}],
+        [ended | {"message": "Aye."}],
+        [said, ended],
+    ):
+        for body in ({"choices": choices, "usage": usage}, {"choices": choices}):
+            answer = WIRES[OPENAI].read_answer(json.dumps(body).encode())
+            assert isinstance(answer, Failure), choices
+            assert answer.kind is FailureKind.GARBAGE
+    failed = {"choices": [ended | {"error": {"code": 429, "message": "Slow down."}}], "usage": usage}
+    answer = WIRES[OPENAI].read_answer(json.dumps(failed).encode())
+    assert isinstance(answer, Failure)
+    assert answer.kind is FailureKind.RATE_LIMIT
+    empty = {"choices": [said | {"message": {"role": "assistant", "content": None}}], "usage": usage}
+    assert isinstance(WIRES[OPENAI].read_answer(json.dumps(empty).encode()), Answer)

@@ -70,7 +70,38 @@ def test_C5_the_least_is_held_back() -> None:
     assert words(cutter.feed([BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "a E")])) == "a "
     assert words(cutter.feed([BlockGrew(0, "N")])) == ""
     assert words(cutter.feed([BlockGrew(0, "O EN")])) == "ENO "
-    assert words(cutter.feed([BlockClosed(0)])) == "EN", "what waited is said before its block ends"
+    rest = cutter.feed([BlockClosed(0), Finished(FinishReason.STOP)])
+    assert rest == [BlockGrew(0, "EN"), BlockClosed(0), Finished(FinishReason.STOP)], "it waits for the next block"
+
+
+def test_C5_a_sequence_across_adjacent_blocks_of_text_is_found() -> None:
+    """Clients of some dialects read them as one text."""
+    ending = Finished(FinishReason.STOP_SEQUENCE, "END")
+    for parts in (("abc EN", "D def"), ("abc E", "N", "D"), ("abc ", "END"), ("abc E", "", "ND def")):
+        events = answer(*(text(part, index=index) for index, part in enumerate(parts)))
+        out = streamed(Cut(("END",)), events)
+        assert (words(out), out[-1]) == ("abc ", ending), parts
+        opened = [event.index for event in out if isinstance(event, BlockOpened)]
+        assert opened == [event.index for event in out if isinstance(event, BlockClosed)]
+        assert collect(Cutter(Cut(("END",)), whole=True).feed(events)).reason is FinishReason.STOP_SEQUENCE
+
+
+def test_C5_reasoning_or_a_call_ends_a_run_of_text() -> None:
+    for kind in (BlockKind.REASONING, BlockKind.TOOL_CALL):
+        between: list[Event] = [BlockOpened(1, kind), BlockGrew(1, "{}"), BlockClosed(1)]
+        events = answer(text("abc EN"), between, text("D def", index=2), reason=FinishReason.TOOL_CALLS)
+        out = streamed(Cut(("END",)), events)
+        assert words(out) == "abc EN{}D def"
+        assert out[-1] == Finished(FinishReason.TOOL_CALLS)
+
+
+def test_C5_blocks_of_text_that_hold_no_sequence_pass_as_they_were() -> None:
+    events = answer(text("abc EN"), text("D", index=1), text("E", index=2))
+    assert words(streamed(Cut(("ENDING",)), events)) == "abc ENDE"
+    assert collect(streamed(Cut(("ENDING",)), events)) == collect(events)
+    out = streamed(Cut(("ENDING",), most=2), events)
+    assert (words(out), out[-1]) == ("abc ENDE", Finished(FinishReason.STOP))
+    assert words(streamed(Cut(("ENDING",), most=1), events)) == "abc "
 
 
 def test_C5_reasoning_and_arguments_are_not_searched() -> None:

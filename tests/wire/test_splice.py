@@ -8,8 +8,8 @@ from tests.examples import at_most
 from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, passed, splicer, whole
 from tests.wire.splits import cut, places, tape, tape_names
 
-from tokenharbor.wire import WIRES
-from tokenharbor.wire.events import Finished
+from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.events import Failed, Finished
 from tokenharbor.wire.failure import FailureKind
 from tokenharbor.wire.sse import MAX_EVENT
 
@@ -191,7 +191,6 @@ def test_a_stream_without_its_terminator_is_not_complete(dialect: str) -> None:
         b"data: not json\n\n",
         b"data: [1,2]\n\n",
         b'data: "text"\n\n',
-        b"data: {}\n\n",
         b'data: {"foo":1}\n\n',
         b'data: {"choices":{},"type":7}\n\n',
         b'data: {"choices":[{"delta":{"content":5}}],"type":"content_block_delta","delta":{"text":5}}\n\n',
@@ -377,3 +376,44 @@ def test_events_of_a_later_version_pass() -> None:
     other.feed(tape(OPENAI, "cut_off"))
     assert other.feed(b"event: note\ndata: {}\n\n") == b"event: note\ndata: {}\n\n"
     assert other.failure is None
+
+
+AYE = b'data: {"choices":[{"index":0,"delta":{"content":"Aye."}}]}\n\n'
+STOPPED = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+EMPTY = (
+    b"{}",
+    b"null",
+    b'{"choices":null}',
+    b'{"id":"a","object":"chat.completion.chunk","created":1,"model":"m","choices":null,"usage":null}',
+)
+
+
+def test_R1_an_empty_chunk_is_ignored_and_passed_on() -> None:
+    for data in EMPTY:
+        chunk = b"data: %b\n\n" % data
+        for stream in (chunk + AYE + STOPPED, AYE + chunk + STOPPED, chunk + AYE + chunk + chunk + STOPPED):
+            result = passed(splicer(OPENAI), [stream])
+            assert (result.failure, result.complete, result.left + result.ending) == (None, True, stream), data
+            events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
+            assert isinstance(events[-1], Finished), data
+
+
+def test_R1_empty_chunks_alone_are_no_answer() -> None:
+    for data in EMPTY:
+        chunk = b"data: %b\n\n" % data
+        assert passed(splicer(OPENAI), [chunk + b"data: [DONE]\n\n"]).failure is FailureKind.BROKEN
+        reader = VENDORS[OPENAI].reader()
+        assert isinstance([*reader.feed(chunk + b"data: [DONE]\n\n"), *reader.close()][-1], Failed)
+    odd = b'data: {"choices":null,"result":{"code":7}}\n\n'
+    assert passed(splicer(OPENAI), [odd + AYE + STOPPED]).failure is FailureKind.GARBAGE
+
+
+def test_R1_a_whole_body_without_framing_is_no_stream() -> None:
+    """Gemini answers so where it is not asked for `alt=sse`."""
+    said = b'{"candidates":[{"content":{"parts":[{"text":"Aye."}],"role":"model"},"finishReason":"STOP"}]%b}'
+    whole = said % b',"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5}'
+    indented = json.dumps(json.loads(whole), indent=2).encode()
+    for body in (whole, indented, whole + b"\n\n", b"[%b]" % whole, b"[%b\n,\r\n%b]" % (whole, whole), b"\n " + whole):
+        for pieces in ([body], [body[:9], body[9:]]):
+            result = passed(splicer(GEMINI), pieces)
+            assert (result.failure, result.left) == (FailureKind.GARBAGE, b""), body

@@ -43,7 +43,9 @@ class Cutter:
         self._room = None if cut.most is None else cut.most * _BYTES_PER_TOKEN
         self._whole = whole
         self._kinds: dict[int, BlockKind] = {}  # of the open blocks
-        self._waiting: dict[int, str] = {}  # text, by its block
+        self._passed: dict[int, None] = {}  # those of them that have been passed on
+        self._held: list[Event] = []  # from the first text that waits on
+        self._waiting = ""  # the text in them, across adjacent blocks of text
         self._called = False  # whether there was a tool call
         self._ending: Finished | None = None  # once the answer is cut
         self.stopping = False
@@ -64,11 +66,13 @@ class Cutter:
                 case UsageReported():
                     out.append(UsageReported(event.usage and self._bounded(event.usage)))
                 case Finished():
+                    self._release(len(self._waiting), out)
                     self.stopping = False
                     out.append(self._ending or event)
                 case Failed() if self.stopping:
                     self.leave(out)
                 case _:
+                    self._release(len(self._waiting), out)
                     out.append(event)
         return out
 
@@ -80,10 +84,12 @@ class Cutter:
 
     def _open(self, event: BlockOpened, out: list[Event]) -> None:
         self.leave(out)
+        if event.kind is not BlockKind.TEXT:
+            self._release(len(self._waiting), out)
         if self._ending is None:
             self._kinds[event.index] = event.kind
             self._called = self._called or event.kind is BlockKind.TOOL_CALL
-            out.append(event)
+            self._queue(event, out)
 
     def _grow(self, event: BlockGrew, out: list[Event]) -> None:
         kind = self._kinds.get(event.index)
@@ -93,24 +99,50 @@ class Cutter:
             return
         # A sequence in words beside a call that is still written would cut the call.
         if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
+            self._release(len(self._waiting), out)
             self._say(event, out)
             return
-        text = self._waiting.pop(event.index, "") + event.text
+        self._held.append(event)
+        self._waiting = text = self._waiting + event.text
         found = min(((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
         if found is None:
-            self._wait(event, text, out)
+            self._release(len(text) - self._beginning(text), out)
             return
-        self._say(msgspec.structs.replace(event, text=text[: found[1]]), out)
+        self._release(found[1], out)
+        if self._ending is not None:
+            return
         reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP_SEQUENCE
         self._end(Finished(reason, None if self._called else found[2]), out, stopping=not self._whole)
         if len(text) > found[0]:
             self.leave(out)
 
-    def _wait(self, event: BlockGrew, text: str, out: list[Event]) -> None:
-        keep = self._beginning(text)
-        if keep:
-            self._waiting[event.index] = text[len(text) - keep :]
-        self._say(msgspec.structs.replace(event, text=text[: len(text) - keep]), out)
+    def _queue(self, event: BlockOpened | BlockClosed, out: list[Event]) -> None:
+        """Behind the text that waits, if there is any."""
+        if self._held:
+            self._held.append(event)
+        else:
+            self._pass(event, out)
+
+    def _release(self, size: int, out: list[Event]) -> None:
+        """Pass on so many characters of the text that waits, and the events before the rest of it."""
+        self._waiting = self._waiting[size:]
+        while self._held:
+            event = self._held.pop(0)
+            if not isinstance(event, BlockGrew):
+                self._pass(event, out)
+                continue
+            self._say(msgspec.structs.replace(event, text=event.text[:size]), out)
+            if self._ending is None and len(event.text) > size:
+                self._held.insert(0, BlockGrew(event.index, event.text[size:]))
+                return
+            size -= len(event.text)
+
+    def _pass(self, event: Event, out: list[Event]) -> None:
+        if isinstance(event, BlockOpened):
+            self._passed[event.index] = None
+        elif isinstance(event, BlockClosed):
+            self._passed.pop(event.index, None)
+        out.append(event)
 
     def _beginning(self, text: str) -> int:
         """How many of the last characters may begin a stop sequence."""
@@ -134,15 +166,15 @@ class Cutter:
             out.append(event)
 
     def _close(self, index: int, out: list[Event]) -> None:
-        if index in self._kinds and (text := self._waiting.pop(index, "")):
-            self._say(BlockGrew(index, text), out)
         if self._kinds.pop(index, None) is not None:
-            out.append(BlockClosed(index))
+            self._queue(BlockClosed(index), out)
 
     def _end(self, ending: Finished, out: list[Event], *, stopping: bool) -> None:
-        out += map(BlockClosed, self._kinds)
+        out += map(BlockClosed, self._passed)
         self._kinds.clear()
-        self._waiting.clear()
+        self._passed.clear()
+        self._held.clear()
+        self._waiting = ""
         self._ending, self.stopping = ending, stopping
 
     def _bounded(self, usage: Usage) -> Usage:

@@ -16,6 +16,9 @@ ENDING = 3  # it carries the last stop reason, or comes after it
 HIDDEN = 4  # ours alone: the client must not see it
 FAILED = 5  # `failure` is set
 
+_BARE = (b"{", b"[")
+"""How a body begins that its vendor did not frame as events."""
+
 
 class EventSplicer(ABC):
     """Fulfils `Splicer` for dialects of server-sent events; a dialect adds what its events mean."""
@@ -116,6 +119,9 @@ class EventSplicer(ABC):
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _place(self, turn: int, raw: bytes, out: list[bytes]) -> None:
+        if not self.started and raw.lstrip().startswith(_BARE):
+            self.failure = Failure(FailureKind.GARBAGE, message="the stream has a body that is not framed as events")
+            return
         if turn >= KEPT or self.over:
             if turn == ENDING:
                 self._end_all()

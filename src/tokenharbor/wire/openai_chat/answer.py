@@ -21,10 +21,20 @@ from tokenharbor.wire.openai_chat.shapes import (
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    """A message that is there, unread."""
+
+
+class _Glanced(Ended, frozen=True, gc=False, kw_only=True):
+    """A choice of a whole answer: it has a message."""
+
+    message: _Message
+
+
 class _Glance(msgspec.Struct, frozen=True, gc=False):
     """An answer without its text, which is read only if it must be counted."""
 
-    choices: list[Ended] | None = None
+    choices: list[_Glanced] | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
 
@@ -37,9 +47,12 @@ def read_answer(body: bytes) -> Answer | Failure:
     try:
         if not body.isascii():
             body.decode()
+    except UnicodeDecodeError:
+        return _garbage()
+    try:
         glance = _glance(body)
     except _UNREADABLE:
-        return _garbage()
+        return _read_closely(body)
     if len(glance.usage) > 4 and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
         usage = try_usage(glance.usage)
         if usage is not None:
@@ -58,6 +71,8 @@ def _read_closely(body: bytes) -> Answer | Failure:
         return read_stream_failure(whole) or _garbage()
     if (failure := read_stream_failure(whole) or _ended_in(whole.choices)) is not None:
         return failure
+    if any(choice.message is None for choice in whole.choices):
+        return _garbage()
     unknown = next((word for choice in whole.choices if (word := ENDS.unknown(choice.finish_reason or ""))), "")
     raw = usage_of(whole)
     usage = try_usage(raw) if raw is not None else None

@@ -23,6 +23,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     ToolCall,
     Words,
     decode_chunk,
+    is_idle,
     try_usage,
     usage_of,
 )
@@ -254,13 +255,14 @@ class OpenAIReader(Waiting):
             check_text(data)
             chunk = decode_chunk(data)
         except _UNREADABLE:
-            self._blocks.garbage()
+            if not is_idle(data):
+                self._blocks.garbage()
             return
         if (failure := read_stream_failure(chunk)) is not None:
             self._blocks.fail(failure)
             return
         if chunk.choices is None and len(chunk.usage) <= 4:
-            if name in (b"", b"message") and chunk.type not in PINGS:
+            if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
                 self._blocks.garbage()
             return
         self._chunk(chunk)

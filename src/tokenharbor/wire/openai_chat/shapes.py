@@ -113,13 +113,24 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 
 PINGS = frozenset({"ping", "keepalive"})
 """Events that some vendors send so that the connection lives."""
+_HEAD = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 _decode_details = msgspec.json.Decoder(list[Detail]).decode
 _decode_audio = msgspec.json.Decoder(Audio).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def is_idle(data: bytes) -> bool:
+    """Whether a chunk says nothing: `null`, or an object with no more than the head that all chunks have."""
+    try:
+        members = _decode_members(data) or {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return all(name in _HEAD or raw == NULL for name, raw in members.items())
 
 
 def usage_of(chunk: Chunk) -> msgspec.Raw | None:

@@ -14,6 +14,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     Choice,
     Chunk,
     decode_chunk,
+    is_idle,
     try_usage,
     usage_of,
     words_size,
@@ -43,14 +44,10 @@ class OpenAISplicer(EventSplicer):
         try:
             chunk = decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._fail(
-                Failure(
-                    FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API"
-                )
-            )
+            return IDLE if is_idle(data) else self._garbage()
         choices = chunk.choices
         if choices is None or len(chunk.error) > 4:
-            return self._judge_other(name, chunk)
+            return self._judge_other(name, data, chunk)
         turn = IDLE
         for choice in choices:
             turn = max(turn, self._judge_choice(choice))
@@ -113,7 +110,7 @@ class OpenAISplicer(EventSplicer):
         self.complete = True
         return ENDING
 
-    def _judge_other(self, name: bytes, chunk: Chunk) -> int:
+    def _judge_other(self, name: bytes, data: bytes, chunk: Chunk) -> int:
         """A chunk without choices: an error, the usage alone, or an event that only its vendor knows."""
         failure = read_stream_failure(chunk)
         if failure is not None:
@@ -123,13 +120,14 @@ class OpenAISplicer(EventSplicer):
             return self._judge_usage() if self._choices.any_finished else IDLE
         if name == b"error":
             return self._fail(Failure(FailureKind.SERVER, message="the provider sent an error in an unknown format"))
-        if name in (b"", b"message") and chunk.type not in PINGS:
-            return self._fail(
-                Failure(
-                    FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API"
-                )
-            )
+        if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
+            return self._garbage()
         return IDLE
+
+    def _garbage(self) -> int:
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API")
+        )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
         framer = sse.Framer()
