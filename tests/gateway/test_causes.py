@@ -63,6 +63,11 @@ OURS: list[tuple[str, int, Any]] = [
     (CHAT, 400, openai("Organization has been restricted. Please reach out to support.", "organization_restricted")),
     (MESSAGES, 400, anthropic("This workspace has been archived")),
     (MESSAGES, 400, anthropic("Your account is not allowed in this region")),
+    (CHAT, 400, openai("Account has been suspended.")),
+    (RESPONSES, 400, openai("Account deactivated: contact support", "invalid_request")),
+    (MESSAGES, 400, anthropic("Trial has expired")),
+    (CHAT, 400, openai("Your free trial has expired.")),
+    (GEMINI, 400, google(400, "Workspace has been archived.", "INVALID_ARGUMENT")),
     (MESSAGES, 400, anthropic("This credential is only authorized for use with one client.")),
     (RESPONSES, 400, openai("Your account is not active, please check your billing details.", "billing_not_active")),
 ]
@@ -134,6 +139,9 @@ async def test_R3_a_callers_own_words_blame_nobody_else(house: House) -> None:
         "Unsupported value: 'model gpt not found'",
         "The model does not support tools: the function 'x' was not found",
         "This model doesn't support `effort`; the value low is not available",
+        "Invalid value: 'account has been suspended'",
+        "tools[0]: the trial has expired",
+        "accounts have been suspended by `f`",
     ):
         house.fail(status(400, openai(message, "invalid_value", "invalid_request_error")))
         said = await ask(house, CHAT, "duo", stream=False)

@@ -122,3 +122,13 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
         may_end.set()
     assert other.status == 200
     assert (await counting).status == 200
+
+
+async def test_R7_a_request_to_count_may_be_wrapped_in_either_spelling(house: House) -> None:
+    inner = {"contents": [{"parts": [{"text": "How high is the tide?"}]}]}
+    path = "/v1beta/models/solo:countTokens"
+    plain = await house.post(path, inner)
+    assert plain.status == 200
+    for name in ("generateContentRequest", "generate_content_request"):
+        said = await house.post(path, {name: inner | {"model": "models/solo"}})
+        assert (said.status, said.json()) == (200, plain.json()), name

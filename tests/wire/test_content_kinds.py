@@ -7,6 +7,8 @@ from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
 from tokenharbor.wire import WIRES, unseen
 from tokenharbor.wire.dialect import Recipient
+from tokenharbor.wire.events import BlockKind
+from tokenharbor.wire.translate import collect
 from tokenharbor.wire.translator import Translation
 
 WORDS = "four"
@@ -46,6 +48,22 @@ def test_F4_every_kind_of_content_of_a_chat_counts() -> None:
         assert spliced.text_bytes == size + 1, words
         whole = {"choices": [{"index": 0, "message": words, "finish_reason": "stop"}]}
         assert WIRES[OPENAI].measure(json.dumps(whole).encode()) == size, words
+
+
+def test_F4_reasoning_by_any_name_is_read_across_dialects() -> None:
+    said = {"content": "Aye."}
+    for words in ({"thinking": WORDS}, {"reasoning_text": WORDS}, {"reasoning_text": WORDS, "thinking": None}):
+        whole = {"choices": [{"index": 0, "message": said | words, "finish_reason": "stop"}]}
+        reply = WIRES[OPENAI].read_reply(json.dumps(whole).encode())
+        expected = [(BlockKind.REASONING, WORDS), (BlockKind.TEXT, "Aye.")]
+        assert [(block.kind, block.text) for block in reply.blocks] == expected, words
+        reader = WIRES[OPENAI].reader()
+        pieces = [event({"choices": [{"index": 0, "delta": delta}]}) for delta in (words, said)]
+        ending = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        events = [*reader.feed(b"".join(pieces) + ending), *reader.close()]
+        assert [(block.kind, block.text) for block in collect(events).blocks] == expected, words
+    odd = {"choices": [{"index": 0, "message": said | {"thinking": {"a": "shape"}}, "finish_reason": "stop"}]}
+    assert [block.text for block in WIRES[OPENAI].read_reply(json.dumps(odd).encode()).blocks] == ["Aye."]
 
 
 def test_F4_every_kind_of_block_of_a_message_counts() -> None:

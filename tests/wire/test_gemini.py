@@ -324,9 +324,15 @@ class TestAcross:
             ("ANY", [], Choosing.REQUIRED),
             ("VALIDATED", [], Choosing.AUTO),
             ("NONE", [], Choosing.NONE),
+            (0, [], Choosing.AUTO),
+            (1, [], Choosing.AUTO),
+            (2, ["a"], Choosing.NAMED),
+            ("2", [], Choosing.REQUIRED),
+            (3, [], Choosing.NONE),
+            (4, [], Choosing.AUTO),
         ],
     )
-    def test_the_choice_of_tools(self, mode: str, names: list[str], choice: Choosing) -> None:
+    def test_R7_the_choice_of_tools(self, mode: str | int, names: list[str], choice: Choosing) -> None:
         config = {"functionCallingConfig": {"mode": mode, "allowedFunctionNames": names}}
         chat = chat_of(tools=[{"functionDeclarations": [{"name": "a"}]}], toolConfig=config)
         assert chat.tool_choice is not None

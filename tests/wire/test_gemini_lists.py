@@ -84,3 +84,23 @@ def test_R7_what_is_no_content_is_still_refused(contents: Any) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read({"contents": contents})
     assert refused.value.param == "contents"
+
+
+def test_R7_a_result_may_be_words_alone() -> None:
+    call = {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {}}}]}
+
+    def said(response: Any) -> Any:
+        return {"contents": [call, {"parts": [{"functionResponse": {"name": "look", "response": response}}]}]}
+
+    for words in ("plain", "", 'say "aye"', "港口"):
+        taken, plain = WIRE.read_chat(read(said(words))), WIRE.read_chat(read(said({"result": words})))
+        assert taken == plain, words
+    with pytest.raises(InvalidRequest):
+        WIRE.read_chat(read(said(7)))
+
+
+def test_R7_a_mode_that_is_no_number_of_one_is_refused() -> None:
+    for mode in (5, -1, 1.5, "SOMETIMES"):
+        config = {"functionCallingConfig": {"mode": mode}}
+        with pytest.raises(InvalidRequest):
+            WIRE.read_chat(read({"contents": [{"parts": [{"text": "Hi"}]}], "toolConfig": config}))

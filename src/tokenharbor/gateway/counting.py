@@ -36,8 +36,8 @@ _SHOWN: Mapping[str, Callable[[int], dict[str, Any]]] = {
 _IMPLIED: Mapping[str, Mapping[str, bytes]] = {"anthropic_messages": {"max_tokens": b"1"}}
 """What an answer needs and a count does not have."""
 
-_WRAPPED: Mapping[str, str] = {"gemini": "generateContentRequest"}
-"""The member that may hold the whole request instead."""
+_WRAPPED: Mapping[str, tuple[str, ...]] = {"gemini": ("generateContentRequest", "generate_content_request")}
+"""The member that may hold the whole request instead, in both spellings."""
 
 
 _LARGE = 256 << 10
@@ -93,7 +93,7 @@ def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
 def _as_request(body: bytes, dialect: str) -> bytes:
     """The body as one that asks for an answer would have it."""
     members = read_members(body)
-    inner = members.get(_WRAPPED.get(dialect, ""))
+    inner = next((members[name] for name in _WRAPPED.get(dialect, ()) if name in members), None)
     if inner is not None:
         body = bytes(inner)
         members = read_members(body)

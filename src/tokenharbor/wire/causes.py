@@ -108,6 +108,10 @@ def _by_number(code: str) -> FailureKind:
 
 _MODEL = r"(?:the )?(?:requested |provided |specified |supported )?model\b"
 _OWN = r"(?:this|your|the) (?:organization|workspace|team|project|account|subscription)\b"
+_ACCOUNT = (
+    r"(?:(?:this|your|the|sorry, your) )?(?:free )?"
+    r"(?:organization|workspace|team|project|account|subscription|trial|plan)\b"
+)
 
 SHARED = (
     # docs.z.ai/api-reference/api-code and docs.bigmodel.cn/cn/api/api-code: 10xx the key, 11xx the account, 1220 and
@@ -185,6 +189,8 @@ SHARED = (
             rf"|{_OWN}.{{0,160}}?\b(?:disabled|deactivated|suspended|archived|not active|locked|restricted"
             r"|past due|overdue|must be verified|does not have access|not (?:authori[sz]ed|allowed (?:in|to))"
             r"|(?:usage|spend(?:ing)?) limits?)\b"
+            rf"|{_ACCOUNT} (?:has |have |is |was )?(?:been )?"
+            r"(?:suspended|deactivated|disabled|archived|expired|terminated|locked|blocked)\b"
         ),
     ),
     # ai.google.dev/gemini-api/docs/troubleshooting: the account's region, and its plan

@@ -102,7 +102,7 @@ class Tools(Asked, frozen=True):
 class Calling(Asked, frozen=True):
     """Whether tools are to be called, and which."""
 
-    mode: str = ""
+    mode: str | int = ""  # protobuf takes a name or its number
     allowed_function_names: list[str] = []
 
 

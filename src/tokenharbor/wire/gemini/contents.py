@@ -221,6 +221,8 @@ def _response(raw: msgspec.Raw, place: str) -> tuple[str, bool]:
     """A result's words, and whether they are an error's. What has a form of its own stays JSON."""
     if is_null(raw):
         return "", False
+    if bytes(raw).startswith(b'"'):  # words without a name, as some clients send them
+        return msgspec.json.decode(raw, type=str), False
     try:
         members = _decode_response(raw)
     except msgspec.DecodeError:

@@ -32,6 +32,11 @@ _CHOOSING = {
     "VALIDATED": Choosing.AUTO,
     "NONE": Choosing.NONE,
     "ANY": Choosing.REQUIRED,
+    # their numbers in google.ai.generativelanguage.v1beta.FunctionCallingConfig.Mode
+    "1": Choosing.AUTO,
+    "2": Choosing.REQUIRED,
+    "3": Choosing.NONE,
+    "4": Choosing.AUTO,
 }
 _CONFIG = "generationConfig"
 _JSON = "application/json"
@@ -119,7 +124,7 @@ def _read_choice(
 ) -> ToolChoice | None:
     if not calling:
         return None
-    mode = _CHOOSING.get((calling.mode or "AUTO").upper())
+    mode = _CHOOSING.get(str(calling.mode or "AUTO").upper())
     if mode is None:
         raise no_meaning("toolConfig.functionCallingConfig.mode")
     names = tuple(calling.allowed_function_names)

@@ -24,6 +24,7 @@ from tokenharbor.wire.openai_chat.shapes import (
     Words,
     decode_chunk,
     is_idle,
+    other_reasoning,
     try_usage,
     usage_of,
 )
@@ -73,7 +74,7 @@ class _Teller:
 
     def words(self, words: Words) -> None:
         carried, notes = _NO_DETAILS if words.reasoning_details is NULL else read_details(words.reasoning_details)
-        reasoning = words.reasoning_content or words.reasoning or ""
+        reasoning = words.reasoning_content or words.reasoning or other_reasoning(words)
         if reasoning or carried or notes:
             self._reasoning(reasoning, carried, notes)
         if isinstance(words.content, str):

@@ -65,7 +65,7 @@ class Audio(msgspec.Struct, frozen=True, gc=False):
 
 
 class Words(msgspec.Struct, frozen=True, gc=False):
-    """A message, or what was added to it. Reasoning has two names in the field, and two more that are only counted."""
+    """A message, or what was added to it. Reasoning has two names in the field, and two rarer ones."""
 
     content: str | list[Part] | None = None
     reasoning_content: str | None = None
@@ -167,7 +167,7 @@ def words_size(words: Words) -> int:
     if reasoning := words.reasoning_content or words.reasoning:
         thought = text_size(reasoning)
     elif words.reasoning_text is not NULL or words.thinking is not NULL:
-        thought = max(_said(words.reasoning_text), _said(words.thinking))
+        thought = text_size(other_reasoning(words))
     size += thought
     if words.refusal:
         size += text_size(words.refusal)
@@ -178,12 +178,18 @@ def words_size(words: Words) -> int:
     return size
 
 
-def _said(raw: msgspec.Raw) -> int:
-    """Text, if it is any."""
+def other_reasoning(words: Words) -> str:
+    """Reasoning by its two rarer names, if it is text."""
+    if words.reasoning_text is NULL and words.thinking is NULL:
+        return ""
+    return max(_said(words.reasoning_text), _said(words.thinking), key=len)
+
+
+def _said(raw: msgspec.Raw) -> str:
     try:
-        return text_size(_decode_text(raw) or "")
+        return _decode_text(raw) or ""
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return 0
+        return ""
 
 
 def _beside_size(words: Words, reasoning: int) -> int:
