@@ -187,3 +187,28 @@ def test_what_vendors_ran_for_themselves_is_left_out_elsewhere() -> None:
     assert told(OPENAI, chat)["messages"][1] == {"role": "assistant", "content": "High."}
     kept = told(ANTHROPIC, chat)["messages"][1]["content"]
     assert kept == [search, found, {"type": "text", "text": "High."}]
+
+
+def test_C1_an_assistants_message_as_other_clients_send_it_back_is_read() -> None:
+    plain = asked(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", "reasoning": "Hm."}]})
+    for message in (
+        {"content": [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Aye."}]},
+        {"content": [{"type": "reasoning", "text": "Hm.", "id": "r"}, {"type": "output_text", "text": "Aye."}]},
+        {"content": [{"type": "output_text", "text": "Aye.", "annotations": []}], "reasoning": {"text": "Hm."}},
+        {"content": "Aye.", "reasoning": {"text": "Hm.", "effort": "low"}},
+        {"content": "Aye.", "reasoning": "Hm.", "reasoning_details": {}},
+        {"content": "Aye.", "reasoning": "Hm.", "provider_specific_fields": []},
+    ):
+        chat = asked(OPENAI, {"messages": [{"role": "assistant", **message}]})
+        assert chat.messages == plain.messages, message
+        assert not chat.unknown.keys() & {"messages.reasoning_details", "messages.provider_specific_fields"}, message
+
+
+def test_C1_what_cannot_be_read_of_it_is_left_out_by_name() -> None:
+    for message, name in (
+        ({"reasoning_details": {"text": "Hm."}}, "reasoning_details"),
+        ({"provider_specific_fields": [1]}, "provider_specific_fields"),
+        ({"reasoning": {"effort": "low"}}, "reasoning.effort"),
+    ):
+        chat = asked(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", **message}]})
+        assert chat.unknown == {f"messages.{name}": f"messages[0].{name}"}, message

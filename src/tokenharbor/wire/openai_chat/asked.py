@@ -51,6 +51,26 @@ class ThinkingPart(Strict, frozen=True, tag_field="type", tag="thinking"):
     closed: bool | None = None
 
 
+class OutputPart(Strict, frozen=True, tag_field="type", tag="output_text"):
+    """The assistant's words as a client of the Responses API names them."""
+
+    text: str
+    annotations: msgspec.Raw = NULL
+    logprobs: msgspec.Raw = NULL
+
+
+class ReasoningPart(Strict, frozen=True, tag_field="type", tag="reasoning"):
+    """Reasoning among the content, as some clients send it back."""
+
+    text: str | None = None
+
+
+class Reasoned(Strict, frozen=True):
+    """`reasoning` where a client sends it back as an object."""
+
+    text: str | None = None
+
+
 class ImagePart(Strict, frozen=True, tag_field="type", tag="image_url"):
     """A picture; `index` is its place among those of an answer."""
 
@@ -112,7 +132,7 @@ class Call(Strict, frozen=True):
 
 
 UserPart = TextPart | ImagePart | AudioPart | FilePart
-SpokenPart = TextPart | RefusalPart | ThinkingPart | ImagePart
+SpokenPart = TextPart | RefusalPart | ThinkingPart | ImagePart | OutputPart | ReasoningPart
 GivenPart = TextPart | ImagePart | FilePart
 
 
@@ -146,10 +166,10 @@ class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
     reasoning_content: str | None = None
-    reasoning: str | None = None
-    reasoning_details: list[msgspec.Raw] | None = None
+    reasoning: str | Reasoned | None = None
+    reasoning_details: list[msgspec.Raw] | dict[str, msgspec.Raw] | None = None
     images: list[ImagePart] | None = None
-    provider_specific_fields: Specific | None = None
+    provider_specific_fields: Specific | list[msgspec.Raw] | None = None
     annotations: msgspec.Raw = NULL
     audio: msgspec.Raw = NULL
     parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller

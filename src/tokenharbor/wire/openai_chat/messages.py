@@ -1,11 +1,12 @@
 """OpenAI's messages read for other dialects."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.across import Features, cache_of, in_order, need_picture, no_meaning
+from tokenharbor.wire.across import Features, bare, cache_of, in_order, need_picture, no_meaning
 from tokenharbor.wire.chat import (
     Advice,
     Audio,
@@ -28,8 +29,10 @@ from tokenharbor.wire.media_url import read_url
 from tokenharbor.wire.openai_chat import asked
 from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_entries, split
 
-Shape = asked.TextPart | asked.RefusalPart | asked.ThinkingPart | asked.ImagePart | asked.AudioPart | asked.FilePart
+Shape = asked.SpokenPart | asked.AudioPart | asked.FilePart
 
+
+T = TypeVar("T")
 
 _NOTHING = asked.Specific()
 
@@ -96,6 +99,10 @@ class Reader:
         match part:
             case asked.TextPart():
                 return Text(part.text, self._cache(part))
+            case asked.OutputPart():
+                return Text(part.text)
+            case asked.ReasoningPart():
+                return Reasoning(part.text or "")
             case asked.RefusalPart():
                 return Refused(part.refusal)
             case asked.ThinkingPart():
@@ -131,9 +138,12 @@ class Reader:
         place = f"messages[{index}]"
         if len(message.audio) > 4:
             raise no_meaning(f"{place}.audio")
-        own = message.provider_specific_fields or _NOTHING
-        carried, notes = read_entries(message.reasoning_details or own.reasoning_details or ())
-        thought = message.reasoning_content or message.reasoning or own.reasoning_content or own.reasoning or ""
+        own = self._of_kind(message.provider_specific_fields, asked.Specific, f"{place}.provider_specific_fields")
+        own = own or _NOTHING
+        details = self._of_kind(message.reasoning_details, list, f"{place}.reasoning_details") or own.reasoning_details
+        carried, notes = read_entries(details or ())
+        reasoning = message.reasoning.text if isinstance(message.reasoning, asked.Reasoned) else message.reasoning
+        thought = message.reasoning_content or reasoning or own.reasoning_content or own.reasoning or ""
         parts: list[Part] = [*_reasoning(thought, carried, notes)]
         parts += _noted(self._parts(message.content, f"{place}.content"), of_text(carried))
         parts += [self._image(image, f"{place}.images[{index}]") for index, image in enumerate(message.images or ())]
@@ -144,6 +154,14 @@ class Reader:
         self._last = tuple(self._call(call, carried, place) for call in _calls(message, place))
         self._calls.update((call.id, call) for call in self._last)
         return Message(Role.ASSISTANT, (*parts, *self._last), self._named(message.name, index))
+
+    def _of_kind(self, value: object, kind: type[T], place: str) -> T | None:
+        """Some clients send an empty list for an object, or an object for a list: it is left out, by its name."""
+        if isinstance(value, kind):
+            return value
+        if value:
+            self._features.unknown.setdefault(bare(place), place)
+        return None
 
     def _call(self, call: asked.Call, carried: Iterable[Carried], place: str) -> ToolCall:
         notes = of_call(carried, call.id)
