@@ -9,8 +9,9 @@ from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, pas
 from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.events import Failed, Finished
-from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.sse import MAX_EVENT
 
 
@@ -417,3 +418,29 @@ def test_R1_a_whole_body_without_framing_is_no_stream() -> None:
         for pieces in ([body], [body[:9], body[9:]]):
             result = passed(splicer(GEMINI), pieces)
             assert (result.failure, result.left) == (FailureKind.GARBAGE, b""), body
+
+
+def test_R1_a_status_beside_empty_choices_is_a_failure() -> None:
+    for code, kind in ((1002, FailureKind.RATE_LIMIT), (1008, FailureKind.CREDENTIAL), (1013, FailureKind.SERVER)):
+        status = {"base_resp": {"status_code": code, "status_msg": "no"}, "usage": {"total_tokens": 0}}
+        counted = status | {"usage": {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}}
+        for told in (status, counted):
+            for choice in ({"finish_reason": "stop"}, {"finish_reason": None}):
+                chunk = {"choices": [{"index": 0, "delta": {"content": ""}, **choice}], **told}
+                stream = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode()
+                assert passed(splicer(OPENAI), [stream]).failure is kind
+                events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
+                assert isinstance(events[-1], Failed)
+                assert events[-1].failure.kind is kind
+            whole = {"choices": [{"index": 0, "message": {"content": ""}, "finish_reason": "stop"}], **told}
+            answer = WIRES[OPENAI].read_answer(json.dumps(whole).encode())
+            assert isinstance(answer, Failure)
+            assert answer.kind is kind
+
+
+def test_R1_a_status_of_success_or_beside_words_is_none() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    for code, words in ((0, ""), (0, "Aye."), (1027, "Aye.")):
+        whole = {"choices": [{"index": 0, "message": {"content": words}, "finish_reason": "stop"}], "usage": usage}
+        body = json.dumps(whole | {"base_resp": {"status_code": code}}).encode()
+        assert isinstance(WIRES[OPENAI].read_answer(body), Answer)

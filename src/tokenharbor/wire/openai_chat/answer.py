@@ -6,7 +6,7 @@ from tokenharbor.wire.body import is_swollen
 from tokenharbor.wire.dialect import Answer
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
-from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
     NULL,
     Choice,
@@ -55,7 +55,7 @@ def read_answer(body: bytes) -> Answer | Failure:
         return _read_closely(body)
     if len(glance.usage) > 4 and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
         usage = try_usage(glance.usage)
-        if usage is not None:
+        if usage is not None and usage.output:
             return Answer(usage)
     return _read_closely(body)
 
@@ -76,6 +76,10 @@ def _read_closely(body: bytes) -> Answer | Failure:
     unknown = next((word for choice in whole.choices if (word := ENDS.unknown(choice.finish_reason or ""))), "")
     raw = usage_of(whole)
     usage = try_usage(raw) if raw is not None else None
+    if not (usage and (usage.output or usage.reasoning)) and all(is_empty(choice.message) for choice in whole.choices):
+        failure = read_status(whole)
+        if failure is not None:
+            return failure
     if usage is not None:
         return Answer(usage, finish_unknown=unknown)
     return Answer(None, _text_bytes(whole), quarantined=raw is not None, finish_unknown=unknown)

@@ -22,6 +22,11 @@ class _Error(msgspec.Struct, frozen=True):
     status: str | int | None = None  # the type's name at one vendor, whose models are sold in this dialect too
 
 
+class _Status(msgspec.Struct, frozen=True):
+    status_code: int = 0
+    status_msg: str | None = None
+
+
 class _Body(msgspec.Struct, frozen=True):
     """The shapes in the field: an `error` object, an `error` string, or the error's members at the top."""
 
@@ -33,6 +38,7 @@ class _Body(msgspec.Struct, frozen=True):
     param: str | None = None
 
 
+_decode_status = msgspec.json.Decoder(_Status | None).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode  # some put it into an array
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -69,6 +75,17 @@ def read_stream_failure(chunk: Chunk) -> Failure | None:
     if chunk.message is None or (chunk.code is None and chunk.object != "error"):
         return None
     return _inside(_Error(chunk.message, chunk.object, chunk.code))
+
+
+def read_status(chunk: Chunk) -> Failure | None:
+    """The failure that a status beside empty choices tells; 0 is success."""
+    try:
+        status = _decode_status(chunk.base_resp)
+    except _UNREADABLE:
+        return None
+    if status is None or not status.status_code:
+        return None
+    return _inside(_Error(status.status_msg, "base_resp", f"base_resp.{status.status_code}"))
 
 
 def read_error(raw: msgspec.Raw) -> Failure | None:

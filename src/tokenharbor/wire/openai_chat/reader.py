@@ -12,7 +12,7 @@ from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.carried import DIALECT, Carried, of_call, of_text, read_details, split
 from tokenharbor.wire.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.openai_chat.extras import read_annotations, read_images
-from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
     NULL,
     PINGS,
@@ -262,6 +262,9 @@ class OpenAIReader(Waiting):
         if (failure := read_stream_failure(chunk)) is not None:
             self._blocks.fail(failure)
             return
+        if chunk.base_resp is not NULL and not self._blocks.spoken and (failure := read_status(chunk)) is not None:
+            self._blocks.fail(failure)
+            return
         if chunk.choices is None and len(chunk.usage) <= 4:
             if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
                 self._blocks.garbage()
@@ -345,6 +348,8 @@ def read_reply(body: bytes) -> Reply:
     if choice is None or choice.message is None:
         return failed(GARBAGE)
     if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
+        return failed(failure)
+    if is_empty(choice.message) and (failure := read_status(whole)) is not None:
         return failed(failure)
     if _is_bare(choice.message):
         return _read_bare(whole, choice, choice.message)

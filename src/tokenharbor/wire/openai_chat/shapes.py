@@ -109,6 +109,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     code: str | int | None = None
     type: str | None = None  # of an event that is no chunk
+    base_resp: msgspec.Raw = NULL  # a status beside the choices, as some vendors say it
 
 
 PINGS = frozenset({"ping", "keepalive"})

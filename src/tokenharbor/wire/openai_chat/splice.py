@@ -7,7 +7,7 @@ from tokenharbor.wire.choices import Choices
 from tokenharbor.wire.cost import add_cost
 from tokenharbor.wire.failure import Failure, FailureKind
 from tokenharbor.wire.openai_chat.ends import ENDS, failure_of
-from tokenharbor.wire.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.openai_chat.shapes import (
     NULL,
     PINGS,
@@ -51,13 +51,21 @@ class OpenAISplicer(EventSplicer):
         turn = IDLE
         for choice in choices:
             turn = max(turn, self._judge_choice(choice))
-        if turn == KEPT:
-            for choice in choices:
-                self._choices.keep(choice.index)
+        if turn != CONTENT:
+            turn = self._judge_silent(turn, chunk, choices)
         if len(chunk.usage) > 4 or (self._choices.any_finished and not self.over):
             self._note_usage(chunk)
         if not choices and self._choices.any_finished and len(chunk.usage) > 4:
             return self._judge_usage()
+        return turn
+
+    def _judge_silent(self, turn: int, chunk: Chunk, choices: list[Choice]) -> int:
+        """A chunk that is not mere content: it may tell a failure, or finish some of the choices."""
+        if not self.started and self.failure is None and (failure := read_status(chunk)) is not None:
+            return self._fail(failure)
+        if turn == KEPT:
+            for choice in choices:
+                self._choices.keep(choice.index)
         return turn
 
     def _judge_usage(self) -> int:
