@@ -17,6 +17,7 @@ from tokenharbor.wire.request import Request
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MESSAGES, RESPONSES = "/v1/messages/count_tokens", "/v1/responses/input_tokens"
+GEMINI = "/v1beta/models/solo:countTokens"
 ASKED: Any = {
     MESSAGES: {"model": "solo", "messages": HELLO, "system": "Be brief.", "thinking": {"type": "adaptive"}},
     RESPONSES: {"model": "solo", "input": HELLO, "instructions": "Be brief."},
@@ -122,6 +123,19 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
         may_end.set()
     assert other.status == 200
     assert (await counting).status == 200
+
+
+async def test_F12_a_count_of_very_many_objects_is_refused(house: House) -> None:
+    """However they are written; a long history of an agent has few of them."""
+    house.payer = await house.new_payer("0")
+    for spaced in ("", "\n\t "):
+        turns = ",".join([f'{{{spaced}"role": "user", "content": "x"}}'] * 50_001)
+        for path, field in ((MESSAGES, "messages"), (RESPONSES, "input"), (GEMINI, "contents")):
+            model = "" if path == GEMINI else '"model":"solo",'
+            said = await house.post(path, f'{{{model}"{field}":[{turns}]}}'.encode())
+            assert (said.status, b"50000" in said.body) == (400, True), path
+    history = [{"role": ("user", "assistant")[n % 2], "content": '{"a": {x}}' * 40} for n in range(5_001)]
+    assert (await house.post(MESSAGES, {"model": "solo", "messages": history})).status == 200
 
 
 async def test_R7_a_request_to_count_may_be_wrapped_in_either_spelling(house: House) -> None:

@@ -154,6 +154,12 @@ async def test_C4_the_callers_names_are_made_fit_for_a_header(house: House) -> N
     assert (await house.receipt(said.headers["x-request-id"]))["left_out"] == names
 
 
+async def test_F11_a_name_without_a_character_is_named(house: House) -> None:
+    empty: dict[str, Any] = {"": 1}
+    said = await house.chat("only-anthropic_messages", **empty)
+    assert (said.status, said.headers[HEADER]) == (200, "(empty)")
+
+
 async def test_C4_what_changes_price_or_retention_is_never_left_out(house: House) -> None:
     refused: list[dict[str, Any]] = [
         {"service_tier": "priority"},

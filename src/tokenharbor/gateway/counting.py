@@ -12,12 +12,13 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.admit import admit, allow_model
 from tokenharbor.gateway.answers import estimate_head, refusal_head
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.crossing import MOST_OBJECTS, has_many_objects
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import find_model
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
-from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire.body import edit, read_members
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.dialect import Dialect, Place
@@ -78,6 +79,8 @@ def _read_and_count(
 ) -> tuple[str, int]:
     """The model and the count. Whoever pays nothing may send as much as who does, so it is all read off the loop."""
     dialect, place = told
+    if has_many_objects(body):
+        raise InvalidRequest(f"The request holds more than {MOST_OBJECTS} objects, too many to count: send fewer.")
     request = dialect.read_request(_as_request(body, dialect.name), place)
     model = find_model(snapshot, request.model).model
     allow_model(caller, model.name)

@@ -33,7 +33,8 @@ _NEEDS: Mapping[Feature, str] = {
 _REFUSES: Mapping[Feature, str] = {Feature.ASSISTANT_PREFIX: "no_prefill", Feature.FORCED_CALL: "no_forced_tools"}
 """What some models answer with a 400, though their dialect can say it."""
 
-_MOST_OBJECTS = 50_000
+MOST_OBJECTS = 50_000
+"""Of a body that is read as a chat."""
 
 
 class Losses(msgspec.Struct, frozen=True):
@@ -106,11 +107,11 @@ _MOST_NAMED = 400  # characters of all names
 
 def shown(names: Iterable[str]) -> tuple[str, ...]:
     """The names, which are the caller's own text, in the characters of tokens and up to a bound; then "+N" for the
-    rest.
+    rest. One without any character is "(empty)".
     """
     told: list[str] = []
     room = _MOST_NAMED
-    distinct = list(dict.fromkeys(_NO_TOKEN.sub("_", name[:_LONGEST_NAME]) for name in names))
+    distinct = list(dict.fromkeys(_NO_TOKEN.sub("_", name[:_LONGEST_NAME]) or "(empty)" for name in names))
     for name in distinct:
         room -= len(name) + 2
         if room < 0:
@@ -126,21 +127,23 @@ def _chat_of(call: Call, request: Request) -> Chat:
                 "Only chat requests can be translated to the API of another"
                 " provider: use a model with a provider that uses the API of this path."
             )
-        _refuse_pieces(request.body)
+        if has_many_objects(request.body):
+            raise InvalidRequest(
+                f"The request holds more than {MOST_OBJECTS} objects, too many to translate to the API of"
+                " another provider: send fewer, or use a model with a provider that uses the API of this path."
+            )
         call.chat = call.dialect.read_chat(request)
     return call.chat
 
 
-def _refuse_pieces(body: bytes) -> None:
-    """Each object is read by itself, which takes the event loop's time, and before anything is held for it."""
-    if len(body) < 2 * _MOST_OBJECTS or body.count(b"{") <= _MOST_OBJECTS:
-        return
+def has_many_objects(body: bytes) -> bool:
+    """Whether a body has too many to be read as a chat: each object is read by itself, which takes the event loop's
+    time, and before anything is held for it.
+    """
+    if len(body) < 2 * MOST_OBJECTS or body.count(b"{") <= MOST_OBJECTS:
+        return False
     packed = body.translate(None, b" \t\r\n")  # hardly any are in a text, where quotes are escaped
-    if packed.count(b'{"') + packed.count(b"{}") > _MOST_OBJECTS:
-        raise InvalidRequest(
-            f"The request holds more than {_MOST_OBJECTS} objects, too many to translate to the API of"
-            " another provider: send fewer, or use a model with a provider that uses the API of this path."
-        )
+    return packed.count(b'{"') + packed.count(b"{}") > MOST_OBJECTS
 
 
 def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
