@@ -287,6 +287,58 @@ async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
         assert (await (third if holders == 1 else second).hear_answer())[0] == 200
 
 
+async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -> None:
+    """However they are read; those that have come, or whose caller has left, are not counted."""
+
+    async def reads(exchange: Exchange) -> None:
+        exchange.holder, _, how = exchange.path.rpartition("/")
+        if how == "whole":
+            await exchange.read_body()
+        else:
+            while await exchange.read_piece():
+                pass
+        exchange.respond(200, b"", b"")
+
+    async with serving(reads, Limits(connections=8)) as origin, contextlib.AsyncExitStack() as stack:
+        first, second, third, other = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
+        for raw, path in ((first, "/a/whole"), (second, "/a/pieces")):
+            await raw.say(post(path, b"xy")[:-1])
+        await asyncio.sleep(0.05)
+        for path in ("/a/whole", "/a/pieces"):
+            async with calling(origin) as more:
+                await more.say(post(path, b"xy")[:-1])
+                assert (await more.hear_answer())[0] == 429
+        await third.say(post("/a/whole", b"xy"))
+        assert (await third.hear_answer())[0] == 200
+        await other.say(post("/b/whole", b"xy")[:-1])
+        await first.say(b"y")
+        assert (await first.hear_answer())[0] == 200
+        await third.say(post("/a/whole", b"xy")[:-1])
+        for raw in (second, third, other):
+            await raw.say(b"y")
+            assert (await raw.hear_answer())[0] == 200
+
+
+async def test_F13_who_was_refused_and_stays_makes_room_for_others() -> None:
+    async def reads(exchange: Exchange) -> None:
+        exchange.holder = exchange.path
+        await exchange.read_body()
+        exchange.respond(200, b"", b"")
+
+    async with serving(reads, Limits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
+        first, *refused = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
+        await first.say(post("/a", b"xy")[:-1])
+        await asyncio.sleep(0.05)
+        for raw in refused:
+            await raw.say(post("/a", b"xy")[:-1])
+            assert (await raw.hear_answer())[0] == 429
+        async with calling(origin) as other:
+            await other.say(post("/b", b"xy"))
+            assert (await other.hear_answer())[0] == 200
+        await first.say(b"y")
+        assert (await first.hear_answer())[0] == 200
+
+
 async def test_F13_a_drip_is_cut_off_as_silence_is() -> None:
     limits = Limits(body_seconds=0.3, body_rate=1_000)
     head = post("/", b"x" * 1_200)[:-1_200]

@@ -158,9 +158,8 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
         if not body.done:
-            await self._growth(body)
-        self._reader.body = None
-        exchange.body = b"".join(body.pieces)
+            await self._growth(body, exchange)
+        self._reader.body, exchange.body = None, b"".join(body.pieces)
         return exchange.body
 
     async def receive_piece(self, exchange: Exchange) -> bytes:
@@ -173,7 +172,7 @@ class Connection(asyncio.Protocol):
         self._release()
         if not body.pieces and not body.done:
             self._piecewise = True
-            await self._growth(body)
+            await self._growth(body, exchange)
         piece = b"".join(body.pieces)
         body.pieces.clear()
         self._taken = body.size
@@ -181,21 +180,22 @@ class Connection(asyncio.Protocol):
             self._reader.body, exchange.body = None, b""
         return piece
 
-    async def _growth(self, body: Body) -> None:
+    async def _growth(self, body: Body, exchange: Exchange) -> None:
+        self.shared.expect(exchange)
         self._wanted = self.shared.loop.create_future()
         self._await_body(body)
         try:
             await self._wanted
         finally:
-            self._wanted = None
-            self._piecewise = False
+            self._wanted, self._piecewise = None, False
+            self.shared.expected(exchange)
 
     # What the sweeper and the server call
 
     @property
     def idle(self) -> bool:
-        """Nothing of a request is here, or no more than a piece of its head."""
-        return self._exchange is None and not self._lingering
+        """Nothing of a request is here, no more than a piece of its head, or the rest of one whose answer is out."""
+        return self._exchange is None and not (self._lingering and self.transport.get_write_buffer_size())
 
     def expire(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()

@@ -24,6 +24,7 @@ Crashed = Callable[[str, Exception], None]
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
 _SMALL = 64 << 10  # bytes of a body that takes nobody's room
+_SHARE_AWAITED = 4  # one holder's bodies may be awaited on one in so many of the connections
 _SHARE_CLOSED = 16  # of the idle connections one in so many, so that not each newcomer needs a search
 
 
@@ -69,6 +70,7 @@ class Shared:
         "_clock",
         "_openings",
         "_openings_until",
+        "awaited",
         "buffered",
         "draining",
         "empty",
@@ -90,6 +92,7 @@ class Shared:
         self.guests: set[Guest] = set()
         self.empty: asyncio.Future[None] | None = None  # resolved when the last guest leaves
         self.held: dict[Hashable, int] = {}  # of `buffered`, by holder, without small bodies
+        self.awaited: dict[Hashable, int] = {}  # requests whose body has not come, by holder
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
@@ -166,6 +169,21 @@ class Shared:
             left = self.held.pop(exchange.whose) - exchange.reserved
             if left:
                 self.held[exchange.whose] = left
+
+    def expect(self, exchange: Exchange) -> None:
+        """Its body is awaited. Raises RateLimited when its holder's others take a share of the connections."""
+        holder = exchange.whose
+        awaited = self.awaited.get(holder, 0)
+        if awaited >= max(self.limits.connections // _SHARE_AWAITED, 1):
+            raise RateLimited("Too many unfinished requests of this account: send their bodies first.", retry_after=1)
+        self.awaited[holder] = awaited + 1
+
+    def expected(self, exchange: Exchange) -> None:
+        """It has come, or never will."""
+        holder = exchange.whose
+        left = self.awaited.pop(holder) - 1
+        if left:
+            self.awaited[holder] = left
 
     def make_room(self) -> bool:
         """Close the connections that have been idle for longest, a few at once; whether there was one."""
