@@ -49,7 +49,7 @@ def change_edge(house: House, monkeypatch: pytest.MonkeyPatch, **changes: Any) -
 @BOTH
 async def test_a_key_in_the_url_is_refused_with_a_hint(house: House, path: str) -> None:
     key = house.payer.key
-    for asked in (f"{path}?key={key}", f"{path}?dry_run=1&key={key}", f"{path}?key="):
+    for asked in (f"{path}?key={key}", f"{path}?dry_run=1&key={key}", f"{path}?key=", f"{path}?a=b;key={key}"):
         said = await house.post(asked, {"model": "solo", "messages": [], "max_tokens": 5})
         check_error(said, path, 401, "invalid_api_key")
         assert "header" in said.error["message"]
@@ -426,6 +426,10 @@ async def test_a_key_that_cannot_be_looked_up_is_not_called_a_bad_one(
         "Alt=sse",
         "alt=sse&alt=json",
         "LIMIT=5",
+        "a=b;dry_run=1",
+        ";dry_run=1",
+        "a;b;dry%5Frun",
+        "a=b;DRY_RUN=1&c",
     ],
 )
 async def test_F11_a_parameter_in_another_spelling_or_twice_is_refused(house: House, query: str) -> None:

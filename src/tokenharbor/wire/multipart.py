@@ -6,11 +6,12 @@ Strict: what two readers could take for two things is refused.
 import re
 from collections.abc import Mapping
 from email.message import Message
+from urllib.parse import unquote
 
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.names import meant_by, shown
+from tokenharbor.wire.names import fold, shown
 from tokenharbor.wire.wave import LONGEST_HEAD
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
@@ -131,8 +132,8 @@ class FormReader:
 
     def _check_name(self, name: str, *, is_file: bool) -> None:
         """As of a JSON body's keys: known names are spelled in one way, and stand once."""
-        meant = meant_by(name, self._known)
-        if meant is not None:
+        meant = _plain(name)
+        if meant in self._known and name not in self._known:
             why = f"The field {shown(name)!r} is a variant of {meant!r}: use {meant!r}, once."
             raise InvalidRequest(why, param=shown(name))
         before = self._names.get(name.casefold())
@@ -177,6 +178,16 @@ class FormReader:
         taken, self._held = self._held[:count], self._held[count:]
         self._at += count
         return taken
+
+
+_AROUND = re.compile(r'^["\'\\\s]+|["\'\\.\x00].*', re.DOTALL)
+
+
+def _plain(name: str) -> str:
+    """What careless readers make of a name in a form: browsers percent-encode some characters, some frameworks write
+    a list as `name.0`, and a name that ends at its first quote is one to readers without escapes.
+    """
+    return fold(_AROUND.sub("", unquote(name)))
 
 
 def _read_disposition(head: bytes) -> tuple[str, bool]:
