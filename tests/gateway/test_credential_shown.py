@@ -138,6 +138,9 @@ async def test_F14_forms_of_a_credential() -> None:
         json.dumps(json.dumps(secret)),
         secret.replace("/", "\\/"),
         "".join(f"\\u00{ord(letter):02X}" for letter in secret),
+        "".join(f"%{ord(letter):02X}" for letter in secret),
+        "".join(f"%{ord(letter):02x}" for letter in secret),
+        f"%73{secret[1:]}",
         *(base64.b64encode(f"{before}{secret}zzz".encode()).decode() for before in ("", "a", "ab")),
         *(base64.urlsafe_b64encode(f"{before}{secret}".encode()).decode() for before in ("", "a", "ab")),
     ):
@@ -145,7 +148,8 @@ async def test_F14_forms_of_a_credential() -> None:
         masked = known.mask(data)
         assert len(masked) == len(data)
         assert masked.count(b"*") > 6, form
-    other = b"before sk-a/b after \\u00e9 \\/"
+    assert Credential("key-of-a-vendor").mask(b"%6B%65%79%2D%6F%66%2da%2Dvendor").count(b"*") == 31
+    other = b"50% %73k before sk-a/b after \\u00e9 \\/"
     assert known.mask(other) is other
     assert Credential("short").mask(b"short") == b"short"
     assert Credential("").mask(b"") == b""

@@ -20,7 +20,7 @@ class Exposing(Failure, frozen=True):
 class Credential:
     """What a provider was sent and could repeat: as it is, percent-encoded, in base64, or with JSON's escapes."""
 
-    __slots__ = ("_escaped", "_forms", "_least", "_slashed", "_text")
+    __slots__ = ("_escaped", "_forms", "_least", "_percent", "_slashed", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -28,6 +28,8 @@ class Credential:
         self._forms = tuple(dict.fromkeys(_forms(text))) if known else ()
         self._least = len(text) if known else 1 << 62  # no form is shorter
         self._slashed = known and any(sign in text for sign in '/"\\')
+        first = f"%{ord(text[0]):02x}" if known else ""
+        self._percent = tuple({first.encode(), first.upper().encode()})
         self._escaped = re.compile("".join(map(_any_escape, text)).encode()) if known else None
 
     def mask(self, data: bytes) -> bytes:
@@ -39,6 +41,8 @@ class Credential:
             if find(form) >= 0:
                 return self._masked(data)
         if self._escaped is not None and (find(b"\\u00") >= 0 or (self._slashed and find(b"\\") >= 0)):
+            return self._mask_escaped(data)
+        if find(b"%") >= 0 and any(find(first) >= 0 for first in self._percent):
             return self._mask_escaped(data)
         return data
 
@@ -116,5 +120,5 @@ def _forms(text: str) -> Iterator[bytes]:
 
 
 def _any_escape(letter: str) -> str:
-    """A letter as it is, or as JSON may write it, once or within another string."""
-    return rf"(?:{re.escape(letter)}|\\+u00(?i:{ord(letter):02x})|\\+{re.escape(letter)})"
+    """A letter as it is, percent-encoded, or as JSON may write it, once or within another string."""
+    return rf"(?:{re.escape(letter)}|(?:%|\\+u00)(?i:{ord(letter):02x})|\\+{re.escape(letter)})"
