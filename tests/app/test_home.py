@@ -73,6 +73,16 @@ def test_C7_a_home_that_is_empty_stays_empty(bare: Cli, tmp_path: Path) -> None:
         assert list(home.iterdir()) == [], words
 
 
+def test_C7_the_doctor_does_not_call_a_folder_of_other_files_empty(bare: Cli, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "notes.txt").write_text("")
+    outcome = bare("doctor")
+    nothing_there(outcome, str(home))
+    assert "empty" not in outcome.err
+    assert "secret.key" in outcome.err
+
+
 def test_C7_a_home_that_is_a_file_is_no_home(bare: Cli, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     for words in each():

@@ -31,6 +31,7 @@ from tokenharbor.wire import VENDORS
 
 _LEAST_BYTES = 1 << 30
 _REACH_SECONDS = 3
+_OURS = (SECRET_FILE, "postgres", "tokenharbor.toml")
 _CLOCK_SLACK = timedelta(minutes=1)
 _RESTORE = "restore it from a backup; a new Token Harbor gets one from tokenharbor serve"
 _NEWEST = "select id from {} order by id desc limit 1"
@@ -60,8 +61,8 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     Raises Misconfigured where HOME holds nothing of ours to be checked.
     """
     missing = missing_parts(settings)
-    if missing and not any((settings.home / name).exists() for name in (SECRET_FILE, "postgres", "tokenharbor.toml")):
-        raise nothing_there(settings, "it is empty")
+    if missing and not any((settings.home / name).exists() for name in _OURS):
+        raise nothing_there(settings, f"it has none of {', '.join(_OURS)}")
     checks = [_configuration(settings), *_home(settings.home)]
     root = _root(settings, world, missing, checks)
     stored: Mapping[str, str] = {}
