@@ -198,6 +198,8 @@ class Audit:
         if not heard.question.stream:
             return own
         if record["wire"] == "anthropic_messages":
+            if record["fault"] == "truncated" and not record["reported"]:  # torn off before it was written down
+                return {kind: receipt["usage"][kind] for kind in _INPUT} | {"output": output}
             said = _said_first(record["reported"])
             return own if said is None else said | {"output": output}
         translated = receipt["dialect"] != record["wire"]
