@@ -16,7 +16,7 @@ ROWS = (
         # `content_filter` is a prompt that the vendor's filter refused, as some hosts of these models say it
         words=("invalid_request_error", "invalid_prompt", "content_filter", "content_policy_violation"),
     ),
-    # statuses beside empty choices: platform.minimax.io/docs/api-reference/errorcode
+    # statuses beside empty choices; to be checked with platform.minimax.io/docs/api-reference/errorcode
     Cause(FailureKind.RATE_LIMIT, words=("base_resp.1002", "base_resp.1041", "base_resp.2045")),
     Cause(FailureKind.CREDENTIAL, words=("base_resp.1004", "base_resp.1008", "base_resp.2049", "base_resp.2056")),
     Cause(FailureKind.TIMEOUT, words=("base_resp.1001",)),

@@ -98,8 +98,8 @@ _CHECKS: dict[str, Check] = {
     "prompt_cache_retention": only("in_memory"),
     "web_search_options": unsold(_SEARCH),
     "enable_search": unsold(_SEARCH),
-    "enable_enhancement": unsold(_SEARCH),  # cloud.tencent.com/document/product/1729/111007; the next two likewise
-    "enable_deep_search": unsold(_SEARCH),
+    "enable_enhancement": unsold(_SEARCH),  # cloud.tencent.com/document/product/1729/111007
+    "enable_deep_search": unsold(_SEARCH),  # this and the next: without a page that names them, refused to be safe
     "force_search_enhancement": unsold(_SEARCH),
     "web_search": unsold(_SEARCH),
     "search_parameters": unsold(_SEARCH),
