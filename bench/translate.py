@@ -15,9 +15,9 @@ from functools import partial
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
-from tokenharbor.wire.dialect import Dialect, Place, Recipient, Vendor
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
+from tokenharbor.wire.neutral.dialect import Dialect, Place, Recipient, Vendor
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -28,8 +28,8 @@ from tokenharbor.wire.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.request import Edit, Request
-from tokenharbor.wire.translator import Translation
+from tokenharbor.wire.neutral.request import Edit, Request
+from tokenharbor.wire.neutral.translator import Translation
 
 SMALL, LARGE = 2 << 10, 100 << 10
 CHUNKS = 400

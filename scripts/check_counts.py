@@ -23,9 +23,9 @@ from typing import Any
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Audio, Chat, File, Image, Part, Reasoning, ToolCall, ToolResult
 from tokenharbor.wire.count import estimate_tokens
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.neutral.chat import Audio, Chat, File, Image, Part, Reasoning, ToolCall, ToolResult
+from tokenharbor.wire.neutral.dialect import Place
 
 # The vendors' own addresses: resellers add prompts of their own, and Vertex AI counts neither tools nor signatures.
 PATHS = (

@@ -12,7 +12,7 @@ from tokenharbor.billing.bounds import bound_of, counted, heard
 from tokenharbor.catalog.pricing import input_size
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import INPUT_UNITS, Usage
-from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.request import Asks, InputSize, Request
 
 MODEL = Model("m", "", 1_000, 50, frozenset(), ())
 counts = st.integers(0, 10_000)

@@ -8,7 +8,7 @@ from tokenharbor.billing.counting import count
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import InputSize, Request
+from tokenharbor.wire.neutral.request import InputSize, Request
 
 
 @pytest.mark.parametrize(

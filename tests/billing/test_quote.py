@@ -15,7 +15,7 @@ from tokenharbor.editions.policy import load_edition
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import InputSize, Request
+from tokenharbor.wire.neutral.request import InputSize, Request
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 POLICY = load_edition("token-harbor")

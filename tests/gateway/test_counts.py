@@ -10,9 +10,9 @@ from tests.gateway.house import HELLO, House
 from tokenharbor.gateway.placed import Placed, read_placed
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Chat
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.chat import Chat
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.request import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,8 +7,8 @@ import pytest
 from tokenharbor.gateway.sidecar import Sidecar
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Chat, Message, Role, ToolCall
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.chat import Chat, Message, Role, ToolCall
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,

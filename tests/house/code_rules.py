@@ -32,7 +32,9 @@ def _known_names() -> frozenset[str]:
 
 
 NAMES: Final = _known_names()
-_DIALECTS = re.compile("|".join(sorted(path.name for path in (ROOT / HOUSE / "wire").iterdir() if path.is_dir())))
+_DIALECTS = re.compile(
+    "|".join(sorted(path.name for path in (ROOT / HOUSE / "wire/dialects").iterdir() if path.is_dir()))
+)
 
 
 def names_nobody(source: Source, excused: Mapping[str, str] = EXCUSED_NAMES) -> Iterator[str]:

@@ -28,7 +28,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.health import Health
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.chat import Advice, Chat, Feature, Order, Sampling, Thinking
+from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, Order, Sampling, Thinking
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
 PATHS = {source.path for source in read_checkout()}

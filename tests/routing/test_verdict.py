@@ -11,7 +11,7 @@ from tokenharbor.kernel.errors import (
     VendorRefused,
 )
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
-from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
     FailureKind.REQUEST: (False, VendorRefused, 422),

@@ -20,10 +20,10 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.serve import Simulator
 from tokenharbor.upstream.build import build_target
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
-from tokenharbor.wire.events import BlockKind, Event, Failed, Finished, FinishReason
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.neutral.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
+from tokenharbor.wire.neutral.events import BlockKind, Event, Failed, Finished, FinishReason
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import collect
 
 WIRE = VENDORS["bedrock_converse"]
 MODEL = "us.maker.model-v1:0"

@@ -9,10 +9,10 @@ from tests.simulator.raw import Answer as Came
 from tests.simulator.raw import post
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Answer, Place
-from tokenharbor.wire.events import BlockKind, BlockOpened, Failed, Finished, FinishReason
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.neutral.dialect import Answer, Place
+from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Failed, Finished, FinishReason
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import collect
 
 WIRE = WIRES["gemini"]
 SCRIPT = """

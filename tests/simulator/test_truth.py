@@ -8,8 +8,8 @@ from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, body
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 NAMES = {CHAT: "openai_chat", RESPONSES: "openai_responses", MESSAGES: "anthropic_messages"}
 EACH = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -22,8 +22,8 @@ from tokenharbor.wire.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import collect
 
 
 def check_rules(events: Sequence[Event]) -> None:

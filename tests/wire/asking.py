@@ -6,7 +6,7 @@ from typing import Any
 from tests.wire.conversations import ABLE
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Chat, Order
+from tokenharbor.wire.neutral.chat import Chat, Order
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 

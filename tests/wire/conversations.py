@@ -8,7 +8,8 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from tests.wire.answers import arguments, names
 
-from tokenharbor.wire.chat import (
+from tokenharbor.wire.fitting.reasoning_effort import effort_of
+from tokenharbor.wire.neutral.chat import (
     Chat,
     Choosing,
     Feature,
@@ -30,7 +31,6 @@ from tokenharbor.wire.chat import (
     ToolResult,
     offered,
 )
-from tokenharbor.wire.efforts import effort_of
 
 ABLE = frozenset({"tools", "json_schema", "vision", "pdf", "reasoning", "audio", "adaptive_reasoning"})
 ORDER = Order("up", stream=False, max_output=50_000, most_output=60_000, capabilities=ABLE)

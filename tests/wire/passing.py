@@ -8,9 +8,9 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Place, Splicer
-from tokenharbor.wire.failure import FailureKind
-from tokenharbor.wire.sse import Framer
+from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.neutral.dialect import Place, Splicer
+from tokenharbor.wire.neutral.failure import FailureKind
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.anthropic_messages import usage as anthropic
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.openai_chat import usage as openai
-from tokenharbor.wire.openai_responses import usage as responses
+from tokenharbor.wire.dialects.anthropic_messages import usage as anthropic
+from tokenharbor.wire.dialects.openai_chat import usage as openai
+from tokenharbor.wire.dialects.openai_responses import usage as responses
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 GEMINI, ZERO = "gemini", "candidatesTokenCount"  # which is left out where it is 0

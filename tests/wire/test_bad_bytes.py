@@ -3,8 +3,8 @@
 import pytest
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.events import Failed
-from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.neutral.events import Failed
+from tokenharbor.wire.neutral.failure import FailureKind
 
 BAD = b'{"x":"\xff"}'
 WHOLE = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.body import UnreadableError, edit, read_members, refuse_variants, scan, spans
+from tokenharbor.wire.framing.body import UnreadableError, edit, read_members, refuse_variants, scan, spans
 
 names = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["model", "stream", "a", "b", 'q"', "\\"])
 values = st.recursive(

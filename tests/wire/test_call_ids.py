@@ -7,10 +7,10 @@ import pytest
 from tests.wire.answers import check_rules
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Answer, Recipient
-from tokenharbor.wire.events import BlockKind, BlockOpened, Event, Note
-from tokenharbor.wire.translate import collect
-from tokenharbor.wire.translator import Translation
+from tokenharbor.wire.neutral.dialect import Answer, Recipient
+from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Event, Note
+from tokenharbor.wire.neutral.translate import collect
+from tokenharbor.wire.neutral.translator import Translation
 
 OPENAI, ANTHROPIC, GEMINI = "openai_chat", "anthropic_messages", "gemini"
 FUNCTION = {"function": {"name": "tide", "arguments": "{}"}}

@@ -18,8 +18,8 @@ from tests.wire.asking import ANTHROPIC, CALL, LOOP, OPENAI, TIDE, asked, told, 
 from tests.wire.conversations import ORDER, conversations, sense
 
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import Chat, Feature
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.neutral.chat import Chat, Feature
+from tokenharbor.wire.neutral.dialect import Place
 
 PLACE = Place("up", stream=False)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.wire.passing import GEMINI, OPENAI, passed, splicer
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Splicer
+from tokenharbor.wire.neutral.dialect import Splicer
 
 USAGE = {OPENAI: {"prompt_tokens": 5, "completion_tokens": 2}, GEMINI: {"promptTokenCount": 5}}
 USAGE[GEMINI]["candidatesTokenCount"] = 2

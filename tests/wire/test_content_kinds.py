@@ -5,11 +5,12 @@ from typing import Any
 
 from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
-from tokenharbor.wire import WIRES, unseen
-from tokenharbor.wire.dialect import Recipient
-from tokenharbor.wire.events import BlockKind
-from tokenharbor.wire.translate import collect
-from tokenharbor.wire.translator import Translation
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.events import BlockKind
+from tokenharbor.wire.neutral.translate import collect
+from tokenharbor.wire.neutral.translator import Translation
 
 WORDS = "four"
 SEALED = "x" * 5_000

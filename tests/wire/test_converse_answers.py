@@ -11,12 +11,12 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.bedrock_converse.usage import read_usage
-from tokenharbor.wire.events import BlockKind, Failed, Finished, FinishReason, UsageReported
-from tokenharbor.wire.eventstream import write
-from tokenharbor.wire.failure import FailureKind
-from tokenharbor.wire.translate import collect
-from tokenharbor.wire.usage import BadUsageError
+from tokenharbor.wire.dialects.bedrock_converse.usage import read_usage
+from tokenharbor.wire.framing.eventstream import write
+from tokenharbor.wire.neutral.events import BlockKind, Failed, Finished, FinishReason, UsageReported
+from tokenharbor.wire.neutral.failure import FailureKind
+from tokenharbor.wire.neutral.translate import collect
+from tokenharbor.wire.neutral.usage import BadUsageError
 
 NAME = "bedrock_converse"
 WIRE = VENDORS[NAME]

@@ -16,7 +16,7 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import (
+from tokenharbor.wire.neutral.chat import (
     Audio,
     Chat,
     Choosing,
@@ -40,7 +40,7 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
-from tokenharbor.wire.events import Note
+from tokenharbor.wire.neutral.events import Note
 
 NAME = "bedrock_converse"
 WIRE = VENDORS[NAME]

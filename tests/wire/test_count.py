@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenharbor.wire.chat import (
+from tokenharbor.wire.count import estimate_tokens
+from tokenharbor.wire.count.families import FAMILIES
+from tokenharbor.wire.count.media import audio_seconds, pdf_glyphs, pdf_pages, picture_size
+from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, Kinds, measure
+from tokenharbor.wire.neutral.chat import (
     Audio,
     Chat,
     Choosing,
@@ -28,11 +32,7 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
-from tokenharbor.wire.count import estimate_tokens
-from tokenharbor.wire.count.families import FAMILIES
-from tokenharbor.wire.count.media import audio_seconds, pdf_glyphs, pdf_pages, picture_size
-from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, Kinds, measure
-from tokenharbor.wire.events import Note
+from tokenharbor.wire.neutral.events import Note
 
 FOX = "The quick brown fox jumps over the lazy dog."
 SCHEMA = b'{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.cutter import Cut, Cutter
-from tokenharbor.wire.events import (
+from tokenharbor.wire.fitting.cutter import Cut, Cutter
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -19,8 +19,8 @@ from tokenharbor.wire.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import collect
 
 USAGE = UsageReported(Usage(input=9, output=20, reasoning=4))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import Order
+from tokenharbor.wire.neutral.chat import Order
 
 ORDER = Order(
     "m", stream=False, max_output=9, most_output=9, capabilities=frozenset({"vision"}), max_field="max_tokens"

@@ -13,8 +13,8 @@ from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import ANYBODY, Recipient
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -27,8 +27,8 @@ from tokenharbor.wire.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.failure import FailureKind
-from tokenharbor.wire.translate import collect, replay
+from tokenharbor.wire.neutral.failure import FailureKind
+from tokenharbor.wire.neutral.translate import collect, replay
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 DIALECTS = st.sampled_from(sorted(WIRES))

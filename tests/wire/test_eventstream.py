@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
-from tokenharbor.wire.eventstream import MAX_MESSAGE, Framer, Message, write
+from tokenharbor.wire.framing.eventstream import MAX_MESSAGE, Framer, Message, write
 
 EMPTY = bytes.fromhex("00000010 00000000 05c248eb 7d98c8ff")
 """The shortest message there is; its two CRCs are those of AWS's own examples."""

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal, VendorRefused
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.refusal import scrub
-from tokenharbor.wire.sse import Framer
+from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.refusal import scrub
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 GEMINI = "gemini"

@@ -22,7 +22,8 @@ from tests.wire.splits import tape
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import (
+from tokenharbor.wire.dialects.gemini.usage import try_usage
+from tokenharbor.wire.neutral.chat import (
     Chat,
     Choosing,
     Feature,
@@ -35,10 +36,9 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolResult,
 )
-from tokenharbor.wire.dialect import Place, Recipient
-from tokenharbor.wire.events import Event, Failed, Finished, FinishReason, Note
-from tokenharbor.wire.gemini.usage import try_usage
-from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.neutral.dialect import Place, Recipient
+from tokenharbor.wire.neutral.events import Event, Failed, Finished, FinishReason, Note
+from tokenharbor.wire.neutral.request import Edit, Request
 
 GEMINI, ANTHROPIC = "gemini", "anthropic_messages"
 WIRE = WIRES[GEMINI]

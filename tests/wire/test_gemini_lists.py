@@ -7,8 +7,8 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.request import Edit
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.request import Edit
 
 WIRE = WIRES["gemini"]
 PICTURE = {"inline_data": {"mime_type": "image/png", "data": "iVBORw0KGgo="}}

@@ -7,9 +7,9 @@ import pytest
 from tests.wire.asking import ANTHROPIC, OPENAI, asked, told
 
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.chat import Chat, Order
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.json_schema import alone, closed, is_strict, whole
+from tokenharbor.wire.fitting.json_schema import alone, closed, is_strict, whole
+from tokenharbor.wire.neutral.chat import Chat, Order
+from tokenharbor.wire.neutral.dialect import Place
 
 PORT: dict[str, Any] = {
     "$defs": {"Kind": {"enum": ["tidal", "locked"], "type": "string"}},

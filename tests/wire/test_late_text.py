@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.wire.answers import meaning
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.events import Event
-from tokenharbor.wire.failure import FailureKind
+from tokenharbor.wire.neutral.events import Event
+from tokenharbor.wire.neutral.failure import FailureKind
 
 WIRE = WIRES["openai_responses"]
 WHOLE = "The tide turns twice a day."

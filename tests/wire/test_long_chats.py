@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.neutral.dialect import Place
 
 Piece = dict[str, Any]
 MANY = 12_000

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenharbor.wire import WIRES
+from tokenharbor.wire.count.most_tokens import most_tokens, without
 from tokenharbor.wire.count.o200k import O200K, load
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.most_tokens import most_tokens, without
-from tokenharbor.wire.request import InputSize
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.request import InputSize
 
 TOKENIZERS = (O200K, load("cl100k_base"))
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

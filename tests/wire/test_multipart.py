@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.multipart import Field, FormReader, boundary_of, edit_form
+from tokenharbor.wire.framing.multipart import Field, FormReader, boundary_of, edit_form
 
 B = b"harbour"
 FORM = (

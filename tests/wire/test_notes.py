@@ -8,9 +8,9 @@ from tests.wire.asking import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, asked, to
 from tests.wire.conversations import ORDER
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import ToolCall
-from tokenharbor.wire.dialect import Recipient
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.chat import ToolCall
+from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -21,7 +21,7 @@ from tokenharbor.wire.events import (
     Note,
     Started,
 )
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.neutral.translate import collect
 
 
 def whole(dialect: str, events: list[Event]) -> Any:

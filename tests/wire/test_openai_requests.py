@@ -9,7 +9,7 @@ from tests.wire.requests import MESSAGES, OPENAI, RESPONSES, body_of, read, refu
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.request import Edit, InputSize
+from tokenharbor.wire.neutral.request import Edit, InputSize
 
 
 class TestOpenAI:

@@ -9,8 +9,8 @@ from tests.wire.requests import ANTHROPIC, MESSAGES, OPENAI, RESPONSES, body_of,
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.extensions import read_max_price
-from tokenharbor.wire.request import CacheRules, Edit, InputSize, MaxPrice, ProviderRules
+from tokenharbor.wire.neutral.extensions import read_max_price
+from tokenharbor.wire.neutral.request import CacheRules, Edit, InputSize, MaxPrice, ProviderRules
 
 
 @pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {"gemini"}))  # test_gemini.py has its own names

@@ -7,8 +7,10 @@ import pytest
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES, carry
-from tokenharbor.wire.chat import (
+from tokenharbor.wire import WIRES
+from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.neutral import carry
+from tokenharbor.wire.neutral.chat import (
     Advice,
     Audio,
     Chat,
@@ -34,8 +36,8 @@ from tokenharbor.wire.chat import (
     ToolChoice,
     ToolResult,
 )
-from tokenharbor.wire.dialect import Recipient
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -46,7 +48,6 @@ from tokenharbor.wire.events import (
     Note,
     Started,
 )
-from tokenharbor.wire.sse import Framer
 
 RESPONSES = "openai_responses"
 WIRE = WIRES[RESPONSES]

@@ -18,9 +18,9 @@ from tests.wire.splits import tape
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Text, ToolCall
-from tokenharbor.wire.dialect import Recipient
-from tokenharbor.wire.events import (
+from tokenharbor.wire.neutral.chat import Text, ToolCall
+from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -33,7 +33,7 @@ from tokenharbor.wire.events import (
     Note,
     Started,
 )
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.request import Request
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
 

@@ -8,7 +8,7 @@ from tests.wire.asking import ANTHROPIC, BUDGETED, CHOICES, LOOP, OPENAI, TIDE, 
 from tests.wire.conversations import ABLE
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.chat import Order
+from tokenharbor.wire.neutral.chat import Order
 
 
 @pytest.mark.parametrize(("openais", "anthropics"), CHOICES)

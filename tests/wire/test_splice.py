@@ -9,10 +9,10 @@ from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, pas
 from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.events import Failed, Finished
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.sse import MAX_EVENT
+from tokenharbor.wire.framing.sse import MAX_EVENT
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.events import Failed, Finished
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 
 @pytest.mark.parametrize(("dialect", "name"), tape_names())

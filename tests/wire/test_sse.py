@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
-from tokenharbor.wire import sse
-from tokenharbor.wire.sse import MAX_EVENT, Frame, Framer
+from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.sse import MAX_EVENT, Frame, Framer
 
 BOM = b"\xef\xbb\xbf"
 

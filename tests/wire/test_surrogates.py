@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.sse import Framer
-from tokenharbor.wire.surrogates import replace_lone
-from tokenharbor.wire.translate import collect
+from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.framing.surrogates import replace_lone
+from tokenharbor.wire.neutral.translate import collect
 
 HIGH, LOW = "\ud83d", "\ude00"
 pieces = st.sampled_from([HIGH, LOW, "\\", '"', "u", "d83d", "é", "😀", "a"])

@@ -9,11 +9,11 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.anthropic_messages.media import Tally, _Block
-from tokenharbor.wire.body import UnreadableError, scan
-from tokenharbor.wire.dialect import Place
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.dialects.anthropic_messages.media import Tally, _Block
+from tokenharbor.wire.framing.body import UnreadableError, scan
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.request import Request
 
 MIB = 1 << 20
 DIALECTS = pytest.mark.parametrize("dialect", sorted(WIRES))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import ANYBODY, Answer, Recipient
-from tokenharbor.wire.events import (
+from tokenharbor.wire.framing.first_content_limit import Waiting
+from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Recipient
+from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
     BlockKind,
@@ -24,10 +25,9 @@ from tokenharbor.wire.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.translate import collect
-from tokenharbor.wire.translator import Translation, Translator
-from tokenharbor.wire.waiting import Waiting
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import collect
+from tokenharbor.wire.neutral.translator import Translation, Translator
 
 TAPES = Path(__file__).parent.parent / "tapes"
 PLAYED = [tape for wire in VENDORS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")]

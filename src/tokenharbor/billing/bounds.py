@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.catalog.pricing import Bound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.request import Asks, InputSize, Request
 
 _PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
 _UNIT_PIECES = 100

@@ -9,7 +9,7 @@ from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Quote
 from tokenharbor.catalog.pricing import Bound, input_size
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import InputSize
+from tokenharbor.wire.neutral.request import InputSize
 
 BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
 

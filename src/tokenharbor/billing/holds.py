@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Hold, Placed, Refused, Why
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.request import Request
 
 
 class Places(Protocol):

@@ -11,7 +11,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.request import Request
 
 
 class State(Enum):

@@ -12,7 +12,7 @@ from tokenharbor.catalog.types import Endpoint, Limit, Model
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd, round_down
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.request import Request
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
 from tokenharbor.kernel.money import Usd
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules
-from tokenharbor.wire.extensions import read_max_price
-from tokenharbor.wire.request import ProviderRules
+from tokenharbor.wire.neutral.extensions import read_max_price
+from tokenharbor.wire.neutral.request import ProviderRules
 
 _MISSING = "No API key: send one as Authorization: Bearer, x-api-key or x-goog-api-key."
 _NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one

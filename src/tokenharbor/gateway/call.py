@@ -10,11 +10,11 @@ from tokenharbor.http.head import HeaderMap, refuse_repeated
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
-from tokenharbor.wire.chat import Chat
-from tokenharbor.wire.dialect import Dialect, Place
-from tokenharbor.wire.extensions import read_rules
-from tokenharbor.wire.names import fold, meant_by, shown
-from tokenharbor.wire.request import ProviderRules
+from tokenharbor.wire.framing.names import fold, meant_by, shown
+from tokenharbor.wire.neutral.chat import Chat
+from tokenharbor.wire.neutral.dialect import Dialect, Place
+from tokenharbor.wire.neutral.extensions import read_rules
+from tokenharbor.wire.neutral.request import ProviderRules
 from tokenharbor.wire.surfaces.forms import Form
 
 _MAX_CLIENT_ID = 128

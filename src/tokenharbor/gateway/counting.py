@@ -19,9 +19,9 @@ from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
-from tokenharbor.wire.body import edit, read_members
 from tokenharbor.wire.count import estimate_tokens
-from tokenharbor.wire.dialect import Dialect, Place
+from tokenharbor.wire.framing.body import edit, read_members
+from tokenharbor.wire.neutral.dialect import Dialect, Place
 
 COUNTS: Mapping[str, str] = {
     "/v1/messages/count_tokens": "anthropic_messages",

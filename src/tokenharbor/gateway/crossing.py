@@ -14,11 +14,11 @@ from tokenharbor.gateway.snapshot import Sale, Shelf, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import Dropped, Route
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.chat import SAMPLING, Chat, Feature, Order
-from tokenharbor.wire.cutter import Cut
-from tokenharbor.wire.dialect import Recipient, Vendor
-from tokenharbor.wire.request import Request
-from tokenharbor.wire.translator import Translation
+from tokenharbor.wire.fitting.cutter import Cut
+from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, Order
+from tokenharbor.wire.neutral.dialect import Recipient, Vendor
+from tokenharbor.wire.neutral.request import Request
+from tokenharbor.wire.neutral.translator import Translation
 
 _NEEDS: Mapping[Feature, str] = {
     Feature.TOOLS: "tools",

@@ -9,7 +9,7 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.snapshot import Sale, Snapshot, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import Dropped, Route
-from tokenharbor.wire.request import Asks, Request
+from tokenharbor.wire.neutral.request import Asks, Request
 
 _MOST_NAMED = 8
 

@@ -3,10 +3,10 @@
 from tokenharbor.http.client import Upload
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.multipart import Field, FormReader, boundary_of
-from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.count.wav import seconds_of
+from tokenharbor.wire.framing.multipart import Field, FormReader, boundary_of
+from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.surfaces.forms import Form, FormSurface, write_form
-from tokenharbor.wire.wave import seconds_of
 
 
 class Intake:

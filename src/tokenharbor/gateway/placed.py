@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from tokenharbor.wire.dialect import Place
+from tokenharbor.wire.neutral.dialect import Place
 
 DIALECT = "gemini"
 PREFIXES = ("/v1beta/models/", "/v1/models/")

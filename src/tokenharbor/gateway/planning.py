@@ -16,7 +16,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
 from tokenharbor.routing.health import Health
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Wanted, plan_route
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.neutral.request import Request
 
 
 class Planned(msgspec.Struct, frozen=True):

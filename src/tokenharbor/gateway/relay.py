@@ -8,8 +8,8 @@ from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import Broken, TimedOut
 from tokenharbor.upstream.send import Opened, failure_of
-from tokenharbor.wire.dialect import Splicer
-from tokenharbor.wire.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.dialect import Splicer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 MAX_ENDING_BYTES = 4 << 20
 _USAGE_SECONDS = 2.0

@@ -18,7 +18,7 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Dialect
+from tokenharbor.wire.neutral.dialect import Dialect
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 ANSWERS: Mapping[str, str] = {

@@ -29,9 +29,9 @@ from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
 from tokenharbor.upstream.send import MAX_ANSWER_BYTES, Opened, Outgoing, Whole, fetch, open_stream
 from tokenharbor.upstream.shown import Exposing
-from tokenharbor.wire.dialect import Dialect, Place
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.neutral.dialect import Dialect, Place
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.request import Edit, Request
 
 _WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
 """How vendors end what they have waited for too long."""

@@ -6,9 +6,9 @@ import msgspec
 
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.wire.chat import Chat, Message, Part, ToolCall
-from tokenharbor.wire.events import Note
-from tokenharbor.wire.ids import fit_call
+from tokenharbor.wire.fitting.ids import fit_call
+from tokenharbor.wire.neutral.chat import Chat, Message, Part, ToolCall
+from tokenharbor.wire.neutral.events import Note
 
 _MOST_ENTRIES = 50_000
 _MOST_BYTES = 64 << 20

@@ -19,7 +19,7 @@ from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Rou
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.surfaces import Reading, surface_target
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.dialect import Vendor
+from tokenharbor.wire.neutral.dialect import Vendor
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 

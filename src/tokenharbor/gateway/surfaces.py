@@ -25,8 +25,8 @@ from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, fetch_uplo
 from tokenharbor.upstream.shown import Masking
 from tokenharbor.upstream.surfaces import SurfaceReads
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.surfaces.forms import FormSurface
 from tokenharbor.wire.surfaces.speech import SoundSplicer
 from tokenharbor.wire.surfaces.surface import Surface

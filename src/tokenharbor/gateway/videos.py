@@ -24,7 +24,7 @@ from tokenharbor.upstream.build import Target
 from tokenharbor.upstream.send import Whole, failure_of
 from tokenharbor.upstream.shown import Masking
 from tokenharbor.upstream.surfaces import read_failure_of
-from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
 
 _QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselves

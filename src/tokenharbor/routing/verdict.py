@@ -13,8 +13,8 @@ from tokenharbor.kernel.errors import (
     UpstreamTimeout,
     VendorRefused,
 )
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.refusal import scrub
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.refusal import scrub
 
 
 class Verdict(msgspec.Struct, frozen=True):

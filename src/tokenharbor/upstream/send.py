@@ -13,10 +13,10 @@ from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
 from tokenharbor.upstream.shown import Credential
-from tokenharbor.wire.dialect import Answer as ReadAnswer
-from tokenharbor.wire.dialect import Splicer
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.surrogates import replace_lone
+from tokenharbor.wire.framing.surrogates import replace_lone
+from tokenharbor.wire.neutral.dialect import Answer as ReadAnswer
+from tokenharbor.wire.neutral.dialect import Splicer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tokenharbor.wire.failure import Failure
+from tokenharbor.wire.neutral.failure import Failure
 
 _SHORTEST = 6  # what is shorter stands in words by chance
 _MARK = "[secret]"

@@ -11,10 +11,10 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.send import read_failure
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.openai_chat import failures
-from tokenharbor.wire.request import Request
+from tokenharbor.wire.dialects.openai_chat import failures
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Request
 
 _EVENTS = b"accept: text/event-stream\r\n"
 _ANYTHING = b"accept: */*\r\n"

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from tokenharbor.wire.anthropic_messages import AnthropicMessages
-from tokenharbor.wire.bedrock_converse import BedrockConverse
-from tokenharbor.wire.dialect import Dialect, Vendor
-from tokenharbor.wire.gemini import Gemini
-from tokenharbor.wire.openai_chat import OpenAIChat
-from tokenharbor.wire.openai_responses import OpenAIResponses
+from tokenharbor.wire.dialects.anthropic_messages import AnthropicMessages
+from tokenharbor.wire.dialects.bedrock_converse import BedrockConverse
+from tokenharbor.wire.dialects.gemini import Gemini
+from tokenharbor.wire.dialects.openai_chat import OpenAIChat
+from tokenharbor.wire.dialects.openai_responses import OpenAIResponses
+from tokenharbor.wire.neutral.dialect import Dialect, Vendor
 
 WIRES: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages(), Gemini())

@@ -5,7 +5,11 @@ from math import ceil, sqrt
 
 import msgspec
 
-from tokenharbor.wire.chat import (
+from tokenharbor.wire.count.families import Family, Picture, Shown, find_family
+from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_glyphs, pdf_pages, picture_size
+from tokenharbor.wire.count.tokenizer import Measure, measure
+from tokenharbor.wire.count.tools import as_declaration, as_typescript, words_of
+from tokenharbor.wire.neutral.chat import (
     Audio,
     Chat,
     Choosing,
@@ -22,11 +26,7 @@ from tokenharbor.wire.chat import (
     ToolCall,
     ToolResult,
 )
-from tokenharbor.wire.count.families import Family, Picture, Shown, find_family
-from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_glyphs, pdf_pages, picture_size
-from tokenharbor.wire.count.tokenizer import Measure, measure
-from tokenharbor.wire.count.tools import as_declaration, as_typescript, words_of
-from tokenharbor.wire.events import Note
+from tokenharbor.wire.neutral.events import Note
 
 _UNSEEN_PICTURE = (1_024, 1_024)  # of an image at an address
 _UNSEEN_PAGES = 5

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tokenharbor.wire.chat import Tool
+from tokenharbor.wire.neutral.chat import Tool
 
 _DEEPEST = 8
 _DEFINITIONS = ("$defs", "definitions")

@@ -3,10 +3,10 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.request import Asks, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
     NOT_TRUE,

@@ -4,11 +4,12 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.fields import Check, wrong_shape
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.framing.fields import Check, wrong_shape
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, Edit, Request
+from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
     UNREADABLE,
@@ -19,7 +20,6 @@ from tokenharbor.wire.surfaces.surface import (
     read_body,
     write_body,
 )
-from tokenharbor.wire.usage import BadUsageError, check_range
 
 _MOST_INPUTS = 50_000
 _CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="no other value is supported.")}

@@ -6,10 +6,10 @@ from typing import Protocol
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.multipart import Field, FormReader, edit_form
-from tokenharbor.wire.request import Edit, Request
+from tokenharbor.wire.framing.multipart import Field, FormReader, edit_form
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Edit, Request
 
 _LONGEST_MODEL = 256
 _LONGEST_WORD = 40

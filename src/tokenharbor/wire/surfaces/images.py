@@ -3,11 +3,12 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.fields import Check, only, read_count, unsold
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.framing.fields import Check, only, read_count, unsold
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, Edit, Request
+from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
     UNREADABLE,
@@ -19,7 +20,6 @@ from tokenharbor.wire.surfaces.surface import (
     read_word,
     write_body,
 )
-from tokenharbor.wire.usage import BadUsageError, check_range
 
 MOST_IMAGES = 128
 _PARTIAL = "asks for partial images, whose cost is not reported, so it is not supported: remove it."

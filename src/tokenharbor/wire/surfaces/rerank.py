@@ -4,11 +4,12 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.fields import Check, need_list, read_count
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.request import Asks, Edit, InputSize, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.framing.fields import Check, need_list, read_count
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, Edit, InputSize, Request
+from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     UNREADABLE,
     asking,
@@ -18,7 +19,6 @@ from tokenharbor.wire.surfaces.surface import (
     read_text,
     write_body,
 )
-from tokenharbor.wire.usage import BadUsageError, check_range
 
 _MOST_DOCUMENTS = 10_000
 _CHECKS: dict[str, Check] = {}

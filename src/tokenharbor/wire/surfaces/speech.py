@@ -4,11 +4,11 @@ from typing import Protocol
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.fields import Check
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.request import Asks, Edit, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.framing.fields import Check
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, Edit, Request
 from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
 
 _CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}

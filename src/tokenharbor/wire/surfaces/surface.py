@@ -6,15 +6,15 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import extensions
-from tokenharbor.wire.body import Members, edit, is_swollen, read_members, refuse_variants
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure, FailureKind
-from tokenharbor.wire.fields import Check, is_null, only, read_model, run_checks, unsold
-from tokenharbor.wire.most_tokens import text_size
-from tokenharbor.wire.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.openai_chat.shapes import decode_chunk
-from tokenharbor.wire.request import Asks, Edit, InputSize, Request
+from tokenharbor.wire.count.most_tokens import text_size
+from tokenharbor.wire.dialects.openai_chat.answer_schema import decode_chunk
+from tokenharbor.wire.dialects.openai_chat.failures import read_stream_failure
+from tokenharbor.wire.framing.body import Members, edit, is_swollen, read_members, refuse_variants
+from tokenharbor.wire.framing.fields import Check, is_null, only, read_model, run_checks, unsold
+from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.request import Asks, Edit, InputSize, Request
 
 _LONGEST_WORD = 40
 _COMMON: Mapping[str, Check] = {

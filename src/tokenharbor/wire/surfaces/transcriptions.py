@@ -5,12 +5,12 @@ import math
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialect import Answer
-from tokenharbor.wire.failure import Failure
-from tokenharbor.wire.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.usage import MOST, BadUsageError, check_range
 from tokenharbor.wire.surfaces.forms import COMMON, NOT_TRUE, Form, read_model, refuse, refuse_tiers
 from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
-from tokenharbor.wire.usage import MOST, BadUsageError, check_range
 
 _FORMATS = frozenset({b"json", b"verbose_json", b"diarized_json"})
 

@@ -1,0 +1,77 @@
+"""Anthropic's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.dialects.anthropic_messages.answer_schema import NULL, block_size, decode_block, decode_whole
+from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
+from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
+from tokenharbor.wire.dialects.anthropic_messages.usage import add_up, read_counts
+from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.usage import BadUsageError
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Glance(msgspec.Struct, frozen=True, gc=False):
+    """An answer without its content, which is read only if it must be counted."""
+
+    type: str = ""
+    content: msgspec.Raw = NULL
+    stop_reason: str | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+_glance = msgspec.json.Decoder(_Glance).decode
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    try:
+        if not body.isascii():
+            body.decode()
+        glance = _glance(body)
+    except _UNREADABLE:
+        return _garbage()
+    if glance.type == "error" or len(glance.error) > 4:
+        return read_stream_failure(glance.error)
+    if memoryview(glance.content)[0] != ord("["):
+        return _garbage()
+    word = glance.stop_reason or ""
+    unknown = ENDS.unknown(word)
+    if word not in ENDS.usual and (failure := ENDS.failure(word, empty=_is_empty(glance.content))) is not None:
+        return failure
+    absent = len(glance.usage) <= 4
+    if not absent:
+        try:
+            return Answer(add_up(read_counts(glance.usage)), finish_unknown=unknown)
+        except BadUsageError:
+            pass
+    if is_swollen(body):
+        return _garbage()
+    try:
+        return Answer(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
+    except _UNREADABLE:
+        return _garbage()
+
+
+def _is_empty(content: msgspec.Raw) -> bool:
+    return not bytes(content)[1:-1].strip()
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(body)
+    except _UNREADABLE:
+        return 0
+
+
+def _text_bytes(body: bytes) -> int:
+    return sum([block_size(decode_block(raw)) for raw in decode_whole(body).content or ()])
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

@@ -1,0 +1,85 @@
+"""The shapes of Anthropic's answers, whole and as events: only what is looked at, the rest passes unread."""
+
+import msgspec
+
+from tokenharbor.wire.neutral import unseen
+
+NULL = msgspec.Raw(b"null")
+
+
+class Delta(msgspec.Struct, frozen=True, gc=False):
+    """What was added to a block, or to the message at its end."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    signature: str | None = None
+    citation: msgspec.Raw = NULL
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """A block of content: as it starts, or whole."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = NULL
+    citations: list[msgspec.Raw] | None = None
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """The message at its start."""
+
+    id: str = ""
+    model: str = ""
+    usage: msgspec.Raw = NULL
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Any event of a stream; which members are set depends on its type."""
+
+    type: str = ""
+    index: int = 0
+    delta: Delta | None = None
+    content_block: Block | None = None
+    message: Message | str | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """A whole answer."""
+
+    type: str = ""
+    content: list[msgspec.Raw] | None = None
+    id: str = ""
+    model: str = ""
+    error: msgspec.Raw = NULL
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: msgspec.Raw = NULL
+
+
+decode_event = msgspec.json.Decoder(Event).decode
+decode_whole = msgspec.json.Decoder(Whole).decode
+decode_block = msgspec.json.Decoder(Block).decode
+
+
+def text_size(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def block_size(block: Block) -> int:
+    """How many bytes of text, reasoning and arguments the block holds."""
+    arguments = len(block.input) if len(block.input) > 4 else 0
+    thought = text_size(block.thinking or "")
+    hidden = unseen.sealed(len(block.signature or block.data or ""), thought)
+    return text_size(block.text or "") + thought + arguments + hidden

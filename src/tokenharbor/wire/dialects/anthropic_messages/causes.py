@@ -1,0 +1,16 @@
+"""What Anthropic's error types mean, where a status does not tell: platform.claude.com/docs/en/api/errors."""
+
+from tokenharbor.wire.neutral.causes import SHARED, Cause, Causes
+from tokenharbor.wire.neutral.failure import FailureKind
+
+CAUSES = Causes(
+    (
+        *SHARED,
+        Cause(FailureKind.REQUEST, words=("invalid_request_error", "request_too_large", "content_filter")),
+        Cause(FailureKind.NOT_FOUND, words=("not_found_error",), begins=r"model: \S"),
+        Cause(FailureKind.RATE_LIMIT, words=("rate_limit_error",)),
+        Cause(FailureKind.OVERLOADED, words=("overloaded_error",)),
+        Cause(FailureKind.TIMEOUT, words=("timeout_error",)),
+        Cause(FailureKind.SERVER, words=("api_error",)),
+    )
+)

@@ -1,0 +1,245 @@
+"""Anthropic's answers read into events: its streams, and its whole bodies."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from tokenharbor.wire.dialects.anthropic_messages.answer_schema import (
+    Block,
+    Delta,
+    Event,
+    Message,
+    decode_block,
+    decode_event,
+    decode_whole,
+)
+from tokenharbor.wire.dialects.anthropic_messages.citations import is_own, read_citation
+from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
+from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
+from tokenharbor.wire.dialects.anthropic_messages.usage import Counts, add_up, merge, read_counts
+from tokenharbor.wire.framing.body import check_text
+from tokenharbor.wire.framing.first_content_limit import Waiting
+from tokenharbor.wire.framing.sse import Frame, Framer
+from tokenharbor.wire.neutral import carry
+from tokenharbor.wire.neutral.blocks import Blocks, Whole
+from tokenharbor.wire.neutral.events import BlockKind, Note
+from tokenharbor.wire.neutral.events import Event as Neutral
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import Reply
+from tokenharbor.wire.neutral.usage import BadUsageError
+
+DIALECT = "anthropic_messages"
+
+_KINDS = {"text": BlockKind.TEXT, "thinking": BlockKind.REASONING, "tool_use": BlockKind.TOOL_CALL}
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Shell(msgspec.Struct, frozen=True):
+    """The members that may have to be kept unread."""
+
+    content_block: msgspec.Raw = msgspec.Raw(b"null")
+    delta: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_shell = msgspec.json.Decoder(_Shell).decode
+
+
+def _note(name: str, raw: bytes) -> tuple[Note, ...]:
+    return (Note(DIALECT, name, raw),)
+
+
+def _signature(text: str) -> tuple[Note, ...]:
+    """The vendor's own, or what we ourselves carried in its place, for another dialect."""
+    foreign = carry.unpack(text)
+    return _note("signature", text.encode()) if foreign is None else foreign
+
+
+def _cited(citation: msgspec.Raw) -> tuple[Note, ...]:
+    return _note("citation", bytes(citation)) if is_own(citation) else ()
+
+
+def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
+    """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
+    if block.type == "redacted_thinking":
+        index = blocks.open(BlockKind.REASONING)
+        blocks.grow(index, "", _note("redacted_thinking", (block.data or "").encode()))
+        return index
+    kind = _KINDS.get(block.type)
+    if kind is None:
+        index = blocks.open(BlockKind.TEXT)
+        blocks.grow(index, "", _note("block", raw()))
+        return index
+    is_call = kind is BlockKind.TOOL_CALL
+    index = blocks.open(kind, block.id or "", block.name or "") if is_call else blocks.open(kind)
+    blocks.grow(index, block.text or block.thinking or "")
+    if block.signature:
+        blocks.grow(index, "", _signature(block.signature))
+    for citation in block.citations or ():
+        blocks.grow(index, "", _cited(citation), read_citation(citation))
+    if is_call and bytes(block.input) not in (b"null", b"{}"):
+        blocks.grow(index, bytes(block.input).decode())
+    return index
+
+
+class AnthropicReader(Waiting):
+    """Fulfils `Reader`."""
+
+    _framer: Framer
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._blocks = Blocks()
+        self._places: dict[int, int] = {}  # the vendor's index to ours
+        self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
+        self._counts: Counts | None = None
+        self._reason = ""
+        self._stop_sequence: str | None = None
+
+    def feed(self, data: bytes) -> Sequence[Neutral]:
+        return self._read(self._framer.feed(data))
+
+    def close(self, *, whole: bool = True) -> Sequence[Neutral]:
+        events = list(self._read(self._framer.close()))
+        if not self._blocks.ended:
+            if whole and self._reason:
+                self._blocks.end(self._reason, ENDS, self._stop_sequence)
+            else:
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
+            events += self._blocks.take()
+        return events
+
+    def _read(self, frames: Sequence[Frame]) -> Sequence[Neutral]:
+        for name, data, _ in frames:
+            if data and name != b"ping" and not self._blocks.ended:
+                self._frame(name, data)
+        if self._framer.overflow and not self._blocks.ended:
+            self._blocks.garbage()
+        return self._blocks.take()
+
+    def _frame(self, name: bytes, data: bytes) -> None:
+        try:
+            check_text(data)
+            event = decode_event(data)
+        except _UNREADABLE:
+            self._blocks.garbage()
+            return
+        if event.type == "error" or name == b"error":
+            self._blocks.fail(read_stream_failure(event.error))
+        elif not self._in_order(event) or not self._tell(event, data):
+            self._blocks.garbage()
+
+    def _in_order(self, event: Event) -> bool:
+        return self._blocks.started or event.type in ("message_start", "ping")
+
+    def _tell(self, event: Event, data: bytes) -> bool:
+        """False if the event breaks the dialect."""
+        match event.type:
+            case "content_block_delta" if event.delta is not None and self._is_open(event.index):
+                self._grow(event.index, event.delta, data)
+            case "content_block_start" if self._may_open(event):
+                self._open(event.index, event.content_block or Block(), data)
+            case "content_block_stop" if event.index in self._places:
+                self._blocks.close(self._places[event.index])
+            case "message_start" if isinstance(event.message, Message) and not self._blocks.started:
+                self._blocks.start(event.message.id, event.message.model)
+                self._begin(event.message.usage)
+            case "message_delta" if event.delta is not None:
+                self._report(event.usage)
+                self._note_reason(event.delta)
+            case "message_stop" if self._reason:
+                self._blocks.end(self._reason, ENDS, self._stop_sequence)
+            case "" | "message_start" | "message_delta" | "message_stop":
+                return False
+            case "content_block_start" | "content_block_delta" | "content_block_stop":
+                return False
+        return True
+
+    def _may_open(self, event: Event) -> bool:
+        return event.content_block is not None and event.index not in self._places and _named(event.content_block)
+
+    def _is_open(self, index: int) -> bool:
+        return index in self._places and self._blocks.is_open(self._places[index])
+
+    def _open(self, index: int, block: Block, data: bytes) -> None:
+        self._places[index] = open_block(self._blocks, block, lambda: bytes(_decode_shell(data).content_block))
+        if block.type not in _KINDS:
+            self._silent.add(index)
+
+    def _grow(self, index: int, delta: Delta, data: bytes) -> None:
+        place = self._places[index]
+        text = delta.text or delta.thinking or delta.partial_json or ""
+        if index not in self._silent and text:
+            self._blocks.grow(place, text)
+        elif delta.signature:
+            self._blocks.grow(place, "", _signature(delta.signature))
+        elif len(delta.citation) > 4:
+            self._blocks.grow(place, "", _cited(delta.citation), read_citation(delta.citation))
+        elif index in self._silent or delta.type not in ("text_delta", "thinking_delta", "input_json_delta"):
+            self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
+
+    def _begin(self, raw: msgspec.Raw) -> None:
+        """What is said of the input is true from the start; the output count is only a beginning."""
+        if len(raw) <= 4:
+            return
+        try:
+            counts = read_counts(raw)
+        except BadUsageError:
+            self._blocks.report(None)
+            return
+        self._counts = msgspec.structs.replace(counts, output_tokens=None)
+        for output in (counts.output_tokens, 0):
+            with suppress(BadUsageError):
+                self._blocks.report(add_up(msgspec.structs.replace(counts, output_tokens=output)))
+                return
+
+    def _report(self, raw: msgspec.Raw) -> None:
+        if len(raw) <= 4:
+            return
+        try:
+            self._counts = merge(self._counts, read_counts(raw))
+            self._blocks.report(add_up(self._counts))
+        except BadUsageError:
+            self._blocks.report(None)
+
+    def _note_reason(self, delta: Delta) -> None:
+        if delta.stop_reason:
+            self._reason = delta.stop_reason
+            self._stop_sequence = delta.stop_sequence
+            self._blocks.close_all()
+
+
+def _named(block: Block) -> bool:
+    return block.type != "tool_use" or bool(block.name)
+
+
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    blocks = Whole()
+    try:
+        check_text(body)
+        whole = decode_whole(body)
+        contents = [decode_block(raw) for raw in whole.content or ()]
+    except _UNREADABLE:
+        blocks.garbage()
+        return blocks.reply()
+    if whole.type == "error" or len(whole.error) > 4:
+        blocks.fail(read_stream_failure(whole.error))
+        return blocks.reply()
+    if not whole.type or whole.content is None or not all(map(_named, contents)):
+        blocks.garbage()
+        return blocks.reply()
+    blocks.start(whole.id, whole.model)
+    for block, raw in zip(contents, whole.content, strict=True):
+        blocks.close(open_block(blocks, block, partial(bytes, raw)))
+    if len(whole.usage) > 4:
+        try:
+            blocks.report(add_up(read_counts(whole.usage)))
+        except BadUsageError:
+            blocks.report(None)
+    if whole.stop_reason:
+        blocks.end(whole.stop_reason, ENDS, whole.stop_sequence)
+    else:
+        blocks.garbage()
+    return blocks.reply()

@@ -1,0 +1,224 @@
+"""The shapes of Anthropic's messages, strictly: what a request says to other dialects must be known."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import msgspec
+
+from tokenharbor.wire.neutral.strict_read import CacheControl, Strict
+
+NULL = msgspec.Raw(b"null")
+
+
+class Media(Strict, frozen=True):
+    """Where a picture or a document is; the words of a document of text."""
+
+    type: str
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+    file_id: str | None = None
+    content: msgspec.Raw = NULL
+
+
+class Citing(Strict, frozen=True):
+    """Whether citations of a document are asked for."""
+
+    enabled: bool = False
+
+
+class TextBlock(Strict, frozen=True, tag_field="type", tag="text"):
+    """Words; `citations` as answers hold them."""
+
+    text: str
+    cache_control: CacheControl | None = None
+    citations: list[msgspec.Raw] | None = None
+
+
+class ImageBlock(Strict, frozen=True, tag_field="type", tag="image"):
+    """A picture."""
+
+    source: Media
+    cache_control: CacheControl | None = None
+
+
+class DocumentBlock(Strict, frozen=True, tag_field="type", tag="document"):
+    """A document."""
+
+    source: Media
+    title: str | None = None
+    context: str | None = None
+    citations: Citing | None = None
+    cache_control: CacheControl | None = None
+
+
+class SearchBlock(Strict, frozen=True, tag_field="type", tag="search_result"):
+    """What the caller's own search found."""
+
+    source: str
+    title: str
+    content: list[TextBlock]
+    citations: Citing | None = None
+    cache_control: CacheControl | None = None
+
+
+class ThinkingBlock(Strict, frozen=True, tag_field="type", tag="thinking"):
+    """Thinking, signed by whoever thought it."""
+
+    thinking: str
+    signature: str = ""
+    cache_control: CacheControl | None = None
+
+
+class RedactedBlock(Strict, frozen=True, tag_field="type", tag="redacted_thinking"):
+    """Thinking that only the vendor can read."""
+
+    data: str
+
+
+class ToolUseBlock(Strict, frozen=True, tag_field="type", tag="tool_use"):
+    """A call; its arguments stay as they are."""
+
+    id: str
+    name: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+    cache_control: CacheControl | None = None
+    caller: msgspec.Raw = NULL
+    toolset_name: str | None = None
+
+
+class ReferenceBlock(Strict, frozen=True, tag_field="type", tag="tool_reference"):
+    """A tool that the caller's own search for tools found: from here on the model knows it."""
+
+    tool_name: str
+    cache_control: CacheControl | None = None
+
+
+class Referred(Strict, frozen=True):
+    """A tool by its name."""
+
+    type: str
+    name: str = ""
+    tool_name: str = ""
+
+
+class AdditionBlock(Strict, frozen=True, tag_field="type", tag="tool_addition"):
+    """A tool that may be called from here on."""
+
+    tool: Referred
+    cache_control: CacheControl | None = None
+
+
+class RemovalBlock(Strict, frozen=True, tag_field="type", tag="tool_removal"):
+    """A tool that may not be called any more."""
+
+    tool: Referred
+    cache_control: CacheControl | None = None
+
+
+class ToolResultBlock(Strict, frozen=True, tag_field="type", tag="tool_result"):
+    """What a tool gave."""
+
+    tool_use_id: str
+    content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock] | None" = None
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
+    toolset_name: str | None = None
+
+
+Given = TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock
+Change = AdditionBlock | RemovalBlock
+Block = (
+    TextBlock
+    | ImageBlock
+    | DocumentBlock
+    | SearchBlock
+    | ReferenceBlock
+    | AdditionBlock
+    | RemovalBlock
+    | ThinkingBlock
+    | RedactedBlock
+    | ToolUseBlock
+    | ToolResultBlock
+)
+
+
+class Said(Strict, frozen=True):
+    """A message; its blocks are read one by one."""
+
+    INNER: ClassVar[Mapping[str, object]] = {"content": list[Block]}
+    role: str
+    content: str | list[msgspec.Raw]
+    clear_at: str | None = None
+    output_config: msgspec.Raw = NULL
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What kind a block or a tool is."""
+
+    type: str | None = None
+    name: str | None = None
+
+
+class ToolShape(Strict, frozen=True):
+    """A tool that the caller defines; the last four are those of the vendor's search: see `SearchTool`."""
+
+    name: str
+    type: str | None = None
+    description: str | None = None
+    input_schema: msgspec.Raw = NULL
+    strict: bool | None = None
+    cache_control: CacheControl | None = None
+    eager_input_streaming: bool | None = None
+    defer_loading: bool | None = None
+    allowed_callers: list[str] | None = None
+    input_examples: msgspec.Raw = NULL
+    max_uses: msgspec.Raw = NULL
+    allowed_domains: msgspec.Raw = NULL
+    blocked_domains: msgspec.Raw = NULL
+    user_location: msgspec.Raw = NULL
+
+
+class SearchTool(msgspec.Struct, frozen=True):
+    """The vendor's web search."""
+
+    max_uses: int
+    allowed_domains: list[str] | None = None
+    blocked_domains: list[str] | None = None
+
+
+class Choice(Strict, frozen=True):
+    """`tool_choice`."""
+
+    type: str
+    name: str = ""
+    disable_parallel_tool_use: bool | None = None
+
+
+class ThinkingShape(Strict, frozen=True):
+    """`thinking`."""
+
+    type: str
+    budget_tokens: int | None = None
+    display: str | None = None
+    block_binding: msgspec.Raw = NULL
+
+
+class FormatShape(Strict, frozen=True):
+    """The form that the answer must have."""
+
+    type: str
+    schema: msgspec.Raw = NULL
+    name: str | None = None
+
+
+class OutputConfig(Strict, frozen=True):
+    """`output_config`."""
+
+    effort: str | None = None
+    format: FormatShape | None = None
+
+
+decode_messages = msgspec.json.Decoder(list[Said]).decode
+decode_block = msgspec.json.Decoder(Block).decode
+decode_kind = msgspec.json.Decoder(Kind).decode

@@ -1,0 +1,224 @@
+"""Any conversation written as an Anthropic messages request."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenharbor.wire.dialects.anthropic_messages.json_arguments import cached, object_of
+from tokenharbor.wire.dialects.anthropic_messages.turns import is_own, system_and_turns
+from tokenharbor.wire.fitting.ids import LONG, fit
+from tokenharbor.wire.fitting.json_mode_hint import told
+from tokenharbor.wire.fitting.json_schema import closed
+from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
+from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.neutral.chat import (
+    SAMPLING,
+    Advice,
+    Chat,
+    Choosing,
+    Feature,
+    Message,
+    Order,
+    Reasoning,
+    Role,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+    offered,
+)
+
+CARRIES = frozenset(
+    {
+        Feature.TOOLS,
+        Feature.FORCED_CALL,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.IMAGE_URL,
+        Feature.FILE,
+        Feature.FILE_URL,
+        Feature.CITATIONS,
+        Feature.ASSISTANT_PREFIX,
+    }
+)
+
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.TOP_P,
+        Advice.TOP_K,
+        Advice.REASONING,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.NAME,
+        Advice.CACHE,
+    }
+)
+
+_LEAST_BUDGET = 1_024
+_CHOOSING = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NAMED: "tool", Choosing.NONE: "none"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+    """The vendor refuses to be told how to draw tokens while the model thinks, and `top_p` beside a temperature."""
+    heeded, sampling, said = _HEEDS, chat.sampling, _thinking(chat, order)
+    if not said:
+        heeded -= {Advice.REASONING}
+    if _thinks(said):
+        heeded -= SAMPLING
+    elif sampling.temperature not in (None, 1):
+        heeded -= {Advice.TOP_P}
+    return heeded if "json_schema" in order.capabilities else heeded - {Advice.STRICT}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    """The vendor refuses sequences of nothing but space."""
+    return tuple([stop for stop in chat.stop if stop.strip()])
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """Raises InvalidRequest."""
+    said = _thinking(chat, order)
+    thinking, config = said.get("thinking"), said.get("output_config")
+    system, turns = system_and_turns(told(chat, distinct(chat.messages)))
+    body: dict[str, object] = {"model": order.model, "max_tokens": _most(order)}
+    if system:
+        body["system"] = system
+    body["messages"] = turns
+    body.update(_tools(chat, order))
+    _sample(body, chat.sampling, thinks=_thinks(said))
+    if chat.stop and (sequences := stops(chat)):
+        body["stop_sequences"] = sequences
+    if thinking is not None:
+        body["thinking"] = thinking
+    if chat.format is not None and chat.format.schema is not None:
+        config = {
+            **(config or {}),
+            "format": {"type": "json_schema", "schema": msgspec.Raw(closed(chat.format.schema))},
+        }
+    if config is not None:
+        body["output_config"] = config
+    if order.stream:
+        body["stream"] = True
+    return _encode(body)
+
+
+def _most(order: Order) -> int:
+    return order.most_output if order.max_output is None else order.max_output
+
+
+def _thinks(said: dict[str, dict[str, object]]) -> bool:
+    return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
+
+
+def _thinking(chat: Chat, order: Order) -> dict[str, dict[str, object]]:
+    """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
+    asked = chat.thinking
+    if asked is None or "reasoning" not in order.capabilities:
+        return {}
+    if asked.effort == "none" or asked.budget == 0:
+        # Models that cannot but think refuse to be told so: the least effort is nearest to it.
+        always = "always_reasoning" in order.capabilities
+        return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
+    forced = chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
+    if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
+        return {}
+    shown: dict[str, object] = {}
+    if asked.shown is not None:
+        shown["display"] = "summarized" if asked.shown else "omitted"
+    if "adaptive_reasoning" in order.capabilities:
+        return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
+    budget = _budget(asked, _most(order))
+    # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
+    # another vendor's model made did not.
+    if budget is None or not _signed(chat.messages):
+        return {}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
+
+
+def _effort(asked: Thinking) -> dict[str, dict[str, object]]:
+    effort = asked.effort
+    if effort is None and asked.budget is not None:
+        effort = effort_of(asked.budget)
+    return {"output_config": {"effort": "low" if effort == "minimal" else effort}} if effort else {}
+
+
+def _budget(asked: Thinking, most: int) -> int | None:
+    """Less than the whole answer's maximum; None where that leaves no room to think."""
+    if asked.budget is None:
+        budget = budget_of(asked.effort or "medium", most)
+    else:
+        budget = min(max(asked.budget, _LEAST_BUDGET), most - 1)
+    return budget if budget >= _LEAST_BUDGET else None
+
+
+def _signed(messages: Iterable[Message]) -> bool:
+    """Whether the turn that goes on, if one does, began with thinking that the vendor signed: a turn goes back over
+    calls and results to what the user said before.
+    """
+    turn: list[Message] = []
+    for message in reversed(tuple(messages)):
+        if message.role is Role.ASSISTANT:
+            turn.append(message)
+        elif turn and any(not isinstance(part, ToolResult) for part in message.parts if message.role is Role.USER):
+            break
+    if not turn or not any(isinstance(part, ToolCall) for part in turn[0].parts):
+        return True
+    return any(isinstance(part, Reasoning) and is_own(part) for part in turn[-1].parts)
+
+
+def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:
+    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both. The
+    vendor takes a temperature of 1 at most.
+    """
+    if thinks:
+        return  # the vendor refuses them while the model thinks
+    if sampling.temperature is not None and sampling.temperature < 1:
+        body["temperature"] = sampling.temperature
+    elif sampling.top_p is not None and sampling.top_p != 1 and sampling.temperature in (None, 1):
+        body["top_p"] = sampling.top_p
+    if sampling.top_k is not None:
+        body["top_k"] = sampling.top_k
+
+
+def _tools(chat: Chat, order: Order) -> dict[str, object]:
+    tools = offered(chat)
+    if not tools:
+        return _called(chat.messages)
+    strict = "json_schema" in order.capabilities
+    said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
+    asked = chat.tool_choice
+    mode = asked.mode if asked else None
+    single = chat.parallel_calls is False and mode is not Choosing.NONE
+    if mode is not None or single:
+        choice: dict[str, object] = {"type": _CHOOSING[mode or Choosing.AUTO]}
+        if asked and mode is Choosing.NAMED:
+            choice["name"] = fit(asked.names[0], LONG)
+        if single:
+            choice["disable_parallel_tool_use"] = True
+        said["tool_choice"] = choice
+    return said
+
+
+def _called(messages: Iterable[Message]) -> dict[str, object]:
+    """The vendor wants to know the tools of calls made before, even if no more may be made."""
+    calls = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if not calls:
+        return {}
+    tools = [_tool(Tool(name), strict=False) for name in dict.fromkeys(calls)]
+    return {"tools": tools, "tool_choice": {"type": "none"}}
+
+
+def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
+    said: dict[str, object] = {"name": fit(tool.name, LONG)}
+    if tool.description:
+        said["description"] = tool.description
+    if not (tool.strict and strict):
+        return {**said, "input_schema": object_of(tool.schema), **cached(tool.cache)}
+    schema = None if tool.schema is None else closed(tool.schema)
+    return {**said, "input_schema": object_of(schema), "strict": True, **cached(tool.cache)}

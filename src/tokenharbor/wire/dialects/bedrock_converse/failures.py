@@ -1,0 +1,45 @@
+"""Converse's errors: those that come instead of an answer, and those inside a stream."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tokenharbor.wire.dialects.bedrock_converse.causes import CAUSES
+from tokenharbor.wire.framing.eventstream import Message
+from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.neutral.error_text import words
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.refusal import retry_after
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """The vendor's gateways write `message` in two ways, and the error's name here or in a header."""
+
+    message: str | None = None
+    capital: str | None = msgspec.field(default=None, name="Message")
+    type: str | None = msgspec.field(default=None, name="__type")
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+    """A non-2xx answer, whatever its body."""
+    try:
+        read = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read = _Body()
+    named = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or read.type or ""
+    name = named.split(":", 1)[0].rpartition("#")[2].strip()
+    message = read.message or read.capital or words(body)
+    kind = CAUSES.kind(Said(message, type=name), status)
+    return Failure(kind, status=status, message=message, type=name, retry_after=retry_after(headers))
+
+
+def read_exception(event: Message, message: str) -> Failure:
+    """A message of the stream that is an exception, or an error of the framing's own."""
+    name = event.word(":exception-type")
+    if not name:
+        return Failure(FailureKind.SERVER, message=event.word(":error-message"), type=event.word(":error-code"))
+    name = name[:1].upper() + name[1:]
+    return Failure(CAUSES.kind(Said(message, type=name)), message=message, type=name)

@@ -1,0 +1,57 @@
+"""Gemini's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.dialects.gemini.answer_schema import Chunk, candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
+from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
+from tokenharbor.wire.dialects.gemini.usage import try_usage
+from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect. A prompt that was
+    refused is answered.
+    """
+    if is_swollen(body):
+        return _garbage()
+    try:
+        if not body.isascii():
+            body.decode()
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        return _garbage()
+    if (failure := read_stream_failure(whole.error)) is not None:
+        return failure
+    if not whole.candidates and not is_blocked(whole):
+        return _garbage()
+    candidates = whole.candidates or ()
+    for candidate in candidates:
+        if (failure := failure_of(candidate, empty=not (candidate.content and candidate.content.parts))) is not None:
+            return failure
+    unknown = next((word for each in candidates if (word := ENDS.unknown(each.finish_reason or ""))), "")
+    absent = len(whole.usage_metadata) <= 4
+    usage = None if absent else try_usage(whole.usage_metadata)
+    if usage is not None:
+        return Answer(usage, finish_unknown=unknown)
+    return Answer(None, _text_bytes(whole), quarantined=not absent, finish_unknown=unknown)
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+    except _UNREADABLE:
+        return 0
+
+
+def _text_bytes(whole: Chunk) -> int:
+    return sum(map(candidate_size, whole.candidates or ()))
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

@@ -1,0 +1,37 @@
+"""What Gemini's finish reasons mean: ai.google.dev/api/generate-content (FinishReason), and the longer list of
+cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse.
+
+`OTHER` and `FINISH_REASON_UNSPECIFIED` are not listed: they say that the vendor does not say why.
+"""
+
+from tokenharbor.wire.dialects.gemini.answer_schema import Candidate
+from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.events import FinishReason
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+ENDS = Ends(
+    {
+        "STOP": FinishReason.STOP,
+        "MAX_TOKENS": FinishReason.LENGTH,
+        **dict.fromkeys(
+            (
+                *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
+                *("JAILBREAK", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
+            ),
+            FinishReason.REFUSAL,
+        ),
+        # the model wrote what is no answer, and asking again may help
+        **dict.fromkeys(
+            (
+                *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
+                *("MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER"),
+            ),
+            FailureKind.SERVER,
+        ),
+    }
+)
+
+
+def failure_of(candidate: Candidate, *, empty: bool) -> Failure | None:
+    """Why a candidate is no answer, whole or at the end of a stream; None if it is one."""
+    return ENDS.failure(candidate.finish_reason or "", empty=empty, message=candidate.finish_message or "")

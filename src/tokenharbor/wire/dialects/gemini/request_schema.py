@@ -1,0 +1,197 @@
+"""The shapes of a Gemini request, strictly: what it says to other dialects must be known. Whatever stands in it in the
+other spelling, or is null, is put right first.
+"""
+
+import msgspec
+
+from tokenharbor.wire.dialects.gemini.names import listed, spelled
+from tokenharbor.wire.framing.fields import NULL
+from tokenharbor.wire.framing.tidy import Tidy
+from tokenharbor.wire.neutral.request import Request
+from tokenharbor.wire.neutral.strict_read import UNREADABLE, UnknownFieldError, decode, no_meaning
+
+ABSENT = msgspec.UNSET
+Absent = msgspec.UnsetType
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
+    """The base of all of them."""
+
+
+class Media(Asked, frozen=True):
+    """Media inlined (`data`) or elsewhere."""
+
+    mime_type: str = ""
+    data: str = ""
+    file_uri: str = ""
+    display_name: str = ""
+
+
+class Call(Asked, frozen=True):
+    """A call that the model made; its arguments stay as they are."""
+
+    id: str = ""
+    name: str = ""
+    args: msgspec.Raw = NULL
+
+
+class Result(Asked, frozen=True):
+    """What the caller's tool gave; `parts` are media."""
+
+    id: str = ""
+    name: str = ""
+    response: msgspec.Raw = NULL
+    parts: "list[Part]" = []
+
+
+class Part(Asked, frozen=True):
+    """A piece of content; one of its members says what it is. The last four are the vendor's own."""
+
+    text: str = ""
+    thought: bool = False
+    thought_signature: str = ""
+    inline_data: Media | Absent = ABSENT
+    file_data: Media | Absent = ABSENT
+    function_call: Call | Absent = ABSENT
+    function_response: Result | Absent = ABSENT
+    media_resolution: msgspec.Raw = NULL
+    part_metadata: msgspec.Raw = NULL
+    executable_code: msgspec.Raw = NULL
+    code_execution_result: msgspec.Raw = NULL
+
+
+class Content(Asked, frozen=True):
+    """What somebody says."""
+
+    role: str = ""
+    parts: list[Part] = []
+
+
+class Words(Asked, frozen=True):
+    """A piece of what the system says."""
+
+    text: str = ""
+
+
+class System(Asked, frozen=True):
+    """What the system says."""
+
+    role: msgspec.Raw = NULL
+    parts: list[Words] = []
+
+
+class Declaration(Asked, frozen=True):
+    """A tool that the caller runs."""
+
+    name: str = ""
+    description: str = ""
+    parameters: msgspec.Raw = NULL
+    parameters_json_schema: msgspec.Raw = NULL
+    response: msgspec.Raw = NULL
+    response_json_schema: msgspec.Raw = NULL
+    behavior: str = ""
+
+
+class Tools(Asked, frozen=True):
+    """An entry of `tools`."""
+
+    function_declarations: list[Declaration] = []
+    computer_use: msgspec.Raw = NULL
+
+
+class Calling(Asked, frozen=True):
+    """Whether tools are to be called, and which."""
+
+    mode: str | int = ""  # protobuf takes a name or its number
+    allowed_function_names: list[str] = []
+
+
+class ToolConfig(Asked, frozen=True):
+    """`toolConfig`."""
+
+    function_calling_config: Calling | Absent = ABSENT
+    retrieval_config: msgspec.Raw = NULL
+
+
+class Thinking(Asked, frozen=True):
+    """`thinkingConfig`."""
+
+    thinking_budget: msgspec.Raw = NULL
+    thinking_level: str = ""
+    include_thoughts: bool = False
+
+
+class Config(Asked, frozen=True):
+    """`generationConfig`; what has been looked at before, or is no more than a number to check, stays unread."""
+
+    max_output_tokens: msgspec.Raw = NULL
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    stop_sequences: list[str] = []
+    candidate_count: msgspec.Raw = NULL
+    response_mime_type: str = ""
+    response_schema: msgspec.Raw = NULL
+    response_json_schema: msgspec.Raw = NULL
+    seed: msgspec.Raw = NULL
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    response_logprobs: bool = False
+    logprobs: msgspec.Raw = NULL
+    thinking_config: Thinking | Absent = ABSENT
+    media_resolution: msgspec.Raw = NULL
+    response_modalities: msgspec.Raw = NULL
+    speech_config: msgspec.Raw = NULL
+    image_config: msgspec.Raw = NULL
+    routing_config: msgspec.Raw = NULL
+    model_selection_config: msgspec.Raw = NULL
+
+
+class Body(Asked, frozen=True):
+    """A request; what has been looked at before stays unread."""
+
+    contents: list[Content]
+    system_instruction: System | Absent = ABSENT
+    tools: list[Tools] = []
+    tool_config: ToolConfig | Absent = ABSENT
+    generation_config: Config = Config()
+    safety_settings: msgspec.Raw = NULL
+    labels: msgspec.Raw = NULL
+    model: msgspec.Raw = NULL
+    cached_content: msgspec.Raw = NULL
+    service_tier: msgspec.Raw = NULL
+    store: msgspec.Raw = NULL
+    provider: msgspec.Raw = NULL
+    cache: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
+
+
+class _Unread(msgspec.Struct, frozen=True):
+    """Contents whose parts are as they came."""
+
+    parts: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+_decode_body = msgspec.json.Decoder(Body, strict=False).decode  # protobuf's JSON takes "0.5" for 0.5
+_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_unread = msgspec.json.Decoder(list[_Unread]).decode
+
+
+def read_body(request: Request, unknown: dict[str, str]) -> Body:
+    """Fields that are not known are left out and put into `unknown`. Raises InvalidRequest for one that has the wrong
+    type, and for one that stands in both spellings.
+    """
+    try:
+        return _decode_body(request.body)
+    except UNREADABLE:
+        pass  # it may be written in the other spelling, or hold nulls or what is not known
+    try:
+        return decode(Tidy(unknown, spelled).write(msgspec.Raw(request.body), Body, ""), _decode_body, "")
+    except UnknownFieldError as error:
+        raise no_meaning(str(error)) from None
+
+
+def unread_part(request: Request, content: int, part: int) -> bytes:
+    """A part as it came."""
+    said = _decode_unread(listed(request.members["contents"]))[content]
+    return bytes(_decode_parts(listed(said.parts))[part])

@@ -1,0 +1,208 @@
+"""Gemini's requests: read for routing and money, edited for a vendor."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.dialects.gemini import request_schema
+from tokenharbor.wire.dialects.gemini.media import measure
+from tokenharbor.wire.dialects.gemini.names import is_blank, listed, name_in, spelled
+from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
+from tokenharbor.wire.framing.fields import (
+    MOST_TOKENS,
+    NULL,
+    Check,
+    is_null,
+    lax_whole,
+    only,
+    read_budget,
+    read_count,
+    read_objects,
+    run_checks,
+    unsold,
+)
+from tokenharbor.wire.framing.names import fold
+from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.request import Edit, Request
+
+NAME = "gemini"
+
+_MOST_CANDIDATES = 8
+_CONFIG = "generationConfig"
+_PREFIX = "models/"
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_words = msgspec.json.Decoder(list[str] | None).decode
+
+_OTHER_MODEL = (
+    "lets another model serve the request, which is not supported: name the model in the path and remove this field."
+)
+_MEDIA_OUT = "asks for generated audio or images, which are not supported here: remove it."
+
+
+def _text_only(raw: msgspec.Raw) -> str | None:
+    try:
+        words = _decode_words(raw) or []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "must be an array of strings."
+    return None if {word.upper() for word in words} <= {"TEXT", "MODALITY_UNSPECIFIED"} else _MEDIA_OUT
+
+
+# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+_CHECKS: dict[str, Check] = {
+    "cachedContent": unsold(
+        "refers to content stored at the provider, which is not supported: send the content in the request."
+    ),
+    "serviceTier": only("standard", "STANDARD", "unspecified", "SERVICE_TIER_UNSPECIFIED"),
+    "store": unsold("must not be true: the gateway does not let providers store requests."),
+}
+_CONFIG_CHECKS: dict[str, Check] = {
+    "responseModalities": _text_only,
+    "speechConfig": unsold(_MEDIA_OUT),
+    "imageConfig": unsold(_MEDIA_OUT),
+    "routingConfig": unsold(_OTHER_MODEL),
+    "modelSelectionConfig": unsold(_OTHER_MODEL),
+}
+CONFIG_FIELDS = frozenset(request_schema.Config.__struct_encode_fields__)
+KNOWN = frozenset(request_schema.Body.__struct_encode_fields__)
+_PLAIN = frozenset({"contents", "systemInstruction", "toolConfig", _CONFIG, "safetySettings", "labels"})
+_PLAIN_CONFIG = CONFIG_FIELDS - _CONFIG_CHECKS.keys()
+_EXTENSIONS = frozenset(extensions.NAMES)
+_SPELLED = KNOWN | _EXTENSIONS
+_FOLDED = {fold(name): name for name in _SPELLED}
+_FOLDED_CONFIG = {fold(name): name for name in CONFIG_FIELDS}
+_TOOL_KINDS = frozenset(
+    {
+        "functionDeclarations",
+        "computerUse",
+        "googleSearch",
+        "googleSearchRetrieval",
+        "enterpriseWebSearch",
+        "googleMaps",
+        "codeExecution",
+        "urlContext",
+        "fileSearch",
+        "retrieval",
+        "mcpServers",
+    }
+)
+_CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
+
+
+def read(body: bytes, place: Place | None) -> Request:
+    """Raises InvalidRequest."""
+    if place is None or not place.model:
+        raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")
+    members = read_members(body)
+    plain = spelled(members, KNOWN)
+    _need_contents(plain.get("contents", NULL))
+    ours, extended = extensions.NONE, False
+    if not _PLAIN.issuperset(plain):
+        refuse_variants(plain, _SPELLED, _FOLDED)
+        run_checks(plain, _CHECKS)
+        _check_model(plain, place.model)
+        if "tools" in plain:
+            _check_tools(plain["tools"])
+        extended = not _EXTENSIONS.isdisjoint(members)
+        ours = extensions.read_extensions(plain)
+    config = read_config(plain)
+    if not _PLAIN_CONFIG.issuperset(config):
+        refuse_variants(config, CONFIG_FIELDS, _FOLDED_CONFIG)
+        run_checks_within(config)
+    return Request(
+        dialect=NAME,
+        body=body,
+        members=members,
+        model=place.model,
+        stream=place.stream,
+        max_output=_read_count(config, "maxOutputTokens", MOST_TOKENS),
+        choices=_read_choices(config) if "candidateCount" in config else 1,
+        thinking_budget=_read_budget(config) if "thinkingConfig" in config else 0,
+        wants_usage=True,  # this dialect always says it
+        size=measure(body, plain),
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+        extended=extended,
+    )
+
+
+def _need_contents(raw: msgspec.Raw) -> None:
+    """An array, or the one content itself."""
+    if is_blank(raw):
+        raise InvalidRequest("`contents` is missing.", param="contents")
+
+
+def _read_choices(config: Members) -> int:
+    return _read_count(config, "candidateCount", _MOST_CANDIDATES) or 1
+
+
+def _read_count(config: Members, name: str, most: int) -> int | None:
+    return read_count({name: lax_whole(config.get(name, NULL))}, name, 1, most, f"{_CONFIG}.")
+
+
+def _read_budget(config: Members) -> int:
+    """Below zero it is left to the model."""
+    names = ("thinkingBudget", "thinking_budget")
+    return max(read_budget(config["thinkingConfig"], name) for name in names)
+
+
+def read_config(members: Members) -> Members:
+    """`generationConfig` under the names of this dialect; empty where there is none."""
+    raw = members.get(_CONFIG, NULL)
+    if is_null(raw):
+        return {}
+    try:
+        return spelled(scan(bytes(raw)), CONFIG_FIELDS, f"{_CONFIG}.")
+    except UnreadableError as error:
+        raise InvalidRequest(f"`{_CONFIG}` is invalid: {error}.", param=_CONFIG) from None
+
+
+def run_checks_within(config: Members) -> None:
+    for name in config.keys() & _CONFIG_CHECKS.keys():
+        why = _CONFIG_CHECKS[name](config[name])
+        if why is not None:
+            raise InvalidRequest(f"`{_CONFIG}.{name}` {why}", param=f"{_CONFIG}.{name}")
+
+
+def _check_model(members: Members, model: str) -> None:
+    """Some clients repeat it in the body."""
+    raw = members.get("model", NULL)
+    if is_null(raw):
+        return
+    try:
+        said = _decode_text(raw)
+    except msgspec.DecodeError:
+        raise InvalidRequest("`model` must be a string.", param="model") from None
+    if said.removeprefix(_PREFIX) != model:
+        raise InvalidRequest("`model` differs from the model in the path: remove it.", param="model")
+
+
+def _check_tools(raw: msgspec.Raw) -> None:
+    for index, tool in enumerate(read_objects(listed(raw), "tools")):
+        for name, value in spelled(tool, _TOOL_KINDS, f"tools[{index}].").items():
+            if name not in _CALLER_RUN and not is_null(value):
+                param = f"tools[{index}].{name[:60]}"
+                raise InvalidRequest(
+                    f"`{param}` is a tool that the provider runs, which has no cost limit and is not supported: remove"
+                    " it.",
+                    param=param,
+                )
+
+
+def write(request: Request, change: Edit) -> bytes:
+    """The body for a vendor: the model stands in its path, unless the caller repeated it."""
+    members = request.members
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
+    if change.model != request.model and not is_null(members.get("model")):
+        changes["model"] = msgspec.json.encode(_PREFIX + change.model)
+    if change.max_output is not None:
+        name = name_in(members, _CONFIG)
+        changes[name] = _capped(bytes(members.get(name, NULL)), change.max_output)
+    return edit(request.body, members, changes) if changes else request.body
+
+
+def _capped(config: bytes, most: int) -> bytes:
+    if config == b"null":
+        return b'{"maxOutputTokens":%d}' % most
+    members = scan(config)
+    return edit(config, members, {name_in(members, "maxOutputTokens"): b"%d" % most})

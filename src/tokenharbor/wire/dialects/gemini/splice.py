@@ -1,0 +1,97 @@
+"""Gemini's streams passed on as they came: what each event means for the splice."""
+
+import msgspec
+
+from tokenharbor.wire.dialects.gemini.answer_schema import Candidate, Chunk, candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
+from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
+from tokenharbor.wire.dialects.gemini.usage import try_usage
+from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.choices import Choices
+from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, KEPT, EventSplicer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+USAGE = "usageMetadata"
+
+
+class GeminiSplicer(EventSplicer):
+    """The ending begins where the last candidate says why it stopped, or with a refusal of the prompt. The dialect has
+    no terminator, and events with more usage may follow: the answer is complete where the bytes are over.
+    """
+
+    __slots__ = ("_candidates",)
+
+    def __init__(self, candidates: int) -> None:
+        super().__init__()
+        self._candidates = Choices(candidates)
+
+    def close(self, *, whole: bool = True) -> bytes:
+        out = super().close(whole=whole)
+        if self.failure is None and self._candidates.all_finished:
+            self._end_all()
+        self.complete = self.over and self.failure is None
+        return out
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:  # noqa: ARG002  events have no names here
+        if not data:
+            return IDLE
+        try:
+            chunk = decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._garbage()
+        if len(chunk.error) > 4 and (failure := read_stream_failure(chunk.error)) is not None:
+            return self._fail(failure)
+        self._note_usage(chunk)
+        if is_blocked(chunk):
+            return ENDING
+        if not chunk.candidates and len(chunk.usage_metadata) > 4 and self._candidates.all_finished:
+            return ENDING
+        if chunk.candidates is None:
+            return IDLE if len(chunk.usage_metadata) > 4 or chunk.prompt_feedback is not None else self._garbage()
+        turn = max([self._judge_candidate(candidate) for candidate in chunk.candidates], default=IDLE)
+        if turn == KEPT:
+            for candidate in chunk.candidates:
+                self._candidates.keep(candidate.index)
+        return turn
+
+    def _judge_candidate(self, candidate: Candidate) -> int:
+        turn = IDLE
+        parts = candidate.content.parts if candidate.content else None
+        if parts:
+            self._grown += candidate_size(candidate)
+            if any(part.text or part.function_call or part.inline_data or part.thought_signature for part in parts):
+                turn = CONTENT
+        candidates = self._candidates
+        if turn == CONTENT and candidate.index not in candidates.growing and not candidates.grow(candidate.index):
+            turn = KEPT
+        word = candidate.finish_reason
+        if not word:
+            return turn
+        if word not in ENDS.usual:
+            failure = failure_of(candidate, empty=not self.started and turn == IDLE)
+            if failure is not None:
+                return self._fail(failure)
+            self.finish_unknown = ENDS.unknown(word)
+        return ENDING if self._candidates.finish(candidate.index) else KEPT
+
+    def _note_usage(self, chunk: Chunk) -> None:
+        """Each event may count all so far: the last one counts."""
+        if len(chunk.usage_metadata) <= 4:
+            return
+        self.usage = usage = try_usage(chunk.usage_metadata)
+        self.quarantined = usage is None
+        self.usage_so_far = usage or self.usage_so_far
+
+    def _garbage(self) -> int:
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
+        )
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer()
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            priced = add_cost(data, cost_usd, USAGE) if data is not None else None
+            if data is not None and priced is not None:
+                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

@@ -1,0 +1,34 @@
+"""The tools that a Gemini request declares, by the names that its caller gave them."""
+
+from contextlib import suppress
+
+import msgspec
+
+from tokenharbor.wire.fitting.ids import originals
+from tokenharbor.wire.neutral.request import Request
+from tokenharbor.wire.neutral.strict_read import UNREADABLE
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    functionDeclarations: list[_Named] | None = None  # noqa: N815  the dialect's own two spellings
+    function_declarations: list[_Named] | None = None
+
+
+_decode = msgspec.json.Decoder(list[_Tool] | None).decode
+
+
+def caller_names(request: Request | None) -> dict[str, str]:
+    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    raw = request.members.get("tools") if request else None
+    if raw is None:
+        return {}
+    names: list[str] = []
+    with suppress(*UNREADABLE):
+        for tool in _decode(raw) or ():
+            declared = tool.functionDeclarations or tool.function_declarations or ()
+            names += [one.name for one in declared if one.name]
+    return originals(names)

@@ -1,0 +1,109 @@
+"""OpenAI's whole answers: what the books need of them, and whether they are answers at all."""
+
+import msgspec
+
+from tokenharbor.wire.dialects.openai_chat.answer_schema import (
+    NULL,
+    Choice,
+    Chunk,
+    Ended,
+    decode_chunk,
+    try_usage,
+    usage_of,
+    words_size,
+)
+from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
+from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
+from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    """A message that is there, unread."""
+
+
+class _Glanced(Ended, frozen=True, gc=False, kw_only=True):
+    """A choice of a whole answer: it has a message."""
+
+    message: _Message
+
+
+class _Glance(msgspec.Struct, frozen=True, gc=False):
+    """An answer without its text, which is read only if it must be counted."""
+
+    choices: list[_Glanced] | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+_glance = msgspec.json.Decoder(_Glance).decode
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    try:
+        if not body.isascii():
+            body.decode()
+    except UnicodeDecodeError:
+        return _garbage()
+    try:
+        glance = _glance(body)
+    except _UNREADABLE:
+        return _read_closely(body)
+    if len(glance.usage) > 4 and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
+        usage = try_usage(glance.usage)
+        if usage is not None and usage.output:
+            return Answer(usage)
+    return _read_closely(body)
+
+
+def _read_closely(body: bytes) -> Answer | Failure:
+    if is_swollen(body):
+        return _garbage()
+    try:
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        return _garbage()
+    if not whole.choices:
+        return read_stream_failure(whole) or _garbage()
+    if (failure := read_stream_failure(whole) or _ended_in(whole.choices)) is not None:
+        return failure
+    if any(choice.message is None for choice in whole.choices):
+        return _garbage()
+    unknown = next((word for choice in whole.choices if (word := ENDS.unknown(choice.finish_reason or ""))), "")
+    raw = usage_of(whole)
+    usage = try_usage(raw) if raw is not None else None
+    if not (usage and (usage.output or usage.reasoning)) and all(is_empty(choice.message) for choice in whole.choices):
+        failure = read_status(whole)
+        if failure is not None:
+            return failure
+    if usage is not None:
+        return Answer(usage, finish_unknown=unknown)
+    return Answer(None, _text_bytes(whole), quarantined=raw is not None, finish_unknown=unknown)
+
+
+def _ended_in(choices: list[Choice]) -> Failure | None:
+    """The failure that one of them ended in."""
+    for choice in choices:
+        if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
+            return failure
+    return None
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+    except _UNREADABLE:
+        return 0
+
+
+def _text_bytes(whole: Chunk) -> int:
+    return sum(words_size(choice.message) for choice in whole.choices or () if choice.message is not None)
+
+
+def _garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

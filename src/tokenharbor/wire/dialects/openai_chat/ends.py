@@ -1,0 +1,57 @@
+"""What the finish reasons of OpenAI's dialect mean, of all vendors that speak it."""
+
+from tokenharbor.wire.dialects.openai_chat.answer_schema import Ended, Words, words_size
+from tokenharbor.wire.dialects.openai_chat.failures import read_error
+from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.events import FinishReason
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+ENDS = Ends(
+    {
+        # developers.openai.com/api/reference: the dialect's own five
+        "stop": FinishReason.STOP,
+        "length": FinishReason.LENGTH,
+        "tool_calls": FinishReason.TOOL_CALLS,
+        "function_call": FinishReason.TOOL_CALLS,
+        "content_filter": FinishReason.REFUSAL,
+        # docs.z.ai/api-reference/llm/chat-completion
+        "sensitive": FinishReason.REFUSAL,
+        "model_context_window_exceeded": FinishReason.LENGTH,
+        "network_error": FailureKind.SERVER,
+        # api-docs.deepseek.com/api/create-chat-completion
+        "insufficient_system_resource": FailureKind.SERVER,
+        # ai.google.dev/gemini-api/docs/openai: "content_filter: RECITATION", "function_call_filter: MALFORMED_…"
+        "function_call_filter": FailureKind.SERVER,
+        # openrouter.ai/docs/api-reference/overview
+        "error": FailureKind.SERVER,
+        # docs.mistral.ai/api
+        "model_length": FinishReason.LENGTH,
+        # the words of servers and of other dialects, as resellers pass them on
+        "eos": FinishReason.STOP,
+        "eos_token": FinishReason.STOP,
+        "end_turn": FinishReason.STOP,
+        "stop_sequence": FinishReason.STOP,
+        "max_tokens": FinishReason.LENGTH,
+        "tool_use": FinishReason.TOOL_CALLS,
+        "refusal": FinishReason.REFUSAL,
+        "safety": FinishReason.REFUSAL,
+        "recitation": FinishReason.REFUSAL,
+        "prohibited_content": FinishReason.REFUSAL,
+    }
+)
+
+
+def is_empty(words: Words | None) -> bool:
+    """Whether a message says nothing."""
+    return words is None or not (words_size(words) or words.tool_calls or words.function_call or len(words.images) > 4)
+
+
+def is_usual(choice: Ended) -> bool:
+    """Whether nothing is said of how the choice ended but a usual reason, if that."""
+    return len(choice.error) <= 4 and (not choice.finish_reason or choice.finish_reason in ENDS.usual)
+
+
+def failure_of(choice: Ended, *, empty: bool) -> Failure | None:
+    """Why a choice is no answer, whole or at the end of a stream; None if it is one."""
+    failure = read_error(choice.error) if len(choice.error) > 4 else None
+    return failure or ENDS.failure(choice.finish_reason or "", empty=empty)

@@ -1,0 +1,85 @@
+"""How large a chat request's input is, without counting inlined media as text."""
+
+import msgspec
+
+from tokenharbor.wire.count.most_tokens import Media, size_of
+from tokenharbor.wire.framing.body import Members
+from tokenharbor.wire.framing.fields import wrong_shape
+from tokenharbor.wire.neutral.request import InputSize
+
+
+class _Media(msgspec.Struct, frozen=True, gc=False):
+    url: str | None = None
+    data: str | None = None
+    file_data: str | None = None
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    type: str | None = None
+    image_url: _Media | str | None = None
+    video_url: _Media | str | None = None
+    input_audio: _Media | None = None
+    video: list[str] | str | None = None
+    file: _Media | None = None
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    content: str | list[_Part] | None = None
+
+
+_SEEN = frozenset({None, "text", "refusal", "thinking", "image_url", "video_url", "video", "input_audio", "file"})
+"""What has been looked at, or is text; other vendors have more, such as `document_url`."""
+
+_decode = msgspec.json.Decoder(list[_Message]).decode
+
+
+def measure(body: bytes, members: Members) -> InputSize:
+    """Raises InvalidRequest where messages have the wrong shape."""
+    if body.find(b"[", body.find(b"[") + 1) < 0:
+        return size_of(body, members)  # the array of messages is the only one: no content in parts
+    try:
+        messages = _decode(members["messages"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise wrong_shape("messages", error) from None
+    parts = [part for message in messages if isinstance(message.content, list) for part in message.content]
+    return size_of(body, members, _tally(parts)) if parts else size_of(body, members)
+
+
+def _tally(parts: list[_Part]) -> Media:
+    media = Media()
+    for part in parts:
+        if part.image_url is not None:
+            disguised = _is_disguised(part.image_url)
+            media.images += not disguised
+            media.files += disguised
+            _inline(media, part.image_url, of_file=disguised)
+        if part.video_url is not None:
+            media.files += 1
+            _inline(media, part.video_url, of_file=True)
+        if part.video is not None:  # frames
+            frames = [part.video] if isinstance(part.video, str) else part.video
+            media.images += len(frames)
+            for frame in frames:
+                _inline(media, frame)
+        if part.input_audio is not None:
+            media.audios += 1
+            media.add(part.input_audio.data or "", of_file=True)
+        if part.file is not None:
+            media.files += 1
+            media.add(part.file.file_data or "", of_file=True)
+        if part.type not in _SEEN:
+            media.add_unknown(part.type)
+    return media
+
+
+def _is_disguised(media: _Media | str) -> bool:
+    """Whether it is no picture in the place of one: some vendors read it all the same."""
+    url = (media if isinstance(media, str) else media.url or "")[:11].lower()
+    return url.startswith("data:") and not url.startswith("data:image/")
+
+
+def _inline(media: Media, part: _Media | str, *, of_file: bool = False) -> None:
+    """What a data URL takes; an ordinary address is text."""
+    url = part if isinstance(part, str) else part.url or ""
+    if url.startswith("data:"):
+        media.add(url, of_file=of_file)

@@ -1,0 +1,367 @@
+"""OpenAI's answers read into events: its chunks, and its whole bodies."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenharbor.wire.dialects.openai_chat.annotations import read_annotations, read_images
+from tokenharbor.wire.dialects.openai_chat.answer_schema import (
+    NULL,
+    PINGS,
+    Choice,
+    Chunk,
+    Part,
+    Thought,
+    ToolCall,
+    Words,
+    decode_chunk,
+    is_idle,
+    other_reasoning,
+    try_usage,
+    usage_of,
+)
+from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
+from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
+from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, Carried, of_call, of_text, read_details, split
+from tokenharbor.wire.framing.body import check_text
+from tokenharbor.wire.framing.first_content_limit import Waiting
+from tokenharbor.wire.framing.sse import Frame, Framer
+from tokenharbor.wire.neutral.blocks import GARBAGE, Blocks, Whole
+from tokenharbor.wire.neutral.chat import Source
+from tokenharbor.wire.neutral.events import BlockKind, Event, FinishReason, Note
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import Block, Reply, failed
+
+_NULL_SIZE = len(NULL)
+_NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Call:
+    """A tool call as it comes in: it opens once its arguments begin, since some vendors send its name in pieces."""
+
+    __slots__ = ("block", "custom", "id", "name", "notes", "said", "waiting")
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.name = ""
+        self.custom = False
+        self.block: int | None = None
+        self.waiting = ""  # arguments that came before the name
+        self.notes: tuple[Note, ...] = ()
+        self.said: str | None = None if id_ else ""  # its arguments, where nothing else tells the next call apart
+
+    def is_followed_by(self, piece: ToolCall, name: str) -> bool:
+        """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
+        ids, a name behind whole arguments.
+        """
+        if not name or piece.id:
+            return bool(name) and piece.id != self.id
+        return self.block is not None and bool(self.said) and _is_whole(self.said or "")
+
+
+class _Teller:
+    """Tells the events of words, whether they come in pieces or whole. Only the first choice is told."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._calls: dict[int, _Call] = {}
+        self._unopened: _Call | None = None  # the latest, while its name may go on
+
+    def start(self, chunk: Chunk) -> None:
+        if not self.blocks.started:
+            self.blocks.start(chunk.id or "", chunk.model or "")
+
+    def words(self, words: Words) -> None:
+        carried, notes = _NO_DETAILS if words.reasoning_details is NULL else read_details(words.reasoning_details)
+        reasoning = words.reasoning_content or words.reasoning or other_reasoning(words)
+        if reasoning or carried or notes:
+            self._reasoning(reasoning, carried, notes)
+        if isinstance(words.content, str):
+            if words.content:
+                self.blocks.speak(BlockKind.TEXT, words.content)
+        elif words.content:
+            self._parts(words.content)
+        if carried or words.annotations is not NULL:
+            self._cite(words.annotations, of_text(carried))
+        if words.refusal:
+            self.blocks.speak(BlockKind.REFUSAL, words.refusal)
+        if words.tool_calls or words.function_call is not None:
+            self._call_all(words)
+        if carried:
+            self._tell_carried(carried)
+        if words.images is not NULL:
+            self._images(words.images)
+
+    def _cite(self, annotations: msgspec.Raw, foreign: tuple[Note, ...]) -> None:
+        citations = read_annotations(annotations)
+        if citations or foreign:
+            self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
+
+    def _call_all(self, words: Words) -> None:
+        for position, call in enumerate(words.tool_calls or ()):
+            self._call(position if call.index is None else call.index, call)
+        if words.function_call is not None and (words.function_call.name or words.function_call.arguments):
+            self._call(0, ToolCall(function=words.function_call))
+
+    def _images(self, raw: msgspec.Raw) -> None:
+        for image in read_images(raw):
+            self._image(image)
+
+    def _reasoning(self, text: str, carried: Sequence[Carried], notes: tuple[Note, ...]) -> None:
+        """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
+        ends = [one for one in carried if one.length is not None]
+        if ends and text:
+            for piece, own in split(text, ends):
+                self.blocks.speak(BlockKind.REASONING, piece, own)
+                self.blocks.pause()
+        elif text:
+            self.blocks.speak(BlockKind.REASONING, text)
+        if notes:
+            self.blocks.speak(BlockKind.REASONING, "", notes)
+        for one in () if text else ends:
+            self.blocks.speak(BlockKind.REASONING, "", one.notes)
+            self.blocks.pause()
+
+    def _image(self, source: Source) -> None:
+        self.blocks.pause()
+        if source.url:
+            self.blocks.speak(BlockKind.TEXT, source.url)
+            return
+        index = self.blocks.open(BlockKind.IMAGE, name=source.media_type)
+        self.blocks.grow(index, source.data)
+        self.blocks.close(index)
+
+    def _tell_carried(self, carried: Sequence[Carried]) -> None:
+        """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
+        self.open_calls()
+        for call in self._calls.values():
+            if call.block is not None and self.blocks.is_open(call.block):
+                self.blocks.grow(call.block, "", of_call(carried, call.id))
+
+    def _parts(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if part.text:
+                self.blocks.speak(BlockKind.TEXT, part.text)
+            thinking = part.thinking or ()
+            for thought in [Thought(thinking)] if isinstance(thinking, str) else thinking:
+                if thought.text:
+                    self.blocks.speak(BlockKind.REASONING, thought.text)
+
+    def _call(self, key: int, piece: ToolCall) -> None:
+        name, text = _name_and_text(piece)
+        call = self._calls.get(key)
+        if call is None or call.is_followed_by(piece, name):
+            self.open_calls()
+            call = self._calls[key] = self._unopened = _Call(piece.id or "")
+        if call.block is not None:
+            self._grow_call(call, text, _call_notes(piece))
+            return
+        if name != call.name:  # some vendors repeat the name, some send it in pieces
+            call.name += name
+        call.custom = call.custom or _is_custom(piece)
+        call.waiting += text
+        call.notes += _call_notes(piece)
+        if call.waiting and call.name:
+            self._open_call(call)
+
+    def open_calls(self) -> None:
+        """What is not a piece of its name follows the latest call."""
+        call, self._unopened = self._unopened, None
+        if call is not None and call.block is None and call.name:
+            self._open_call(call)
+
+    def _open_call(self, call: _Call) -> None:
+        if call is self._unopened:
+            self._unopened = None
+        self.blocks.pause()
+        call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, call.name, custom=call.custom)
+        self._grow_call(call, call.waiting, call.notes)
+
+    def _grow_call(self, call: _Call, text: str, notes: tuple[Note, ...]) -> None:
+        if call.said is not None:
+            call.said += text
+        if call.block is not None:
+            self.blocks.grow(call.block, text, notes)
+
+    def nameless(self) -> bool:
+        """Whether a call came whose name never did."""
+        self.open_calls()
+        return bool(self._calls) and any(call.block is None for call in self._calls.values())
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _is_custom(piece: ToolCall) -> bool:
+    """Some vendors write every member there may be, empty."""
+    return piece.custom is not None and bool(piece.custom.name or piece.custom.input or piece.function is None)
+
+
+def _name_and_text(piece: ToolCall) -> tuple[str, str]:
+    if piece.custom is not None and _is_custom(piece):
+        return piece.custom.name or "", piece.custom.input or ""
+    if piece.function is not None:
+        return piece.function.name or "", piece.function.arguments or ""
+    return "", ""
+
+
+def _call_notes(piece: ToolCall) -> tuple[Note, ...]:
+    raw = piece.extra_content
+    return (Note(DIALECT, "extra_content", bytes(raw)),) if len(raw) > 4 else ()
+
+
+class OpenAIReader(Waiting):
+    """Fulfils `Reader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
+
+    _framer: Framer
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._blocks = Blocks()
+        self._teller = _Teller(self._blocks)
+        self._reason: str | None = None
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        return self._read(self._framer.feed(data))
+
+    def close(self, *, whole: bool = True) -> Sequence[Event]:
+        events = list(self._read(self._framer.close()))
+        if not self._blocks.ended:
+            if whole and self._reason:
+                self._done()
+            else:
+                self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
+            events += self._blocks.take()
+        return events
+
+    def _read(self, frames: Sequence[Frame]) -> Sequence[Event]:
+        for name, data, _ in frames:
+            if data and not self._blocks.ended:
+                self._frame(name, data)
+        if self._framer.overflow and not self._blocks.ended:
+            self._blocks.garbage()
+        return self._blocks.take()
+
+    def _frame(self, name: bytes, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            self._done()
+            return
+        try:
+            check_text(data)
+            chunk = decode_chunk(data)
+        except _UNREADABLE:
+            if not is_idle(data):
+                self._blocks.garbage()
+            return
+        if (failure := read_stream_failure(chunk)) is not None:
+            self._blocks.fail(failure)
+            return
+        if chunk.base_resp is not NULL and not self._blocks.spoken and (failure := read_status(chunk)) is not None:
+            self._blocks.fail(failure)
+            return
+        if chunk.choices is None and len(chunk.usage) <= 4:
+            if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
+                self._blocks.garbage()
+            return
+        self._chunk(chunk)
+
+    def _chunk(self, chunk: Chunk) -> None:
+        self._teller.start(chunk)
+        for choice in chunk.choices or ():
+            if choice.index == 0:
+                self._choice(choice)
+        raw = usage_of(chunk)
+        if raw is not None and not self._blocks.ended:
+            self._blocks.report(try_usage(raw))
+
+    def _choice(self, choice: Choice) -> None:
+        if choice.delta is None and choice.message is not None:  # a whole answer where a stream was asked for
+            self._blocks.garbage()
+            return
+        if choice.delta is not None:  # also behind the finish: what is late is delivered
+            if not choice.delta.tool_calls:
+                self._teller.open_calls()
+            self._teller.words(choice.delta)
+        if choice.finish_reason:
+            self._teller.open_calls()
+        if not is_usual(choice) and (failure := failure_of(choice, empty=not self._blocks.spoken)) is not None:
+            self._blocks.fail(failure)
+        elif choice.finish_reason and self._reason is None:
+            self._reason = choice.finish_reason
+            self._blocks.close_all()
+
+    def _done(self) -> None:
+        """Some vendors say no reason: what was said before their terminator is whole all the same."""
+        if self._teller.nameless() or not (self._reason or self._blocks.spoken):
+            self._blocks.garbage()
+        else:
+            self._blocks.end(self._reason or "", ENDS)
+
+
+def _is_bare(message: Words) -> bool:
+    """Whether it has words and nothing else, as most answers: they need no gathering."""
+    words, nothing = message.content, message.annotations  # of which some vendors write an empty list
+    alone = type(words) is str and len(nothing) <= _NULL_SIZE
+    return alone and message == Words(content=words, annotations=nothing)
+
+
+def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
+    raw = usage_of(whole)
+    usage = None if raw is None else try_usage(raw)
+    word = choice.finish_reason or ""
+    reason = ENDS.reason(word)
+    return Reply(
+        whole.id or "",
+        whole.model or "",
+        (Block(BlockKind.TEXT, message.content),) if isinstance(message.content, str) and message.content else (),
+        usage,
+        FinishReason.STOP if reason is FinishReason.TOOL_CALLS else reason,
+        quarantined=raw is not None and usage is None,
+        finish_unknown=ENDS.unknown(word),
+    )
+
+
+def _first(whole: Chunk) -> Choice | None:
+    for choice in whole.choices or ():
+        if choice.index == 0:
+            return choice
+    return None
+
+
+def read_reply(body: bytes) -> Reply:
+    """A whole answer; a failure if it is none."""
+    try:
+        check_text(body)
+        whole = decode_chunk(body)
+    except _UNREADABLE:
+        return failed(GARBAGE)
+    failure = read_stream_failure(whole)
+    if failure is not None:
+        return failed(failure)
+    choice = _first(whole)
+    if choice is None or choice.message is None:
+        return failed(GARBAGE)
+    if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
+        return failed(failure)
+    if is_empty(choice.message) and (failure := read_status(whole)) is not None:
+        return failed(failure)
+    if _is_bare(choice.message):
+        return _read_bare(whole, choice, choice.message)
+    blocks = Whole()
+    teller = _Teller(blocks)
+    teller.start(whole)
+    teller.words(choice.message)
+    raw = usage_of(whole)
+    if raw is not None:
+        blocks.report(try_usage(raw))
+    if teller.nameless():
+        blocks.garbage()
+    else:
+        blocks.end(choice.finish_reason or "", ENDS)
+    return blocks.reply()

@@ -1,0 +1,299 @@
+"""The shapes of OpenAI's messages, strictly: what a request says to other dialects must be known."""
+
+import msgspec
+
+from tokenharbor.wire.neutral.strict_read import CacheControl, Strict
+
+NULL = msgspec.Raw(b"null")
+
+
+class ImageURL(Strict, frozen=True):
+    """Where a picture is."""
+
+    url: str
+    detail: str | None = None
+
+
+class Sound(Strict, frozen=True):
+    """Sound in base64; `format` is its kind, such as wav."""
+
+    data: str
+    format: str
+
+
+class Document(Strict, frozen=True):
+    """A file: inlined as a `data:` URL, or stored at the vendor."""
+
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
+class TextPart(Strict, frozen=True, tag_field="type", tag="text"):
+    """Words."""
+
+    text: str
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: msgspec.Raw = NULL
+    annotations: msgspec.Raw = NULL
+
+
+class RefusalPart(Strict, frozen=True, tag_field="type", tag="refusal"):
+    """A refusal's words."""
+
+    refusal: str
+
+
+class ThinkingPart(Strict, frozen=True, tag_field="type", tag="thinking"):
+    """Thinking among the content, as some vendors send it."""
+
+    thinking: list[TextPart] | str
+    closed: bool | None = None
+
+
+class OutputPart(Strict, frozen=True, tag_field="type", tag="output_text"):
+    """The assistant's words as a client of the Responses API names them."""
+
+    text: str
+    annotations: msgspec.Raw = NULL
+    logprobs: msgspec.Raw = NULL
+
+
+class ReasoningPart(Strict, frozen=True, tag_field="type", tag="reasoning"):
+    """Reasoning among the content, as some clients send it back."""
+
+    text: str | None = None
+
+
+class Reasoned(Strict, frozen=True):
+    """`reasoning` where a client sends it back as an object."""
+
+    text: str | None = None
+
+
+class ImagePart(Strict, frozen=True, tag_field="type", tag="image_url"):
+    """A picture; `index` is its place among those of an answer."""
+
+    image_url: ImageURL | str
+    index: int | None = None
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: msgspec.Raw = NULL
+
+
+class AudioPart(Strict, frozen=True, tag_field="type", tag="input_audio"):
+    """Sound."""
+
+    input_audio: Sound
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: msgspec.Raw = NULL
+
+
+class FilePart(Strict, frozen=True, tag_field="type", tag="file"):
+    """A document."""
+
+    file: Document
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: msgspec.Raw = NULL
+
+
+class Function(Strict, frozen=True):
+    """The function that was called, and its arguments' JSON."""
+
+    name: str
+    arguments: str = ""
+    parsed_arguments: msgspec.Raw = NULL  # as the SDK read them for its caller
+
+
+class Custom(Strict, frozen=True):
+    """The custom tool that was called, and its input."""
+
+    name: str
+    input: str = ""
+
+
+class Specific(Strict, frozen=True):
+    """Where LiteLLM puts what its own message has no field for, and sends it back."""
+
+    reasoning_details: list[msgspec.Raw] | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class Call(Strict, frozen=True):
+    """A call that the assistant made."""
+
+    id: str
+    type: str | None = None
+    function: Function | None = None
+    custom: Custom | None = None
+    index: int | None = None
+    extra_content: msgspec.Raw = NULL
+
+
+UserPart = TextPart | ImagePart | AudioPart | FilePart
+SpokenPart = TextPart | RefusalPart | ThinkingPart | ImagePart | OutputPart | ReasoningPart
+GivenPart = TextPart | ImagePart | FilePart
+
+
+class System(Strict, frozen=True, tag_field="role", tag="system"):
+    """The system's message."""
+
+    content: str | list[TextPart]
+    name: str | None = None
+
+
+class Developer(Strict, frozen=True, tag_field="role", tag="developer"):
+    """The same, as newer models call it."""
+
+    content: str | list[TextPart]
+    name: str | None = None
+
+
+class User(Strict, frozen=True, tag_field="role", tag="user"):
+    """The user's message."""
+
+    content: str | list[UserPart]
+    name: str | None = None
+
+
+class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
+    """What the assistant answered, as clients send it back: with all that answers hold."""
+
+    content: str | list[SpokenPart] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
+    reasoning_content: str | None = None
+    reasoning: str | Reasoned | None = None
+    reasoning_details: list[msgspec.Raw] | dict[str, msgspec.Raw] | None = None
+    images: list[ImagePart] | None = None
+    provider_specific_fields: Specific | list[msgspec.Raw] | None = None
+    annotations: msgspec.Raw = NULL
+    audio: msgspec.Raw = NULL
+    parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller
+    prefix: bool | None = None
+    partial: bool | None = None
+
+
+class ToolMessage(Strict, frozen=True, tag_field="role", tag="tool"):
+    """What a tool gave."""
+
+    tool_call_id: str
+    content: str | list[GivenPart] | None = None
+    name: str | None = None
+
+
+class FunctionMessage(Strict, frozen=True, tag_field="role", tag="function"):
+    """What a function gave, in the older form that has no ids."""
+
+    name: str
+    content: str | None = None
+
+
+Said = System | Developer | User | Assistant | ToolMessage | FunctionMessage
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An entry of `reasoning_details`: only what is looked at."""
+
+    type: str | None = None
+    id: str | None = None
+    data: str | None = None
+
+
+class FunctionTool(Strict, frozen=True):
+    """A function's definition."""
+
+    name: str
+    description: str | None = None
+    parameters: msgspec.Raw = NULL
+    strict: bool | None = None
+
+
+class CustomTool(Strict, frozen=True):
+    """A custom tool's definition."""
+
+    name: str
+    description: str | None = None
+    format: msgspec.Raw = NULL
+
+
+class ToolShape(Strict, frozen=True):
+    """An entry of `tools`."""
+
+    type: str | None = None
+    function: FunctionTool | None = None
+    custom: CustomTool | None = None
+    cache_control: CacheControl | None = None
+
+
+class Named(Strict, frozen=True):
+    """A tool by its name."""
+
+    name: str
+
+
+class Chosen(Strict, frozen=True):
+    """A tool that must, or may, be called."""
+
+    type: str | None = None
+    function: Named | None = None
+    custom: Named | None = None
+    name: str | None = None
+
+
+class Allowed(Strict, frozen=True):
+    """The tools that may be called."""
+
+    mode: str
+    tools: list[Chosen]
+
+
+class Choice(Strict, frozen=True):
+    """`tool_choice` where it is an object."""
+
+    type: str | None = None
+    function: Named | None = None
+    custom: Named | None = None
+    allowed_tools: Allowed | None = None
+
+
+class Schema(Strict, frozen=True):
+    """The JSON schema of a format."""
+
+    name: str = ""
+    description: str | None = None
+    schema: msgspec.Raw = NULL
+    strict: bool | None = None
+
+
+class FormatShape(Strict, frozen=True):
+    """`response_format`."""
+
+    type: str
+    json_schema: Schema | None = None
+
+
+class ReasoningShape(Strict, frozen=True):
+    """`reasoning`, as some vendors of this dialect take it."""
+
+    effort: str | None = None
+    max_tokens: int | None = None
+    exclude: bool | None = None
+    enabled: bool | None = None
+    summary: str | None = None
+
+
+class ThinkingShape(Strict, frozen=True):
+    """`thinking`, as some vendors of this dialect take it."""
+
+    type: str
+    budget_tokens: int | None = None
+    clear_thinking: bool | None = None
+
+
+decode_messages = msgspec.json.Decoder(list[Said]).decode
+decode_entry = msgspec.json.Decoder(Entry).decode
+decode_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -1,0 +1,228 @@
+"""OpenAI's chat requests: read for routing and money, edited for a vendor."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.dialects.openai_chat.media import measure
+from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
+from tokenharbor.wire.framing.fields import (
+    NULL,
+    Check,
+    is_null,
+    need_list,
+    only,
+    read_budget,
+    read_count,
+    read_flag,
+    read_model,
+    read_objects,
+    run_checks,
+    unsold,
+)
+from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.request import Edit, Request
+
+NAME = "openai_chat"
+
+_MOST_CHOICES = 128
+_OLDER, _NEWER = "max_tokens", "max_completion_tokens"
+_OTHER_MAXIMA = frozenset({"max_output_tokens", "max_new_tokens", "max_gen_len", "max_length", "num_predict"})
+_BUDGETS: dict[str, tuple[str, ...]] = {
+    "thinking": ("budget_tokens",),
+    "reasoning": ("max_tokens",),
+    "thinking_budget": (),
+}
+"""Where the caller allows tokens of reasoning, and the member in it."""
+
+_HOUR = (b'"1h"', b"\\u0031", b"\\u0068")
+"""How a `ttl` of an hour, for vendors of another dialect, can be written."""
+
+_PLAIN = frozenset(
+    {
+        "model",
+        "messages",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "n",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "enable_thinking",
+        "min_p",
+        "top_a",
+        "repetition_penalty",
+    }
+)
+
+_SEARCH = "starts a web search at the provider, which has a separate price and is not supported: remove it."
+_AUDIO = "asks for generated audio, which is not supported here: remove it."
+_OTHER_MODEL = "lets another model serve the request, which is not supported: use `model` and remove this field."
+
+
+def _shown_only(raw: msgspec.Raw) -> str | None:
+    if bytes(raw) in (b"null", b"1"):
+        return None
+    return "generates tokens that the answer does not show, so it is not supported: use `n`."
+
+
+def _text_only(raw: msgspec.Raw) -> str | None:
+    return None if bytes(raw).translate(None, b" \t\n\r") in (b"null", b'["text"]') else _AUDIO
+
+
+# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+_CHECKS: dict[str, Check] = {
+    "service_tier": only("auto", "default", "standard"),
+    "speed": only("standard"),
+    "store": unsold("must not be true: the gateway does not let providers store requests."),
+    "prompt_cache_retention": only("in_memory"),
+    "web_search_options": unsold(_SEARCH),
+    "enable_search": unsold(_SEARCH),
+    "enable_enhancement": unsold(_SEARCH),  # cloud.tencent.com/document/product/1729/111007
+    "enable_deep_search": unsold(_SEARCH),  # this and the next: without a page that names them, refused to be safe
+    "force_search_enhancement": unsold(_SEARCH),
+    "web_search": unsold(_SEARCH),
+    "search_parameters": unsold(_SEARCH),
+    "plugins": unsold(_SEARCH),
+    "modalities": _text_only,
+    "audio": unsold(_AUDIO),
+    "prediction": unsold("is billed by rejected tokens, which has no cost limit, so it is not supported: remove it."),
+    "moderation": unsold("runs a second model at the provider, which is not supported: remove it."),
+    "models": unsold(_OTHER_MODEL),
+    "route": unsold(_OTHER_MODEL),
+    "fallbacks": unsold(_OTHER_MODEL),
+    "best_of": _shown_only,
+    "deferred": unsold("defers the answer, which is not supported: remove it."),
+    "background": unsold("defers the answer, which is not supported: remove it."),
+}
+_EXTENSIONS = frozenset(extensions.NAMES)
+KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTENSIONS)
+_CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
+
+
+def read(body: bytes) -> Request:
+    """Raises InvalidRequest."""
+    members = read_members(body)
+    model = read_model(members)
+    need_list(members, "messages")
+    ours, extended = extensions.NONE, False
+    maximum, unsure = _read_maximum(members)
+    if not _PLAIN.issuperset(members):
+        refuse_variants(members, KNOWN)
+        run_checks(members, _CHECKS)
+        if "tools" in members:
+            _check_tools(members["tools"])
+        unsure = unsure or not _OTHER_MAXIMA.isdisjoint(members)
+        extended = not _EXTENSIONS.isdisjoint(members)
+        ours = extensions.read_extensions(members)
+    return Request(
+        dialect=NAME,
+        body=body,
+        members=members,
+        model=model,
+        stream=read_flag(members, "stream"),
+        max_output=maximum,
+        max_unsure=unsure,
+        thinking_budget=0 if _BUDGETS.keys().isdisjoint(members) else _read_budget(members),
+        choices=(read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
+        wants_usage=_wants_usage(members["stream_options"]) if "stream_options" in members else False,
+        size=measure(body, members),
+        cache_writes=True,  # vendors of this dialect cache by themselves; some price the write
+        cache_writes_1h=any(map(body.__contains__, _HOUR)),
+        rules=ours.rules,
+        cache=ours.cache,
+        include_cost=ours.include_cost,
+        extended=extended,
+    )
+
+
+def _read_maximum(members: Members) -> tuple[int | None, bool]:
+    """The maximum, and whether it is unsure: vendors know it by two names, and some know the older alone."""
+    newer = read_count(members, _NEWER, 1) if _NEWER in members else None
+    older = read_count(members, _OLDER, 1) if _OLDER in members else None
+    if newer is None:
+        return older, False
+    return (newer, True) if older is None else (min(newer, older), newer != older)
+
+
+def _read_budget(members: Members) -> int:
+    """Vendors of this dialect have several words for it."""
+    within = [read_budget(members[name], *words) for name, words in _BUDGETS.items() if name in members]
+    return max(within, default=0)
+
+
+def _wants_usage(raw: msgspec.Raw) -> bool:
+    if is_null(raw):
+        return False
+    return read_flag(_options(raw), "include_usage", "stream_options.")
+
+
+def _options(raw: msgspec.Raw) -> Members:
+    try:
+        return scan(bytes(raw))
+    except UnreadableError as error:
+        raise InvalidRequest(f"`stream_options` is invalid: {error}.", param="stream_options") from None
+
+
+def _check_tools(raw: msgspec.Raw) -> None:
+    for index, tool in enumerate(read_objects(raw, "tools")):
+        if bytes(tool.get("type", NULL)) not in _CALLER_RUN:
+            raise InvalidRequest(
+                f"`tools[{index}].type` names a tool that the provider runs at a separate price: only"
+                ' "function" and "custom" are supported.',
+                param=f"tools[{index}].type",
+            )
+
+
+def write(request: Request, change: Edit) -> bytes:
+    """The body for a vendor; `stream_options` is asked for only where the answer is a stream."""
+    changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
+    if change.model != request.model:
+        changes["model"] = msgspec.json.encode(change.model)
+    if change.max_output is not None or (change.max_field and request.max_output is not None):
+        changes.update(_maximum(request, change))
+    if change.ask_usage and request.stream and not request.wants_usage:
+        changes["stream_options"] = _asking(request)
+    return edit(request.body, request.members, changes) if changes else request.body
+
+
+def _maximum(request: Request, change: Edit) -> dict[str, bytes | None]:
+    """The maximum in the one field that the provider obeys. Where that is not stated, the caller's words stay."""
+    most = request.max_output if change.max_output is None else change.max_output
+    field, members = change.max_field, request.members
+    if field is None and change.max_output is not None:
+        field = _OLDER
+    if most is None or not field:
+        return {}
+    changes: dict[str, bytes | None] = {name: None for name in (_OLDER, _NEWER) if name in members and name != field}
+    if changes or field not in members or change.max_output is not None:
+        changes[field] = b"%d" % most
+    return changes
+
+
+def _asking(request: Request) -> bytes:
+    """The caller's `stream_options` with the usage asked for."""
+    options = bytes(request.members.get("stream_options", NULL))
+    if options != b"null":
+        return edit(options, scan(options), {"include_usage": b"true"})
+    return b'{"include_usage":true}'

@@ -1,0 +1,147 @@
+"""OpenAI's streams passed on as they came: what each chunk means for the splice."""
+
+import msgspec
+
+from tokenharbor.wire.dialects.openai_chat.answer_schema import (
+    NULL,
+    PINGS,
+    Choice,
+    Chunk,
+    decode_chunk,
+    is_idle,
+    try_usage,
+    usage_of,
+    words_size,
+)
+from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of
+from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
+from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.choices import Choices
+from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, KEPT, EventSplicer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+DONE = b"[DONE]"
+
+
+class OpenAISplicer(EventSplicer):
+    """`choices` is how many answers were asked for. The ending begins where the last of them finishes, where the usage
+    comes after a finish, or with the terminator.
+    """
+
+    __slots__ = ("_choices", "_hide_usage")
+
+    def __init__(self, choices: int, *, hide_usage: bool) -> None:
+        super().__init__()
+        self._choices = Choices(choices)
+        self._hide_usage = hide_usage
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:
+        if not data:
+            return IDLE
+        if data.startswith(DONE):
+            return self._end()
+        try:
+            chunk = decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return IDLE if is_idle(data) else self._garbage()
+        choices = chunk.choices
+        if choices is None or len(chunk.error) > 4:
+            return self._judge_other(name, data, chunk)
+        turn = IDLE
+        for choice in choices:
+            turn = max(turn, self._judge_choice(choice))
+        if turn != CONTENT:
+            turn = self._judge_silent(turn, chunk, choices)
+        if len(chunk.usage) > 4 or (self._choices.any_finished and not self.over):
+            self._note_usage(chunk)
+        if not choices and self._choices.any_finished and len(chunk.usage) > 4:
+            return self._judge_usage()
+        return turn
+
+    def _judge_silent(self, turn: int, chunk: Chunk, choices: list[Choice]) -> int:
+        """A chunk that is not mere content: it may tell a failure, or finish some of the choices."""
+        if not self.started and self.failure is None and (failure := read_status(chunk)) is not None:
+            return self._fail(failure)
+        if turn == KEPT:
+            for choice in choices:
+                self._choices.keep(choice.index)
+        return turn
+
+    def _judge_usage(self) -> int:
+        """Usage by itself behind a finish: no more is to come, unless a choice is still open."""
+        turn = ENDING if self._choices.all_finished else KEPT
+        if not self._hide_usage:
+            return turn
+        if turn == ENDING:
+            self._end_all()
+        return HIDDEN
+
+    def _judge_choice(self, choice: Choice) -> int:
+        turn = IDLE
+        words = choice.delta
+        if words is None and choice.message is not None:
+            return self._fail(
+                Failure(FailureKind.GARBAGE, message="the stream has a whole answer in place of its pieces")
+            )
+        if words is not None:
+            if size := words_size(words):
+                self._grown += size
+                turn = CONTENT
+            elif words.tool_calls or words.function_call:
+                turn = CONTENT
+        choices = self._choices
+        if turn == CONTENT and choice.index not in choices.growing and not choices.grow(choice.index):
+            turn = KEPT
+        if choice.error is not NULL or (choice.finish_reason and choice.finish_reason not in ENDS.usual):
+            failure = failure_of(choice, empty=not self.started and turn == IDLE)
+            if failure is not None:
+                return self._fail(failure)
+            self.finish_unknown = ENDS.unknown(choice.finish_reason or "")
+        if not choice.finish_reason:
+            return turn
+        return ENDING if choices.finish(choice.index) else KEPT
+
+    def _note_usage(self, chunk: Chunk) -> None:
+        raw = usage_of(chunk)
+        if raw is not None:
+            self.usage = try_usage(raw)
+            self.quarantined = self.usage is None
+            self.usage_so_far = self.usage or self.usage_so_far
+
+    def _terminator(self) -> bytes:
+        return sse.write(DONE) if self._choices.all_finished else b""
+
+    def _end(self) -> int:
+        if not self.started:
+            return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
+        self.complete = True
+        return ENDING
+
+    def _judge_other(self, name: bytes, data: bytes, chunk: Chunk) -> int:
+        """A chunk without choices: an error, the usage alone, or an event that only its vendor knows."""
+        failure = read_stream_failure(chunk)
+        if failure is not None:
+            return self._fail(failure)
+        if len(chunk.usage) > 4:
+            self._note_usage(chunk)
+            return self._judge_usage() if self._choices.any_finished else IDLE
+        if name == b"error":
+            return self._fail(Failure(FailureKind.SERVER, message="the provider sent an error in an unknown format"))
+        if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
+            return self._garbage()
+        return IDLE
+
+    def _garbage(self) -> int:
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API")
+        )
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer()
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            if data is not None and data.startswith(b"{"):
+                priced = add_cost(data, cost_usd)
+                if priced is not None:
+                    return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

@@ -1,0 +1,95 @@
+"""How vendors of OpenAI's dialect count, mapped to the disjoint vector."""
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.neutral.usage import BadUsageError, check_range
+
+# OpenAI's convention: `prompt_tokens` includes what was read from and written to the cache and audio;
+# `completion_tokens` includes reasoning and audio. Image tokens are part of the prompt, at its price.
+
+
+class _PromptDetails(msgspec.Struct, frozen=True, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct, frozen=True, gc=False):
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class _Counts(msgspec.Struct, frozen=True, gc=False):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Counts).decode
+_NO_PROMPT_DETAILS = _PromptDetails()
+_NO_COMPLETION_DETAILS = _CompletionDetails()
+
+
+def read_usage(raw: bytes | msgspec.Raw) -> Usage:
+    """A vendor's `usage` object; raises BadUsageError."""
+    try:
+        counts = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadUsageError("a count is not an integer") from None
+    prompt, completion = counts.prompt_tokens, counts.completion_tokens
+    before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS
+    after = counts.completion_tokens_details or _NO_COMPLETION_DETAILS
+    read = before.cached_tokens or counts.prompt_cache_hit_tokens or counts.cached_tokens or 0
+    written = before.cache_write_tokens or before.cache_creation_input_tokens or 0
+    audio_in, audio_out = before.audio_tokens or 0, after.audio_tokens or 0
+    reasoning = after.reasoning_tokens or 0
+    check_range(prompt, completion, read | written | audio_in | audio_out | reasoning)
+    if read + written > prompt:
+        raise BadUsageError("more cached tokens than input tokens")
+    if not _includes_reasoning(prompt, completion, reasoning, counts.total_tokens):
+        completion += reasoning
+    if reasoning + audio_out > completion:
+        raise BadUsageError("more reasoning tokens than output tokens")
+    audio_in = min(audio_in, prompt - read - written)  # cached audio is counted as cached
+    return Usage(
+        input=prompt - read - written - audio_in,
+        cache_read=read,
+        cache_write_5m=written,
+        output=completion - reasoning - audio_out,
+        reasoning=reasoning,
+        audio_in=audio_in,
+        audio_out=audio_out,
+    )
+
+
+def _includes_reasoning(prompt: int, completion: int, reasoning: int, total: int | None) -> bool:
+    """Whether `completion` already holds `reasoning`. A few vendors leave it out; their total tells."""
+    if not total or total == prompt + completion:
+        return True
+    if reasoning and total == prompt + completion + reasoning:
+        return False
+    raise BadUsageError("the total is not the sum of the counts")
+
+
+def write_usage(usage: Usage) -> dict[str, object]:
+    """The vector in this dialect's shape."""
+    prompt = (
+        usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h + usage.audio_in + usage.image_in
+    )
+    completion = usage.output + usage.reasoning + usage.audio_out
+    before = {"cached_tokens": usage.cache_read, "audio_tokens": usage.audio_in}
+    if written := usage.cache_write_5m + usage.cache_write_1h:
+        before["cache_write_tokens"] = written
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": before,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out},
+    }

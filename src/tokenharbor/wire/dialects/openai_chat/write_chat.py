@@ -1,0 +1,318 @@
+"""Any conversation written as an OpenAI chat request."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, joined
+from tokenharbor.wire.fitting.ids import SHORT, fit
+from tokenharbor.wire.fitting.json_mode_hint import speaking
+from tokenharbor.wire.fitting.json_schema import is_strict, whole
+from tokenharbor.wire.fitting.media_url import write_url
+from tokenharbor.wire.fitting.reasoning_effort import effort_of
+from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.neutral.chat import (
+    Advice,
+    Audio,
+    Chat,
+    Choosing,
+    Feature,
+    File,
+    Format,
+    Image,
+    Message,
+    Order,
+    Part,
+    Reasoning,
+    Refused,
+    Role,
+    Sampling,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+    offered,
+)
+
+CARRIES = frozenset(
+    {
+        Feature.TOOLS,
+        Feature.FORCED_CALL,
+        Feature.CUSTOM_TOOLS,
+        Feature.GRAMMAR,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.IMAGE_URL,
+        Feature.FILE,
+        Feature.AUDIO,
+    }
+)
+
+HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.HOT,
+        Advice.TOP_P,
+        Advice.PENALTIES,
+        Advice.SEED,
+        Advice.REASONING,
+        Advice.VERBOSITY,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.NAME,
+        Advice.DETAIL,
+    }
+)
+
+_MOST_STOPS = 4  # developers.openai.com/api/reference/resources/chat: "up to 4 sequences"
+_MAX_FIELD = "max_tokens"  # where the provider states none: the one that most obey
+_LONGEST_ID = 40  # of a call
+_BARE = 2  # members of a message that has words alone
+_FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
+
+_SPOKEN = (Text, Refused)
+
+Said = dict[str, object]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+    return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:
+    return chat.stop[:_MOST_STOPS]
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """Raises InvalidRequest."""
+    thinks = "reasoning" in order.capabilities
+    messages: list[Said] = []
+    for message in _folded(speaking(chat, distinct(chat.messages))):
+        _add(messages, message, thinks=thinks)
+    body: Said = {"model": order.model, "messages": messages}
+    if chat.tools:
+        body.update(_tools(chat))
+    body.update(_sampling(chat.sampling))
+    if chat.stop:
+        body["stop"] = stops(chat)
+    if chat.format is not None:
+        body["response_format"] = _format(chat.format)
+    if thinks and chat.thinking is not None:
+        body.update(_thinking(chat.thinking, always="always_reasoning" in order.capabilities))
+    if chat.verbosity is not None:
+        body["verbosity"] = chat.verbosity
+    if order.max_output is not None and order.max_field != "":
+        body[order.max_field or _MAX_FIELD] = order.max_output
+    if order.stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    return _encode(body)
+
+
+def _sampling(sampling: Sampling) -> Said:
+    said: Said = {}
+    if sampling.temperature is not None:
+        said["temperature"] = sampling.temperature
+    if sampling.top_p is not None:
+        said["top_p"] = sampling.top_p
+    if sampling.frequency_penalty is not None:
+        said["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.presence_penalty is not None:
+        said["presence_penalty"] = sampling.presence_penalty
+    if sampling.seed is not None:
+        said["seed"] = sampling.seed
+    return said
+
+
+def _thinking(thinking: Thinking, *, always: bool) -> Said:
+    effort = thinking.effort
+    if effort is None and thinking.budget is not None:
+        effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
+    return {"reasoning_effort": effort} if effort else {}
+
+
+def _format(format_: Format) -> Said:
+    if format_.schema is None:
+        return {"type": "json_object"}
+    schema: Said = {"name": format_.name or "answer", "schema": msgspec.Raw(format_.schema)}
+    if format_.description:
+        schema["description"] = format_.description
+    if format_.strict is not None:
+        schema["strict"] = format_.strict
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _tools(chat: Chat) -> Said:
+    tools = offered(chat)
+    if not tools:
+        return {}
+    said: Said = {"tools": [_tool(tool) for tool in tools]}
+    if chat.tool_choice is not None:
+        mode, names = chat.tool_choice.mode, chat.tool_choice.names
+        named = [tool for tool in tools if mode is Choosing.NAMED and tool.name in names]
+        said["tool_choice"] = _named(named[0]) if named else mode.value
+    if chat.parallel_calls is False:  # true is what vendors do anyway; some do not know the field
+        said["parallel_tool_calls"] = False
+    return said
+
+
+def _named(tool: Tool) -> Said:
+    kind = "custom" if tool.custom else "function"
+    return {"type": kind, kind: {"name": fit(tool.name, SHORT)}}
+
+
+def _tool(tool: Tool) -> Said:
+    said: Said = {"name": fit(tool.name, SHORT)}
+    if tool.description:
+        said["description"] = tool.description
+    if tool.custom:
+        if tool.grammar is not None:
+            said["format"] = msgspec.Raw(tool.grammar)
+        return {"type": "custom", "custom": said}
+    if tool.schema is not None:
+        said["parameters"] = msgspec.Raw(whole(tool.schema))
+    if tool.strict and is_strict(tool.schema):
+        said["strict"] = True
+    return {"type": "function", "function": said}
+
+
+def _folded(messages: Iterable[Message]) -> list[Message]:
+    """Results that come in several messages of the user are one, and so are calls that come in several of the
+    assistant: nothing may stand between them in this dialect.
+    """
+    folded: list[Message] = []
+    for message in messages:
+        if folded and _goes_on(folded[-1], message):
+            before = folded.pop()
+            folded.append(msgspec.structs.replace(before, parts=before.parts + message.parts))
+        else:
+            folded.append(message)
+    return folded
+
+
+def _goes_on(before: Message, message: Message) -> bool:
+    if before.role is not message.role or message.role is Role.SYSTEM:
+        return False
+    if message.role is Role.USER:
+        return any(isinstance(part, ToolResult) for part in message.parts)
+    return any(isinstance(part, ToolCall) for part in before.parts)
+
+
+def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:
+    """The messages of this dialect that one message becomes: each tool's result is one of its own."""
+    if message.role is Role.ASSISTANT:
+        said = _assistant(message, thinks=thinks)
+        if said["content"] == "" and len(said) == _BARE:
+            return  # some vendors refuse one that says nothing
+    elif message.role is Role.SYSTEM:
+        # Not all models know the developer's role, and all that do take the system's for it.
+        said = {"role": "system", "content": _words(message.parts, "\n\n")}
+    else:
+        parts = _without_results(message.parts, messages)
+        if not parts:
+            return
+        said = {"role": "user", "content": _content(parts)}
+    if message.name:
+        said["name"] = message.name
+    messages.append(said)
+
+
+def _without_results(parts: tuple[Part, ...], messages: list[Said]) -> Sequence[Part]:
+    """What is the user's own, once the results among it are messages. Those take words alone: what else they gave
+    follows all of them, before what the user says.
+    """
+    shown: list[Part] = []
+    own: list[Part] = []
+    for part in parts:
+        if isinstance(part, ToolResult):
+            messages.append(_result(part))
+            if media := [one for one in part.parts if not _is_words(one)]:
+                shown += [Text(f"From the result of the tool call {fit(part.call_id, _LONGEST_ID)}:"), *media]
+        else:
+            own.append(part)
+    return shown + own if shown else own
+
+
+def _words(parts: Sequence[Part], between: str) -> str:
+    if len(parts) == 1 and isinstance(parts[0], _SPOKEN):
+        return parts[0].text
+    return between.join([part.text for part in parts if isinstance(part, _SPOKEN)])
+
+
+def _content(parts: Sequence[Part]) -> object:
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        return parts[0].text
+    return [said for part in parts if (said := _part(part)) is not None]
+
+
+def _part(part: Part) -> Said | None:
+    match part:
+        case Text() | Refused():
+            return {"type": "text", "text": part.text}
+        case Image():
+            image: Said = {"url": write_url(part.source)}
+            return {"type": "image_url", "image_url": {**image, "detail": part.detail} if part.detail else image}
+        case Audio():
+            kind = part.source.media_type
+            said = {"data": part.source.data, "format": _FORMATS.get(kind) or kind.rpartition("/")[2]}
+            return {"type": "input_audio", "input_audio": said}
+        case File():
+            return _file(part)
+    return None
+
+
+def _file(file: File) -> Said:
+    if file.source is None:
+        return {"type": "text", "text": _document(file)}
+    return {"type": "file", "file": {"filename": file.name or "document", "file_data": write_url(file.source)}}
+
+
+def _document(file: File) -> str:
+    """A document of plain text: this dialect's files are others."""
+    head = "\n".join(word for word in (file.name, file.context) if word)
+    return f"<document>\n{head}\n\n{file.text}\n</document>" if head else f"<document>\n{file.text}\n</document>"
+
+
+def _is_words(part: Text | Image | File) -> bool:
+    return isinstance(part, Text) or (isinstance(part, File) and part.source is None)
+
+
+def _result(result: ToolResult) -> Said:
+    said = [_document(part) if isinstance(part, File) else part for part in result.parts if _is_words(part)]
+    words = "\n".join(part.text if isinstance(part, Text) else str(part) for part in said)
+    if result.failed and not words.lower().startswith("error"):
+        words = f"Error: {words}"  # this dialect has no other way to say so
+    return {"role": "tool", "tool_call_id": fit(result.call_id, _LONGEST_ID), "content": words}
+
+
+def _assistant(message: Message, *, thinks: bool) -> Said:
+    words = _words(message.parts, "")
+    calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
+    said: Said = {"role": "assistant", "content": words if words or not calls else None}
+    if thinks:  # some vendors refuse these where a model does not reason
+        reasoning = [part for part in message.parts if isinstance(part, Reasoning)]
+        if text := "".join(part.text for part in reasoning):
+            said["reasoning_content"] = text
+        if details := [raw for part in reasoning for raw in joined(part.notes)]:
+            said["reasoning_details"] = details
+    if images := [_part(part) for part in message.parts if isinstance(part, Image)]:
+        said["images"] = images
+    if calls:
+        said["tool_calls"] = calls
+    return said
+
+
+def _call(call: ToolCall) -> Said:
+    id_ = fit(call.id, _LONGEST_ID)
+    if call.custom:
+        return {"id": id_, "type": "custom", "custom": {"name": fit(call.name, SHORT), "input": call.arguments}}
+    function = {"name": fit(call.name, SHORT), "arguments": call.arguments or "{}"}
+    extra = [note.raw for note in call.notes if note.dialect == DIALECT and note.name == "extra_content"]
+    own = {"extra_content": msgspec.Raw(extra[-1])} if extra else {}
+    return {"id": id_, "type": "function", "function": function, **own}

@@ -1,0 +1,93 @@
+"""Whole Responses answers: what the books need of them, and whether they are answers at all."""
+
+from tokenharbor.wire.dialects.openai_responses.answer_schema import (
+    UNREADABLE,
+    Response,
+    decode_item,
+    decode_response,
+    has_usage,
+    item_size,
+    usage_of,
+)
+from tokenharbor.wire.dialects.openai_responses.ends import ENDS
+from tokenharbor.wire.dialects.openai_responses.failures import read_error
+from tokenharbor.wire.framing.body import UnreadableError, check_text, edit, is_swollen, scan
+from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+OVER = frozenset({"completed", "incomplete"})
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    if is_swollen(body):
+        return garbage()
+    try:
+        check_text(body)
+        response = decode_response(body)
+        if (failure := failure_of(response)) is not None:
+            return failure
+        usage = usage_of(response)
+        if usage is not None:
+            return Answer(usage, finish_unknown=unknown_end(response))
+        return Answer(
+            None,
+            _text_bytes(response),
+            quarantined=has_usage(response),
+            finish_unknown=unknown_end(response),
+        )
+    except UNREADABLE:
+        return garbage()
+
+
+def measure(body: bytes) -> int:
+    """How much was generated, in bytes; 0 for what is no answer."""
+    try:
+        return 0 if is_swollen(body) else _text_bytes(decode_response(body))
+    except UNREADABLE:
+        return 0
+
+
+def failure_of(response: Response) -> Failure | None:
+    """Why this is no answer that came to its end."""
+    if (failure := read_error(response.error)) is not None:
+        return failure
+    if response.status in ("failed", "cancelled"):
+        return Failure(FailureKind.SERVER, message="the answer failed without an error message")
+    if response.output is None or response.status not in (*OVER, None) or not _holds_objects(response):
+        return garbage()
+    return ENDS.failure(reason_of(response), empty=not response.output)
+
+
+def reason_of(response: Response) -> str:
+    """Why the answer is incomplete; "" if it is whole."""
+    details = response.incomplete_details
+    return "" if response.status != "incomplete" or details is None else details.reason or ""
+
+
+def unknown_end(response: Response) -> str:
+    return ENDS.unknown(reason_of(response))
+
+
+def garbage() -> Failure:
+    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")
+
+
+def _holds_objects(response: Response) -> bool:
+    return all(memoryview(raw)[0] == ord("{") for raw in response.output or ())
+
+
+def _text_bytes(response: Response) -> int:
+    return sum(item_size(decode_item(raw)) for raw in response.output or ())
+
+
+def price_event(data: bytes, cost_usd: str) -> bytes | None:
+    """The closing event with its cost; None if its answer has no usage."""
+    try:
+        members = scan(data)
+        response = members.get("response")
+        priced = add_cost(bytes(response), cost_usd) if response is not None else None
+        return None if priced is None else edit(data, members, {"response": priced})
+    except UnreadableError:
+        return None

@@ -1,0 +1,186 @@
+"""The shapes of Responses answers, whole and in events: only what is looked at, the rest passes unread."""
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialects.openai_responses.usage import read_usage
+from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral.usage import BadUsageError
+
+DIALECT = "openai_responses"
+NULL = msgspec.Raw(b"null")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+OWN_KINDS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "image_generation_call"})
+"""The items whose meaning other dialects can say."""
+
+
+MARKS = ("call", "text", "opaque")
+"""What the notes in a reasoning item of their own were noted of; with a call's id as the mark's content."""
+
+
+class Annotation(msgspec.Struct, frozen=True, gc=False):
+    """A source of a text; only those on the web have an address."""
+
+    type: str = ""
+    url: str | None = None
+    title: str | None = None
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """A part of a message, of a reasoning's summary or of its text."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    annotations: list[Annotation] | None = None
+
+
+class Action(msgspec.Struct, frozen=True, gc=False):
+    """What a search did: only looking for something is a search, opening a page is none."""
+
+    type: str | None = None
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One item of an answer's output."""
+
+    type: str = ""
+    id: str | None = None
+    content: list[Part] | None = None
+    summary: list[Part] | None = None
+    encrypted_content: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    result: str | None = None
+    output_format: str | None = None
+    action: Action | str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Kind(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+
+
+class _Searches(msgspec.Struct, frozen=True, gc=False):
+    num_requests: int
+
+
+class _ToolUsage(msgspec.Struct, frozen=True, gc=False):
+    web_search: _Searches | None = None
+
+
+class _Incomplete(msgspec.Struct, frozen=True, gc=False):
+    reason: str | None = None
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """An answer, whole or as far as it has come; its items and its usage unread."""
+
+    object: str = ""
+    id: str = ""
+    model: str = ""
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+    incomplete_details: _Incomplete | None = None
+    tool_usage: _ToolUsage | None = None
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event of a stream. `error`, `code` and `message` belong to an error, of which there are two shapes."""
+
+    type: str = ""
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    delta: str | dict[str, msgspec.Raw] | None = None
+    item: msgspec.Raw = NULL
+    part: Part | None = None
+    annotation: Annotation | None = None
+    response: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+    code: str | int | None = None
+    message: str | None = None
+    param: str | None = None
+
+
+class PartEnd(msgspec.Struct, frozen=True, gc=False):
+    """The event that ends a part: its whole text, under one of these names."""
+
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+decode_part_end = msgspec.json.Decoder(PartEnd).decode
+decode_event = msgspec.json.Decoder(Event).decode
+decode_response = msgspec.json.Decoder(Response).decode
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
+def decode_item(raw: bytes | msgspec.Raw) -> Item:
+    """An item. Of kinds that only this dialect has, members may be of other types: their kind is all that is read."""
+    try:
+        return _decode_item(raw)
+    except msgspec.ValidationError:
+        kind = _decode_kind(raw).type
+        if kind in OWN_KINDS:
+            raise
+        return Item(kind)
+
+
+def usage_of(response: Response) -> Usage | None:
+    """The vector; None if it is absent or does not add up (`usage` tells which)."""
+    if len(response.usage) <= 4:
+        return None
+    try:
+        return read_usage(response.usage, _searches(response))
+    except BadUsageError:
+        return None
+
+
+def has_usage(response: Response) -> bool:
+    return len(response.usage) > 4
+
+
+def _searches(response: Response) -> int:
+    """How many searches the vendor ran: its own count, else what the output shows."""
+    if response.tool_usage is not None and response.tool_usage.web_search is not None:
+        return response.tool_usage.web_search.num_requests
+    count = 0
+    for raw in response.output or ():
+        if b"web_search_call" in bytes(raw):
+            item = decode_item(raw)
+            action = item.action
+            count += item.type == "web_search_call" and (
+                not isinstance(action, Action) or action.type in (None, "search")
+            )
+    return count
+
+
+def text_size(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def item_size(item: Item) -> int:
+    """How many bytes of text, reasoning and arguments were generated."""
+    return _shown_size(item) + sealed_size(item) + (unseen.IMAGE if item.result else 0)
+
+
+def sealed_size(item: Item) -> int:
+    """Of reasoning that is encrypted, beyond what is shown of it."""
+    return unseen.sealed(len(item.encrypted_content), _shown_size(item)) if item.encrypted_content else 0
+
+
+def _shown_size(item: Item) -> int:
+    size = text_size(item.arguments or "") + text_size(item.input or "")
+    for part in (*(item.content or ()), *(item.summary or ())):
+        size += text_size(part.text or "") + text_size(part.refusal or "")
+    return size

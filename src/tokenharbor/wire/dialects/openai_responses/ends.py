@@ -1,0 +1,14 @@
+"""What the reasons of an incomplete Responses answer mean: the API reference of developers.openai.com."""
+
+from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.events import FinishReason
+
+ENDS = Ends(
+    {
+        "max_output_tokens": FinishReason.LENGTH,
+        "max_tokens": FinishReason.LENGTH,
+        "model_context_window_exceeded": FinishReason.LENGTH,
+        "content_filter": FinishReason.REFUSAL,
+    },
+    otherwise=FinishReason.LENGTH,  # whatever the reason: it is incomplete
+)

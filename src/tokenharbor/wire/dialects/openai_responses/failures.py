@@ -1,0 +1,109 @@
+"""Errors of the Responses dialect: those in its streams and answers read, ours written."""
+
+import msgspec
+
+from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
+from tokenharbor.wire.dialects.openai_chat.causes import CAUSES
+from tokenharbor.wire.dialects.openai_responses.answer_schema import UNREADABLE, Event
+from tokenharbor.wire.dialects.openai_responses.envelope import Envelope
+from tokenharbor.wire.framing import sse
+from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.neutral.dialect import ANYBODY
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.refusal import scrub
+
+
+class _Error(msgspec.Struct, frozen=True):
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+
+_decode_error = msgspec.json.Decoder(_Error | str | None).decode
+
+_ABOUT_IMAGES = ("image", "invalid_image", "invalid_base64_image", "unsupported_image", "empty_image", "failed_to_down")
+
+_WRITTEN = {
+    FailureKind.REQUEST: ("invalid_request_error", "invalid_request"),
+    FailureKind.CONTEXT: ("invalid_request_error", "context_length_exceeded"),
+    FailureKind.CREDENTIAL: ("authentication_error", "invalid_api_key"),
+    FailureKind.NOT_FOUND: ("invalid_request_error", "not_found"),
+    FailureKind.RATE_LIMIT: ("rate_limit_error", "rate_limit_exceeded"),
+    FailureKind.OVERLOADED: ("overloaded_error", "server_is_overloaded"),
+    FailureKind.TIMEOUT: ("timeout_error", "timeout"),
+}
+_ANY = ("server_error", "server_error")
+
+
+def read_error(raw: msgspec.Raw) -> Failure | None:
+    """The `error` of an answer, None if it has none."""
+    try:
+        error = _decode_error(raw)
+    except UNREADABLE:
+        error = "the provider sent an error in an unknown format"
+    if error is None:
+        return None
+    return _judge(_Error(error) if isinstance(error, str) else error)
+
+
+def read_error_event(event: Event) -> Failure:
+    """An `error` event: its members at the top, or within an object."""
+    return read_error(event.error) or _judge(_Error(event.message, None, event.code, event.param))
+
+
+def _judge(error: _Error) -> Failure:
+    message, type_ = error.message or "", error.type or ""
+    code = "" if error.code is None else str(error.code)
+    kind = CAUSES.kind(Said(message, code, type_))
+    if kind is FailureKind.SERVER and code.startswith(_ABOUT_IMAGES):
+        kind = FailureKind.REQUEST
+    return Failure(kind, message=message, code=code, type=type_, param=error.param)
+
+
+def write_failure(failure: Failure) -> dict[str, object]:
+    """A failure as an `error` object."""
+    type_, code = _WRITTEN.get(failure.kind, _ANY)
+    message = scrub(failure.message) or "The answer is incomplete."
+    return {"message": message, "type": type_, "code": code, "param": failure.param}
+
+
+def status_of(refusal: Refusal) -> int:
+    """Clients of this dialect know an empty purse by its code under a 429; a 402 they would ask again."""
+    return 429 if isinstance(refusal, InsufficientQuota) else refusal.status
+
+
+def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
+    """The SDKs raise at the `error` event and read no further. Codex passes over it, as if the stream had been cut: it
+    reads `response.failed`, shows what that says, and knows by its code whether asking again may help.
+    """
+    error: dict[str, object] = {
+        "message": refusal.message,
+        "type": refusal.type,
+        "code": refusal.code,
+        "param": refusal.param,
+    }
+    if refusal.provider is not None:
+        error["provider"] = refusal.provider
+    envelope = Envelope(ANYBODY)
+    envelope.start(request_id, "")
+    failed = envelope.write("failed", [], error={"code": _code_of(refusal), "message": refusal.message})
+    data = msgspec.json.encode({"type": "response.failed", "sequence_number": 1, "response": failed})
+    return write_error_event(error, 0) + sse.write(data, b"response.failed")
+
+
+def _code_of(refusal: Refusal) -> str:
+    """In the words of an answer's own error."""
+    if isinstance(refusal, ContextLengthExceeded | InsufficientQuota) or refusal.code == "content_filter":
+        return refusal.code
+    if isinstance(refusal, RateLimited):
+        return "rate_limit_exceeded"
+    return "server_error" if refusal.status >= 500 else "invalid_prompt"
+
+
+def write_error_event(error: dict[str, object], number: int) -> bytes:
+    """The `error` event. The field has two shapes of it, each with readers of its own: both are written."""
+    flat = {name: error[name] for name in ("code", "message", "param")}
+    return sse.write(
+        msgspec.json.encode({"type": "error", "sequence_number": number, **flat, "error": error}), b"error"
+    )

@@ -1,0 +1,130 @@
+"""Responses streams passed on as they came: what each event means for the splice."""
+
+from tokenharbor.wire.dialects.openai_responses.answer import failure_of, price_event, unknown_end
+from tokenharbor.wire.dialects.openai_responses.answer_schema import (
+    OWN_KINDS,
+    UNREADABLE,
+    Event,
+    decode_event,
+    decode_item,
+    decode_response,
+    has_usage,
+    item_size,
+    sealed_size,
+    text_size,
+    usage_of,
+)
+from tokenharbor.wire.dialects.openai_responses.failures import read_error_event
+from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.first_content_limit import MOST_WAITING
+from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
+from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+MOST_EVENT = 2 << 20
+"""Bytes of one event: the first ones and the last repeat the request's instructions and tools."""
+
+_REPEATS = 2  # `response.created` and `response.in_progress`
+_ESCAPED = 3  # times as long as UTF-8 is what a vendor may make of it with an escape for every letter
+
+CLOSING = ("response.completed", "response.incomplete", "response.failed")
+
+
+def most_waiting(sent: int) -> int:
+    """The most bytes before the first content: beside the usual, the request as the stream's first events repeat it."""
+    return MOST_WAITING + _REPEATS * min(MOST_EVENT, _ESCAPED * sent)
+
+
+class ResponsesSplicer(EventSplicer):
+    """The ending begins with the event that closes the answer."""
+
+    __slots__ = ("_grew",)
+
+    def __init__(self, sent: int = 0) -> None:
+        super().__init__(most_waiting(sent))
+        self._framer = sse.Framer(MOST_EVENT)
+        self._grew: set[int] = set()  # the items whose words came in pieces
+
+    def _judge(self, name: bytes, data: bytes | None) -> int:
+        if self.complete:
+            return HIDDEN  # how much of it is here yet is chance
+        if not data or name == b"ping":
+            return IDLE
+        if data.startswith(b"[DONE]"):
+            return self._judge_done()
+        try:
+            event = decode_event(data)
+            if event.type.endswith(".delta"):
+                return self._grow(event)
+            return self._judge_frame(event, name)
+        except UNREADABLE:
+            return self._garbage()
+
+    def _judge_done(self) -> int:
+        """The older dialect's end is none here: only the closing event is."""
+        if not self.started:
+            return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
+        return IDLE
+
+    def _grow(self, event: Event) -> int:
+        if not event.type.startswith("response."):
+            return self._garbage()
+        if not isinstance(event.delta, str) or not event.delta:
+            return IDLE
+        self._grew.add(event.output_index)
+        if event.type.endswith("audio.delta"):
+            self._grown = unseen.sound(len(event.delta))
+        else:
+            self._grown = text_size(event.delta)
+        return CONTENT
+
+    def _judge_frame(self, event: Event, name: bytes) -> int:
+        """The events around the items' growth."""
+        kind = event.type
+        if kind == "error" or (name == b"error" and not kind):
+            return self._fail(read_error_event(event))
+        match kind:
+            case "response.output_item.added" if len(event.item) > 4:
+                return IDLE if decode_item(event.item).type in ("message", "reasoning") else CONTENT
+            case "response.output_item.done" if len(event.item) > 4:
+                return self._close(event)
+            case "response.completed" | "response.incomplete" | "response.failed":
+                return self._end(event)
+            case "response.output_item.added" | "response.output_item.done":
+                return self._garbage()
+        if kind in ("keepalive", "ping") or "." in kind:
+            return IDLE  # the beginning, the ends of parts, and events of a later version of the dialect
+        return self._garbage()
+
+    def _close(self, event: Event) -> int:
+        """An item is whole; what of it came in no piece before counts now."""
+        item = decode_item(event.item)
+        if item.type not in OWN_KINDS:
+            return IDLE
+        self._grown = sealed_size(item) if event.output_index in self._grew else item_size(item)
+        return CONTENT if self._grown or item.encrypted_content else IDLE
+
+    def _end(self, event: Event) -> int:
+        response = decode_response(event.response)
+        if (failure := failure_of(response)) is not None:
+            return self._fail(failure)
+        if event.type == "response.failed":
+            return self._fail(Failure(FailureKind.SERVER, message="the answer failed without an error message"))
+        self.usage = usage_of(response)
+        self.quarantined = self.usage is None and has_usage(response)
+        self.finish_unknown = unknown_end(response)
+        self.complete = True
+        return ENDING
+
+    def _garbage(self) -> int:
+        return self._fail(
+            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
+        )
+
+    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+        framer = sse.Framer(MOST_EVENT)
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            priced = price_event(data, cost_usd) if data is not None else None
+            if data is not None and priced is not None:
+                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
+        return None

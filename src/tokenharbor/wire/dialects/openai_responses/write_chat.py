@@ -1,0 +1,258 @@
+"""The neutral conversation written as a Responses request."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
+from tokenharbor.wire.fitting.ids import SHORT, fit, fit_call
+from tokenharbor.wire.fitting.json_mode_hint import speaking
+from tokenharbor.wire.fitting.json_schema import is_strict, whole
+from tokenharbor.wire.fitting.media_url import NO_IMAGE, write_url
+from tokenharbor.wire.fitting.reasoning_effort import effort_of
+from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.neutral.chat import (
+    Advice,
+    Audio,
+    Chat,
+    Choosing,
+    Feature,
+    File,
+    Format,
+    Image,
+    Message,
+    Opaque,
+    Order,
+    Part,
+    Reasoning,
+    Refused,
+    Role,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from tokenharbor.wire.neutral.events import Note
+
+CARRIES = frozenset(
+    {
+        Feature.TOOLS,
+        Feature.FORCED_CALL,
+        Feature.CUSTOM_TOOLS,
+        Feature.GRAMMAR,
+        Feature.JSON_SCHEMA,
+        Feature.IMAGE,
+        Feature.IMAGE_URL,
+        Feature.FILE,
+        Feature.FILE_URL,
+        Feature.AUDIO,
+        Feature.WEB_SEARCH,
+    }
+)
+
+_HEEDS = frozenset(
+    {
+        Advice.TEMPERATURE,
+        Advice.HOT,
+        Advice.TOP_P,
+        Advice.REASONING,
+        Advice.VERBOSITY,
+        Advice.PARALLEL_CALLS,
+        Advice.SINGLE_CALL,
+        Advice.STRICT,
+        Advice.DETAIL,
+        Advice.CACHE_KEY,
+    }
+)
+
+Json = dict[str, object]
+
+_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
+_LONGEST_ID = 64  # of a call
+
+
+def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+    return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
+
+
+def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise: this dialect has none
+    return ()
+
+
+def write_chat(chat: Chat, order: Order) -> bytes:
+    """Raises InvalidRequest where a value has no form in this dialect."""
+    body: Json = {
+        "model": order.model,
+        "input": list(_items(speaking(chat, distinct(chat.messages)))),
+        "stream": order.stream,
+        "store": False,
+    }
+    if order.max_output is not None:
+        body["max_output_tokens"] = order.max_output
+    if "reasoning" in order.capabilities:
+        body["include"] = ["reasoning.encrypted_content"]
+        body |= _reasoning(chat.thinking, always="always_reasoning" in order.capabilities)
+    body |= _tools(chat)
+    body |= _text(chat)
+    settings = {
+        "temperature": chat.sampling.temperature,
+        "top_p": chat.sampling.top_p,
+        "parallel_tool_calls": False if chat.parallel_calls is False and chat.tools else None,
+        "prompt_cache_key": chat.cache_key or None,
+    }
+    body |= {name: value for name, value in settings.items() if value is not None}
+    return msgspec.json.encode(body)
+
+
+def _items(messages: Iterable[Message]) -> Iterator[object]:
+    for message in messages:
+        role = "developer" if message.developer else message.role.value
+        waiting: list[Json] = []
+        for part in message.parts:
+            if isinstance(part, Text | Image | File | Audio | Refused):
+                waiting.append(_part(part, assistant=message.role is Role.ASSISTANT))
+                continue
+            if waiting:
+                yield {"type": "message", "role": role, "content": waiting}
+                waiting = []
+            yield from _item(part)
+        if waiting:
+            yield {"type": "message", "role": role, "content": waiting}
+
+
+def _item(part: Part) -> Iterator[object]:
+    """A part that is an item of its own. Of what was thought only this dialect's own is understood."""
+    match part:
+        case ToolCall(custom=True):
+            id_ = fit_call(part.id, _LONGEST_ID)
+            yield {"type": "custom_tool_call", "call_id": id_, "name": fit(part.name, SHORT), "input": part.arguments}
+        case ToolCall():
+            id_, arguments = fit_call(part.id, _LONGEST_ID), part.arguments or "{}"
+            yield {"type": "function_call", "call_id": id_, "name": fit(part.name, SHORT), "arguments": arguments}
+        case ToolResult():
+            kind = "custom_tool_call_output" if part.custom else "function_call_output"
+            yield {"type": kind, "call_id": fit_call(part.call_id, _LONGEST_ID), "output": _output(part)}
+        case Reasoning():
+            yield from _own(part.notes)
+        case Opaque():
+            yield from _own((part.note,))
+
+
+def _own(notes: Iterable[Note]) -> Iterator[object]:
+    for note in notes:
+        if note.dialect == DIALECT and note.name == "item":
+            yield msgspec.Raw(note.raw)
+
+
+def _output(result: ToolResult) -> object:
+    """This dialect has no mark for a failure: it is said in words."""
+    if all(isinstance(part, Text) for part in result.parts):
+        words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+        fails = result.failed and not words.lower().startswith("error")
+        return f"Error: {words}" if fails else words
+    said = [_part(part, assistant=False) for part in result.parts]
+    return [{"type": "input_text", "text": "Error:"}, *said] if result.failed else said
+
+
+def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Json:
+    match part:
+        case Text():
+            return {"type": "output_text" if assistant else "input_text", "text": part.text}
+        case Refused():
+            return {"type": "refusal", "refusal": part.text}
+        case Image() if assistant:  # the vendor takes none from it
+            return {"type": "output_text", "text": NO_IMAGE}
+        case Image():
+            detail = {"detail": part.detail} if part.detail else {}
+            return {"type": "input_image", "image_url": write_url(part.source), **detail}
+        case Audio():
+            form = part.source.media_type.removeprefix("audio/")
+            return {"type": "input_audio", "input_audio": {"data": part.source.data, "format": form}}
+        case File():
+            return _file(part)
+
+
+def _file(file: File) -> Json:
+    if file.source is None:
+        head = "\n".join(word for word in (file.name, file.context) if word)
+        return {"type": "input_text", "text": f"<document>\n{head}\n\n{file.text}\n</document>"}
+    if file.source.url:
+        return {"type": "input_file", "file_url": file.source.url}
+    return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
+
+
+def _reasoning(thinking: Thinking | None, *, always: bool) -> Json:
+    if thinking is None:
+        return {}
+    settings: Json = {}
+    effort = thinking.effort
+    if effort is None and thinking.budget is not None:
+        effort = effort_of(thinking.budget)
+    if effort == "none" and always:
+        effort = "low"  # a model that cannot but reason refuses to be told so
+    if effort is not None:
+        settings["effort"] = effort
+    if thinking.shown:
+        settings["summary"] = "auto"
+    return {"reasoning": settings} if settings else {}
+
+
+def _tools(chat: Chat) -> Json:
+    tools = [_tool(tool) for tool in chat.tools]
+    body: Json = {}
+    search = chat.search
+    if search is not None:
+        if search.blocked:
+            param = chat.features.get(Feature.WEB_SEARCH, "tools")
+            raise InvalidRequest(
+                f"`{param}` blocks domains of the web search, which the providers of this model do not support: set"
+                " `allowed_domains` instead.",
+                param=param,
+            )
+        filters: Json = {"filters": {"allowed_domains": search.allowed}} if search.allowed else {}
+        tools.append({"type": "web_search", **filters})
+        body["max_tool_calls"] = search.uses
+    if tools:
+        body["tools"] = tools
+    if chat.tool_choice is not None and tools:
+        body["tool_choice"] = _choice(chat.tool_choice, {tool.name for tool in chat.tools if tool.custom})
+    return body
+
+
+def _tool(tool: Tool) -> Json:
+    described: Json = {"description": tool.description} if tool.description else {}
+    if tool.custom:
+        form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
+        return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
+    # Here a function is strict unless it says otherwise, in other dialects only if it says so.
+    parameters = msgspec.Raw(whole(tool.schema)) if tool.schema else _NO_PARAMETERS
+    strict = bool(tool.strict) and is_strict(tool.schema)
+    return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}
+
+
+def _choice(choice: ToolChoice, custom: set[str]) -> object:
+    named = [{"type": "custom" if name in custom else "function", "name": fit(name, SHORT)} for name in choice.names]
+    if choice.mode is Choosing.NAMED:
+        return named[0]
+    if choice.names and choice.mode is not Choosing.NONE:
+        return {"type": "allowed_tools", "mode": choice.mode.value, "tools": named}
+    return choice.mode.value
+
+
+def _text(chat: Chat) -> Json:
+    text: Json = {} if chat.format is None else {"format": _form(chat.format)}
+    if chat.verbosity:
+        text["verbosity"] = chat.verbosity
+    return {"text": text} if text else {}
+
+
+def _form(form: Format) -> Json:
+    if form.schema is None:
+        return {"type": "json_object"}
+    described: Json = {"description": form.description} if form.description else {}
+    strict: Json = {} if form.strict is None else {"strict": form.strict}
+    name = form.name or "answer"
+    return {"type": "json_schema", "name": name, **described, "schema": msgspec.Raw(form.schema), **strict}

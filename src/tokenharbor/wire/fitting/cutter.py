@@ -1,0 +1,185 @@
+"""An answer cut by us where its vendor does not do it: at a stop sequence, or at a maximum below the vendor's least."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.neutral.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    UsageReported,
+)
+
+_BYTES_PER_TOKEN = 4  # as our own counts have it
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Where to cut: before one of these sequences in the answer's text, or after so many tokens of output."""
+
+    stops: tuple[str, ...] = ()
+    most: int | None = None
+
+
+class Cutter:
+    """Passes the events of one answer on up to the cut. Text that may begin a stop sequence waits until that is known.
+
+    A stream that has come to its stop sequence is `stopping`: its vendor's finish and usage may still come, but more
+    content ends it `early`, as does whoever waits no longer. A whole answer, and one cut at its maximum, whose vendor
+    stops soon by itself, is read to its end for its usage.
+    """
+
+    def __init__(self, cut: Cut, *, whole: bool) -> None:
+        self._stops = cut.stops
+        self._longest = max(map(len, cut.stops), default=0)
+        self._firsts = frozenset(stop[0] for stop in cut.stops)
+        self._most = cut.most
+        self._room = None if cut.most is None else cut.most * _BYTES_PER_TOKEN
+        self._whole = whole
+        self._kinds: dict[int, BlockKind] = {}  # of the open blocks
+        self._passed: dict[int, None] = {}  # those of them that have been passed on
+        self._held: list[Event] = []  # from the first text that waits on
+        self._waiting = ""  # the text in them, across adjacent blocks of text
+        self._called = False  # whether there was a tool call
+        self._ending: Finished | None = None  # once the answer is cut
+        self.stopping = False
+        self.early = False
+
+    def feed(self, events: Iterable[Event]) -> list[Event]:
+        out: list[Event] = []
+        for event in events:
+            if self.early:
+                break
+            match event:
+                case BlockOpened():
+                    self._open(event, out)
+                case BlockGrew():
+                    self._grow(event, out)
+                case BlockClosed():
+                    self._close(event.index, out)
+                case UsageReported():
+                    out.append(UsageReported(event.usage and self._bounded(event.usage)))
+                case Finished():
+                    self._release(len(self._waiting), out)
+                    self.stopping = False
+                    out.append(self._ending or event)
+                case Failed() if self.stopping:
+                    self.leave(out)
+                case _:
+                    self._release(len(self._waiting), out)
+                    out.append(event)
+        return out
+
+    def leave(self, out: list[Event]) -> None:
+        """The end of one that is stopping."""
+        if self.stopping and self._ending is not None:
+            self.stopping, self.early = False, True
+            out.append(self._ending)
+
+    def _open(self, event: BlockOpened, out: list[Event]) -> None:
+        self.leave(out)
+        if event.kind is not BlockKind.TEXT:
+            self._release(len(self._waiting), out)
+        if self._ending is None:
+            self._kinds[event.index] = event.kind
+            self._called = self._called or event.kind is BlockKind.TOOL_CALL
+            self._queue(event, out)
+
+    def _grow(self, event: BlockGrew, out: list[Event]) -> None:
+        kind = self._kinds.get(event.index)
+        if kind is None:
+            if event.text:
+                self.leave(out)
+            return
+        # A sequence in words beside a call that is still written would cut the call.
+        if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
+            self._release(len(self._waiting), out)
+            self._say(event, out)
+            return
+        self._held.append(event)
+        self._waiting = text = self._waiting + event.text
+        found = min(((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
+        if found is None:
+            self._release(len(text) - self._beginning(text), out)
+            return
+        self._release(found[1], out)
+        if self._ending is not None:
+            return
+        reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP_SEQUENCE
+        self._end(Finished(reason, None if self._called else found[2]), out, stopping=not self._whole)
+        if len(text) > found[0]:
+            self.leave(out)
+
+    def _queue(self, event: BlockOpened | BlockClosed, out: list[Event]) -> None:
+        """Behind the text that waits, if there is any."""
+        if self._held:
+            self._held.append(event)
+        else:
+            self._pass(event, out)
+
+    def _release(self, size: int, out: list[Event]) -> None:
+        """Pass on so many characters of the text that waits, and the events before the rest of it."""
+        self._waiting = self._waiting[size:]
+        while self._held:
+            event = self._held.pop(0)
+            if not isinstance(event, BlockGrew):
+                self._pass(event, out)
+                continue
+            self._say(msgspec.structs.replace(event, text=event.text[:size]), out)
+            if self._ending is None and len(event.text) > size:
+                self._held.insert(0, BlockGrew(event.index, event.text[size:]))
+                return
+            size -= len(event.text)
+
+    def _pass(self, event: Event, out: list[Event]) -> None:
+        if isinstance(event, BlockOpened):
+            self._passed[event.index] = None
+        elif isinstance(event, BlockClosed):
+            self._passed.pop(event.index, None)
+        out.append(event)
+
+    def _beginning(self, text: str) -> int:
+        """How many of the last characters may begin a stop sequence."""
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[at] in self._firsts and any(stop.startswith(text[at:]) for stop in self._stops):
+                return len(text) - at
+        return 0
+
+    def _say(self, event: BlockGrew, out: list[Event]) -> None:
+        """As far as there is room."""
+        if self._room is not None and event.text:
+            said = event.text.encode("utf-8", "replace")
+            if len(said) > self._room:
+                text = said[: self._room].decode("utf-8", "ignore")
+                self._room = 0
+                out += [msgspec.structs.replace(event, text=text)] if text else []
+                self._end(Finished(FinishReason.LENGTH), out, stopping=False)
+                return
+            self._room -= len(said)
+        if event.text or event.notes or event.citations:
+            out.append(event)
+
+    def _close(self, index: int, out: list[Event]) -> None:
+        if self._kinds.pop(index, None) is not None:
+            self._queue(BlockClosed(index), out)
+
+    def _end(self, ending: Finished, out: list[Event], *, stopping: bool) -> None:
+        out += map(BlockClosed, self._passed)
+        self._kinds.clear()
+        self._passed.clear()
+        self._held.clear()
+        self._waiting = ""
+        self._ending, self.stopping = ending, stopping
+
+    def _bounded(self, usage: Usage) -> Usage:
+        """What the caller asked for at most: the vendor was told its own least."""
+        if self._most is None:
+            return usage
+        reasoning = min(usage.reasoning, self._most)
+        return msgspec.structs.replace(usage, reasoning=reasoning, output=min(usage.output, self._most - reasoning))

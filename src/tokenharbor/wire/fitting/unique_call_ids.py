@@ -1,0 +1,54 @@
+"""Ids of calls told apart: some vendors begin anew in each answer, others refuse a conversation that repeats one."""
+
+import msgspec
+
+from tokenharbor.wire.neutral.chat import Message, Part, Role, ToolCall, ToolResult
+
+
+def distinct(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The same messages, in which no two calls have the same id, and results that of the call they answer."""
+    ids = [part.id for message in messages for part in message.parts if type(part) is ToolCall]
+    taken = set(ids)
+    if len(taken) == len(ids):
+        return messages
+    renamer = _Renamer(taken)
+    return tuple([renamer.message(message) for message in messages])
+
+
+class _Renamer:
+    """Goes through a conversation. Results answer the calls of the message before them, in their order."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._seen: dict[str, int] = {}  # how often
+        self._waiting: dict[str, list[str]] = {}  # new ids of calls without a result, by the old one
+        self._last: dict[str, str] = {}
+
+    def message(self, message: Message) -> Message:
+        if message.role is Role.ASSISTANT:
+            for part in message.parts:
+                if isinstance(part, ToolCall):
+                    self._waiting[part.id] = []
+        return msgspec.structs.replace(message, parts=tuple([self._part(part) for part in message.parts]))
+
+    def _part(self, part: Part) -> Part:
+        match part:
+            case ToolCall():
+                new = self._last[part.id] = self._new(part.id)
+                self._waiting[part.id].append(new)
+                return msgspec.structs.replace(part, id=new)
+            case ToolResult():
+                waiting = self._waiting.get(part.call_id)
+                new = waiting.pop(0) if waiting else self._last.get(part.call_id, part.call_id)
+                return msgspec.structs.replace(part, call_id=new)
+        return part
+
+    def _new(self, id_: str) -> str:
+        """The first keeps its own; the others' are the same each time that the conversation is told."""
+        count = self._seen[id_] = self._seen.get(id_, 0) + 1
+        if count == 1:
+            return id_
+        while (new := f"{id_}_{count}") in self._taken:
+            count += 1
+        self._taken.add(new)
+        return new

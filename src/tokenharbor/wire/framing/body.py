@@ -1,0 +1,284 @@
+"""JSON objects kept as bytes: where each top-level member stands, and edits that leave every other byte alone."""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.framing.names import meant_by, shown
+
+Members = dict[str, msgspec.Raw]
+"""Each member's value, unread."""
+
+Span = tuple[str, int, int, int]
+"""A member: its name, where its name's quote starts, where its value starts and ends."""
+
+_decode = msgspec.json.Decoder(Members).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+_SPACE = rb"[ \t\n\r]*"
+_OPEN = re.compile(_SPACE + rb"\{")
+_NAME = re.compile(_SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL)  # never goes back
+_AFTER = re.compile(_SPACE + rb"([,}])")
+_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")  # of a character beyond the first 65,536
+_NEAR = 16  # bytes from the end
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+
+# What JSON may hold: each object and each name becomes many times its bytes once it is read. No model's context has
+# room for so many.
+_MOST_NAMES = 1_000  # at the top
+_MOST_OBJECTS = 1_000_000
+_NEVER_TOO_MANY = 1 << 20  # bytes that have no room for as many
+_SMALL = 64 << 10  # bytes that are read in a few milliseconds, whatever they hold
+_PIECE = 1 << 20  # bytes that are looked at in one go
+_RARE = 64  # in a piece: too few to be counted
+
+
+class UnreadableError(ValueError):
+    """Not one JSON object in UTF-8 with distinct names; the message says why."""
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def scan(body: bytes) -> Members:
+    """The members of a JSON object. Raises UnreadableError, also for a repeated name: two readers of such a body
+    may see two different ones.
+    """
+    members = _members(body)
+    if len(members) > _MOST_NAMES:
+        raise UnreadableError(f"more than {_MOST_NAMES} keys")
+    if not _is_compact(body, members):
+        _walk(body, members)
+    return members
+
+
+def check_text(body: bytes) -> None:
+    """Raises UnicodeDecodeError; what is left unread of JSON is not looked at by its decoder."""
+    if len(body) <= _PIECE:
+        if not body.isascii():
+            body.decode()
+        return
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    for start in range(0, len(body), _PIECE):
+        piece = body[start : start + _PIECE]
+        decode(piece, start + _PIECE >= len(body))
+
+
+def is_swollen(body: bytes) -> bool:
+    """Whether JSON may have more objects, names or values than anybody needs; counted, not read."""
+    return len(body) > _NEVER_TOO_MANY and any(_has_many(body, mark) for mark in (b"{", b":", b","))
+
+
+def _has_many(body: bytes, mark: bytes) -> bool:
+    """In pieces: other threads have their turn between them."""
+    count = 0
+    for start in range(0, len(body), _PIECE):
+        if not _is_rare(body, mark, start):
+            count += body.count(mark, start, start + _PIECE)
+            if count > _MOST_OBJECTS:
+                return True
+    return False
+
+
+def _is_rare(body: bytes, mark: bytes, start: int) -> bool:
+    """Looking for what is rare is many times faster than counting it: media are long and hold no marks."""
+    at, end = start, start + _PIECE
+    for _ in range(_RARE):
+        at = body.find(mark, at, end) + 1
+        if not at:
+            return True
+    return False
+
+
+def spans(body: bytes, members: Members) -> Iterable[Span]:
+    """Where the members of a scanned body stand, in their order."""
+    return _add_up(members) if _is_compact(body, members) else _walk(body, members)
+
+
+def _is_compact(body: bytes, members: Members) -> bool:
+    """Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
+    would make the body longer, so equality proves that each member stands where the lengths say.
+    """
+    return sum(map(len, members)) + sum(map(len, members.values())) + 4 * len(members) + 1 == len(body)
+
+
+def _add_up(members: Members) -> Iterator[Span]:
+    start = 1
+    for name, raw in members.items():
+        value = start + len(name) + 3
+        end = value + len(raw)
+        yield name, start, value, end
+        start = end + 1
+
+
+def read_members(body: bytes) -> Members:
+    """Scan a request's body; raises InvalidRequest."""
+    try:
+        return scan(body)
+    except UnreadableError as error:
+        raise InvalidRequest(f"Invalid body: {error}.", param=error.name) from None
+
+
+def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str, str] | None = None) -> None:
+    """Raises InvalidRequest for a name that is another spelling of another one, or of a `known` one (`folded`: see
+    `names.meant_by`).
+    """
+    if known.issuperset(members):
+        return
+    seen: dict[str, str] = {}
+    for name in members:
+        meant = meant_by(name, known, folded) or seen.setdefault(name.casefold(), name)
+        if meant != name:
+            raise InvalidRequest(
+                f"The key {shown(name)!r} is a variant of {shown(meant)!r}: use {shown(meant)!r}, once.",
+                param=shown(name),
+            )
+        if not name.isprintable():
+            raise InvalidRequest(f"The key {shown(name)!r} contains control characters.", param=shown(name))
+
+
+def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> bytes:
+    """A scanned body with members set to new values, or removed (None); those that it lacks are added at its end.
+    Every other byte stays.
+    """
+    pieces: list[bytes] = []
+    present = removed = cursor = 0
+    added = []
+    for name, new in changes.items():
+        if name in members:
+            present += 1
+            removed += new is None
+        elif new is not None:
+            added.append(b"%b:%b" % (_encode(name), new))
+    if present:
+        cursor = _edit_present(body, members, changes, pieces, present)
+    if added:
+        tail = body.rindex(b"}")
+        pieces += (body[cursor:tail], b"," if len(members) > removed else b"", b",".join(added))
+        cursor = tail
+    pieces.append(body[cursor:])
+    return b"".join(pieces)
+
+
+def _edit_present(
+    body: bytes, members: Members, changes: Mapping[str, bytes | None], pieces: list[bytes], left: int
+) -> int:
+    """Carry out the `left` changes of members that are there; returns how far into the body the pieces are."""
+    cursor = previous_end = 0
+    kept = skipping = False  # whether a member stays before this one; whether the first ones were removed just now
+    for name, start, value, end in spans(body, members):
+        if skipping:
+            cursor, skipping = start, False
+        if not left:
+            break
+        if name not in changes:
+            kept = True
+        else:
+            left -= 1
+            new = changes[name]
+            if new is not None:
+                pieces += (body[cursor:value], new)
+                cursor, kept = end, True
+            elif kept:
+                pieces.append(body[cursor:previous_end])
+                cursor = end
+            else:
+                pieces.append(body[cursor:start])
+                skipping = True
+        previous_end = end
+    return previous_end if skipping else cursor
+
+
+def _members(body: bytes) -> Members:
+    try:
+        members = None if len(body) <= _SMALL else _Counter().decode(body)
+        if members is not None and is_swollen(body):
+            raise UnreadableError(f"more than {_MOST_OBJECTS} objects, keys or values")
+        if not body.isascii():
+            check_text(body)
+        return _decode(body) if members is None else members
+    except UnicodeDecodeError:
+        raise UnreadableError("not valid UTF-8") from None
+    except _TooManyNames:
+        raise UnreadableError(f"more than {_MOST_NAMES} keys") from None
+    except RecursionError:
+        raise UnreadableError("nested too deeply") from None
+    except msgspec.ValidationError:
+        raise UnreadableError("it must be a JSON object") from None
+    except msgspec.DecodeError as error:
+        why = str(error).removeprefix("JSON is malformed: ").lower()
+        if "truncated" in why and _HALF.search(
+            body, max(0, len(body) - _NEAR)
+        ):  # the decoder looked for its other half
+            why = "an unpaired \\u surrogate near the end"
+        raise UnreadableError(f"not valid JSON: {why}" if body.strip() else "empty") from None
+
+
+class _Name(str):
+    """A key that is counted when it is read."""
+
+    __slots__ = ()
+
+
+class _TooManyNames(Exception):
+    pass
+
+
+class _Counter:
+    """Reads a large object only as far as its keys are not too many: a thousand of them, not a million."""
+
+    def __init__(self) -> None:
+        self._names = 0
+
+    def decode(self, body: bytes) -> Members:
+        try:
+            members = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=self._count).decode(body)
+            return {str(name): value for name, value in members.items()}
+        except msgspec.ValidationError:
+            if self._names > _MOST_NAMES:
+                raise _TooManyNames from None
+            raise
+
+    def _count(self, _type: type, name: str) -> _Name:
+        self._names += 1
+        if self._names > _MOST_NAMES:
+            raise ValueError
+        return _Name(name)
+
+
+def _walk(body: bytes, members: Members) -> list[Span]:
+    """The places of members whatever the space between them. Whatever does not stand where the members, in
+    their order, say it must is the trace of a repeated name.
+    """
+    opening = _OPEN.match(body)
+    position = opening.end() if opening else 0
+    spans: list[Span] = []
+    more = False
+    for name, raw in members.items():
+        match = _match_name(body, position)
+        value, end = match.end(), match.end() + len(raw)
+        found = _decode_text(match[1])
+        after = _AFTER.match(body, end)
+        if found != name or body[value:end] != bytes(raw) or after is None:
+            raise _repeated(found)
+        spans.append((name, match.start(1), value, end))
+        position, more = after.end(), after[1] == b","
+    if more:
+        raise _repeated(_decode_text(_match_name(body, position)[1]))
+    return spans
+
+
+def _match_name(body: bytes, position: int) -> re.Match[bytes]:
+    match = _NAME.match(body, position)
+    if match is None:
+        raise UnreadableError("a key is repeated")
+    return match
+
+
+def _repeated(name: str) -> UnreadableError:
+    return UnreadableError(f"the key {name[:_SHOWN]!r} is repeated", name[:_SHOWN])

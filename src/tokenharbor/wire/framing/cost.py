@@ -1,0 +1,16 @@
+"""`usage.cost`, added to an answer for callers who ask for it."""
+
+from tokenharbor.wire.framing.body import UnreadableError, edit, scan
+
+
+def add_cost(body: bytes, cost_usd: str, name: str = "usage") -> bytes | None:
+    """The object with `cost` (USD, a JSON number with the digits of `cost_usd`) set in its usage, every other
+    byte as it was; None if it has no usage object.
+    """
+    try:
+        members = scan(body)
+        usage = bytes(members.get(name, b""))
+        priced = edit(usage, scan(usage), {"cost": cost_usd.encode()})
+        return edit(body, members, {name: priced})
+    except UnreadableError:
+        return None

@@ -1,0 +1,210 @@
+"""What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Citation,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import Reply, join
+
+GARBAGE = Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its API")
+
+
+class Blocks:
+    """Gathers the events of one answer in the order that events.py states."""
+
+    started = False
+    ended = False
+    _next = 0
+    _spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._open: list[int] = []
+        self._kinds: set[BlockKind] = set()
+        self._calls: set[str] = set()  # their ids
+
+    @property
+    def spoken(self) -> bool:
+        """Whether anything was said yet."""
+        return self._count() > 0
+
+    def take(self) -> list[Event]:
+        """The events since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def _count(self) -> int:
+        """How many blocks there are."""
+        return self._next
+
+    def start(self, id_: str, model: str) -> None:
+        if not self.started:
+            self.started = True
+            self._events.append(Started(id_, model))
+
+    def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
+        index = self._next
+        self._next += 1
+        self._open.append(index)
+        self._kinds.add(kind)
+        self._events.append(BlockOpened(index, kind, call_id and self._distinct(call_id, index), name, custom))
+        return index
+
+    def _distinct(self, call_id: str, index: int) -> str:
+        """Of calls that share an id the results could not be told apart."""
+        if call_id in self._calls:
+            call_id = f"{call_id}_{index}"
+        self._calls.add(call_id)
+        return call_id
+
+    def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:
+        if text or notes or citations:
+            self._events.append(BlockGrew(index, text, notes, citations))
+
+    def cite(self, index: int, citation: Citation) -> None:
+        self._events.append(BlockGrew(index, citations=(citation,)))
+
+    def is_open(self, index: int) -> bool:
+        return index in self._open
+
+    def close(self, index: int) -> None:
+        if index in self._open:
+            self._open.remove(index)
+            self._events.append(BlockClosed(index))
+
+    def speak(
+        self, kind: BlockKind, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()
+    ) -> None:
+        """Text in a dialect that does not say where blocks begin: one block goes on until the kind changes."""
+        spoken = self._spoken
+        if spoken is None or spoken[1] is not kind:
+            if spoken is not None:
+                self.pause()
+            spoken = self._spoken = (self.open(kind), kind)
+        self.grow(spoken[0], text, notes, citations)
+
+    def pause(self) -> None:
+        """Something else begins: what was spoken is whole."""
+        if self._spoken is not None:
+            self.close(self._spoken[0])
+            self._spoken = None
+
+    def report(self, usage: Usage | None) -> None:
+        """Usage came; None if it does not add up."""
+        self._events.append(UsageReported(usage))
+
+    def close_all(self) -> None:
+        self._spoken = None
+        for index in list(self._open):
+            self.close(index)
+
+    def end(self, word: str, ends: Ends, stop_sequence: str | None = None, *, message: str = "") -> None:
+        """The answer ended with this word of its dialect; a `message` may say more of a failure."""
+        failure = ends.failure(word, empty=not self.spoken, message=message)
+        if failure is not None:
+            self.fail(failure)
+        else:
+            self.finish(ends.reason(word), stop_sequence, ends.unknown(word))
+
+    def finish(self, reason: FinishReason, stop_sequence: str | None = None, unknown: str = "") -> None:
+        if self._open:
+            self.close_all()
+        self.ended = True
+        self._events.append(Finished(self._fit(reason), stop_sequence, unknown))
+
+    def fail(self, failure: Failure) -> None:
+        self.ended = True
+        self._events.append(Failed(failure))
+
+    def garbage(self) -> None:
+        self.fail(GARBAGE)
+
+    def _fit(self, reason: FinishReason) -> FinishReason:
+        """Vendors confuse the reasons; what was seen decides."""
+        calls = BlockKind.TOOL_CALL in self._kinds
+        if reason is FinishReason.TOOL_CALLS and not calls:
+            return FinishReason.STOP
+        if reason is FinishReason.STOP and calls:
+            return FinishReason.TOOL_CALLS
+        if reason is FinishReason.STOP and BlockKind.REFUSAL in self._kinds:
+            return FinishReason.REFUSAL
+        return reason
+
+
+class Whole(Blocks):
+    """Gathers a whole answer: what is told of it comes to a reply, without an event for each thing told."""
+
+    _answer = _model = ""
+    _usage: Usage | None = None
+    _quarantined = False
+    _reason: FinishReason | None = None
+    _sequence: str | None = None
+    _unknown = ""
+    _failure: Failure | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: list[tuple[BlockOpened, list[BlockGrew]]] = []
+
+    def _count(self) -> int:
+        return len(self._blocks)
+
+    def start(self, id_: str, model: str) -> None:
+        self.started, self._answer, self._model = True, id_, model
+
+    def open(self, kind: BlockKind, call_id: str = "", name: str = "", *, custom: bool = False) -> int:
+        index = len(self._blocks)
+        self._kinds.add(kind)
+        self._blocks.append((BlockOpened(index, kind, call_id and self._distinct(call_id, index), name, custom), []))
+        return index
+
+    def grow(self, index: int, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()) -> None:
+        self._blocks[index][1].append(BlockGrew(index, text, notes, citations))
+
+    def cite(self, index: int, citation: Citation) -> None:
+        self.grow(index, "", (), (citation,))
+
+    def is_open(self, index: int) -> bool:  # noqa: ARG002  nothing comes too late for a block
+        return True
+
+    def close(self, index: int) -> None:
+        """Nobody waits for it."""
+
+    def report(self, usage: Usage | None) -> None:
+        self._usage, self._quarantined = usage, usage is None
+
+    def finish(self, reason: FinishReason, stop_sequence: str | None = None, unknown: str = "") -> None:
+        self.ended = True
+        self._reason, self._sequence, self._unknown = self._fit(reason), stop_sequence, unknown
+
+    def fail(self, failure: Failure) -> None:
+        self.ended = True
+        self._reason, self._failure = None, failure
+
+    def reply(self) -> Reply:
+        """What was told."""
+        blocks = tuple([join(opened, grown) for opened, grown in self._blocks])
+        return Reply(
+            self._answer,
+            self._model,
+            blocks,
+            self._usage,
+            self._reason,
+            self._sequence,
+            self._failure,
+            self._quarantined,
+            self._unknown,
+        )

@@ -1,0 +1,117 @@
+"""Our own fields in a request, the same in every dialect: `provider`, `cache`, `usage`."""
+
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.wire.framing.body import Members, UnreadableError, scan
+from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, UsageRules
+
+NAMES = ("provider", "cache", "usage")
+"""They are removed from the body on its way to a vendor."""
+
+REMOVED: dict[str, bytes | None] = dict.fromkeys(NAMES)
+"""The edit that does so."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_BRACE = ord("{")
+
+_PROVIDER = msgspec.json.Decoder(ProviderRules)
+_CACHE = msgspec.json.Decoder(CacheRules)
+_USAGE = msgspec.json.Decoder(UsageRules)
+_TEXT = msgspec.json.Decoder(str).decode
+
+
+class _Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    input: msgspec.Raw = NULL
+    output: msgspec.Raw = NULL
+    prompt: msgspec.Raw = NULL
+    completion: msgspec.Raw = NULL
+
+
+_MAX_PRICE = msgspec.json.Decoder(_Prices)
+
+
+class Extensions(NamedTuple):
+    """What the caller asked of us."""
+
+    rules: ProviderRules | None = None
+    cache: CacheRules | None = None
+    include_cost: bool = False
+
+
+NONE = Extensions()
+
+
+def read_extensions(members: Members) -> Extensions:
+    """Raises InvalidRequest that names the field."""
+    rules, cache, usage = members.get("provider"), members.get("cache"), members.get("usage")
+    return Extensions(
+        None if rules is None or is_null(rules) else read_rules(rules),
+        None if cache is None or is_null(cache) else _read(_CACHE, "cache", cache),
+        False if usage is None or is_null(usage) else _read(_USAGE, "usage", usage).include,
+    )
+
+
+def read_rules(raw: bytes | msgspec.Raw, name: str = "provider") -> ProviderRules:
+    """The `provider` extension, from the body or from a header; raises InvalidRequest that names the field."""
+    rules = _read(_PROVIDER, name, raw)
+    read_max_price(rules.max_price, f"{name}.max_price")
+    return rules
+
+
+def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPrice:
+    """Prices as strings or as numbers, under our names or those of OpenRouter's callers; raises InvalidRequest."""
+    if is_null(raw):
+        return MaxPrice()
+    written = _read(_MAX_PRICE, name, raw)
+    found: dict[str, str | None] = {}
+    for field, also in (("input", "prompt"), ("output", "completion")):
+        ours, theirs = getattr(written, field), getattr(written, also)
+        if not is_null(ours) and not is_null(theirs):
+            raise InvalidRequest(
+                f"`{name}.{also}` means the same as `{name}.{field}`: set only one of them.", param=name
+            )
+        found[field] = _read_price(theirs, f"{name}.{also}") if is_null(ours) else _read_price(ours, f"{name}.{field}")
+    return MaxPrice(**found)
+
+
+def _read_price(raw: msgspec.Raw, param: str) -> str | None:
+    """A number is taken by its digits: no float comes near it."""
+    if is_null(raw):
+        return None
+    text = bytes(raw).decode()
+    try:
+        text = _TEXT(raw) if text.startswith('"') else text
+        if Usd.parse(text) >= ZERO and not text.startswith("-"):
+            return text
+    except (msgspec.DecodeError, ValueError):
+        pass
+    raise InvalidRequest(
+        f'`{param}` must be US dollars per 1M tokens as a decimal string, such as "0.50".', param=param
+    )
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", name: str, raw: bytes | msgspec.Raw) -> T:
+    try:
+        read = decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        fields = [field.encode_name for field in msgspec.structs.fields(decoder.type)]
+        raise wrong_shape(name, error, fields) from None
+    _refuse_repeats(name, bytes(raw))
+    return read
+
+
+def _refuse_repeats(name: str, raw: bytes) -> None:
+    """A name that stands twice could mean either. Only known fields come here, so it is not deep."""
+    try:
+        members = scan(raw)
+    except UnreadableError as error:
+        raise InvalidRequest(f"`{name}` is invalid: {error}.", param=name) from None
+    for member, value in members.items():
+        if memoryview(value)[0] == _BRACE:
+            _refuse_repeats(f"{name}.{member}", bytes(value))

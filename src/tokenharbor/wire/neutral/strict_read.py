@@ -1,0 +1,259 @@
+"""What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
+without a word.
+
+A body that has only known fields is read once. Else `tidied` leaves out the fields that no shape has, notes their
+names, and what is left is read.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Reversible, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.wire.fitting.ids import originals
+from tokenharbor.wire.framing.body import Members
+from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.framing.tidy import tidied
+from tokenharbor.wire.neutral.chat import (
+    Advice,
+    Chat,
+    Choosing,
+    Feature,
+    Hint,
+    Sampling,
+    Source,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from tokenharbor.wire.neutral.request import Request
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_SHOWN = 60  # characters of a caller's own name that an error repeats
+_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_USUAL_SAMPLING = Sampling()
+
+_decode_number = msgspec.json.Decoder(float).decode
+
+_UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
+
+
+class Strict(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The base of shapes that a request is read into: what they do not name is refused."""
+
+
+class CacheControl(Strict, frozen=True):
+    """A mark that what comes up to here is worth caching."""
+
+    type: str = "ephemeral"
+    ttl: str | None = None
+
+
+def cache_of(control: CacheControl | None) -> str | None:
+    """As chat.py says it."""
+    return (control.ttl or "5m") if control else None
+
+
+def need_picture(source: Source, place: str) -> Source:
+    """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
+    if source.media_type and not source.media_type.lower().startswith("image/"):
+        raise InvalidRequest(
+            f"`{place}` is {source.media_type[:_SHOWN]!r}, which is not an image type: send an image.", param=place
+        )
+    return source
+
+
+class Features:
+    """Gathers what not every dialect can say, and in which field it was said first."""
+
+    def __init__(self, unknown: dict[str, str] | None = None) -> None:
+        self.found: dict[Feature, str] = {}
+        self.advice: dict[str, Hint] = {}
+        self.unknown: dict[str, str] = {} if unknown is None else unknown
+
+    def note(self, feature: Feature, field: str) -> None:
+        self.found.setdefault(feature, field)
+
+    def advise(self, advice: Advice, field: str) -> None:
+        self.advice.setdefault(bare(field), Hint(advice, field))
+
+    def sample(self, sampling: Sampling, field: str = "temperature", other: str = "top_p") -> Sampling:
+        """Note what is asked of temperature and `top_p`; 1 asks for nothing in either."""
+        temperature, top_p = sampling.temperature, sampling.top_p
+        if temperature is not None and temperature != 1:
+            self.advice[field] = Hint(Advice.HOT if temperature > 1 else Advice.TEMPERATURE, field)
+        if top_p is not None and top_p != 1:
+            self.advice[other] = Hint(Advice.TOP_P, other)
+        return sampling
+
+    def read_hints(self, members: Members, known: Collection[str], hints: Collection[str]) -> None:
+        """Note the fields that only this dialect has, and those that no dialect has."""
+        for name, raw in members.items():
+            if name in hints:
+                if not is_null(raw):
+                    self.advice[name] = Hint(Advice.OWN, name)
+            elif name not in known and not is_null(raw):
+                self.unknown.setdefault(name, name)
+
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+def bare(place: str) -> str:
+    """A field's name without indices."""
+    return _INDEX.sub("", place) if "[" in place else place
+
+
+def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> T:
+    """A value read strictly; raises InvalidRequest that names the place in the field `name`."""
+    try:
+        return decoder(raw)
+    except UNREADABLE as error:
+        raise _refusal(name, error) from None
+
+
+def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T]) -> T | None:
+    """A member read strictly; absent and null are None."""
+    raw = members.get(name)
+    if raw is None or raw == NULL:
+        return None
+    try:
+        return decoder(raw)
+    except UNREADABLE as error:
+        raise _refusal(name, error) from None
+
+
+_MOST_STOPS = 64
+_LONGEST_STOP = 1_000  # characters
+
+
+def read_stops(sequences: Sequence[str], field: str) -> tuple[str, ...]:
+    """Stop sequences: each piece of an answer may have to be searched for each. Raises InvalidRequest."""
+    if len(sequences) > _MOST_STOPS or any(len(each) > _LONGEST_STOP for each in sequences):
+        raise InvalidRequest(
+            f"`{field}` must have at most {_MOST_STOPS} sequences of at most {_LONGEST_STOP} characters each.",
+            param=field,
+        )
+    return tuple(sequences)
+
+
+def read_sampling(members: Members) -> Sampling:
+    """What most callers say of it, and most dialects in these words."""
+    if "temperature" in members or "top_p" in members:
+        return Sampling(
+            decode_field(members, "temperature", _decode_number), decode_field(members, "top_p", _decode_number)
+        )
+    return _USUAL_SAMPLING
+
+
+class UnknownFieldError(Exception):
+    """A field that its shape does not have; its place."""
+
+
+def read_twice(read: Callable[[Members, Features], Chat], members: Members, shapes: Mapping[str, object]) -> Chat:
+    """Read a request's members; if one that has a shape has a field in it that the shape has not, leave out all such
+    fields, with a note, and read again. Raises InvalidRequest.
+    """
+    try:
+        return read(members, Features())
+    except UnknownFieldError:
+        unknown: dict[str, str] = {}
+    try:
+        return read(tidied(members, shapes, unknown), Features(unknown))
+    except UnknownFieldError as error:
+        raise no_meaning(str(error)) from None
+
+
+def _refusal(name: str, error: Exception) -> Exception:
+    text = str(error)
+    if unknown := _UNKNOWN_FIELD.search(text):
+        return UnknownFieldError(f"{_place(name, unknown[2])}.{unknown[1][:_SHOWN]}")
+    if value := _UNKNOWN_VALUE.search(text):
+        param = _place(name, value[2])
+        return InvalidRequest(
+            f"`{param}` is {value[1][:_SHOWN]!r}, a value not supported by the providers of this model.", param=param
+        )
+    return wrong_shape(name, error)
+
+
+def _place(name: str, within: str | None) -> str:
+    if not within or not name:
+        return within or name
+    return f"{name}{'' if within.startswith('[') else '.'}{within}"
+
+
+def no_meaning(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"`{param}` is not supported by the providers of this model, which use another API: remove it, or use a model"
+        " with a provider that uses the API of this path.",
+        param=param,
+    )
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    """A tool's definition: the name stands at its top, or in what it is."""
+
+    name: str = ""
+    function: _Named = _Named()
+    custom: _Named = _Named()
+
+
+_LISTS = frozenset({"tools", "functions"})
+_decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
+
+
+def caller_names(request: Request | None) -> dict[str, str]:
+    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    if request is None or _LISTS.isdisjoint(request.members):
+        return {}
+    names: list[str] = []
+    for field in _LISTS:
+        raw = request.members.get(field)
+        if raw is not None:
+            with suppress(*UNREADABLE):
+                names += [tool.name or tool.function.name or tool.custom.name for tool in _decode_tools(raw) or ()]
+    return originals(name for name in names if name)
+
+
+def check_choice(
+    choice: ToolChoice | None, tools: Iterable[Tool], features: Features, field: str = "tool_choice"
+) -> None:
+    """Note a call that is forced. Raises InvalidRequest if a tool is chosen that is not among the tools."""
+    if choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
+        features.note(Feature.FORCED_CALL, field)
+    known = {tool.name for tool in tools}
+    for name in choice.names if choice else ():
+        if name not in known:
+            raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not in the list of tools.", param=field)
+
+
+def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:
+    """Results in the order of the calls that they answer; those of no call at last. They answer the latest calls: a
+    long conversation is not looked through for each of its results.
+    """
+    if len(results) == 1:
+        return list(results)
+    missing, places = {result.call_id for result in results}, dict[str, int]()
+    for back, call in enumerate(reversed(calls)):
+        if call.id in missing:
+            missing.remove(call.id)
+            places[call.id] = -back
+        if not missing:
+            break
+    return sorted(results, key=lambda result: places.get(result.call_id, 1))
+
+
+def in_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
+    """Results in the order of the places that their calls' ids have; those of no call at last."""
+    return sorted(results, key=lambda result: places.get(result.call_id, len(places)))

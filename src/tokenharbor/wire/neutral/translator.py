@@ -1,0 +1,313 @@
+"""A vendor's answer passed on to a client of another dialect: its stream event by event, or the whole of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.fitting.cutter import Cut, Cutter
+from tokenharbor.wire.framing.first_content_limit import too_much
+from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Dialect, Reader, Recipient, Vendor, Writer
+from tokenharbor.wire.neutral.events import (
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+    Event,
+    Failed,
+    Finished,
+    Note,
+    Started,
+    UsageReported,
+)
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.translate import Reply, collect
+
+Keep = Callable[[str, tuple[Note, ...]], None]
+"""Takes all notes of a tool call so far, by the call's id."""
+
+
+class Translator:
+    """Fulfils `Splicer` between two dialects. The ending is the Finished alone: what a client takes for complete is not
+    even written before it is paid for.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_cutter",
+        "_finished",
+        "_head",
+        "_images",
+        "_keep",
+        "_most_waiting",
+        "_notes",
+        "_reader",
+        "_recipient",
+        "_thoughts",
+        "_unspent",
+        "_writer",
+        "complete",
+        "ending_text_bytes",
+        "failure",
+        "finish_unknown",
+        "quarantined",
+        "started",
+        "text_bytes",
+        "usage",
+        "usage_so_far",
+    )
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        keep: Keep | None = None,
+        recipient: Recipient = ANYBODY,
+        cut: Cut | None = None,
+    ) -> None:
+        self._reader = reader
+        self._most_waiting = reader.most_waiting(len(recipient.request.body) if recipient.request else 0)
+        self._recipient = recipient
+        self._writer = writer
+        self._keep = keep
+        self._cutter = None if cut is None else Cutter(cut, whole=False)
+        self._calls: dict[int, str] = {}  # tool calls' ids, by block
+        self._notes: dict[int, tuple[Note, ...]] = {}  # theirs, likewise
+        self._images: set[int] = set()
+        self._thoughts: dict[int, int] = {}  # bytes of reasoning in words, by block
+        self._head: list[bytes] = []  # what is written before the first content
+        self._unspent = 0  # bytes of the vendor's, before the first content
+        self._finished: Finished | None = None
+        self.started = False
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self.quarantined = False
+        self.text_bytes = 0
+        self.ending_text_bytes = 0  # what the writer still holds, where its dialect has one block at a time
+        self.usage_so_far: Usage | None = None  # what was said last: all of the input, some of the output
+        self.complete = False
+        self.finish_unknown = ""
+
+    @property
+    def cut(self) -> bool:
+        return self._cutter is not None and self._cutter.early
+
+    @property
+    def stopping(self) -> bool:
+        return self._cutter is not None and self._cutter.stopping
+
+    def leave(self) -> None:
+        out: list[Event] = []
+        if self._cutter is not None:
+            self._cutter.leave(out)
+        for event in out:
+            self._finish(event)  # type: ignore[arg-type]  # it adds nothing else
+
+    @property
+    def over(self) -> bool:
+        return self._finished is not None
+
+    @property
+    def held_bytes(self) -> int:
+        return self._unspent + self.ending_text_bytes
+
+    def feed(self, data: bytes) -> bytes:
+        if self.started:
+            return self._pass(self._reader.feed(data))
+        self._unspent += len(data)
+        out = self._pass(self._reader.feed(data))
+        if self._unspent - self._reader.coming > self._most_waiting and self.failure is None:
+            self.failure = too_much()
+        return out
+
+    def close(self, *, whole: bool = True) -> bytes:
+        return self._pass(self._reader.close(whole=whole))
+
+    def ending(self, cost_usd: str | None = None) -> bytes:
+        if self._finished is None:
+            return b""
+        self._writer.cost_usd = cost_usd
+        return b"".join(self._head) + self._writer.write(self._finished)
+
+    def _pass(self, events: Sequence[Event]) -> bytes:
+        out: list[bytes] = []
+        if self._cutter is not None:
+            events = self._cutter.feed(events)
+        for event in events:
+            if self.failure is not None or self.complete:
+                break
+            kind = type(event)
+            if kind is Finished:
+                self._finish(event)  # type: ignore[arg-type]  # mypy does not narrow by `type(...) is`
+            elif kind is Failed:
+                self.failure = _unplaced(event.failure)  # type: ignore[union-attr]  # likewise
+            else:
+                self._write(event, out)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _write(self, event: Event, out: list[bytes]) -> None:
+        if type(event) is Started:
+            event = _named(event, self._recipient)
+        elif type(event) is BlockOpened:
+            event = _called(event, self._recipient)
+        content = self._note(event)
+        piece = self._writer.write(event)
+        if type(event) is BlockGrew:
+            self._count(event, piece)
+        elif self.ending_text_bytes and piece:  # whatever more was written has let go of it
+            self._let_go(len(piece))
+        if self.started:
+            if piece:
+                out.append(piece)
+        elif content:
+            self._start(out)
+            out.append(piece)
+        elif piece:
+            self._head.append(piece)
+
+    def _note(self, event: Event) -> bool:
+        """Note the event's facts; whether it is content."""
+        if type(event) is BlockGrew:
+            self.usage = None  # what was reported before this cannot have counted it
+            if event.notes and self._keep is not None and event.index in self._calls:
+                notes = self._notes[event.index] = self._notes.get(event.index, ()) + event.notes
+                self._keep(self._calls[event.index], notes)
+            return True
+        if type(event) is BlockOpened:
+            if event.kind is BlockKind.IMAGE:
+                self._images.add(event.index)
+                self.text_bytes += unseen.IMAGE
+            if event.kind is BlockKind.REASONING:
+                self._thoughts[event.index] = 0
+            if event.kind is BlockKind.TOOL_CALL:
+                self._calls[event.index] = event.call_id
+                return True
+        elif type(event) is UsageReported:
+            self.usage, self.quarantined = event.usage, event.usage is None
+            self.usage_so_far = event.usage or self.usage_so_far  # of the input it is true even if the last one is not
+        return False
+
+    def _count(self, event: BlockGrew, piece: bytes) -> None:
+        text, index = event.text, event.index
+        if index in self._thoughts:
+            size = self._think(event)
+        else:
+            size = _size(text) if text and index not in self._images else 0
+        if not size:
+            return
+        if piece:
+            self.text_bytes += size
+        else:
+            self.ending_text_bytes += size
+
+    def _think(self, event: BlockGrew) -> int:
+        """What came of reasoning in words; and what came of it encrypted, as far as the words did not say it."""
+        size = _size(event.text)
+        shown = self._thoughts[event.index] = self._thoughts[event.index] + size
+        return size + sum([unseen.sealed(len(note.raw), shown) for note in event.notes])
+
+    def _let_go(self, most: int) -> None:
+        size = min(self.ending_text_bytes, most)
+        self.ending_text_bytes -= size
+        self.text_bytes += size
+
+    def _start(self, out: list[bytes]) -> None:
+        self.started = True
+        self._unspent = 0
+        out += self._head
+        self._head.clear()
+
+    def _finish(self, finished: Finished) -> None:
+        """Where nothing has left yet, all of it waits for the ending, so that a refusal can still be one."""
+        self._finished = finished
+        self.finish_unknown = finished.unknown
+        self.started = self.complete = True
+        self._unspent = 0
+
+
+class Translation(msgspec.Struct, frozen=True, gc=False):
+    """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls; the answer is
+    `cut` where the vendor could not be told to.
+    """
+
+    vendor: Vendor
+    client: Dialect
+    recipient: Recipient
+    keep: Keep | None = None
+    cut: Cut | None = None
+
+    def splicer(self) -> Translator:
+        return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient, self.cut)
+
+    def read_answer(self, body: bytes) -> Answer | Failure:
+        """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
+        reply = self.vendor.read_reply(body)
+        if reply.reason is None:
+            return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
+        if self.cut is not None:
+            reply = collect(Cutter(self.cut, whole=True).feed(reply))
+        size = 0
+        reply = _all_named(reply, self.recipient)
+        for block in reply.blocks:
+            shown = unseen.IMAGE if block.kind is BlockKind.IMAGE else _size(block.text)
+            size += shown
+            if block.notes and block.kind is BlockKind.REASONING:
+                size += sum([unseen.sealed(len(note.raw), shown) for note in block.notes])
+            if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
+                self.keep(block.call_id, block.notes)
+        written = self.client.write_reply(reply, self.recipient)
+        return Answer(reply.usage, size, reply.quarantined, written, finish_unknown=reply.finish_unknown)
+
+    def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
+        return _unplaced(self.vendor.read_failure(status, headers, body))
+
+
+def _size(text: str) -> int:
+    """In bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _named(started: Started, recipient: Recipient) -> Started:
+    """With our id and the model's name here where the vendor says neither."""
+    if started.id and started.model:
+        return started
+    return Started(started.id or recipient.id, started.model or recipient.model)
+
+
+def _called(opened: BlockOpened, recipient: Recipient) -> BlockOpened:
+    """With an id of ours where a tool call has none."""
+    if opened.call_id or opened.kind is not BlockKind.TOOL_CALL:
+        return opened
+    return msgspec.structs.replace(opened, call_id=_call_id(recipient, opened.index))
+
+
+def _all_named(reply: Reply, recipient: Recipient) -> Reply:
+    """A whole answer with all of these."""
+    blocks = reply.blocks
+    if any(block.kind is BlockKind.TOOL_CALL and not block.call_id for block in blocks):
+        blocks = tuple(
+            msgspec.structs.replace(block, call_id=_call_id(recipient, index))
+            if block.kind is BlockKind.TOOL_CALL and not block.call_id
+            else block
+            for index, block in enumerate(blocks)
+        )
+    if blocks is reply.blocks and reply.id and reply.model:
+        return reply
+    return msgspec.structs.replace(
+        reply, id=reply.id or recipient.id, model=reply.model or recipient.model, blocks=blocks
+    )
+
+
+def _call_id(recipient: Recipient, index: int) -> str:
+    """Unlike any of other answers, whose calls stand in the same conversation."""
+    return f"call_{recipient.id.removeprefix('req_')}_{index}"
+
+
+_EVERYWHERE = frozenset({"content_filter"})
+"""The codes that mean the same in every dialect."""
+
+
+def _unplaced(failure: Failure) -> Failure:
+    """In the vendor's words but without its names: a field of its dialect is none of the caller's."""
+    code = failure.code if failure.code in _EVERYWHERE else ""
+    return msgspec.structs.replace(failure, code=code, type="", param=None)

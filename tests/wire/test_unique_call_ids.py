@@ -1,0 +1,71 @@
+"""Calls whose ids repeat: no vendor and no client can tell their results apart until we do."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.wire.asking import CALL, LOOP, OPENAI, TIDE, asked
+
+from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.neutral.chat import Message, Order, ToolCall, ToolResult
+from tokenharbor.wire.neutral.dialect import ANYBODY
+
+ORDER = Order("up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"tools"}))
+
+
+def loop(*results: str) -> list[dict[str, Any]]:
+    """The same id twice in one answer."""
+    calls = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}
+    given = [{"role": "tool", "tool_call_id": "c1", "content": result} for result in results]
+    return [{"role": "user", "content": "?"}, calls, *given]
+
+
+def pairs(messages: tuple[Message, ...]) -> tuple[list[str], dict[str, str]]:
+    """The ids of the calls, and each result's words by the id of its call."""
+    parts = [part for message in messages for part in message.parts]
+    said = {part.call_id: part.parts[0].text for part in parts if isinstance(part, ToolResult)}  # type: ignore[union-attr]
+    return [part.id for part in parts if isinstance(part, ToolCall)], said
+
+
+def test_results_stay_with_the_calls_that_they_answer() -> None:
+    third = {"role": "tool", "tool_call_id": "c1", "content": "third"}
+    again = [*loop("first", "second"), *LOOP[:2], third]
+    ids, said = pairs(distinct(asked(OPENAI, {"messages": again, "tools": [TIDE]}).messages))
+    assert len(set(ids)) == 3
+    assert ids[0] == "c1"
+    assert [said[id_] for id_ in ids] == ["first", "second", "third"]
+
+
+def test_a_call_that_was_never_answered_takes_no_later_result() -> None:
+    messages = [*LOOP[:2], {"role": "user", "content": "Never mind."}, *LOOP]
+    ids, said = pairs(distinct(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    assert said == {ids[1]: "high"}
+
+
+def test_a_made_id_is_none_that_is_there_already() -> None:
+    other = {**CALL, "id": "c1_2"}
+    messages = [*LOOP, {"role": "assistant", "content": None, "tool_calls": [other, CALL]}]
+    ids, _ = pairs(distinct(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    assert len(set(ids)) == 3
+
+
+def test_a_conversation_without_repeats_is_the_same_one() -> None:
+    messages = asked(OPENAI, {"messages": LOOP, "tools": [TIDE]}).messages
+    assert distinct(messages) is messages
+
+
+@pytest.mark.parametrize("dialect", sorted(VENDORS.keys() - {"gemini"}))  # which goes by names and order
+def test_no_vendor_is_told_an_id_twice(dialect: str) -> None:
+    chat = asked(OPENAI, {"messages": [*LOOP, *loop("first", "second")], "tools": [TIDE]})
+    body = VENDORS[dialect].write_chat(chat, ORDER).decode()
+    assert all(body.count(f'"{id_}"') == 2 for id_ in ("c1", "c1_2", "c1_3"))
+
+
+@pytest.mark.parametrize("client", WIRES)
+def test_no_client_is_told_an_id_twice(client: str) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    events = WIRES[OPENAI].read_reply(json.dumps({"id": "1", "model": "m", "choices": [choice]}).encode())
+    body = WIRES[client].write_reply(events, ANYBODY).decode()
+    assert (body.count('"c1"'), body.count('"c1_1"')) == (1, 1)
