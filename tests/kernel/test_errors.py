@@ -1,9 +1,11 @@
 """The tree of errors: each refusal has the contract's status, code and type."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tokenharbor.kernel import errors
-from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.errors import HTTP_ERRORS, HarborError, Refusal, http_error
 
 CONTRACT = [
     (errors.InvalidRequest, 400, "invalid_request", "invalid_request_error"),
@@ -28,6 +30,28 @@ def test_a_refusal_says_what_the_contract_says(kind: type[Refusal], status: int,
     assert (str(refusal), refusal.param, refusal.provider, refusal.retry_after) == ("do this", "model", "p", 3)
 
 
+def test_every_error_has_a_row_of_its_own_or_of_its_kind() -> None:
+    own = set(_below(HarborError)) - {errors.Refusal, errors.VendorRefused, errors.BooksError}
+    assert {kind for kind in own if kind not in HTTP_ERRORS} == {errors.BoundariesLeaveNobody}
+    assert http_error(errors.BoundariesLeaveNobody("")) == HTTP_ERRORS[errors.NoProviderAvailable]
+
+
+USE_CASES = [
+    (errors.Rejected("no", param="email"), 400, "invalid_request"),
+    (errors.Missing("no account"), 404, "not_found"),
+    (errors.Conflict("exists"), 409, "conflict"),
+    (errors.BooksRefused("too much"), 409, "books_refused"),
+    (errors.BooksAway("silent"), 503, "unavailable"),
+    (errors.Misconfigured("edition"), 500, "misconfigured"),
+    (errors.HarborError("?"), 500, "internal_error"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code"), USE_CASES)
+def test_what_a_use_case_raises_has_its_status(error: HarborError, status: int, code: str) -> None:
+    assert http_error(error)[:2] == (status, code)
+
+
 def test_what_asking_again_cannot_mend_says_so() -> None:
     assert errors.InsufficientQuota("").should_retry is False
     assert errors.BoundariesLeaveNobody("").should_retry is False
@@ -37,3 +61,10 @@ def test_what_asking_again_cannot_mend_says_so() -> None:
 def test_a_vendors_refusal_keeps_its_own_words() -> None:
     refusal = errors.VendorRefused("no", status=422, code="bad_tool", type="invalid", param="tools")
     assert (refusal.status, refusal.code, refusal.type, refusal.param) == (422, "bad_tool", "invalid", "tools")
+
+
+def _below(kind: type[HarborError]) -> Iterator[type[HarborError]]:
+    for each in kind.__subclasses__():
+        if each.__module__ == errors.__name__:
+            yield each
+            yield from _below(each)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.export import Choice, export
 from tokenharbor.ledger.types import Clawback, Pool
@@ -80,5 +80,5 @@ async def test_a_formula_in_a_reference_is_text(scene: Any) -> None:
 
 
 async def test_nobody_has_no_ledger(scene: Any) -> None:
-    with pytest.raises(BooksRefused):
+    with pytest.raises(Missing):
         [line async for line in export(scene.conn, scene.world.ids.new(), EVERYTHING)]

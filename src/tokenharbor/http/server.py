@@ -39,7 +39,7 @@ class Server:
 
     __slots__ = ("_handler", "_listeners", "_shared")
 
-    def __init__(  # noqa: PLR0913  the last three have defaults that most servers keep
+    def __init__(
         self,
         handler: Handler,
         limits: Limits,

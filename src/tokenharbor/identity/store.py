@@ -14,7 +14,7 @@ import asyncpg
 
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.keys import NewKey, hasher
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret
@@ -87,16 +87,16 @@ class KeyRow:
 
 
 async def create_account(conn: asyncpg.Connection, world: World, email: str, edition: str) -> Account:
-    """Account, user and membership. Raises BooksRefused for an e-mail that is malformed or there already."""
+    """Account, user and membership. Raises Rejected for an e-mail that is none, Conflict for one that exists."""
     email = email.strip().lower()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
-        raise BooksRefused(f"not an e-mail address: {email[:100]!r}")
+        raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email")
     now = world.clock.now()
     account = Account(world.ids.new(), now, "", "", edition, (email,))
     user_id = world.ids.new()
     async with conn.transaction():
         if await conn.fetchval(SQL.add_user, user_id, now, email) is None:
-            raise BooksRefused(f"a user with the e-mail {email} exists already")
+            raise Conflict(f"a user with the e-mail {email} exists already")
         await conn.execute(SQL.add_account, account.id, now, account.name, edition)
         await conn.execute(SQL.add_membership, account.id, user_id, "owner", now)
     return account
@@ -130,7 +130,7 @@ async def has_keys(conn: asyncpg.Connection) -> bool:
 async def add_key(
     conn: asyncpg.Connection, world: World, derived: DerivedSecret, account_id: UUID, issued: tuple[NewKey, KeyRules]
 ) -> UUID:
-    """Store a key's hash and rules; its id. Raises BooksRefused for an account that is not there."""
+    """Store a key's hash and rules; its id. Raises Missing for an account that is not there."""
     key, rules = issued
     key_id = world.ids.new()
     found = await conn.fetchval(
@@ -153,7 +153,7 @@ async def add_key(
         rules.expires_at,
     )
     if found is None:
-        raise BooksRefused("no such account")
+        raise Missing("no such account")
     return key_id
 
 
@@ -163,10 +163,10 @@ async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyR
 
 
 async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> datetime:
-    """When the key was revoked: `at`, or earlier if it was before. Raises BooksRefused for an unknown key."""
+    """When the key was revoked: `at`, or earlier if it was before. Raises Missing for an unknown key."""
     row = await conn.fetchrow(SQL.revoke_key, key_id, at)
     if row is None:
-        raise BooksRefused("no such API key")
+        raise Missing("no such API key")
     revoked_at: datetime = row["revoked_at"]
     return revoked_at
 

@@ -1,31 +1,36 @@
-"""Every error of the house, one tree.
+"""Every error of the house, one tree; and a table of how each is answered over HTTP.
 
 HarborError
-├── Refusal                    what a caller is told, in the caller's dialect; status, code, type
-│   ├── InvalidRequest         400  the body; `param` names the field
-│   ├── ContextLengthExceeded  400
-│   ├── InvalidApiKey          401
-│   ├── InsufficientQuota      402  (429 on /v1/responses)
-│   ├── PermissionDenied       403
-│   ├── NotFound               404  a path or an id that is not there
-│   ├── ModelNotFound          404  with the nearest names
-│   ├── MethodNotAllowed       405
-│   ├── RequestTooLarge        413
-│   ├── UnsupportedEncoding    415
-│   ├── UpgradeRequired        426
-│   ├── RateLimited            429  with Retry-After
+├── Refusal                    the data plane refuses a request: an answer in the caller's dialect
+│   ├── InvalidRequest         the body, a header or a parameter; `param` names the field
+│   ├── ContextLengthExceeded
+│   ├── InvalidApiKey
+│   ├── InsufficientQuota
+│   ├── PermissionDenied
+│   ├── NotFound               a path or an id that is not there
+│   ├── ModelNotFound          with the nearest names
+│   ├── MethodNotAllowed
+│   ├── RequestTooLarge
+│   ├── UnsupportedEncoding
+│   ├── UpgradeRequired
+│   ├── RateLimited            with Retry-After
 │   ├── VendorRefused          the vendor refused the request itself: its status, code and type
-│   ├── UpstreamError          502  `provider` named
-│   ├── NoProviderAvailable    503
-│   ├── Unavailable            503  our own database is away
-│   └── UpstreamTimeout        504  `provider` named
+│   ├── UpstreamError          `provider` named
+│   ├── NoProviderAvailable
+│   │   └── BoundariesLeaveNobody
+│   ├── Unavailable            our own database is unavailable
+│   └── UpstreamTimeout        `provider` named
+├── Rejected                   a use case does not take this input; `param` names the field
+├── Missing                    what a use case works on is not there
+├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
 └── BooksError                 the ledger refuses or cannot be reached
     ├── BooksAway              the database did not answer; what happened is unknown
     └── BooksRefused           an operation that the books' rules forbid
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final, NamedTuple
 
 
 class HarborError(Exception):
@@ -35,9 +40,6 @@ class HarborError(Exception):
 class Refusal(HarborError):
     """An error that goes to the caller. The message says what to do next and never holds a secret or content."""
 
-    status: int = 500
-    code: str = "internal_error"
-    type: str = "api_error"
     should_retry: ClassVar[bool | None] = None  # None: the header is not sent
 
     def __init__(
@@ -49,6 +51,7 @@ class Refusal(HarborError):
         retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.status, self.code, self.type = http_error(self)
         self.message = message
         self.param = param
         self.provider = provider
@@ -58,75 +61,53 @@ class Refusal(HarborError):
 class InvalidRequest(Refusal):
     """The body, a header or a parameter is not what the path takes."""
 
-    status, code, type = 400, "invalid_request", "invalid_request_error"
-
 
 class ContextLengthExceeded(Refusal):
     """The input does not fit the model."""
-
-    status, code, type = 400, "context_length_exceeded", "invalid_request_error"
 
 
 class InvalidApiKey(Refusal):
     """Missing, malformed, unknown, revoked or expired."""
 
-    status, code, type = 401, "invalid_api_key", "authentication_error"
-
 
 class InsufficientQuota(Refusal):
     """Balance, key quota or budget cannot cover the request."""
 
-    status, code, type = 402, "insufficient_quota", "insufficient_quota"
     should_retry = False
 
 
 class PermissionDenied(Refusal):
     """A rule of the key or of the region forbids it."""
 
-    status, code, type = 403, "permission_denied", "permission_error"
     should_retry = False
 
 
 class NotFound(Refusal):
     """Nothing stands under this path or id."""
 
-    status, code, type = 404, "not_found", "invalid_request_error"
-
 
 class ModelNotFound(Refusal):
     """No model of this name; the message names the nearest."""
-
-    status, code, type = 404, "model_not_found", "invalid_request_error"
 
 
 class MethodNotAllowed(Refusal):
     """The path exists for another method."""
 
-    status, code, type = 405, "method_not_allowed", "invalid_request_error"
-
 
 class RequestTooLarge(Refusal):
     """A limit of sizes; the message names it."""
-
-    status, code, type = 413, "request_too_large", "invalid_request_error"
 
 
 class UnsupportedEncoding(Refusal):
     """A compressed request body."""
 
-    status, code, type = 415, "unsupported_encoding", "invalid_request_error"
-
 
 class UpgradeRequired(Refusal):
     """A WebSocket where only HTTP is spoken."""
 
-    status, code, type = 426, "upgrade_required", "invalid_request_error"
-
 
 class RateLimited(Refusal):
     """Too many requests; `retry_after` is in whole seconds."""
-
-    status, code, type = 429, "rate_limit_exceeded", "rate_limit_error"
 
 
 class VendorRefused(Refusal):
@@ -140,13 +121,9 @@ class VendorRefused(Refusal):
 class UpstreamError(Refusal):
     """The provider failed; nothing was billed."""
 
-    status, code, type = 502, "upstream_error", "api_error"
-
 
 class NoProviderAvailable(Refusal):
     """The boundaries or the providers' health exclude every provider; the message says which."""
-
-    status, code, type = 503, "no_provider_available", "api_error"
 
 
 class BoundariesLeaveNobody(NoProviderAvailable):
@@ -158,13 +135,25 @@ class BoundariesLeaveNobody(NoProviderAvailable):
 class Unavailable(Refusal):
     """Our own database is away: never a 401, never an unbilled request."""
 
-    status, code, type = 503, "unavailable", "api_error"
-
 
 class UpstreamTimeout(Refusal):
     """The provider did not answer in time; nothing was billed."""
 
-    status, code, type = 504, "upstream_timeout", "api_error"
+
+class Rejected(HarborError):
+    """A use case does not take this input; the message says what it takes."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class Missing(HarborError):
+    """What a use case works on is not there; the message names it."""
+
+
+class Conflict(HarborError):
+    """What is there already excludes what is asked for; the message names it."""
 
 
 class Misconfigured(HarborError):
@@ -185,3 +174,44 @@ class BooksAway(BooksError):
 
 class BooksRefused(BooksError):
     """An operation that the books' rules forbid; the message says which rule."""
+
+
+class HttpError(NamedTuple):
+    """How an error is answered over HTTP."""
+
+    status: int
+    code: str
+    type: str
+
+
+HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
+    HarborError: HttpError(500, "internal_error", "api_error"),
+    InvalidRequest: HttpError(400, "invalid_request", "invalid_request_error"),
+    ContextLengthExceeded: HttpError(400, "context_length_exceeded", "invalid_request_error"),
+    InvalidApiKey: HttpError(401, "invalid_api_key", "authentication_error"),
+    InsufficientQuota: HttpError(402, "insufficient_quota", "insufficient_quota"),  # 429 on /v1/responses
+    PermissionDenied: HttpError(403, "permission_denied", "permission_error"),
+    NotFound: HttpError(404, "not_found", "invalid_request_error"),
+    ModelNotFound: HttpError(404, "model_not_found", "invalid_request_error"),
+    MethodNotAllowed: HttpError(405, "method_not_allowed", "invalid_request_error"),
+    RequestTooLarge: HttpError(413, "request_too_large", "invalid_request_error"),
+    UnsupportedEncoding: HttpError(415, "unsupported_encoding", "invalid_request_error"),
+    UpgradeRequired: HttpError(426, "upgrade_required", "invalid_request_error"),
+    RateLimited: HttpError(429, "rate_limit_exceeded", "rate_limit_error"),
+    UpstreamError: HttpError(502, "upstream_error", "api_error"),
+    NoProviderAvailable: HttpError(503, "no_provider_available", "api_error"),
+    Unavailable: HttpError(503, "unavailable", "api_error"),
+    UpstreamTimeout: HttpError(504, "upstream_timeout", "api_error"),
+    Rejected: HttpError(400, "invalid_request", "invalid_request_error"),
+    Missing: HttpError(404, "not_found", "invalid_request_error"),
+    Conflict: HttpError(409, "conflict", "invalid_request_error"),
+    Misconfigured: HttpError(500, "misconfigured", "api_error"),
+    BooksAway: HttpError(503, "unavailable", "api_error"),
+    BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
+}
+"""Each error's own row, or that of the class above it. A dialect may differ: `Dialect.status_of`."""
+
+
+def http_error(error: HarborError) -> HttpError:
+    """The row of an error. VendorRefused carries its own instead: the vendor's."""
+    return next(HTTP_ERRORS[kind] for kind in type(error).__mro__ if kind in HTTP_ERRORS)

@@ -11,7 +11,7 @@ import asyncpg
 
 from tokenharbor.db.errors import books_away
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger import pages
@@ -49,11 +49,11 @@ class Choice:
 
 
 async def export(conn: asyncpg.Connection, account_id: UUID, choice: Choice) -> AsyncIterator[str]:
-    """The lines of the CSV, the header first. Raises BooksRefused for an account that is not there, BooksAway."""
+    """The lines of the CSV, the header first. Raises Missing for an account that is not there, BooksAway."""
     with books_away():
         state = await pages.read_state(conn, account_id)
         if state.wallet is None:
-            raise BooksRefused(f"no such account: {ids.show('acct', account_id)}")
+            raise Missing(f"no such account: {ids.show('acct', account_id)}")
         yield _line(HEADER)
         ledger = _Ledger(state)
         async for page in pages.entries(conn, account_id, state.wallet["seq"]):

@@ -13,7 +13,7 @@ from tokenharbor.editions.policy import load_edition
 from tokenharbor.identity import store
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.store import open_book
@@ -80,12 +80,12 @@ async def balance(session: Session, account_id: UUID) -> Answer:
 @click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused part expires.")
 @click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
-async def credit(  # noqa: PLR0913  click passes each option
+async def credit(
     session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
 ) -> Answer:
     """Add credit to an account."""
     if not reason.strip():
-        raise BooksRefused("--reason must not be empty")
+        raise Rejected("--reason must not be empty")
     await existing(session, account_id)
     world, now = session.world, session.world.clock.now()
     given = Credit(
@@ -114,10 +114,10 @@ async def credit(  # noqa: PLR0913  click passes each option
 
 
 async def existing(session: Session, account_id: UUID) -> Account:
-    """The account. Raises BooksRefused where there is none."""
+    """The account. Raises Missing where there is none."""
     account = await store.find_account(session.conn, account_id)
     if account is None:
-        raise BooksRefused(f"no account {ids.show('acct', account_id)}")
+        raise Missing(f"no account {ids.show('acct', account_id)}")
     return account
 
 

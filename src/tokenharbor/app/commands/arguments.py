@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID, Kind
 from tokenharbor.kernel.money import Usd
 
@@ -38,7 +38,7 @@ class IdType(click.ParamType[UUID]):
         try:
             return ids.parse(self._kind, value)
         except ValueError as error:
-            raise BooksRefused(str(error)) from None
+            raise Rejected(str(error)) from None
 
 
 class UsdType(click.ParamType[Usd]):

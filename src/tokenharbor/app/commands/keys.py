@@ -18,7 +18,7 @@ from tokenharbor.identity import store
 from tokenharbor.identity.keys import PREFIX, make_key
 from tokenharbor.identity.store import KeyRow, KeyRules
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
@@ -110,7 +110,7 @@ def _canonical(catalog: Catalog, names: Names) -> Names:
         if model is None:
             near = index.nearest(name, 1)
             hint = f"did you mean {near[0]!r}?" if near else "tokenharbor catalog list shows them all"
-            raise BooksRefused(f"no model {name!r}; {hint}")
+            raise Rejected(f"no model {name!r}; {hint}")
         found.append(model.model.name)
     return tuple(dict.fromkeys(found))
 
@@ -118,7 +118,7 @@ def _canonical(catalog: Catalog, names: Names) -> Names:
 def _known(catalog: Catalog, names: Names) -> Names:
     for name in names:
         if name not in catalog.providers:
-            raise BooksRefused(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
+            raise Rejected(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
     return names
 
 

@@ -18,7 +18,7 @@ from tokenharbor.catalog.load import load_catalog
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.credentials import set_credential
-from tokenharbor.kernel.errors import BooksRefused, Misconfigured
+from tokenharbor.kernel.errors import Misconfigured, Missing, Rejected
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.upstream.signers import make_signer
@@ -52,12 +52,12 @@ async def set_(session: Session, name: str, *, credential_stdin: bool) -> Answer
     """Store a provider's credential, encrypted. It overrides the one from the configuration."""
     catalog = load_catalog(session.settings.catalog, VENDORS, str(session.settings.file))
     if name not in catalog.providers:
-        raise BooksRefused(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
+        raise Missing(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
     secret = _read(sys.stdin.read(_LONGEST + 1))
     try:
         make_signer(catalog.providers[name], secret, session.world.clock)
     except Misconfigured as error:
-        raise BooksRefused(str(error)) from None
+        raise Rejected(str(error)) from None
     now = session.world.clock.now()
     await set_credential(session.conn, credential_seal(session.root, session.world.entropy), name, secret, now)
     return Answer({"provider": name, "changed_at": show_time(now)}, [f"the credential of {name} is stored, encrypted"])
@@ -122,7 +122,7 @@ def _read(text: str) -> str:
     """What came on stdin, as a header can carry it. The messages never hold it."""
     secret = text.strip()
     if not secret:
-        raise BooksRefused("stdin contains no credential")
+        raise Rejected("stdin contains no credential")
     if len(text) > _LONGEST or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise BooksRefused("stdin must contain one credential: printable ASCII without spaces, on one line")
+        raise Rejected("stdin must contain one credential: printable ASCII without spaces, on one line")
     return secret

@@ -18,7 +18,7 @@ from tokenharbor.billing.proofs import Prover
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import real_world
@@ -84,7 +84,7 @@ async def _show(session: Session, request_id: UUID) -> Answer:
     owner = await history.owner(request_id)
     past = None if owner is None else await history.request(owner, request_id)
     if past is None:
-        raise BooksRefused(f"no request {ids.show('req', request_id)}")
+        raise Missing(f"no request {ids.show('req', request_id)}")
     document = await Prover(session.conn, receipt_signer(session.root), session.world.clock).receipt(past)
     return Answer(document, list(_lines(document)))
 
