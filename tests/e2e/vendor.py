@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.world import real_world
 from tokenharbor.simulator.provider import Provider
@@ -76,5 +76,5 @@ class Vendor:
 
     async def _start(self) -> str:
         self._provider = _Gated()
-        self._server = Server(self._provider.handle, Limits(), real_world().clock)
+        self._server = Server(self._provider.handle, ServerLimits(), real_world().clock)
         return f"http://127.0.0.1:{await self._server.start('127.0.0.1', 0)}"

@@ -13,7 +13,7 @@ from tests.gateway import raw
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 from tests.gateway.raw import Said
 
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.world import real_world
 
@@ -127,7 +127,7 @@ def watching(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 
 
 @contextlib.asynccontextmanager
-async def server(house: House, limits: Limits, proxies: Sequence[str] = ()) -> AsyncIterator[int]:
+async def server(house: House, limits: ServerLimits, proxies: Sequence[str] = ()) -> AsyncIterator[int]:
     """The house's gateway behind other limits; the port."""
     async with counting_server(house, limits, proxies) as (port, _):
         yield port
@@ -135,11 +135,11 @@ async def server(house: House, limits: Limits, proxies: Sequence[str] = ()) -> A
 
 @contextlib.asynccontextmanager
 async def counting_server(
-    house: House, limits: Limits, proxies: Sequence[str] = ()
+    house: House, limits: ServerLimits, proxies: Sequence[str] = ()
 ) -> AsyncIterator[tuple[int, Callable[[], int]]]:
     """Likewise; the port, and how many bytes of bodies are buffered."""
     ours = house.harbor.server
-    refuse = ours._shared.manners.refuse
+    refuse = ours._shared.hooks.refuse
     more = Server(ours._handler, limits, real_world().clock, trusted_proxies=proxies, refuse=refuse)
     port = await more.start("127.0.0.1", 0)
     try:

@@ -37,5 +37,5 @@ async def house(running_house: House) -> House:
 def behind_proxy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes from loopback is a proxy that says for whom it asks."""
     shared = house.harbor.server._shared
-    trusting = dataclasses.replace(shared.manners, proxies=TrustedProxies(["127.0.0.1"]))
+    trusting = dataclasses.replace(shared.hooks, proxies=TrustedProxies(["127.0.0.1"]))
     monkeypatch.setattr(shared, "manners", trusting)

@@ -22,8 +22,8 @@ from tokenharbor.editions.policy import Policy, load_edition
 from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
-from tokenharbor.http.link import Link
 from tokenharbor.http.origin import Origin
+from tokenharbor.http.upstream_connection import UpstreamConnection
 from tokenharbor.identity import store
 from tokenharbor.identity.keys import make_key
 from tokenharbor.identity.store import KeyRules
@@ -388,7 +388,7 @@ def _settings(folder: Path, database_url: str, config: str) -> Settings:
 def _or_wait(connect: Connector) -> Connector:
     """To one host nobody ever comes through."""
 
-    async def connect_or_wait(origin: Origin, protocol: Callable[[], Link]) -> Link:
+    async def connect_or_wait(origin: Origin, protocol: Callable[[], UpstreamConnection]) -> UpstreamConnection:
         if origin.host == _NOWHERE:
             await asyncio.Event().wait()
         return await connect(origin, protocol)

@@ -21,7 +21,7 @@ from tests.gateway.house import ANSWER, HELLO, House
 from tests.gateway.raw import Said
 from tests.http.support import until
 
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,7 +38,7 @@ def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -
 
 # ---- sizes and framing
 
-SMALL = Limits(body=64 * KIB, buffered=96 * KIB, head_seconds=0.2, body_seconds=0.2)
+SMALL = ServerLimits(body=64 * KIB, buffered=96 * KIB, head_seconds=0.2, body_seconds=0.2)
 
 
 LARGE_BODY = body(novel="x" * 65 * KIB)
@@ -124,7 +124,7 @@ async def test_a_body_that_stops_coming_is_given_up(house: House, dialect: str) 
 
 async def test_large_bodies_together_are_bounded(house: House) -> None:
     """By what has come of them: whoever only says that much will come keeps nobody out."""
-    async with counting_server(house, Limits(body=64 * KIB, buffered=96 * KIB)) as (port, buffered):
+    async with counting_server(house, ServerLimits(body=64 * KIB, buffered=96 * KIB)) as (port, buffered):
         lines = f"content-length: {60 * KIB}\r\n"
         idle = [await begin(port, house.payer.key, lines, b"") for _ in range(20)]
         length = f"content-length: {len(GOOD)}\r\n"

@@ -17,7 +17,7 @@ from tokenharbor.gateway.shop import Shop
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.http.client import Client
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Deadlines, Limits
+from tokenharbor.http.message import Deadlines, ServerLimits
 from tokenharbor.http.origin import Origin
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.world import real_world
@@ -47,7 +47,7 @@ async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
         path = Path(folder) / "console.sock"
         metrics = Metrics(world.clock, health, Alarms())
         edge = Edge(Shop(snapshot), metrics, lambda: True, None, Console(path, client), world.clock, _no_keys)
-        server = Server(edge.serve, Limits(), world.clock)
+        server = Server(edge.serve, ServerLimits(), world.clock)
         port = await server.start("127.0.0.1", 0)
         yield client, Origin("127.0.0.1", port), path
         client.close()
@@ -72,7 +72,7 @@ async def test_without_a_console_the_front_page_is_our_own(place: tuple[Client, 
 
 async def test_a_console_gets_pages_and_api_and_nothing_of_ours(place: tuple[Client, Origin, Path]) -> None:
     client, origin, path = place
-    console = Server(stub, Limits(), real_world().clock)
+    console = Server(stub, ServerLimits(), real_world().clock)
     await console.start_unix(str(path))
     assert await ask(client, origin, "GET /") == (201, b"GET /? ", b"yes")
     assert await ask(client, origin, "POST /api/keys?a=1", b"{}") == (201, b"POST /api/keys?a=1 {}", b"yes")

@@ -15,7 +15,7 @@ from tests.gateway.house import House
 from tests.http.support import until
 
 from tokenharbor.http.client import Client, Upload
-from tokenharbor.http.message import Broken
+from tokenharbor.http.message import BrokenAnswer
 from tokenharbor.kernel.money import Usd
 from tokenharbor.simulator.surfaces import Transcriptions, sound_of
 
@@ -212,7 +212,7 @@ async def test_a_vendor_is_not_to_blame_where_the_recording_was_still_on_its_way
     async def break_off(_: Client, __: object, ___: bytes, upload: Upload, ____: object) -> None:
         asked.set()
         await upload.more()
-        raise Broken("tired of waiting")
+        raise BrokenAnswer("tired of waiting")
 
     monkeypatch.setattr(Client, "upload", break_off)
     whole = form(SCRIBE, FILE)

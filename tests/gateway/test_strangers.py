@@ -10,7 +10,7 @@ from tests.gateway import raw
 from tests.gateway.attack import check_refusal, server, watching
 from tests.gateway.house import CHAT, HELLO, House
 
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 from tokenharbor.identity.store import KeyRules
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,7 +38,7 @@ FAR = [
 
 
 async def test_metrics_through_a_proxy_are_for_whoever_stands_behind_it(house: House) -> None:
-    async with server(house, Limits(), PROXIES) as port:
+    async with server(house, ServerLimits(), PROXIES) as port:
         for chain in FAR:
             said = await raw.ask(port, "GET", "/metrics", {"x-forwarded-for": chain})
             assert said.status == 403, chain
@@ -59,7 +59,7 @@ async def chat(port: int, key: str, headers: dict[str, str]) -> raw.Said:
 
 async def test_a_keys_network_is_that_of_the_right_most_address_nobody_vouches_for(house: House) -> None:
     payer = await house.new_payer(rules=KeyRules(networks=(ip_network("203.0.113.0/29"),)))
-    async with server(house, Limits(), PROXIES) as port:
+    async with server(house, ServerLimits(), PROXIES) as port:
         for chain in (OURS, f"6.6.6.6, {OURS}", f"{OURS}, 198.51.100.9", f"garbage, {OURS}", f"[::ffff:{OURS}]:1"):
             assert (await chat(port, payer.key, {"x-forwarded-for": chain})).status == 200, chain
         for chain in ("6.6.6.6", f"{OURS}, 6.6.6.6", f"{OURS}, garbage", f"{OURS}, ", "", f"{OURS};", f"{OURS} {OURS}"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tokenharbor.http.client import Client, Origin
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Deadlines, Limits
+from tokenharbor.http.message import Deadlines, ServerLimits
 from tokenharbor.http.server import Handler, Server, plain_refusal
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Refusal
@@ -96,12 +96,12 @@ async def until(condition: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
-def make_server(handler: Handler, limits: Limits | None = None, **options: object) -> Server:
-    return Server(handler, limits or Limits(), ManualClock(NOON), **options)  # type: ignore[arg-type]
+def make_server(handler: Handler, limits: ServerLimits | None = None, **options: object) -> Server:
+    return Server(handler, limits or ServerLimits(), ManualClock(NOON), **options)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
-async def serving(handler: Handler, limits: Limits | None = None, **options: object) -> AsyncIterator[Origin]:
+async def serving(handler: Handler, limits: ServerLimits | None = None, **options: object) -> AsyncIterator[Origin]:
     """A server on a free port."""
     server = make_server(handler, limits, **options)
     try:

@@ -10,7 +10,7 @@ from tests.http.support import PATIENT, SOON, asking, chunked, echo, serving, se
 
 from tokenharbor.http.client import Client, Origin, connect_by_sockets
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed
+from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer, ConnectFailed
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
 
@@ -152,7 +152,7 @@ async def test_what_is_no_whole_answer_is_broken(answer: bytes, stream: bool) ->
         await line.hear(b"\r\n\r\n")
         await line.say(answer)
         line.writer.write_eof()
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenAnswer):
             await (await asked).read(1000)
         assert up.accepted == 1  # never sent again
 
@@ -166,7 +166,7 @@ async def test_a_reset_in_the_middle_is_broken_after_what_had_come() -> None:
         answer = await asked
         assert await answer.next() == b"half"
         line.hang_up()
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenAnswer):
             await answer.next()
 
 

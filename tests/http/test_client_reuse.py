@@ -7,7 +7,7 @@ import pytest
 from tests.http.support import PATIENT, SOON, asking, settle, upstream
 
 from tokenharbor.http.client import Origin
-from tokenharbor.http.message import Broken
+from tokenharbor.http.message import BrokenAnswer
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
 
@@ -102,7 +102,7 @@ async def test_a_request_that_may_have_been_read_is_not_sent_again(reset: bool) 
             line.hang_up()
         else:
             line.writer.close()
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenAnswer):
             await asked
         await settle()
         assert up.accepted == 1
@@ -122,5 +122,5 @@ async def test_a_get_is_sent_again() -> None:
         second = await up.line()
         await second.hear(b"\r\n\r\n")
         second.writer.close()  # and not a third time
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenAnswer):
             await asked

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from tests.http.support import PATIENT, Raw, asking, chunked, upstream
 
-from tokenharbor.http.client import Answer, Origin
-from tokenharbor.http.link import Link
+from tokenharbor.http.answer import HttpAnswer
+from tokenharbor.http.client import Origin
 from tokenharbor.http.message import TimedOut
+from tokenharbor.http.upstream_connection import UpstreamConnection
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
 
@@ -40,14 +41,14 @@ async def dripping(line: Raw, piece: bytes) -> AsyncIterator[None]:
     await asyncio.wait([task])
 
 
-async def read_on(answer: Answer, *, as_content: bool) -> None:
+async def read_on(answer: HttpAnswer, *, as_content: bool) -> None:
     while await answer.next():
         if as_content:
             answer.content_arrived()
 
 
 async def test_connecting_has_its_timer() -> None:
-    async def never(_origin: Origin, _protocol: Callable[[], Link]) -> Link:
+    async def never(_origin: Origin, _protocol: Callable[[], UpstreamConnection]) -> UpstreamConnection:
         await asyncio.sleep(60)
         raise AssertionError
 

@@ -11,7 +11,7 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.head import first_value, has_token, list_headers, map_headers
 from tokenharbor.http.origin import Origin, origin_of
-from tokenharbor.http.sweeper import NEVER, Sweeper
+from tokenharbor.http.sweeper import NEVER, DeadlineSweeper
 from tokenharbor.kernel.errors import Misconfigured
 
 
@@ -131,7 +131,7 @@ class Member:
 
 async def test_deadlines_pass_once_each_and_never_early() -> None:
     loop = asyncio.get_running_loop()
-    sweeper = Sweeper(loop, 0.01)
+    sweeper = DeadlineSweeper(loop, 0.01)
     members = [Member() for _ in range(50)]
     start = loop.time()
     set_to = {}

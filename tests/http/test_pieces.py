@@ -7,7 +7,7 @@ from tests.http.support import PATIENT, MemoryTransport, asking, chunked, make_s
 
 from tokenharbor.http.client import Upload
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Broken, Limits
+from tokenharbor.http.message import BrokenAnswer, ServerLimits
 from tokenharbor.kernel.errors import InvalidRequest
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: up\r\n"
@@ -55,7 +55,7 @@ async def test_a_body_waits_in_the_socket_until_it_is_wanted() -> None:
             await wanted.wait()
         exchange.respond(200, b"", b"done")
 
-    server = make_server(slow, Limits(body=10 * SEGMENT))
+    server = make_server(slow, ServerLimits(body=10 * SEGMENT))
     transport = MemoryTransport(server.accept())
     transport.feed(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (8 * SEGMENT))
     fed = 0
@@ -76,7 +76,7 @@ async def test_a_body_waits_in_the_socket_until_it_is_wanted() -> None:
 
 
 async def test_a_body_in_pieces_is_bounded_like_any() -> None:
-    async with serving(take_all, limits=Limits(body=10)) as origin, asking() as client:
+    async with serving(take_all, limits=ServerLimits(body=10)) as origin, asking() as client:
         for length in (11, None):
             head = HEAD.replace(b"up", origin.authority.encode())
             answer = await client.upload(origin, head, pieces_of(b"x" * 6, b"x" * 5, length=length), PATIENT)
@@ -145,7 +145,7 @@ async def test_an_upstream_that_goes_away_ends_the_sending() -> None:
         line = await up.line()
         await line.hear(b"\r\n\r\n")
         line.writer.transport.abort()
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenAnswer):
             await asked
 
 

@@ -23,12 +23,12 @@ from tests.http.support import (
     until,
 )
 
-from tokenharbor.http.answer import Answer
-from tokenharbor.http.connection import Connection
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.link import Link
 from tokenharbor.http.message import Disconnected
 from tokenharbor.http.reader import RequestReader
+from tokenharbor.http.server_connection import ServerConnection
+from tokenharbor.http.upstream_connection import UpstreamConnection
 from tokenharbor.kernel.errors import InvalidRequest
 
 GET = b"GET /hello?a=b HTTP/1.1\r\nHost: harbor\r\n\r\n"
@@ -121,7 +121,7 @@ async def test_a_hang_up_cancels_the_handler_at_once(gracefully: bool) -> None:
         try:
             await asyncio.sleep(60)
         finally:
-            assert exchange.gone
+            assert exchange.disconnected
             cancelled.set()
 
     async with serving(waits) as origin, calling(origin) as raw:
@@ -148,7 +148,15 @@ async def test_a_hang_up_before_the_handler_could_begin_leaves_nothing_behind() 
 
 
 async def test_closed_connections_leave_nothing_to_the_garbage_collector() -> None:
-    kinds = (Connection, RequestReader, HttpRequestParser, Exchange, Link, HttpResponseParser, Answer)
+    kinds = (
+        ServerConnection,
+        RequestReader,
+        HttpRequestParser,
+        Exchange,
+        UpstreamConnection,
+        HttpResponseParser,
+        HttpAnswer,
+    )
 
     def alive() -> int:
         return sum(isinstance(thing, kinds) for thing in gc.get_objects())

@@ -19,13 +19,13 @@ from tests.http.support import (
 )
 
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 
 GET = b"GET /hello?a=b HTTP/1.1\r\nHost: harbor\r\n\r\n"
 
 
 async def test_limits_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    limits = Limits(request_line=100, headers=1000, header_count=10, body=1000, buffered=1500)
+    limits = ServerLimits(request_line=100, headers=1000, header_count=10, body=1000, buffered=1500)
     cases = [
         (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 413),
         (b"GET /" + b"a" * 200, 413),
@@ -53,7 +53,7 @@ async def test_all_bodies_together_are_bounded() -> None:
         await gate.wait()
         exchange.respond(200, b"", b"")
 
-    async with serving(holds, Limits(body=1000, buffered=1500)) as origin:
+    async with serving(holds, ServerLimits(body=1000, buffered=1500)) as origin:
         async with calling(origin) as first, calling(origin) as second:
             await first.say(post("/", b"b" * 900))
             await asyncio.sleep(0.05)
@@ -99,14 +99,14 @@ async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_reques
     [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: h\r\n", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"],
 )
 async def test_whoever_goes_on_too_slowly_is_closed(beginning: bytes) -> None:
-    limits = Limits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1)
+    limits = ServerLimits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1)
     async with serving(echo, limits) as origin, calling(origin) as raw:
         await raw.say(beginning)
         assert await raw.hear_all() == b""
 
 
 async def test_a_dripping_head_is_closed_however_steadily_it_drips() -> None:
-    async with serving(echo, Limits(head_seconds=0.2)) as origin, calling(origin) as raw:
+    async with serving(echo, ServerLimits(head_seconds=0.2)) as origin, calling(origin) as raw:
 
         async def drip() -> None:
             for letter in b"GET / HTTP/1.1\r\nX: " + b"a" * 1000:
@@ -120,7 +120,7 @@ async def test_a_dripping_head_is_closed_however_steadily_it_drips() -> None:
 
 
 async def test_a_dripping_body_is_read() -> None:
-    async with serving(echo, Limits(body_seconds=1)) as origin, calling(origin) as raw:
+    async with serving(echo, ServerLimits(body_seconds=1)) as origin, calling(origin) as raw:
         await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
         for letter in b"patience":
             await raw.say(bytes([letter]))
@@ -134,7 +134,7 @@ async def test_the_bodys_timer_ends_with_the_body() -> None:
         await asyncio.sleep(0.4)
         exchange.respond(200, b"", body)
 
-    async with serving(thorough, Limits(body_seconds=0.1)) as origin, calling(origin) as raw:
+    async with serving(thorough, ServerLimits(body_seconds=0.1)) as origin, calling(origin) as raw:
         await raw.say(post("/", b"half and half")[:-4])
         await asyncio.sleep(0.02)
         await raw.say(b"half")
@@ -145,7 +145,7 @@ async def test_whoever_reads_nothing_of_an_answer_is_closed() -> None:
     async def large(exchange: Exchange) -> None:
         exchange.respond(200, b"", b"x" * (32 << 20))
 
-    server = make_server(large, Limits(write_seconds=0.1))
+    server = make_server(large, ServerLimits(write_seconds=0.1))
     port = await server.start("127.0.0.1", 0)
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
     writer.write(GET)
@@ -233,7 +233,7 @@ async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
         await gate.wait()
         exchange.respond(200, b"", b"")
 
-    async with serving(holds, Limits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
+    async with serving(holds, ServerLimits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
         busy = [await stack.enter_async_context(calling(origin)) for _ in range(2)]
         for raw in busy:
             await raw.say(GET)
@@ -262,13 +262,16 @@ async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
     gate, free = asyncio.Event(), 20_000
 
     async def holds(exchange: Exchange) -> None:
-        exchange.holder = exchange.path
+        exchange.buffer_owner = exchange.path
         await exchange.read_body()
         await gate.wait()
         exchange.respond(200, b"", b"")
 
     large = b"b" * 300_000
-    async with serving(holds, Limits(body=400_000, buffered=800_000)) as origin, contextlib.AsyncExitStack() as stack:
+    async with (
+        serving(holds, ServerLimits(body=400_000, buffered=800_000)) as origin,
+        contextlib.AsyncExitStack() as stack,
+    ):
         first, second, third, small = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
         await first.say(post("/a", large))
         await asyncio.sleep(0.05)
@@ -291,7 +294,7 @@ async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -
     """However they are read; those that have come, or whose caller has left, are not counted."""
 
     async def reads(exchange: Exchange) -> None:
-        exchange.holder, _, how = exchange.path.rpartition("/")
+        exchange.buffer_owner, _, how = exchange.path.rpartition("/")
         if how == "whole":
             await exchange.read_body()
         else:
@@ -299,7 +302,7 @@ async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -
                 pass
         exchange.respond(200, b"", b"")
 
-    async with serving(reads, Limits(connections=8)) as origin, contextlib.AsyncExitStack() as stack:
+    async with serving(reads, ServerLimits(connections=8)) as origin, contextlib.AsyncExitStack() as stack:
         first, second, third, other = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
         for raw, path in ((first, "/a/whole"), (second, "/a/pieces")):
             await raw.say(post(path, b"xy")[:-1])
@@ -321,11 +324,11 @@ async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -
 
 async def test_F13_who_was_refused_and_stays_makes_room_for_others() -> None:
     async def reads(exchange: Exchange) -> None:
-        exchange.holder = exchange.path
+        exchange.buffer_owner = exchange.path
         await exchange.read_body()
         exchange.respond(200, b"", b"")
 
-    async with serving(reads, Limits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
+    async with serving(reads, ServerLimits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
         first, *refused = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
         await first.say(post("/a", b"xy")[:-1])
         await asyncio.sleep(0.05)
@@ -340,7 +343,7 @@ async def test_F13_who_was_refused_and_stays_makes_room_for_others() -> None:
 
 
 async def test_F13_a_drip_is_cut_off_as_silence_is() -> None:
-    limits = Limits(body_seconds=0.3, body_rate=1_000)
+    limits = ServerLimits(body_seconds=0.3, body_rate=1_000)
     head = post("/", b"x" * 1_200)[:-1_200]
     async with serving(echo, limits) as origin, calling(origin) as drip, calling(origin) as steady:
         await drip.say(head)

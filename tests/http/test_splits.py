@@ -21,8 +21,8 @@ from tests.http.support import (
 
 from tokenharbor.http.client import Client, Origin
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.link import Link
-from tokenharbor.http.message import Broken, Headers, Limits
+from tokenharbor.http.message import BrokenAnswer, Headers, ServerLimits
+from tokenharbor.http.upstream_connection import UpstreamConnection
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 bodies = st.binary(max_size=60)
@@ -136,7 +136,9 @@ def test_no_bytes_make_the_server_fail(
     crashes: list[Exception] = []
 
     async def scenario() -> bytes:
-        server = make_server(echo, Limits(headers=300, body=200), crashed=lambda _path, error: crashes.append(error))
+        server = make_server(
+            echo, ServerLimits(headers=300, body=200), report_crash=lambda _path, error: crashes.append(error)
+        )
         transport = MemoryTransport(server.accept())
         for piece in cut(mutate(b"".join(parts), changes), at):
             transport.feed(piece)
@@ -159,10 +161,10 @@ class Stub:
         self.pieces = list(pieces)
         self.transports: list[MemoryTransport] = []
 
-    async def connect(self, _origin: Origin, protocol: Callable[[], Link]) -> Link:
-        link = protocol()
-        self.transports.append(MemoryTransport(link))
-        return link
+    async def connect(self, _origin: Origin, protocol: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+        connection = protocol()
+        self.transports.append(MemoryTransport(connection))
+        return connection
 
     async def answer(self) -> None:
         await settle()
@@ -179,7 +181,7 @@ async def ask(pieces: Iterable[bytes], *, stream: bool) -> tuple[int, Headers, b
     try:
         answer = await client.send(Origin("h", 1), b"POST / HTTP/1.1\r\nhost: h\r\n", b"..", PATIENT, stream=stream)
         return answer.status, answer.headers, await answer.read(1000)
-    except Broken:
+    except BrokenAnswer:
         return "broken"
     finally:
         await answering

@@ -14,7 +14,7 @@ from tests.simulator.conftest import Start
 
 from tokenharbor.catalog.types import Endpoint, Provider
 from tokenharbor.http.client import Client
-from tokenharbor.http.message import AnswerTooLarge, Broken
+from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.serve import Simulator
@@ -238,7 +238,7 @@ async def test_a_stream_that_goes_wrong_is_no_success(simulate: Start, fault: st
 @pytest.mark.parametrize("fault", ["kind = 'break', how = 'reset'", "kind = 'truncated'"])
 async def test_a_connection_that_dies_is_seen(simulate: Start, fault: str) -> None:
     simulator = await simulate(f"[[rules]]\nfault = {{ {fault} }}")
-    with pytest.raises((Broken, AnswerTooLarge)):
+    with pytest.raises((BrokenAnswer, AnswerTooLarge)):
         await ask(simulator, Chat((HELLO,)), stream=True)
 
 

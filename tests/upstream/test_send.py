@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.upstream.test_build import target
 
-from tokenharbor.http.answer import Answer
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import Deadlines
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.upstream.send import read_failure
@@ -24,7 +24,7 @@ async def test_a_date_to_come_back_at_counts_from_our_clock_where_the_vendor_sho
     lines: str, seconds: int
 ) -> None:
     deadlines = Deadlines(connect=1, first_event=1, between_events=1, total=1)
-    answer = Answer(asyncio.get_running_loop(), deadlines, 0, stream=False)
+    answer = HttpAnswer(asyncio.get_running_loop(), deadlines, 0, stream=False)
     answer.status, answer.complete = 429, True
     answer.head = f"HTTP/1.1 429 Too Many Requests\r\n{lines}\r\n".encode()
     clock = ManualClock(datetime(2026, 10, 21, 7, 28, tzinfo=UTC))

@@ -40,7 +40,7 @@ from tokenharbor.gateway.routes import Routes
 from tokenharbor.gateway.shop import Shop
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Client
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.identity.keys import hasher
@@ -249,7 +249,7 @@ def _demo_models(settings: Settings) -> tuple[str, ...]:
 
 
 def _server(settings: Settings, world: World, routes: Routes, descriptors: Descriptors) -> Server:
-    limits = Limits(
+    limits = ServerLimits(
         body=settings.server.max_body,
         buffered=settings.server.max_buffered,
         body_rate=settings.server.min_body_rate,

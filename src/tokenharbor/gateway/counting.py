@@ -65,7 +65,7 @@ class Counting:
     async def _count(self, call: Call) -> dict[str, Any]:
         parts, dialect = self._parts, call.dialect
         caller = await admit(parts.ring, call.key, call.exchange.peer, call.meter.started_at)
-        call.exchange.holder = caller.account_id
+        call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
         work = partial(_read_and_count, parts.shop.current, caller, (dialect, call.place), body)
         executor = self._large if len(body) > _LARGE else None

@@ -6,7 +6,7 @@ from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.relay import note_usage
-from tokenharbor.http.message import Broken, TimedOut
+from tokenharbor.http.message import BrokenAnswer, TimedOut
 from tokenharbor.upstream.send import Opened
 
 SECONDS = 2.0
@@ -49,7 +49,7 @@ class Lingering:
         try:
             async with asyncio.timeout(self.seconds):
                 await _read_on(opened)
-        except (TimeoutError, Broken, TimedOut):
+        except (TimeoutError, BrokenAnswer, TimedOut):
             pass  # what has come until now counts
         finally:
             opened.answer.close()

@@ -6,7 +6,7 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
-from tokenharbor.http.message import Broken, TimedOut
+from tokenharbor.http.message import BrokenAnswer, TimedOut
 from tokenharbor.upstream.send import Opened, failure_of
 from tokenharbor.wire.neutral.dialect import Splicer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -54,7 +54,7 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
             return Failure(FailureKind.BROKEN)
         try:
             data = await answer.next()
-        except (Broken, TimedOut) as error:
+        except (BrokenAnswer, TimedOut) as error:
             return failure_of(error)
         over = not data
         came += len(data)
@@ -75,7 +75,7 @@ async def _until_usage(opened: Opened, call: Call) -> None:
             while splicer.stopping and (data := await answer.next()):
                 if piece := splicer.feed(data):
                     await call.exchange.write(masked(piece, opened, call.meter))
-    except (TimeoutError, Broken, TimedOut):
+    except (TimeoutError, BrokenAnswer, TimedOut):
         pass  # then we count
     splicer.leave()
 

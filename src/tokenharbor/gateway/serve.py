@@ -84,7 +84,7 @@ class Gateway:
         """The caller; one without any balance is refused before a large body."""
         exchange = call.exchange
         caller = await admit(self._parts.ring, call.key, exchange.peer, call.meter.started_at)
-        exchange.holder = caller.account_id
+        exchange.buffer_owner = caller.account_id
         if exchange.body is None and exchange.body_bound > LARGE:
             await self._large.expect(call, caller)
         return caller
@@ -134,7 +134,7 @@ class Gateway:
             cost = str(charge) if planned.request.include_cost else None
             call.exchange.end(masked(opened.splicer.ending(cost), opened, call.meter))
         finally:
-            if not (call.exchange.gone and self._parts.lingering.take(opened, call.meter)):
+            if not (call.exchange.disconnected and self._parts.lingering.take(opened, call.meter)):
                 opened.answer.close()
 
     async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:

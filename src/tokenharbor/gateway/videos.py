@@ -12,8 +12,8 @@ from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.planning import Planned
 from tokenharbor.gateway.snapshot import Sale
 from tokenharbor.gateway.surfaces import FormGateway
-from tokenharbor.http.answer import Answer
-from tokenharbor.http.message import Broken, ConnectFailed, TimedOut
+from tokenharbor.http.answer import HttpAnswer
+from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable
 from tokenharbor.kernel.money import ZERO
@@ -103,7 +103,7 @@ class VideoGateway(FormGateway):
         answer = await self._get(task, "", stream=False)
         try:
             body = await answer.read(_MOST_STATE_BYTES)
-        except (Broken, TimedOut) as error:
+        except (BrokenAnswer, TimedOut) as error:
             raise _refusal(task, failure_of(error)) from None
         finally:
             answer.close()
@@ -144,12 +144,12 @@ class VideoGateway(FormGateway):
                 if clean := masking.feed(piece):
                     await exchange.write(clean)
             exchange.end(masking.rest())
-        except (Broken, TimedOut):
+        except (BrokenAnswer, TimedOut):
             exchange.abort()
         finally:
             answer.close()
 
-    async def _get(self, task: Task, suffix: str, *, stream: bool) -> Answer:
+    async def _get(self, task: Task, suffix: str, *, stream: bool) -> HttpAnswer:
         """A GET at the vendor that has the task. Raises Refusal."""
         target = self._sale(task).targets[self._surface.name]
         head = _get_head(target, f"/{task.vendor_id}{suffix}")
@@ -158,7 +158,7 @@ class VideoGateway(FormGateway):
             if answer.status // 100 == 2:
                 return answer
             failure = await read_failure_of(answer, target)
-        except (ConnectFailed, Broken, TimedOut) as error:
+        except (ConnectFailed, BrokenAnswer, TimedOut) as error:
             failure = failure_of(error)
         raise _refusal(task, failure)
 

@@ -3,23 +3,23 @@
 import asyncio
 from typing import Protocol
 
-from tokenharbor.http.coding import Decoder
+from tokenharbor.http.coding import ContentDecoder
 from tokenharbor.http.head import HeaderMap, first_value, list_headers, map_headers
 from tokenharbor.http.message import AnswerTooLarge, Deadlines, Headers, Phase
 from tokenharbor.kernel.errors import HarborError
 
 
-class Source(Protocol):
+class AnswerConnection(Protocol):
     """What an answer needs of the connection it comes on."""
 
-    def watch(self, deadline: float) -> None: ...
+    def set_deadline(self, deadline: float) -> None: ...
 
     def resume(self) -> None: ...
 
     def abandon(self) -> None: ...
 
 
-class Answer:
+class HttpAnswer:
     """`status` and headers are there from the start; the body comes by `read` or by `next`.
 
     The answer holds its connection until the last byte has come, which returns it to the pool by itself. Whoever
@@ -34,17 +34,17 @@ class Answer:
         "_phase",
         "_stream",
         "complete",
+        "connection",
         "decoder",
         "error",
         "framed",
         "head",
-        "held",
         "interim",
+        "never_received",
         "pieces",
-        "source",
+        "reading_paused",
         "status",
         "unread",
-        "untaken",
         "waiter",
     )
 
@@ -57,10 +57,10 @@ class Answer:
         self.complete = False  # the last byte has come, if perhaps not been read
         self.framed = True  # its end is told by a length or a last chunk, not by the end of the connection
         self.error: HarborError | None = None  # why the last byte will never come
-        self.decoder: Decoder | None = None  # of a body that came compressed
-        self.held = False  # the upstream waits for us to read
-        self.untaken = False  # it is certain that the upstream never had the whole request
-        self.source: Source | None = None
+        self.decoder: ContentDecoder | None = None  # of a body that came compressed
+        self.reading_paused = False  # the upstream waits for us to read
+        self.never_received = False  # it is certain that the upstream never had the whole request
+        self.connection: AnswerConnection | None = None
         self.waiter: asyncio.Future[None] | None = None
         self._loop = loop
         self._deadlines = deadlines
@@ -115,12 +115,12 @@ class Answer:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread = 0
-        if self.held and self.source is not None:
-            self.held = False
-            self.source.resume()
+        if self.reading_paused and self.connection is not None:
+            self.reading_paused = False
+            self.connection.resume()
         return data
 
-    async def _decoded(self, decoder: Decoder) -> bytes:
+    async def _decoded(self, decoder: ContentDecoder) -> bytes:
         while not (piece := decoder.take()):
             self.decoder = None
             try:
@@ -135,38 +135,38 @@ class Answer:
 
     def content_arrived(self) -> None:
         """The reader saw content: from this moment the time to the next content counts."""
-        source = self.source
-        if source is not None and self._stream:
+        connection = self.connection
+        if connection is not None and self._stream:
             self._phase = "between_events"
-            source.watch(min(self._loop.time() + self._deadlines.between_events, self._ends_at))
+            connection.set_deadline(min(self._loop.time() + self._deadlines.between_events, self._ends_at))
 
     def close(self) -> None:
         """Give up what has not come: the upstream sees a hang-up at once. Nothing to do on a complete answer."""
-        source = self.source
-        if source is not None:
-            self.source = None
-            source.abandon()
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.abandon()
 
     # What the client and the connection call
 
-    def sent(self, source: Source, now: float) -> float:
+    def request_sent(self, connection: AnswerConnection, now: float) -> float:
         """The request is on its way; until when the answer's first content, or its end, is awaited."""
-        self.source = source
+        self.connection = connection
         return min(now + self._deadlines.first_event, self._ends_at) if self._stream else self._ends_at
 
-    def changed(self) -> None:
+    def wake_reader(self) -> None:
         """Wake whoever waits, if there is something to see; what is no stream is not shown in parts."""
         waiter = self.waiter
         if waiter is None or waiter.done():
             return
-        if self.error is not None or (self.status and (self._stream or self.held)):
+        if self.error is not None or (self.status and (self._stream or self.reading_paused)):
             waiter.set_result(None)
 
-    def ran_out(self, now: float) -> Phase | None:
+    def expired_phase(self, now: float) -> Phase | None:
         """Which timer ran out; None while bytes wait to be read, for then the silence may be ours."""
         if now >= self._ends_at:
             return "total"
-        if self.pieces and self.source is not None:
-            self.source.watch(min(now + self._deadlines.between_events, self._ends_at))
+        if self.pieces and self.connection is not None:
+            self.connection.set_deadline(min(now + self._deadlines.between_events, self._ends_at))
             return None
         return self._phase

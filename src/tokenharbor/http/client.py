@@ -6,18 +6,18 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tokenharbor.http.answer import Answer
-from tokenharbor.http.link import Link
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import LARGE, ConnectFailed, Deadlines, TimedOut
 from tokenharbor.http.origin import Origin, origin_of
-from tokenharbor.http.sweeper import Sweeper
+from tokenharbor.http.sweeper import DeadlineSweeper
+from tokenharbor.http.upstream_connection import UpstreamConnection
 from tokenharbor.kernel.errors import Unavailable
 
-__all__ = ["Answer", "Client", "Connector", "Deadlines", "Origin", "connect_by_sockets", "origin_of"]
+__all__ = ["Client", "Connector", "Deadlines", "HttpAnswer", "Origin", "connect_by_sockets", "origin_of"]
 
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # a shortage of our own, and no fault of the upstream
 
-Connector = Callable[[Origin, Callable[[], Link]], Awaitable[Link]]
+Connector = Callable[[Origin, Callable[[], UpstreamConnection]], Awaitable[UpstreamConnection]]
 """Opens a connection whose protocol the second argument makes. Raises OSError."""
 
 
@@ -25,7 +25,7 @@ def connect_by_sockets(ca_file: str | None = None) -> Connector:
     """The operating system's sockets; TLS is verified against the system's authorities, and those of `ca_file`."""
     context: ssl.SSLContext | None = None
 
-    async def connect(origin: Origin, protocol: Callable[[], Link]) -> Link:
+    async def connect(origin: Origin, protocol: Callable[[], UpstreamConnection]) -> UpstreamConnection:
         nonlocal context
         loop = asyncio.get_running_loop()
         if origin.unix is not None:
@@ -47,7 +47,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-class _Pool:
+class _OriginPool:
     """The idle connections to one origin; the one used last is used next, so that the others can age out."""
 
     __slots__ = ("_idle", "_idle_seconds", "_most", "loop", "origin", "sweeper")
@@ -56,30 +56,30 @@ class _Pool:
         self.origin = origin
         self.loop = client.loop
         self.sweeper = client.sweeper
-        self._idle: list[Link] = []
+        self._idle: list[UpstreamConnection] = []
         self._most = client.max_idle_per_origin
         self._idle_seconds = client.idle_seconds
 
-    def take(self) -> Link | None:
+    def take(self) -> UpstreamConnection | None:
         idle = self._idle
         return idle.pop() if idle else None
 
-    def give_back(self, link: Link) -> None:
+    def give_back(self, connection: UpstreamConnection) -> None:
         if len(self._idle) < self._most:
-            self._idle.append(link)
-            link.deadline = at = self.loop.time() + self._idle_seconds
+            self._idle.append(connection)
+            connection.deadline = at = self.loop.time() + self._idle_seconds
             if at < self.sweeper.due:
                 self.sweeper.arm(at)
         else:
-            link.transport.close()
+            connection.transport.close()
 
-    def forget(self, link: Link) -> None:
-        if link in self._idle:
-            self._idle.remove(link)
+    def forget(self, connection: UpstreamConnection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
 
     def close(self) -> None:
-        for link in list(self._idle):
-            link.transport.abort()
+        for connection in list(self._idle):
+            connection.transport.abort()
         self._idle.clear()
 
 
@@ -101,13 +101,13 @@ class Client:
         self, *, max_idle_per_origin: int = 256, idle_seconds: float = 30.0, connector: Connector | None = None
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.sweeper = Sweeper(self.loop)
+        self.sweeper = DeadlineSweeper(self.loop)
         self.max_idle_per_origin = max_idle_per_origin
         self.idle_seconds = idle_seconds
         self._connect = connector or connect_by_sockets()
-        self._pools: dict[Origin, _Pool] = {}
+        self._pools: dict[Origin, _OriginPool] = {}
 
-    async def send(self, origin: Origin, head: bytes, body: bytes, deadlines: Deadlines, *, stream: bool) -> Answer:
+    async def send(self, origin: Origin, head: bytes, body: bytes, deadlines: Deadlines, *, stream: bool) -> HttpAnswer:
         """Send a request; its answer once the head is there (the whole, if it is not a `stream`).
 
         `head` is the request line and header lines, each with its CRLF, without length and final blank line.
@@ -115,42 +115,42 @@ class Client:
         it can have had the whole request, it is sent once more on a fresh one; a request that may have been read is
         not, unless it is a GET or HEAD: a model would be paid twice.
         """
-        request = _frame(head, body)
+        request = _frame_request(head, body)
         loop = self.loop
         now = loop.time()
         ends_at = now + deadlines.total
         pool = self._pools.get(origin) or self._open_pool(origin)
-        link = pool.take()
-        fresh = link is None
+        connection = pool.take()
+        fresh = connection is None
         while True:
-            if link is None:
-                link = await self._open(pool, deadlines)
+            if connection is None:
+                connection = await self._open(pool, deadlines)
                 now = loop.time()
-            answer = Answer(loop, deadlines, ends_at, stream=stream)
+            answer = HttpAnswer(loop, deadlines, ends_at, stream=stream)
             try:
-                await link.send(answer, request, now)
+                await connection.send(answer, request, now)
             except BaseException:  # a hang-up: the upstream must not go on
                 answer.close()
                 raise
             error = answer.error
             if error is None or (stream and answer.status):
                 return answer
-            if fresh or not (answer.untaken or (_is_safe(head) and not answer.head)):
+            if fresh or not (answer.never_received or (_is_safe(head) and not answer.head)):
                 raise error
-            link, fresh = None, True
+            connection, fresh = None, True
 
-    async def upload(self, origin: Origin, head: bytes, upload: Upload, deadlines: Deadlines) -> Answer:
+    async def upload(self, origin: Origin, head: bytes, upload: Upload, deadlines: Deadlines) -> HttpAnswer:
         """As `send` does what is no stream, always on a fresh connection: what was sent in pieces cannot be sent again.
         An answer that comes before the end of the body ends the sending. What `more` raises is raised.
         """
         loop = self.loop
         ends_at = loop.time() + deadlines.total
-        link = await self._open(self._pools.get(origin) or self._open_pool(origin), deadlines)
-        answer = Answer(loop, deadlines, ends_at, stream=False)
+        connection = await self._open(self._pools.get(origin) or self._open_pool(origin), deadlines)
+        answer = HttpAnswer(loop, deadlines, ends_at, stream=False)
         try:
-            link.sending = True
-            waiter = link.send(answer, (_head_of(head, upload),), loop.time())
-            await _pour(link, answer, upload)
+            connection.sending = True
+            waiter = connection.send(answer, (_head_of(head, upload),), loop.time())
+            await _send_upload(connection, answer, upload)
             await waiter
         except BaseException:  # a hang-up, or a body that is refused: the upstream must not go on
             answer.close()
@@ -165,15 +165,15 @@ class Client:
             pool.close()
         self.sweeper.stop()
 
-    def _open_pool(self, origin: Origin) -> _Pool:
-        pool = self._pools[origin] = _Pool(origin, self)
+    def _open_pool(self, origin: Origin) -> _OriginPool:
+        pool = self._pools[origin] = _OriginPool(origin, self)
         return pool
 
-    async def _open(self, pool: _Pool, deadlines: Deadlines) -> Link:
+    async def _open(self, pool: _OriginPool, deadlines: Deadlines) -> UpstreamConnection:
         """A fresh connection. Raises ConnectFailed, TimedOut, Unavailable."""
         try:
             async with asyncio.timeout(min(deadlines.connect, deadlines.total)):
-                return await self._connect(pool.origin, lambda: Link(pool))
+                return await self._connect(pool.origin, lambda: UpstreamConnection(pool))
         except TimeoutError as error:
             raise TimedOut("connect") from error
         except OSError as error:  # TLS's errors are among them
@@ -188,22 +188,22 @@ def _head_of(head: bytes, upload: Upload) -> bytes:
     return b"%bcontent-length: %d\r\n\r\n" % (head, upload.length)
 
 
-async def _pour(link: Link, answer: Answer, upload: Upload) -> None:
+async def _send_upload(connection: UpstreamConnection, answer: HttpAnswer, upload: Upload) -> None:
     """The body, as fast as the upstream reads it, until it is over or answered."""
     chunked = upload.length is None
     piece = upload.first
     while not answer.status and answer.error is None:
         if piece:
-            await link.feed(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            await connection.feed(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         piece = await upload.more()
         if not piece:
             if chunked:
-                await link.feed(b"0\r\n\r\n")
-            link.sending = False
+                await connection.feed(b"0\r\n\r\n")
+            connection.sending = False
             return
 
 
-def _frame(head: bytes, body: bytes) -> tuple[bytes, ...]:
+def _frame_request(head: bytes, body: bytes) -> tuple[bytes, ...]:
     if len(body) > LARGE:
         return b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
     if not body and _is_safe(head):

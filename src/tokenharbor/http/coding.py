@@ -4,7 +4,7 @@ import re
 import zlib
 
 from tokenharbor.http.head import END
-from tokenharbor.http.message import Broken
+from tokenharbor.http.message import BrokenAnswer
 
 _CODED = re.compile(rb"\r\ncontent-encoding:[ \t]*(?:x-)?(?:gzip|deflate)[ \t]*\r\n", re.IGNORECASE)
 _PIECE = 256 << 10  # bytes at a time, so that a small body cannot take much memory
@@ -12,7 +12,7 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _BARE = -zlib.MAX_WBITS
 
 
-class Decoder:
+class ContentDecoder:
     """Of one body: gzip, zlib, or what some send as `deflate` without zlib's head."""
 
     __slots__ = ("_began", "_full", "_inflate", "_pending")
@@ -42,21 +42,21 @@ class Decoder:
     def end(self) -> None:
         """The input is over. Raises Broken if it was cut."""
         if not self._inflate.eof:
-            raise Broken("the upstream's compressed answer is incomplete")
+            raise BrokenAnswer("the upstream's compressed answer is incomplete")
 
     def _decompress(self) -> bytes:
         try:
             return self._inflate.decompress(self._pending, _PIECE)
         except zlib.error as error:
             if self._began:
-                raise Broken("the upstream's compressed answer is damaged") from error
+                raise BrokenAnswer("the upstream's compressed answer is damaged") from error
         self._began = True
         self._inflate = zlib.decompressobj(_BARE)
         return self._decompress()
 
 
-def decoder_for(head: bytes) -> Decoder | None:
+def decoder_for(head: bytes) -> ContentDecoder | None:
     """What undoes the coding that a head declares; None for none, and for those that we do not know."""
     if head.find(b"ncoding") < 0 and head.find(b"NCODING") < 0:
         return None  # as most heads say, at a tenth of the search
-    return Decoder() if _CODED.search(head, 0, head.find(END) + 2) else None
+    return ContentDecoder() if _CODED.search(head, 0, head.find(END) + 2) else None

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
 from tokenharbor.http.message import LARGE, Disconnected, Headers
-from tokenharbor.http.shared import Shared
+from tokenharbor.http.server_state import ServerState
 
 CLOSE = b"connection: close\r\n"
 
@@ -14,11 +14,11 @@ OPEN, STARTED, DONE = range(3)
 """How far an answer is: nothing of it, its head and perhaps some of its body, all of it."""
 
 
-class Line(Protocol):
+class ExchangeConnection(Protocol):
     """What an exchange needs of its connection."""
 
     transport: asyncio.Transport
-    shared: Shared
+    shared: ServerState
     paused: bool  # the client reads slower than we write
     lost: bool  # the client is gone
     stopped: bool  # the server has no more time
@@ -48,7 +48,7 @@ class Exchange:
         "_headers",
         "_line",
         "body",
-        "holder",
+        "buffer_owner",
         "http11",
         "keep_alive",
         "method",
@@ -58,12 +58,12 @@ class Exchange:
         "stage",
     )
 
-    def __init__(self, line: Line, request_line: RequestLine, headers: HeaderMap) -> None:
+    def __init__(self, line: ExchangeConnection, request_line: RequestLine, headers: HeaderMap) -> None:
         self.method, self.path, self.query, self.http11 = request_line
         self.keep_alive = self.http11
         self.body: bytes | None = None  # None until all of it is here
-        self.holder: Hashable = None  # whose share its body takes; None: the peer's
-        self.reserved = 0  # bytes counted in `Shared.buffered`
+        self.buffer_owner: Hashable = None  # whose share its body takes; None: the peer's
+        self.reserved = 0  # bytes counted in `ServerState.buffered`
         self.stage = OPEN
         self._line = line
         self._headers = headers
@@ -88,22 +88,22 @@ class Exchange:
     def peer(self) -> str:
         """The client's address, "" on a unix socket; behind trusted proxies, the one they vouch for."""
         peer = self._line.peer()
-        proxies = self._line.shared.manners.proxies
+        proxies = self._line.shared.hooks.proxies
         return proxies.client(peer, self.headers) if proxies else peer
 
     @property
-    def whose(self) -> Hashable:
+    def owner_or_peer(self) -> Hashable:
         """Whose share of the buffers its body takes."""
-        return self.peer if self.holder is None else self.holder
+        return self.peer if self.buffer_owner is None else self.buffer_owner
 
     @property
     def behind_proxy(self) -> bool:
         """Whether a trusted proxy brought it, whose other headers may be believed, too."""
-        proxies = self._line.shared.manners.proxies
+        proxies = self._line.shared.hooks.proxies
         return bool(proxies) and proxies.trusts(self._line.peer())
 
     @property
-    def gone(self) -> bool:
+    def disconnected(self) -> bool:
         """Whether the client has hung up."""
         return self._line.lost
 
@@ -156,9 +156,9 @@ class Exchange:
             if self.method == "HEAD":
                 body = b""
         if len(body) > LARGE:
-            line.transport.writelines((self._opening(status) + headers + framing, body))
+            line.transport.writelines((self._status_and_date(status) + headers + framing, body))
         else:
-            line.transport.write(b"".join((self._opening(status), headers, framing, body)))
+            line.transport.write(b"".join((self._status_and_date(status), headers, framing, body)))
 
     def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
         """An answer begins, chunked or of a `length` known before; its head leaves with the first write."""
@@ -174,7 +174,7 @@ class Exchange:
             self._endless = True
             self.keep_alive = False
             framing = b"\r\n"
-        self._head = b"".join((self._opening(status), headers, framing))
+        self._head = b"".join((self._status_and_date(status), headers, framing))
 
     def send(self, data: bytes) -> bool:
         """Write a piece at once; False asks to wait for `drained`: the client reads slowly. Raises Disconnected.
@@ -227,13 +227,13 @@ class Exchange:
             self._head = b""
         return self.stage == OPEN
 
-    def _opening(self, status: int) -> bytes:
+    def _status_and_date(self, status: int) -> bytes:
         """Status line, date, and `connection: close` where this answer is the connection's last."""
         shared = self._line.shared
         if self.keep_alive and self.body is not None and not shared.draining:
-            return shared.opening(status)
+            return shared.status_and_date(status)
         self.keep_alive = False
-        return shared.opening(status) + CLOSE
+        return shared.status_and_date(status) + CLOSE
 
     def _frame(self, data: bytes) -> bytes:
         head = self._head

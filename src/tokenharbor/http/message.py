@@ -17,7 +17,7 @@ LARGE = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """What the server takes, in bytes, counts and seconds."""
 
     request_line: int = 8 << 10
@@ -60,9 +60,9 @@ class TimedOut(HarborError):
         self.phase: Phase = phase
 
 
-class Broken(HarborError):
+class BrokenAnswer(HarborError):
     """The upstream closed or reset before the end of its answer, or did not speak HTTP/1.1."""
 
 
-class AnswerTooLarge(Broken):
+class AnswerTooLarge(BrokenAnswer):
     """The upstream's answer is longer than the reader's limit."""

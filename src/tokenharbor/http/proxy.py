@@ -1,9 +1,9 @@
 """Passes an exchange on to another server and its answer back: how the console stands behind the same port."""
 
-from tokenharbor.http.answer import Answer
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.client import Client
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.http.message import Broken, ConnectFailed, Deadlines, Headers, TimedOut
+from tokenharbor.http.message import BrokenAnswer, ConnectFailed, Deadlines, Headers, TimedOut
 from tokenharbor.http.origin import Origin
 from tokenharbor.kernel.errors import Unavailable
 
@@ -34,7 +34,7 @@ async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines:
     body = await exchange.read_body()
     try:
         answer = await client.send(origin, _request_head(exchange), body, deadlines, stream=True)
-    except (ConnectFailed, TimedOut, Broken) as error:
+    except (ConnectFailed, TimedOut, BrokenAnswer) as error:
         raise Unavailable("This part of the service is unavailable: try again shortly.", retry_after=1) from error
     try:
         await _relay(exchange, answer)
@@ -42,7 +42,7 @@ async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines:
         answer.close()
 
 
-async def _relay(exchange: Exchange, answer: Answer) -> None:
+async def _relay(exchange: Exchange, answer: HttpAnswer) -> None:
     headers = _lines(_passing(answer.headers, _OF_THE_ANSWER))
     length = answer.header(b"content-length")
     if exchange.method == "HEAD" or answer.status in (204, 304):
@@ -53,7 +53,7 @@ async def _relay(exchange: Exchange, answer: Answer) -> None:
         while data := await answer.next():
             answer.content_arrived()
             await exchange.write(data)
-    except (TimedOut, Broken):
+    except (TimedOut, BrokenAnswer):
         exchange.abort()
     else:
         exchange.end()

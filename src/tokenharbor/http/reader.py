@@ -3,9 +3,9 @@
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from tokenharbor.http.body import Body, ChunkedBody, FixedBody
-from tokenharbor.http.exchange import Exchange, Line
+from tokenharbor.http.exchange import Exchange, ExchangeConnection
 from tokenharbor.http.head import END, HeaderMap, has_token, is_chunked
-from tokenharbor.http.shared import Shared
+from tokenharbor.http.server_state import ServerState
 from tokenharbor.kernel.errors import (
     InvalidRequest,
     Refusal,
@@ -32,7 +32,7 @@ class RequestReader:
         "rest",
     )
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: ServerState) -> None:
         self.rest = b""  # an incomplete head, or what came after the request under way
         self.body: Body | None = None  # a body that did not come whole with its head
         self.expects_continue = False  # of that body's sender
@@ -43,7 +43,7 @@ class RequestReader:
         self._follows = True  # the parser is fed what `body` takes, too
         self._largest_body = shared.limits.body
 
-    def begin(self, line: Line, data: bytes) -> Exchange | None:
+    def begin(self, line: ExchangeConnection, data: bytes) -> Exchange | None:
         """Read a request; None while its head is incomplete. Raises Refusal, and is then done.
 
         `data` begins where the request does: what was kept in `rest` stands before what has come. The body, if all

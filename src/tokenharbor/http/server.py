@@ -5,15 +5,15 @@ import logging
 import traceback
 from collections.abc import Sequence
 
-from tokenharbor.http.connection import Connection
 from tokenharbor.http.exchange import Handler
 from tokenharbor.http.forwarded import TrustedProxies
-from tokenharbor.http.message import Limits
-from tokenharbor.http.shared import Crashed, Manners, Refuse, Shared
+from tokenharbor.http.message import ServerLimits
+from tokenharbor.http.server_connection import ServerConnection
+from tokenharbor.http.server_state import ReportCrash, ServerHooks, ServerState, WriteRefusal
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Refusal
 
-__all__ = ["Handler", "Refuse", "Server", "log_crash", "plain_refusal"]
+__all__ = ["Handler", "Server", "WriteRefusal", "log_crash", "plain_refusal"]
 
 _MOST_WAITING = 2048  # connections that wait in the kernel to be accepted
 _LEAST_WAITING = 16
@@ -42,21 +42,21 @@ class Server:
     def __init__(
         self,
         handler: Handler,
-        limits: Limits,
+        limits: ServerLimits,
         clock: Clock,
         *,
         trusted_proxies: Sequence[str] = (),
-        refuse: Refuse = plain_refusal,
-        crashed: Crashed = log_crash,
+        refuse: WriteRefusal = plain_refusal,
+        report_crash: ReportCrash = log_crash,
     ) -> None:
-        manners = Manners(refuse, crashed, limits, TrustedProxies(trusted_proxies))
-        self._shared = Shared(manners, clock)
+        hooks = ServerHooks(refuse, report_crash, limits, TrustedProxies(trusted_proxies))
+        self._shared = ServerState(hooks, clock)
         self._handler = handler
         self._listeners: list[asyncio.Server] = []
 
     def accept(self) -> asyncio.Protocol:
         """A new connection's protocol, for whichever transport brings it."""
-        return Connection(self._shared, self._handler)
+        return ServerConnection(self._shared, self._handler)
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""
@@ -79,7 +79,7 @@ class Server:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return len(self._shared.guests)
+        return len(self._shared.connections)
 
     async def drain(self, seconds: float) -> int:
         """Accept nothing more, close what is idle, let open requests finish; how many had to be stopped after that."""
@@ -87,23 +87,23 @@ class Server:
         shared.draining = True
         for listener in self._listeners:
             listener.close()
-        for guest in list(shared.guests):
-            guest.leave_if_idle()
+        for connection in list(shared.connections):
+            connection.close_if_idle()
         finished = await self._emptied(seconds)
-        late = list(shared.guests)
-        for guest in late:
-            guest.stop()
+        late = list(shared.connections)
+        for connection in late:
+            connection.stop()
         if not finished:
             await self._emptied(_UNWINDING)
-        for guest in list(shared.guests):
-            guest.cut()
+        for connection in list(shared.connections):
+            connection.abort()
         shared.sweeper.stop()
         return len(late)
 
     async def _emptied(self, seconds: float) -> bool:
         shared = self._shared
-        if not shared.guests:
+        if not shared.connections:
             return True
-        shared.empty = shared.loop.create_future()
-        done, _ = await asyncio.wait([shared.empty], timeout=seconds)
+        shared.all_closed = shared.loop.create_future()
+        done, _ = await asyncio.wait([shared.all_closed], timeout=seconds)
         return bool(done)

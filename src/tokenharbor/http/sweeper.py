@@ -7,7 +7,7 @@ from typing import Protocol
 NEVER = inf
 
 
-class Watched(Protocol):
+class HasDeadline(Protocol):
     """Whatever has a deadline, in the loop's time; `NEVER` while it has none."""
 
     deadline: float
@@ -16,7 +16,7 @@ class Watched(Protocol):
         """The deadline passed: close, or set a later deadline."""
 
 
-class Sweeper:
+class DeadlineSweeper:
     """Sweeps its members when the earliest deadline passes, at most once per `resolution` seconds.
 
     Setting a deadline is an assignment and a comparison: `member.deadline = at; if at < sweeper.due:
@@ -27,15 +27,15 @@ class Sweeper:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, resolution: float = 0.05) -> None:
         self._loop = loop
-        self._members: set[Watched] = set()
+        self._members: set[HasDeadline] = set()
         self._resolution = resolution
         self._timer: asyncio.TimerHandle | None = None
         self.due = NEVER  # when the next sweep is
 
-    def add(self, member: Watched) -> None:
+    def add(self, member: HasDeadline) -> None:
         self._members.add(member)
 
-    def discard(self, member: Watched) -> None:
+    def discard(self, member: HasDeadline) -> None:
         self._members.discard(member)
 
     def arm(self, at: float) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from tokenharbor.http.message import Limits
+from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.errors import Misconfigured, Refusal
 from tokenharbor.kernel.world import World, real_world
@@ -58,7 +58,7 @@ class Simulator:
 async def start(world: World, script: Script, host: str = "127.0.0.1", port: int = 0) -> Simulator:
     """Serve inside the running loop; port 0 picks a free one. Raises Misconfigured if the address is taken."""
     provider = Provider(world, script)
-    server = Server(provider.handle, Limits(), world.clock, refuse=_refuse)
+    server = Server(provider.handle, ServerLimits(), world.clock, refuse=_refuse)
     try:
         bound = await server.start(host, port)
     except OSError as error:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import msgspec
 
-from tokenharbor.http.answer import Answer
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.head import END
-from tokenharbor.http.message import AnswerTooLarge, Broken, ConnectFailed, TimedOut
+from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer, ConnectFailed, TimedOut
 from tokenharbor.upstream.build import Target
 from tokenharbor.upstream.shown import Credential
 from tokenharbor.wire.framing.surrogates import replace_lone
@@ -54,7 +54,7 @@ class Opened(msgspec.Struct, frozen=True):
     all that leaves later. `exposed`: the upstream's id held it.
     """
 
-    answer: Answer
+    answer: HttpAnswer
     splicer: Splicer
     first: bytes
     upstream_id: str
@@ -89,7 +89,7 @@ async def fetch_uploading(client: Client, outgoing: Outgoing, upload: Upload) ->
         return failure_of(error)
 
 
-async def _read_whole(answer: Answer, outgoing: Outgoing) -> Whole | Failure:
+async def _read_whole(answer: HttpAnswer, outgoing: Outgoing) -> Whole | Failure:
     target = outgoing.target
     try:
         if answer.status // 100 != 2:
@@ -130,7 +130,7 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
     return opened
 
 
-async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing) -> Opened | Failure:
+async def _to_first_content(answer: HttpAnswer, splicer: Splicer, outgoing: Outgoing) -> Opened | Failure:
     if answer.status // 100 != 2:
         return await _failure(answer, outgoing)
     while True:
@@ -147,11 +147,11 @@ async def _to_first_content(answer: Answer, splicer: Splicer, outgoing: Outgoing
             return Failure(FailureKind.BROKEN)
 
 
-def _failure(answer: Answer, outgoing: Outgoing) -> Awaitable[Failure]:
+def _failure(answer: HttpAnswer, outgoing: Outgoing) -> Awaitable[Failure]:
     return read_failure(answer, outgoing.target, outgoing.dialect)
 
 
-async def read_failure(answer: Answer, target: Target, reads: Reads) -> Failure:
+async def read_failure(answer: HttpAnswer, target: Target, reads: Reads) -> Failure:
     """What a status and its body say; a body that is too long says nothing."""
     try:
         body = await answer.read(MAX_FAILURE_BYTES)
@@ -176,13 +176,13 @@ def failure_of(error: Exception) -> Failure:
 
 
 _REQUEST_ID = re.compile(rb"\r\n(?:x-)?(?:amzn-)?request-?id:[ \t]*([^\r\n]{1,4096})", re.IGNORECASE)
-_ERRORS = (ConnectFailed, TimedOut, Broken)
+_ERRORS = (ConnectFailed, TimedOut, BrokenAnswer)
 
 
 _LONGEST_ID = 128
 
 
-def _upstream_id(answer: Answer, target: Target) -> tuple[str, bool]:
+def _upstream_id(answer: HttpAnswer, target: Target) -> tuple[str, bool]:
     """What the vendor calls the request, found without reading every header: this is asked of each answer. And whether
     our credential was in it.
     """

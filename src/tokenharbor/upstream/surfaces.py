@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from tokenharbor.catalog.types import Endpoint
-from tokenharbor.http.answer import Answer as HttpAnswer
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.send import read_failure

@@ -8,7 +8,7 @@ from tokenharbor.http.body import Body
 from tokenharbor.http.exchange import CLOSE, DONE, Exchange, Handler
 from tokenharbor.http.message import Disconnected
 from tokenharbor.http.reader import RequestReader
-from tokenharbor.http.shared import Shared
+from tokenharbor.http.server_state import ServerState
 from tokenharbor.http.sweeper import NEVER
 from tokenharbor.kernel.errors import InvalidRequest, Refusal, Unavailable
 
@@ -16,7 +16,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _AHEAD = 64 << 10  # bytes that a client may send before they are wanted: a body unasked, or the next requests
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """Handles one request at a time; what a client sends meanwhile is kept, and past `_AHEAD` left in the socket.
 
     Reading goes on while a request is handled: that is how a hang-up is seen at once. An end of the client's
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         "_wanted",
         "_writable",
         "deadline",
-        "heading",
+        "head_incomplete",
         "lost",
         "paused",
         "shared",
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Shared, handler: Handler) -> None:
+    def __init__(self, shared: ServerState, handler: Handler) -> None:
         self.shared = shared
         self._handler = handler
         self.deadline = NEVER
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._enough = 0  # of the body's bytes, for its sender to have more time
         self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
-        self.heading = False  # the head's timer runs
+        self.head_incomplete = False  # the head's timer runs
         self._holding = False  # reading is paused
         self._lingering = False  # the last answer is out; what still comes is thrown away
         self._unsent = 0
@@ -78,8 +78,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # asyncio types every transport by its base
         shared = self.shared
-        full = len(shared.guests) >= shared.limits.connections and not shared.make_room()
-        shared.guests.add(self)
+        full = len(shared.connections) >= shared.limits.connections and not shared.close_idlest()
+        shared.connections.add(self)
         shared.sweeper.add(self)
         self._wait(shared.limits.idle_seconds)
         if full:
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         if self._exchange is None:
-            self.shared.left(self)
+            self.shared.connection_closed(self)
         elif self._exchange.stage != DONE and self._task is not None:
             self._task.cancel()
             if not self._begun:  # it will never run, not even to its own end
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
         body = self._reader.body
         if body is None or self.lost:
             raise self._fault or Disconnected("the client disconnected")
-        self.shared.bound(max(body.expected, body.size))
+        self.shared.check_body_size(max(body.expected, body.size))
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._release()
@@ -181,14 +181,14 @@ class Connection(asyncio.Protocol):
         return piece
 
     async def _growth(self, body: Body, exchange: Exchange) -> None:
-        self.shared.expect(exchange)
+        self.shared.body_awaited(exchange)
         self._wanted = self.shared.loop.create_future()
         self._await_body(body)
         try:
             await self._wanted
         finally:
             self._wanted, self._piecewise = None, False
-            self.shared.expected(exchange)
+            self.shared.body_arrived(exchange)
 
     # What the sweeper and the server call
 
@@ -203,9 +203,9 @@ class Connection(asyncio.Protocol):
             self._unsent = unsent
             self.deadline = now + self.shared.limits.write_seconds
         else:
-            self.cut()
+            self.abort()
 
-    def leave_if_idle(self) -> None:
+    def close_if_idle(self) -> None:
         if self._exchange is None and not self._reader.rest:
             self.transport.close()
 
@@ -213,12 +213,12 @@ class Connection(asyncio.Protocol):
         """The server's time is over: a request under way is cancelled, and its handler may still say so."""
         exchange, task = self._exchange, self._task
         if exchange is None or exchange.stage == DONE or task is None or not self._begun:
-            self.cut()
+            self.abort()
         else:
             self.stopped = True
             task.cancel()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close at once; a request under way is cancelled."""
         self.deadline = NEVER
         self.transport.abort()
@@ -236,11 +236,11 @@ class Connection(asyncio.Protocol):
             self._refuse(reader.path_of(data), refusal)
             return
         if exchange is None:
-            if not self.heading and reader.rest:
-                self.heading = True
+            if not self.head_incomplete and reader.rest:
+                self.head_incomplete = True
                 self._wait(self.shared.limits.head_seconds)
             return
-        self.heading = self._begun = False
+        self.head_incomplete = self._begun = False
         self._exchange = exchange
         self._taken = 0
         self.deadline = NEVER
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
     def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
         try:
             if self._piecewise:
-                self.shared.bound(max(body.expected, body.size))
+                self.shared.check_body_size(max(body.expected, body.size))
             else:
                 self._reserve(exchange, body)
         except Refusal as fault:
@@ -293,7 +293,7 @@ class Connection(asyncio.Protocol):
 
     def _reserve(self, exchange: Exchange, body: Body) -> None:
         """Count what has come: who only announces much must not keep others out."""
-        self.shared.bound(max(body.expected, body.size))
+        self.shared.check_body_size(max(body.expected, body.size))
         self.shared.reserve(exchange, body.size - exchange.reserved)
 
     def _await_body(self, body: Body) -> None:
@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
         except Disconnected:
             self.transport.abort()
         except Exception as error:  # noqa: BLE001  told to the caller, and to whoever logs
-            self.shared.manners.crashed(exchange.path, error)
+            self.shared.hooks.report_crash(exchange.path, error)
             exchange.keep_alive = False
             self._answer_refusal(exchange, Refusal("Internal error. It was logged; try again."))
         finally:
@@ -335,7 +335,7 @@ class Connection(asyncio.Protocol):
     def _answer_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
         """An answer that has started cannot become an error: the connection is closed."""
         if not self.lost and exchange.retract():
-            exchange.respond(*self.shared.manners.refuse(exchange.path, refusal))
+            exchange.respond(*self.shared.hooks.refuse(exchange.path, refusal))
         elif exchange.stage != DONE:
             exchange.abort()
 
@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
             self.shared.release(exchange)
         self._exchange = self._task = None
         if self.lost:
-            self.shared.left(self)
+            self.shared.connection_closed(self)
         elif exchange.stage != DONE:
             self.transport.abort()
         elif exchange.keep_alive and not self._lingering:
@@ -372,9 +372,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
         """Answer what could not become an exchange, and close."""
-        status, headers, body = self.shared.manners.refuse(path, refusal)
+        status, headers, body = self.shared.hooks.refuse(path, refusal)
         framing = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(b"".join((self.shared.opening(status), CLOSE, headers, framing, body)))
+        self.transport.write(b"".join((self.shared.status_and_date(status), CLOSE, headers, framing, body)))
         self._leave(unread=unread)
 
     def _leave(self, *, unread: bool) -> None:

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from tokenharbor.http.answer import Answer
+from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.coding import decoder_for
-from tokenharbor.http.message import Broken, TimedOut
-from tokenharbor.http.sweeper import NEVER, Sweeper
+from tokenharbor.http.message import BrokenAnswer, TimedOut
+from tokenharbor.http.sweeper import NEVER, DeadlineSweeper
 from tokenharbor.kernel.errors import HarborError
 
 _UNREAD = 256 << 10  # bytes that may wait to be read before the upstream has to wait
@@ -21,18 +21,18 @@ _HEAD_BYTES = 64 << 10
 _INTERIM_ANSWERS = 8  # 1xx before the answer
 
 
-class Pool(Protocol):
+class ConnectionPool(Protocol):
     """Where a connection goes between requests."""
 
     loop: asyncio.AbstractEventLoop
-    sweeper: Sweeper
+    sweeper: DeadlineSweeper
 
-    def give_back(self, link: "Link") -> None: ...
+    def give_back(self, connection: "UpstreamConnection") -> None: ...
 
-    def forget(self, link: "Link") -> None: ...
+    def forget(self, connection: "UpstreamConnection") -> None: ...
 
 
-class Link(asyncio.Protocol):
+class UpstreamConnection(asyncio.Protocol):
     """Carries one answer at a time. While idle it is still read, so that a close by the upstream is seen at once."""
 
     __slots__ = (
@@ -50,18 +50,18 @@ class Link(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self.deadline = NEVER
         self._pool = pool
         self._parser = HttpResponseParser(self)
-        self._answer: Answer | None = None
+        self._answer: HttpAnswer | None = None
         self._complete = False  # the answer's last byte has been parsed
         self._keeps = True  # the connection can be used again
         self._without_body = False  # the request was HEAD
         self.sending = False  # the request's body is on its way in pieces
         self._room: asyncio.Future[None] | None = None  # its sender waits until the upstream reads
 
-    def send(self, answer: Answer, request: Sequence[bytes], now: float) -> asyncio.Future[None]:
+    def send(self, answer: HttpAnswer, request: Sequence[bytes], now: float) -> asyncio.Future[None]:
         """One request, whole, in one write; the future is done when the answer is open."""
         self._answer = answer
         self._complete = False
@@ -72,8 +72,8 @@ class Link(asyncio.Protocol):
         else:
             transport.writelines(request)
         if transport.is_closing():  # the write itself failed
-            answer.untaken = True
-        self.deadline = at = answer.sent(self, now)
+            answer.never_received = True
+        self.deadline = at = answer.request_sent(self, now)
         if at < self._pool.sweeper.due:
             self._pool.sweeper.arm(at)
         waiter = answer.waiter = self._pool.loop.create_future()
@@ -118,9 +118,9 @@ class Link(asyncio.Protocol):
         if answer.unread > _UNREAD:
             self._hold(answer)
         elif not answer.status and len(answer.head) > _HEAD_BYTES:
-            self._fail(answer, Broken("the upstream's headers are too long"))
+            self._fail(answer, BrokenAnswer("the upstream's headers are too long"))
             return
-        answer.changed()
+        answer.wake_reader()
 
     def eof_received(self) -> None:
         answer = self._answer
@@ -130,22 +130,22 @@ class Link(asyncio.Protocol):
             answer.framed = False
             self._finish(answer)
         else:
-            answer.untaken = not answer.head and _unacknowledged(self.transport)
-            self._fail(answer, Broken("the upstream closed the connection before the end of its answer"))
+            answer.never_received = not answer.head and _unacknowledged(self.transport)
+            self._fail(answer, BrokenAnswer("the upstream closed the connection before the end of its answer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.sweeper.discard(self)
         self._pool.forget(self)
         if self._answer is not None:
             reason = type(exc).__name__ if exc else "closed"
-            self._fail(self._answer, Broken(f"the connection to the upstream was lost: {reason}"))
+            self._fail(self._answer, BrokenAnswer(f"the connection to the upstream was lost: {reason}"))
         del self._parser  # they hold each other
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
         if self._complete:
-            raise Broken("the upstream sent data after the end of its answer")
+            raise BrokenAnswer("the upstream sent data after the end of its answer")
 
     def on_headers_complete(self) -> None:
         answer = self._answer
@@ -155,7 +155,7 @@ class Link(asyncio.Protocol):
         if status < 200:
             answer.interim += 1
             if answer.interim > _INTERIM_ANSWERS:
-                raise Broken("the upstream sent too many interim answers")
+                raise BrokenAnswer("the upstream sent too many interim answers")
             return
         answer.status = status
         answer.decoder = decoder_for(answer.head)
@@ -176,7 +176,7 @@ class Link(asyncio.Protocol):
 
     # What the answer calls
 
-    def watch(self, deadline: float) -> None:
+    def set_deadline(self, deadline: float) -> None:
         self.deadline = deadline
         sweeper = self._pool.sweeper
         if deadline < sweeper.due:
@@ -196,26 +196,26 @@ class Link(asyncio.Protocol):
         if answer is None:
             self._drop()
             return
-        phase = answer.ran_out(now)
+        phase = answer.expired_phase(now)
         if phase is not None:
             self._fail(answer, TimedOut(phase))
 
     # Ends
 
-    def _hold(self, answer: Answer) -> None:
-        if not answer.held:
-            answer.held = True
+    def _hold(self, answer: HttpAnswer) -> None:
+        if not answer.reading_paused:
+            answer.reading_paused = True
             self.transport.pause_reading()
 
     def _make_room(self) -> None:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, answer: HttpAnswer) -> None:
         """The last byte has come."""
         self._answer = None
         self._make_room()
-        answer.source = None
+        answer.connection = None
         answer.complete = True
         if self._keeps and not self.sending and not self.transport.get_write_buffer_size():
             self._pool.give_back(self)
@@ -225,12 +225,12 @@ class Link(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _fail(self, answer: Answer, error: HarborError) -> None:
+    def _fail(self, answer: HttpAnswer, error: HarborError) -> None:
         self._answer = None
         self._make_room()
-        answer.source = None
+        answer.connection = None
         answer.error = error
-        answer.changed()
+        answer.wake_reader()
         self._drop()
 
     def _drop(self) -> None:
@@ -239,17 +239,17 @@ class Link(asyncio.Protocol):
         self.transport.abort()
 
 
-def _ends_by_close(answer: Answer) -> bool:
+def _ends_by_close(answer: HttpAnswer) -> bool:
     """Whether the end of the connection is the end of the body."""
     headers = answer.header_map
     return b"content-length" not in headers and b"transfer-encoding" not in headers
 
 
-def _explain(error: HttpParserError | HttpParserUpgrade) -> Broken:
+def _explain(error: HttpParserError | HttpParserUpgrade) -> BrokenAnswer:
     """What llhttp found, or what our callbacks did."""
-    if isinstance(error.__context__, Broken):
+    if isinstance(error.__context__, BrokenAnswer):
         return error.__context__
-    return Broken(f"the upstream sent invalid HTTP/1.1: {error}")
+    return BrokenAnswer(f"the upstream sent invalid HTTP/1.1: {error}")
 
 
 def _unacknowledged(transport: asyncio.Transport) -> bool:

@@ -1,4 +1,4 @@
-"""What all connections of one server share: its manners, its limits, and the counts that the limits bind."""
+"""What all connections of one server share: its hooks, its limits, and the counts that the limits bound."""
 
 import asyncio
 import heapq
@@ -10,89 +10,89 @@ from typing import Protocol
 
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.head import RequestLine, is_host, read_request_line
-from tokenharbor.http.message import Limits
-from tokenharbor.http.sweeper import Sweeper
+from tokenharbor.http.message import ServerLimits
+from tokenharbor.http.sweeper import DeadlineSweeper
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidRequest, RateLimited, Refusal, RequestTooLarge, Unavailable
 
-Refuse = Callable[[str, Refusal], tuple[int, bytes, bytes]]
+WriteRefusal = Callable[[str, Refusal], tuple[int, bytes, bytes]]
 """(path, refusal) → (status, ready header lines, body). The path is "" where it could not be read."""
 
-Crashed = Callable[[str, Exception], None]
+ReportCrash = Callable[[str, Exception], None]
 """(path, error): a handler's error that is not a Refusal; the one who logs leaves out the message."""
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
 _SMALL = 64 << 10  # bytes of a body that takes nobody's room
-_SHARE_AWAITED = 4  # one holder's bodies may be awaited on one in so many of the connections
+_SHARE_AWAITED = 4  # one owner's bodies may be awaited on one in so many of the connections
 _SHARE_CLOSED = 16  # of the idle connections one in so many, so that not each newcomer needs a search
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ServerHooks:
     """How the server behaves beside its handler."""
 
-    refuse: Refuse
-    crashed: Crashed
-    limits: Limits
+    refuse: WriteRefusal
+    report_crash: ReportCrash
+    limits: ServerLimits
     proxies: TrustedProxies
 
 
-class Exchange(Protocol):
+class BufferedRequest(Protocol):
     """A request with a body, as far as its bytes are counted."""
 
     reserved: int
 
     @property
-    def whose(self) -> Hashable: ...
+    def owner_or_peer(self) -> Hashable: ...
 
 
-class Guest(Protocol):
+class ManagedConnection(Protocol):
     """A connection, as the server sees it."""
 
     deadline: float
-    heading: bool  # a request's head has begun and is not complete
+    head_incomplete: bool  # a request's head has begun and is not complete
 
     @property
     def idle(self) -> bool: ...
 
-    def leave_if_idle(self) -> None: ...
+    def close_if_idle(self) -> None: ...
 
     def stop(self) -> None: ...
 
-    def cut(self) -> None: ...
+    def abort(self) -> None: ...
 
 
-class Shared:
+class ServerState:
     """Belongs to one server on one loop."""
 
     __slots__ = (
         "_clock",
         "_openings",
         "_openings_until",
-        "awaited",
+        "all_closed",
+        "awaited_by_owner",
         "buffered",
+        "buffered_by_owner",
+        "connections",
         "draining",
-        "empty",
-        "guests",
-        "held",
+        "hooks",
         "hosts",
         "limits",
         "loop",
-        "manners",
         "request_lines",
         "sweeper",
     )
 
-    def __init__(self, manners: Manners, clock: Clock) -> None:
-        self.manners = manners
-        self.limits = manners.limits
+    def __init__(self, hooks: ServerHooks, clock: Clock) -> None:
+        self.hooks = hooks
+        self.limits = hooks.limits
         self.loop = asyncio.get_running_loop()
-        self.sweeper = Sweeper(self.loop)
-        self.guests: set[Guest] = set()
-        self.empty: asyncio.Future[None] | None = None  # resolved when the last guest leaves
-        self.held: dict[Hashable, int] = {}  # of `buffered`, by holder, without small bodies
-        self.awaited: dict[Hashable, int] = {}  # requests whose body has not come, by holder
+        self.sweeper = DeadlineSweeper(self.loop)
+        self.connections: set[ManagedConnection] = set()
+        self.all_closed: asyncio.Future[None] | None = None  # resolved when the last connection closes
+        self.buffered_by_owner: dict[Hashable, int] = {}  # of `buffered`, without small bodies
+        self.awaited_by_owner: dict[Hashable, int] = {}  # requests whose body has not come
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
@@ -120,7 +120,7 @@ class Shared:
             self.hosts.clear()
         self.hosts.add(host)
 
-    def opening(self, status: int) -> bytes:
+    def status_and_date(self, status: int) -> bytes:
         """Status line and `date` header; the same for a second."""
         now = self.loop.time()
         if now >= self._openings_until:
@@ -134,15 +134,15 @@ class Shared:
         self._openings[status] = opening
         return opening
 
-    def bound(self, size: int) -> None:
+    def check_body_size(self, size: int) -> None:
         """Raises RequestTooLarge for a body of so many bytes."""
         most = min(self.limits.body, self.limits.buffered)
         if size > most:
             raise RequestTooLarge(f"The body is larger than {most} bytes.")
 
-    def reserve(self, exchange: Exchange, size: int) -> None:
+    def reserve(self, exchange: BufferedRequest, size: int) -> None:
         """Count so many more bytes of an exchange's body. Raises Unavailable when all bodies together would be too
-        many, RateLimited when its holder's would; the last eighth of the room is for small bodies.
+        many, RateLimited when its owner's would; the last eighth of the room is for small bodies.
         """
         limits, before = self.limits, exchange.reserved
         after = before + size
@@ -153,52 +153,52 @@ class Shared:
             raise Unavailable("Too many large requests at the same time: try again shortly.", retry_after=1)
         if after > _SMALL:
             more = size if before > _SMALL else after
-            held = self.held.get(exchange.whose, 0) + more
+            held = self.buffered_by_owner.get(exchange.owner_or_peer, 0) + more
             if held > max(limits.body, limits.buffered // 4):
                 raise RateLimited(
                     "Too many large requests of this account at the same time: try again shortly.", retry_after=1
                 )
-            self.held[exchange.whose] = held
+            self.buffered_by_owner[exchange.owner_or_peer] = held
         self.buffered += size
         exchange.reserved = after
 
-    def release(self, exchange: Exchange) -> None:
+    def release(self, exchange: BufferedRequest) -> None:
         """The exchange is over, and its body gone."""
         self.buffered -= exchange.reserved
         if exchange.reserved > _SMALL:
-            left = self.held.pop(exchange.whose) - exchange.reserved
+            left = self.buffered_by_owner.pop(exchange.owner_or_peer) - exchange.reserved
             if left:
-                self.held[exchange.whose] = left
+                self.buffered_by_owner[exchange.owner_or_peer] = left
 
-    def expect(self, exchange: Exchange) -> None:
-        """Its body is awaited. Raises RateLimited when its holder's others take a share of the connections."""
-        holder = exchange.whose
-        awaited = self.awaited.get(holder, 0)
+    def body_awaited(self, exchange: BufferedRequest) -> None:
+        """Its body is awaited. Raises RateLimited when its owner's others take a share of the connections."""
+        owner = exchange.owner_or_peer
+        awaited = self.awaited_by_owner.get(owner, 0)
         if awaited >= max(self.limits.connections // _SHARE_AWAITED, 1):
             raise RateLimited("Too many unfinished requests of this account: send their bodies first.", retry_after=1)
-        self.awaited[holder] = awaited + 1
+        self.awaited_by_owner[owner] = awaited + 1
 
-    def expected(self, exchange: Exchange) -> None:
+    def body_arrived(self, exchange: BufferedRequest) -> None:
         """It has come, or never will."""
-        holder = exchange.whose
-        left = self.awaited.pop(holder) - 1
+        owner = exchange.owner_or_peer
+        left = self.awaited_by_owner.pop(owner) - 1
         if left:
-            self.awaited[holder] = left
+            self.awaited_by_owner[owner] = left
 
-    def make_room(self) -> bool:
+    def close_idlest(self) -> bool:
         """Close the connections that have been idle for longest, a few at once; whether there was one."""
-        idle = [guest for guest in self.guests if guest.idle]
-        for guest in heapq.nsmallest(1 + len(idle) // _SHARE_CLOSED, idle, key=_idleness):
-            self.guests.discard(guest)  # it is gone in the loop's next turn
-            guest.cut()
+        idle = [connection for connection in self.connections if connection.idle]
+        for connection in heapq.nsmallest(1 + len(idle) // _SHARE_CLOSED, idle, key=_idleness):
+            self.connections.discard(connection)  # it is gone in the loop's next turn
+            connection.abort()
         return bool(idle)
 
-    def left(self, guest: Guest) -> None:
-        self.guests.discard(guest)
-        if not self.guests and self.empty is not None and not self.empty.done():
-            self.empty.set_result(None)
+    def connection_closed(self, connection: ManagedConnection) -> None:
+        self.connections.discard(connection)
+        if not self.connections and self.all_closed is not None and not self.all_closed.done():
+            self.all_closed.set_result(None)
 
 
-def _idleness(guest: Guest) -> tuple[bool, float]:
+def _idleness(connection: ManagedConnection) -> tuple[bool, float]:
     """Those without a byte of a request come first, the one idle for longest before the others."""
-    return guest.heading, guest.deadline
+    return connection.head_incomplete, connection.deadline
