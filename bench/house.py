@@ -119,7 +119,8 @@ class House:
 
     def _run(self, *words: str) -> str:
         command = [*python(self.source), "-m", *words]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+        root = self.source.parent  # whose own bench knows how to speak to it
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=root)
         if done.returncode:
             raise Missing(f"{' '.join(words)} fails: {done.stdout}{done.stderr}")
         return done.stdout.strip()
