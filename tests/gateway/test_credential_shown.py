@@ -15,7 +15,7 @@ from tests.gateway.test_causes import CHAT, GEMINI, MESSAGES, RESPONSES, tried
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.upstream.shown import Credential, Masking
+from tokenharbor.upstream.credential_mask import CredentialMask, StreamMask
 from tokenharbor.wire.surfaces.speech import SoundSplicer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -130,7 +130,7 @@ async def test_F14_sound_that_ends_with_it(house: House) -> None:
 @pytest.mark.asyncio(loop_scope="function")
 async def test_F14_forms_of_a_credential() -> None:
     secret = 'sk-a/b+c="d'
-    known = Credential(secret)
+    known = CredentialMask(secret)
     for form in (
         secret,
         quote(secret, safe=""),
@@ -148,11 +148,11 @@ async def test_F14_forms_of_a_credential() -> None:
         masked = known.mask(data)
         assert len(masked) == len(data)
         assert masked.count(b"*") > 6, form
-    assert Credential("key-of-a-vendor").mask(b"%6B%65%79%2D%6F%66%2da%2Dvendor").count(b"*") == 31
+    assert CredentialMask("key-of-a-vendor").mask(b"%6B%65%79%2D%6F%66%2da%2Dvendor").count(b"*") == 31
     other = b"50% %73k before sk-a/b after \\u00e9 \\/"
     assert known.mask(other) is other
-    assert Credential("short").mask(b"short") == b"short"
-    assert Credential("").mask(b"") == b""
+    assert CredentialMask("short").mask(b"short") == b"short"
+    assert CredentialMask("").mask(b"") == b""
 
 
 # ---- compressed although it was asked not to be
@@ -199,7 +199,7 @@ async def test_F14_a_medium_that_is_cut_within_the_credential() -> None:
         for first in range(len(medium)):
             for second in (first, first + 1, first + 9):
                 seen: list[int] = []
-                splicer = SoundSplicer(Usage(), Masking(Credential(secret), partial(seen.append, 1)))
+                splicer = SoundSplicer(Usage(), StreamMask(CredentialMask(secret), partial(seen.append, 1)))
                 pieces = medium[:first], medium[first:second], medium[second:]
                 out = b"".join([splicer.feed(piece) for piece in pieces if piece])
                 out += splicer.close() + splicer.ending()

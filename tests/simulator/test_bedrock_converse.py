@@ -18,7 +18,7 @@ from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.serve import Simulator
-from tokenharbor.upstream.build import build_target
+from tokenharbor.upstream.target import make_target
 from tokenharbor.wire import VENDORS
 from tokenharbor.wire.neutral.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
 from tokenharbor.wire.neutral.events import BlockKind, Event, Failed, Finished, FinishReason
@@ -126,7 +126,7 @@ async def ask(simulator: Simulator, chat: Chat, *, stream: bool) -> Sequence[Eve
     )
     endpoint = Endpoint("m", provider, MODEL, None)
     clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
-    target = build_target(endpoint, WIRE.path, "AKIDEXAMPLE:secret", clock)
+    target = make_target(endpoint, WIRE.path, "AKIDEXAMPLE:secret", clock)
     body = WIRE.write_chat(chat, Order(MODEL, stream, None, 1000))
     client = Client()
     answer = await client.send(

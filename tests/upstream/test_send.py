@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from tests.upstream.test_build import target
+from tests.upstream.test_target import target
 
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import Deadlines

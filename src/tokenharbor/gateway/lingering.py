@@ -7,7 +7,7 @@ from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.relay import note_usage
 from tokenharbor.http.message import BrokenAnswer, TimedOut
-from tokenharbor.upstream.send import Opened
+from tokenharbor.upstream.send import OpenStream
 
 SECONDS = 2.0
 _MOST_AT_ONCE = 64
@@ -25,7 +25,7 @@ class Lingering:
         self.seconds = seconds
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, opened: Opened, meter: Meter) -> bool:
+    def take(self, opened: OpenStream, meter: Meter) -> bool:
         """Whether this stream is read on; then it is closed, billed and counted here."""
         splicer = opened.splicer
         if splicer.complete or splicer.failure is not None or len(self._tasks) >= _MOST_AT_ONCE:
@@ -45,7 +45,7 @@ class Lingering:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _finish(self, opened: Opened, meter: Meter) -> None:
+    async def _finish(self, opened: OpenStream, meter: Meter) -> None:
         try:
             async with asyncio.timeout(self.seconds):
                 await _read_on(opened)
@@ -58,7 +58,7 @@ class Lingering:
             self._metrics.note(meter)
 
 
-async def _read_on(opened: Opened) -> None:
+async def _read_on(opened: OpenStream) -> None:
     splicer, answer = opened.splicer, opened.answer
     had, came = splicer.text_bytes + splicer.ending_text_bytes, 0
     while not splicer.complete and splicer.failure is None and came <= _MOST_BYTES:

@@ -7,7 +7,7 @@ from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import Call
 from tokenharbor.http.message import BrokenAnswer, TimedOut
-from tokenharbor.upstream.send import Opened, failure_of
+from tokenharbor.upstream.send import OpenStream, failure_of
 from tokenharbor.wire.neutral.dialect import Splicer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
@@ -15,7 +15,7 @@ MAX_ENDING_BYTES = 4 << 20
 _USAGE_SECONDS = 2.0
 
 
-async def relay(opened: Opened, call: Call) -> Failure | None:
+async def relay(opened: OpenStream, call: Call) -> Failure | None:
     """Pass on every byte before the ending. None once the terminator is here, else how the stream broke off. Raises
     Disconnected if the client leaves; the meter has noted what was delivered in any case.
     """
@@ -33,7 +33,7 @@ async def relay(opened: Opened, call: Call) -> Failure | None:
     return failure
 
 
-async def _pass_on(opened: Opened, call: Call) -> Failure | None:
+async def _pass_on(opened: OpenStream, call: Call) -> Failure | None:
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
     most, most_came = _most(call.meter)
     piece = opened.first
@@ -65,7 +65,7 @@ async def _pass_on(opened: Opened, call: Call) -> Failure | None:
             answer.content_arrived()
 
 
-async def _until_usage(opened: Opened, call: Call) -> None:
+async def _until_usage(opened: OpenStream, call: Call) -> None:
     """We have cut the answer at a stop sequence: its usage holds what no words show. It is waited for as long as
     nothing else comes, and not for long.
     """
@@ -80,7 +80,7 @@ async def _until_usage(opened: Opened, call: Call) -> None:
     splicer.leave()
 
 
-def masked(piece: bytes, opened: Opened, meter: Meter) -> bytes:
+def masked(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
     """What leaves, whole events: without our credential."""
     clean = opened.credential.mask(piece)
     if clean is not piece:

@@ -27,8 +27,15 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import nobody
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
-from tokenharbor.upstream.send import MAX_ANSWER_BYTES, Opened, Outgoing, Whole, fetch, open_stream
-from tokenharbor.upstream.shown import Exposing
+from tokenharbor.upstream.credential_mask import MaskedFailure
+from tokenharbor.upstream.send import (
+    MAX_ANSWER_BYTES,
+    OpenStream,
+    OutgoingRequest,
+    WholeAnswer,
+    fetch_answer,
+    open_stream,
+)
 from tokenharbor.wire.neutral.dialect import Dialect, Place
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Edit, Request
@@ -107,7 +114,7 @@ class Gateway:
     async def _whole(self, call: Call, planned: Planned) -> None:
         meter = call.meter
         sale, whole = await self._open_first(call, planned)
-        assert isinstance(whole, Whole)  # noqa: S101  what a request that is no stream opens
+        assert isinstance(whole, WholeAnswer)  # noqa: S101  what a request that is no stream opens
         meter.ended = True
         meter.usage = whole.read.usage
         meter.counted = whole.read.counted
@@ -124,7 +131,7 @@ class Gateway:
 
     async def _stream(self, call: Call, planned: Planned) -> None:
         sale, opened = await self._open_first(call, planned)
-        assert isinstance(opened, Opened)  # noqa: S101  what a stream opens
+        assert isinstance(opened, OpenStream)  # noqa: S101  what a stream opens
         try:
             call.exchange.start(200, stream_head(call, sale.lines))
             failure = await relay(opened, call)
@@ -137,7 +144,7 @@ class Gateway:
             if not (call.exchange.disconnected and self._parts.lingering.take(opened, call.meter)):
                 opened.answer.close()
 
-    async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, Whole | Opened]:
+    async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, WholeAnswer | OpenStream]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
         faults: list[Fault] = []
         unsaid: InvalidRequest | None = None
@@ -164,7 +171,7 @@ class Gateway:
         """Whether the vendor still waited for the caller, so that the fault may be the caller's."""
         return False
 
-    async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+    async def _attempt(self, call: Call, request: Request, sale: Sale) -> WholeAnswer | OpenStream | Failure:
         meter, clock = call.meter, self._parts.world.clock
         endpoint = sale.offer.endpoint
         name, upstream_model = endpoint.provider.name, endpoint.upstream_model
@@ -180,7 +187,7 @@ class Gateway:
             if outcome.kind is FailureKind.OVERLONG:
                 meter.alarm(Alarm.OUTPUT_OVER_BOUND, provider_asked=name)
             meter.attempts.append(Attempt(name, upstream_model, outcome.kind.value, took_ms, outcome.status))
-            if isinstance(outcome, Exposing):
+            if isinstance(outcome, MaskedFailure):
                 meter.alarm(Alarm.CREDENTIAL_SHOWN, provider=name)
             if outcome.kind not in _WAITED or not self._is_sending(call):
                 self._blame(endpoint.name, outcome)
@@ -196,7 +203,7 @@ class Gateway:
     def _broke_off(self, call: Call, sale: Sale, failure: Failure) -> Refusal:
         """The endpoint failed after its first content: no other endpoint may be tried."""
         meter, endpoint = call.meter, sale.offer.endpoint
-        if isinstance(failure, Exposing):
+        if isinstance(failure, MaskedFailure):
             meter.alarm(Alarm.CREDENTIAL_SHOWN)
         attempt = meter.attempts[-1]
         since = self._parts.world.clock.monotonic() - (meter.first_at or 0.0)
@@ -206,7 +213,7 @@ class Gateway:
         self._blame(endpoint.name, failure)
         return broken_off(Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.bill_broken_streams)
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         dialect, client = call.dialect, self._parts.client
         if sale.vendor is not dialect:
             return self._ask_across(call, request, sale)
@@ -216,18 +223,18 @@ class Gateway:
         )
         body = dialect.write_request(request, edit)
         if request.stream:
-            outgoing = Outgoing(sale.target, dialect, body, call.lines)
+            outgoing = OutgoingRequest(sale.target, dialect, body, call.lines)
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
-        return fetch(client, Outgoing(sale.target, dialect, body, call.lines, _most_bytes(call.meter)))
+        return fetch_answer(client, OutgoingRequest(sale.target, dialect, body, call.lines, _most_bytes(call.meter)))
 
-    def _ask_across(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+    def _ask_across(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         """Ask an endpoint that speaks another dialect. Raises InvalidRequest for a value that has no form there."""
         body = write_for(call, request, sale, self._sidecar)
         translation = translation_of(call, request, sale, self._sidecar)
-        outgoing = Outgoing(sale.target, translation, body, most=_most_bytes(call.meter))
+        outgoing = OutgoingRequest(sale.target, translation, body, max_bytes=_most_bytes(call.meter))
         if request.stream:
             return open_stream(self._parts.client, outgoing, translation.splicer())
-        return fetch(self._parts.client, outgoing)
+        return fetch_answer(self._parts.client, outgoing)
 
     def _blame(self, name: str, failure: Failure) -> None:
         seconds = VERDICTS[failure.kind].cool_seconds

@@ -16,8 +16,8 @@ from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Varian
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
-from tokenharbor.upstream.build import Target, build_target
-from tokenharbor.upstream.surfaces import Reading, surface_target
+from tokenharbor.upstream.surfaces import SurfaceReader, surface_target
+from tokenharbor.upstream.target import Target, make_target
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.neutral.dialect import Vendor
 from tokenharbor.wire.surfaces import FORMS, SURFACES
@@ -160,15 +160,15 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
 
 def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
     provider, secret = endpoint.provider, secret_of(endpoint.provider)
-    served: Mapping[str, Reading] = {**SURFACES, **FORMS}
+    served: Mapping[str, SurfaceReader] = {**SURFACES, **FORMS}
     targets = {
-        name: surface_target(endpoint, served[name], (secret, clock), form=name in FORMS)
+        name: surface_target(endpoint, served[name], secret, clock, form=name in FORMS)
         for name in model.surfaces
         if name != CHAT
     }
     vendor = VENDORS[provider.wire]
     chats = CHAT in model.surfaces
-    target = build_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
+    target = make_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return Sale(
         offer=make_offer(endpoint, rates, model),

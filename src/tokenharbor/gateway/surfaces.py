@@ -21,9 +21,16 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.upstream.send import Opened, Outgoing, Whole, fetch, fetch_uploading, open_stream
-from tokenharbor.upstream.shown import Masking
-from tokenharbor.upstream.surfaces import SurfaceReads
+from tokenharbor.upstream.credential_mask import StreamMask
+from tokenharbor.upstream.send import (
+    OpenStream,
+    OutgoingRequest,
+    WholeAnswer,
+    fetch_answer,
+    fetch_answer_to_upload,
+    open_stream,
+)
+from tokenharbor.upstream.surfaces import SurfaceAnswerReader
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Edit, Request
@@ -62,19 +69,19 @@ class FormGateway(SurfaceGateway):
         call.form = await call.intake.begin()
         return self._surface.read_form(call.form)
 
-    async def _attempt(self, call: Call, request: Request, sale: Sale) -> Whole | Opened | Failure:
+    async def _attempt(self, call: Call, request: Request, sale: Sale) -> WholeAnswer | OpenStream | Failure:
         outcome = await super()._attempt(call, request, sale)
-        if self._surface.passes and isinstance(outcome, Whole) and request.asks is not None:
+        if self._surface.passes and isinstance(outcome, WholeAnswer) and request.asks is not None:
             came, seconds = call.intake.sound  # only now is known how much it was
             asks = msgspec.structs.replace(request.asks, upload_bytes=min(came, request.asks.upload_bytes))
             call.meter.fallback = heard(request, asks, sale.model, (seconds, outcome.read.text_bytes))
         return outcome
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
-        reads = SurfaceReads(self._surface, request)
-        outgoing = Outgoing(sale.targets[self._surface.name], reads, b"", call.intake.line)
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
+        reads = SurfaceAnswerReader(self._surface, request)
+        outgoing = OutgoingRequest(sale.targets[self._surface.name], reads, b"", call.intake.line)
         edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
-        return fetch_uploading(self._parts.client, outgoing, call.intake.upload(call.form, request, edit))
+        return fetch_answer_to_upload(self._parts.client, outgoing, call.intake.upload(call.form, request, edit))
 
     def _is_spent(self, call: Call) -> bool:
         return call.intake.consumed
@@ -105,7 +112,7 @@ class SoundGateway(SurfaceGateway):
     async def _sound(self, call: Call, planned: Planned) -> None:
         """As a stream of text, but for its ending: there is no event in it that could say how it ended."""
         sale, opened = await self._open_first(call, planned)
-        assert isinstance(opened, Opened)  # noqa: S101  what sound opens
+        assert isinstance(opened, OpenStream)  # noqa: S101  what sound opens
         call.meter.counted = _spoken(planned.request)
         try:
             media = masked(opened.answer.header(b"content-type") or _SOUNDS[1], opened, call.meter)
@@ -118,19 +125,23 @@ class SoundGateway(SurfaceGateway):
         finally:
             opened.answer.close()
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[Whole | Opened | Failure]:
+    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         surface, client = self._surface, self._parts.client
         edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
-        reads = SurfaceReads(surface, request)
-        outgoing = Outgoing(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
+        reads = SurfaceAnswerReader(surface, request)
+        outgoing = OutgoingRequest(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
         if surface.sound:
-            cleans = Masking(sale.targets[surface.name].credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN))
+            cleans = StreamMask(
+                sale.targets[surface.name].credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN)
+            )
             return self._open_sound(outgoing, SoundSplicer(_spoken(request), cleans))
-        return fetch(client, outgoing)
+        return fetch_answer(client, outgoing)
 
-    async def _open_sound(self, outgoing: Outgoing, splicer: SoundSplicer) -> Opened | Failure:
+    async def _open_sound(self, outgoing: OutgoingRequest, splicer: SoundSplicer) -> OpenStream | Failure:
         opened = await open_stream(self._parts.client, outgoing, splicer)
-        if isinstance(opened, Opened) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(_SOUNDS):
+        if isinstance(opened, OpenStream) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(
+            _SOUNDS
+        ):
             opened.answer.close()
             return Failure(FailureKind.GARBAGE, message="the answer is not audio")
         return opened

@@ -20,10 +20,10 @@ from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.tasks import Task
 from tokenharbor.routing.verdict import Fault, refusal_of
-from tokenharbor.upstream.build import Target
-from tokenharbor.upstream.send import Whole, failure_of
-from tokenharbor.upstream.shown import Masking
+from tokenharbor.upstream.credential_mask import StreamMask
+from tokenharbor.upstream.send import WholeAnswer, failure_of
 from tokenharbor.upstream.surfaces import read_failure_of
+from tokenharbor.upstream.target import Target
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
 
@@ -40,7 +40,7 @@ class VideoGateway(FormGateway):
 
     async def _answer(self, call: Call, planned: Planned) -> None:
         sale, whole = await self._open_first(call, planned)
-        assert isinstance(whole, Whole)  # noqa: S101  what a form opens
+        assert isinstance(whole, WholeAnswer)  # noqa: S101  what a form opens
         state = read_state(whole.body)
         assert isinstance(state, VideoState)  # noqa: S101  or the answer had been garbage
         meter, parts = call.meter, self._parts
@@ -136,7 +136,7 @@ class VideoGateway(FormGateway):
         try:
             length = answer.header(b"content-length") if answer.decoder is None else None
             credential = self._sale(task).targets[self._surface.name].credential
-            masking = Masking(credential, partial(self._parts.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
+            masking = StreamMask(credential, partial(self._parts.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
             media = credential.mask(answer.header(b"content-type") or b"video/mp4")
             exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():

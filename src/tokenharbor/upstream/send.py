@@ -11,8 +11,8 @@ from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.head import END
 from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer, ConnectFailed, TimedOut
-from tokenharbor.upstream.build import Target
-from tokenharbor.upstream.shown import Credential
+from tokenharbor.upstream.credential_mask import CredentialMask
+from tokenharbor.upstream.target import Target
 from tokenharbor.wire.framing.surrogates import replace_lone
 from tokenharbor.wire.neutral.dialect import Answer as ReadAnswer
 from tokenharbor.wire.neutral.dialect import Splicer
@@ -22,7 +22,7 @@ MAX_ANSWER_BYTES = 64 << 20
 MAX_FAILURE_BYTES = 64 << 10
 
 
-class Reads(Protocol):
+class AnswerReader(Protocol):
     """Whoever reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
 
     def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
@@ -30,17 +30,17 @@ class Reads(Protocol):
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure: ...
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class OutgoingRequest(msgspec.Struct, frozen=True):
     """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
 
     target: Target
-    dialect: Reads
+    dialect: AnswerReader
     body: bytes
     lines: bytes = b""
-    most: int = MAX_ANSWER_BYTES  # of a whole answer
+    max_bytes: int = MAX_ANSWER_BYTES  # of a whole answer
 
 
-class Whole(msgspec.Struct, frozen=True):
+class WholeAnswer(msgspec.Struct, frozen=True):
     """A complete, readable answer; `body` as the client gets it. `exposed`: our credential was in it, and is masked."""
 
     body: bytes
@@ -49,7 +49,7 @@ class Whole(msgspec.Struct, frozen=True):
     exposed: bool = False
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenStream(msgspec.Struct, frozen=True):
     """A stream whose first content has been seen. `first` may leave now, once `credential` has been masked in it as in
     all that leaves later. `exposed`: the upstream's id held it.
     """
@@ -58,11 +58,11 @@ class Opened(msgspec.Struct, frozen=True):
     splicer: Splicer
     first: bytes
     upstream_id: str
-    credential: Credential
+    credential: CredentialMask
     exposed: bool = False
 
 
-async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
+async def fetch_answer(client: Client, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
     """Call and read the whole answer."""
     target = outgoing.target
     try:
@@ -73,28 +73,28 @@ async def fetch(client: Client, outgoing: Outgoing) -> Whole | Failure:
             target.deadlines,
             stream=False,
         )
-        return await _read_whole(answer, outgoing)
+        return await _read_whole_answer(answer, outgoing)
     except _ERRORS as error:
         return failure_of(error)
 
 
-async def fetch_uploading(client: Client, outgoing: Outgoing, upload: Upload) -> Whole | Failure:
+async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, upload: Upload) -> WholeAnswer | Failure:
     """Likewise, with a body that is sent in pieces; `outgoing` has none. Raises what reading the pieces raises."""
     target = outgoing.target
     head = target.head_whole + target.lines(outgoing.lines)
     try:
         answer = await client.upload(target.origin, head, upload, target.deadlines)
-        return await _read_whole(answer, outgoing)
+        return await _read_whole_answer(answer, outgoing)
     except _ERRORS as error:
         return failure_of(error)
 
 
-async def _read_whole(answer: HttpAnswer, outgoing: Outgoing) -> Whole | Failure:
+async def _read_whole_answer(answer: HttpAnswer, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
     target = outgoing.target
     try:
         if answer.status // 100 != 2:
             return await _failure(answer, outgoing)
-        body = await answer.read(outgoing.most)
+        body = await answer.read(outgoing.max_bytes)
     finally:
         answer.close()
     read = outgoing.dialect.read_answer(replace_lone(body))
@@ -103,11 +103,11 @@ async def _read_whole(answer: HttpAnswer, outgoing: Outgoing) -> Whole | Failure
     sent = read.body or body
     body = target.credential.mask(sent)
     id_, exposed = _upstream_id(answer, target)
-    return Whole(body, read, id_, exposed or body is not sent)
+    return WholeAnswer(body, read, id_, exposed or body is not sent)
 
 
-async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> Opened | Failure:
-    """Call and read on to the first content; whoever gets an Opened closes its answer."""
+async def open_stream(client: Client, outgoing: OutgoingRequest, splicer: Splicer) -> OpenStream | Failure:
+    """Call and read on to the first content; whoever gets an OpenStream closes its answer."""
     target = outgoing.target
     try:
         answer = await client.send(
@@ -119,18 +119,18 @@ async def open_stream(client: Client, outgoing: Outgoing, splicer: Splicer) -> O
         )
     except _ERRORS as error:
         return failure_of(error)
-    opened: Opened | Failure | None = None
+    opened: OpenStream | Failure | None = None
     try:
         opened = await _to_first_content(answer, splicer, outgoing)
     except _ERRORS as error:
         opened = failure_of(error)
     finally:
-        if not isinstance(opened, Opened):
+        if not isinstance(opened, OpenStream):
             answer.close()
     return opened
 
 
-async def _to_first_content(answer: HttpAnswer, splicer: Splicer, outgoing: Outgoing) -> Opened | Failure:
+async def _to_first_content(answer: HttpAnswer, splicer: Splicer, outgoing: OutgoingRequest) -> OpenStream | Failure:
     if answer.status // 100 != 2:
         return await _failure(answer, outgoing)
     while True:
@@ -142,16 +142,16 @@ async def _to_first_content(answer: HttpAnswer, splicer: Splicer, outgoing: Outg
             answer.content_arrived()
             target = outgoing.target
             id_, exposed = _upstream_id(answer, target)
-            return Opened(answer, splicer, first, id_, target.credential, exposed)
+            return OpenStream(answer, splicer, first, id_, target.credential, exposed)
         if not data:
             return Failure(FailureKind.BROKEN)
 
 
-def _failure(answer: HttpAnswer, outgoing: Outgoing) -> Awaitable[Failure]:
+def _failure(answer: HttpAnswer, outgoing: OutgoingRequest) -> Awaitable[Failure]:
     return read_failure(answer, outgoing.target, outgoing.dialect)
 
 
-async def read_failure(answer: HttpAnswer, target: Target, reads: Reads) -> Failure:
+async def read_failure(answer: HttpAnswer, target: Target, reads: AnswerReader) -> Failure:
     """What a status and its body say; a body that is too long says nothing."""
     try:
         body = await answer.read(MAX_FAILURE_BYTES)

@@ -10,40 +10,40 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.upstream import sigv4
 
-Each = Callable[[sigv4.Sent], bytes]
+SignRequest = Callable[[sigv4.RequestToSign], bytes]
 """Makes the header lines of one request."""
 
 
-class Signer(msgspec.Struct, frozen=True):
-    """`lines` go with every request; `each`, where there is one, makes more from the request itself. `told` is what of
-    the credential the provider is sent as it is, and could repeat.
+class CredentialSigner(msgspec.Struct, frozen=True):
+    """`lines` go with every request; `sign`, where there is one, makes more from the request itself.
+    `visible_secret` is what of the credential the provider is sent as it is, and could repeat.
     """
 
     lines: sigv4.Lines = ()
-    each: Each | None = None
-    told: str = ""
+    sign: SignRequest | None = None
+    visible_secret: str = ""
 
 
-def _bearer(_: Provider, secret: str, __: Clock) -> Signer:
-    return Signer((("authorization", f"Bearer {secret}"),), told=secret)
+def _bearer(_: Provider, secret: str, __: Clock) -> CredentialSigner:
+    return CredentialSigner((("authorization", f"Bearer {secret}"),), visible_secret=secret)
 
 
-def _x_api_key(_: Provider, secret: str, __: Clock) -> Signer:
-    return Signer((("x-api-key", secret),), told=secret)
+def _x_api_key(_: Provider, secret: str, __: Clock) -> CredentialSigner:
+    return CredentialSigner((("x-api-key", secret),), visible_secret=secret)
 
 
-def _x_goog_api_key(_: Provider, secret: str, __: Clock) -> Signer:
-    return Signer((("x-goog-api-key", secret),), told=secret)
+def _x_goog_api_key(_: Provider, secret: str, __: Clock) -> CredentialSigner:
+    return CredentialSigner((("x-goog-api-key", secret),), visible_secret=secret)
 
 
-def _none(_: Provider, __: str, ___: Clock) -> Signer:
-    return Signer()
+def _none(_: Provider, __: str, ___: Clock) -> CredentialSigner:
+    return CredentialSigner()
 
 
 _REGION_IN_HOST = re.compile(r"(?<=\.)[a-z]{2}(?:-[a-z]+){1,3}-\d(?=\.)")
 
 
-def _sigv4(provider: Provider, secret: str, clock: Clock) -> Signer:
+def _sigv4(provider: Provider, secret: str, clock: Clock) -> CredentialSigner:
     """The region is the one in the address, for the provider's own may be a wider one that boundaries ask for."""
     found = _REGION_IN_HOST.search(provider.base_url)
     region = found[0] if found else provider.region
@@ -51,22 +51,22 @@ def _sigv4(provider: Provider, secret: str, clock: Clock) -> Signer:
         raise _lacks(provider, "a region, in base_url or as `region`")
     if not provider.service:
         raise _lacks(provider, "the name of the service to sign for, as `service`")
-    keys, scope = sigv4.read_keys(secret), sigv4.Scope(region, provider.service)
+    keys, scope = sigv4.read_keys(secret), sigv4.SigningScope(region, provider.service)
     if keys is None:
         raise _lacks(provider, "a credential that is ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN")
     _check("authorization", f"{keys.id}{keys.token}")
 
-    def each(sent: sigv4.Sent) -> bytes:
+    def sign_request(sent: sigv4.RequestToSign) -> bytes:
         return "".join(f"{name}: {value}\r\n" for name, value in sigv4.sign(keys, scope, sent, clock.now())).encode()
 
-    return Signer(each=each, told=keys.token)
+    return CredentialSigner(sign=sign_request, visible_secret=keys.token)
 
 
 def _lacks(provider: Provider, what: str) -> Misconfigured:
     return Misconfigured(f"provider {provider.name}: auth sigv4 needs {what}")
 
 
-SIGNERS: Mapping[str, Callable[[Provider, str, Clock], Signer]] = {
+SIGNERS: Mapping[str, Callable[[Provider, str, Clock], CredentialSigner]] = {
     "bearer": _bearer,
     "x-api-key": _x_api_key,
     "x-goog-api-key": _x_goog_api_key,
@@ -75,7 +75,7 @@ SIGNERS: Mapping[str, Callable[[Provider, str, Clock], Signer]] = {
 }
 
 
-def make_signer(provider: Provider, secret: str | None, clock: Clock) -> Signer:
+def make_signer(provider: Provider, secret: str | None, clock: Clock) -> CredentialSigner:
     """Raises Misconfigured for a way that we do not know, and for a credential that it cannot show."""
     if provider.auth not in SIGNERS:
         raise Misconfigured(f"unknown auth {provider.auth!r}; use one of {', '.join(sorted(SIGNERS))}")

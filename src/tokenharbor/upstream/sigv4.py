@@ -17,7 +17,7 @@ _END = "aws4_request"
 Lines = tuple[tuple[str, str], ...]
 
 
-class Keys(msgspec.Struct, frozen=True):
+class AwsKeys(msgspec.Struct, frozen=True):
     """A credential. `token` is set for one that lasts for a session."""
 
     id: str
@@ -25,14 +25,14 @@ class Keys(msgspec.Struct, frozen=True):
     token: str = ""
 
 
-class Scope(msgspec.Struct, frozen=True):
+class SigningScope(msgspec.Struct, frozen=True):
     """Where a signature holds."""
 
     region: str
     service: str
 
 
-class Sent(msgspec.Struct, frozen=True):
+class RequestToSign(msgspec.Struct, frozen=True):
     """What is signed: `path` as it stands in the request, `headers` with names in lower case, no query."""
 
     method: str
@@ -41,13 +41,13 @@ class Sent(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def read_keys(credential: str) -> Keys | None:
+def read_keys(credential: str) -> AwsKeys | None:
     """`ID:SECRET` or `ID:SECRET:TOKEN`; None if it is neither."""
     parts = credential.split(":", 2)
-    return Keys(*parts) if len(parts) > 1 and all(parts) else None
+    return AwsKeys(*parts) if len(parts) > 1 and all(parts) else None
 
 
-def sign(keys: Keys, scope: Scope, sent: Sent, at: datetime) -> Lines:
+def sign(keys: AwsKeys, scope: SigningScope, sent: RequestToSign, at: datetime) -> Lines:
     """The lines to add."""
     moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     added = (("x-amz-date", moment), *((("x-amz-security-token", keys.token),) if keys.token else ()))
@@ -60,13 +60,13 @@ def sign(keys: Keys, scope: Scope, sent: Sent, at: datetime) -> Lines:
     return (*added, ("authorization", shown))
 
 
-def _canonical(sent: Sent, signed: list[tuple[str, str]], names: str) -> str:
+def _canonical(sent: RequestToSign, signed: list[tuple[str, str]], names: str) -> str:
     lines = "".join(f"{name}:{value.strip()}\n" for name, value in signed)
     path = quote(sent.path, safe="/-_.~")
     return f"{sent.method}\n{path}\n\n{lines}\n{names}\n{_digest(sent.body)}"
 
 
-def _key(keys: Keys, scope: Scope, day: str) -> bytes:
+def _key(keys: AwsKeys, scope: SigningScope, day: str) -> bytes:
     key = f"AWS4{keys.secret}".encode()
     for word in (day, scope.region, scope.service, _END):
         key = hmac.new(key, word.encode(), hashlib.sha256).digest()

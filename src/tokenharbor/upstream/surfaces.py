@@ -8,8 +8,8 @@ import msgspec
 from tokenharbor.catalog.types import Endpoint
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.upstream.build import Target, build_target
 from tokenharbor.upstream.send import read_failure
+from tokenharbor.upstream.target import Target, make_target
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialects.openai_chat import failures
 from tokenharbor.wire.neutral.dialect import Answer
@@ -20,11 +20,7 @@ _EVENTS = b"accept: text/event-stream\r\n"
 _ANYTHING = b"accept: */*\r\n"
 
 
-Shown = tuple[str | None, Clock]
-"""The credential, and the clock for those that are shown with the time."""
-
-
-class Reading(Protocol):
+class SurfaceReader(Protocol):
     """What is needed of a surface, whatever its requests are."""
 
     path: str
@@ -32,13 +28,15 @@ class Reading(Protocol):
     def read_answer(self, request: Request, body: bytes) -> Answer | Failure: ...
 
 
-def surface_target(endpoint: Endpoint, surface: Reading, shown: Shown, *, form: bool) -> Target:
+def surface_target(
+    endpoint: Endpoint, surface: SurfaceReader, secret: str | None, clock: Clock, *, form: bool
+) -> Target:
     """Of a form each request names the boundary. Raises Misconfigured for a base URL that is none."""
 
     def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
         return surface.path
 
-    target = build_target(endpoint, path, *shown, media=None if form else "application/json")
+    target = make_target(endpoint, path, secret, clock, media=None if form else "application/json")
     return msgspec.structs.replace(target, head_stream=target.head_stream.replace(_EVENTS, _ANYTHING))
 
 
@@ -50,10 +48,10 @@ async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
         answer.close()
 
 
-class SurfaceReads(msgspec.Struct, frozen=True):
+class SurfaceAnswerReader(msgspec.Struct, frozen=True):
     """Reads the answers to one request."""
 
-    surface: Reading
+    surface: SurfaceReader
     request: Request
 
     def read_answer(self, body: bytes) -> Answer | Failure:

@@ -13,11 +13,11 @@ _SHORTEST = 6  # what is shorter stands in words by chance
 _MARK = "[secret]"
 
 
-class Exposing(Failure, frozen=True):
+class MaskedFailure(Failure, frozen=True):
     """A failure whose words held our credential; it has been removed."""
 
 
-class Credential:
+class CredentialMask:
     """What a provider was sent and could repeat: as it is, percent-encoded, in base64, or with JSON's escapes."""
 
     __slots__ = ("_escaped", "_forms", "_least", "_percent", "_slashed", "_text")
@@ -46,15 +46,15 @@ class Credential:
             return self._mask_escaped(data)
         return data
 
-    def begun(self, data: bytes) -> int:
+    def partial_match(self, data: bytes) -> int:
         """How many bytes at the end may be the beginning of one of its forms: what comes next decides."""
-        return max([_begun(form, data) for form in self._forms], default=0)
+        return max([_begun_bytes(form, data) for form in self._forms], default=0)
 
     def mask_failure(self, failure: Failure) -> Failure:
         """The vendor's words without the credential."""
         words = {name: text for name in ("message", "code", "type", "param") if (text := getattr(failure, name))}
         told = {name: masked for name, text in words.items() if (masked := self._mask_text(text)) != text}
-        return Exposing(**(msgspec.structs.asdict(failure) | told)) if told else failure
+        return MaskedFailure(**(msgspec.structs.asdict(failure) | told)) if told else failure
 
     def _mask_text(self, text: str) -> str:
         if not self._forms:
@@ -72,26 +72,26 @@ class Credential:
         return self._escaped.sub(_stars, data) if self._escaped.search(data) else data
 
 
-def _begun(form: bytes, data: bytes) -> int:
+def _begun_bytes(form: bytes, data: bytes) -> int:
     return next((size for size in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:size])), 0)
 
 
-class Masking:
-    """A credential masked in a medium, wherever its pieces are cut; `shown` is called when it was there."""
+class StreamMask:
+    """A credential masked in a medium, wherever its pieces are cut; `on_masked` is called when it was there."""
 
-    __slots__ = ("_credential", "_kept", "_shown")
+    __slots__ = ("_credential", "_kept", "_on_masked")
 
-    def __init__(self, credential: Credential, shown: Callable[[], None]) -> None:
+    def __init__(self, credential: CredentialMask, on_masked: Callable[[], None]) -> None:
         self._credential = credential
-        self._shown = shown
+        self._on_masked = on_masked
         self._kept = b""
 
     def feed(self, piece: bytes) -> bytes:
         data = self._kept + piece
         clean = self._credential.mask(data)
         if clean is not data:
-            self._shown()
-        passed = len(clean) - self._credential.begun(clean)
+            self._on_masked()
+        passed = len(clean) - self._credential.partial_match(clean)
         self._kept = clean[passed:]
         return clean[:passed]
 

@@ -8,35 +8,35 @@ from tokenharbor.catalog.types import Endpoint
 from tokenharbor.http.message import Deadlines
 from tokenharbor.http.origin import Origin, origin_of
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.upstream.shown import Credential
-from tokenharbor.upstream.signers import Each, make_signer
-from tokenharbor.upstream.sigv4 import Sent
+from tokenharbor.upstream.credential_mask import CredentialMask
+from tokenharbor.upstream.signers import SignRequest, make_signer
+from tokenharbor.upstream.sigv4 import RequestToSign
 
 _AGENT = "tokenharbor"
 
 
-class Signing(msgspec.Struct, frozen=True):
+class RequestSigning(msgspec.Struct, frozen=True):
     """How each request to an endpoint is signed: its two paths, and the headers that a signature covers."""
 
-    each: Each
+    sign: SignRequest
     path_whole: str
     path_stream: str
     headers: tuple[tuple[str, str], ...]
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint ready to be called. The heads lack only the `usual` headers, what `signing` makes, content-length and
-    the blank line.
+    """An endpoint ready to be called. The heads lack only the `provider_headers`, what `signing` makes,
+    content-length and the blank line.
     """
 
     endpoint: Endpoint
     origin: Origin
     head_whole: bytes
     head_stream: bytes
-    usual: tuple[tuple[bytes, bytes], ...]  # the provider's own, each by its name with the colon, and its line
+    provider_headers: tuple[tuple[bytes, bytes], ...]  # name with the colon, line
     deadlines: Deadlines
-    credential: Credential = Credential("")  # the one in the heads, so that no answer passes it on
-    signing: Signing | None = None
+    credential: CredentialMask = CredentialMask("")  # the one in the heads, so that no answer passes it on
+    signing: RequestSigning | None = None
     clock: Clock | None = None
 
     def head(self, callers: bytes, body: bytes, *, stream: bool) -> bytes:
@@ -46,26 +46,26 @@ class Target(msgspec.Struct, frozen=True):
         if signing is None:
             return head
         path = signing.path_stream if stream else signing.path_whole
-        return head + signing.each(Sent("POST", path, signing.headers, body))
+        return head + signing.sign(RequestToSign("POST", path, signing.headers, body))
 
     def lines(self, callers: bytes) -> bytes:
-        """The header lines of one request: `callers`, and the usual ones that they leave out, for a vendor takes two
-        versions of its dialect for none.
+        """The header lines of one request: `callers`, and the provider's own that they leave out, for a vendor takes
+        two versions of its dialect for none.
         """
-        for name, line in self.usual:
+        for name, line in self.provider_headers:
             if not callers.startswith(name) and b"\n" + name not in callers:
                 callers += line
         return callers
 
 
-class PathOf(Protocol):
+class DialectPath(Protocol):
     """A dialect's path under a provider's base URL."""
 
     def __call__(self, model: str, *, stream: bool) -> str: ...
 
 
-def build_target(
-    endpoint: Endpoint, path: PathOf, secret: str | None, clock: Clock, *, media: str | None = "application/json"
+def make_target(
+    endpoint: Endpoint, path: DialectPath, secret: str | None, clock: Clock, *, media: str | None = "application/json"
 ) -> Target:
     """`media` is the body's type; None: each request brings its own line. Raises Misconfigured for a base URL that is
     none, and for a credential that cannot be shown.
@@ -88,8 +88,8 @@ def build_target(
         _head(path_stream, rest, "" if "accept" in own else "text/event-stream"),
         tuple(_line(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in provider.headers),
         Deadlines(limits.connect, limits.first_event, limits.between_events, limits.total),
-        Credential(signer.told),
-        Signing(signer.each, path_whole, path_stream, about) if signer.each else None,
+        CredentialMask(signer.visible_secret),
+        RequestSigning(signer.sign, path_whole, path_stream, about) if signer.sign else None,
         clock,
     )
 

@@ -8,7 +8,7 @@ import pytest
 from tokenharbor.catalog.types import Endpoint, Provider
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.upstream.build import Target, build_target
+from tokenharbor.upstream.target import Target, make_target
 from tokenharbor.wire import VENDORS
 
 CONVERSE = VENDORS["bedrock_converse"]
@@ -27,7 +27,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 def target(provider: Provider = AWS, secret: str = SECRET, clock: ManualClock | None = None) -> Target:
     endpoint = Endpoint("m", provider, "maker.m-v1:0", None)
-    return build_target(endpoint, VENDORS[provider.wire].path, secret, clock or ManualClock(START))
+    return make_target(endpoint, VENDORS[provider.wire].path, secret, clock or ManualClock(START))
 
 
 def lines(head: bytes) -> dict[str, str]:
