@@ -28,7 +28,7 @@ async def _open(home: Path, url: str, count: int) -> None:
             email = f"bench-{world.ids.new().hex}@example.com"
             account = await create_account(conn, world, email, "token-harbor")
             key = make_key(world.entropy)
-            await add_key(conn, world, hashes, account.id, (key, KeyRules(name=f"bench {number}")))
+            await add_key(conn, world, hashes, account_id=account.id, key=key, rules=KeyRules(name=f"bench {number}"))
             await _give(book, world, account.id)
             print(key.key)
     await conn.close()

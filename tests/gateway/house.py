@@ -294,7 +294,7 @@ class House:
     async def _add_key(self, conn: asyncpg.Connection, account_id: UUID, rules: KeyRules) -> Payer:
         harbor, issued = self.harbor, make_key(self.harbor.world.entropy)
         derived = harbor.root.derive(Purpose.KEY_HASHES)
-        key_id = await store.add_key(conn, harbor.world, derived, account_id, (issued, rules))
+        key_id = await store.add_key(conn, harbor.world, derived, account_id=account_id, key=issued, rules=rules)
         return Payer(account_id, key_id, issued.key)
 
     async def _grant(self, account_id: UUID, amount: Usd) -> None:

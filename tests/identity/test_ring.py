@@ -54,8 +54,10 @@ class House:
 
     async def new_key(self, rules: KeyRules | None = None) -> tuple[bytes, UUID]:
         made = make_key(self.world.entropy)
-        issued = (made, rules or KeyRules())
-        return made.key.encode(), await store.add_key(self.conn, self.world, self.derived, self.account_id, issued)
+        key_id = await store.add_key(
+            self.conn, self.world, self.derived, account_id=self.account_id, key=made, rules=rules or KeyRules()
+        )
+        return made.key.encode(), key_id
 
     async def revoke(self, key_id: UUID) -> None:
         await store.revoke_key(self.conn, key_id, self.world.clock.now())
@@ -247,7 +249,7 @@ async def test_a_change_that_commits_late_is_not_missed(house: House, database_u
     slow = other.transaction()
     await slow.start()
     made = make_key(house.world.entropy)
-    await store.add_key(other, house.world, house.derived, house.account_id, (made, KeyRules()))
+    await store.add_key(other, house.world, house.derived, account_id=house.account_id, key=made, rules=KeyRules())
     fast = asyncio.create_task(house.new_key())
     await asyncio.sleep(0.05)
     await house.ring.refresh()

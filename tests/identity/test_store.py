@@ -12,6 +12,7 @@ from tokenharbor.identity.keys import hasher, make_key
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, Rejected
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret, Seal
 from tokenharbor.kernel.world import World
@@ -65,7 +66,7 @@ async def test_a_key_is_stored_as_a_hash_with_its_rules_and_meter(
 ) -> None:
     account = await store.create_account(conn, world, "ada@example.com", "e")
     made = make_key(world.entropy)
-    key_id = await store.add_key(conn, world, derived, account.id, (made, RULES))
+    key_id = await store.add_key(conn, world, derived, account_id=account.id, key=made, rules=RULES)
     [listed] = await store.list_keys(conn, account.id)
     assert (listed.id, listed.account_id, listed.rules, listed.revoked_at) == (key_id, account.id, RULES, None)
     assert (listed.first4, listed.last4) == (made.first4, made.last4)
@@ -85,21 +86,21 @@ async def test_an_owner_leads_to_the_account(conn: asyncpg.Connection, world: Wo
 async def test_a_key_once_issued_is_remembered(conn: asyncpg.Connection, world: World, derived: DerivedSecret) -> None:
     account = await store.create_account(conn, world, "ada@example.com", "e")
     assert not await store.has_keys(conn)
-    key_id = await store.add_key(conn, world, derived, account.id, (make_key(world.entropy), KeyRules()))
+    key_id = await _add_key(conn, world, derived, account.id)
     await store.revoke_key(conn, key_id, world.clock.now())
     assert await store.has_keys(conn)
 
 
 async def test_a_key_needs_an_account(conn: asyncpg.Connection, world: World, derived: DerivedSecret) -> None:
     with pytest.raises(Missing, match="account"):
-        await store.add_key(conn, world, derived, world.ids.new(), (make_key(world.entropy), KeyRules()))
+        await _add_key(conn, world, derived, world.ids.new())
 
 
 async def test_a_key_is_revoked_once_and_the_first_time_stands(
     conn: asyncpg.Connection, world: World, clock: ManualClock, derived: DerivedSecret
 ) -> None:
     account = await store.create_account(conn, world, "ada@example.com", "e")
-    key_id = await store.add_key(conn, world, derived, account.id, (make_key(world.entropy), KeyRules()))
+    key_id = await _add_key(conn, world, derived, account.id)
     first = clock.now()
     assert await store.revoke_key(conn, key_id, first) == first
     clock.advance(timedelta(hours=1))
@@ -126,3 +127,8 @@ async def test_a_credential_opens_for_its_own_provider_and_root_only(conn: async
     await conn.execute("update credential set provider = 'evil'")
     with pytest.raises(Misconfigured, match="decrypt"):
         await read_credentials(conn, seal)
+
+
+async def _add_key(conn: asyncpg.Connection, world: World, derived: DerivedSecret, account_id: UUID) -> UUID:
+    key = make_key(world.entropy)
+    return await store.add_key(conn, world, derived, account_id=account_id, key=key, rules=KeyRules())

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.secrets import SECRET_FILE, credential_seal, root_secret, secret_of
 from tokenharbor.app.session import missing_parts, nothing_there, open_database
 from tokenharbor.app.settings import Settings
-from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Provider
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import pending, read_migrations
@@ -27,7 +27,6 @@ from tokenharbor.kernel.errors import HarborError, Misconfigured
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World
 from tokenharbor.upstream.signers import make_signer
-from tokenharbor.wire import VENDORS
 
 _LEAST_BYTES = 1 << 30
 _REACH_SECONDS = 3
@@ -37,7 +36,7 @@ _RESTORE = "restore it from a backup; a new Token Harbor gets one from tokenharb
 _NEWEST = "select id from {} order by id desc limit 1"
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How a check came out."""
 
     OK = "ok"
@@ -50,7 +49,7 @@ class Check:
     """What was looked at, how it came out, and what mends it."""
 
     check: str
-    state: State
+    state: CheckState
     message: str
     fix: str = ""
 
@@ -67,7 +66,7 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     root = _root(settings, world, missing, checks)
     stored: Mapping[str, str] = {}
     if "postgres/data" in missing:
-        checks.append(Check("database", State.BAD, f"{settings.home}/postgres/data is not there", _RESTORE))
+        checks.append(Check("database", CheckState.BAD, f"{settings.home}/postgres/data is not there", _RESTORE))
     else:
         found, stored = await _database(settings, world, root)
         checks += found
@@ -80,14 +79,14 @@ def _root(settings: Settings, world: World, missing: Collection[str], checks: li
     """The root secret, its check added."""
     source = settings.server.secret or str(settings.home / SECRET_FILE)
     if SECRET_FILE in missing:
-        checks.append(Check("root secret", State.BAD, f"{source} is not there", _RESTORE))
+        checks.append(Check("root secret", CheckState.BAD, f"{source} is not there", _RESTORE))
         return None
     try:
         root = root_secret(settings, world.entropy)
     except HarborError as error:
-        checks.append(Check("root secret", State.BAD, _line(error)))
+        checks.append(Check("root secret", CheckState.BAD, _line(error)))
         return None
-    checks.append(Check("root secret", State.OK, f"{source}, for its owner only"))
+    checks.append(Check("root secret", CheckState.OK, f"{source}, for its owner only"))
     return root
 
 
@@ -95,23 +94,25 @@ def _configuration(settings: Settings) -> Check:
     try:
         policy = load_edition(settings.edition)
     except HarborError as error:
-        return Check("configuration", State.BAD, _line(error), "correct it")
+        return Check("configuration", CheckState.BAD, _line(error), "correct it")
     source = str(settings.file) if settings.file.exists() else f"no {settings.file}, so all is as by default"
-    return Check("configuration", State.OK, f"{source}; edition {policy.name}")
+    return Check("configuration", CheckState.OK, f"{source}; edition {policy.name}")
 
 
 def _home(home: Path) -> Iterator[Check]:
     found = home.stat() if home.exists() else None
     if found is None or not stat.S_ISDIR(found.st_mode) or not os.access(home, os.W_OK | os.X_OK):
-        yield Check("home", State.BAD, f"{home} cannot be written to", "name another with --home, or: mkdir -p, chown")
+        yield Check(
+            "home", CheckState.BAD, f"{home} cannot be written to", "name another with --home, or: mkdir -p, chown"
+        )
         return
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield Check("permissions", State.BAD, f"others may write to {home}", f"chmod go-w {home}")
+        yield Check("permissions", CheckState.BAD, f"others may write to {home}", f"chmod go-w {home}")
     else:
-        yield Check("permissions", State.OK, f"{home} is written to by its owner only")
+        yield Check("permissions", CheckState.OK, f"{home} is written to by its owner only")
     free = shutil.disk_usage(home).free
-    state = State.OK if free >= _LEAST_BYTES else State.BAD
-    fix = "" if state is State.OK else f"make room: at least {_LEAST_BYTES >> 20} MiB"
+    state = CheckState.OK if free >= _LEAST_BYTES else CheckState.BAD
+    fix = "" if state is CheckState.OK else f"make room: at least {_LEAST_BYTES >> 20} MiB"
     yield Check("disk", state, f"{free >> 20} MiB free", fix)
 
 
@@ -122,25 +123,25 @@ async def _database(settings: Settings, world: World, root: RootSecret | None) -
     try:
         async with open_database(settings) as (_, conn):
             checks += [check async for check in _inside(conn, root)]
-            if all(check.state is State.OK for check in checks):
+            if all(check.state is CheckState.OK for check in checks):
                 checks.append(await _clock(conn, world.clock.now()))
-            if root is not None and all(check.state is State.OK for check in checks):
+            if root is not None and all(check.state is CheckState.OK for check in checks):
                 stored = await read_credentials(conn, credential_seal(root, world.entropy))
     except (HarborError, OSError, asyncpg.PostgresError) as error:
-        checks.append(Check("database", State.BAD, _line(error), "see whether it runs and what its log says"))
+        checks.append(Check("database", CheckState.BAD, _line(error), "see whether it runs and what its log says"))
     return checks, stored
 
 
 async def _inside(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIterator[Check]:
     version = conn.get_server_version()
-    yield Check("database", State.OK, f"PostgreSQL {version.major}.{version.minor} answers")
+    yield Check("database", CheckState.OK, f"PostgreSQL {version.major}.{version.minor} answers")
     migrations = read_migrations()
     lacking = await pending(conn, migrations)
     if lacking:
         message = f"{len(lacking)} of {len(migrations)} are not applied"
-        yield Check("migrations", State.BAD, message, "tokenharbor serve applies them when it starts")
+        yield Check("migrations", CheckState.BAD, message, "tokenharbor serve applies them when it starts")
         return
-    yield Check("migrations", State.OK, f"all {len(migrations)} applied")
+    yield Check("migrations", CheckState.OK, f"all {len(migrations)} applied")
     if root is not None:
         await check_fingerprint(conn, root.fingerprint)
 
@@ -150,22 +151,22 @@ async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:
     newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
     latest = max((ids.at(each) for each in newest if each is not None), default=now)
     if latest > now + _CLOCK_SLACK:
-        return Check("clock", State.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
-    return Check("clock", State.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
+        return Check("clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
+    return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
 
 
 def _redis(settings: Settings) -> Check:
     message = "one gateway process needs none" if settings.redis.url is None else "set, and not used by one process"
-    return Check("redis", State.OFF, message)
+    return Check("redis", CheckState.OFF, message)
 
 
 async def _providers(settings: Settings, stored: Mapping[str, str], world: World) -> list[Check]:
     try:
-        catalog = load_catalog(settings.catalog, VENDORS, str(settings.file))
+        catalog = read_catalog(settings)
         find = secret_of(settings, stored)
         return list(await asyncio.gather(*(_provider(each, find(each), world) for each in catalog.providers.values())))
     except HarborError as error:
-        return [Check("providers", State.BAD, _line(error), "correct it")]
+        return [Check("providers", CheckState.BAD, _line(error), "correct it")]
 
 
 async def _provider(provider: Provider, secret: str | None, world: World) -> Check:
@@ -176,21 +177,21 @@ async def _provider(provider: Provider, secret: str | None, world: World) -> Che
         variable = (provider.credential or "").removeprefix("env:")
         how = f"set {variable}, or: " if provider.credential and provider.credential.startswith("env:") else ""
         fix = f"{how}tokenharbor providers set {provider.name} --credential-stdin"
-        return Check(name, State.OFF, "no credential", fix)
+        return Check(name, CheckState.OFF, "no credential", fix)
     try:
         make_signer(provider, secret, world.clock)
     except Misconfigured as error:
-        return Check(name, State.BAD, _line(error), "correct it")
+        return Check(name, CheckState.BAD, _line(error), "correct it")
     if provider.builtin:
-        return Check(name, State.OK, "built in: it runs when the server does")
+        return Check(name, CheckState.OK, "built in: it runs when the server does")
     try:
         async with asyncio.timeout(_REACH_SECONDS):
             _, writer = await asyncio.open_connection(host, url.port or (443 if url.scheme == "https" else 80))
     except (OSError, TimeoutError) as error:
         message = f"{host} cannot be reached: {_line(error)}"
-        return Check(name, State.BAD, message, "see whether the network, its name and a firewall let us through")
+        return Check(name, CheckState.BAD, message, "see whether the network, its name and a firewall let us through")
     writer.close()
-    return Check(name, State.OK, f"{host} answers")
+    return Check(name, CheckState.OK, f"{host} answers")
 
 
 def _line(error: BaseException) -> str:

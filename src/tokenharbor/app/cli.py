@@ -18,7 +18,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "credit": "accounts",
     "balance": "accounts",
     "keys": "keys",
-    "usage": "receipts",
+    "usage": "usage",
     "receipt": "receipts",
     "ledger": "ledger",
     "catalog": "catalog",

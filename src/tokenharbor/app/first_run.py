@@ -41,7 +41,9 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
         await harbor.book.credit(_trial(harbor, account_id))
         issued = make_key(harbor.world.entropy)
         derived = harbor.root.derive(Purpose.KEY_HASHES)
-        await store.add_key(conn, harbor.world, derived, account_id, (issued, KeyRules(name="first")))
+        await store.add_key(
+            conn, harbor.world, derived, account_id=account_id, key=issued, rules=KeyRules(name="first")
+        )
     return _first(issued.key, url, harbor.shop.current)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from tokenharbor.accounts.documents import balance_document
 from tokenharbor.catalog.describe import MayUse
 from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
@@ -18,8 +19,6 @@ from tokenharbor.gateway.snapshot import Shelf
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
-from tokenharbor.kernel.money import ZERO
-from tokenharbor.ledger.types import Pool
 from tokenharbor.routing.plan import NO_KEY_RULES, against_key
 
 _MOST_RECEIPTS = 1_000
@@ -72,13 +71,7 @@ class Listing:
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)
         balance = await _read(self._parts.reads.balance(caller.account_id, call.meter.started_at))
-        answer = {
-            "balance_usd": str(balance.available),
-            "held_usd": str(balance.held),
-            "currency": "USD",
-            "pools": {pool.value: str(balance.pools.get(pool, ZERO)) for pool in Pool},
-        }
-        self._answer(call, answer)
+        self._answer(call, balance_document(balance) | {"currency": "USD"})
 
     async def receipts(self, call: Call) -> None:
         caller = await self._admit(call)

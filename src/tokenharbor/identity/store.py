@@ -14,6 +14,7 @@ import asyncpg
 
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.keys import NewKey, hasher
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -128,10 +129,9 @@ async def has_keys(conn: asyncpg.Connection) -> bool:
 
 
 async def add_key(
-    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account_id: UUID, issued: tuple[NewKey, KeyRules]
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, *, account_id: UUID, key: NewKey, rules: KeyRules
 ) -> UUID:
     """Store a key's hash and rules; its id. Raises Missing for an account that is not there."""
-    key, rules = issued
     key_id = world.ids.new()
     found = await conn.fetchval(
         SQL.add_key,
@@ -153,7 +153,7 @@ async def add_key(
         rules.expires_at,
     )
     if found is None:
-        raise Missing("no such account")
+        raise Missing(f"no account {ids.show('acct', account_id)}")
     return key_id
 
 
@@ -166,7 +166,7 @@ async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> da
     """When the key was revoked: `at`, or earlier if it was before. Raises Missing for an unknown key."""
     row = await conn.fetchrow(SQL.revoke_key, key_id, at)
     if row is None:
-        raise Missing("no such API key")
+        raise Missing(f"no API key {ids.show('key', key_id)}")
     revoked_at: datetime = row["revoked_at"]
     return revoked_at
 

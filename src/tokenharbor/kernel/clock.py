@@ -1,8 +1,13 @@
-"""Time: the clock of the world, and one that a simulation moves by hand."""
+"""Time: the clock of the world, one that a simulation moves by hand, and how a time is shown."""
 
 import time  # noqa: TID251  the one place where time is read
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+
+def show_time(moment: datetime | None) -> str | None:
+    """UTC, ISO 8601, to the second."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Clock(Protocol):

@@ -53,7 +53,7 @@ async def export(conn: asyncpg.Connection, account_id: UUID, choice: Choice) -> 
     with books_away():
         state = await pages.read_state(conn, account_id)
         if state.wallet is None:
-            raise Missing(f"no such account: {ids.show('acct', account_id)}")
+            raise Missing(f"no account {ids.show('acct', account_id)}")
         yield _line(HEADER)
         ledger = _Ledger(state)
         async for page in pages.entries(conn, account_id, state.wallet["seq"]):

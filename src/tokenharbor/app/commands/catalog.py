@@ -5,15 +5,12 @@ from typing import Any
 import click
 import msgspec
 
-from tokenharbor.app.commands.common import Answer, Group, say, settings, table
-from tokenharbor.app.settings import Settings
+from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.commands.common import CommandResult, Group, settings, show_result, table
 from tokenharbor.catalog.check import check_catalog
 from tokenharbor.catalog.describe import OTHER_UNITS, Showcase
-from tokenharbor.catalog.load import load_catalog
-from tokenharbor.catalog.types import Catalog
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.kernel.clock import SystemClock
-from tokenharbor.wire import VENDORS
 
 
 @click.group(cls=Group)
@@ -25,24 +22,20 @@ def catalog() -> None:
 def list_all() -> None:
     """List models with providers and prices. Prices are in USD per 1M tokens unless stated, with markup."""
     in_force = settings()
-    found = _catalog(in_force)
+    found = read_catalog(in_force)
     showcase = Showcase(found, load_edition(in_force.edition))
     models = [showcase.model(name, SystemClock().now()) for name in sorted(found.models)]
-    say(Answer(models, table(("model", "input", "output", "context", "providers"), map(_row, models))))
+    show_result(CommandResult(models, table(("model", "input", "output", "context", "providers"), map(_row, models))))
 
 
 @catalog.command()
 def check() -> None:
     """Find models without a provider or a price, and likely mistakes. Exit code 1 if there is a fault."""
-    findings = check_catalog(_catalog(settings()), SystemClock().now())
+    findings = check_catalog(read_catalog(settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]
     document = [msgspec.to_builtins(finding) for finding in findings]
-    say(Answer(document, lines or ["no findings"], f"faults: {faults}" if faults else None))
-
-
-def _catalog(in_force: Settings) -> Catalog:
-    return load_catalog(in_force.catalog, VENDORS, str(in_force.file))
+    show_result(CommandResult(document, lines or ["no findings"], f"faults: {faults}" if faults else None))
 
 
 def _row(model: dict[str, Any]) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ def _keep(context: click.Context, param: click.Parameter, value: object) -> None
         context.meta[_META + str(param.name)] = value
 
 
-class _Place(click.Path):
+class _PathType(click.Path):
     """A path; an empty one, such as of a variable that is not set, does not mean the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -31,7 +30,7 @@ class _Place(click.Path):
 
 
 def _shared_options() -> list[click.Parameter]:
-    place = _Place(path_type=Path)
+    place = _PathType(path_type=Path)
     return [
         click.Option(["--home"], type=place, metavar="DIR", help="Data directory.", **_KEPT),
         click.Option(
@@ -79,8 +78,8 @@ def settings() -> Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command has to say: as one JSON document, or as lines for people. `failure` makes it exit 1."""
+class CommandResult:
+    """What a command prints: as one JSON document, or as lines for people. `failure` makes it exit 1."""
 
     document: Any
     lines: Iterable[str]
@@ -91,15 +90,15 @@ def wants_json() -> bool:
     return bool(click.get_current_context().meta.get(f"{_META}json"))
 
 
-def say(answer: Answer) -> None:
-    """Print an answer as asked for; exit 1 after one that reports a failure."""
+def show_result(result: CommandResult) -> None:
+    """Print a result as asked for; exit 1 after one that reports a failure."""
     if wants_json():
-        click.echo(msgspec.json.format(msgspec.json.encode(answer.document), indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(result.document), indent=2))
     else:
-        for line in answer.lines:
+        for line in result.lines:
             click.echo(line)
-    if answer.failure is not None:
-        click.echo(f"tokenharbor: {answer.failure}", err=True)
+    if result.failure is not None:
+        click.echo(f"tokenharbor: {result.failure}", err=True)
         click.get_current_context().exit(1)
 
 
@@ -109,8 +108,3 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *cells)]
     return [line.rstrip() for line in lines] if cells else []
-
-
-def show_time(moment: datetime | None) -> str | None:
-    """UTC, ISO 8601, to the second."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec
 import asyncpg
 import structlog
 
-from tokenharbor.app.commands.common import Answer, say, settings
+from tokenharbor.app.commands.common import CommandResult, settings, show_result
 from tokenharbor.app.session import Session, open_session
 from tokenharbor.db.errors import is_away
 from tokenharbor.kernel.errors import BooksAway
@@ -19,25 +19,25 @@ from tokenharbor.kernel.errors import BooksAway
 P = ParamSpec("P")
 
 
-def at_database(work: Callable[Concatenate[Session, P], Awaitable[Answer]]) -> Callable[P, None]:
+def at_database(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]]) -> Callable[P, None]:
     """A command that works on what is there: without a HOME or tables it fails, and makes nothing."""
     return _in_session(work, makes=False)
 
 
-def making_database(work: Callable[Concatenate[Session, P], Awaitable[Answer]]) -> Callable[P, None]:
+def making_database(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]]) -> Callable[P, None]:
     """A command with which a Token Harbor may begin: HOME, secret and tables are made where they are missing."""
     return _in_session(work, makes=True)
 
 
-def _in_session(work: Callable[Concatenate[Session, P], Awaitable[Answer]], *, makes: bool) -> Callable[P, None]:
-    async def run(*args: P.args, **kwargs: P.kwargs) -> Answer:
+def _in_session(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]], *, makes: bool) -> Callable[P, None]:
+    async def run(*args: P.args, **kwargs: P.kwargs) -> CommandResult:
         log_to_stderr()
         async with open_session(settings(), makes=makes) as session:
             return await work(session, *args, **kwargs)
 
     @functools.wraps(work)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        say(asyncio.run(run(*args, **kwargs)))
+        show_result(asyncio.run(run(*args, **kwargs)))
 
     return command
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from tokenharbor.app.checks import State, run_checks
-from tokenharbor.app.commands.common import Answer, Command, say, settings
+from tokenharbor.app.checks import CheckState, run_checks
+from tokenharbor.app.commands.common import Command, CommandResult, settings, show_result
 from tokenharbor.app.commands.database import log_to_stderr
 from tokenharbor.kernel.world import real_world
 
@@ -21,6 +21,6 @@ def doctor() -> None:
     lines = [
         f"{each.state:<4} {each.check}: {each.message}" + (f" ({each.fix})" if each.fix else "") for each in checks
     ]
-    bad = sum(each.state is State.BAD for each in checks)
+    bad = sum(each.state is CheckState.BAD for each in checks)
     failure = f"{bad} of {len(checks)} checks found something wrong" if bad else None
-    say(Answer([asdict(check) for check in checks], lines, failure))
+    show_result(CommandResult([asdict(check) for check in checks], lines, failure))

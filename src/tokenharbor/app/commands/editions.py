@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from tokenharbor.app.commands.common import Answer, Group, say, settings
+from tokenharbor.app.commands.common import CommandResult, Group, settings, show_result
 from tokenharbor.editions.policy import edition_names, fields, load_edition
 
 
@@ -18,11 +18,11 @@ def show(name: str | None) -> None:
     """Show every field of an edition; by default of the one in force."""
     found = fields(load_edition(name or settings().edition))
     lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in found.items()]
-    say(Answer(found, lines))
+    show_result(CommandResult(found, lines))
 
 
 @edition.command("list")
 def list_all() -> None:
     """List the editions that are included."""
     names = list(edition_names())
-    say(Answer(names, names))
+    show_result(CommandResult(names, names))

@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from tokenharbor.app.commands.accounts import existing
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
-from tokenharbor.app.commands.common import Answer, Group, show_time, table, wants_json
+from tokenharbor.app.commands.common import CommandResult, Group, table, wants_json
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import Session
 from tokenharbor.billing.roots import read_kept, write_root
+from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import Choice
 from tokenharbor.ledger.export import export as export_ledger
@@ -41,7 +41,7 @@ def ledger() -> None:
     help="Signed roots that you kept elsewhere, as `ledger roots --export` wrote them.",
 )
 @at_database
-async def verify(session: Session, *, kept: BinaryIO | None) -> Answer:
+async def verify(session: Session, *, kept: BinaryIO | None) -> CommandResult:
     """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
@@ -57,19 +57,19 @@ async def verify(session: Session, *, kept: BinaryIO | None) -> Answer:
     against = f", {len(kept_roots)} of them compared with {kept.name}" if kept is not None else ""
     counts = f"{report.accounts} accounts, {report.entries} entries and {report.signed} signed roots"
     lines = [] if report.fault else [f"{counts} are as they should be{against}"]
-    return Answer(document, lines, report.fault)
+    return CommandResult(document, lines, report.fault)
 
 
 @ledger.command()
 @at_database
-async def sign(session: Session) -> Answer:
+async def sign(session: Session) -> CommandResult:
     """Sign the entries written since the last root, as the server does every ten minutes."""
     signed = await sign_books(session.conn, session.world, receipt_signer(session.root))
     document = {"root": None if signed.root is None else write_root(signed.root), "faults": signed.faults}
     lines = ["nothing new to sign"] if signed.root is None and not signed.faults else []
     if signed.root is not None:
         lines.append(f"root {signed.root.number} covers {signed.root.entries} entries")
-    return Answer(document, lines, "; ".join(signed.faults) or None)
+    return CommandResult(document, lines, "; ".join(signed.faults) or None)
 
 
 @ledger.command()
@@ -81,24 +81,24 @@ async def sign(session: Session) -> Answer:
     help="Write them as JSON, a root a line, to keep elsewhere; - is stdout.",
 )
 @at_database
-async def roots(session: Session, *, target: Path | None) -> Answer:
+async def roots(session: Session, *, target: Path | None) -> CommandResult:
     """List the signed roots, or write them to a file."""
     found = [root async for root in roots_of(session.conn)]
     if target is not None:
         return _exported(found, target)
     head = ("number", "made_at", "entries", "cuts", "tree")
     rows = [(root.number, show_time(root.made_at), root.entries, root.cuts, root.tree.hex()) for root in found]
-    return Answer([write_root(root) for root in found], table(head, rows))
+    return CommandResult([write_root(root) for root in found], table(head, rows))
 
 
-def _exported(found: Sequence[Root], target: Path) -> Answer:
+def _exported(found: Sequence[Root], target: Path) -> CommandResult:
     text = b"".join([msgspec.json.encode(write_root(root)) + b"\n" for root in found])
     if str(target) == "-":
         sys.stdout.buffer.write(text)
-        return Answer(None, ())
+        return CommandResult(None, ())
     target.write_bytes(text)
     document: dict[str, Any] = {"roots": len(found), "file": str(target)}
-    return Answer(document, [f"{len(found)} roots are in {target}; keep it where this machine cannot change it"])
+    return CommandResult(document, [f"{len(found)} roots are in {target}; keep it where this machine cannot change it"])
 
 
 @ledger.command()
@@ -109,12 +109,11 @@ def _exported(found: Sequence[Root], target: Path) -> Answer:
 @at_database
 async def export(
     session: Session, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
-) -> Answer:
+) -> CommandResult:
     """Export an account's ledger as CSV with a running balance."""
-    await existing(session, account_id)
     lines = export_ledger(session.conn, account_id, Choice(kind, since, until))
     if wants_json():
-        return Answer(list(csv.DictReader([line async for line in lines])), ())
+        return CommandResult(list(csv.DictReader([line async for line in lines])), ())
     async for line in lines:
         click.echo(line, nl=False)
-    return Answer(None, ())
+    return CommandResult(None, ())

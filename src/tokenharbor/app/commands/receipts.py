@@ -1,59 +1,23 @@
-"""`usage`, `receipt`: what an account used, and what one request did and cost."""
+"""`receipt`: what one request did and cost."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 import click
 
-from tokenharbor.app.commands.accounts import existing
-from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT, REQUEST
-from tokenharbor.app.commands.common import Answer, Command, Group, say, settings, table
+from tokenharbor.app.commands.arguments import REQUEST
+from tokenharbor.app.commands.common import Command, CommandResult, Group, settings, show_result
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.session import Session, require_home
 from tokenharbor.billing.check import check_receipt, read_keys
 from tokenharbor.billing.proofs import Prover
-from tokenharbor.db.partitions import lowest_id
-from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.history import History
-
-_USUAL_SPAN = timedelta(days=30)
-_LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning
-_COUNTS = ("requests", "input", "cache_read", "cache_write", "output")
-
-
-@dataclass(frozen=True, slots=True)
-class Queries:
-    """The SQL of usage.sql."""
-
-    usage: str
-
-
-@click.command(cls=Command)
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
-@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
-@at_database
-async def usage(session: Session, account_id: UUID, *, since: datetime | None, until: datetime | None) -> Answer:
-    """Show an account's usage and cost by day, model and provider."""
-    await existing(session, account_id)
-    until = until or session.world.clock.now()
-    since = since or until - _USUAL_SPAN
-    sql = read_queries(Queries, "tokenharbor.app", "usage.sql").usage
-    bounds = lowest_id(since - _LONGEST_REQUEST), lowest_id(until)
-    found = [_document(row) for row in await session.conn.fetch(sql, account_id, since, until, *bounds)]
-    head = ("day", "model", "provider", *_COUNTS, "cost_usd")
-    rows: list[tuple[object, ...]] = [tuple(each[name] for name in head) for each in found]
-    total = sum((Usd.parse(each["cost_usd"]) for each in found), ZERO)
-    lines = [*table(head, rows), f"{total} USD from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"]
-    return Answer(found, lines)
 
 
 class _Receipt(Group):
@@ -78,7 +42,7 @@ def receipt() -> None:
 @click.command(cls=Command)
 @click.argument("request_id", type=REQUEST, metavar="REQUEST_ID")
 @at_database
-async def _show(session: Session, request_id: UUID) -> Answer:
+async def _show(session: Session, request_id: UUID) -> CommandResult:
     """Show a request's receipt with its proof, signed."""
     history = History(session.conn)
     owner = await history.owner(request_id)
@@ -86,7 +50,7 @@ async def _show(session: Session, request_id: UUID) -> Answer:
     if past is None:
         raise Missing(f"no request {ids.show('req', request_id)}")
     document = await Prover(session.conn, receipt_signer(session.root), session.world.clock).receipt(past)
-    return Answer(document, list(_lines(document)))
+    return CommandResult(document, list(_lines(document)))
 
 
 @receipt.command()
@@ -103,7 +67,7 @@ def verify(file: BinaryIO, keys: BinaryIO | None) -> None:
     lines = [f"{verdict.id} is valid", *(f"proven: {each}" for each in verdict.proven)]
     lines += [f"not proven: {each}" for each in verdict.not_proven]
     failure = None if verdict.fault is None else f"the receipt is not valid: {verdict.fault}"
-    say(Answer({"ok": failure is None, **asdict(verdict)}, [] if failure else lines, failure))
+    show_result(CommandResult({"ok": failure is None, **asdict(verdict)}, [] if failure else lines, failure))
 
 
 def _own_keys() -> Mapping[str, bytes]:
@@ -111,16 +75,6 @@ def _own_keys() -> Mapping[str, bytes]:
     require_home(in_force)
     signer = receipt_signer(root_secret(in_force, real_world().entropy))
     return {signer.key_id: signer.public_key}
-
-
-def _document(row: Any) -> dict[str, Any]:
-    return {
-        "day": row["day"].isoformat(),
-        "model": row["model"],
-        "provider": row["provider"],
-        **{name: row[name] for name in _COUNTS},
-        "cost_usd": str(Usd(row["cost"])),
-    }
 
 
 def _lines(value: Any, name: str = "") -> Iterator[str]:

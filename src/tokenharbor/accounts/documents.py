@@ -1,0 +1,99 @@
+"""The JSON documents of accounts: one shape of each thing for commands, paths and pages.
+
+Amounts are decimal strings of USD with nine places, times UTC to the second, ids as they are shown.
+"""
+
+from typing import Any
+
+from tokenharbor.accounts.providers import ProviderHealth
+from tokenharbor.accounts.usage import DailyUsage
+from tokenharbor.identity.keys import PREFIX
+from tokenharbor.identity.store import Account, KeyRow
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.types import Balance, Credit, Pool
+
+
+def account_document(account: Account) -> dict[str, Any]:
+    return {
+        "id": ids.show("acct", account.id),
+        "created_at": show_time(account.created_at),
+        "edition": account.edition,
+        "region": account.region,
+        "emails": list(account.emails),
+    }
+
+
+def balance_document(balance: Balance) -> dict[str, Any]:
+    """Every pool is named."""
+    return {
+        "balance_usd": str(balance.available),
+        "held_usd": str(balance.held),
+        "pools": {pool.value: str(balance.pools.get(pool, ZERO)) for pool in Pool},
+    }
+
+
+def credit_document(credit: Credit) -> dict[str, Any]:
+    return {
+        "id": ids.show("ent", credit.entry_id),
+        "account": ids.show("acct", credit.account_id),
+        "usd": str(credit.amount),
+        "pool": credit.pool.value,
+        "expires_at": show_time(credit.expires_at),
+    }
+
+
+def key_document(row: KeyRow) -> dict[str, Any]:
+    """A key without itself."""
+    rules = row.rules
+    return {
+        "id": ids.show("key", row.id),
+        "key": f"{PREFIX}{row.first4}…{row.last4}",
+        "name": rules.name,
+        "models": list(rules.models),
+        "providers": list(rules.providers),
+        "deny_providers": list(rules.denied_providers),
+        "ip": [str(network) for network in rules.networks],
+        "quota_usd": _usd(rules.quota),
+        "daily_usd": _usd(rules.daily),
+        "monthly_usd": _usd(rules.monthly),
+        "created_at": show_time(row.created_at),
+        "expires_at": show_time(rules.expires_at),
+        "revoked_at": show_time(row.revoked_at),
+    }
+
+
+def usage_document(usage: DailyUsage) -> dict[str, Any]:
+    return {
+        "day": usage.day.isoformat(),
+        "model": usage.model,
+        "provider": usage.provider,
+        "requests": usage.requests,
+        "input": usage.input,
+        "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "output": usage.output,
+        "cost_usd": str(usage.cost),
+    }
+
+
+def provider_health_document(health: ProviderHealth) -> dict[str, Any]:
+    """`lost_usd` has what was lost at all."""
+    losses = {"overrun": health.overrun, "unbilled": health.unbilled}
+    return {
+        "provider": health.provider,
+        "attempts": health.attempts,
+        "ok": health.ok,
+        "failed": health.failed,
+        "median_ms": health.median_ms,
+        "last_ok_at": show_time(health.last_ok_at),
+        "last_failed_at": show_time(health.last_failed_at),
+        "failures": health.failures,
+        "alarms": health.alarms,
+        "lost_usd": {kind: str(amount) for kind, amount in losses.items() if amount},
+    }
+
+
+def _usd(amount: Usd | None) -> str | None:
+    return None if amount is None else str(amount)

@@ -1,0 +1,83 @@
+"""API keys: issued with rules that name what there is, listed without themselves, revoked."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.accounts.accounts import get_account
+from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.identity import store
+from tokenharbor.identity.keys import make_key
+from tokenharbor.identity.store import KeyRow, KeyRules
+from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret
+from tokenharbor.kernel.tables import did_you_mean
+from tokenharbor.kernel.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key just issued. `key` is shown once and stored nowhere."""
+
+    id: UUID
+    key: str = field(repr=False)
+
+
+async def issue_key(
+    conn: asyncpg.Connection,
+    world: World,
+    derived: DerivedSecret,
+    *,
+    account_id: UUID,
+    rules: KeyRules,
+    catalog: Catalog,
+) -> IssuedKey:
+    """`derived` hashes keys. Raises Missing for the account, Rejected for rules that name what is not there."""
+    await get_account(conn, account_id)
+    named = name_rules(rules, catalog)
+    made = make_key(world.entropy)
+    key_id = await store.add_key(conn, world, derived, account_id=account_id, key=made, rules=named)
+    return IssuedKey(key_id, made.key)
+
+
+async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
+    """An account's keys, oldest first, the revoked ones too. Raises Missing for the account."""
+    await get_account(conn, account_id)
+    return await store.list_keys(conn, account_id)
+
+
+async def revoke_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> datetime:
+    """When the key was revoked: now, or earlier if it was before. Raises Missing."""
+    return await store.revoke_key(conn, key_id, world.clock.now())
+
+
+def name_rules(rules: KeyRules, catalog: Catalog) -> KeyRules:
+    """The rules with models by the names that the gateway compares: a rule that names nothing would exclude
+    everything. Raises Rejected.
+    """
+    for param, names in (("providers", rules.providers), ("deny_providers", rules.denied_providers)):
+        _check_providers(names, catalog.providers, param)
+    return replace(rules, models=_canonical_models(rules.models, catalog))
+
+
+def _canonical_models(names: Collection[str], catalog: Catalog) -> tuple[str, ...]:
+    index = Index(catalog)
+    found = []
+    for name in names:
+        model = index.find(name)
+        if model is None:
+            near = index.nearest(name, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "the catalogue lists them all"
+            raise Rejected(f"no model {name!r}; {hint}", param="models")
+        found.append(model.model.name)
+    return tuple(dict.fromkeys(found))
+
+
+def _check_providers(names: Collection[str], known: Collection[str], param: str) -> None:
+    for name in names:
+        if name not in known:
+            raise Rejected(f"no provider {name!r}{did_you_mean(name, known)}", param=param)

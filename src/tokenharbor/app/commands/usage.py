@@ -1,0 +1,34 @@
+"""`usage`: what an account used and what it cost."""
+
+from datetime import datetime, timedelta
+
+import click
+
+from tokenharbor.accounts.documents import usage_document
+from tokenharbor.accounts.usage import read_usage
+from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
+from tokenharbor.app.commands.common import Command, CommandResult, table
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import Session
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO
+
+_USUAL_SPAN = timedelta(days=30)
+_COLUMNS = ("day", "model", "provider", "requests", "input", "cache_read", "cache_write", "output", "cost_usd")
+
+
+@click.command(cls=Command)
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
+@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
+@at_database
+async def usage(session: Session, account_id: UUID, *, since: datetime | None, until: datetime | None) -> CommandResult:
+    """Show an account's usage and cost by day, model and provider."""
+    until = until or session.world.clock.now()
+    since = since or until - _USUAL_SPAN
+    used = await read_usage(session.conn, account_id, since=since, until=until)
+    found = [usage_document(each) for each in used]
+    rows = (tuple(each[column] for column in _COLUMNS) for each in found)
+    total = sum((each.cost for each in used), ZERO)
+    lines = [*table(_COLUMNS, rows), f"{total} USD from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"]
+    return CommandResult(found, lines)

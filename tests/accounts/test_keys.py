@@ -1,0 +1,77 @@
+"""Keys as use cases: issued with rules that name what there is, listed without themselves, revoked."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from tokenharbor.accounts.keys import issue_key, list_keys, name_rules, revoke_key
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.identity.keys import hasher
+from tokenharbor.identity.store import Account, KeyRules
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.errors import Missing, Rejected
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
+from tokenharbor.kernel.world import World
+
+
+@pytest.fixture
+def derived(root: RootSecret) -> DerivedSecret:
+    return root.derive(Purpose.KEY_HASHES)
+
+
+async def test_a_key_is_issued_with_its_rules_and_stored_as_a_hash(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog
+) -> None:
+    rules = KeyRules("ci", ("demo/demo-chat", "demo-chat"), ("demo",), ("openai",), quota=Usd.parse("5"))
+    issued = await issue_key(conn, world, derived, account_id=account.id, rules=rules, catalog=catalog)
+    [listed] = await list_keys(conn, account.id)
+    assert (listed.id, listed.account_id, listed.revoked_at) == (issued.id, account.id, None)
+    assert listed.rules == name_rules(rules, catalog)
+    assert listed.rules.models == ("demo-chat",), "under the name that the gateway compares, once"
+    assert await conn.fetchval("select hash from api_key") == hasher(derived)(issued.key.encode())
+    assert issued.key not in repr(issued)
+
+
+@pytest.mark.parametrize(
+    ("rules", "param", "near"),
+    [
+        (KeyRules(models=("demo-chat", "demo-chatt")), "models", "demo-chat"),
+        (KeyRules(providers=("opnai",)), "providers", "openai"),
+        (KeyRules(denied_providers=("opnai",)), "deny_providers", "openai"),
+        (KeyRules(models=("zzzzzzzz",)), "models", "zzzzzzzz"),
+    ],
+)
+async def test_rules_that_name_nothing_are_rejected_and_no_key_is_issued(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog,
+    rules: KeyRules, param: str, near: str,
+) -> None:  # fmt: skip
+    with pytest.raises(Rejected, match=near) as rejected:
+        await issue_key(conn, world, derived, account_id=account.id, rules=rules, catalog=catalog)
+    assert rejected.value.param == param
+    assert await list_keys(conn, account.id) == []
+
+
+async def test_keys_are_of_an_account_that_is_there(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, catalog: Catalog
+) -> None:
+    nobody = world.ids.new()
+    with pytest.raises(Missing, match=ids.show("acct", nobody)):
+        await issue_key(conn, world, derived, account_id=nobody, rules=KeyRules(), catalog=catalog)
+    with pytest.raises(Missing, match=ids.show("acct", nobody)):
+        await list_keys(conn, nobody)
+
+
+async def test_a_key_is_revoked_for_good(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog,
+    clock: ManualClock,
+) -> None:  # fmt: skip
+    issued = await issue_key(conn, world, derived, account_id=account.id, rules=KeyRules(), catalog=catalog)
+    first = await revoke_key(conn, world, issued.id)
+    clock.advance(timedelta(hours=1))
+    assert first == await revoke_key(conn, world, issued.id) == clock.now() - timedelta(hours=1)
+    unknown = world.ids.new()
+    with pytest.raises(Missing, match=ids.show("key", unknown)):
+        await revoke_key(conn, world, unknown)

@@ -1,0 +1,51 @@
+"""Usage as a use case: by day, model and provider, of the requests that ended in a span."""
+
+from datetime import date, timedelta
+
+import asyncpg
+import pytest
+from tests.accounts.conftest import START
+from tests.accounts.requests import write_entry, write_request
+
+from tokenharbor.accounts.usage import DailyUsage, read_usage
+from tokenharbor.billing.detail import Attempt
+from tokenharbor.identity.store import Account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.kernel.world import World
+
+DAY = timedelta(days=1)
+
+
+async def test_usage_is_summed_by_day_model_and_provider(
+    conn: asyncpg.Connection, world: World, account: Account
+) -> None:
+    used = Usage(input=3, cache_read=5, cache_write_5m=1, cache_write_1h=2, output=7, reasoning=4)
+    for at, provider, amount in (
+        (START, "p", 30),
+        (START, "p", 12),
+        (START, "q", 0),
+        (START + timedelta(hours=13), "p", 5),
+        (START + DAY, "p", 99),  # the end is exclusive
+    ):
+        request_id = world.ids.new()
+        await write_request(
+            conn, request_id, account.id, at=at, attempts=(Attempt(provider, "m", "ok", 1),), usage=used
+        )
+        if amount:
+            await write_entry(conn, request_id, account.id, at=at, provider=provider, seq=amount, amount=amount)
+    await write_request(conn, world.ids.new(), world.ids.new(), at=START, usage=used)
+    found = await read_usage(conn, account.id, since=START, until=START + DAY)
+    assert found == [
+        DailyUsage(date(2026, 3, 1), "m", "p", 2, 6, 10, 6, 22, Usd(42)),
+        DailyUsage(date(2026, 3, 1), "m", "q", 1, 3, 5, 3, 11, Usd(0)),
+        DailyUsage(date(2026, 3, 2), "m", "p", 1, 3, 5, 3, 11, Usd(5)),
+    ]
+
+
+async def test_usage_is_of_an_account_that_is_there(conn: asyncpg.Connection, world: World) -> None:
+    nobody = world.ids.new()
+    with pytest.raises(Missing, match=ids.show("acct", nobody)):
+        await read_usage(conn, nobody, since=START - DAY, until=START)
