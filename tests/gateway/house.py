@@ -19,7 +19,7 @@ from tokenharbor.app.build import Harbor, open_harbor
 from tokenharbor.app.secrets import secret_of
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.policy import Policy, load_edition
-from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
 from tokenharbor.http.origin import Origin
@@ -208,7 +208,7 @@ class House:
 
     harbor: Harbor
     settings: Settings
-    parts: Parts
+    parts: Dependencies
     simulator: Simulator
     tape: Tape
     port: int
@@ -230,8 +230,8 @@ class House:
         health = self.parts.health
         for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
-        if self.parts.shop.current is not self.usual:
-            self.parts.shop.swap(self.usual)
+        if self.parts.snapshots.current is not self.usual:
+            self.parts.snapshots.swap(self.usual)
         if not self.spare:
             self.spare = await self._make_payers(_AT_ONCE, "100", KeyRules())
         self.payer = self.spare.pop()
@@ -265,9 +265,9 @@ class House:
         self.use_policy(load_edition(name))
 
     def use_policy(self, policy: Policy) -> None:
-        shop = self.parts.shop
+        snapshots = self.parts.snapshots
         secrets = secret_of(self.settings, {})
-        shop.swap(build_snapshot(shop.current.catalog, policy, secrets, self.parts.world.clock))
+        snapshots.swap(build_snapshot(snapshots.current.catalog, policy, secrets, self.parts.world.clock))
 
     # Accounts and keys
 
@@ -363,7 +363,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         stack.push_async_callback(simulator.stop)
         settings = _settings(folder, database_url, configuration(simulator.url, tape.url))
         harbor = await stack.enter_async_context(open_harbor(settings))
-        parts: Parts = harbor.server._handler._gateway._parts  # type: ignore[attr-defined]
+        parts: Dependencies = harbor.server._handler._gateway._dependencies  # type: ignore[attr-defined]
         parts.client._connect = _or_wait(parts.client._connect)
         parts.lingering.seconds = LINGER
         port = await harbor.server.start("127.0.0.1", 0)
@@ -373,7 +373,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
         await stack.enter_async_context(chats)
         await stack.enter_async_context(messages)
-        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.shop.current)
+        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.snapshots.current)
 
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:

@@ -13,8 +13,7 @@ from tokenharbor.editions.policy import load_edition
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.shop import Shop
-from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.gateway.snapshot import CurrentSnapshot, build_snapshot
 from tokenharbor.http.client import Client
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Deadlines, ServerLimits
@@ -46,7 +45,9 @@ async def place() -> AsyncIterator[tuple[Client, Origin, Path]]:
     with tempfile.TemporaryDirectory(prefix="th-") as folder:
         path = Path(folder) / "console.sock"
         metrics = Metrics(world.clock, health, Alarms())
-        edge = Edge(Shop(snapshot), metrics, lambda: True, None, Console(path, client), world.clock, _no_keys)
+        edge = Edge(
+            CurrentSnapshot(snapshot), metrics, lambda: True, None, Console(path, client), world.clock, _no_keys
+        )
         server = Server(edge.serve, ServerLimits(), world.clock)
         port = await server.start("127.0.0.1", 0)
         yield client, Origin("127.0.0.1", port), path

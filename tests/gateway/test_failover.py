@@ -362,8 +362,8 @@ async def test_a_refused_request_is_no_fault_of_the_vendors(house: House) -> Non
 
 async def test_the_quickest_goes_first_where_that_is_asked_for(house: House) -> None:
     health = house.parts.health
-    health.praise("alpha/duo:openai_chat", 900)
-    health.praise("beta/duo:openai_chat", 90)
+    health.record_success("alpha/duo:openai_chat", 900)
+    health.record_success("beta/duo:openai_chat", 90)
     assert (await ask(house, "chat")).headers["x-tokenharbor-provider"] == "alpha"
     said = await ask(house, "chat", provider={"sort": "latency"})
     assert said.headers["x-tokenharbor-provider"] == "beta"

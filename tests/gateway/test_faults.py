@@ -343,7 +343,7 @@ async def test_too_long_an_input_has_the_contracts_code(house: House, caller: Ca
 @EACH
 @pytest.mark.parametrize("how", ["none", "vendor"])
 async def test_a_broken_stream_is_billed_only_where_the_edition_says_so(house: House, caller: Caller, how: str) -> None:
-    policy = house.parts.shop.current.policy
+    policy = house.parts.snapshots.current.policy
     house.use_policy(msgspec.structs.replace(policy, bill_broken_streams=how == "vendor"))
     try:
         house.fail("kind = 'break', after_content = 3")

@@ -52,21 +52,21 @@ class Vendor:
 
 @pytest.fixture(autouse=True)
 def back(house: House) -> Iterator[None]:
-    before = house.parts.shop.current
+    before = house.parts.snapshots.current
     yield
-    house.parts.shop.swap(before)
+    house.parts.snapshots.swap(before)
 
 
 def limit(house: House, stated: Limit, model: str = "tape") -> None:
     """As if the provider's TOML stated this."""
-    shop = house.parts.shop
-    models = dict(shop.current.catalog.models)
+    snapshots = house.parts.snapshots
+    models = dict(snapshots.current.catalog.models)
     endpoints = tuple(replace(each, limit=stated) for each in models[model].endpoints)
     chats = tuple(each for each in endpoints if each.provider.wire == "openai_chat")
     models[model] = replace(models[model], endpoints=chats)
-    catalog = replace(shop.current.catalog, models=MappingProxyType(models))
+    catalog = replace(snapshots.current.catalog, models=MappingProxyType(models))
     secrets = secret_of(house.settings, {})
-    shop.swap(build_snapshot(catalog, shop.current.policy, secrets, house.parts.world.clock))
+    snapshots.swap(build_snapshot(catalog, snapshots.current.policy, secrets, house.parts.world.clock))
 
 
 async def at_once(house: House, usd: str, path: str = CHAT, /, **fields: Any) -> list[Said]:

@@ -107,17 +107,17 @@ async def test_C8_models_stand_by_vendor_with_those_that_are_on_first(house: Hou
         rows = re.findall(r'<tr class="(ready|off)"', group)
         assert rows == sorted(rows, reverse=True)
     names = re.findall(r'<th scope="row"><code>([^<]+)', text)
-    assert sorted(names) == sorted(house.harbor.shop.current.shelves)
+    assert sorted(names) == sorted(house.harbor.snapshots.current.offers)
     assert "set <code>OPENAI_API_KEY</code>" in text
 
 
 async def test_C8_the_page_works_with_the_demo_alone_and_with_nothing_on(house: House) -> None:
-    shop = house.harbor.shop.current
-    demo = {name: shelf for name, shelf in shop.shelves.items() if shelf.model.vendor == "demo"}
-    empty = {name: type(shelf)(shelf.model, shelf.candidates, {}, {}) for name, shelf in demo.items()}
+    snapshot = house.harbor.snapshots.current
+    demo = {name: offers for name, offers in snapshot.offers.items() if offers.model.vendor == "demo"}
+    empty = {name: type(offers)(offers.model, offers.candidates, {}, {}) for name, offers in demo.items()}
     at = house.parts.world.clock.now()
-    for shelves, first in ((demo, "demo-chat"), (empty, "MODEL"), ({}, "MODEL")):
-        known = type(shop)(shop.catalog, shop.index, shop.policy, shelves, shop.showcase)
+    for models, first in ((demo, "demo-chat"), (empty, "MODEL"), ({}, "MODEL")):
+        known = type(snapshot)(snapshot.catalog, snapshot.index, snapshot.policy, models, snapshot.showcase)
         text = render_page(front_frame(), known, "h", at).decode()
         Outline(text)
         assert f'{{"model": "{first}"' in text

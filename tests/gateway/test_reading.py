@@ -47,7 +47,7 @@ async def test_models_with_a_bad_key_are_refused(house: House) -> None:
 
 async def test_models_that_nobody_here_can_serve_are_not_listed(house: House) -> None:
     """Vendors without a credential sell nothing."""
-    catalog = house.parts.shop.current.catalog
+    catalog = house.parts.snapshots.current.catalog
     unsold = next(
         name for name, model in catalog.models.items() if {e.provider.name for e in model.endpoints} == {"openai"}
     )
@@ -61,9 +61,9 @@ async def test_models_that_nobody_here_can_serve_are_not_listed(house: House) ->
 
 async def test_a_listed_price_is_of_a_provider_that_can_serve_here(house: House) -> None:
     """A cheaper one without a credential is neither listed nor on the front page."""
-    shop, clock = house.parts.shop.current, house.parts.world.clock
+    snapshot, clock = house.parts.snapshots.current, house.parts.world.clock
     without = build_snapshot(
-        shop.catalog, shop.policy, lambda provider: "k" if provider.name == "beta" else None, clock
+        snapshot.catalog, snapshot.policy, lambda provider: "k" if provider.name == "beta" else None, clock
     )
     duo = without.showcase.model("duo", clock.now())
     assert [provider["name"] for provider in duo["providers"]] == ["beta"]

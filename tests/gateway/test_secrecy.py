@@ -137,7 +137,7 @@ async def test_metrics_have_canonical_names_for_labels_and_nothing_else(house: H
     for name in (CANARY, "SOLO", "solo\n", ""):
         await house.chat(name)
     text = (await house.get("/metrics")).body.decode()
-    catalog = house.parts.shop.current.catalog
+    catalog = house.parts.snapshots.current.catalog
     assert set(re.findall(r'model="([^"]*)"', text)) <= {*catalog.models, ""}
     assert set(re.findall(r'provider="([^"]*)"', text)) <= {*catalog.providers, ""}
 
@@ -152,11 +152,11 @@ def _passphrase_for(provider: Provider) -> str:
 @pytest.fixture
 def passphrase(house: House) -> Iterator[str]:
     """Every provider's credential is one that no pattern would find."""
-    shop, clock = house.parts.shop, house.parts.world.clock
-    before = shop.current
-    shop.swap(build_snapshot(before.catalog, before.policy, _passphrase_for, clock))
+    snapshots, clock = house.parts.snapshots, house.parts.world.clock
+    before = snapshots.current
+    snapshots.swap(build_snapshot(before.catalog, before.policy, _passphrase_for, clock))
     yield PASSPHRASE
-    shop.swap(before)
+    snapshots.swap(before)
 
 
 def echo(status: int, secret: str) -> dict[str, str]:

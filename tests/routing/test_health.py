@@ -11,7 +11,7 @@ def test_cooling_doubles_with_each_failure_in_a_row_up_to_five_minutes() -> None
     health = Health(clock)
     waits = []
     for _ in range(12):
-        health.blame("alpha/m", 2)
+        health.record_failure("alpha/m", 2)
         waited = 0
         while health.cooling():
             clock.advance(timedelta(seconds=1))
@@ -22,15 +22,15 @@ def test_cooling_doubles_with_each_failure_in_a_row_up_to_five_minutes() -> None
 
 def test_a_success_ends_the_cooling() -> None:
     health = Health(ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
-    health.blame("alpha/m", 60)
+    health.record_failure("alpha/m", 60)
     assert health.cooling() == {"alpha/m"}
-    health.praise("alpha/m", 12)
+    health.record_success("alpha/m", 12)
     assert not health.cooling()
     assert not health.failures
 
 
 def test_latency_is_smoothed() -> None:
     health = Health(ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
-    health.praise("alpha/m", 100)
-    health.praise("alpha/m", 200)
+    health.record_success("alpha/m", 100)
+    health.record_success("alpha/m", 200)
     assert health.latency_ms["alpha/m"] == 120

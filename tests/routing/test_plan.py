@@ -15,7 +15,7 @@ from tokenharbor.routing.plan import (
     KeyRules,
     Route,
     Wanted,
-    nobody,
+    no_route_refusal,
     plan_route,
 )
 
@@ -141,7 +141,7 @@ def test_a_provider_of_another_dialect_is_left_out_only_if_the_request_cannot_be
     route = plan_route(msgspec.structs.replace(wish, unsaid={"openai_chat": refusal}))
     assert not route.endpoints
     assert route.dropped[0].why == refusal.message
-    assert nobody("m", route.dropped) is refusal
+    assert no_route_refusal("m", route.dropped) is refusal
 
 
 def test_what_cannot_be_said_elsewhere_is_no_fault_in_the_callers_own_dialect() -> None:
@@ -152,16 +152,18 @@ def test_what_cannot_be_said_elsewhere_is_no_fault_in_the_callers_own_dialect() 
 
 def test_nobody_says_whose_boundary_it_was() -> None:
     key = plan(candidate("alpha"), candidate("off", off="no price"), key=KeyRules(providers=frozenset({"beta"})))
-    assert isinstance(nobody("m", key.dropped), PermissionDenied)
+    assert isinstance(no_route_refusal("m", key.dropped), PermissionDenied)
     both = Boundaries(only=frozenset({"alpha"}))
     pinned = plan(candidate("alpha"), candidate("beta"), rules=both, key=KeyRules(providers=frozenset({"beta"})))
-    assert isinstance(nobody("m", pinned.dropped), PermissionDenied), "the key forbids whom the request asks for"
+    assert isinstance(no_route_refusal("m", pinned.dropped), PermissionDenied), (
+        "the key forbids whom the request asks for"
+    )
     request = plan(candidate("alpha"), rules=Boundaries(ignore=frozenset({"alpha"})))
-    refusal = nobody("m", request.dropped)
+    refusal = no_route_refusal("m", request.dropped)
     assert isinstance(refusal, BoundariesLeaveNobody)
     assert refusal.should_retry is False
     assert "provider.ignore" in refusal.message
     off = plan(candidate("alpha", off="no credential"))
-    refusal = nobody("m", off.dropped)
+    refusal = no_route_refusal("m", off.dropped)
     assert type(refusal) is NoProviderAvailable
     assert "alpha: no credential" in refusal.message

@@ -32,13 +32,12 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import Options, connect, open_pool
 from tokenharbor.editions.policy import load_edition
 from tokenharbor.gateway.console import Console
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.routes import Routes
-from tokenharbor.gateway.shop import Shop
-from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
+from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshot
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
@@ -77,7 +76,7 @@ class Harbor:
     pool: asyncpg.Pool
     book: PostgresBook
     books: Books
-    shop: Shop
+    snapshots: CurrentSnapshot
     demo: Simulator
     server: Server
     background: Background
@@ -88,7 +87,7 @@ class Harbor:
             settings = load_settings(self.settings.home, self.settings.file, self.settings.environ)
             snapshot = await _snapshot(settings, self.root, self.world, self.pool, self.demo)
             await History(self.pool).add_prices(snapshot.prices(), self.world.clock.now())
-            self.shop.swap(snapshot)
+            self.snapshots.swap(snapshot)
         except (Misconfigured, BooksAway) as error:
             _log.error("not_reloaded", reason=str(error))
         except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
@@ -122,8 +121,8 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         demo = await start(world, demo_script(demo_models))
         stack.push_async_callback(demo.stop)
         history = History(pool)
-        shop = Shop(await _snapshot(settings, root, world, pool, demo))
-        await history.add_prices(shop.current.prices(), world.clock.now())
+        snapshots = CurrentSnapshot(await _snapshot(settings, root, world, pool, demo))
+        await history.add_prices(snapshots.current.prices(), world.clock.now())
         client = Client(max_idle_per_origin=descriptors.idle_per_origin)
         stack.callback(client.close)
         health = Health(world.clock)
@@ -132,9 +131,9 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         settler = Settler(books, world)
         lingering = Lingering(settler, metrics)
         stack.push_async_callback(lingering.drain)
-        parts = Parts(
+        parts = Dependencies(
             world,
-            shop,
+            snapshots,
             ring,
             Holds(books, world),
             settler,
@@ -147,10 +146,10 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         )
         console = Console(settings.home / "console.sock", client)
         token = settings.secret(settings.server.metrics_token)
-        edge = Edge(shop, metrics, lambda: book.is_up, token, console, world.clock, prover.published)
+        edge = Edge(snapshots, metrics, lambda: book.is_up, token, console, world.clock, prover.published)
         routes = Routes(parts, edge)
         server = _server(settings, world, routes, descriptors)
-        harbor = Harbor(settings, world, root, pool, book, books, shop, demo, server, background)
+        harbor = Harbor(settings, world, root, pool, book, books, snapshots, demo, server, background)
         background.run("keys", ring.run)
         background.run("notices", partial(_heed, listener, ring, harbor))
         background.run("partitions", partial(_upkeep, pool, world))

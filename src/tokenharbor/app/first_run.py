@@ -44,7 +44,7 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
         await store.add_key(
             conn, harbor.world, derived, account_id=account_id, key=issued, rules=KeyRules(name="first")
         )
-    return _first(issued.key, url, harbor.shop.current)
+    return _first(issued.key, url, harbor.snapshots.current)
 
 
 def _trial(harbor: Harbor, account_id: UUID) -> Credit:
@@ -63,8 +63,8 @@ def _trial(harbor: Harbor, account_id: UUID) -> Credit:
     )
 
 
-def _first(key: str, url: str, shop: Snapshot) -> list[str]:
-    body = json.dumps({"model": _model(shop), "messages": [{"role": "user", "content": "Hello"}]})
+def _first(key: str, url: str, snapshot: Snapshot) -> list[str]:
+    body = json.dumps({"model": _model(snapshot), "messages": [{"role": "user", "content": "Hello"}]})
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     return [
         "",
@@ -85,13 +85,13 @@ def _first(key: str, url: str, shop: Snapshot) -> list[str]:
     ]
 
 
-def _model(shop: Snapshot) -> str:
+def _model(snapshot: Snapshot) -> str:
     """One that is sold without any vendor's key, else one that is sold at all."""
-    sold = [shelf for shelf in shop.shelves.values() if shelf.sales]
+    sold = [offers for offers in snapshot.offers.values() if offers.ready]
     keyless = [
-        shelf for shelf in sold if any(each.offer.endpoint.provider.auth == "none" for each in shelf.sales.values())
+        offers for offers in sold if any(each.offer.endpoint.provider.auth == "none" for each in offers.ready.values())
     ]
-    return next((shelf.model.name for shelf in keyless + sold), "MODEL")
+    return next((offers.model.name for offers in keyless + sold), "MODEL")
 
 
 def _again(harbor: Harbor, account_id: UUID | None) -> list[str]:

@@ -12,10 +12,10 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.admit import admit, allow_model
 from tokenharbor.gateway.answers import estimate_head, refusal_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import MOST_OBJECTS, has_many_objects
-from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.planning import find_model
 from tokenharbor.gateway.snapshot import Snapshot
+from tokenharbor.gateway.translation import MOST_OBJECTS, has_many_objects
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
@@ -47,12 +47,12 @@ _LARGE = 256 << 10
 class Counting:
     """Serves the paths that count. A key is needed, money is not."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
         self._large = ThreadPoolExecutor(1, "counting")  # one by one: the event loop is to keep its share
 
     async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
-        call = Call(exchange, dialect, self._parts.world)
+        call = Call(exchange, dialect, self._dependencies.world)
         call.place = place
         try:
             call.read_query()
@@ -63,14 +63,14 @@ class Counting:
             exchange.respond(dialect.status_of(refusal), refusal_head(call, refusal), body)
 
     async def _count(self, call: Call) -> dict[str, Any]:
-        parts, dialect = self._parts, call.dialect
-        caller = await admit(parts.ring, call.key, call.exchange.peer, call.meter.started_at)
+        dependencies, dialect = self._dependencies, call.dialect
+        caller = await admit(dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
-        work = partial(_read_and_count, parts.shop.current, caller, (dialect, call.place), body)
+        work = partial(_read_and_count, dependencies.snapshots.current, caller, (dialect, call.place), body)
         executor = self._large if len(body) > _LARGE else None
         model, count = await asyncio.get_running_loop().run_in_executor(executor, work)
-        parts.metrics.note_count(model)
+        dependencies.metrics.note_count(model)
         return _SHOWN[dialect.name](count)
 
 
@@ -89,7 +89,7 @@ def _read_and_count(
 
 def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
     """The wire in which the model would be asked, while all its providers are healthy: vendors add more in some."""
-    way = snapshot.shelves[model.name].plain[dialect.name]
+    way = snapshot.offers[model.name].plain[dialect.name]
     return next((endpoint.provider.wire for endpoint in way.route.endpoints), dialect.name)
 
 

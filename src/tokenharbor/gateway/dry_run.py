@@ -6,23 +6,23 @@ import msgspec
 
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import left_out
-from tokenharbor.gateway.parts import Reads
+from tokenharbor.gateway.dependencies import AccountReads
 from tokenharbor.gateway.planning import Planned
+from tokenharbor.gateway.translation import left_out
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
 
 
-async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Reads) -> None:
+async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: AccountReads) -> None:
     """Always 200; `affordable` looks at the balance as it is now."""
     try:
         balance = await reads.balance(caller.account_id, call.meter.started_at)
     except BooksError as error:
         raise Unavailable("Database unavailable: try again shortly.") from error
-    quoted = planned.quote(call.meter.started_at) if planned.way.sales else None
+    quoted = planned.quote(call.meter.started_at) if planned.way.ready else None
     answer: dict[str, Any] = {
-        "model": planned.shelf.model.name,
+        "model": planned.offers.model.name,
         "route": [
             {
                 "provider": sale.offer.endpoint.provider.name,
@@ -30,7 +30,7 @@ async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: Re
                 "region": sale.offer.endpoint.region or sale.offer.endpoint.provider.region,
                 "left_out": left_out(call, planned.request, sale),
             }
-            for sale in planned.way.sales
+            for sale in planned.way.ready
         ],
         "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.way.route.dropped],
         "quote": None,

@@ -10,7 +10,7 @@ from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.pages import DOCS, Page, Pages
-from tokenharbor.gateway.shop import Shop
+from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
@@ -55,7 +55,7 @@ _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-
 class Edge:
     """`ready` says whether the books can be reached. While no console runs, `/` is one plain page of our own."""
 
-    shop: Shop
+    snapshots: CurrentSnapshot
     metrics: Metrics
     ready: Callable[[], bool]
     metrics_token: str | None
@@ -91,7 +91,7 @@ class Edge:
         if exchange.method in ("GET", "HEAD"):
             if path == "/":
                 host = (exchange.header(b"host") or b"127.0.0.1:8080").decode("latin-1")
-                page = self.pages.front(self.shop.current, host, self.clock.now())
+                page = self.pages.front(self.snapshots.current, host, self.clock.now())
             elif path == DOCS or path.startswith(f"{DOCS}/"):
                 page = await self.pages.doc(path)
         if page is not None:

@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Model
-from tokenharbor.gateway.snapshot import Sale, Snapshot, Way
+from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import Dropped, Route
 from tokenharbor.wire.neutral.request import Asks, Request
@@ -19,7 +19,7 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     surface = request.asks.surface if request.asks is not None else CHAT
     if surface in model.surfaces:
         return
-    able = [name for name in snapshot.on_sale() if surface in snapshot.shelves[name].model.surfaces]
+    able = [name for name in snapshot.on_sale() if surface in snapshot.offers[name].model.surfaces]
     hint = f" Models that do: {', '.join(sorted(able)[:_MOST_NAMED])}." if able else " No available model does."
     raise InvalidRequest(
         f"{model.name} does not support {surface}. It supports: {', '.join(model.surfaces)}.{hint}", param="model"
@@ -28,18 +28,18 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
 
 def fit(way: Way, asks: Asks) -> Way:
     """The way with each sale at the price of what is asked for. Raises InvalidRequest if none prices it."""
-    fitted = [(sale, _fit(sale, asks)) for sale in way.sales]
+    fitted = [(sale, _fit(sale, asks)) for sale in way.ready]
     kept = [sale for _, sale in fitted if sale is not None]
-    if way.sales and not kept:
-        raise _unpriced(way.sales, asks)
+    if way.ready and not kept:
+        raise _unpriced(way.ready, asks)
     dropped = [
         Dropped(sale.offer.endpoint, "no price for this size and quality") for sale, found in fitted if not found
     ]
     route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
-    return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple(sale.offer for sale in kept))
+    return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple(sale.offer for sale in kept))
 
 
-def _fit(sale: Sale, asks: Asks) -> Sale | None:
+def _fit(sale: ReadyEndpoint, asks: Asks) -> ReadyEndpoint | None:
     """The first variant that matches the given values sets those that are not given."""
     for variant, offer in sale.fits:
         if _agrees(asks.size, variant.size) and _agrees(asks.quality, variant.quality):
@@ -53,7 +53,7 @@ def _agrees(said: str | None, priced: str | None) -> bool:
     return said is None or priced is None or said == priced
 
 
-def _unpriced(sales: Sequence[Sale], asks: Asks) -> InvalidRequest:
+def _unpriced(sales: Sequence[ReadyEndpoint], asks: Asks) -> InvalidRequest:
     priced = sorted({_shown(each.size, each.quality) for sale in sales for each, _ in sale.fits})
     asked = _shown(asks.size, asks.quality)
     param = "size" if asks.size is not None else "quality"

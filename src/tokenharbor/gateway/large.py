@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.parts import Reads
+from tokenharbor.gateway.dependencies import AccountReads
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import ZERO
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 class LargeBodies:
-    """Reads one large body at a time, so that the event loop keeps its share of the interpreter."""
+    """AccountReads one large body at a time, so that the event loop keeps its share of the interpreter."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: AccountReads) -> None:
         self._reads = reads
         self._reader = ThreadPoolExecutor(1, "large-bodies")
 

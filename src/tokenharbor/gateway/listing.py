@@ -12,10 +12,10 @@ from tokenharbor.catalog.describe import MayUse
 from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.planning import find_model, no_model
-from tokenharbor.gateway.snapshot import Shelf
+from tokenharbor.gateway.snapshot import ModelOffers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
@@ -28,55 +28,55 @@ T = TypeVar("T")
 class Listing:
     """The reading half of the data plane; nothing here costs anything."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     async def models(self, call: Call) -> None:
         """What is on sale. No key is needed; with one, what that key may use."""
         caller = await self._admit(call) if call.key is not None else None
-        shop = self._parts.shop.current
-        names = [name for name in shop.on_sale() if _may_use(caller, shop.shelves[name])]
-        self._answer(call, shop.showcase.list(names, call.meter.started_at, _allowed(caller)))
+        snapshot = self._dependencies.snapshots.current
+        names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
+        self._answer(call, snapshot.showcase.list(names, call.meter.started_at, _allowed(caller)))
 
     async def model(self, call: Call, name: str) -> None:
         if call.dialect.name == PLACING:
             await self.model_for_gemini(call, name)
             return
-        shop = self._parts.shop.current
+        snapshot = self._dependencies.snapshots.current
         model, allowed = await self._named(call, name)
-        self._answer(call, shop.showcase.model(model, call.meter.started_at, allowed))
+        self._answer(call, snapshot.showcase.model(model, call.meter.started_at, allowed))
 
     async def _named(self, call: Call, name: str) -> tuple[str, MayUse | None]:
         """The canonical name of a model that the caller may use, and at whom."""
         caller = await self._admit(call) if call.key is not None else None
-        shop = self._parts.shop.current
+        snapshot = self._dependencies.snapshots.current
         name = unquote(name)
-        model = find_model(shop, name).model.name
-        if not shop.shelves[model].sales or not _may_use(caller, shop.shelves[model]):
+        model = find_model(snapshot, name).model.name
+        if not snapshot.offers[model].ready or not _may_use(caller, snapshot.offers[model]):
             raise no_model(name)
         return model, _allowed(caller)
 
     async def models_for_gemini(self, call: Call) -> None:
         """What is on sale, as Gemini's clients list it."""
         caller = await self._admit(call) if call.key is not None else None
-        shop = self._parts.shop.current
-        names = [name for name in shop.on_sale() if _may_use(caller, shop.shelves[name])]
-        self._answer(call, {"models": shop.showcase.list(names, call.meter.started_at)["models"]})
+        snapshot = self._dependencies.snapshots.current
+        names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
+        self._answer(call, {"models": snapshot.showcase.list(names, call.meter.started_at)["models"]})
 
     async def model_for_gemini(self, call: Call, name: str) -> None:
-        shop = self._parts.shop.current
+        snapshot = self._dependencies.snapshots.current
         model, _ = await self._named(call, name)
-        self._answer(call, shop.showcase.list([model], call.meter.started_at)["models"][0])
+        self._answer(call, snapshot.showcase.list([model], call.meter.started_at)["models"][0])
 
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)
-        balance = await _read(self._parts.reads.balance(caller.account_id, call.meter.started_at))
+        balance = await _read(self._dependencies.reads.balance(caller.account_id, call.meter.started_at))
         self._answer(call, balance_document(balance) | {"currency": "USD"})
 
     async def receipts(self, call: Call) -> None:
         caller = await self._admit(call)
         limit = _limit(dict(parse_qsl(call.exchange.query, keep_blank_values=True)).get("limit", "100"))
-        rows = await _read(self._parts.reads.receipts(caller.account_id, limit))
+        rows = await _read(self._dependencies.reads.receipts(caller.account_id, limit))
         self._answer(call, {"object": "list", "data": rows})
 
     async def receipt(self, call: Call, name: str) -> None:
@@ -85,13 +85,13 @@ class Listing:
             request_id = ids.parse("req", name)
         except ValueError as error:
             raise InvalidRequest(str(error), param="id") from None
-        receipt = await _read(self._parts.reads.receipt(caller.account_id, request_id))
+        receipt = await _read(self._dependencies.reads.receipt(caller.account_id, request_id))
         if receipt is None:
             raise NotFound("This account has no request with this id.")
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
-        return await admit(self._parts.ring, call.key, call.exchange.peer, call.meter.started_at)
+        return await admit(self._dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
 
     def _answer(self, call: Call, answer: Any) -> None:
         call.exchange.respond(200, json_head(call.request_id), msgspec.json.encode(answer))
@@ -110,14 +110,14 @@ def _allowed(caller: Caller | None) -> MayUse | None:
     return None if rules is NO_KEY_RULES else lambda provider: against_key(provider, rules) is None
 
 
-def _may_use(caller: Caller | None, shelf: Shelf) -> bool:
+def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
     """Whether the key's rules leave the model and somebody who sells it."""
     if caller is None:
         return True
-    if caller.models and shelf.model.name not in caller.models:
+    if caller.models and offers.model.name not in caller.models:
         return False
     rules = key_rules(caller)
-    providers = {sale.offer.endpoint.provider.name for sale in shelf.sales.values()}
+    providers = {sale.offer.endpoint.provider.name for sale in offers.ready.values()}
     return any(against_key(provider, rules) is None for provider in providers)
 
 

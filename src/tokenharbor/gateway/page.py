@@ -16,7 +16,7 @@ from tokenharbor import __version__
 from tokenharbor.catalog.describe import OTHER_UNITS
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.gateway.docs import Doc
-from tokenharbor.gateway.snapshot import Shelf, Snapshot
+from tokenharbor.gateway.snapshot import ModelOffers, Snapshot
 
 _DOCS_LINK = '<a href="/docs">Docs</a>'
 _CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tried with every kind of provider.</p>'
@@ -56,16 +56,16 @@ def front_frame() -> Frame:
 
 def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[Doc] = ()) -> bytes:
     """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
-    shelves = list(snapshot.shelves.values())
-    ready = [shelf for shelf in shelves if shelf.sales]
-    first = min((shelf for shelf in ready if CHAT in shelf.model.surfaces), key=_needs_a_key, default=None)
+    models = list(snapshot.offers.values())
+    ready = [offers for offers in models if offers.ready]
+    first = min((offers for offers in ready if CHAT in offers.model.surfaces), key=_needs_a_key, default=None)
     links = "\n".join(_page_link(doc) for doc in docs)
     page = frame.template.substitute(
         host=html.escape(host),
         first=html.escape(first.model.name if first else "MODEL"),
         edition=html.escape(snapshot.policy.name),
         ready=len(ready),
-        known=len(shelves),
+        known=len(models),
         fee=f"{Decimal(snapshot.policy.service_fee_bp) / 100:f}",
         groups="\n".join(_groups(snapshot, at)),
         docs=f'<section aria-labelledby="docs"><h2 id="docs">Docs</h2><ul class="pages">{links}</ul></section>'
@@ -78,9 +78,9 @@ def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs:
     return page.encode()
 
 
-def _needs_a_key(shelf: Shelf) -> tuple[bool, str]:
+def _needs_a_key(offers: ModelOffers) -> tuple[bool, str]:
     """Whether it is sold with a vendor's key only: a first request is best without one."""
-    return not any(sale.offer.endpoint.provider.auth == "none" for sale in shelf.sales.values()), shelf.model.name
+    return not any(sale.offer.endpoint.provider.auth == "none" for sale in offers.ready.values()), offers.model.name
 
 
 def _page_link(doc: Doc) -> str:
@@ -89,27 +89,25 @@ def _page_link(doc: Doc) -> str:
 
 def _groups(snapshot: Snapshot, at: datetime) -> Iterable[str]:
     """Vendors with the models that they make: those of which something is on come first, and are open."""
-    by_vendor: dict[str, list[Shelf]] = {}
-    for shelf in snapshot.shelves.values():
-        by_vendor.setdefault(shelf.model.vendor, []).append(shelf)
+    by_vendor: dict[str, list[ModelOffers]] = {}
+    for offers in snapshot.offers.values():
+        by_vendor.setdefault(offers.model.vendor, []).append(offers)
 
     def is_off(vendor: str) -> tuple[bool, str]:
-        return not any(shelf.sales for shelf in by_vendor[vendor]), vendor
+        return not any(offers.ready for offers in by_vendor[vendor]), vendor
 
     for vendor in sorted(by_vendor, key=is_off):
-        shelves = sorted(by_vendor[vendor], key=lambda shelf: (not shelf.sales, shelf.model.name))
-        yield _group(snapshot, vendor, shelves, at)
+        models = sorted(by_vendor[vendor], key=lambda offers: (not offers.ready, offers.model.name))
+        yield _group(snapshot, vendor, models, at)
 
 
-def _group(snapshot: Snapshot, vendor: str, shelves: Sequence[Shelf], at: datetime) -> str:
-    ready = sum(bool(shelf.sales) for shelf in shelves)
+def _group(snapshot: Snapshot, vendor: str, models: Sequence[ModelOffers], at: datetime) -> str:
+    ready = sum(bool(offers.ready) for offers in models)
     maker = snapshot.catalog.providers.get(vendor)
     name = html.escape(maker.label if maker else vendor or "Other")
-    count = f"{ready} of {len(shelves)} on" if ready else f"{len(shelves)} models" if len(shelves) > 1 else "1 model"
-    hint = f'<span class="hint">{_how_to_turn_on(shelves)}</span>' if ready < len(shelves) else ""
-    rows = "\n".join(
-        _row(snapshot.showcase.model(each.model.name, at), vendor, on=bool(each.sales)) for each in shelves
-    )
+    count = f"{ready} of {len(models)} on" if ready else f"{len(models)} models" if len(models) > 1 else "1 model"
+    hint = f'<span class="hint">{_how_to_turn_on(models)}</span>' if ready < len(models) else ""
+    rows = "\n".join(_row(snapshot.showcase.model(each.model.name, at), vendor, on=bool(each.ready)) for each in models)
     return (
         f'<details class="{"mixed" if hint else "same"}"{" open" if ready else ""}>'
         f'<summary><b>{name}</b><span class="n">{count}</span>{hint}</summary>'
@@ -119,10 +117,13 @@ def _group(snapshot: Snapshot, vendor: str, shelves: Sequence[Shelf], at: dateti
     )
 
 
-def _how_to_turn_on(shelves: Sequence[Shelf]) -> str:
+def _how_to_turn_on(models: Sequence[ModelOffers]) -> str:
     """The variables that the keys of those who sell them would be in."""
     credentials = {
-        endpoint.provider.credential or "" for shelf in shelves if not shelf.sales for endpoint in shelf.model.endpoints
+        endpoint.provider.credential or ""
+        for offers in models
+        if not offers.ready
+        for endpoint in offers.model.endpoints
     }
     names = sorted(each.removeprefix("env:") for each in credentials if each.startswith("env:"))
     if not names:

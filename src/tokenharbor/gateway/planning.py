@@ -9,9 +9,9 @@ from tokenharbor.billing.quote import Quote, quote
 from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import losses_of
 from tokenharbor.gateway.fitting import need_surface
-from tokenharbor.gateway.snapshot import Shelf, Snapshot, Way, most_providers
+from tokenharbor.gateway.snapshot import ModelOffers, Snapshot, Way, most_providers
+from tokenharbor.gateway.translation import losses_of
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
 from tokenharbor.routing.health import Health
@@ -23,12 +23,12 @@ class Planned(msgspec.Struct, frozen=True):
     """A request with its model and its way."""
 
     request: Request
-    shelf: Shelf
+    offers: ModelOffers
     way: Way
 
     def quote(self, at: datetime) -> Quote:
         # Some vendors write their cache unasked, at a price.
-        return quote(self.request, self.shelf.model, self.way.offers, at, writes=self.way.foreign)
+        return quote(self.request, self.offers.model, self.way.offers, at, writes=self.way.foreign)
 
 
 def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Planned:
@@ -38,29 +38,29 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     allow_model(caller, model.name)
     call.meter.describe(request, model.name)
     need_surface(request, model, snapshot)
-    shelf = snapshot.shelves[model.name]
+    offers = snapshot.offers[model.name]
     header = call.header_rules()
     key, bounds, cooling = key_rules(caller), boundaries(request.rules, header, found), health.cooling()
     dialect = call.dialect.name
     if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
-        way = shelf.plain[dialect]
-        if not way.foreign or not losses_of(call, request, shelf, strict=False):
-            return Planned(request, shelf, way)
+        way = offers.plain[dialect]
+        if not way.foreign or not losses_of(call, request, offers, strict=False):
+            return Planned(request, offers, way)
     wanted = Wanted(
         dialect=dialect,
-        candidates=shelf.candidates,
+        candidates=offers.candidates,
         key=key,
         boundaries=bounds,
         cooling=cooling,
         latency_ms=health.latency_ms,
         at_most=most_providers(snapshot.policy),
     )
-    way = shelf.way(plan_route(wanted), dialect)
+    way = offers.way(plan_route(wanted), dialect)
     strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))
-    if way.foreign and (lost := losses_of(call, request, shelf, strict=strict)):
+    if way.foreign and (lost := losses_of(call, request, offers, strict=strict)):
         wanted = msgspec.structs.replace(wanted, unsaid=lost.unsaid, ignored=lost.ignored)
-        way = shelf.way(plan_route(wanted), dialect)
-    return Planned(request, shelf, way)
+        way = offers.way(plan_route(wanted), dialect)
+    return Planned(request, offers, way)
 
 
 def find_model(snapshot: Snapshot, name: str) -> Found:

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from tokenharbor.gateway.answers import bare_refusal_head, preflight_head, refusal_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import COUNTS, Counting
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.nearby import nearby
-from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed
 from tokenharbor.gateway.serve import Gateway
@@ -65,17 +65,19 @@ def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
 class Routes:
     """The handler of the server."""
 
-    def __init__(self, parts: Parts, edge: Edge) -> None:
-        self._world = parts.world
-        self._gateway = Gateway(parts)
-        self._counting = Counting(parts)
+    def __init__(self, dependencies: Dependencies, edge: Edge) -> None:
+        self._world = dependencies.world
+        self._gateway = Gateway(dependencies)
+        self._counting = Counting(dependencies)
         self._edge = edge
-        listing = Listing(parts)
+        listing = Listing(dependencies)
         self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
         self._counts = {path: WIRES[name] for path, name in COUNTS.items()}
-        self.videos = VideoGateway(parts, FORMS["videos"])
+        self.videos = VideoGateway(dependencies, FORMS["videos"])
         self._desks: Mapping[str, SurfaceGateway] = {
-            path: FormGateway(parts, FORMS[name]) if name in FORMS else SoundGateway(parts, SURFACES[name])
+            path: FormGateway(dependencies, FORMS[name])
+            if name in FORMS
+            else SoundGateway(dependencies, SURFACES[name])
             for path, name in MEDIA.items()
         } | {"/v1/videos": self.videos}
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {

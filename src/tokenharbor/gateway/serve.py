@@ -13,19 +13,19 @@ from tokenharbor.billing.meter import Meter, State
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import refusal_head, stream_head, whole_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.crossing import left_out, translation_of, without_unsayable, write_for
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.large import LARGE, LargeBodies
-from tokenharbor.gateway.parts import Parts
+from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.planning import Planned, plan
 from tokenharbor.gateway.relay import masked, relay
-from tokenharbor.gateway.sidecar import Sidecar
-from tokenharbor.gateway.snapshot import Sale, Snapshot
+from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot
+from tokenharbor.gateway.translation import drop_untranslatable, left_out, translation_of, write_for
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
-from tokenharbor.routing.plan import nobody
+from tokenharbor.routing.plan import no_route_refusal
 from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
 from tokenharbor.upstream.credential_mask import MaskedFailure
 from tokenharbor.upstream.send import (
@@ -47,15 +47,15 @@ _WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
 class Gateway:
     """Serves requests for answers, in any dialect."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._sidecar = Sidecar(parts.world.clock)
-        self._large = LargeBodies(parts.reads)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._notes = NoteCache(dependencies.world.clock)
+        self._large = LargeBodies(dependencies.reads)
 
     async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
-        parts = self._parts
-        snapshot = parts.shop.current
-        call = Call(exchange, dialect, parts.world)
+        dependencies = self._dependencies
+        snapshot = dependencies.snapshots.current
+        call = Call(exchange, dialect, dependencies.world)
         call.place = place
         meter = call.meter
         try:
@@ -64,12 +64,12 @@ class Gateway:
             request = await self._read(call)
             planned = self._plan(call, caller, request, snapshot)
             if call.dry_run:
-                planned = msgspec.structs.replace(planned, way=without_unsayable(call, planned.request, planned.way))
-                return await answer_dry_run(call, caller, planned, parts.reads)
-            if not planned.way.sales:
-                raise nobody(planned.shelf.model.name, planned.way.route.dropped)
+                planned = msgspec.structs.replace(planned, way=drop_untranslatable(call, planned.request, planned.way))
+                return await answer_dry_run(call, caller, planned, dependencies.reads)
+            if not planned.way.ready:
+                raise no_route_refusal(planned.offers.model.name, planned.way.route.dropped)
             meter.bill_to(caller.account_id, caller.key_id, snapshot.policy)
-            await parts.holds.place(
+            await dependencies.holds.place(
                 meter, request, planned.way.offers, snapshot.policy, planned.quote(meter.started_at)
             )
             await self._answer(call, planned)
@@ -83,14 +83,14 @@ class Gateway:
             await self._refuse(call, stopping(billed=snapshot.policy.bill_broken_streams))
         finally:
             if not meter.lingers:
-                parts.settler.abandon(meter)
+                dependencies.settler.abandon(meter)
                 if not call.dry_run:
-                    parts.metrics.note(meter)
+                    dependencies.metrics.note(meter)
 
     async def _admit(self, call: Call) -> Caller:
         """The caller; one without any balance is refused before a large body."""
         exchange = call.exchange
-        caller = await admit(self._parts.ring, call.key, exchange.peer, call.meter.started_at)
+        caller = await admit(self._dependencies.ring, call.key, exchange.peer, call.meter.started_at)
         exchange.buffer_owner = caller.account_id
         if exchange.body is None and exchange.body_bound > LARGE:
             await self._large.expect(call, caller)
@@ -103,7 +103,7 @@ class Gateway:
         return call.dialect.read_request(body, call.place)
 
     def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
-        return plan(call, caller, request, snapshot, self._parts.health)
+        return plan(call, caller, request, snapshot, self._dependencies.health)
 
     async def _answer(self, call: Call, planned: Planned) -> None:
         if planned.request.stream:
@@ -123,7 +123,7 @@ class Gateway:
         if whole.read.finish_unknown:
             meter.alarm(Alarm.FINISH_UNKNOWN, word=whole.read.finish_unknown)
         meter.measure = partial(call.dialect.measure, whole.body)
-        charge = await self._parts.settler.settle(meter)
+        charge = await self._dependencies.settler.settle(meter)
         body = whole.body
         if planned.request.include_cost:
             body = call.dialect.price_answer(body, str(charge))
@@ -137,18 +137,18 @@ class Gateway:
             failure = await relay(opened, call)
             if failure is not None:
                 raise self._broke_off(call, sale, failure)
-            charge = await self._parts.settler.settle(call.meter)
+            charge = await self._dependencies.settler.settle(call.meter)
             cost = str(charge) if planned.request.include_cost else None
             call.exchange.end(masked(opened.splicer.ending(cost), opened, call.meter))
         finally:
-            if not (call.exchange.disconnected and self._parts.lingering.take(opened, call.meter)):
+            if not (call.exchange.disconnected and self._dependencies.lingering.take(opened, call.meter)):
                 opened.answer.close()
 
-    async def _open_first(self, call: Call, planned: Planned) -> tuple[Sale, WholeAnswer | OpenStream]:
+    async def _open_first(self, call: Call, planned: Planned) -> tuple[ReadyEndpoint, WholeAnswer | OpenStream]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
         faults: list[Fault] = []
         unsaid: InvalidRequest | None = None
-        for sale in planned.way.sales:
+        for sale in planned.way.ready:
             try:
                 outcome = await self._attempt(call, planned.request, sale)
             except InvalidRequest as refusal:
@@ -171,8 +171,8 @@ class Gateway:
         """Whether the vendor still waited for the caller, so that the fault may be the caller's."""
         return False
 
-    async def _attempt(self, call: Call, request: Request, sale: Sale) -> WholeAnswer | OpenStream | Failure:
-        meter, clock = call.meter, self._parts.world.clock
+    async def _attempt(self, call: Call, request: Request, sale: ReadyEndpoint) -> WholeAnswer | OpenStream | Failure:
+        meter, clock = call.meter, self._dependencies.world.clock
         endpoint = sale.offer.endpoint
         name, upstream_model = endpoint.provider.name, endpoint.upstream_model
         began = clock.monotonic()
@@ -197,24 +197,24 @@ class Gateway:
         meter.left_out = () if sale.vendor is call.dialect else left_out(call, request, sale)
         if outcome.exposed:
             meter.alarm(Alarm.CREDENTIAL_SHOWN)
-        self._parts.health.praise(endpoint.name, took_ms)
+        self._dependencies.health.record_success(endpoint.name, took_ms)
         return outcome
 
-    def _broke_off(self, call: Call, sale: Sale, failure: Failure) -> Refusal:
+    def _broke_off(self, call: Call, sale: ReadyEndpoint, failure: Failure) -> Refusal:
         """The endpoint failed after its first content: no other endpoint may be tried."""
         meter, endpoint = call.meter, sale.offer.endpoint
         if isinstance(failure, MaskedFailure):
             meter.alarm(Alarm.CREDENTIAL_SHOWN)
         attempt = meter.attempts[-1]
-        since = self._parts.world.clock.monotonic() - (meter.first_at or 0.0)
+        since = self._dependencies.world.clock.monotonic() - (meter.first_at or 0.0)
         meter.attempts[-1] = msgspec.structs.replace(
             attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
         )
         self._blame(endpoint.name, failure)
         return broken_off(Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.bill_broken_streams)
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
-        dialect, client = call.dialect, self._parts.client
+    def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:
+        dialect, client = call.dialect, self._dependencies.client
         if sale.vendor is not dialect:
             return self._ask_across(call, request, sale)
         hide_usage = request.stream and not request.wants_usage
@@ -227,25 +227,27 @@ class Gateway:
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
         return fetch_answer(client, OutgoingRequest(sale.target, dialect, body, call.lines, _most_bytes(call.meter)))
 
-    def _ask_across(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
+    def _ask_across(
+        self, call: Call, request: Request, sale: ReadyEndpoint
+    ) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         """Ask an endpoint that speaks another dialect. Raises InvalidRequest for a value that has no form there."""
-        body = write_for(call, request, sale, self._sidecar)
-        translation = translation_of(call, request, sale, self._sidecar)
+        body = write_for(call, request, sale, self._notes)
+        translation = translation_of(call, request, sale, self._notes)
         outgoing = OutgoingRequest(sale.target, translation, body, max_bytes=_most_bytes(call.meter))
         if request.stream:
-            return open_stream(self._parts.client, outgoing, translation.splicer())
-        return fetch_answer(self._parts.client, outgoing)
+            return open_stream(self._dependencies.client, outgoing, translation.splicer())
+        return fetch_answer(self._dependencies.client, outgoing)
 
     def _blame(self, name: str, failure: Failure) -> None:
         seconds = VERDICTS[failure.kind].cool_seconds
         if seconds:
-            self._parts.health.blame(name, max(seconds, failure.retry_after or 0))
+            self._dependencies.health.record_failure(name, max(seconds, failure.retry_after or 0))
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:
         """Say it in the caller's dialect; what was held is given back first."""
         exchange, dialect = call.exchange, call.dialect
         call.meter.refusal = refusal.code
-        await self._parts.settler.give_back(call.meter)
+        await self._dependencies.settler.give_back(call.meter)
         if exchange.retract():
             body = dialect.write_refusal(refusal, call.request_id)
             exchange.respond(dialect.status_of(refusal), refusal_head(call, refusal), body)

@@ -23,7 +23,7 @@ from tokenharbor.wire.neutral.dialect import Vendor
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
-class Sale(msgspec.Struct, frozen=True):
+class ReadyEndpoint(msgspec.Struct, frozen=True):
     """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it; `vendor`
     speaks its wire. `targets` are its addresses by surface, `fits` its prices by size and quality; `variant` is what is
     set of a request that left them open.
@@ -43,26 +43,26 @@ class Way(msgspec.Struct, frozen=True):
     """A route with the sales along it; `foreign`: some of them speak another dialect than the caller."""
 
     route: Route
-    sales: tuple[Sale, ...]
+    ready: tuple[ReadyEndpoint, ...]
     offers: tuple[Offer, ...]
     foreign: bool = False
 
 
-class Shelf(msgspec.Struct, frozen=True):
+class ModelOffers(msgspec.Struct, frozen=True):
     """One model: its endpoints as candidates, cheapest first, and those that can serve, by endpoint name. `plain` has
     the way of a request without any rule while every endpoint is healthy, by dialect.
     """
 
     model: Model
     candidates: tuple[Candidate, ...]
-    sales: Mapping[str, Sale]
+    ready: Mapping[str, ReadyEndpoint]
     plain: Mapping[str, Way]
 
     def way(self, route: Route, dialect: str) -> Way:
-        return make_way(route, self.sales, dialect)
+        return make_way(route, self.ready, dialect)
 
 
-def make_way(route: Route, sales: Mapping[str, Sale], dialect: str) -> Way:
+def make_way(route: Route, sales: Mapping[str, ReadyEndpoint], dialect: str) -> Way:
     along = tuple([sales[endpoint.name] for endpoint in route.endpoints])
     foreign = any(endpoint.provider.wire != dialect for endpoint in route.endpoints)
     return Way(route, along, tuple([sale.offer for sale in along]), foreign)
@@ -75,18 +75,28 @@ class Snapshot:
     catalog: Catalog
     index: Index
     policy: Policy
-    shelves: Mapping[str, Shelf]
+    offers: Mapping[str, ModelOffers]
     showcase: Showcase
 
     def on_sale(self) -> Iterator[str]:
         """The names of the models that some endpoint can serve."""
-        return (name for name, shelf in self.shelves.items() if shelf.sales)
+        return (name for name, offers in self.offers.items() if offers.ready)
 
     def prices(self) -> Mapping[bytes, str]:
         """Every price on sale in its canonical form, by version."""
-        sales = [sale for shelf in self.shelves.values() for sale in shelf.sales.values()]
+        sales = [sale for offers in self.offers.values() for sale in offers.ready.values()]
         prices = [sale.offer.rates.price for sale in sales] + [fit.price for sale in sales for fit, _ in sale.fits]
         return {price.version: write_price(price).decode() for price in prices}
+
+
+class CurrentSnapshot:
+    """Holds the snapshot in force, which is replaced as a whole; a request takes it once and keeps it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.current = snapshot
+
+    def swap(self, snapshot: Snapshot) -> None:
+        self.current = snapshot
 
 
 SecretOf = Callable[[Provider], str | None]
@@ -95,18 +105,18 @@ SecretOf = Callable[[Provider], str | None]
 
 def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Snapshot:
     """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
-    shelves = {model.name: _shelf(model, policy, secret_of, clock) for model in catalog.models.values()}
-    shown = {name: _shown(shelf) for name, shelf in shelves.items()}
-    return Snapshot(catalog, Index(catalog), policy, shelves, Showcase(replace(catalog, models=shown), policy))
+    models = {model.name: _model_offers(model, policy, secret_of, clock) for model in catalog.models.values()}
+    shown = {name: _shown(offers) for name, offers in models.items()}
+    return Snapshot(catalog, Index(catalog), policy, models, Showcase(replace(catalog, models=shown), policy))
 
 
-def _shown(shelf: Shelf) -> Model:
+def _shown(offers: ModelOffers) -> Model:
     """The model with those endpoints alone that can serve here, so that callers read no price that is never charged."""
-    serving = tuple([endpoint for endpoint in shelf.model.endpoints if endpoint.name in shelf.sales])
-    return replace(shelf.model, endpoints=serving) if serving else shelf.model
+    serving = tuple([endpoint for endpoint in offers.model.endpoints if endpoint.name in offers.ready])
+    return replace(offers.model, endpoints=serving) if serving else offers.model
 
 
-def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> Shelf:
+def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> ModelOffers:
     at = clock.now()
     candidates = []
     sales = {}
@@ -122,7 +132,7 @@ def _shelf(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> S
     plain = {
         dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales, dialect) for dialect in WIRES
     }
-    return Shelf(model, tuple(candidates), sales, plain)
+    return ModelOffers(model, tuple(candidates), sales, plain)
 
 
 def plain_wish(dialect: str, candidates: Sequence[Candidate], policy: Policy) -> Wanted:
@@ -158,7 +168,7 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
     return prompt, sum(rates.dearest(unit, at) for unit in rates.priced - {"input"})
 
 
-def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> Sale:
+def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> ReadyEndpoint:
     provider, secret = endpoint.provider, secret_of(endpoint.provider)
     served: Mapping[str, SurfaceReader] = {**SURFACES, **FORMS}
     targets = {
@@ -170,7 +180,7 @@ def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, c
     chats = CHAT in model.surfaces
     target = make_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
-    return Sale(
+    return ReadyEndpoint(
         offer=make_offer(endpoint, rates, model),
         target=target,
         lines=lines.encode("ascii"),

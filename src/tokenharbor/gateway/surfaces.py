@@ -9,14 +9,14 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import counted, heard
 from tokenharbor.gateway.answers import sound_head
 from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.fitting import fit
 from tokenharbor.gateway.intake import Intake
 from tokenharbor.gateway.large import LARGE
-from tokenharbor.gateway.parts import Parts
 from tokenharbor.gateway.planning import Planned
 from tokenharbor.gateway.relay import masked, relay
 from tokenharbor.gateway.serve import Gateway
-from tokenharbor.gateway.snapshot import Sale, Snapshot
+from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
@@ -53,15 +53,15 @@ class SurfaceGateway(Gateway):
     def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
         planned = super()._plan(call, caller, request, snapshot)
         assert request.asks is not None  # noqa: S101  every surface asks for something
-        call.meter.fallback = counted(request, request.asks, planned.shelf.model)
+        call.meter.fallback = counted(request, request.asks, planned.offers.model)
         return msgspec.structs.replace(planned, way=fit(planned.way, request.asks))
 
 
 class FormGateway(SurfaceGateway):
     """Serves a surface whose requests are forms with files."""
 
-    def __init__(self, parts: Parts, surface: FormSurface) -> None:
-        super().__init__(parts)
+    def __init__(self, dependencies: Dependencies, surface: FormSurface) -> None:
+        super().__init__(dependencies)
         self._surface = surface
 
     async def _read(self, call: Call) -> Request:
@@ -69,7 +69,7 @@ class FormGateway(SurfaceGateway):
         call.form = await call.intake.begin()
         return self._surface.read_form(call.form)
 
-    async def _attempt(self, call: Call, request: Request, sale: Sale) -> WholeAnswer | OpenStream | Failure:
+    async def _attempt(self, call: Call, request: Request, sale: ReadyEndpoint) -> WholeAnswer | OpenStream | Failure:
         outcome = await super()._attempt(call, request, sale)
         if self._surface.passes and isinstance(outcome, WholeAnswer) and request.asks is not None:
             came, seconds = call.intake.sound  # only now is known how much it was
@@ -77,11 +77,11 @@ class FormGateway(SurfaceGateway):
             call.meter.fallback = heard(request, asks, sale.model, (seconds, outcome.read.text_bytes))
         return outcome
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
+    def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         reads = SurfaceAnswerReader(self._surface, request)
         outgoing = OutgoingRequest(sale.targets[self._surface.name], reads, b"", call.intake.line)
         edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
-        return fetch_answer_to_upload(self._parts.client, outgoing, call.intake.upload(call.form, request, edit))
+        return fetch_answer_to_upload(self._dependencies.client, outgoing, call.intake.upload(call.form, request, edit))
 
     def _is_spent(self, call: Call) -> bool:
         return call.intake.consumed
@@ -93,8 +93,8 @@ class FormGateway(SurfaceGateway):
 class SoundGateway(SurfaceGateway):
     """Serves a surface whose requests are JSON and whose answers are JSON or a medium."""
 
-    def __init__(self, parts: Parts, surface: Surface) -> None:
-        super().__init__(parts)
+    def __init__(self, dependencies: Dependencies, surface: Surface) -> None:
+        super().__init__(dependencies)
         self._surface = surface
 
     async def _read(self, call: Call) -> Request:
@@ -120,13 +120,13 @@ class SoundGateway(SurfaceGateway):
             failure = await relay(opened, call)
             if failure is not None:
                 raise self._broke_off(call, sale, failure)
-            await self._parts.settler.settle(call.meter)
+            await self._dependencies.settler.settle(call.meter)
             call.exchange.end(masked(opened.splicer.ending(), opened, call.meter))
         finally:
             opened.answer.close()
 
-    def _ask(self, call: Call, request: Request, sale: Sale) -> Awaitable[WholeAnswer | OpenStream | Failure]:
-        surface, client = self._surface, self._parts.client
+    def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:
+        surface, client = self._surface, self._dependencies.client
         edit = Edit(sale.offer.endpoint.upstream_model, variant=sale.variant)
         reads = SurfaceAnswerReader(surface, request)
         outgoing = OutgoingRequest(sale.targets[surface.name], reads, surface.write_request(request, edit), call.lines)
@@ -138,7 +138,7 @@ class SoundGateway(SurfaceGateway):
         return fetch_answer(client, outgoing)
 
     async def _open_sound(self, outgoing: OutgoingRequest, splicer: SoundSplicer) -> OpenStream | Failure:
-        opened = await open_stream(self._parts.client, outgoing, splicer)
+        opened = await open_stream(self._dependencies.client, outgoing, splicer)
         if isinstance(opened, OpenStream) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(
             _SOUNDS
         ):
@@ -152,7 +152,7 @@ class SoundGateway(SurfaceGateway):
             await super()._refuse(call, refusal)
             return
         call.meter.refusal = refusal.code
-        await self._parts.settler.give_back(call.meter)
+        await self._dependencies.settler.give_back(call.meter)
         call.exchange.abort()
 
 

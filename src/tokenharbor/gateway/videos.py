@@ -10,7 +10,7 @@ from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import json_head, sound_head, whole_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.planning import Planned
-from tokenharbor.gateway.snapshot import Sale
+from tokenharbor.gateway.snapshot import ReadyEndpoint
 from tokenharbor.gateway.surfaces import FormGateway
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
@@ -43,11 +43,11 @@ class VideoGateway(FormGateway):
         assert isinstance(whole, WholeAnswer)  # noqa: S101  what a form opens
         state = read_state(whole.body)
         assert isinstance(state, VideoState)  # noqa: S101  or the answer had been garbage
-        meter, parts = call.meter, self._parts
+        meter, dependencies = call.meter, self._dependencies
         meter.counted = whole.read.counted or Usage()
-        task = Task(parts.settler.waiting(meter), sale.offer.endpoint.name, state.id)
+        task = Task(dependencies.settler.waiting(meter), sale.offer.endpoint.name, state.id)
         try:
-            added = await parts.desk.tasks.add(task)
+            added = await dependencies.desk.tasks.add(task)
         except BooksError as error:
             raise Unavailable(
                 "The database did not confirm the video. It may still be created and charged: see "
@@ -55,15 +55,15 @@ class VideoGateway(FormGateway):
             ) from error
         if not added:
             raise Unavailable(_NOT_TAKEN)
-        parts.settler.leave_to_task(meter)
+        dependencies.settler.leave_to_task(meter)
         call.exchange.respond(200, whole_head(call, sale.lines, ZERO), rename(whole.body, _shown(task)))
 
     async def read(self, call: Call, rest: str) -> None:
         """`GET /v1/videos/{id}`, or its content."""
-        caller = await admit(self._parts.ring, call.key, call.exchange.peer, call.meter.started_at)
+        caller = await admit(self._dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
         name = rest.removesuffix(_CONTENT)
         try:
-            found = await self._parts.desk.tasks.find(ids.parse("video", name), caller.account_id)
+            found = await self._dependencies.desk.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:
             raise InvalidRequest(str(error), param="id") from None
         except BooksError as error:
@@ -78,9 +78,9 @@ class VideoGateway(FormGateway):
 
     async def tend(self) -> None:
         """Poll the videos that no client polls, so that no hold stays for ever."""
-        now = self._parts.world.clock.now()
+        now = self._dependencies.world.clock.now()
         try:
-            due = await self._parts.desk.tasks.due(now - _QUIET)
+            due = await self._dependencies.desk.tasks.due(now - _QUIET)
         except BooksError:
             return
         for task in due:
@@ -93,13 +93,13 @@ class VideoGateway(FormGateway):
         try:
             await self._ask_after(task)
         except Refusal:
-            if self._parts.world.clock.now() - task.settlement.at > _LONGEST:
-                await self._parts.desk.failed(task)
+            if self._dependencies.world.clock.now() - task.settlement.at > _LONGEST:
+                await self._dependencies.desk.failed(task)
             raise
 
     async def _ask_after(self, task: Task) -> tuple[bytes, VideoState]:
         """What the vendor says now; its money has moved before anybody hears of an end. Raises Refusal."""
-        parts = self._parts
+        dependencies = self._dependencies
         answer = await self._get(task, "", stream=False)
         try:
             body = await answer.read(_MOST_STATE_BYTES)
@@ -114,14 +114,14 @@ class VideoGateway(FormGateway):
             raise NotFound("The provider did not complete this video in time. Nothing was billed; create it again.")
         if task.state == "open":
             if state.done:
-                await parts.desk.done(task)
-            elif state.failed or parts.world.clock.now() - task.settlement.at > _LONGEST:
-                await parts.desk.failed(task)
+                await dependencies.desk.done(task)
+            elif state.failed or dependencies.world.clock.now() - task.settlement.at > _LONGEST:
+                await dependencies.desk.failed(task)
             else:
-                await parts.desk.tasks.asked(task.id, parts.world.clock.now())
+                await dependencies.desk.tasks.asked(task.id, dependencies.world.clock.now())
         clean = self._sale(task).targets[self._surface.name].credential.mask(body)
         if clean is not body:
-            parts.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
+            dependencies.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
         return clean, state
 
     async def _content(self, call: Call, task: Task) -> None:
@@ -136,7 +136,7 @@ class VideoGateway(FormGateway):
         try:
             length = answer.header(b"content-length") if answer.decoder is None else None
             credential = self._sale(task).targets[self._surface.name].credential
-            masking = StreamMask(credential, partial(self._parts.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
+            masking = StreamMask(credential, partial(self._dependencies.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
             media = credential.mask(answer.header(b"content-type") or b"video/mp4")
             exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():
@@ -154,7 +154,7 @@ class VideoGateway(FormGateway):
         target = self._sale(task).targets[self._surface.name]
         head = _get_head(target, f"/{task.vendor_id}{suffix}")
         try:
-            answer = await self._parts.client.send(target.origin, head, b"", target.deadlines, stream=stream)
+            answer = await self._dependencies.client.send(target.origin, head, b"", target.deadlines, stream=stream)
             if answer.status // 100 == 2:
                 return answer
             failure = await read_failure_of(answer, target)
@@ -162,9 +162,9 @@ class VideoGateway(FormGateway):
             failure = failure_of(error)
         raise _refusal(task, failure)
 
-    def _sale(self, task: Task) -> Sale:
-        shelf = self._parts.shop.current.shelves.get(task.settlement.record.model)
-        sale = None if shelf is None else shelf.sales.get(task.endpoint)
+    def _sale(self, task: Task) -> ReadyEndpoint:
+        offers = self._dependencies.snapshots.current.offers.get(task.settlement.record.model)
+        sale = None if offers is None else offers.ready.get(task.endpoint)
         if sale is None or self._surface.name not in sale.targets:
             raise Unavailable(
                 f"{task.settlement.record.provider}, the provider of this video, is not configured now: contact the"

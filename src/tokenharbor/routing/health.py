@@ -40,14 +40,14 @@ class Health:
         """Failures in a row, of those whose last attempt failed."""
         return self._failures
 
-    def blame(self, name: str, seconds: float) -> None:
+    def record_failure(self, name: str, seconds: float) -> None:
         """The endpoint failed through a fault of its own."""
         in_a_row = self._failures.get(name, 0)
         wait = min(seconds * 2 ** min(in_a_row, 10), _LONGEST_SECONDS)
         self._failures[name] = in_a_row + 1
         self._cooling_until[name] = self._clock.monotonic() + wait
 
-    def praise(self, name: str, latency_ms: float) -> None:
+    def record_success(self, name: str, latency_ms: float) -> None:
         """The endpoint answered."""
         known = self._latency_ms.get(name, latency_ms)
         self._latency_ms[name] = known + (latency_ms - known) * _NEWEST_SHARE

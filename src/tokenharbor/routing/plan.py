@@ -87,7 +87,7 @@ NO_BOUNDARIES = Boundaries()
 
 def plan_route(wanted: Wanted) -> Route:
     """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
-    leave nobody: see `nobody`.
+    leave nobody: see `no_route_refusal`.
     """
     kept: list[Endpoint] = []
     asked: set[str] = set()
@@ -109,7 +109,7 @@ def plan_route(wanted: Wanted) -> Route:
     return Route(kept[: wanted.at_most], dropped)
 
 
-def nobody(model: str, dropped: Sequence[Dropped]) -> Refusal:
+def no_route_refusal(model: str, dropped: Sequence[Dropped]) -> Refusal:
     """The refusal when a plan leaves no endpoint: the field that is not supported, else whose boundary it was, and
     each endpoint's reason.
     """

@@ -9,8 +9,8 @@ import msgspec
 from tokenharbor.billing.counting import estimated_input
 from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.sidecar import Sidecar
-from tokenharbor.gateway.snapshot import Sale, Shelf, Way
+from tokenharbor.gateway.note_cache import NoteCache
+from tokenharbor.gateway.snapshot import ModelOffers, ReadyEndpoint, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import Dropped, Route
 from tokenharbor.wire import VENDORS
@@ -52,20 +52,20 @@ class Losses(msgspec.Struct, frozen=True):
 NO_LOSSES = Losses()
 
 
-def losses_of(call: Call, request: Request, shelf: Shelf, *, strict: bool) -> Losses:
+def losses_of(call: Call, request: Request, offers: ModelOffers, *, strict: bool) -> Losses:
     """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
     try:
         chat = _chat_of(call, request)
     except InvalidRequest as refusal:
-        return Losses(dict.fromkeys(_others(call, shelf), refusal))
+        return Losses(dict.fromkeys(_others(call, offers), refusal))
     if not (chat.features or chat.advice or chat.unknown):
         return NO_LOSSES
     unsaid: dict[str, InvalidRequest] = {}
     ignored: dict[str, int] = {}
-    for wire, sale in _others(call, shelf).items():
+    for wire, sale in _others(call, offers).items():
         lost = _ignored(chat, _order(call, request, sale), sale.vendor)
         left = {**lost, **chat.unknown} if strict else {}
-        why = _unsaid(chat, wire, shelf.model) or (_not_supported(next(iter(left.values())), wire) if left else None)
+        why = _unsaid(chat, wire, offers.model) or (_not_supported(next(iter(left.values())), wire) if left else None)
         if why is not None:
             unsaid[wire] = why
         elif lost:
@@ -73,9 +73,9 @@ def losses_of(call: Call, request: Request, shelf: Shelf, *, strict: bool) -> Lo
     return Losses(unsaid, ignored)
 
 
-def _others(call: Call, shelf: Shelf) -> dict[str, Sale]:
+def _others(call: Call, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
     """A sale of each other wire: what can be said is a matter of the wire and the model."""
-    found = {sale.vendor.name: sale for sale in shelf.sales.values()}
+    found = {sale.vendor.name: sale for sale in offers.ready.values()}
     found.pop(call.dialect.name, None)
     return found
 
@@ -90,7 +90,7 @@ def _ignored(chat: Chat, order: Order, vendor: Vendor) -> dict[str, str]:
     return {name: hint.place for name, hint in chat.advice.items() if hint.advice not in heeded}
 
 
-def left_out(call: Call, request: Request, sale: Sale) -> tuple[str, ...]:
+def left_out(call: Call, request: Request, sale: ReadyEndpoint) -> tuple[str, ...]:
     """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
     if sale.vendor is call.dialect or request.asks is not None:
         return ()
@@ -173,20 +173,20 @@ def _not_supported(field: str, wire: str) -> InvalidRequest:
     )
 
 
-def write_for(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> bytes:
+def write_for(call: Call, request: Request, sale: ReadyEndpoint, notes: NoteCache) -> bytes:
     """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
-    chat = sidecar.restore(call.meter.account_id, _chat_of(call, request))
+    chat = notes.restore(call.meter.account_id, _chat_of(call, request))
     return _write(chat, call, request, sale)
 
 
-def _write(chat: Chat, call: Call, request: Request, sale: Sale) -> bytes:
+def _write(chat: Chat, call: Call, request: Request, sale: ReadyEndpoint) -> bytes:
     if "no_sampling" in sale.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
         sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
         chat = msgspec.structs.replace(chat, sampling=sampling)
     return sale.vendor.write_chat(chat, _order(call, request, sale))
 
 
-def _order(call: Call, request: Request, sale: Sale) -> Order:
+def _order(call: Call, request: Request, sale: ReadyEndpoint) -> Order:
     capped, model, least = call.meter.capped, sale.model, sale.offer.endpoint.provider.least_output
     most = request.max_output if capped is None else capped
     return Order(
@@ -200,13 +200,13 @@ def _order(call: Call, request: Request, sale: Sale) -> Order:
     )
 
 
-def without_unsayable(call: Call, request: Request, way: Way) -> Way:
+def drop_untranslatable(call: Call, request: Request, way: Way) -> Way:
     """The way as it will be gone: without those to whom some value of the request has no form."""
     if not way.foreign:
         return way
-    kept: list[Sale] = []
+    kept: list[ReadyEndpoint] = []
     dropped: list[Dropped] = []
-    for sale in way.sales:
+    for sale in way.ready:
         try:
             if sale.vendor is not call.dialect:
                 _write(_chat_of(call, request), call, request, sale)
@@ -215,10 +215,10 @@ def without_unsayable(call: Call, request: Request, way: Way) -> Way:
         else:
             kept.append(sale)
     route = Route([sale.offer.endpoint for sale in kept], [*way.route.dropped, *dropped])
-    return msgspec.structs.replace(way, route=route, sales=tuple(kept), offers=tuple([sale.offer for sale in kept]))
+    return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple([sale.offer for sale in kept]))
 
 
-def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -> Translation:
+def translation_of(call: Call, request: Request, sale: ReadyEndpoint, notes: NoteCache) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
     created = int(call.meter.started_at.timestamp())
     recipient = Recipient(
@@ -230,11 +230,11 @@ def translation_of(call: Call, request: Request, sale: Sale, sidecar: Sidecar) -
         lambda: int(call.clock.now().timestamp()),
         estimated_input(request.size),
     )
-    keep = partial(sidecar.keep, call.meter.account_id)
+    keep = partial(notes.keep, call.meter.account_id)
     return Translation(sale.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, sale))
 
 
-def _cut(chat: Chat, request: Request, sale: Sale) -> Cut | None:
+def _cut(chat: Chat, request: Request, sale: ReadyEndpoint) -> Cut | None:
     """What the vendor cannot be told of where the answer ends."""
     least, most = sale.offer.endpoint.provider.least_output, request.max_output
     below = most is not None and most < least

@@ -11,7 +11,7 @@ from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.gateway.admit import Ring
 from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.shop import Shop
+from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
@@ -19,7 +19,7 @@ from tokenharbor.ledger.types import Balance
 from tokenharbor.routing.health import Health
 
 
-class Reads(Protocol):
+class AccountReads(Protocol):
     """What the gateway reads of the books. Each raises BooksError when they are away."""
 
     def balance(self, account_id: UUID, at: datetime) -> Awaitable[Balance]: ...
@@ -30,15 +30,15 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """One process's gateway."""
 
     world: World
-    shop: Shop
+    snapshots: CurrentSnapshot
     ring: Ring
     holds: Holds
     settler: Settler
-    reads: Reads
+    reads: AccountReads
     client: Client
     health: Health
     metrics: Metrics

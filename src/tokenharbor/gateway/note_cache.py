@@ -1,4 +1,4 @@
-"""The sidecar: what only a vendor understands of its tool calls, kept for clients whose dialect cannot carry it."""
+"""The notes: what only a vendor understands of its tool calls, kept for clients whose dialect cannot carry it."""
 
 from collections import OrderedDict
 
@@ -22,7 +22,7 @@ class _Entry(msgspec.Struct, frozen=True):
     until: float
 
 
-class Sidecar:
+class NoteCache:
     """Notes by account and call id, in memory alone: in no log, no table, no receipt. What is full loses its oldest,
     what nobody asks for within the hour is gone; a vendor then thinks without its earlier thoughts. A call is found
     by its vendor's id and by the one made fit that some dialects' clients are told instead.

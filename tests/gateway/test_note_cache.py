@@ -1,10 +1,10 @@
-"""The sidecar: whose notes it gives back to whom, for how long, and how little it may grow."""
+"""The note cache: whose notes it gives back to whom, for how long, and how little it may grow."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from tokenharbor.gateway.sidecar import Sidecar
+from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, ToolCall
@@ -48,59 +48,59 @@ def notes_of(chat: Chat) -> list[tuple[Note, ...]]:
 
 
 def test_notes_come_back_to_the_account_that_they_were_given_to() -> None:
-    sidecar = Sidecar(Hand())
-    sidecar.keep(MINE, "call_1", (NOTE,))
+    notes = NoteCache(Hand())
+    notes.keep(MINE, "call_1", (NOTE,))
     chat = asking(ToolCall("call_1", "bash", "{}"), ToolCall("call_2", "bash", "{}"))
-    assert notes_of(sidecar.restore(MINE, chat)) == [(NOTE,), ()]
-    assert sidecar.restore(YOURS, chat) == chat
+    assert notes_of(notes.restore(MINE, chat)) == [(NOTE,), ()]
+    assert notes.restore(YOURS, chat) == chat
 
 
 @pytest.mark.parametrize("client", WIRES)
 @pytest.mark.parametrize("call_id", ["call_1", "functions.x:0", "c" * 90, "Anruf_ä"])
 def test_a_client_finds_the_notes_by_the_id_that_it_was_told(client: str, call_id: str) -> None:
-    sidecar, wire = Sidecar(Hand()), WIRES[client]
-    sidecar.keep(MINE, call_id, (NOTE,))
+    notes, wire = NoteCache(Hand()), WIRES[client]
+    notes.keep(MINE, call_id, (NOTE,))
     call = (BlockOpened(0, BlockKind.TOOL_CALL, call_id, "bash"), BlockGrew(0, "{}"), BlockClosed(0))
     body = wire.write_reply([Started("id", "m"), *call, Finished(FinishReason.TOOL_CALLS)])
     told = [event.call_id for event in wire.read_reply(body) if isinstance(event, BlockOpened)]
-    assert notes_of(sidecar.restore(MINE, asking(ToolCall(told[0], "bash", "{}")))) == [(NOTE,)]
+    assert notes_of(notes.restore(MINE, asking(ToolCall(told[0], "bash", "{}")))) == [(NOTE,)]
 
 
 def test_a_call_that_has_its_notes_keeps_them() -> None:
-    sidecar, own = Sidecar(Hand()), Note("openai_chat", "extra_content", b"{}")
-    sidecar.keep(MINE, "call_1", (NOTE,))
-    assert notes_of(sidecar.restore(MINE, asking(ToolCall("call_1", "bash", "{}", notes=(own,))))) == [(own,)]
+    notes, own = NoteCache(Hand()), Note("openai_chat", "extra_content", b"{}")
+    notes.keep(MINE, "call_1", (NOTE,))
+    assert notes_of(notes.restore(MINE, asking(ToolCall("call_1", "bash", "{}", notes=(own,))))) == [(own,)]
 
 
 def test_R9_notes_of_two_answers_whose_calls_share_an_id_are_not_mixed() -> None:
-    sidecar, later = Sidecar(Hand()), Note("gemini", "thought_signature", b"another")
-    sidecar.keep(MINE, "call_1", (NOTE,))
-    sidecar.keep(MINE, "call_1", (later,))
-    assert sidecar.find(MINE, "call_1") == (later,)
+    notes, later = NoteCache(Hand()), Note("gemini", "thought_signature", b"another")
+    notes.keep(MINE, "call_1", (NOTE,))
+    notes.keep(MINE, "call_1", (later,))
+    assert notes.find(MINE, "call_1") == (later,)
 
 
 def test_what_nobody_asks_for_within_the_hour_is_gone() -> None:
     clock = Hand()
-    sidecar = Sidecar(clock)
-    sidecar.keep(MINE, "asked", (NOTE,))
-    sidecar.keep(MINE, "forgotten", (NOTE,))
+    notes = NoteCache(clock)
+    notes.keep(MINE, "asked", (NOTE,))
+    notes.keep(MINE, "forgotten", (NOTE,))
     clock.seconds = 3_000
-    assert sidecar.find(MINE, "asked")
+    assert notes.find(MINE, "asked")
     clock.seconds = 3_601
-    assert sidecar.find(MINE, "asked"), "asking gives another hour"
-    assert not sidecar.find(MINE, "forgotten")
+    assert notes.find(MINE, "asked"), "asking gives another hour"
+    assert not notes.find(MINE, "forgotten")
     clock.seconds = 10_000
-    assert not sidecar.find(MINE, "asked")
-    assert (len(sidecar), sidecar.bytes) == (0, 0)
+    assert not notes.find(MINE, "asked")
+    assert (len(notes), notes.bytes) == (0, 0)
 
 
 def test_it_holds_so_many_and_so_much_and_the_oldest_go_first() -> None:
-    few = Sidecar(Hand(), most_entries=3)
+    few = NoteCache(Hand(), most_entries=3)
     for number in range(10):
         few.keep(MINE, f"call_{number}", (NOTE,))
     assert len(few) == 3
     assert [bool(few.find(MINE, f"call_{number}")) for number in (6, 7, 9)] == [False, True, True]
-    small = Sidecar(Hand(), most_bytes=100_000)
+    small = NoteCache(Hand(), most_bytes=100_000)
     for number in range(100):
         small.keep(MINE, f"call_{number}", (Note("gemini", "s", b"x" * 10_000),))
     assert small.bytes <= 100_000
