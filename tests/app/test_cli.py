@@ -52,7 +52,7 @@ def test_editions_are_listed_and_shown_whole(bare: Cli) -> None:
     assert {"token-harbor", "token-hub", "tokenhub", "relay"} == set(names)
     for name in names:
         shown = bare("edition", "show", name, "--json").json
-        assert (shown["name"], "service_fee_bp" in shown) == (name, True)
+        assert (shown["name"], "service_fee_bp" in shown["price"]) == (name, True)
     assert "did you mean 'relay'?" in bare("edition", "show", "relai").err
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokenharbor.app.settings import Settings, database_url, load_settings, resolve_secret
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.errors import Misconfigured
 
 
@@ -305,8 +305,11 @@ def test_C11_a_file_of_which_nothing_can_be_read_is_one_fault(tmp_path: Path) ->
 
 
 def test_C11_an_edition_with_several_faults_names_each(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text("service_fee_bp = 'x'\nmarkup = 5\nfailover = true\n")
+    (tmp_path / "mine.toml").write_text("[price]\nservice_fee_bp = 'x'\nmarkup = 5\n[failover]\n")
     with pytest.raises(Misconfigured) as caught:
         load_edition(str(tmp_path / "mine.toml"))
     said = str(caught.value)
-    assert all(field in said for field in ("service_fee_bp: ", "'markup'", "missing required field max_providers"))
+    assert all(
+        field in said
+        for field in ("service_fee_bp: ", "'markup'", "missing required field max_providers", "missing section [cap]")
+    )

@@ -11,7 +11,7 @@ from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, make_offe
 from tokenharbor.catalog.price import make_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Component, Endpoint, Limit, Model, Provider
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage

@@ -49,9 +49,10 @@ class Prices:
     def bill(self, model: str, provider: str, usage: Mapping[str, int]) -> Bill:
         """What the usage costs: the vendor's price, the markup, the fee; rounded up once."""
         exact = self.vendor_usd(model, provider, usage) * NANO
-        markup = self.edition["markup_bp_by_model"].get(model, self.edition["markup_bp"])
+        price = self.edition["price"]
+        markup = price["markup_bp_by_model"].get(model, price["markup_bp"])
         sold = exact * (1 + Fraction(markup, 10_000))
-        total = math.ceil(sold * (1 + Fraction(self.edition["service_fee_bp"], 10_000)))
+        total = math.ceil(sold * (1 + Fraction(price["service_fee_bp"], 10_000)))
         return Bill(total, total - min(total, math.ceil(sold)))
 
     def vendor_usd(self, model: str, provider: str, usage: Mapping[str, int]) -> Fraction:
@@ -141,7 +142,7 @@ class Audit:
             assert receipt["status"] in ("failed", "hung_up"), receipt
             assert (receipt["cost_usd"], receipt["usage"]) == ("0.000000000", None), receipt
         if heard.text_bytes:
-            assert not self.prices.edition["bill_broken_streams"], heard.question.name
+            assert not self.prices.edition["billing"]["broken_streams"], heard.question.name
             assert receipt is not None, heard.question.name
             assert (receipt["status"], bool(receipt["refusal"])) == ("failed", True), (heard.question.name, receipt)
             assert self._record(receipt)["fault"] in _BROKEN_OFF, receipt
@@ -173,7 +174,7 @@ class Audit:
 
     def _broken(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
         """An edition may bill what was delivered before the vendor broke off."""
-        assert self.prices.edition["bill_broken_streams"], receipt
+        assert self.prices.edition["billing"]["broken_streams"], receipt
         assert heard.how in ("failed", "left"), heard.question.name
         assert self._record(receipt)["fault"] in _BROKEN_OFF, receipt
         found.broken += 1

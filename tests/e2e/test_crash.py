@@ -18,6 +18,7 @@ from tests.e2e import books
 from tests.e2e.asker import PATHS, Heard, ask, get, question, read, until
 from tests.e2e.auditor import NANO, Prices, nano, read_prices
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.editions.derived import derive_text
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +95,7 @@ class Books:
         assert len(new) < 1000
         self.known |= {receipt["id"] for receipt in new}
         records = {record["id"]: record for record in books.simulator(self.harbor, "GET", "requests")}
-        prices = read_prices((self.harbor.home / "tokenharbor.toml").read_text(), _NO_TERMS)
+        prices = read_prices((self.harbor.home / "tokenharbor.toml").read_text(), _TERMS)
         billed = {receipt["id"]: receipt for receipt in new if "entry" in receipt}
         for receipt in billed.values():
             self._check_bill(receipt, records, prices)
@@ -122,7 +123,7 @@ class Books:
         assert nano(receipt["cost_usd"]) == bill.total > 0
 
 
-_NO_TERMS = "service_fee_bp = 0\nmarkup_bp = 0\n[markup_bp_by_model]"
+_TERMS = derive_text("token-harbor")
 
 
 async def test_after_ten_deaths_of_everything_the_books_are_whole(harbor: Harbor) -> None:

@@ -11,11 +11,11 @@ from tests.e2e import books, traffic
 from tests.e2e.asker import Heard, Question, ask
 from tests.e2e.auditor import NANO, Audit, Findings, Prices, read_prices
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.editions.derived import derive_text
 
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 40
-NO_TERMS = "service_fee_bp = 0\nmarkup_bp = 0\nbill_broken_streams = false\n[markup_bp_by_model]"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     tmp_path.chmod(0o755)
     name = request.param
     seed, requests = {"token-harbor": (1, 450), "own": (2, 450), "bills-broken": (3, 200)}[name]
-    terms = NO_TERMS
+    terms = derive_text("token-harbor")
     if name != "token-harbor":
-        terms = traffic.OWN_EDITION.format(bill_broken="true" if name == "bills-broken" else "false")
+        terms = derive_text("token-harbor", **traffic.OWN_TERMS, billing={"broken_streams": name == "bills-broken"})
         edition = tmp_path / "own.toml"
         edition.write_text(terms)
         name = str(edition)
@@ -71,7 +71,7 @@ async def test_random_traffic_is_billed_to_the_nano(run: Run) -> None:
     assert books.verified(harbor)["ok"]
     assert found.complete > run.requests // 3, found
     assert min(found.estimated, found.failed, found.failed_over, found.hung_up) > 1, found
-    assert bool(found.broken) == run.prices.edition["bill_broken_streams"], found
+    assert bool(found.broken) == run.prices.edition["billing"]["broken_streams"], found
 
 
 async def _ask_all(url: str, asked: Sequence[Question]) -> Sequence[Heard]:

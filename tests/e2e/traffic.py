@@ -2,23 +2,15 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.e2e.asker import CHAT, MESSAGES, PATHS, Question
 
-OWN_EDITION = """
-service_fee_bp = 325
-markup_bp = 1234
-failover = true
-max_providers = 2
-cap_share_bp = 5000
-cap_min_tokens = 1024
-bill_broken_streams = {bill_broken}
-
-[markup_bp_by_model]
-stepped = 77
-"""
+OWN_TERMS: Mapping[str, Mapping[str, object]] = {
+    "price": {"service_fee_bp": 325, "markup_bp": 1234, "markup_bp_by_model": {"stepped": 77}},
+    "failover": {"max_providers": 2},
+}
 
 _TIMEOUTS = "timeouts = { connect = 2, first_event = 1, between_events = 1, total = 4 }"
 

@@ -18,7 +18,8 @@ from tests.gateway.tape import Tape, play
 from tokenharbor.app.build import Harbor, open_harbor
 from tokenharbor.app.secrets import secret_of
 from tokenharbor.app.settings import Settings, load_settings
-from tokenharbor.editions.policy import Policy, load_edition
+from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector

@@ -9,7 +9,7 @@ import pytest
 
 from tokenharbor.billing.alarms import Alarms
 from tokenharbor.catalog.load import load_catalog
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.metrics import Metrics

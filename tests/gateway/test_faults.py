@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import anthropic
-import msgspec
 import openai
 import pytest
+from tests.editions.derived import derive
 from tests.gateway.house import HELLO, House
 
 from tokenharbor.kernel.money import Usd
@@ -344,7 +344,7 @@ async def test_too_long_an_input_has_the_contracts_code(house: House, caller: Ca
 @pytest.mark.parametrize("how", ["none", "vendor"])
 async def test_a_broken_stream_is_billed_only_where_the_edition_says_so(house: House, caller: Caller, how: str) -> None:
     policy = house.parts.snapshots.current.policy
-    house.use_policy(msgspec.structs.replace(policy, bill_broken_streams=how == "vendor"))
+    house.use_policy(derive(policy.name, billing={"broken_streams": how == "vendor"}))
     try:
         house.fail("kind = 'break', after_content = 3")
         text, error = await heard(caller.ask(house, "solo", stream=True))

@@ -30,7 +30,7 @@ from tokenharbor.db.embedded import EmbeddedPostgres
 from tokenharbor.db.listen import Listener, Notice
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import Options, connect, open_pool
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.edge import Edge

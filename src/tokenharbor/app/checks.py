@@ -20,7 +20,7 @@ from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Provider
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import pending, read_migrations
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import HarborError, Misconfigured

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tokenharbor.app.build import Harbor
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity import store
 from tokenharbor.identity.keys import make_key

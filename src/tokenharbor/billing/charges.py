@@ -176,4 +176,4 @@ def _unsettled(meter: Meter, error: BooksError) -> str:
 
 
 def _bills_broken(meter: Meter) -> bool:
-    return meter.cut or meter.policy.bill_broken_streams
+    return meter.cut or meter.policy.billing.broken_streams

@@ -126,10 +126,10 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
         return None
     if any(offer.endpoint.limit.max_field == "" for offer in offers):
         return None
-    budget = round_down(wallet.available * policy.cap_share_bp, BP)
+    budget = round_down(wallet.available * policy.cap.share_bp, BP)
     each = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices
     fits = each - whole.apart
-    if fits < policy.cap_min_tokens:
+    if fits < policy.cap.min_tokens:
         return None
     bound = msgspec.structs.replace(whole.bound, output=each * request.choices)
     return Quote(_dearest(bound, offers, wallet.at), bound, whole.apart, fits, whole.most_input)

@@ -66,7 +66,7 @@ def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs:
         edition=html.escape(snapshot.policy.name),
         ready=len(ready),
         known=len(models),
-        fee=f"{Decimal(snapshot.policy.service_fee_bp) / 100:f}",
+        fee=f"{Decimal(snapshot.policy.price.service_fee_bp) / 100:f}",
         groups="\n".join(_groups(snapshot, at)),
         docs=f'<section aria-labelledby="docs"><h2 id="docs">Docs</h2><ul class="pages">{links}</ul></section>'
         if links

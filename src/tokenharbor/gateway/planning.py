@@ -10,7 +10,7 @@ from tokenharbor.catalog.types import Found
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.fitting import need_surface
-from tokenharbor.gateway.snapshot import ModelOffers, Snapshot, Way, most_providers
+from tokenharbor.gateway.snapshot import ModelOffers, Snapshot, Way
 from tokenharbor.gateway.translation import losses_of
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
@@ -53,7 +53,7 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
         boundaries=bounds,
         cooling=cooling,
         latency_ms=health.latency_ms,
-        at_most=most_providers(snapshot.policy),
+        at_most=snapshot.policy.failover.at_most,
     )
     way = offers.way(plan_route(wanted), dialect)
     strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))

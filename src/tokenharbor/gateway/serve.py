@@ -80,7 +80,7 @@ class Gateway:
         except asyncio.CancelledError:
             if not exchange.stopped or meter.state is State.SETTLING:
                 raise
-            await self._refuse(call, stopping(billed=snapshot.policy.bill_broken_streams))
+            await self._refuse(call, stopping(billed=snapshot.policy.billing.broken_streams))
         finally:
             if not meter.lingers:
                 dependencies.settler.abandon(meter)
@@ -211,7 +211,9 @@ class Gateway:
             attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
         )
         self._blame(endpoint.name, failure)
-        return broken_off(Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.bill_broken_streams)
+        return broken_off(
+            Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.billing.broken_streams
+        )
 
     def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         dialect, client = call.dialect, self._dependencies.client

@@ -107,7 +107,7 @@ def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock:
     """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
     models = {model.name: _model_offers(model, policy, secret_of, clock) for model in catalog.models.values()}
     shown = {name: _shown(offers) for name, offers in models.items()}
-    return Snapshot(catalog, Index(catalog), policy, models, Showcase(replace(catalog, models=shown), policy))
+    return Snapshot(catalog, Index(catalog), policy, models, Showcase(replace(catalog, models=shown), policy.price))
 
 
 def _shown(offers: ModelOffers) -> Model:
@@ -137,15 +137,11 @@ def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Cloc
 
 def plain_wish(dialect: str, candidates: Sequence[Candidate], policy: Policy) -> Wanted:
     """What a request without any rule wants, while every endpoint is healthy."""
-    return Wanted(dialect, candidates, NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, most_providers(policy))
-
-
-def most_providers(policy: Policy) -> int:
-    return policy.max_providers if policy.failover else 1
+    return Wanted(dialect, candidates, NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
 
 
 def terms_of(model: Model, policy: Policy) -> Terms:
-    return Terms(markup_bp=policy.markup_of(model.name), discount_bp=0, fee_bp=policy.service_fee_bp)
+    return Terms(markup_bp=policy.price.markup_of(model.name), discount_bp=0, fee_bp=policy.price.service_fee_bp)
 
 
 def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:

@@ -11,7 +11,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, REASON, SPAN, USD
 from tokenharbor.app.commands.common import Command, CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
 from tokenharbor.app.session import Session
-from tokenharbor.editions.policy import load_edition
+from tokenharbor.editions.load import load_edition
 from tokenharbor.identity import store
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Rejected

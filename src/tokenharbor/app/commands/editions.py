@@ -1,10 +1,9 @@
 """`edition`: the policy in force, every field of it."""
 
 import click
-import msgspec
 
 from tokenharbor.app.commands.common import CommandResult, Group, settings, show_result
-from tokenharbor.editions.policy import edition_names, fields, load_edition
+from tokenharbor.editions.load import edition_names, load_edition, sections, write_edition
 
 
 @click.group(cls=Group)
@@ -15,10 +14,10 @@ def edition() -> None:
 @edition.command()
 @click.argument("name", required=False)
 def show(name: str | None) -> None:
-    """Show every field of an edition; by default of the one in force."""
-    found = fields(load_edition(name or settings().edition))
-    lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in found.items()]
-    show_result(CommandResult(found, lines))
+    """Show an edition as a file, every field of it; by default the one in force."""
+    policy = load_edition(name or settings().edition)
+    lines = [f"# {policy.name}", *write_edition(policy).splitlines()]
+    show_result(CommandResult({"name": policy.name, **sections(policy)}, lines))
 
 
 @edition.command("list")
