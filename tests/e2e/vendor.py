@@ -11,12 +11,12 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.world import real_world
-from tokenharbor.simulator.provider import Provider
-from tokenharbor.simulator.record import Record
+from tokenharbor.simulator.provider import SimulatedProvider
+from tokenharbor.simulator.record import SimulatorRecord
 from tokenharbor.simulator.script import Script, read_script
 
 
-class _Gated(Provider):
+class _Gated(SimulatedProvider):
     """The simulator, and before it a gate that all questions wait at."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Vendor:
         return self._provider.waiting
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[SimulatorRecord]:
         return self._provider.records.list()
 
     async def _start(self) -> str:

@@ -34,7 +34,7 @@ from tokenharbor.kernel.secret import Purpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.simulator.provider import _WIRES
-from tokenharbor.simulator.record import Record
+from tokenharbor.simulator.record import SimulatorRecord
 from tokenharbor.simulator.script import Script, read_script
 from tokenharbor.simulator.serve import Simulator, start
 
@@ -252,7 +252,7 @@ class House:
         ]
         self.script(ANSWER + "".join(rules))
 
-    async def seen(self) -> list[Record]:
+    async def seen(self) -> list[SimulatorRecord]:
         """What the vendors have had of us, once all of it is over."""
         await self.simulator.records.settled()
         return self.simulator.requests

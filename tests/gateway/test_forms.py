@@ -17,14 +17,14 @@ from tests.http.support import until
 from tokenharbor.http.client import Client, Upload
 from tokenharbor.http.message import BrokenAnswer
 from tokenharbor.kernel.money import Usd
-from tokenharbor.simulator.surfaces import Transcriptions, sound_of
+from tokenharbor.simulator.surfaces import SimulatedTranscriptions, simulated_wav
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TRANSCRIPTIONS, EDITS = "/v1/audio/transcriptions", "/v1/images/edits"
 BOUNDARY = "harbour-wall"
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
-SOUND = sound_of("ahoy") * 40  # 65,760 bytes: 66 seconds at the simulated vendor
+SOUND = simulated_wav("ahoy") * 40  # 65,760 bytes: 66 seconds at the simulated vendor
 
 Part = tuple[str, bytes] | tuple[str, str, bytes]
 
@@ -85,7 +85,7 @@ async def test_what_no_vendor_measured_is_billed_as_the_least_that_it_can_be(
     house: House, monkeypatch: pytest.MonkeyPatch, recording: bytes, seconds: int, told: bool
 ) -> None:
     """A WAV's header tells its length; of anything else a second has at most 192,000 bytes."""
-    monkeypatch.setattr(Transcriptions, "report", lambda *_: None)
+    monkeypatch.setattr(SimulatedTranscriptions, "report", lambda *_: None)
     body = form(SCRIBE, ("file", "a.wav", recording))
     if told:
         said = await house.post_form(TRANSCRIPTIONS, body, FORM)
@@ -100,7 +100,7 @@ async def test_what_no_vendor_measured_is_billed_as_the_least_that_it_can_be(
 async def test_where_no_tokens_are_told_the_words_of_the_transcript_are_counted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Transcriptions, "report", lambda *_: None)
+    monkeypatch.setattr(SimulatedTranscriptions, "report", lambda *_: None)
     said = await send(house, TRANSCRIPTIONS, ("model", b"token-scribe"), FILE)
     receipt = await house.receipt(said.headers["x-request-id"])
     assert (receipt["usage"]["output"], receipt["usage_source"]) == (5, "estimated"), "20 letters"

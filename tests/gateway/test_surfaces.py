@@ -10,7 +10,7 @@ from tests.gateway.house import House
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel.money import Usd
-from tokenharbor.simulator.surfaces import sound_of
+from tokenharbor.simulator.surfaces import simulated_wav
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,7 +159,7 @@ async def test_speech_passes_byte_for_byte_and_costs_its_characters(house: House
     ) as answer:
         assert answer.headers["content-type"] == "audio/wav"
         assert answer.headers["x-tokenharbor-provider"] == "alpha"
-        assert b"".join([piece async for piece in answer.iter_bytes()]) == sound_of(text)
+        assert b"".join([piece async for piece in answer.iter_bytes()]) == simulated_wav(text)
         receipt = await house.receipt(answer.headers["x-request-id"])
     assert await spent(house) == Usd.parse(receipt["cost_usd"]) == Usd.parse("0.0138"), "920 at 15 USD per million"
     assert receipt["usage_source"] == "counted"
@@ -177,7 +177,7 @@ async def test_speech_that_breaks_off_is_cut_and_not_billed(house: House) -> Non
 async def test_an_error_in_the_place_of_sound_is_followed_by_the_next_vendor(house: House) -> None:
     house.fail('kind = "garbage", how = "html"')
     answer = await house.chats().audio.speech.create(model="voice", voice="alloy", input="ahoy")
-    assert answer.content == sound_of("ahoy")
+    assert answer.content == simulated_wav("ahoy")
     assert await house.called() == ["alpha", "beta"]
 
 

@@ -14,7 +14,7 @@ from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway
 from tokenharbor.ledger.tasks import Task, Tasks
-from tokenharbor.simulator.videos import film_of
+from tokenharbor.simulator.videos import simulated_mp4
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -46,7 +46,7 @@ async def test_a_video_is_held_for_when_asked_for_and_billed_when_done(house: Ho
     assert video.status == "completed"
     assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("2.4"))
     content = await house.chats().videos.download_content(video.id)
-    assert content.read() == film_of("a harbour at dawn")
+    assert content.read() == simulated_mp4("a harbour at dawn")
     assert await spent(house) == Usd.parse("2.4"), "once, however often it is asked after"
 
 

@@ -4,10 +4,12 @@ import pytest
 from tests.simulator.conftest import Start
 from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, post
 
-from tokenharbor.simulator.choose import Chooser, Seen
+from tokenharbor.simulator.choose import RequestFacts, RuleChooser
 from tokenharbor.simulator.script import Script, read_script
 
-SEEN = Seen("openai_chat", CHAT, "gpt-x", stream=False, credential="k1", headers={"x-a": "b"}, body=b'{"sos": 1}')
+SEEN = RequestFacts(
+    "openai_chat", CHAT, "gpt-x", stream=False, credential="k1", headers={"x-a": "b"}, body=b'{"sos": 1}'
+)
 
 
 def script(match: str, seed: int = 0) -> Script:
@@ -17,7 +19,7 @@ def script(match: str, seed: int = 0) -> Script:
 
 def hits(match: str, count: int = 6, seed: int = 0) -> list[int]:
     """Which of so many equal requests the rule takes, from 1."""
-    chooser = Chooser(script(match, seed))
+    chooser = RuleChooser(script(match, seed))
     return [number for number in range(1, count + 1) if chooser.choose(SEEN)]
 
 
@@ -55,8 +57,8 @@ def test_requests_are_numbered_by_rule() -> None:
 
 
 def test_only_requests_that_match_the_rest_are_counted() -> None:
-    chooser = Chooser(script("model = 'gpt-*', nth = [2]"))
-    others = Seen("openai_chat", CHAT, "other", stream=False, credential="", headers={}, body=b"")
+    chooser = RuleChooser(script("model = 'gpt-*', nth = [2]"))
+    others = RequestFacts("openai_chat", CHAT, "other", stream=False, credential="", headers={}, body=b"")
     assert [bool(chooser.choose(seen)) for seen in (others, SEEN, others, SEEN, SEEN)] == [
         False,
         False,
@@ -75,7 +77,7 @@ def test_chance_is_decided_by_the_seed() -> None:
 
 def test_the_first_rule_that_matches_decides() -> None:
     text = "[[rules]]\nmatch = { nth = [1] }\n[[rules]]\n[[rules]]"
-    chooser = Chooser(read_script(text, form="toml", where="test"))
+    chooser = RuleChooser(read_script(text, form="toml", where="test"))
     places = [chosen[0] for chosen in (chooser.choose(SEEN), chooser.choose(SEEN)) if chosen]
     assert places == [0, 1]
 

@@ -67,7 +67,7 @@ def test_json_and_toml_say_the_same(tmp_path: Path) -> None:
     toml.write_text("seed = 4\n[[rules]]\nmatch = { nth = [2] }\nfault = { kind = 'break', how = 'close' }")
     json.write_text('{"seed": 4, "rules": [{"match": {"nth": [2]}, "fault": {"kind": "break", "how": "close"}}]}')
     assert load_script(toml) == load_script(json)
-    assert load_script(toml).rules[0].fault == faults.Break(how="close")
+    assert load_script(toml).rules[0].fault == faults.BreakConnection(how="close")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -6,8 +6,17 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.simulator.dialect import (
+    EVENT_STREAM,
+    AnswerPiece,
+    ErrorFields,
+    ReportedUsage,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+    split_text,
+)
 from tokenharbor.simulator.openai_chat import plain_text
-from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -55,46 +64,46 @@ class _Body(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-class AnthropicMessages:
-    """Stateless; see speech.Wire."""
+class SimulatedAnthropicMessages:
+    """Stateless; see dialect.SimulatedDialect."""
 
     name = "anthropic_messages"
-    stream_type = EVENTS
+    stream_type = EVENT_STREAM
 
-    def read(self, body: bytes) -> Asked:
-        asked = self.read_counted(body)
-        if asked.max_output is None:
+    def read(self, body: bytes) -> SimulatedRequest:
+        request = self.read_counted(body)
+        if request.max_output is None:
             raise VendorError(400, "max_tokens: Field required", "max_tokens")
-        return asked
+        return request
 
-    def read_counted(self, body: bytes) -> Asked:
+    def read_counted(self, body: bytes) -> SimulatedRequest:
         """As `read`, without the need of a maximum: what counting tokens takes."""
         try:
-            asked = _decode(body)
+            request = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
-        if not asked.messages:
+        if not request.messages:
             raise VendorError(400, "messages: at least one message is required", "messages")
-        forbidden = isinstance(asked.tool_choice, dict) and asked.tool_choice.get("type") == "none"
-        return Asked(
-            model=asked.model,
-            stream=bool(asked.stream),
-            max_output=asked.max_tokens,
-            tools=() if forbidden else tuple(tool.name for tool in asked.tools or ()),
-            tool_turns=sum(1 for message in asked.messages if _blocks(message, "assistant", "tool_use")),
-            tool_result=_last_result(asked.messages),
+        forbidden = isinstance(request.tool_choice, dict) and request.tool_choice.get("type") == "none"
+        return SimulatedRequest(
+            model=request.model,
+            stream=bool(request.stream),
+            max_output=request.max_tokens,
+            tools=() if forbidden else tuple(tool.name for tool in request.tools or ()),
+            tool_turns=sum(1 for message in request.messages if _blocks(message, "assistant", "tool_use")),
+            tool_result=_last_result(request.messages),
             input_tokens=len(body) // 4,
         )
 
     def fold(self, usage: Usage) -> Usage:
         return usage
 
-    def stream(self, reply: Reply) -> list[Piece]:
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
         first = _report(reply, Usage(**_input_only(reply.usage), output=1))
         message = _message(reply) | {"content": [], **_ending(None)}
         message |= {"usage": first.raw} if first else {}
-        pieces = [_event("message_start", {"message": message}, "open", report=first), Piece(self.ping(), "open")]
-        for index, (block, deltas) in enumerate(_blocks_said(reply)):
+        pieces = [_event("message_start", {"message": message}, "open", report=first), AnswerPiece(self.ping(), "open")]
+        for index, (block, deltas) in enumerate(_blocks_deltas_by_block(reply)):
             pieces.append(_event("content_block_start", {"index": index, "content_block": block}, "open"))
             for delta, text in deltas:
                 body = {"index": index, "delta": delta}
@@ -105,29 +114,29 @@ class AnthropicMessages:
         pieces.append(_event("message_delta", end, "finish", report=last))
         return [*pieces, _event("message_stop", {}, "end")]
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = _report(reply, reply.usage)
-        blocks = [_closed(block, deltas) for block, deltas in _blocks_said(reply)]
-        texts = [text for _, deltas in _blocks_said(reply) for _, text in deltas]
+        blocks = [_closed(block, deltas) for block, deltas in _blocks_deltas_by_block(reply)]
+        texts = [text for _, deltas in _blocks_deltas_by_block(reply) for _, text in deltas]
         body = _message(reply) | {
             "content": blocks,
             **_ending(reply),
             **({"usage": report.raw} if report else {}),
         }
-        return Piece(_encode(body), "whole", len("".join(texts).encode()), report)
+        return AnswerPiece(_encode(body), "whole", len("".join(texts).encode()), report)
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
         usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 500]
         error = {
-            "type": words.type if words.type is not None else usual[0],
-            "message": words.message if words.message is not None else usual[1],
+            "type": fields.type if fields.type is not None else usual[0],
+            "message": fields.message if fields.message is not None else usual[1],
         }
-        if words.code is not None:
-            error["code"] = words.code
+        if fields.code is not None:
+            error["code"] = fields.code
         return _encode({"type": "error", "error": error, "request_id": request_id})
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
-        return b"event: error\ndata: " + self.error(status, words, request_id) + b"\n\n"
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
+        return b"event: error\ndata: " + self.error(status, fields, request_id) + b"\n\n"
 
     def ping(self) -> bytes:
         return b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -139,9 +148,11 @@ class AnthropicMessages:
         return b"request-id"
 
 
-def _event(name: str, body: dict[str, Any], role: Any, text_bytes: int = 0, report: Report | None = None) -> Piece:
+def _event(
+    name: str, body: dict[str, Any], role: Any, text_bytes: int = 0, report: ReportedUsage | None = None
+) -> AnswerPiece:
     data = b"event: %s\ndata: %s\n\n" % (name.encode(), _encode({"type": name} | body))
-    return Piece(data, role, text_bytes, report)
+    return AnswerPiece(data, role, text_bytes, report)
 
 
 def _blocks(message: _Message, role: str, kind: str) -> list[dict[str, Any]]:
@@ -155,11 +166,11 @@ def _last_result(messages: list[_Message]) -> str | None:
     return plain_text(results[-1].get("content")) if results else None
 
 
-def _message(reply: Reply) -> dict[str, Any]:
+def _message(reply: SimulatedReply) -> dict[str, Any]:
     return {"model": reply.model, "id": f"msg_{reply.id}", "type": "message", "role": "assistant"}
 
 
-def _ending(reply: Reply | None) -> dict[str, Any]:
+def _ending(reply: SimulatedReply | None) -> dict[str, Any]:
     """Why it ended, if it has."""
     refused = reply is not None and reply.finish == "refusal"
     return {
@@ -170,31 +181,31 @@ def _ending(reply: Reply | None) -> dict[str, Any]:
     }
 
 
-def _signature(reply: Reply) -> str:
+def _signature(reply: SimulatedReply) -> str:
     """What a vendor signs its thinking with; here only bytes to be carried whole."""
     return base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
 
 
-def _blocks_said(reply: Reply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
+def _blocks_deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
     """Each block as it opens, with its deltas and the generated text in each."""
     size = reply.chunk_chars
-    said: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
+    deltas_by_block: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
     if reply.reasoning:
-        deltas = [({"type": "thinking_delta", "thinking": t}, t) for t in cut(reply.reasoning, size)]
+        deltas = [({"type": "thinking_delta", "thinking": t}, t) for t in split_text(reply.reasoning, size)]
         signed = ({"type": "signature_delta", "signature": _signature(reply)}, "")
-        said.append(({"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signed]))
+        deltas_by_block.append(({"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signed]))
     if text := reply.text or reply.refusal:
-        said.append(
+        deltas_by_block.append(
             (
                 {"type": "text", "text": "", "citations": None},
-                [({"type": "text_delta", "text": t}, t) for t in cut(text, size)],
+                [({"type": "text_delta", "text": t}, t) for t in split_text(text, size)],
             )
         )
     for call in reply.calls:
-        deltas = [({"type": "input_json_delta", "partial_json": t}, t) for t in cut(call.arguments, size)]
+        deltas = [({"type": "input_json_delta", "partial_json": t}, t) for t in split_text(call.arguments, size)]
         block = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}, "caller": {"type": "direct"}}
-        said.append((block, deltas))
-    return said
+        deltas_by_block.append((block, deltas))
+    return deltas_by_block
 
 
 def _closed(block: dict[str, Any], deltas: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
@@ -223,7 +234,7 @@ def _input_only(usage: Usage) -> dict[str, int]:
     return {name: getattr(usage, name) for name in names}
 
 
-def _report(reply: Reply, usage: Usage, *, closing: bool = False) -> Report | None:
+def _report(reply: SimulatedReply, usage: Usage, *, closing: bool = False) -> ReportedUsage | None:
     """At a stream's close the vendor repeats the totals, without their breakdown by lifetime."""
     if reply.usage_fault == "none":
         return None
@@ -254,5 +265,5 @@ def _report(reply: Reply, usage: Usage, *, closing: bool = False) -> Report | No
         case "text":
             counts |= {"output_tokens": "many"}
         case _:
-            return Report(usage, msgspec.Raw(_encode(counts)))
-    return Report(None, msgspec.Raw(_encode(counts)))
+            return ReportedUsage(usage, msgspec.Raw(_encode(counts)))
+    return ReportedUsage(None, msgspec.Raw(_encode(counts)))

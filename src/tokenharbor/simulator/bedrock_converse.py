@@ -9,8 +9,16 @@ from urllib.parse import unquote
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.simulator.dialect import (
+    AnswerPiece,
+    ErrorFields,
+    ReportedUsage,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+    split_text,
+)
 from tokenharbor.simulator.openai_chat import plain_text
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Words, cut
 
 _encode = msgspec.json.encode
 
@@ -67,8 +75,8 @@ class _Body(msgspec.Struct, rename="camel"):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-class BedrockConverse:
-    """One request's path as a wire; see speech.Wire."""
+class SimulatedBedrockConverse:
+    """One request's path as a wire; see dialect.SimulatedDialect."""
 
     name = "bedrock_converse"
     stream_type = b"application/vnd.amazon.eventstream"
@@ -83,23 +91,23 @@ class BedrockConverse:
         match = _PATH.search(path)
         return cls(unquote(match[1]), stream=bool(match[2])) if match else None
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         try:
-            asked = _decode(body)
+            request = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
-        _check_turns(asked.messages)
-        tools = asked.tool_config.tools if asked.tool_config else []
-        turns = [message for message in asked.messages if _found(message, "toolUse")]
+        _check_turns(request.messages)
+        tools = request.tool_config.tools if request.tool_config else []
+        turns = [message for message in request.messages if _found(message, "toolUse")]
         if turns and not tools:
             raise VendorError(400, "The toolConfig field must be defined when using toolUse and toolResult blocks.")
-        return Asked(
+        return SimulatedRequest(
             model=self._model,
             stream=self._stream,
-            max_output=asked.inference_config.max_tokens if asked.inference_config else None,
+            max_output=request.inference_config.max_tokens if request.inference_config else None,
             tools=tuple(tool.tool_spec.name for tool in tools if tool.tool_spec),
             tool_turns=len(turns),
-            tool_result=_last_result(asked.messages),
+            tool_result=_last_result(request.messages),
             input_tokens=len(body) // 4,
         )
 
@@ -107,9 +115,9 @@ class BedrockConverse:
         """Reasoning is not counted apart."""
         return msgspec.structs.replace(usage, output=usage.output + usage.reasoning, reasoning=0)
 
-    def stream(self, reply: Reply) -> list[Piece]:
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
         pieces = [_event("messageStart", {"role": "assistant"}, "open")]
-        for index, (start, deltas) in enumerate(_said(reply)):
+        for index, (start, deltas) in enumerate(_deltas_by_block(reply)):
             place = {"contentBlockIndex": index}
             if start:
                 pieces.append(_event("contentBlockStart", {"start": start} | place, "open"))
@@ -121,23 +129,26 @@ class BedrockConverse:
         counted = {"usage": report.raw} if report else {}
         return [*pieces, _event("metadata", {"metrics": {"latencyMs": 1}} | counted, "end", report=report)]
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = _report(reply)
-        texts = [text for _, deltas in _said(reply) for _, text in deltas]
-        message = {"role": "assistant", "content": [_closed(start, deltas) for start, deltas in _said(reply)]}
+        texts = [text for _, deltas in _deltas_by_block(reply) for _, text in deltas]
+        message = {
+            "role": "assistant",
+            "content": [_closed(start, deltas) for start, deltas in _deltas_by_block(reply)],
+        }
         body = {"output": {"message": message}, "metrics": {"latencyMs": 1}} | _stopped(reply, None)
         counted = {"usage": report.raw} if report else {}
-        return Piece(_encode(body | counted), "whole", len("".join(texts).encode()), report)
+        return AnswerPiece(_encode(body | counted), "whole", len("".join(texts).encode()), report)
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:  # noqa: ARG002  it stands in a header
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  it stands in a header
         usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 500]
-        message = words.message if words.message is not None else usual[1]
-        return _encode({"__type": words.type or usual[0], "message": message})
+        message = fields.message if fields.message is not None else usual[1]
+        return _encode({"__type": fields.type or usual[0], "message": message})
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:  # noqa: ARG002  likewise
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  likewise
         usual = "serviceUnavailableException" if status in (503, 529) else "internalServerException"
-        kind = words.type or _IN_STREAMS.get(status, usual)
-        message = words.message if words.message is not None else "The simulated stream ended early."
+        kind = fields.type or _IN_STREAMS.get(status, usual)
+        message = fields.message if fields.message is not None else "The simulated stream ended early."
         return _frame({":exception-type": kind, ":message-type": "exception"}, _encode({"message": message}))
 
     def ping(self) -> bytes:
@@ -162,9 +173,11 @@ def _frame(headers: dict[str, str], payload: bytes) -> bytes:
     return message + struct.pack("!I", zlib.crc32(message))
 
 
-def _event(name: str, body: dict[str, Any], role: Any, text_bytes: int = 0, report: Report | None = None) -> Piece:
+def _event(
+    name: str, body: dict[str, Any], role: Any, text_bytes: int = 0, report: ReportedUsage | None = None
+) -> AnswerPiece:
     data = _frame({":event-type": name, ":message-type": "event"}, _encode(body | {"p": "abcdefgh"}))
-    return Piece(data, role, text_bytes, report)
+    return AnswerPiece(data, role, text_bytes, report)
 
 
 def _check_turns(messages: list[_Message]) -> None:
@@ -184,7 +197,7 @@ def _last_result(messages: list[_Message]) -> str | None:
     return plain_text(results[-1].get("content")) if results else None
 
 
-def _stopped(reply: Reply, within: str | None) -> dict[str, Any]:
+def _stopped(reply: SimulatedReply, within: str | None) -> dict[str, Any]:
     stopped: dict[str, Any] = {"stopReason": _FINISH[reply.finish]}
     if reply.stop_sequence is not None:
         fields = {"stop_sequence": reply.stop_sequence}
@@ -192,19 +205,21 @@ def _stopped(reply: Reply, within: str | None) -> dict[str, Any]:
     return stopped
 
 
-def _said(reply: Reply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
+def _deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
     """Each block's start, if it has one, with its deltas and the generated text in each."""
     size = reply.chunk_chars
-    said: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
+    deltas_by_block: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
     if reply.reasoning:
-        deltas = [({"reasoningContent": {"text": text}}, text) for text in cut(reply.reasoning, size)]
-        said.append(({}, [*deltas, ({"reasoningContent": {"signature": f"signed-{reply.id}"}}, "")]))
+        deltas = [({"reasoningContent": {"text": text}}, text) for text in split_text(reply.reasoning, size)]
+        deltas_by_block.append(({}, [*deltas, ({"reasoningContent": {"signature": f"signed-{reply.id}"}}, "")]))
     if text := reply.text or reply.refusal:
-        said.append(({}, [({"text": piece}, piece) for piece in cut(text, size)]))
+        deltas_by_block.append(({}, [({"text": piece}, piece) for piece in split_text(text, size)]))
     for call in reply.calls:
         start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
-        said.append((start, [({"toolUse": {"input": piece}}, piece) for piece in cut(call.arguments, size)]))
-    return said
+        deltas_by_block.append(
+            (start, [({"toolUse": {"input": piece}}, piece) for piece in split_text(call.arguments, size)])
+        )
+    return deltas_by_block
 
 
 def _closed(start: dict[str, Any], deltas: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
@@ -226,7 +241,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _report(reply: Reply) -> Report | None:
+def _report(reply: SimulatedReply) -> ReportedUsage | None:
     if reply.usage_fault == "none":
         return None
     usage = reply.usage
@@ -251,5 +266,5 @@ def _report(reply: Reply) -> Report | None:
         case "text":
             counts |= {"outputTokens": "many"}
         case _:
-            return Report(usage, msgspec.Raw(_encode(counts)))
-    return Report(None, msgspec.Raw(_encode(counts)))
+            return ReportedUsage(usage, msgspec.Raw(_encode(counts)))
+    return ReportedUsage(None, msgspec.Raw(_encode(counts)))

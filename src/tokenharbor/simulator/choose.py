@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from tokenharbor.simulator.draw import draw
-from tokenharbor.simulator.script import Match, Rule, Script
+from tokenharbor.simulator.script import RuleMatch, Script, ScriptRule
 
 
-class Seen(msgspec.Struct, frozen=True):
+class RequestFacts(msgspec.Struct, frozen=True):
     """A request as rules see it."""
 
     wire: str
@@ -21,7 +21,7 @@ class Seen(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Chooser:
+class RuleChooser:
     """A script's rules with their counts."""
 
     def __init__(self, script: Script) -> None:
@@ -29,16 +29,16 @@ class Chooser:
         self._rules = script.rules
         self._counts = [0] * len(script.rules)
 
-    def choose(self, seen: Seen) -> tuple[int, Rule] | None:
+    def choose(self, facts: RequestFacts) -> tuple[int, ScriptRule] | None:
         """The first rule that matches, with its place in the script."""
         for index, rule in enumerate(self._rules):
-            if _fits(rule.match, seen):
+            if _fits(rule.match, facts):
                 self._counts[index] += 1
                 if self._is_due(rule.match, index):
                     return index, rule
         return None
 
-    def _is_due(self, match: Match, index: int) -> bool:
+    def _is_due(self, match: RuleMatch, index: int) -> bool:
         count = self._counts[index]
         if match.nth and count not in match.nth:
             return False
@@ -49,14 +49,14 @@ class Chooser:
         return match.probability is None or draw(self._seed, "rule", index, count) < match.probability
 
 
-def _fits(match: Match, seen: Seen) -> bool:
-    if match.wire is not None and match.wire != seen.wire:
+def _fits(match: RuleMatch, facts: RequestFacts) -> bool:
+    if match.wire is not None and match.wire != facts.wire:
         return False
-    if match.stream is not None and match.stream is not seen.stream:
+    if match.stream is not None and match.stream is not facts.stream:
         return False
-    patterns = ((match.model, seen.model), (match.path, seen.path), (match.credential, seen.credential))
+    patterns = ((match.model, facts.model), (match.path, facts.path), (match.credential, facts.credential))
     if any(pattern is not None and not fnmatchcase(value, pattern) for pattern, value in patterns):
         return False
-    if match.contains is not None and match.contains.encode() not in seen.body:
+    if match.contains is not None and match.contains.encode() not in facts.body:
         return False
-    return all(fnmatchcase(seen.headers.get(name.lower(), ""), pattern) for name, pattern in match.header.items())
+    return all(fnmatchcase(facts.headers.get(name.lower(), ""), pattern) for name, pattern in match.header.items())

@@ -1,6 +1,6 @@
 """The built-in demo provider's script: canned answers that say what they are and repeat nothing of the request."""
 
-from tokenharbor.simulator.script import Answer, Script
+from tokenharbor.simulator.script import CannedAnswer, Script
 
 DEMO_TEXT = (
     "Ahoy from Token Harbor's built-in demo provider. I am not a language model: this is a canned answer, the same "
@@ -13,4 +13,4 @@ DEMO_TEXT = (
 
 def demo_script(models: tuple[str, ...]) -> Script:
     """The script for these model names; the pace is that of a brisk model."""
-    return Script(models=models, keep_records=0, answer=Answer(text=DEMO_TEXT, chunk_chars=12, delay_ms=8))
+    return Script(models=models, keep_records=0, answer=CannedAnswer(text=DEMO_TEXT, chunk_chars=12, delay_ms=8))

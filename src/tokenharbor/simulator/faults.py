@@ -13,18 +13,18 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+class ScriptedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     """The root; `kind` in the script tells which."""
 
 
-class Refuse(Fault, frozen=True, forbid_unknown_fields=True, tag="refuse"):
+class RefuseConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="refuse"):
     """The connection is closed instead of an answer."""
 
     after_ms: Count = 0
     how: Literal["reset", "close"] = "close"
 
 
-class Status(Fault, frozen=True, forbid_unknown_fields=True, tag="status"):
+class ErrorStatus(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="status"):
     """An error status with a body in the vendor's shape; `body`, if given, is sent as it stands."""
 
     status: Annotated[int, msgspec.Meta(ge=400, le=599)]
@@ -37,7 +37,7 @@ class Status(Fault, frozen=True, forbid_unknown_fields=True, tag="status"):
     headers: dict[str, str] = {}
 
 
-class Stall(Fault, frozen=True, forbid_unknown_fields=True, tag="stall"):
+class Stall(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="stall"):
     """Silence for `ms`, then the answer goes on; without `ms`, until the peer leaves. `mid`: see the positions
     above. With `pings_ms` the dialect's pings are sent at that pace meanwhile.
     """
@@ -53,7 +53,7 @@ class Stall(Fault, frozen=True, forbid_unknown_fields=True, tag="stall"):
             raise ValueError("pings_ms works only after the response head: set `where`")
 
 
-class Break(Fault, frozen=True, forbid_unknown_fields=True, tag="break"):
+class BreakConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="break"):
     """The connection dies inside the answer: reset, or closed without the framing's end."""
 
     how: Literal["reset", "close"] = "reset"
@@ -61,7 +61,7 @@ class Break(Fault, frozen=True, forbid_unknown_fields=True, tag="break"):
     after_content: Count | None = None
 
 
-class ErrorEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="error_event"):
+class ErrorEvent(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="error_event"):
     """The dialect's own error inside a 200: as the first event (`after_events = 0`) or later."""
 
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 529  # whose words and codes the event carries
@@ -72,32 +72,32 @@ class ErrorEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="error_even
     after_content: Count | None = None
 
 
-class NoTerminator(Fault, frozen=True, forbid_unknown_fields=True, tag="no_terminator"):
+class NoTerminator(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="no_terminator"):
     """The stream ends in good order, but its terminator never comes; with `finish`, nor the stop reason."""
 
     finish: bool = False
 
 
-class BadUsage(Fault, frozen=True, forbid_unknown_fields=True, tag="usage"):
+class BadUsage(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="usage"):
     """Usage that is missing (`none`), below zero, not adding up, beyond any number of tokens, or no number."""
 
     how: Literal["none", "negative", "not_adding_up", "huge", "text"] = "none"
 
 
-class Drip(Fault, frozen=True, forbid_unknown_fields=True, tag="drip"):
+class Drip(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="drip"):
     """The answer comes `bytes` at a time, `ms` apart, whatever is cut in two by it."""
 
     bytes: Positive = 1
     ms: Count = 1
 
 
-class Garbage(Fault, frozen=True, forbid_unknown_fields=True, tag="garbage"):
+class Garbage(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="garbage"):
     """A 200 that is not the dialect: a page, text, JSON of another shape, broken JSON, bad UTF-8, or nothing."""
 
     how: Literal["html", "text", "other_json", "broken_json", "bad_utf8", "empty"] = "html"
 
 
-class Body(Fault, frozen=True, forbid_unknown_fields=True, tag="body"):
+class ReplaceBody(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="body"):
     """A 200 with these bytes as they stand, whatever was asked."""
 
     body: str = ""
@@ -105,20 +105,20 @@ class Body(Fault, frozen=True, forbid_unknown_fields=True, tag="body"):
     headers: dict[str, str] = {}
 
 
-class Altered(Fault, frozen=True, forbid_unknown_fields=True, tag="altered"):
+class ReplaceText(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="altered"):
     """The usual answer, but with `new` wherever `old` stands in one of its pieces."""
 
     old: str
     new: str
 
 
-class Truncated(Fault, frozen=True, forbid_unknown_fields=True, tag="truncated"):
+class TruncateBody(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="truncated"):
     """A whole body with its content-length, of which only `bytes` (else half) are sent before the close."""
 
     bytes: Count | None = None
 
 
-class HugeEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="huge_event"):
+class HugeEvent(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="huge_event"):
     """One event of `bytes`: before the content one that says nothing, else one of generated text."""
 
     bytes: Positive = 1 << 20
@@ -126,17 +126,17 @@ class HugeEvent(Fault, frozen=True, forbid_unknown_fields=True, tag="huge_event"
 
 
 AnyFault = (
-    Refuse
-    | Status
+    RefuseConnection
+    | ErrorStatus
     | Stall
-    | Break
+    | BreakConnection
     | ErrorEvent
     | NoTerminator
     | BadUsage
     | Drip
     | Garbage
-    | Body
-    | Altered
-    | Truncated
+    | ReplaceBody
+    | ReplaceText
+    | TruncateBody
     | HugeEvent
 )

@@ -8,7 +8,16 @@ from urllib.parse import unquote
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.dialect import (
+    EVENT_STREAM,
+    AnswerPiece,
+    ErrorFields,
+    ReportedUsage,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+    split_text,
+)
 
 _encode = msgspec.json.encode
 
@@ -67,11 +76,11 @@ class _Body(msgspec.Struct, rename="camel"):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-class Gemini:
-    """One request's path as a wire; see speech.Wire."""
+class SimulatedGemini:
+    """One request's path as a wire; see dialect.SimulatedDialect."""
 
     name = "gemini"
-    stream_type = EVENTS
+    stream_type = EVENT_STREAM
 
     def __init__(self, model: str, *, stream: bool) -> None:
         self._model = model
@@ -83,22 +92,22 @@ class Gemini:
         match = _PATH.search(path)
         return cls(unquote(match[1]), stream=match[2].startswith("stream")) if match else None
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         try:
-            asked = _decode(_SNAKE.sub(_camel, body))
+            request = _decode(_SNAKE.sub(_camel, body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
-        if not asked.contents:
+        if not request.contents:
             raise VendorError(400, "* GenerateContentRequest.contents: contents is not specified")
-        forbidden = asked.tool_config.function_calling_config.mode == "NONE"
-        names = tuple(one.name for tool in asked.tools for one in tool.function_declarations)
-        return Asked(
+        forbidden = request.tool_config.function_calling_config.mode == "NONE"
+        names = tuple(one.name for tool in request.tools for one in tool.function_declarations)
+        return SimulatedRequest(
             model=self._model,
             stream=self._stream,
-            max_output=asked.generation_config.max_output_tokens,
+            max_output=request.generation_config.max_output_tokens,
             tools=() if forbidden else names,
-            tool_turns=sum(1 for content in asked.contents if _found(content, "functionCall")),
-            tool_result=_last_result(asked.contents),
+            tool_turns=sum(1 for content in request.contents if _found(content, "functionCall")),
+            tool_result=_last_result(request.contents),
             input_tokens=len(body) // 4,
         )
 
@@ -107,40 +116,40 @@ class Gemini:
         fresh = usage.input + usage.cache_write_5m + usage.cache_write_1h
         return msgspec.structs.replace(usage, input=fresh, cache_write_5m=0, cache_write_1h=0)
 
-    def stream(self, reply: Reply) -> list[Piece]:
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
         report = _report(reply)
         pieces = []
-        for part, text in _said(reply):
+        for part, text in _parts(reply):
             data = _event(_body(reply, {"content": {"parts": [part], "role": "model"}, "index": 0}, report))
-            pieces.append(Piece(data, "content", len(text.encode()), report))
+            pieces.append(AnswerPiece(data, "content", len(text.encode()), report))
         last = {"content": {"parts": [{"text": ""}], "role": "model"}, **_finish(reply), "index": 0}
         if not pieces:
             last.pop("content")
-        return [*pieces, Piece(_event(_body(reply, last, report)), "end", report=report)]
+        return [*pieces, AnswerPiece(_event(_body(reply, last, report)), "end", report=report)]
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = _report(reply)
-        said = _said(msgspec.structs.replace(reply, chunk_chars=1 << 30))
+        parts = _parts(msgspec.structs.replace(reply, chunk_chars=1 << 30))
         candidate: dict[str, Any] = {**_finish(reply), "index": 0}
-        if said:
-            candidate["content"] = {"parts": [part for part, _ in said], "role": "model"}
-        size = len("".join(text for _, text in said).encode())
-        return Piece(_encode(_body(reply, candidate, report)), "whole", size, report)
+        if parts:
+            candidate["content"] = {"parts": [part for part, _ in parts], "role": "model"}
+        size = len("".join(text for _, text in parts).encode())
+        return AnswerPiece(_encode(_body(reply, candidate, report)), "whole", size, report)
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:  # noqa: ARG002  not in this dialect's body
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  not in this dialect's body
         usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 503]
         error: dict[str, Any] = {
             "code": status,
-            "message": words.message if words.message is not None else usual[1],
-            "status": words.type if words.type is not None else usual[0],
+            "message": fields.message if fields.message is not None else usual[1],
+            "status": fields.type if fields.type is not None else usual[0],
         }
-        if words.code is not None:
-            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": words.code}
+        if fields.code is not None:
+            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": fields.code}
             error["details"] = [info]
         return _encode({"error": error})
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
-        return _event_of(self.error(status, words, request_id))
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
+        return _event_of(self.error(status, fields, request_id))
 
     def ping(self) -> bytes:
         return b": simulator still at work\r\n\r\n"
@@ -174,30 +183,32 @@ def _last_result(contents: list[_Content]) -> str | None:
     if not results:
         return None
     response = results[-1].get("response", {})
-    words = response.get("output", response.get("error"))
-    return words if isinstance(words, str) else _encode(response).decode()
+    text = response.get("output", response.get("error"))
+    return text if isinstance(text, str) else _encode(response).decode()
 
 
-def _body(reply: Reply, candidate: dict[str, Any], report: Report | None) -> dict[str, Any]:
+def _body(reply: SimulatedReply, candidate: dict[str, Any], report: ReportedUsage | None) -> dict[str, Any]:
     counted = {"usageMetadata": report.raw} if report else {}
     return {"candidates": [candidate], **counted, "modelVersion": reply.model, "responseId": reply.id}
 
 
-def _finish(reply: Reply) -> dict[str, Any]:
+def _finish(reply: SimulatedReply) -> dict[str, Any]:
     return {"finishReason": _FINISH.get(reply.finish, "STOP")}
 
 
-def _said(reply: Reply) -> list[tuple[dict[str, Any], str]]:
+def _parts(reply: SimulatedReply) -> list[tuple[dict[str, Any], str]]:
     """Each part, and the generated text in it. The first call of a step is signed."""
     size = reply.chunk_chars
-    said: list[tuple[dict[str, Any], str]] = [({"text": t, "thought": True}, t) for t in cut(reply.reasoning, size)]
-    said += [({"text": t}, t) for t in cut(reply.text or reply.refusal, size)]
+    parts: list[tuple[dict[str, Any], str]] = [
+        ({"text": t, "thought": True}, t) for t in split_text(reply.reasoning, size)
+    ]
+    parts += [({"text": t}, t) for t in split_text(reply.text or reply.refusal, size)]
     signature = base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
     for index, call in enumerate(reply.calls):
         arguments = call.arguments if _is_json(call.arguments) else "{}"  # cut short by the maximum
         part = {"functionCall": {"name": call.name, "args": msgspec.Raw(arguments.encode()), "id": call.id}}
-        said.append((part | ({} if index else {"thoughtSignature": signature}), arguments))
-    return said
+        parts.append((part | ({} if index else {"thoughtSignature": signature}), arguments))
+    return parts
 
 
 def _is_json(text: str) -> bool:
@@ -208,7 +219,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _report(reply: Reply) -> Report | None:
+def _report(reply: SimulatedReply) -> ReportedUsage | None:
     if reply.usage_fault == "none":
         return None
     usage = reply.usage
@@ -233,5 +244,5 @@ def _report(reply: Reply) -> Report | None:
         case "text":
             counts |= {"promptTokenCount": "many"}
         case _:
-            return Report(usage, msgspec.Raw(_encode(counts)))
-    return Report(None, msgspec.Raw(_encode(counts)))
+            return ReportedUsage(usage, msgspec.Raw(_encode(counts)))
+    return ReportedUsage(None, msgspec.Raw(_encode(counts)))

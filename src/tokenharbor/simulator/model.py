@@ -3,9 +3,9 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.simulator.dialect import SimulatedReply, SimulatedRequest, SimulatedToolCall
 from tokenharbor.simulator.draw import draw_between
-from tokenharbor.simulator.script import Amount, Answer, Call, Tokens
-from tokenharbor.simulator.speech import Asked, Reply, Said
+from tokenharbor.simulator.script import Amount, CannedAnswer, CannedToolCall, CannedUsage
 
 TOKEN_CHARS = 4
 """The canned model's tokens have four characters each, the last one fewer."""
@@ -14,7 +14,7 @@ _FILLER = ("sea", "tug", "oar", "fog", "bay", "rig", "sky", "tar", "net", "cod",
 _RESULT_CHARS = 200  # of a tool's result in the answer after it
 
 
-class Number(msgspec.Struct, frozen=True):
+class RequestSeed(msgspec.Struct, frozen=True):
     """What sets one request apart from the others: the script's seed, its number from 1, the time."""
 
     seed: int
@@ -27,27 +27,27 @@ class Number(msgspec.Struct, frozen=True):
         return draw_between(self.seed, amount[0], amount[1], self.request, name)
 
 
-def make_reply(answer: Answer, asked: Asked, number: Number, answer_id: str) -> Reply:
+def make_reply(answer: CannedAnswer, request: SimulatedRequest, number: RequestSeed, answer_id: str) -> SimulatedReply:
     """What the canned model says to this."""
-    calls = _calls(answer, asked, answer_id)
-    text = "" if calls else _text(answer, asked, number)
-    said = _capped(_Said(answer.reasoning, text, "" if calls else answer.refusal, calls), asked.max_output)
-    return Reply(
+    calls = _calls(answer, request, answer_id)
+    text = "" if calls else _text(answer, request, number)
+    content = _capped(_ReplyContent(answer.reasoning, text, "" if calls else answer.refusal, calls), request.max_output)
+    return SimulatedReply(
         id=answer_id,
         created=number.created,
-        model=asked.model,
-        reasoning=said.reasoning,
-        text=said.text,
-        refusal=said.refusal,
-        calls=said.calls,
-        finish=answer.finish or _finish(answer, said),
+        model=request.model,
+        reasoning=content.reasoning,
+        text=content.text,
+        refusal=content.refusal,
+        calls=content.calls,
+        finish=answer.finish or _finish(answer, content),
         stop_sequence=answer.stop_sequence,
-        usage=_usage(answer.usage, asked, said, number),
-        chunk_chars=answer.chunk_chars if answer.chunks is None else max(-(-len(said.text) // answer.chunks), 1),
-        choices=asked.choices,
-        wants_usage=asked.wants_usage,
-        sealed=asked.sealed,
-        repeated=asked.repeated,
+        usage=_usage(answer.usage, request, content, number),
+        chunk_chars=answer.chunk_chars if answer.chunks is None else max(-(-len(content.text) // answer.chunks), 1),
+        choices=request.choices,
+        wants_usage=request.wants_usage,
+        sealed=request.sealed,
+        repeated=request.repeated,
     )
 
 
@@ -55,39 +55,39 @@ def tokens_in(text: str) -> int:
     return -(-len(text) // TOKEN_CHARS)
 
 
-class _Said(msgspec.Struct, frozen=True):
+class _ReplyContent(msgspec.Struct, frozen=True):
     """The reply's content, before or after it is cut to the request's maximum."""
 
     reasoning: str
     text: str
     refusal: str
-    calls: tuple[Said, ...]
+    calls: tuple[SimulatedToolCall, ...]
     cut_short: bool = False
 
     def output_tokens(self) -> int:
         return sum(tokens_in(text) for text in (self.text, self.refusal, *(call.arguments for call in self.calls)))
 
 
-def _calls(answer: Answer, asked: Asked, answer_id: str) -> tuple[Said, ...]:
-    offered = {name.lower(): name for name in asked.tools}
-    due = [call for call in answer.calls if call.turn == asked.tool_turns + 1 and _possible(call, offered)]
+def _calls(answer: CannedAnswer, request: SimulatedRequest, answer_id: str) -> tuple[SimulatedToolCall, ...]:
+    offered = {name.lower(): name for name in request.tools}
+    due = [call for call in answer.calls if call.turn == request.tool_turns + 1 and _possible(call, offered)]
     return tuple(
-        Said(f"call_{answer_id}_{index}", offered.get(call.name.lower(), call.name), _json(call))
+        SimulatedToolCall(f"call_{answer_id}_{index}", offered.get(call.name.lower(), call.name), _json(call))
         for index, call in enumerate(due)
     )
 
 
-def _possible(call: Call, offered: dict[str, str]) -> bool:
+def _possible(call: CannedToolCall, offered: dict[str, str]) -> bool:
     return call.always or call.name.lower() in offered
 
 
-def _json(call: Call) -> str:
+def _json(call: CannedToolCall) -> str:
     return msgspec.json.encode(call.arguments).decode()
 
 
-def _text(answer: Answer, asked: Asked, number: Number) -> str:
-    if answer.calls and asked.tool_result is not None:
-        return answer.after_tools.replace("{result}", asked.tool_result.strip()[:_RESULT_CHARS])
+def _text(answer: CannedAnswer, request: SimulatedRequest, number: RequestSeed) -> str:
+    if answer.calls and request.tool_result is not None:
+        return answer.after_tools.replace("{result}", request.tool_result.strip()[:_RESULT_CHARS])
     if answer.text is not None:
         return answer.text
     if answer.refusal:
@@ -102,43 +102,46 @@ def filler(tokens: int) -> str:
     return words and words + "."
 
 
-def _capped(said: _Said, most: int | None) -> _Said:
+def _capped(content: _ReplyContent, most: int | None) -> _ReplyContent:
     """At most so many tokens, in the order in which they would be said."""
-    if most is None or said.output_tokens() + tokens_in(said.reasoning) <= most:
-        return said
+    if most is None or content.output_tokens() + tokens_in(content.reasoning) <= most:
+        return content
     left = most * TOKEN_CHARS
     kept: list[str] = []
-    for text in (said.reasoning, said.text, said.refusal, *(call.arguments for call in said.calls)):
+    for text in (content.reasoning, content.text, content.refusal, *(call.arguments for call in content.calls)):
         kept.append(text[:left])
         left -= -(-len(kept[-1]) // TOKEN_CHARS) * TOKEN_CHARS
     calls = tuple(
-        Said(call.id, call.name, arguments) for call, arguments in zip(said.calls, kept[3:], strict=True) if arguments
+        SimulatedToolCall(call.id, call.name, arguments)
+        for call, arguments in zip(content.calls, kept[3:], strict=True)
+        if arguments
     )
-    return _Said(kept[0], kept[1], kept[2], calls, cut_short=True)
+    return _ReplyContent(kept[0], kept[1], kept[2], calls, cut_short=True)
 
 
-def _finish(answer: Answer, said: _Said) -> str:
-    if said.cut_short:
+def _finish(answer: CannedAnswer, content: _ReplyContent) -> str:
+    if content.cut_short:
         return "length"
-    if said.calls:
+    if content.calls:
         return "tool_calls"
-    if said.refusal:
+    if content.refusal:
         return "refusal"
     return "stop_sequence" if answer.stop_sequence else "stop"
 
 
-def _usage(tokens: Tokens, asked: Asked, said: _Said, number: Number) -> Usage:
+def _usage(tokens: CannedUsage, request: SimulatedRequest, content: _ReplyContent, number: RequestSeed) -> Usage:
     read = number.of(tokens.cache_read, "cache_read")
     written_5m = number.of(tokens.cache_write_5m, "cache_write_5m")
     written_1h = number.of(tokens.cache_write_1h, "cache_write_1h")
-    rest = max(asked.input_tokens - read - written_5m - written_1h, 0)
-    counted = said.output_tokens()
-    reasoned = tokens_in(said.reasoning)
+    rest = max(request.input_tokens - read - written_5m - written_1h, 0)
+    counted = content.output_tokens()
+    reasoned = tokens_in(content.reasoning)
     return Usage(
         input=rest if tokens.input is None else number.of(tokens.input, "input"),
         cache_read=read,
         cache_write_5m=written_5m,
         cache_write_1h=written_1h,
-        output=(counted if tokens.output is None else number.of(tokens.output, "output")) * asked.choices,
-        reasoning=(reasoned if tokens.reasoning is None else number.of(tokens.reasoning, "reasoning")) * asked.choices,
+        output=(counted if tokens.output is None else number.of(tokens.output, "output")) * request.choices,
+        reasoning=(reasoned if tokens.reasoning is None else number.of(tokens.reasoning, "reasoning"))
+        * request.choices,
     )

@@ -5,7 +5,16 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.dialect import (
+    EVENT_STREAM,
+    AnswerPiece,
+    ErrorFields,
+    ReportedUsage,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+    split_text,
+)
 
 _encode = msgspec.json.encode
 
@@ -65,29 +74,29 @@ class _Body(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-class OpenAIChat:
-    """Stateless; see speech.Wire."""
+class SimulatedOpenAIChat:
+    """Stateless; see dialect.SimulatedDialect."""
 
     name = "openai_chat"
-    stream_type = EVENTS
+    stream_type = EVENT_STREAM
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         try:
-            asked = _decode(body)
+            request = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
-        if not asked.messages:
+        if not request.messages:
             raise VendorError(400, "`messages` must have at least one message.", "messages")
-        tools = tuple(tool.function.name for tool in asked.tools or () if tool.function)
-        return Asked(
-            model=asked.model,
-            stream=bool(asked.stream),
-            wants_usage=asked.stream_options is not None and asked.stream_options.include_usage,
-            max_output=asked.max_completion_tokens or asked.max_tokens,
-            choices=asked.n or 1,
-            tools=() if asked.tool_choice == "none" else tools,
-            tool_turns=sum(1 for message in asked.messages if message.tool_calls),
-            tool_result=_last_result(asked.messages),
+        tools = tuple(tool.function.name for tool in request.tools or () if tool.function)
+        return SimulatedRequest(
+            model=request.model,
+            stream=bool(request.stream),
+            wants_usage=request.stream_options is not None and request.stream_options.include_usage,
+            max_output=request.max_completion_tokens or request.max_tokens,
+            choices=request.n or 1,
+            tools=() if request.tool_choice == "none" else tools,
+            tool_turns=sum(1 for message in request.messages if message.tool_calls),
+            tool_result=_last_result(request.messages),
             input_tokens=len(body) // 4,
         )
 
@@ -95,7 +104,7 @@ class OpenAIChat:
         written = usage.cache_write_5m + usage.cache_write_1h
         return msgspec.structs.replace(usage, cache_write_5m=written, cache_write_1h=0)
 
-    def stream(self, reply: Reply) -> list[Piece]:
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
         head, tail = _frame(reply)
         choices = range(reply.choices)
         pieces = [_open(head, tail, index) for index in choices]
@@ -104,16 +113,18 @@ class OpenAIChat:
             pieces.extend(_delta(head, tail, index, data, len(text.encode())) for index in choices)
         finish = _encode(_FINISH[reply.finish])
         pieces.extend(
-            Piece(b'%s{"index":%d,"delta":{},"logprobs":null,"finish_reason":%s}%s' % (head, i, finish, tail), "finish")
+            AnswerPiece(
+                b'%s{"index":%d,"delta":{},"logprobs":null,"finish_reason":%s}%s' % (head, i, finish, tail), "finish"
+            )
             for i in choices
         )
         if reply.wants_usage and reply.usage_fault != "none":
             report = _report(reply)
             end = tail.replace(b'"usage":null', b'"usage":' + bytes(report.raw))
-            pieces.append(Piece(head + end, "finish", report=report))
-        return [*pieces, Piece(b"data: [DONE]\n\n", "end")]
+            pieces.append(AnswerPiece(head + end, "finish", report=report))
+        return [*pieces, AnswerPiece(b"data: [DONE]\n\n", "end")]
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = None if reply.usage_fault == "none" else _report(reply)
         body = {
             "id": f"chatcmpl-{reply.id}",
@@ -129,20 +140,20 @@ class OpenAIChat:
             "system_fingerprint": "fp_simulator",
         }
         texts = [text for _, text in _deltas(reply)]
-        return Piece(_encode(body), "whole", len("".join(texts).encode()) * reply.choices, report)
+        return AnswerPiece(_encode(body), "whole", len("".join(texts).encode()) * reply.choices, report)
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:  # noqa: ARG002  not in this dialect's body
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  not in this dialect's body
         usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 500]
         error = {
-            "message": words.message if words.message is not None else usual[2],
-            "type": words.type if words.type is not None else usual[0],
-            "param": words.param,
-            "code": words.code if words.code is not None else usual[1],
+            "message": fields.message if fields.message is not None else usual[2],
+            "type": fields.type if fields.type is not None else usual[0],
+            "param": fields.param,
+            "code": fields.code if fields.code is not None else usual[1],
         }
         return _encode({"error": error})
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
-        return b"data: " + self.error(status, words, request_id) + b"\n\n"
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
+        return b"data: " + self.error(status, fields, request_id) + b"\n\n"
 
     def ping(self) -> bytes:
         return b": simulator still at work\n\n"
@@ -168,7 +179,7 @@ def plain_text(content: Any) -> str:
     return ""
 
 
-def _frame(reply: Reply) -> tuple[bytes, bytes]:
+def _frame(reply: SimulatedReply) -> tuple[bytes, bytes]:
     """What stands before and after a chunk's choices."""
     head = {
         "id": f"chatcmpl-{reply.id}",
@@ -182,34 +193,37 @@ def _frame(reply: Reply) -> tuple[bytes, bytes]:
     return b"data: " + _encode(head)[:-1] + b',"choices":[', b"]" + usage + b"}\n\n"
 
 
-def _open(head: bytes, tail: bytes, index: int) -> Piece:
+def _open(head: bytes, tail: bytes, index: int) -> AnswerPiece:
     delta = b'{"role":"assistant","content":"","refusal":null}'
-    return Piece(
+    return AnswerPiece(
         b'%s{"index":%d,"delta":%s,"logprobs":null,"finish_reason":null}%s' % (head, index, delta, tail), "open"
     )
 
 
-def _delta(head: bytes, tail: bytes, index: int, delta: bytes, text_bytes: int) -> Piece:
+def _delta(head: bytes, tail: bytes, index: int, delta: bytes, text_bytes: int) -> AnswerPiece:
     data = b'%s{"index":%d,"delta":%s,"logprobs":null,"finish_reason":null}%s' % (head, index, delta, tail)
-    return Piece(data, "content", text_bytes)
+    return AnswerPiece(data, "content", text_bytes)
 
 
-def _deltas(reply: Reply) -> list[tuple[dict[str, Any], str]]:
+def _deltas(reply: SimulatedReply) -> list[tuple[dict[str, Any], str]]:
     """Each delta, and the generated text in it."""
     size = reply.chunk_chars
-    deltas: list[tuple[dict[str, Any], str]] = [({"reasoning_content": t}, t) for t in cut(reply.reasoning, size)]
-    deltas += [({"content": t}, t) for t in cut(reply.text, size)]
-    deltas += [({"refusal": t}, t) for t in cut(reply.refusal, size)]
+    deltas: list[tuple[dict[str, Any], str]] = [
+        ({"reasoning_content": t}, t) for t in split_text(reply.reasoning, size)
+    ]
+    deltas += [({"content": t}, t) for t in split_text(reply.text, size)]
+    deltas += [({"refusal": t}, t) for t in split_text(reply.refusal, size)]
     for index, call in enumerate(reply.calls):
         start = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
         deltas.append(({"tool_calls": [start]}, ""))
         deltas += [
-            ({"tool_calls": [{"index": index, "function": {"arguments": t}}]}, t) for t in cut(call.arguments, size)
+            ({"tool_calls": [{"index": index, "function": {"arguments": t}}]}, t)
+            for t in split_text(call.arguments, size)
         ]
     return deltas
 
 
-def _message(reply: Reply) -> dict[str, Any]:
+def _message(reply: SimulatedReply) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": reply.refusal or None}
     if reply.reasoning:
         message["reasoning_content"] = reply.reasoning
@@ -221,7 +235,7 @@ def _message(reply: Reply) -> dict[str, Any]:
     return message | {"annotations": []}
 
 
-def _report(reply: Reply) -> Report:
+def _report(reply: SimulatedReply) -> ReportedUsage:
     usage = reply.usage
     cached, written = usage.cache_read, usage.cache_write_5m + usage.cache_write_1h
     prompt, completion = usage.input + cached + written, usage.output + usage.reasoning
@@ -244,5 +258,5 @@ def _report(reply: Reply) -> Report:
         case "text":
             counts |= {"prompt_tokens": "many"}
         case _:
-            return Report(usage, msgspec.Raw(_encode(counts)))
-    return Report(None, msgspec.Raw(_encode(counts)))
+            return ReportedUsage(usage, msgspec.Raw(_encode(counts)))
+    return ReportedUsage(None, msgspec.Raw(_encode(counts)))

@@ -7,8 +7,17 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.openai_chat import OpenAIChat, plain_text
-from tokenharbor.simulator.speech import EVENTS, Asked, Piece, Reply, Report, VendorError, Words, cut
+from tokenharbor.simulator.dialect import (
+    EVENT_STREAM,
+    AnswerPiece,
+    ErrorFields,
+    ReportedUsage,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+    split_text,
+)
+from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat, plain_text
 
 _encode = msgspec.json.encode
 
@@ -59,38 +68,38 @@ _decode = msgspec.json.Decoder(_Body).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class OpenAIResponses:
-    """Stateless; see speech.Wire."""
+class SimulatedOpenAIResponses:
+    """Stateless; see dialect.SimulatedDialect."""
 
     name = "openai_responses"
-    stream_type = EVENTS
+    stream_type = EVENT_STREAM
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         try:
-            asked = _decode(body)
+            request = _decode(body)
             members = _decode_members(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
-        if not asked.input:
+        if not request.input:
             raise VendorError(400, "`input` must not be empty.", "input")
-        if asked.previous_response_id is not None:
+        if request.previous_response_id is not None:
             raise VendorError(
                 400, "Previous response not found: the simulator stores no responses.", "previous_response_id"
             )
-        if asked.max_output_tokens is not None and asked.max_output_tokens < _LEAST_OUTPUT:
+        if request.max_output_tokens is not None and request.max_output_tokens < _LEAST_OUTPUT:
             message = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_LEAST_OUTPUT}."
             raise VendorError(400, message, "max_output_tokens")
-        items = [] if isinstance(asked.input, str) else asked.input
+        items = [] if isinstance(request.input, str) else request.input
         results = [item.output for item in items if item.type in _RESULTS]
-        return Asked(
-            model=asked.model,
-            stream=bool(asked.stream),
-            max_output=asked.max_output_tokens,
-            tools=() if asked.tool_choice == "none" else _functions(asked.tools or []),
+        return SimulatedRequest(
+            model=request.model,
+            stream=bool(request.stream),
+            max_output=request.max_output_tokens,
+            tools=() if request.tool_choice == "none" else _functions(request.tools or []),
             tool_turns=_turns(items),
             tool_result=plain_text(results[-1]) if results else None,
             input_tokens=len(body) // 4,
-            sealed="reasoning.encrypted_content" in (asked.include or ()),
+            sealed="reasoning.encrypted_content" in (request.include or ()),
             repeated={name: _repeated(name, members[name]) for name in _REPEATED if name in members},
         )
 
@@ -98,8 +107,8 @@ class OpenAIResponses:
         written = usage.cache_write_5m + usage.cache_write_1h
         return msgspec.structs.replace(usage, cache_write_5m=written, cache_write_1h=0)
 
-    def stream(self, reply: Reply) -> list[Piece]:
-        teller = _Teller()
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
+        teller = _EventNumberer()
         begun = _response(reply, "in_progress", [])
         teller.tell("created", "open", response=begun)
         teller.tell("in_progress", "open", response=begun)
@@ -109,17 +118,17 @@ class OpenAIResponses:
         last = teller.pieces[-1]
         return [*teller.pieces[:-1], msgspec.structs.replace(last, report=report)]
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         items = list(_items(reply))
         _, response, report = _closing(reply, [item.whole for item in items])
         text_bytes = sum(len(text.encode()) for item in items for text in item.texts)
-        return Piece(_encode(response), "whole", text_bytes, report)
+        return AnswerPiece(_encode(response), "whole", text_bytes, report)
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:
-        return OpenAIChat().error(status, words, request_id)
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
+        return SimulatedOpenAIChat().error(status, fields, request_id)
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
-        error = msgspec.json.decode(self.error(status, words, request_id))["error"]
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
+        error = msgspec.json.decode(self.error(status, fields, request_id))["error"]
         return b"event: error\ndata: " + _encode({"type": "error", "sequence_number": 9, "error": error}) + b"\n\n"
 
     def ping(self) -> bytes:
@@ -132,7 +141,7 @@ class OpenAIResponses:
         return b"x-request-id"
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _ItemEvents(msgspec.Struct, frozen=True):
     """An item as it begins and as it ends, and what comes in between: events before, pieces, events after."""
 
     begun: Json
@@ -144,18 +153,18 @@ class _Told(msgspec.Struct, frozen=True):
     after: tuple[tuple[str, Json], ...]
 
 
-class _Teller:
+class _EventNumberer:
     """Numbers the events."""
 
     def __init__(self) -> None:
-        self.pieces: list[Piece] = []
+        self.pieces: list[AnswerPiece] = []
 
     def tell(self, kind: str, role: Any, text_bytes: int = 0, **members: Any) -> None:
         name = f"response.{kind}"
         data = _encode({"type": name, "sequence_number": len(self.pieces), **members})
-        self.pieces.append(Piece(b"event: %s\ndata: %s\n\n" % (name.encode(), data), role, text_bytes))
+        self.pieces.append(AnswerPiece(b"event: %s\ndata: %s\n\n" % (name.encode(), data), role, text_bytes))
 
-    def item(self, place: int, item: _Told) -> Json:
+    def item(self, place: int, item: _ItemEvents) -> Json:
         where = {"item_id": item.whole["id"], "output_index": place}
         self.tell("output_item.added", "open", output_index=place, item=item.begun)
         for kind, members in item.before:
@@ -194,33 +203,33 @@ def _turns(items: list[_Item]) -> int:
     return turns
 
 
-def _items(reply: Reply) -> Iterator[_Told]:
+def _items(reply: SimulatedReply) -> Iterator[_ItemEvents]:
     size = reply.chunk_chars
     if reply.reasoning:
-        yield _reasoning(reply, tuple(cut(reply.reasoning, size)))
+        yield _reasoning(reply, tuple(split_text(reply.reasoning, size)))
     if reply.text:
         part = {"type": "output_text", "annotations": [], "logprobs": []}
-        yield _message(reply, "output_text", part, tuple(cut(reply.text, size)))
+        yield _message(reply, "output_text", part, tuple(split_text(reply.text, size)))
     if reply.refusal:
-        yield _message(reply, "refusal", {"type": "refusal"}, tuple(cut(reply.refusal, size)))
+        yield _message(reply, "refusal", {"type": "refusal"}, tuple(split_text(reply.refusal, size)))
     for number, call in enumerate(reply.calls):
         whole = {"id": f"fc_{reply.id}_{number}", "type": "function_call", "call_id": call.id, "name": call.name}
-        yield _Told(
+        yield _ItemEvents(
             whole | {"status": "in_progress", "arguments": ""},
             whole | {"status": "completed", "arguments": call.arguments},
             (),
             "function_call_arguments.delta",
             {},
-            tuple(cut(call.arguments, size)),
+            tuple(split_text(call.arguments, size)),
             (("function_call_arguments.done", {"arguments": call.arguments}),),
         )
 
 
-def _reasoning(reply: Reply, texts: tuple[str, ...]) -> _Told:
+def _reasoning(reply: SimulatedReply, texts: tuple[str, ...]) -> _ItemEvents:
     whole: Json = {"id": f"rs_{reply.id}", "type": "reasoning"}
     part, place = {"type": "summary_text", "text": reply.reasoning}, {"summary_index": 0}
     sealed = base64.b64encode(f"simulated reasoning of {reply.id}".encode()).decode()
-    return _Told(
+    return _ItemEvents(
         whole | {"summary": []},
         whole | ({"encrypted_content": sealed} if reply.sealed else {}) | {"summary": [part]},
         (("reasoning_summary_part.added", place | {"part": part | {"text": ""}}),),
@@ -234,13 +243,13 @@ def _reasoning(reply: Reply, texts: tuple[str, ...]) -> _Told:
     )
 
 
-def _message(reply: Reply, kind: str, part: Json, texts: tuple[str, ...]) -> _Told:
+def _message(reply: SimulatedReply, kind: str, part: Json, texts: tuple[str, ...]) -> _ItemEvents:
     name = "refusal" if kind == "refusal" else "text"
     begun, full = part | {name: ""}, part | {name: "".join(texts)}
     status = "incomplete" if reply.finish in ("length", "refusal") and kind != "refusal" else "completed"
     whole = {"id": f"msg_{reply.id}", "type": "message", "role": "assistant"}
     place: Json = {"content_index": 0}
-    return _Told(
+    return _ItemEvents(
         whole | {"status": "in_progress", "content": []},
         whole | {"status": status, "content": [full]},
         (("content_part.added", place | {"part": begun}),),
@@ -254,7 +263,7 @@ def _message(reply: Reply, kind: str, part: Json, texts: tuple[str, ...]) -> _To
     )
 
 
-def _response(reply: Reply, status: str, output: list[Json], **more: Any) -> Json:
+def _response(reply: SimulatedReply, status: str, output: list[Json], **more: Any) -> Json:
     whole = {
         "id": f"resp_{reply.id}",
         "object": "response",
@@ -293,7 +302,7 @@ def _response(reply: Reply, status: str, output: list[Json], **more: Any) -> Jso
     return whole | reply.repeated | more
 
 
-def _closing(reply: Reply, output: list[Json]) -> tuple[str, Json, Report | None]:
+def _closing(reply: SimulatedReply, output: list[Json]) -> tuple[str, Json, ReportedUsage | None]:
     """The status, the whole response, and the usage in it."""
     report = None if reply.usage_fault == "none" else _report(reply)
     more: Json = {"usage": report.raw} if report else {}
@@ -305,7 +314,7 @@ def _closing(reply: Reply, output: list[Json]) -> tuple[str, Json, Report | None
     return status, _response(reply, status, output, **more), report
 
 
-def _report(reply: Reply) -> Report:
+def _report(reply: SimulatedReply) -> ReportedUsage:
     usage = reply.usage
     cached, written = usage.cache_read, usage.cache_write_5m + usage.cache_write_1h
     before, after = usage.input + cached + written, usage.output + usage.reasoning
@@ -326,5 +335,5 @@ def _report(reply: Reply) -> Report:
         case "text":
             counts |= {"input_tokens": "many"}
         case _:
-            return Report(usage, msgspec.Raw(_encode(counts)))
-    return Report(None, msgspec.Raw(_encode(counts)))
+            return ReportedUsage(usage, msgspec.Raw(_encode(counts)))
+    return ReportedUsage(None, msgspec.Raw(_encode(counts)))

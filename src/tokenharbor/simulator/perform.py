@@ -5,33 +5,33 @@ import socket
 import struct
 
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.simulator.plan import Cut, Done, Head, Send, Step, Wait, Whole
-from tokenharbor.simulator.record import Record
-from tokenharbor.simulator.speech import Piece
+from tokenharbor.simulator.dialect import AnswerPiece
+from tokenharbor.simulator.record import SimulatorRecord
+from tokenharbor.simulator.steps import CloseConnection, EndBody, Pause, SendHead, SendPiece, SendWhole, Step
 
 _RESET = struct.pack("ii", 1, 0)  # linger for no time at all: the close is a reset
 _FOREVER_SECONDS = 3600.0
 
 
-async def perform(exchange: Exchange, steps: list[Step], record: Record) -> None:
+async def perform(exchange: Exchange, steps: list[Step], record: SimulatorRecord) -> None:
     """Raises Disconnected, or is cancelled, when the peer leaves."""
     answer = _Answer(exchange, record)
     for step in steps:
         match step:
-            case Send():
+            case SendPiece():
                 await answer.send(step.piece)
-            case Wait():
+            case Pause():
                 await answer.wait(step)
-            case Whole():
+            case SendWhole():
                 record.status = step.status
                 answer.note(step.piece)
                 exchange.respond(step.status, step.headers, step.piece.data)
                 record.completed = step.piece.role == "whole"
-            case Head():
+            case SendHead():
                 answer.head(step)
-            case Cut():
+            case CloseConnection():
                 answer.cut(step)
-            case Done():
+            case EndBody():
                 answer.done()
 
 
@@ -40,14 +40,14 @@ class _Answer:
     would never send less than it has promised.
     """
 
-    def __init__(self, exchange: Exchange, record: Record) -> None:
+    def __init__(self, exchange: Exchange, record: SimulatorRecord) -> None:
         self._exchange = exchange
         self._record = record
         self._transport = exchange._line.transport  # noqa: SLF001  a provider that misbehaves reaches below HTTP
         self._raw = False
         self._ended = False
 
-    def head(self, head: Head) -> None:
+    def head(self, head: SendHead) -> None:
         self._record.status = head.status
         self._raw = head.length is not None
         if head.length is None:
@@ -57,7 +57,7 @@ class _Answer:
             framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % head.length
             self._transport.write(b"HTTP/1.1 %d OK\r\n" % head.status + head.headers + framing)
 
-    async def send(self, piece: Piece) -> None:
+    async def send(self, piece: AnswerPiece) -> None:
         self.note(piece)
         if self._raw:
             self._transport.write(piece.data)
@@ -66,7 +66,7 @@ class _Answer:
             await self._exchange.write(piece.data)
         self._ended = self._ended or piece.role in {"end", "whole"}
 
-    def note(self, piece: Piece) -> None:
+    def note(self, piece: AnswerPiece) -> None:
         """Count before it leaves: the record may say too much, never too little."""
         record = self._record
         record.events += 1
@@ -75,7 +75,7 @@ class _Answer:
             record.usage = piece.report.usage
             record.reported.append(piece.report.raw)
 
-    async def wait(self, wait: Wait) -> None:
+    async def wait(self, wait: Pause) -> None:
         left = _FOREVER_SECONDS if wait.ms is None else wait.ms / 1000
         if wait.ping_ms is None:
             await asyncio.sleep(left)
@@ -86,7 +86,7 @@ class _Answer:
             left -= pace
             await self._exchange.write(wait.ping)
 
-    def cut(self, cut: Cut) -> None:
+    def cut(self, cut: CloseConnection) -> None:
         if cut.how == "reset":
             connection: socket.socket | None = self._transport.get_extra_info("socket")
             if connection is not None:  # a simulated transport has none

@@ -10,28 +10,32 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.world import World
-from tokenharbor.simulator.anthropic_messages import AnthropicMessages
-from tokenharbor.simulator.bedrock_converse import BedrockConverse
-from tokenharbor.simulator.choose import Chooser, Seen
-from tokenharbor.simulator.gemini import Gemini
-from tokenharbor.simulator.model import Number, make_reply
-from tokenharbor.simulator.openai_chat import OpenAIChat
-from tokenharbor.simulator.openai_responses import OpenAIResponses
+from tokenharbor.simulator.anthropic_messages import SimulatedAnthropicMessages
+from tokenharbor.simulator.bedrock_converse import SimulatedBedrockConverse
+from tokenharbor.simulator.choose import RequestFacts, RuleChooser
+from tokenharbor.simulator.dialect import ErrorFields, SimulatedDialect, SimulatedRequest, VendorError
+from tokenharbor.simulator.gemini import SimulatedGemini
+from tokenharbor.simulator.model import RequestSeed, make_reply
+from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat
+from tokenharbor.simulator.openai_responses import SimulatedOpenAIResponses
 from tokenharbor.simulator.perform import perform
-from tokenharbor.simulator.plan import Order, Step, Whole, plan_refusal, plan_steps
-from tokenharbor.simulator.record import Record, Records, digest
-from tokenharbor.simulator.script import Answer, Rule, Script, read_script
-from tokenharbor.simulator.speech import Asked, VendorError, Wire, Words
-from tokenharbor.simulator.surfaces import SurfaceWire, surface_at
-from tokenharbor.simulator.videos import Clips, Videos
+from tokenharbor.simulator.record import SimulatorRecord, SimulatorRecords, digest
+from tokenharbor.simulator.script import CannedAnswer, Script, ScriptRule, read_script
+from tokenharbor.simulator.steps import AnswerSpec, SendWhole, Step, plan_refusal, plan_steps
+from tokenharbor.simulator.surfaces import SimulatedSurface, surface_at
+from tokenharbor.simulator.videos import SimulatedVideoRequest, SimulatedVideos
 
 BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
 
 _JSON_HEADERS = b"content-type: application/json\r\nx-simulated: true\r\n"
 _TEXT_HEADERS = b"content-type: text/plain; charset=utf-8\r\nx-simulated: true\r\n"
-_CHAT = OpenAIChat()
-_MESSAGES = AnthropicMessages()
-_WIRES: dict[str, Wire] = {"/chat/completions": _CHAT, "/responses": OpenAIResponses(), "/messages": _MESSAGES}
+_CHAT = SimulatedOpenAIChat()
+_MESSAGES = SimulatedAnthropicMessages()
+_WIRES: dict[str, SimulatedDialect] = {
+    "/chat/completions": _CHAT,
+    "/responses": SimulatedOpenAIResponses(),
+    "/messages": _MESSAGES,
+}
 _KNOWN = (
     "/v1/chat/completions, /v1/responses, /v1/messages, /model/MODEL/converse, "
     "/models/MODEL:generateContent, /v1/models, /simulator/requests, /simulator/script"
@@ -40,56 +44,56 @@ _SIGNED_BY = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 _COUNT = "/messages/count_tokens"
 
 
-class _Asked(msgspec.Struct, frozen=True, gc=False):
+class _RequestGlance(msgspec.Struct, frozen=True, gc=False):
     model: str
     stream: bool | None = None
 
 
-_decode_quickly = msgspec.json.Decoder(_Asked).decode
+_decode_quickly = msgspec.json.Decoder(_RequestGlance).decode
 
 
-class _Quick:
+class _FixedAnswers:
     """For benches: fixed whole answers, given before anything else is looked at, so that the simulator costs
     next to nothing beside what is measured.
     """
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, str], Whole] = {}
+        self._answers: dict[tuple[str, str], SendWhole] = {}
 
     def learn(self, path: str, model: str, steps: list[Step]) -> None:
         match steps:
-            case [Whole() as whole]:
+            case [SendWhole() as whole]:
                 self._answers[path, model] = whole
 
     def answer(self, exchange: Exchange, body: bytes) -> bool:
         try:
-            asked = _decode_quickly(body)
+            request = _decode_quickly(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        whole = None if asked.stream else self._answers.get((exchange.path, asked.model))
+        whole = None if request.stream else self._answers.get((exchange.path, request.model))
         if whole is not None:
             exchange.respond(whole.status, whole.headers, whole.piece.data)
         return whole is not None
 
 
-class Provider:
+class SimulatedProvider:
     """Answers exchanges by the script in force."""
 
     def __init__(self, world: World, script: Script) -> None:
         self._world = world
         self._serial = 0
-        self._clips = Clips()
-        self.records = Records(script.keep_records)
+        self._videos = SimulatedVideos()
+        self.records = SimulatorRecords(script.keep_records)
         self.set_script(script)
 
     def set_script(self, script: Script) -> None:
         """From the next request on; numbers begin anew, ids and records go on."""
         self.script = script
-        self._chooser = Chooser(script)
+        self._chooser = RuleChooser(script)
         self._number = 0
         self._fixed: dict[tuple[object, ...], list[Step]] = {}
         plain = script.answer.fixed and not (script.rules or script.credentials or script.keep_records)
-        self._quick = _Quick() if plain else None
+        self._fixed_answers = _FixedAnswers() if plain else None
 
     async def handle(self, exchange: Exchange) -> None:
         wire = self._wire(exchange) if exchange.method == "POST" else None
@@ -97,7 +101,7 @@ class Provider:
             await self._serve_rest(exchange)
             return
         body = await exchange.read_body()
-        if self._quick is not None and self._quick.answer(exchange, body):
+        if self._fixed_answers is not None and self._fixed_answers.answer(exchange, body):
             return
         self._number += 1
         self._serial += 1
@@ -114,14 +118,14 @@ class Provider:
         finally:
             self.records.finish(record, self._world.clock.unix_ms())
 
-    def _wire(self, exchange: Exchange) -> Wire | None:
+    def _wire(self, exchange: Exchange) -> SimulatedDialect | None:
         if exchange.path.endswith("/videos"):
-            return Videos(exchange, self._clips)
+            return SimulatedVideoRequest(exchange, self._videos)
         return _wire(exchange.path) or surface_at(exchange)
 
-    def _record(self, exchange: Exchange, wire: Wire, body: bytes) -> Record:
+    def _record(self, exchange: Exchange, wire: SimulatedDialect, body: bytes) -> SimulatorRecord:
         keep = self.script.keep_bodies
-        return Record(
+        return SimulatorRecord(
             id=f"sim-{self.script.seed}-{self._serial:06d}",
             number=self._number,
             path=exchange.path,
@@ -135,58 +139,64 @@ class Provider:
             started_ms=self._world.clock.unix_ms(),
         )
 
-    async def _answer(self, exchange: Exchange, wire: Wire, body: bytes, record: Record) -> None:
+    async def _answer(self, exchange: Exchange, wire: SimulatedDialect, body: bytes, record: SimulatorRecord) -> None:
         try:
             self._check_credential(record.credential)
-            asked = wire.read(body)
+            request = wire.read(body)
         except VendorError as refusal:
-            words = Words(message=refusal.message, param=refusal.param)
-            await perform(exchange, plan_refusal(wire, record.id, refusal.status, words), record)
+            fields = ErrorFields(message=refusal.message, param=refusal.param)
+            await perform(exchange, plan_refusal(wire, record.id, refusal.status, fields), record)
             return
-        record.model, record.stream = asked.model, asked.stream
+        record.model, record.stream = request.model, request.stream
         rule = self._choose(exchange, body, record)
-        await perform(exchange, self._steps(wire, asked, record, rule), record)
+        await perform(exchange, self._steps(wire, request, record, rule), record)
 
     def _check_credential(self, credential: str) -> None:
         if self.script.credentials and credential not in self.script.credentials:
             raise VendorError(401, "The simulator rejected this API key.")
 
-    def _choose(self, exchange: Exchange, body: bytes, record: Record) -> Rule:
+    def _choose(self, exchange: Exchange, body: bytes, record: SimulatorRecord) -> ScriptRule:
         if not self.script.rules:
             return _NO_RULE
-        seen = Seen(record.wire, record.path, record.model, record.stream, record.credential, _headers(exchange), body)
-        chosen = self._chooser.choose(seen)
+        facts = RequestFacts(
+            record.wire, record.path, record.model, record.stream, record.credential, _headers(exchange), body
+        )
+        chosen = self._chooser.choose(facts)
         if chosen is None:
             return _NO_RULE
         record.rule, rule = chosen
         record.fault = None if rule.fault is None else str(rule.fault.__struct_config__.tag)
         return rule
 
-    def _steps(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
+    def _steps(
+        self, wire: SimulatedDialect, request: SimulatedRequest, record: SimulatorRecord, rule: ScriptRule
+    ) -> list[Step]:
         answer = rule.answer or self.script.answer
-        if not answer.fixed or isinstance(wire, SurfaceWire):
-            return self._plan(wire, asked, record, rule)
-        key = (wire.name, asked.model, asked.stream, asked.wants_usage, record.rule)
+        if not answer.fixed or isinstance(wire, SimulatedSurface):
+            return self._plan(wire, request, record, rule)
+        key = (wire.name, request.model, request.stream, request.wants_usage, record.rule)
         steps = self._fixed.get(key)
         if steps is None:
-            steps = self._fixed[key] = self._plan(wire, asked, record, rule)
-            if self._quick is not None and not asked.stream:
-                self._quick.learn(record.path, asked.model, steps)
+            steps = self._fixed[key] = self._plan(wire, request, record, rule)
+            if self._fixed_answers is not None and not request.stream:
+                self._fixed_answers.learn(record.path, request.model, steps)
         return steps
 
-    def _plan(self, wire: Wire, asked: Asked, record: Record, rule: Rule) -> list[Step]:
-        answer: Answer = rule.answer or self.script.answer
-        number = Number(self.script.seed, record.number, record.started_ms // 1000)
-        reply = make_reply(answer, asked, number, answer.id or record.id)
+    def _plan(
+        self, wire: SimulatedDialect, request: SimulatedRequest, record: SimulatorRecord, rule: ScriptRule
+    ) -> list[Step]:
+        answer: CannedAnswer = rule.answer or self.script.answer
+        number = RequestSeed(self.script.seed, record.number, record.started_ms // 1000)
+        reply = make_reply(answer, request, number, answer.id or record.id)
         reply = msgspec.structs.replace(reply, usage=wire.fold(reply.usage))
-        order = Order(wire, asked.stream, reply, answer.first_ms, answer.delay_ms if asked.stream else 0)
-        return plan_steps(order, rule.fault)
+        spec = AnswerSpec(wire, request.stream, reply, answer.first_ms, answer.delay_ms if request.stream else 0)
+        return plan_steps(spec, rule.fault)
 
     # Beside the wires
 
     async def _serve_rest(self, exchange: Exchange) -> None:
         body = await exchange.read_body()
-        if exchange.method == "GET" and self._clips.answer(exchange):
+        if exchange.method == "GET" and self._videos.answer(exchange):
             return
         match exchange.method, exchange.path:
             case (("GET" | "HEAD"), "/"):
@@ -221,12 +231,12 @@ class Provider:
         try:
             counted = _MESSAGES.read_counted(body).input_tokens
         except VendorError as refusal:
-            exchange.respond(400, _JSON_HEADERS, _MESSAGES.error(400, Words(message=refusal.message), "sim"))
+            exchange.respond(400, _JSON_HEADERS, _MESSAGES.error(400, ErrorFields(message=refusal.message), "sim"))
             return
         exchange.respond(200, _JSON_HEADERS, msgspec.json.encode({"input_tokens": counted}))
 
     def _refuse(self, exchange: Exchange, status: int, message: str) -> None:
-        exchange.respond(status, _JSON_HEADERS, _CHAT.error(status, Words(message=message), ""))
+        exchange.respond(status, _JSON_HEADERS, _CHAT.error(status, ErrorFields(message=message), ""))
 
     def _models(self, messages_shape: bool) -> bytes:  # noqa: FBT001  which of two shapes
         names = self.script.models
@@ -239,15 +249,15 @@ class Provider:
         return msgspec.json.encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
 
 
-_NO_RULE = Rule()
+_NO_RULE = ScriptRule()
 
 
-def _wire(path: str) -> Wire | None:
+def _wire(path: str) -> SimulatedDialect | None:
     """By the path's end: vendors have all kinds of prefixes before it. Some say the model in it."""
     for end, wire in _WIRES.items():
         if path.endswith(end):
             return wire
-    return BedrockConverse.at(path) or Gemini.at(path)
+    return SimulatedBedrockConverse.at(path) or SimulatedGemini.at(path)
 
 
 def _credential(exchange: Exchange) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 
 
-class Record(msgspec.Struct, omit_defaults=False):
+class SimulatorRecord(msgspec.Struct, omit_defaults=False):
     """One request and what became of it; it changes until it has ended.
 
     `usage` is the last one reported, as disjoint kinds, None if none was sent or it was unsound; `reported` are
@@ -41,11 +41,11 @@ class Record(msgspec.Struct, omit_defaults=False):
     ended_ms: int | None = None
 
 
-class Records:
+class SimulatorRecords:
     """The latest so many, in order of arrival."""
 
     def __init__(self, keep: int) -> None:
-        self._records: deque[Record] = deque(maxlen=keep)
+        self._records: deque[SimulatorRecord] = deque(maxlen=keep)
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -53,21 +53,21 @@ class Records:
     def __len__(self) -> int:
         return len(self._records)
 
-    def list(self) -> list[Record]:
+    def list(self) -> list[SimulatorRecord]:
         return list(self._records)
 
     def clear(self) -> None:
         self._records.clear()
 
-    def find(self, request_id: str) -> Record | None:
+    def find(self, request_id: str) -> SimulatorRecord | None:
         return next((record for record in self._records if record.id == request_id), None)
 
-    def begin(self, record: Record) -> None:
+    def begin(self, record: SimulatorRecord) -> None:
         self._records.append(record)
         self._open += 1
         self._idle.clear()
 
-    def finish(self, record: Record, ended_ms: int) -> None:
+    def finish(self, record: SimulatorRecord, ended_ms: int) -> None:
         record.ended_ms = ended_ms
         self._open -= 1
         if not self._open:

@@ -28,7 +28,7 @@ Amount = Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2, max_len
 FinishName = Literal["stop", "length", "tool_calls", "stop_sequence", "refusal", "pause"]
 
 
-class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CannedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The usage that is reported, in disjoint kinds; what is not given is counted from the answer."""
 
     input: Amount | None = None
@@ -39,7 +39,7 @@ class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasoning: Amount | None = None
 
 
-class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CannedToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool call that is made if the request offers a tool of this name (case aside), in the given turn of
     the tools; `always` makes it whatever is offered.
     """
@@ -50,7 +50,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     always: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CannedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A canned answer. Without `text`, `tokens` words of filler; `{result}` in `after_tools` is the last tool
     result's beginning. `chunk_chars` or `chunks` say how the text is cut; the delays are in milliseconds.
     """
@@ -59,9 +59,9 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Amount = 16
     reasoning: str = ""
     refusal: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[CannedToolCall, ...] = ()
     after_tools: str = "The tool ran. It said: {result}"
-    usage: Tokens = Tokens()
+    usage: CannedUsage = CannedUsage()
     finish: FinishName | None = None  # None: what follows from the answer
     stop_sequence: str | None = None
     chunk_chars: Positive = 16
@@ -72,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fixed: bool = False  # built once and repeated byte for byte, ids included; for benches
 
 
-class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RuleMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request must be for a rule: all that is given must hold. Patterns may have `*` and `?`.
     `nth`, `first` and `every` number the requests that match everything else, from 1.
     """
@@ -90,11 +90,11 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScriptRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When, and what then."""
 
-    match: Match = Match()
-    answer: Answer | None = None
+    match: RuleMatch = RuleMatch()
+    answer: CannedAnswer | None = None
     fault: AnyFault | None = None
 
 
@@ -106,17 +106,17 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credentials: tuple[str, ...] = ()
     keep_bodies: bool = False
     keep_records: Count = 10_000
-    answer: Answer = Answer()
-    rules: tuple[Rule, ...] = ()
+    answer: CannedAnswer = CannedAnswer()
+    rules: tuple[ScriptRule, ...] = ()
 
 
 _SECTIONS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "": (Script,),
-    "rules": (Rule,),
-    "match": (Match,),
-    "answer": (Answer,),
-    "usage": (Tokens,),
-    "calls": (Call,),
+    "rules": (ScriptRule,),
+    "match": (RuleMatch,),
+    "answer": (CannedAnswer,),
+    "usage": (CannedUsage,),
+    "calls": (CannedToolCall,),
     "fault": get_args(AnyFault),
 }
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`(?: - at `([^`]*)`)?", re.DOTALL)

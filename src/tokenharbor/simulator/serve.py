@@ -10,11 +10,11 @@ from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
 from tokenharbor.kernel.errors import Misconfigured, Refusal
 from tokenharbor.kernel.world import World, real_world
-from tokenharbor.simulator.openai_chat import OpenAIChat
-from tokenharbor.simulator.provider import BANNER, Provider
-from tokenharbor.simulator.record import Record, Records
+from tokenharbor.simulator.dialect import ErrorFields
+from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat
+from tokenharbor.simulator.provider import BANNER, SimulatedProvider
+from tokenharbor.simulator.record import SimulatorRecord, SimulatorRecords
 from tokenharbor.simulator.script import Script, load_script
-from tokenharbor.simulator.speech import Words
 
 _DRAIN_SECONDS = 0.2  # those still streaming after that are cut: nobody waits for a simulator
 
@@ -22,7 +22,7 @@ _DRAIN_SECONDS = 0.2  # those still streaming after that are cut: nobody waits f
 class Simulator:
     """A running provider; `url` is without a path."""
 
-    def __init__(self, provider: Provider, server: Server, host: str, port: int) -> None:
+    def __init__(self, provider: SimulatedProvider, server: Server, host: str, port: int) -> None:
         self._provider = provider
         self._server = server
         self.host = host
@@ -30,11 +30,11 @@ class Simulator:
         self.url = f"http://{host}:{port}"
 
     @property
-    def records(self) -> Records:
+    def records(self) -> SimulatorRecords:
         return self._provider.records
 
     @property
-    def requests(self) -> list[Record]:
+    def requests(self) -> list[SimulatorRecord]:
         """What was seen and sent so far, in order of arrival."""
         return self._provider.records.list()
 
@@ -57,7 +57,7 @@ class Simulator:
 
 async def start(world: World, script: Script, host: str = "127.0.0.1", port: int = 0) -> Simulator:
     """Serve inside the running loop; port 0 picks a free one. Raises Misconfigured if the address is taken."""
-    provider = Provider(world, script)
+    provider = SimulatedProvider(world, script)
     server = Server(provider.handle, ServerLimits(), world.clock, refuse=_refuse)
     try:
         bound = await server.start(host, port)
@@ -84,5 +84,5 @@ async def _serve(script: Script, host: str, port: int) -> None:
 
 def _refuse(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
     """What is no sound HTTP is refused in one dialect for all."""
-    body = OpenAIChat().error(refusal.status, Words(message=refusal.message), "")
+    body = SimulatedOpenAIChat().error(refusal.status, ErrorFields(message=refusal.message), "")
     return refusal.status, b"content-type: application/json\r\nx-simulated: true\r\n", body

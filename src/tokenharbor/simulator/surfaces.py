@@ -14,8 +14,15 @@ import msgspec
 
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.simulator.openai_chat import OpenAIChat
-from tokenharbor.simulator.speech import Asked, Piece, Reply, Report, VendorError, Wire
+from tokenharbor.simulator.dialect import (
+    AnswerPiece,
+    ReportedUsage,
+    SimulatedDialect,
+    SimulatedReply,
+    SimulatedRequest,
+    VendorError,
+)
+from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -40,19 +47,19 @@ def _png() -> str:
 _PICTURE = _png()
 
 
-class SurfaceWire(OpenAIChat):
+class SimulatedSurface(SimulatedOpenAIChat):
     """One request of one surface; `said` is its body. Errors are OpenAI's."""
 
     name = "surface"
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.said: dict[str, Any] = {}
+        self.body: dict[str, Any] = {}
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         try:
-            self.said = _decode(body)
-            return Asked(model=self.said["model"], stream=self.streams, input_tokens=self.count())
+            self.body = _decode(body)
+            return SimulatedRequest(model=self.body["model"], stream=self.streams, input_tokens=self.count())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error!r}") from None
 
@@ -62,47 +69,47 @@ class SurfaceWire(OpenAIChat):
         return 1
 
 
-class Reporting(SurfaceWire, ABC):
+class SimulatedJsonSurface(SimulatedSurface, ABC):
     """A surface that answers in JSON, with what was used beside it."""
 
-    def whole(self, reply: Reply) -> Piece:
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = self.report(reply)
         body = self.answer(reply)
         if report is not None and reply.usage_fault != "none":
             body |= msgspec.json.decode(report.raw)
-        return Piece(_encode(body), "whole", 0, report)
+        return AnswerPiece(_encode(body), "whole", 0, report)
 
     @abstractmethod
-    def answer(self, reply: Reply) -> dict[str, Any]:
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:
         """The body without what was used."""
 
     @abstractmethod
-    def report(self, reply: Reply) -> Report | None:
+    def report(self, reply: SimulatedReply) -> ReportedUsage | None:
         """What was used, where this vendor tells it."""
 
 
-class Embeddings(Reporting):
+class SimulatedEmbeddings(SimulatedJsonSurface):
     """A vector of eight numbers for each input, the same one every time."""
 
     name = "embeddings"
 
     def _items(self) -> list[Any]:
-        given = self.said["input"]
+        given = self.body["input"]
         whole = isinstance(given, str) or (given and isinstance(given[0], int))
         return [given] if whole else list(given)
 
     def count(self) -> int:
         return sum(len(item) if isinstance(item, list) else -(-len(item) // 4) for item in self._items())
 
-    def answer(self, reply: Reply) -> dict[str, Any]:
-        packed = self.said.get("encoding_format") == "base64"
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:
+        packed = self.body.get("encoding_format") == "base64"
         rows = [
             {"object": "embedding", "index": index, "embedding": _vector(repr(item), packed=packed)}
             for index, item in enumerate(self._items())
         ]
         return {"object": "list", "data": rows, "model": reply.model}
 
-    def report(self, reply: Reply) -> Report | None:
+    def report(self, reply: SimulatedReply) -> ReportedUsage | None:
         tokens = reply.usage.input
         return _report(Usage(input=tokens), {"prompt_tokens": tokens, "total_tokens": tokens}, reply)
 
@@ -113,19 +120,19 @@ def _vector(text: str, *, packed: bool) -> Any:
     return base64.b64encode(struct.pack(f"<{_DIMENSIONS}f", *numbers)).decode() if packed else numbers
 
 
-class Pictures(Reporting):
+class SimulatedPictures(SimulatedJsonSurface):
     """As many as were asked for. With `usage.reasoning` in the script their tokens are told, as some vendors do."""
 
     def count(self) -> int:
-        return -(-len(self.said["prompt"]) // 4)
+        return -(-len(self.body["prompt"]) // 4)
 
     def made(self) -> int:
-        return int(self.said.get("n") or 1)
+        return int(self.body.get("n") or 1)
 
-    def answer(self, reply: Reply) -> dict[str, Any]:
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:
         return {"created": reply.created, "data": [{"b64_json": _PICTURE}] * self.made()}
 
-    def report(self, reply: Reply) -> Report | None:
+    def report(self, reply: SimulatedReply) -> ReportedUsage | None:
         usage = reply.usage
         if not usage.reasoning:  # what a picture has none of tells that tokens are to be told
             return None
@@ -138,13 +145,13 @@ class Pictures(Reporting):
         return _report(Usage(input=usage.input, output=usage.reasoning * self.made()), counts, reply)
 
 
-class Images(Pictures):
+class SimulatedImages(SimulatedPictures):
     """Pictures from words alone."""
 
     name = "images"
 
 
-class Speech(SurfaceWire):
+class SimulatedSpeech(SimulatedSurface):
     """Sound of a length that grows with the text."""
 
     name = "speech"
@@ -152,18 +159,20 @@ class Speech(SurfaceWire):
     stream_type = b"audio/wav"
 
     def count(self) -> int:
-        return len(self.said["input"])
+        return len(self.body["input"])
 
-    def whole(self, reply: Reply) -> Piece:  # noqa: ARG002  the text is all it needs
-        return Piece(sound_of(self.said["input"]), "whole")
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:  # noqa: ARG002  the text is all it needs
+        return AnswerPiece(simulated_wav(self.body["input"]), "whole")
 
-    def stream(self, reply: Reply) -> list[Piece]:
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
         sound = self.whole(reply).data
         size = max(len(sound) // 8, 1)
-        return [Piece(sound[at : at + size], "content") for at in range(0, len(sound), size)] + [Piece(b"", "end")]
+        return [AnswerPiece(sound[at : at + size], "content") for at in range(0, len(sound), size)] + [
+            AnswerPiece(b"", "end")
+        ]
 
 
-def sound_of(text: str) -> bytes:
+def simulated_wav(text: str) -> bytes:
     """What the simulated voice makes of a text: a tone, whatever format was asked for."""
     data = _WAVE * (len(text) * _BYTES_PER_CHARACTER // len(_WAVE))
     form = struct.pack("<HHIIHH", 1, 1, _PER_SECOND, _PER_SECOND, 1, 8)
@@ -175,33 +184,33 @@ def sound_of(text: str) -> bytes:
     )
 
 
-class Rerank(Reporting):
+class SimulatedRerank(SimulatedJsonSurface):
     """The documents in their order, each less relevant than the one before."""
 
     name = "rerank"
 
-    def answer(self, reply: Reply) -> dict[str, Any]:
-        most = int(self.said.get("top_n") or len(self.said["documents"]))
-        count = min(most, len(self.said["documents"]))
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:
+        most = int(self.body.get("top_n") or len(self.body["documents"]))
+        count = min(most, len(self.body["documents"]))
         rows = [{"index": index, "relevance_score": 1 / (index + 1)} for index in range(count)]
         return {"id": reply.id, "results": rows}
 
-    def report(self, reply: Reply) -> Report | None:
-        units = -(-len(self.said["documents"]) // 100)
+    def report(self, reply: SimulatedReply) -> ReportedUsage | None:
+        units = -(-len(self.body["documents"]) // 100)
         if reply.usage_fault is not None:
-            return Report(None, msgspec.Raw(b'{"meta":{"billed_units":{"search_units":-1}}}'))
+            return ReportedUsage(None, msgspec.Raw(b'{"meta":{"billed_units":{"search_units":-1}}}'))
         usage = Usage(search_units=units)
-        return Report(usage, msgspec.Raw(_encode({"meta": {"billed_units": {"search_units": units}}})))
+        return ReportedUsage(usage, msgspec.Raw(_encode({"meta": {"billed_units": {"search_units": units}}})))
 
 
-class Form(SurfaceWire):
+class SimulatedForm(SimulatedSurface):
     """A request that is a form, read by the library's reader of mail."""
 
     needs_file = True
     files = 0
     sounds = 0  # bytes in the files
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         head = b"content-type: " + (self.exchange.header(b"content-type") or b"") + b"\r\n\r\n"
         parts = email.message_from_bytes(head + body, policy=email.policy.HTTP).walk()
         for part in parts:
@@ -210,24 +219,24 @@ class Form(SurfaceWire):
             if not isinstance(content, bytes) or not isinstance(name, str):
                 continue
             if part.get_filename() is None:
-                self.said[name] = content.decode()
+                self.body[name] = content.decode()
             else:
                 self.files += 1
                 self.sounds += len(content)
-        if "model" not in self.said or (self.needs_file and not self.files):
+        if "model" not in self.body or (self.needs_file and not self.files):
             raise VendorError(400, "`model` and `file` are required.")
-        return Asked(model=self.said["model"], input_tokens=self.count())
+        return SimulatedRequest(model=self.body["model"], input_tokens=self.count())
 
 
-class Transcriptions(Form, Reporting):
+class SimulatedTranscriptions(SimulatedForm, SimulatedJsonSurface):
     """A second for every thousand bytes. With `usage.reasoning` in the script tokens are told instead."""
 
     name = "transcriptions"
 
-    def answer(self, reply: Reply) -> dict[str, Any]:  # noqa: ARG002  the recording is all it needs
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:  # noqa: ARG002  the recording is all it needs
         return {"text": f"{self.sounds} bytes of sound"}
 
-    def report(self, reply: Reply) -> Report | None:
+    def report(self, reply: SimulatedReply) -> ReportedUsage | None:
         told = reply.usage.reasoning
         if not told:
             usage = Usage(seconds=-(-self.sounds // 1000))
@@ -242,30 +251,30 @@ class Transcriptions(Form, Reporting):
         return _report(Usage(input=2, audio_in=told - 2, output=7), counts, reply)
 
 
-class ImageEdits(Form, Pictures):
+class SimulatedImageEdits(SimulatedForm, SimulatedPictures):
     """Pictures from pictures, whatever was sent."""
 
     name = "image_edits"
 
 
-def _report(usage: Usage, counts: dict[str, Any], reply: Reply) -> Report:
+def _report(usage: Usage, counts: dict[str, Any], reply: SimulatedReply) -> ReportedUsage:
     if reply.usage_fault is None:
-        return Report(usage, msgspec.Raw(_encode({"usage": counts})))
-    return Report(None, msgspec.Raw(_encode({"usage": dict.fromkeys(counts, -1)})))
+        return ReportedUsage(usage, msgspec.Raw(_encode({"usage": counts})))
+    return ReportedUsage(None, msgspec.Raw(_encode({"usage": dict.fromkeys(counts, -1)})))
 
 
-SURFACES: Mapping[str, type[SurfaceWire]] = {
-    "/embeddings": Embeddings,
-    "/images/generations": Images,
-    "/audio/speech": Speech,
-    "/rerank": Rerank,
-    "/audio/transcriptions": Transcriptions,
-    "/images/edits": ImageEdits,
+SURFACES: Mapping[str, type[SimulatedSurface]] = {
+    "/embeddings": SimulatedEmbeddings,
+    "/images/generations": SimulatedImages,
+    "/audio/speech": SimulatedSpeech,
+    "/rerank": SimulatedRerank,
+    "/audio/transcriptions": SimulatedTranscriptions,
+    "/images/edits": SimulatedImageEdits,
 }
 """By the end of the path."""
 
 
-def surface_at(exchange: Exchange) -> Wire | None:
+def surface_at(exchange: Exchange) -> SimulatedDialect | None:
     for end, wire in SURFACES.items():
         if exchange.path.endswith(end):
             return wire(exchange)

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from tokenharbor.http.exchange import Exchange
-from tokenharbor.simulator.speech import Piece, Reply
-from tokenharbor.simulator.surfaces import Form
+from tokenharbor.simulator.dialect import AnswerPiece, SimulatedReply
+from tokenharbor.simulator.surfaces import SimulatedForm
 
 _JSON = b"content-type: application/json\r\nx-simulated: true\r\n"
 _CLIP = b"content-type: video/mp4\r\nx-simulated: true\r\n"
@@ -15,73 +15,73 @@ _PATH = re.compile(r"/videos/(sim-[^/]+)(/content)?$")
 _KEPT = 1_000
 
 
-class Clip(msgspec.Struct):
+class SimulatedVideo(msgspec.Struct):
     """One video."""
 
-    said: dict[str, Any]
-    asked: int = 0  # how often somebody asked after it
+    body: dict[str, Any]
+    times_asked: int = 0  # how often somebody asked after it
 
     @property
     def status(self) -> str:
-        if self.asked < 2:
-            return ("queued", "in_progress")[self.asked]
-        return "failed" if "fail" in self.said["prompt"] else "completed"
+        if self.times_asked < 2:
+            return ("queued", "in_progress")[self.times_asked]
+        return "failed" if "fail" in self.body["prompt"] else "completed"
 
 
-class Clips:
+class SimulatedVideos:
     """The latest videos of one provider."""
 
     def __init__(self) -> None:
-        self._clips: dict[str, Clip] = {}
+        self._videos: dict[str, SimulatedVideo] = {}
 
-    def add(self, id_: str, clip: Clip) -> None:
-        self._clips[id_] = clip
-        if len(self._clips) > _KEPT:
-            del self._clips[next(iter(self._clips))]
+    def add(self, id_: str, video: SimulatedVideo) -> None:
+        self._videos[id_] = video
+        if len(self._videos) > _KEPT:
+            del self._videos[next(iter(self._videos))]
 
     def answer(self, exchange: Exchange) -> bool:
         """Whether it was about a video that is here."""
         match = _PATH.search(exchange.path)
-        clip = self._clips.get(match[1]) if match is not None else None
-        if match is None or clip is None:
+        video = self._videos.get(match[1]) if match is not None else None
+        if match is None or video is None:
             return False
         if match[2] is None:
-            clip.asked += 1
-            exchange.respond(200, _JSON, msgspec.json.encode(shown(match[1], clip)))
+            video.times_asked += 1
+            exchange.respond(200, _JSON, msgspec.json.encode(video_object(match[1], video)))
         else:
-            exchange.respond(200, _CLIP, film_of(str(clip.said["prompt"])))
+            exchange.respond(200, _CLIP, simulated_mp4(str(video.body["prompt"])))
         return True
 
 
-def film_of(prompt: str) -> bytes:
+def simulated_mp4(prompt: str) -> bytes:
     """What the simulated camera makes of a prompt."""
     return f"not a film: {prompt}\n".encode() * 5_000
 
 
-def shown(id_: str, clip: Clip) -> dict[str, Any]:
+def video_object(id_: str, video: SimulatedVideo) -> dict[str, Any]:
     return {
         "id": id_,
         "object": "video",
-        "model": clip.said["model"],
-        "status": clip.status,
-        "progress": {"queued": 0, "in_progress": 50}.get(clip.status, 100),
+        "model": video.body["model"],
+        "status": video.status,
+        "progress": {"queued": 0, "in_progress": 50}.get(video.status, 100),
         "created_at": 0,
-        "seconds": clip.said.get("seconds", "4"),
-        "size": clip.said.get("size", "720x1280"),
+        "seconds": video.body.get("seconds", "4"),
+        "size": video.body.get("size", "720x1280"),
     }
 
 
-class Videos(Form):
+class SimulatedVideoRequest(SimulatedForm):
     """The request that takes one."""
 
     name = "videos"
     needs_file = False
 
-    def __init__(self, exchange: Exchange, clips: Clips) -> None:
+    def __init__(self, exchange: Exchange, videos: SimulatedVideos) -> None:
         super().__init__(exchange)
-        self._clips = clips
+        self._videos = videos
 
-    def whole(self, reply: Reply) -> Piece:
-        clip = Clip(self.said)
-        self._clips.add(reply.id, clip)
-        return Piece(msgspec.json.encode(shown(reply.id, clip)), "whole")
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:
+        video = SimulatedVideo(self.body)
+        self._videos.add(reply.id, video)
+        return AnswerPiece(msgspec.json.encode(video_object(reply.id, video)), "whole")

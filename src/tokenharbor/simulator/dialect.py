@@ -1,4 +1,4 @@
-"""What the simulated provider's wires share: the request as read, the reply to be said, its pieces, the protocol."""
+"""What the simulated dialects share: the request as read, the reply, its pieces, the protocol that each fulfils."""
 
 from typing import Literal, Protocol
 
@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.usage import Usage
 
-EVENTS = b"text/event-stream; charset=utf-8"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 UsageFault = Literal["none", "negative", "not_adding_up", "huge", "text"]
 
@@ -20,7 +20,7 @@ class VendorError(HarborError):
         self.status, self.message, self.param = status, message, param
 
 
-class Asked(msgspec.Struct, frozen=True):
+class SimulatedRequest(msgspec.Struct, frozen=True):
     """What the canned model needs to know of a request."""
 
     model: str
@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True):
     repeated: dict[str, object] = {}  # what of the request the answer repeats, where the dialect does that
 
 
-class Said(msgspec.Struct, frozen=True):
+class SimulatedToolCall(msgspec.Struct, frozen=True):
     """One tool call of a reply; `arguments` is JSON."""
 
     id: str
@@ -44,7 +44,7 @@ class Said(msgspec.Struct, frozen=True):
     arguments: str
 
 
-class Reply(msgspec.Struct, frozen=True):
+class SimulatedReply(msgspec.Struct, frozen=True):
     """What will be said, whatever the dialect. `usage` is what is honestly counted for it."""
 
     id: str
@@ -53,7 +53,7 @@ class Reply(msgspec.Struct, frozen=True):
     reasoning: str = ""
     text: str = ""
     refusal: str = ""
-    calls: tuple[Said, ...] = ()
+    calls: tuple[SimulatedToolCall, ...] = ()
     finish: str = "stop"
     stop_sequence: str | None = None
     usage: Usage = Usage()
@@ -65,14 +65,14 @@ class Reply(msgspec.Struct, frozen=True):
     repeated: dict[str, object] = {}
 
 
-class Report(msgspec.Struct, frozen=True):
+class ReportedUsage(msgspec.Struct, frozen=True):
     """Usage as it was put on the wire, and what it means if it is sound."""
 
     usage: Usage | None
     raw: msgspec.Raw
 
 
-class Piece(msgspec.Struct, frozen=True):
+class AnswerPiece(msgspec.Struct, frozen=True):
     """A stretch of an answer's bytes: one event of a stream, or a whole body.
 
     `text_bytes` counts generated text, reasoning and arguments in it, in UTF-8.
@@ -81,11 +81,11 @@ class Piece(msgspec.Struct, frozen=True):
     data: bytes
     role: Literal["open", "content", "close", "finish", "end", "whole"] = "close"
     text_bytes: int = 0
-    report: Report | None = None
+    report: ReportedUsage | None = None
 
 
-class Words(msgspec.Struct, frozen=True):
-    """What a scripted error says; None: the dialect's usual words for the status."""
+class ErrorFields(msgspec.Struct, frozen=True):
+    """What a scripted error says; None: what the dialect usually says for the status."""
 
     message: str | None = None
     code: str | None = None
@@ -93,7 +93,7 @@ class Words(msgspec.Struct, frozen=True):
     param: str | None = None
 
 
-class Wire(Protocol):
+class SimulatedDialect(Protocol):
     """A dialect as its vendor speaks it. Written here once more, apart from the product's own wires, so that
     one mistake cannot hide behind itself.
     """
@@ -101,20 +101,20 @@ class Wire(Protocol):
     name: str
     stream_type: bytes  # the content type of its streams
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> SimulatedRequest:
         """Raises VendorError."""
 
     def fold(self, usage: Usage) -> Usage:
         """The vector as far as this dialect can tell its kinds apart."""
 
-    def stream(self, reply: Reply) -> list[Piece]: ...
+    def stream(self, reply: SimulatedReply) -> list[AnswerPiece]: ...
 
-    def whole(self, reply: Reply) -> Piece: ...
+    def whole(self, reply: SimulatedReply) -> AnswerPiece: ...
 
-    def error(self, status: int, words: Words, request_id: str) -> bytes:
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
         """The body of a refusal."""
 
-    def error_event(self, status: int, words: Words, request_id: str) -> bytes:
+    def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
         """An error inside a stream."""
 
     def ping(self) -> bytes: ...
@@ -126,6 +126,6 @@ class Wire(Protocol):
         """In lower case."""
 
 
-def cut(text: str, size: int) -> list[str]:
+def split_text(text: str, size: int) -> list[str]:
     """The text in pieces of so many characters."""
     return [text[start : start + size] for start in range(0, len(text), size)]
