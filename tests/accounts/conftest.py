@@ -9,7 +9,7 @@ import pytest
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.partitions import ensure_partitions
-from tokenharbor.db.pool import Options, connect
+from tokenharbor.db.pool import ConnectOptions, connect
 from tokenharbor.identity.store import Account, create_account
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
@@ -43,7 +43,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def conn(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(Options(database_url))
+    connection = await connect(ConnectOptions(database_url))
     await ensure_partitions(connection, START)
     yield connection
     await connection.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, make_offer, quote
 from tokenharbor.catalog.price import make_price
 from tokenharbor.catalog.pricing import Rates, Terms
-from tokenharbor.catalog.types import Component, Endpoint, Limit, Model, Provider
+from tokenharbor.catalog.types import Endpoint, Model, OutputLimit, PriceComponent, Provider
 from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd
@@ -23,7 +23,7 @@ MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozense
 
 
 def offer(terms: Terms = Terms(), **picos: int) -> Offer:  # noqa: B008  frozen
-    price = make_price([Component(unit, pico) for unit, pico in picos.items()])
+    price = make_price([PriceComponent(unit, pico) for unit, pico in picos.items()])
     endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
     return make_offer(endpoint, Rates(price, terms), MODEL)
 
@@ -127,13 +127,13 @@ def test_a_search_without_a_price_is_not_sold() -> None:
         quote(request(web_search_uses=2), MODEL, [CHEAP], AT)
 
 
-def at(limit: Limit, wire: str = "openai_chat", model: Model = MODEL) -> Offer:
+def at(limit: OutputLimit, wire: str = "openai_chat", model: Model = MODEL) -> Offer:
     """CHEAP, at a provider that limits answers like this."""
     endpoint = replace(CHEAP.endpoint, limit=limit, provider=replace(CHEAP.endpoint.provider, wire=wire))
     return make_offer(endpoint, CHEAP.rates, model)
 
 
-OBEYS, UNSTATED, IGNORES = at(Limit("max_tokens")), at(Limit()), at(Limit(""))
+OBEYS, UNSTATED, IGNORES = at(OutputLimit("max_tokens")), at(OutputLimit()), at(OutputLimit(""))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ OBEYS, UNSTATED, IGNORES = at(Limit("max_tokens")), at(Limit()), at(Limit(""))
         ([OBEYS], {"max_output": 5, "max_unsure": True}, 5),
         ([UNSTATED], {"max_output": 5}, 5),
         ([UNSTATED], {"max_output": 5, "max_unsure": True}, 8_000),
-        ([at(Limit(), "gemini")], {"max_output": 5, "max_unsure": True}, 5),
+        ([at(OutputLimit(), "gemini")], {"max_output": 5, "max_unsure": True}, 5),
         ([IGNORES], {"max_output": 5}, 8_000),
         ([OBEYS, IGNORES], {"max_output": 5, "choices": 2}, 16_000),
         ([OBEYS], {"max_output": 5, "thinking_budget": 4}, 5),
@@ -159,7 +159,7 @@ def test_F2_a_maximum_counts_only_where_the_endpoint_obeys_it(
 
 
 def test_F2_reasoning_that_is_outside_of_the_maximum_comes_on_top() -> None:
-    limit, asked = Limit("max_tokens", reasoning_apart=True), request(max_output=5, choices=2)
+    limit, asked = OutputLimit("max_tokens", reasoning_apart=True), request(max_output=5, choices=2)
     assert quote(asked, MODEL, [at(limit)], AT).bound.output == 10
     unbounded = replace(MODEL, capabilities=frozenset({"reasoning"}))
     assert quote(asked, unbounded, [OBEYS, at(limit, model=unbounded)], AT).bound.output == 2 * 100_005

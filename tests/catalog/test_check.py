@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tokenharbor.catalog.check import Finding, Kind, check_catalog
+from tokenharbor.catalog.check import Finding, FindingKind, check_catalog
 from tokenharbor.catalog.types import Catalog
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -26,26 +26,26 @@ def test_a_model_without_any_price_is_a_fault(load: Load, operator: Tables) -> N
     for endpoint in operator["models"]["acme-v3.2"]["endpoints"]:
         del endpoint["price"]
     first, *rest = _about(load(operator), "acme-v3.2")
-    assert (first.kind, first.fault) == (Kind.NO_PRICE, True)
-    assert [(each.kind, each.fault) for each in rest] == [(Kind.NO_PRICE, False)] * 2
+    assert (first.kind, first.fault) == (FindingKind.NO_PRICE, True)
+    assert [(each.kind, each.fault) for each in rest] == [(FindingKind.NO_PRICE, False)] * 2
 
 
 def test_one_endpoint_without_a_price_is_worth_a_look(load: Load, operator: Tables) -> None:
     del operator["models"]["acme-v3.2"]["endpoints"][1]["price"]
     (finding,) = _about(load(operator), "acme-v3.2")
-    assert (finding.kind, finding.where, finding.fault) == (Kind.NO_PRICE, "model acme-v3.2 at other", False)
+    assert (finding.kind, finding.where, finding.fault) == (FindingKind.NO_PRICE, "model acme-v3.2 at other", False)
 
 
 def test_a_model_that_nobody_sells_is_a_fault(load: Load, operator: Tables) -> None:
     del operator["models"]["acme-v3.2"]["endpoints"]
     (finding,) = _about(load(operator), "acme-v3.2")
-    assert (finding.kind, finding.fault) == (Kind.NO_ENDPOINT, True)
+    assert (finding.kind, finding.fault) == (FindingKind.NO_ENDPOINT, True)
 
 
 def test_a_provider_without_a_credential_is_found_unless_it_takes_none(load: Load, operator: Tables) -> None:
     del operator["providers"]["acme"]["credential"]
     (finding,) = _about(load(operator), "provider acme")
-    assert finding.kind is Kind.NO_CREDENTIAL
+    assert finding.kind is FindingKind.NO_CREDENTIAL
     operator["providers"]["acme"]["auth"] = "none"
     assert _about(load(operator), "provider acme") == []
 
@@ -53,7 +53,7 @@ def test_a_provider_without_a_credential_is_found_unless_it_takes_none(load: Loa
 def test_a_free_price_is_said_to_be_one(load: Load, operator: Tables) -> None:
     operator["models"]["acme-v3.2"]["endpoints"][1]["price"] = {"input": "0", "output": "0"}
     (finding,) = _about(load(operator), "acme-v3.2")
-    assert finding.kind is Kind.FREE
+    assert finding.kind is FindingKind.FREE
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_a_free_price_is_said_to_be_one(load: Load, operator: Tables) -> None:
 def test_classes_in_an_unusual_order_are_found(load: Load, operator: Tables, price: Tables, says: str) -> None:
     operator["models"]["acme-v3.2"]["endpoints"][1]["price"] = price
     (finding,) = _about(load(operator), "acme-v3.2")
-    assert (finding.kind, finding.message) == (Kind.PRICE, says)
+    assert (finding.kind, finding.message) == (FindingKind.PRICE, says)
 
 
 def test_a_name_that_leads_elsewhere_is_found(load: Load, operator: Tables) -> None:
     operator["models"]["acme/acme-v3.2"] = {**operator["models"]["acme-v3.2"], "aliases": []}
-    findings = [each for each in check_catalog(load(operator), AT) if each.kind is Kind.SHADOWED]
+    findings = [each for each in check_catalog(load(operator), AT) if each.kind is FindingKind.SHADOWED]
     assert [each.where for each in findings] == ["model acme-v3.2"]
     assert "'acme/acme-v3.2' " in findings[0].message
 
@@ -95,6 +95,6 @@ def test_faults_come_first(load: Load, operator: Tables) -> None:
 def test_F2_a_provider_that_states_no_field_for_the_maximum_is_found(load: Load, operator: Tables) -> None:
     del operator["providers"]["acme"]["max_field"]
     (finding,) = _about(load(operator), "provider acme")
-    assert (finding.kind, finding.fault) == (Kind.NO_MAX_FIELD, False)
+    assert (finding.kind, finding.fault) == (FindingKind.NO_MAX_FIELD, False)
     operator["providers"]["acme"]["max_field"] = "none"
     assert _about(load(operator), "provider acme") == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.types import Catalog
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -28,19 +28,19 @@ Tables = dict[str, Any]
 def test_lnk_5_forms_of_a_models_name(
     load: Load, operator: Tables, name: str, model: str, provider: str | None
 ) -> None:
-    found = Index(load(operator)).find(name)
+    found = NameIndex(load(operator)).find(name)
     assert found is not None
     assert (found.model.name, found.provider) == (model, provider)
 
 
 def test_a_vendors_prefix_that_is_no_provider_of_the_model_pins_nothing(load: Load) -> None:
-    found = Index(load({})).find("deepseek/deepseek-v4-flash")
+    found = NameIndex(load({})).find("deepseek/deepseek-v4-flash")
     assert found is not None
     assert (found.model.name, found.provider) == ("deepseek-v4-flash", None)
 
 
 def test_a_vendor_that_sells_the_model_itself_is_pinned(load: Load, operator: Tables) -> None:
-    found = Index(load(operator)).find("other/acme-v3.2")
+    found = NameIndex(load(operator)).find("other/acme-v3.2")
     assert found is not None
     assert found.provider == "other"
 
@@ -50,13 +50,13 @@ def test_a_vendor_that_sells_the_model_itself_is_pinned(load: Load, operator: Ta
     ["", "acme-v3.3", "ACME-V3.2", "openai/acme-v3.2", "acme/", "/acme-v3.2", "acme/acme/acme-v3.2", " acme-v3.2"],
 )
 def test_what_is_not_a_name_finds_nothing(load: Load, operator: Tables, name: str) -> None:
-    assert Index(load(operator)).find(name) is None
+    assert NameIndex(load(operator)).find(name) is None
 
 
 def test_a_models_own_name_wins_over_anothers_pin(load: Load, operator: Tables) -> None:
     own = {**operator["models"]["acme-v3.2"], "aliases": []}
     operator["models"]["acme/acme-v3.2"] = own
-    found = Index(load(operator)).find("acme/acme-v3.2")
+    found = NameIndex(load(operator)).find("acme/acme-v3.2")
     assert found is not None
     assert (found.model.name, found.provider) == ("acme/acme-v3.2", None)
 
@@ -73,7 +73,7 @@ def test_a_models_own_name_wins_over_anothers_pin(load: Load, operator: Tables) 
     ],
 )
 def test_an_unknown_name_has_near_ones(load: Load, name: str, nearest: str) -> None:
-    index = Index(load({}))
+    index = NameIndex(load({}))
     assert index.find(name) is None
     found = index.nearest(name)
     assert found[0] == nearest
@@ -83,4 +83,4 @@ def test_an_unknown_name_has_near_ones(load: Load, name: str, nearest: str) -> N
 
 @pytest.mark.parametrize("name", ["", "zzzzzz", "x" * 100_000, "/" * 50, "\x00"])
 def test_a_name_like_no_other_has_none(load: Load, name: str) -> None:
-    assert Index(load({})).nearest(name) == ()
+    assert NameIndex(load({})).nearest(name) == ()

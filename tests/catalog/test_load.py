@@ -7,7 +7,7 @@ import pytest
 from tests.catalog.conftest import WIRES
 
 from tokenharbor.catalog.load import load_catalog, relocate
-from tokenharbor.catalog.types import Catalog, Limit, Timeouts
+from tokenharbor.catalog.types import Catalog, OutputLimit, Timeouts
 from tokenharbor.kernel.errors import Misconfigured
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -249,9 +249,11 @@ def test_F2_an_endpoints_limit_goes_before_its_providers(load: Load, operator: T
     second |= {"max_field": "none"}
     limits = {each.name: each.limit for each in load(operator).models["acme-v3.2"].endpoints}
     assert limits == {
-        "acme/acme-v3.2:openai_chat": Limit("max_new_tokens", reasoning_apart=True),
-        "acme/acme-v3.2:gemini": Limit("maxOutputTokens", reasoning_apart=True),  # a wire that has one field alone
-        "other/acme-v3.2:openai_chat": Limit(""),
+        "acme/acme-v3.2:openai_chat": OutputLimit("max_new_tokens", reasoning_apart=True),
+        "acme/acme-v3.2:gemini": OutputLimit(
+            "maxOutputTokens", reasoning_apart=True
+        ),  # a wire that has one field alone
+        "other/acme-v3.2:openai_chat": OutputLimit(""),
     }
 
 
@@ -262,4 +264,4 @@ def test_F2_a_wire_with_one_field_for_the_maximum_has_no_other(load: Load, opera
         load(operator)
     face["max_field"] = "none"
     (acme,) = load(operator).also[-1:]
-    assert acme.limit == Limit("")
+    assert acme.limit == OutputLimit("")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.catalog.price import load_price, make_price, read_price, show_million, show_one, write_price
-from tokenharbor.catalog.types import Component, Hours
+from tokenharbor.catalog.types import PriceComponent, PriceHours
 from tokenharbor.kernel.errors import Misconfigured
 
 
@@ -54,12 +54,12 @@ def test_steps_hours_and_announced_prices() -> None:
     )
     new_year = datetime(2027, 1, 1, tzinfo=UTC)
     assert set(price.components) == {
-        Component("input", 3_000_000),
-        Component("output", 15_000_000),
-        Component("input", 6_000_000, above_input=200_000),
-        Component("output", 7_500_000, hours=Hours(22 * 60 + 30, 60, (5, 6))),
-        Component("output", 20_000_000, since=new_year),
-        Component("output", 21_000_000, above_input=5, since=new_year),
+        PriceComponent("input", 3_000_000),
+        PriceComponent("output", 15_000_000),
+        PriceComponent("input", 6_000_000, above_input=200_000),
+        PriceComponent("output", 7_500_000, hours=PriceHours(22 * 60 + 30, 60, (5, 6))),
+        PriceComponent("output", 20_000_000, since=new_year),
+        PriceComponent("output", 21_000_000, above_input=5, since=new_year),
     }
 
 
@@ -146,4 +146,4 @@ def test_a_price_can_be_written_and_read_again() -> None:
 
 def test_two_lines_for_the_same_size_and_time_are_refused() -> None:
     with pytest.raises(Misconfigured, match=r"\binput\b"):
-        make_price([Component("input", 1), Component("output", 1), Component("input", 2)])
+        make_price([PriceComponent("input", 1), PriceComponent("output", 1), PriceComponent("input", 2)])

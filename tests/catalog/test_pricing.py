@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from tokenharbor.catalog.price import make_price, read_price
-from tokenharbor.catalog.pricing import Bound, Charge, Rates, Tariff, Terms, input_size
-from tokenharbor.catalog.types import Component, Hours, Price
+from tokenharbor.catalog.pricing import Charge, Rates, Tariff, Terms, UsageBound, input_size
+from tokenharbor.catalog.types import Price, PriceComponent, PriceHours
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import INPUT_UNITS, UNITS, Usage
 
@@ -33,7 +33,7 @@ picos = st.integers(0, 10**14)
 terms = st.builds(Terms, st.integers(0, 20_000), st.integers(0, 9_999), st.integers(0, 5_000))
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 sinces = st.sampled_from([None, datetime(2026, 7, 1, tzinfo=UTC), datetime(2027, 3, 1, 8, 30, tzinfo=UTC)])
-windows = st.sampled_from([None, Hours(60, 240), Hours(1380, 30), Hours(600, 720, (5, 6))])
+windows = st.sampled_from([None, PriceHours(60, 240), PriceHours(1380, 30), PriceHours(600, 720, (5, 6))])
 steps = st.sampled_from([0, 0, 32_000, 200_000, 1_000_000])
 
 
@@ -44,7 +44,10 @@ def prices(draw: st.DrawFn) -> Price:
     )
     base = {("input", 0, None, None): draw(picos), ("output", 0, None, None): draw(picos)}
     return make_price(
-        [Component(unit, pico, above, since, hours) for (unit, above, since, hours), pico in (lines | base).items()]
+        [
+            PriceComponent(unit, pico, above, since, hours)
+            for (unit, above, since, hours), pico in (lines | base).items()
+        ]
     )
 
 
@@ -52,7 +55,7 @@ def _in_force(price: Price, unit: str, size: int, at: datetime) -> int:
     """An independent reading of a price: the line in force for a unit, then its plain class."""
     minute = at.hour * 60 + at.minute
 
-    def holds(line: Component) -> bool:
+    def holds(line: PriceComponent) -> bool:
         if line.above_input >= size and line.above_input:
             return False
         if line.since is not None and at < line.since:
@@ -63,7 +66,7 @@ def _in_force(price: Price, unit: str, size: int, at: datetime) -> int:
         within = start <= minute < end if start < end else not end <= minute < start
         return within and at.weekday() in line.hours.days
 
-    def rank(line: Component) -> tuple[float, bool, int, int]:
+    def rank(line: PriceComponent) -> tuple[float, bool, int, int]:
         since = line.since.timestamp() if line.since else 0
         return since, line.hours is not None, line.above_input, line.hours.start if line.hours else 0
 
@@ -106,8 +109,8 @@ def test_without_a_discount_nothing_is_sold_below_its_cost(
     assert charge.total - charge.fee >= charge.vendor_cost
 
 
-def _bound_of(usage: Usage, spare: int) -> Bound:
-    return Bound(
+def _bound_of(usage: Usage, spare: int) -> UsageBound:
+    return UsageBound(
         input=input_size(usage) + spare,
         output=usage.output + usage.reasoning + usage.audio_out + spare,
         cache_writes=usage.cache_write_5m > 0,
@@ -140,7 +143,7 @@ def test_the_most_output_is_the_most_that_the_budget_covers(
     most = rates.most_output(bound, Usd(budget), at)
 
     def cost(output: int) -> Usd:
-        return rates.upper_bound(Bound(**{**asdict(bound), "output": output}), at)
+        return rates.upper_bound(UsageBound(**{**asdict(bound), "output": output}), at)
 
     if most < 0:
         assert cost(0) > budget
@@ -233,11 +236,11 @@ def test_what_is_counted_and_not_priced_is_not_in_the_priced_units() -> None:
 
 def test_a_bound_takes_only_the_classes_that_can_apply() -> None:
     rates = _rates(cache_write="3.75", cache_write_1h="6", audio_in="8", image_in="4", audio_out="64")
-    plain = Bound(input=1_000_000, output=1_000_000)
+    plain = UsageBound(input=1_000_000, output=1_000_000)
     assert str(rates.upper_bound(plain, MONDAY)) == "18.000000000"
 
     def dearer(**flags: bool) -> str:
-        return str(rates.upper_bound(Bound(**{**asdict(plain), **flags}), MONDAY))
+        return str(rates.upper_bound(UsageBound(**{**asdict(plain), **flags}), MONDAY))
 
     assert dearer(cache_writes=True) == "18.750000000"
     assert dearer(cache_writes_1h=True) == "21.000000000"
@@ -247,8 +250,8 @@ def test_a_bound_takes_only_the_classes_that_can_apply() -> None:
 
 def test_a_bound_below_a_step_is_not_priced_at_it() -> None:
     rates = _rates(steps=[{"above_input": 200_000, "input": "6"}])
-    assert str(rates.upper_bound(Bound(200_000, 0), MONDAY)) == "0.600000000"
-    assert str(rates.upper_bound(Bound(200_001, 0), MONDAY)) == "1.200006000"
+    assert str(rates.upper_bound(UsageBound(200_000, 0), MONDAY)) == "0.600000000"
+    assert str(rates.upper_bound(UsageBound(200_001, 0), MONDAY)) == "1.200006000"
 
 
 def test_prices_can_be_asked_for() -> None:

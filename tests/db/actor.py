@@ -10,20 +10,20 @@ from pathlib import Path
 import uvloop
 
 from tokenharbor.db.embedded import EmbeddedPostgres, postmaster_pid
-from tokenharbor.db.programs import Programs, find_programs
+from tokenharbor.db.programs import PostgresPrograms, find_programs
 from tokenharbor.kernel.errors import Misconfigured
 
 
-def become_ordinary(uid: int, gid: int) -> Programs:
+def become_ordinary(uid: int, gid: int) -> PostgresPrograms:
     programs = find_programs()  # root's copies, which everybody can read
     asyncio.run(asyncio.to_thread(int))  # reads the modules that asyncio reads late
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
-    return Programs(programs.folder, None)
+    return PostgresPrograms(programs.folder, None)
 
 
-async def act(home: Path, kind: str, programs: Programs | None) -> None:
+async def act(home: Path, kind: str, programs: PostgresPrograms | None) -> None:
     find = find_programs if programs is None else lambda: programs
     async with EmbeddedPostgres(home, lasting=kind == "server", programs=find) as postgres:
         watch = asyncio.create_task(postgres.supervise()) if kind == "server" else None

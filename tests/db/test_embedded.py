@@ -16,7 +16,7 @@ from tests.db.harbor import AM_ROOT, ROLES, Harbor, sql
 from tokenharbor.db import embedded
 from tokenharbor.db.cluster import make_socket_folder
 from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.programs import Programs, copy_programs
+from tokenharbor.db.programs import PostgresPrograms, copy_programs
 from tokenharbor.kernel.errors import Misconfigured
 
 pytestmark = pytest.mark.slow
@@ -243,7 +243,7 @@ def test_a_start_that_is_interrupted_leaves_nothing_running(any_harbor: Harbor) 
 
 
 def test_a_socket_folder_that_somebody_else_laid_out_is_refused(tmp_path: Path) -> None:
-    ordinary = Programs(tmp_path, None)
+    ordinary = PostgresPrograms(tmp_path, None)
     trap = tmp_path / "trap"
     trap.mkdir()
     (trap / "treasure").touch()
@@ -271,7 +271,7 @@ def test_programs_work_from_a_path_with_blanks(make_harbor: MakeHarbor) -> None:
     harbor.home.chmod(0o711)
     harbor.home.parent.chmod(0o711)
     (binaries,) = programs.glob("*/*/bin")
-    found = Programs(binaries, (65534, 65534) if AM_ROOT else None)
+    found = PostgresPrograms(binaries, (65534, 65534) if AM_ROOT else None)
 
     async def ask() -> None:
         async with EmbeddedPostgres(harbor.home, lasting=False, programs=lambda: found) as postgres:

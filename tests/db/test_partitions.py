@@ -8,15 +8,15 @@ import asyncpg
 import pytest
 
 from tokenharbor.db import partitions
-from tokenharbor.db.partitions import PARTITIONED, Partitioned, ensure_partitions, lowest_id
+from tokenharbor.db.partitions import PARTITIONED, PartitionedTable, ensure_partitions, lowest_id
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import Ids, at
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SMALL = (
-    Partitioned("visit", "day", ahead=timedelta(days=2), settings="fillfactor = 70"),
-    Partitioned(
+    PartitionedTable("visit", "day", ahead=timedelta(days=2), settings="fillfactor = 70"),
+    PartitionedTable(
         "fee",
         "month",
         ahead=timedelta(days=32),

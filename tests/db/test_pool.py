@@ -12,7 +12,7 @@ from tests.db.proxy import Proxy
 
 from tokenharbor.db import pool
 from tokenharbor.db.errors import books_away, is_away, unavailable
-from tokenharbor.db.pool import Link, Options, connect, open_pool
+from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, connect, open_pool
 from tokenharbor.kernel.errors import BooksAway, Misconfigured, Unavailable
 
 
@@ -25,7 +25,7 @@ async def proxy(empty_database_url: str) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def conn(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(Options(empty_database_url, application="quay", statement_timeout_ms=300))
+    connection = await connect(ConnectOptions(empty_database_url, application="quay", statement_timeout_ms=300))
     yield connection
     await connection.close()
 
@@ -80,7 +80,7 @@ async def test_a_row_that_somebody_else_holds_is_not_called_away(
     conn: asyncpg.Connection, empty_database_url: str
 ) -> None:
     await conn.execute("create table berth (id int); insert into berth values (1)")
-    other = await connect(Options(empty_database_url, lock_timeout_ms=50))
+    other = await connect(ConnectOptions(empty_database_url, lock_timeout_ms=50))
     try:
         async with conn.transaction():
             await conn.execute("select from berth for update")
@@ -95,16 +95,16 @@ async def test_a_wrong_url_is_said_in_one_line(empty_database_url: str) -> None:
     missing = empty_database_url.replace("?", "_missing?")
     for url, said in ((missing, '"t[0-9]+_missing" does not exist'), ("mysql://h/d", "scheme"), ("nonsense", "DSN")):
         with pytest.raises(Misconfigured, match=f"database.url: .*{said}") as told:
-            await connect(Options(url))
+            await connect(ConnectOptions(url))
         assert "\n" not in str(told.value)
 
 
 async def test_nobody_there_is_the_database_being_away(tmp_path: Path) -> None:
     url = f"postgresql://u@/d?host={tmp_path}"
     with pytest.raises(BooksAway):
-        await connect(Options(url))
+        await connect(ConnectOptions(url))
     with pytest.raises(BooksAway):
-        await open_pool(Options(url))
+        await open_pool(ConnectOptions(url))
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,19 +113,19 @@ async def test_a_server_that_accepts_and_says_nothing_is_away(tmp_path: Path, mo
         silent.bind(f"{folder}/.s.PGSQL.5432")
         silent.listen()
         with pytest.raises(BooksAway):
-            await connect(Options(f"postgresql://u@/d?host={folder}"))
+            await connect(ConnectOptions(f"postgresql://u@/d?host={folder}"))
 
 
 async def test_an_old_server_is_refused(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "OLDEST", 99)
     with pytest.raises(Misconfigured, match=r"PostgreSQL \d+\.\d+ is too old; 99 or newer is needed"):
-        await connect(Options(empty_database_url))
+        await connect(ConnectOptions(empty_database_url))
     with pytest.raises(Misconfigured, match="too old"):
-        await open_pool(Options(empty_database_url))
+        await open_pool(ConnectOptions(empty_database_url))
 
 
 async def test_a_pool_works_again_after_its_connections_were_lost(proxy: Proxy) -> None:
-    async with await open_pool(Options(proxy.url)) as some:
+    async with await open_pool(ConnectOptions(proxy.url)) as some:
         assert await some.fetchval("select 1") == 1
         await proxy.go_away()
         with pytest.raises(Unavailable), unavailable():
@@ -140,7 +140,7 @@ async def test_a_link_is_greeted_anew_each_time_it_comes_back(proxy: Proxy) -> N
     async def greet(connection: asyncpg.Connection) -> None:
         greeted.append(await connection.fetchval("select pg_backend_pid()"))
 
-    async with Link(Options(proxy.url), greet) as link:
+    async with ReconnectingConnection(ConnectOptions(proxy.url), greet) as link:
         first = link.connection
         assert await first.fetchval("select pg_backend_pid()") == greeted[0]
         await proxy.go_away()
@@ -155,10 +155,10 @@ async def test_a_link_is_greeted_anew_each_time_it_comes_back(proxy: Proxy) -> N
 
 
 async def test_a_link_that_the_server_ends_comes_back(proxy: Proxy, empty_database_url: str) -> None:
-    async with Link(Options(proxy.url)) as link:
+    async with ReconnectingConnection(ConnectOptions(proxy.url)) as link:
         first = link.connection
         pid = await first.fetchval("select pg_backend_pid()")
-        admin = await connect(Options(empty_database_url))
+        admin = await connect(ConnectOptions(empty_database_url))
         await admin.execute("select pg_terminate_backend($1)", pid)
         await admin.close()
         await until(lambda: link.is_up and link.connection is not first)
@@ -174,7 +174,7 @@ async def test_nobody_gets_a_link_whose_greeting_failed(proxy: Proxy) -> None:
         if greetings == 2:
             await connection.execute("select 1 / 0")
 
-    async with Link(Options(proxy.url), greet) as link:
+    async with ReconnectingConnection(ConnectOptions(proxy.url), greet) as link:
         await proxy.go_away()
         await proxy.come_back()
         await until(lambda: greetings == 3 and link.is_up)
@@ -182,14 +182,14 @@ async def test_nobody_gets_a_link_whose_greeting_failed(proxy: Proxy) -> None:
 
 
 async def test_a_link_ends_also_while_the_database_is_away(proxy: Proxy) -> None:
-    async with asyncio.timeout(20), Link(Options(proxy.url)) as link:
+    async with asyncio.timeout(20), ReconnectingConnection(ConnectOptions(proxy.url)) as link:
         await proxy.go_away()
         await until(lambda: not link.is_up)
 
 
 async def test_a_link_that_is_left_while_busy_ends(empty_database_url: str) -> None:
     async with asyncio.timeout(20):
-        async with Link(Options(empty_database_url)) as link:
+        async with ReconnectingConnection(ConnectOptions(empty_database_url)) as link:
             asking = asyncio.create_task(link.connection.execute("select pg_sleep(30)"))
             await asyncio.sleep(0.05)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):

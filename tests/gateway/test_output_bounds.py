@@ -12,7 +12,7 @@ from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 from tests.gateway.raw import Said
 
 from tokenharbor.app.secrets import secret_of
-from tokenharbor.catalog.types import Limit
+from tokenharbor.catalog.types import OutputLimit
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
 
@@ -57,7 +57,7 @@ def back(house: House) -> Iterator[None]:
     house.parts.snapshots.swap(before)
 
 
-def limit(house: House, stated: Limit, model: str = "tape") -> None:
+def limit(house: House, stated: OutputLimit, model: str = "tape") -> None:
     """As if the provider's TOML stated this."""
     snapshots = house.parts.snapshots
     models = dict(snapshots.current.catalog.models)
@@ -84,7 +84,7 @@ async def test_F2_a_maximum_goes_out_in_the_field_that_the_provider_obeys(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for obeyed, other in (BOTH, BOTH[::-1]):
-        limit(house, Limit(obeyed))
+        limit(house, OutputLimit(obeyed))
         for sent in (
             {other: 1},
             {obeyed: 1},
@@ -104,11 +104,11 @@ async def test_F2_a_vendor_that_ignores_the_maximum_costs_no_more_than_the_walle
 ) -> None:
     """Not stated: the newer name may be ignored. Stated as none: so are both."""
     for stated, sent in (
-        (Limit(), {"max_completion_tokens": 1}),
-        (Limit(), {"max_completion_tokens": 1, "max_tokens": 9_000}),
-        (Limit(), {"max_tokens": 1, "num_predict": 9_000}),
-        (Limit(""), {"max_completion_tokens": 1}),
-        (Limit(""), {"max_tokens": 1}),
+        (OutputLimit(), {"max_completion_tokens": 1}),
+        (OutputLimit(), {"max_completion_tokens": 1, "max_tokens": 9_000}),
+        (OutputLimit(), {"max_tokens": 1, "num_predict": 9_000}),
+        (OutputLimit(""), {"max_completion_tokens": 1}),
+        (OutputLimit(""), {"max_tokens": 1}),
     ):
         for usd in ("0.01", "0.05"):
             limit(house, stated)
@@ -120,7 +120,7 @@ async def test_F2_a_vendor_that_ignores_the_maximum_costs_no_more_than_the_walle
 
 
 async def test_F2_the_older_name_counts_where_none_is_stated(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit(house, Limit())
+    limit(house, OutputLimit())
     vendor = Vendor(house, monkeypatch, ("max_tokens",))
     assert {said.status for said in await at_once(house, "0.01", max_tokens=1)} == {200}
     assert vendor.cost <= await spent(house, "0.01")
@@ -130,13 +130,13 @@ async def test_F2_another_dialects_maximum_is_written_in_the_providers_field(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for obeyed in BOTH:
-        limit(house, Limit(obeyed))
+        limit(house, OutputLimit(obeyed))
         ways: list[tuple[str, dict[str, Any]]] = [(MESSAGES, {"max_tokens": 1}), (RESPONSES, {"max_output_tokens": 1})]
         for path, fields in ways:
             vendor = Vendor(house, monkeypatch, (obeyed,))
             assert {said.status for said in await at_once(house, "0.01", path, **fields)} == {200}
             assert vendor.cost <= await spent(house, "0.01")
-    limit(house, Limit(""))
+    limit(house, OutputLimit(""))
     vendor = Vendor(house, monkeypatch, ())
     assert {said.status for said in await at_once(house, "0.01", MESSAGES, max_tokens=1)} == {402}
 
@@ -145,7 +145,7 @@ async def test_F2_a_capped_maximum_is_written_in_the_providers_field(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for obeyed in BOTH:
-        limit(house, Limit(obeyed))
+        limit(house, OutputLimit(obeyed))
         vendor = Vendor(house, monkeypatch, (obeyed,))
         answers = [said for said in await at_once(house, "0.012") if said.status == 200]
         assert answers
@@ -153,7 +153,7 @@ async def test_F2_a_capped_maximum_is_written_in_the_providers_field(
             each[obeyed] for each in vendor.bodies
         }
         assert vendor.cost <= await spent(house, "0.012")
-    limit(house, Limit(""))
+    limit(house, OutputLimit(""))
     Vendor(house, monkeypatch, ())
     assert {said.status for said in await at_once(house, "0.012")} == {402}
 
@@ -162,7 +162,7 @@ async def test_F2_reasoning_outside_of_the_maximum_is_in_the_bound(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stated for the provider; or asked for, as a budget that is larger than the maximum."""
-    limit(house, Limit("max_tokens", reasoning_apart=True))
+    limit(house, OutputLimit("max_tokens", reasoning_apart=True))
     vendor = Vendor(house, monkeypatch, BOTH, thinks=50_000)
     await at_once(house, "0.40", max_tokens=1)
     assert vendor.cost <= await spent(house, "0.40")
@@ -171,7 +171,7 @@ async def test_F2_reasoning_outside_of_the_maximum_is_in_the_bound(
         {"thinking": {"type": "enabled", "budget_tokens": 50_000}},
         {"reasoning": {"max_tokens": 50_000}},
     ):
-        limit(house, Limit("max_tokens"))
+        limit(house, OutputLimit("max_tokens"))
         vendor = Vendor(house, monkeypatch, BOTH, thinks=50_000)
         answers = await at_once(house, "0.15", max_tokens=1, **budget)
         assert any(said.status == 200 for said in answers)

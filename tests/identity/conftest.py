@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from tokenharbor.db.pool import Options, connect
+from tokenharbor.db.pool import ConnectOptions, connect
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
@@ -32,6 +32,6 @@ def derived() -> DerivedSecret:
 
 @pytest.fixture
 async def conn(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(Options(database_url))
+    connection = await connect(ConnectOptions(database_url))
     yield connection
     await connection.close()

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tokenharbor.db.pool import Options, open_pool
+from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.identity import ring as ring_module
 from tokenharbor.identity import store
 from tokenharbor.identity.keys import NewKey, hasher, make_key
@@ -67,7 +67,7 @@ class House:
 async def house(
     conn: asyncpg.Connection, world: World, derived: DerivedSecret, database_url: str
 ) -> AsyncIterator[House]:
-    pool = await open_pool(Options(database_url), size=2)
+    pool = await open_pool(ConnectOptions(database_url), size=2)
     reader = Reader(pool)
     account = await store.create_account(conn, world, "ada@example.com", "e")
     ring = KeyRing(reader, hasher(derived), world.clock)

@@ -9,12 +9,12 @@ from tokenharbor.catalog.types import Endpoint, Provider
 from tokenharbor.kernel.errors import BoundariesLeaveNobody, InvalidRequest, NoProviderAvailable, PermissionDenied
 from tokenharbor.routing.plan import (
     NO_BOUNDARIES,
-    NO_KEY_RULES,
+    NO_ROUTING_RULES,
     Boundaries,
-    Candidate,
-    KeyRules,
     Route,
-    Wanted,
+    RouteCandidate,
+    RouteRequest,
+    RoutingRules,
     no_route_refusal,
     plan_route,
 )
@@ -23,17 +23,19 @@ NAMES = ("alpha", "beta", "gamma", "delta")
 REGIONS = ("cn", "eu", "us")
 
 
-def candidate(name: str, *, region: str | None = None, retention: str | None = "none", **more: object) -> Candidate:
+def candidate(
+    name: str, *, region: str | None = None, retention: str | None = "none", **more: object
+) -> RouteCandidate:
     provider = Provider(name, "openai_chat", "http://127.0.0.1/v1", region=region, retention=retention)
     endpoint = Endpoint("m", provider, "m-upstream", None)
-    return Candidate(endpoint, **more)  # type: ignore[arg-type]
+    return RouteCandidate(endpoint, **more)  # type: ignore[arg-type]
 
 
 def plan(
-    *candidates: Candidate, key: KeyRules = NO_KEY_RULES, rules: Boundaries = NO_BOUNDARIES, **more: object
+    *candidates: RouteCandidate, key: RoutingRules = NO_ROUTING_RULES, rules: Boundaries = NO_BOUNDARIES, **more: object
 ) -> Route:
     defaults: dict[str, object] = {"cooling": frozenset(), "latency_ms": {}, "at_most": 10} | more
-    return plan_route(Wanted(dialect="openai_chat", candidates=candidates, key=key, boundaries=rules, **defaults))  # type: ignore[arg-type]
+    return plan_route(RouteRequest(dialect="openai_chat", candidates=candidates, key=key, boundaries=rules, **defaults))  # type: ignore[arg-type]
 
 
 def names(route: Route) -> list[str]:
@@ -72,7 +74,7 @@ def test_no_preference_ever_leads_outside_the_boundaries(
     rules = Boundaries(only=only, ignore=ignore, region=region, order=tuple(order))
     route = plan(
         *candidates,
-        key=KeyRules(denied=denied),
+        key=RoutingRules(denied=denied),
         rules=rules,
         cooling=frozenset(f"{name}/m:openai_chat" for name in cooling),
     )
@@ -135,7 +137,7 @@ def test_a_price_above_the_callers_maximum_is_left_out() -> None:
 
 
 def test_a_provider_of_another_dialect_is_left_out_only_if_the_request_cannot_be_said_to_it() -> None:
-    wish = Wanted("anthropic_messages", [candidate("alpha")], NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
+    wish = RouteRequest("anthropic_messages", [candidate("alpha")], NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
     assert names(plan_route(wish)) == ["alpha"]
     refusal = InvalidRequest("`top_k` cannot be told.", param="top_k")
     route = plan_route(msgspec.structs.replace(wish, unsaid={"openai_chat": refusal}))
@@ -145,16 +147,16 @@ def test_a_provider_of_another_dialect_is_left_out_only_if_the_request_cannot_be
 
 
 def test_what_cannot_be_said_elsewhere_is_no_fault_in_the_callers_own_dialect() -> None:
-    wish = Wanted("openai_chat", [candidate("alpha")], NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
+    wish = RouteRequest("openai_chat", [candidate("alpha")], NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
     refusals = {"openai_chat": InvalidRequest("`n`"), "anthropic_messages": InvalidRequest("`n`")}
     assert names(plan_route(msgspec.structs.replace(wish, unsaid=refusals))) == ["alpha"]
 
 
 def test_nobody_says_whose_boundary_it_was() -> None:
-    key = plan(candidate("alpha"), candidate("off", off="no price"), key=KeyRules(providers=frozenset({"beta"})))
+    key = plan(candidate("alpha"), candidate("off", off="no price"), key=RoutingRules(providers=frozenset({"beta"})))
     assert isinstance(no_route_refusal("m", key.dropped), PermissionDenied)
     both = Boundaries(only=frozenset({"alpha"}))
-    pinned = plan(candidate("alpha"), candidate("beta"), rules=both, key=KeyRules(providers=frozenset({"beta"})))
+    pinned = plan(candidate("alpha"), candidate("beta"), rules=both, key=RoutingRules(providers=frozenset({"beta"})))
     assert isinstance(no_route_refusal("m", pinned.dropped), PermissionDenied), (
         "the key forbids whom the request asks for"
     )

@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import (
     UpstreamTimeout,
     VendorRefused,
 )
-from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of
+from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, broken_stream_refusal, refusal_after_attempts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
@@ -29,15 +29,15 @@ TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
 }
 
 
-def fault(kind: FailureKind, provider: str = "alpha", **more: object) -> Fault:
-    return Fault(provider, Failure(kind, **more))  # type: ignore[arg-type]
+def fault(kind: FailureKind, provider: str = "alpha", **more: object) -> FailedAttempt:
+    return FailedAttempt(provider, Failure(kind, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_every_kind_has_its_verdict_and_its_words(kind: FailureKind) -> None:
     try_next, refusal_type, status = TABLE[kind]
     assert VERDICTS[kind].try_next is try_next
-    refusal = refusal_of([fault(kind, status=422)])
+    refusal = refusal_after_attempts([fault(kind, status=422)])
     assert type(refusal) is refusal_type
     assert refusal.status == status
     if status in (502, 504):
@@ -47,14 +47,14 @@ def test_every_kind_has_its_verdict_and_its_words(kind: FailureKind) -> None:
 
 def test_only_when_everybody_is_busy_is_it_a_rate_limit_with_the_shortest_wait() -> None:
     busy = [fault(FailureKind.RATE_LIMIT, retry_after=30), fault(FailureKind.OVERLOADED, "beta", retry_after=7)]
-    refusal = refusal_of(busy)
+    refusal = refusal_after_attempts(busy)
     assert (type(refusal), refusal.retry_after) == (RateLimited, 7)
-    mixed = refusal_of([fault(FailureKind.SERVER), fault(FailureKind.RATE_LIMIT, "beta")])
+    mixed = refusal_after_attempts([fault(FailureKind.SERVER), fault(FailureKind.RATE_LIMIT, "beta")])
     assert (type(mixed), mixed.provider) == (UpstreamError, "alpha")
 
 
 def test_a_vendors_refusal_of_the_request_ends_the_tries_in_its_own_words() -> None:
-    refusal = refusal_of(
+    refusal = refusal_after_attempts(
         [
             fault(FailureKind.SERVER),
             fault(FailureKind.REQUEST, status=400, message="bad tool", code="bad", param="tools"),
@@ -64,16 +64,18 @@ def test_a_vendors_refusal_of_the_request_ends_the_tries_in_its_own_words() -> N
 
 
 def test_what_was_our_fault_never_reaches_the_caller_in_the_vendors_words() -> None:
-    refusal = refusal_of([fault(FailureKind.CREDENTIAL, status=401, message="Incorrect API key sk-abc provided")])
+    refusal = refusal_after_attempts(
+        [fault(FailureKind.CREDENTIAL, status=401, message="Incorrect API key sk-abc provided")]
+    )
     assert "sk-abc" not in refusal.message
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_asking_again_is_advised_only_where_it_may_help(kind: FailureKind) -> None:
     """Also of a stream that has begun: what the vendor holds against the request, it will hold against it again."""
-    refusal = broken_off(fault(kind, message="too long by half"))
+    refusal = broken_stream_refusal(fault(kind, message="too long by half"))
     assert ("try again" in refusal.message) is VERDICTS[kind].try_next
     if not VERDICTS[kind].try_next:
         assert (type(refusal), refusal.status) == (TABLE[kind][1], 400)
         assert refusal.message == "too long by half"
-        assert broken_off(fault(kind), billed=True).message.endswith(" is billed.")
+        assert broken_stream_refusal(fault(kind), billed=True).message.endswith(" is billed.")

@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from tokenharbor.accounts.accounts import get_account
-from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.identity import store
 from tokenharbor.identity.keys import make_key
@@ -65,7 +65,7 @@ def name_rules(rules: KeyRules, catalog: Catalog) -> KeyRules:
 
 
 def _canonical_models(names: Collection[str], catalog: Catalog) -> tuple[str, ...]:
-    index = Index(catalog)
+    index = NameIndex(catalog)
     found = []
     for name in names:
         model = index.find(name)

@@ -27,9 +27,9 @@ from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.listen import Listener, Notice
+from tokenharbor.db.listen import Listener, Notification
 from tokenharbor.db.partitions import ensure_partitions
-from tokenharbor.db.pool import Options, connect, open_pool
+from tokenharbor.db.pool import ConnectOptions, connect, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
@@ -47,7 +47,7 @@ from tokenharbor.identity.ring import KeyRing
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import Purpose, RootSecret
-from tokenharbor.kernel.signing import Signer
+from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.history import History
@@ -114,7 +114,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         pool, book, books = await _books(stack, url, world, settings.home, alarms)
         stack.push_async_callback(_sign_last, book, pool, world, signer)
         stack.push_async_callback(books.drain)
-        listener = await stack.enter_async_context(Listener(Options(url, "tokenharbor-listen"), ["identity"]))
+        listener = await stack.enter_async_context(Listener(ConnectOptions(url, "tokenharbor-listen"), ["identity"]))
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
         await ring.refresh()
@@ -193,7 +193,7 @@ async def _books(
     """The books, once all that earlier gateways of this HOME left in their journals is in the database: until then
     their holds stand.
     """
-    pool = await stack.enter_async_context(await open_pool(Options(url)))
+    pool = await stack.enter_async_context(await open_pool(ConnectOptions(url)))
     folder = home / "journal"
     if left := left_journals(folder):
         async with open_book(url, world.ids.new()) as book:
@@ -214,7 +214,7 @@ async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
 
 
 async def _migrated(url: str, world: World, root: RootSecret) -> None:
-    conn = await connect(Options(url, "tokenharbor-setup", _SETUP_TIMEOUT_MS))
+    conn = await connect(ConnectOptions(url, "tokenharbor-setup", _SETUP_TIMEOUT_MS))
     try:
         await prepare(conn, world, root)
     finally:
@@ -225,7 +225,7 @@ async def _heed(listener: Listener, ring: KeyRing, harbor: Harbor) -> None:
     """Keys are read anew whatever changed, the rest where a provider's credential did, or may have."""
     async for news in listener:
         ring.nudge()
-        if not isinstance(news, Notice) or news.payload == "credential":
+        if not isinstance(news, Notification) or news.payload == "credential":
             await harbor.reload()
 
 
@@ -275,20 +275,20 @@ async def _upkeep(pool: asyncpg.Pool, world: World) -> None:
             _log.warning("partitions_not_made", reason=type(error).__name__)
 
 
-async def _sign_often(pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+async def _sign_often(pool: asyncpg.Pool, world: World, signer: MessageSigner) -> None:
     """Signed roots, beside the requests."""
     while True:
         await asyncio.sleep(SIGNED_EVERY.total_seconds())
         await _sign(pool, world, signer)
 
 
-async def _sign_last(book: PostgresBook, pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+async def _sign_last(book: PostgresBook, pool: asyncpg.Pool, world: World, signer: MessageSigner) -> None:
     """Once more at the end, when all is settled."""
     if book.is_up:
         await _sign(pool, world, signer)
 
 
-async def _sign(pool: asyncpg.Pool, world: World, signer: Signer) -> None:
+async def _sign(pool: asyncpg.Pool, world: World, signer: MessageSigner) -> None:
     """Whatever is new. Another process that is signing does it for us; what cannot be signed now is signed later."""
     try:
         async with pool.acquire() as conn:

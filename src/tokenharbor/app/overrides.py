@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from tokenharbor.catalog.load import shipped_names
 from tokenharbor.catalog.tables import ModelTable, ProviderTable
-from tokenharbor.kernel.tables import Faults, did_you_mean
+from tokenharbor.kernel.tables import ConfigFaults, did_you_mean
 
 _KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"providers": ProviderTable, "models": ModelTable}
 _REFERENCE = re.compile(r"(?:env|file|store):")
@@ -27,7 +27,7 @@ def overridden(
     tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], variables: Iterable[str], prefix: str
 ) -> dict[str, dict[str, Any]]:
     """`tables` with what these variables say. Raises Misconfigured for one that says nothing of them."""
-    faults = Faults()
+    faults = ConfigFaults()
     found: dict[str, dict[str, Any]] = {kind: dict(tables[kind]) for kind in _KINDS}
     known: dict[str, tuple[Path, inspect.Type]] = {}
     for variable in variables:

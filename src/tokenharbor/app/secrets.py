@@ -8,7 +8,7 @@ from tokenharbor.catalog.types import Provider
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import Purpose, RootSecret, Seal, read_or_make
-from tokenharbor.kernel.signing import Signer
+from tokenharbor.kernel.signing import MessageSigner
 
 SECRET_FILE: Final = "secret.key"  # noqa: S105  a file's name
 """Under HOME: the root secret, unless `server.secret` points elsewhere."""
@@ -32,9 +32,9 @@ def credential_seal(root: RootSecret, entropy: Entropy) -> Seal:
     return Seal(root.derive(Purpose.CREDENTIALS), entropy)
 
 
-def receipt_signer(root: RootSecret) -> Signer:
+def receipt_signer(root: RootSecret) -> MessageSigner:
     """What signs roots and receipts."""
-    return Signer(root.derive(Purpose.RECEIPTS))
+    return MessageSigner(root.derive(Purpose.RECEIPTS))
 
 
 def secret_of(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:

@@ -16,7 +16,7 @@ from tokenharbor.db.errors import lost_at
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import is_migrated, migrate, read_migrations
 from tokenharbor.db.partitions import ensure_partitions
-from tokenharbor.db.pool import Options, close, connect
+from tokenharbor.db.pool import ConnectOptions, close, connect
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, real_world
@@ -62,7 +62,7 @@ async def open_database(in_force: Settings) -> AsyncIterator[tuple[str, asyncpg.
         url = database_url(in_force)
         if url is None:
             url = (await stack.enter_async_context(EmbeddedPostgres(in_force.home, lasting=False))).url
-        conn = await connect(Options(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
+        conn = await connect(ConnectOptions(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
         stack.push_async_callback(close, conn)
         with lost_at(show_address(url)):
             yield url, conn

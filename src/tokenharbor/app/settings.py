@@ -17,7 +17,7 @@ from msgspec import inspect
 from tokenharbor.app.overrides import lies_over, overridden
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import Faults, Place, did_you_mean, parse_toml, read_fields
+from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
 
 PREFIX: Final = "TOKENHARBOR_"
 
@@ -110,11 +110,12 @@ def load_settings(
     usual = home / "tokenharbor.toml"
     path = (named or usual).absolute()
     tables = _parse(path, must_exist=path != usual)
-    faults = Faults()
-    stated = read_fields(_File, tables, Place(str(path), faults)) or _File()
+    faults = ConfigFaults()
+    stated = read_fields(_File, tables, TableLocation(str(path), faults)) or _File()
     over_tables = _refuse_unknown_variables(environ, frozenset(_references(tables)), faults)
     sections = {
-        name: _section(name, getattr(stated, name), environ, Place(f"{path} [{name}]", faults)) for name in _SECTIONS
+        name: _section(name, getattr(stated, name), environ, TableLocation(f"{path} [{name}]", faults))
+        for name in _SECTIONS
     }
     catalog: Mapping[str, Any] = {"providers": stated.providers, "models": stated.models}
     with faults.catch():
@@ -189,7 +190,9 @@ def _references(value: object) -> Iterator[str]:
         yield value.removeprefix("env:")
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str], references: frozenset[str], faults: Faults) -> Sequence[str]:
+def _refuse_unknown_variables(
+    environ: Mapping[str, str], references: frozenset[str], faults: ConfigFaults
+) -> Sequence[str]:
     """Those that may be meant for a provider or a model, which are looked at with these."""
     known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
@@ -206,7 +209,7 @@ def _variable(section: str, name: str) -> str:
     return f"{PREFIX}{section}_{name}".upper()
 
 
-def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str], place: Place) -> Any:
+def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str], place: TableLocation) -> Any:
     kind = _SECTIONS[section]
     of_file = read_fields(kind, stated, place) or kind()
     _refuse_clear_secrets(section, stated, place)
@@ -215,7 +218,7 @@ def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str]
         variable = _variable(section, each.name)
         if environ.get(variable):
             table = {each.name: _value(each.type, environ[variable])}
-            read = read_fields(kind, table, Place(variable, place.faults)) or kind()
+            read = read_fields(kind, table, TableLocation(variable, place.faults)) or kind()
             from_environment[each.name] = getattr(read, each.name)
     return msgspec.structs.replace(of_file, **from_environment)
 
@@ -231,7 +234,7 @@ def _value(kind: inspect.Type, text: str) -> object:
     return text
 
 
-def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: Place) -> None:
+def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: TableLocation) -> None:
     """The file may be read, copied and shown around. The environment may hold a URL with its password."""
     for where, name in _URLS:
         url = stated.get(name) if where == section else None
@@ -252,7 +255,7 @@ def _beside(path: Path, edition: str) -> str:
     return str(path.parent / edition) if "/" in edition or edition.endswith(".toml") else edition
 
 
-def _check(settings: Settings, faults: Faults) -> None:
+def _check(settings: Settings, faults: ConfigFaults) -> None:
     for section, name in _SECRETS:
         reference = getattr(getattr(settings, section), name)
         if reference is not None and not _REFERENCE.fullmatch(reference):

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from tokenharbor.catalog.pricing import Bound
+from tokenharbor.catalog.pricing import UsageBound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import Asks, InputSize, Request
@@ -14,10 +14,10 @@ _UNIT_PIECES = 100
 _MOST_BYTES_PER_SECOND = 192_000  # of sound as it is sent: two channels of 16 bits at 48 kHz
 
 
-def bound_of(request: Request, asks: Asks, model: Model) -> Bound:
+def bound_of(request: Request, asks: Asks, model: Model) -> UsageBound:
     """From bytes, counts and the model's own limits."""
     made = max(asks.images, 1)
-    return Bound(
+    return UsageBound(
         input=_input(request, asks, model),
         output=made * model.max_output,
         images=asks.upload_bytes > 0,
@@ -44,7 +44,7 @@ _REPEATS = 4  # of the request, in answers of dialects that repeat it
 _SOUND_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
 
 
-def most_content(request: Request, bound: Bound) -> int:
+def most_content(request: Request, bound: UsageBound) -> int:
     """The bytes of content, as we count them, that are taken of an answer: far more than one within the bound has. A
     provider that sends more does not stop.
     """
@@ -53,7 +53,7 @@ def most_content(request: Request, bound: Bound) -> int:
     return _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
 
 
-def most_wire(request: Request, bound: Bound) -> int:
+def most_wire(request: Request, bound: UsageBound) -> int:
     """Likewise all bytes of it."""
     if request.asks is not None:
         return _SOUND_PER_CHARACTER * request.asks.characters + _WIRE_SLACK
@@ -121,7 +121,7 @@ def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) ->
     return _with_sound(said, max(least.seconds, seconds), bound_of(request, asks, model))
 
 
-def _with_sound(usage: Usage, seconds: int, bound: Bound) -> Usage:
+def _with_sound(usage: Usage, seconds: int, bound: UsageBound) -> Usage:
     """Nothing is shorter than a second; where tokens are counted, a second has ten of them."""
     heard_for = min(max(seconds, 1), bound.seconds)
     if not bound.audio or not heard_for:

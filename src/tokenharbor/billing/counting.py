@@ -7,7 +7,7 @@ from tokenharbor.billing.bounds import least_media
 from tokenharbor.billing.detail import UsageSource
 from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Quote
-from tokenharbor.catalog.pricing import Bound, input_size
+from tokenharbor.catalog.pricing import UsageBound, input_size
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import InputSize
 
@@ -54,7 +54,7 @@ def count(meter: Meter) -> Counted:
     return own
 
 
-def _is_plain(usage: Usage, bound: Bound) -> bool:
+def _is_plain(usage: Usage, bound: UsageBound) -> bool:
     return (
         0 < usage.output + usage.reasoning <= bound.output
         and 0 < usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h <= bound.input
@@ -170,7 +170,7 @@ def _at_least(known: Usage, output: int) -> Usage:
     return msgspec.structs.replace(known, output=known.output + missing) if missing > 0 else known
 
 
-def _within(usage: Usage, bound: Bound) -> Usage:
+def _within(usage: Usage, bound: UsageBound) -> Usage:
     """As far as the quote's bound goes."""
     if usage.output + usage.reasoning + usage.audio_out > bound.output:
         usage = msgspec.structs.replace(usage, output=bound.output, reasoning=0, audio_out=0)

@@ -12,7 +12,7 @@ from tokenharbor.billing.receipts import write_receipt
 from tokenharbor.billing.roots import write_cut, write_entry, write_root
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import BooksAway
-from tokenharbor.kernel.signing import ALGORITHM, Signer
+from tokenharbor.kernel.signing import ALGORITHM, MessageSigner
 from tokenharbor.ledger.chain import entry_digest
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.history import Past
@@ -37,7 +37,7 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
 class Prover:
     """Proves and signs receipts when they are read. Raises BooksAway."""
 
-    def __init__(self, pool: asyncpg.Pool, signer: Signer, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, signer: MessageSigner, clock: Clock) -> None:
         self._pool = pool
         self._signer = signer
         self._clock = clock

@@ -7,8 +7,8 @@ import msgspec
 
 from tokenharbor.billing.bounds import bound_of, most_input, text_bound
 from tokenharbor.billing.detail import Served
-from tokenharbor.catalog.pricing import BP, Bound, Rates
-from tokenharbor.catalog.types import Endpoint, Limit, Model
+from tokenharbor.catalog.pricing import BP, Rates, UsageBound
+from tokenharbor.catalog.types import Endpoint, Model, OutputLimit
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd, round_down
@@ -42,7 +42,7 @@ class Quote(msgspec.Struct, frozen=True):
     """
 
     amount: Usd
-    bound: Bound
+    bound: UsageBound
     apart: int = 0
     capped: int | None = None
     most_input: int = 0
@@ -66,7 +66,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     for offer in offers:
         output = max(output, output_bound(request, model, offer))
         apart = max(apart, offer.apart)
-    bound = Bound(
+    bound = UsageBound(
         input=input_bound(request, model),
         output=output * request.choices,
         cache_writes=writes or request.cache_writes,
@@ -112,7 +112,7 @@ def _obeys(endpoint: Endpoint, request: Request) -> bool:
     return field != ""
 
 
-def _reasoning_apart(model: Model, limit: Limit) -> int:
+def _reasoning_apart(model: Model, limit: OutputLimit) -> int:
     if not limit.reasoning_apart or "reasoning" not in model.capabilities:
         return 0
     return model.context if model.max_thinking is None else model.max_thinking
@@ -135,7 +135,7 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     return Quote(_dearest(bound, offers, wallet.at), bound, whole.apart, fits, whole.most_input)
 
 
-def _dearest(bound: Bound, offers: Sequence[Offer], at: datetime) -> Usd:
+def _dearest(bound: UsageBound, offers: Sequence[Offer], at: datetime) -> Usd:
     if len(offers) == 1:
         return offers[0].rates.upper_bound(bound, at)
     return max([offer.rates.upper_bound(bound, at) for offer in offers])

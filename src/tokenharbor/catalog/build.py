@@ -13,9 +13,9 @@ import msgspec
 from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
-from tokenharbor.catalog.tables import EndpointTable, LimitTable, ModelTable, ProviderTable, Stated, WireTable
-from tokenharbor.catalog.types import Catalog, Endpoint, Limit, Model, Provider, Timeouts
-from tokenharbor.kernel.tables import Faults, Place, did_you_mean
+from tokenharbor.catalog.tables import EndpointTable, LimitTable, ModelTable, ProviderTable, StatedTables, WireTable
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, OutputLimit, Provider, Timeouts
+from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}")
@@ -30,7 +30,9 @@ _HEADER_VALUE = re.compile(r"[ -~]*")
 V = TypeVar("V")
 
 
-def build_catalog(stated: Stated, usual: Mapping[str, WireTable], wires: Collection[str], faults: Faults) -> Catalog:
+def build_catalog(
+    stated: StatedTables, usual: Mapping[str, WireTable], wires: Collection[str], faults: ConfigFaults
+) -> Catalog:
     """`usual` is each wire's usual way; `wires` are those that are spoken here. With a fault the catalogue is not to be
     used.
     """
@@ -57,10 +59,10 @@ def _faces(
     table: ProviderTable,
     spoken: tuple[Mapping[str, WireTable], Collection[str]],
     place: str,
-    faults: Faults,
+    faults: ConfigFaults,
 ) -> tuple[Provider, ...]:
     """A company in each of its wires, the one that it names first in front."""
-    check = _Checks(place, faults)
+    check = _TableChecks(place, faults)
     check.matches(_PROVIDER_NAME, name, "the name of a provider must be lower-case letters, digits, '.', '_' and '-'")
     first = check.needed(table.wire, "wire") or ""
     further = table.wires or {}
@@ -72,12 +74,12 @@ def _faces(
         if wire and wire not in wires:
             here.fault(f"unknown wire {wire[:40]!r}{did_you_mean(wire, wires)}")
     return tuple(
-        _provider(name, table, _Face(wire, face, usual.get(wire, WireTable())), check, here)
+        _provider(name, table, _ProviderInWire(wire, face, usual.get(wire, WireTable())), check, here)
         for wire, face, here in stated
     )
 
 
-class _Face(msgspec.Struct, frozen=True):
+class _ProviderInWire(msgspec.Struct, frozen=True):
     """One wire of a company: what the file states, and the wire's usual way for what it does not."""
 
     wire: str
@@ -85,7 +87,9 @@ class _Face(msgspec.Struct, frozen=True):
     usual: WireTable
 
 
-def _provider(name: str, table: ProviderTable, face: _Face, check: "_Checks", here: "_Checks") -> Provider:
+def _provider(
+    name: str, table: ProviderTable, face: _ProviderInWire, check: "_TableChecks", here: "_TableChecks"
+) -> Provider:
     """`check` is for what the company states, `here` for what it states of this wire."""
     auth = face.stated.auth or face.usual.auth or "bearer"
     headers = face.stated.headers if face.stated.headers is not None else face.usual.headers or {}
@@ -109,26 +113,26 @@ def _provider(name: str, table: ProviderTable, face: _Face, check: "_Checks", he
     )
 
 
-def _usual_limit(face: _Face, check: "_Checks") -> Limit:
+def _usual_limit(face: _ProviderInWire, check: "_TableChecks") -> OutputLimit:
     """A wire with one field for the maximum has no other; a vendor may obey none."""
     field, usual = check.max_field(face.stated), face.usual.max_field
     if field and usual is not None and field != usual:
         check.fault(f"max_field must be {usual!r} for this wire, or {_NO_FIELD!r} if the provider ignores it")
-    return Limit(usual if field is None else field, bool(face.stated.reasoning_apart))
+    return OutputLimit(usual if field is None else field, bool(face.stated.reasoning_apart))
 
 
-def _limit(stated: EndpointTable, provider: Provider, check: "_Checks") -> Limit:
+def _limit(stated: EndpointTable, provider: Provider, check: "_TableChecks") -> OutputLimit:
     """The provider's, with what is stated here. Only one wire has several fields for the maximum."""
     field, base = check.max_field(stated), provider.limit
     if field is None or (field and provider.wire != CONVENTION):
         field = base.max_field
-    return Limit(field, base.reasoning_apart if stated.reasoning_apart is None else stated.reasoning_apart)
+    return OutputLimit(field, base.reasoning_apart if stated.reasoning_apart is None else stated.reasoning_apart)
 
 
 def _model(
-    name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], place: str, faults: Faults
+    name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], place: str, faults: ConfigFaults
 ) -> Model:
-    check = _Checks(place, faults)
+    check = _TableChecks(place, faults)
     check.matches(_MODEL_NAME, name, "the name of a model must be letters, digits and any of . _ : @ + / -")
     aliases = tuple(table.aliases or ())
     for alias in aliases:
@@ -159,7 +163,7 @@ def _model(
     )
 
 
-def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_Checks") -> tuple[int, int]:
+def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_TableChecks") -> tuple[int, int]:
     """Context and maximum of the output; 0, none, where a model that does not chat has no such thing."""
     if CHAT in surfaces and len(surfaces) > 1:
         check.fault("a model must not have both chat and other surfaces: configure two models")
@@ -169,7 +173,7 @@ def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_Checks") -> tu
 
 
 def _endpoints(
-    model: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], check: "_Checks"
+    model: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], check: "_TableChecks"
 ) -> Iterator[Endpoint]:
     """An endpoint in each wire of each company that sells the model."""
     for name, stated in (table.endpoints or {}).items():
@@ -189,7 +193,7 @@ def _endpoints(
             yield Endpoint(model, provider, upstream_model, price, region, variants, _limit(stated, provider, here))
 
 
-def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "_Checks") -> tuple[Provider, ...]:
+def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
     """A model that does not chat is sold in the wire of its convention only."""
     if CHAT in surfaces:
         return selling
@@ -206,7 +210,7 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "
     return unsigned
 
 
-def _selling(wires: Sequence[str], faces: tuple[Provider, ...], check: "_Checks") -> tuple[Provider, ...]:
+def _selling(wires: Sequence[str], faces: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
     """The company in these wires; one that was moved may no longer be there in all of them."""
     spoken = {face.wire: face for face in faces}
     for wire in wires:
@@ -215,7 +219,7 @@ def _selling(wires: Sequence[str], faces: tuple[Provider, ...], check: "_Checks"
     return tuple(spoken[wire] for wire in wires if wire in spoken)
 
 
-def _refuse_clashes(models: Mapping[str, Model], places: Mapping[str, str], faults: Faults) -> None:
+def _refuse_clashes(models: Mapping[str, Model], places: Mapping[str, str], faults: ConfigFaults) -> None:
     """A name that two models bear would sell one for the other."""
     bearer = {name: name for name in models}
     for model in models.values():
@@ -233,7 +237,7 @@ def _timeouts(table: ProviderTable) -> Timeouts:
     return Timeouts(**{name: seconds for name, seconds in stated.items() if seconds is not None})
 
 
-class _Checks(Place):
+class _TableChecks(TableLocation):
     """What is checked of one table: each answers with the value as it goes on, faulty or not."""
 
     def needed(self, value: V | None, field: str) -> V | None:

@@ -6,14 +6,14 @@ from enum import StrEnum
 
 import msgspec
 
-from tokenharbor.catalog.find import Index, names_of
+from tokenharbor.catalog.find import NameIndex, names_of
 from tokenharbor.catalog.price import show_million
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Catalog, Endpoint, Model
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is doubtful."""
 
     NO_PRICE = "no_price"  # it cannot be sold there: listed and refused, never billed at 0
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 class Finding(msgspec.Struct, frozen=True):
     """One doubt. `fault`: something cannot be sold as it stands; else only worth a look."""
 
-    kind: Kind
+    kind: FindingKind
     where: str
     message: str
     fault: bool = False
@@ -48,22 +48,24 @@ def _providers(catalog: Catalog) -> Iterator[Finding]:
     for provider in catalog.providers.values():
         if provider.credential is None and provider.auth != "none":
             message = 'no credential; set credential = "env:NAME", or auth = "none" if the provider needs none'
-            yield Finding(Kind.NO_CREDENTIAL, f"provider {provider.name}", message)
+            yield Finding(FindingKind.NO_CREDENTIAL, f"provider {provider.name}", message)
     for provider in (*catalog.providers.values(), *catalog.also):
         if provider.limit.max_field is None:
             message = (
                 "max_field is not set, so max_completion_tokens does not limit a quote; set the field that the "
                 'provider supports: "max_tokens" or "max_completion_tokens", or "none"'
             )
-            yield Finding(Kind.NO_MAX_FIELD, f"provider {provider.name}", message)
+            yield Finding(FindingKind.NO_MAX_FIELD, f"provider {provider.name}", message)
 
 
 def _model(model: Model, at: datetime) -> Iterator[Finding]:
     where = f"model {model.name}"
     if not model.endpoints:
-        yield Finding(Kind.NO_ENDPOINT, where, "no provider has it, so every request for it is refused", fault=True)
+        yield Finding(
+            FindingKind.NO_ENDPOINT, where, "no provider has it, so every request for it is refused", fault=True
+        )
     elif all(endpoint.price is None for endpoint in model.endpoints):
-        yield Finding(Kind.NO_PRICE, where, "no price, so every request for it is refused", fault=True)
+        yield Finding(FindingKind.NO_PRICE, where, "no price, so every request for it is refused", fault=True)
     seen = set()
     for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
         if endpoint.provider.name not in seen:
@@ -74,20 +76,20 @@ def _model(model: Model, at: datetime) -> Iterator[Finding]:
 def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> Iterator[Finding]:
     where = f"model {endpoint.model} at {endpoint.provider.name}"
     if endpoint.price is None:
-        yield Finding(Kind.NO_PRICE, where, "no price at this provider, so no request is routed there")
+        yield Finding(FindingKind.NO_PRICE, where, "no price at this provider, so no request is routed there")
         return
     rates = Rates(endpoint.price, Terms())
     if surfaces != (CHAT,):
         if not any(rates.dearest(unit, at) for unit in rates.priced):
-            yield Finding(Kind.FREE, where, "it is free")
+            yield Finding(FindingKind.FREE, where, "it is free")
         return
     if not rates.dearest("input", at) and not rates.dearest("output", at):
-        yield Finding(Kind.FREE, where, "input and output are free")
+        yield Finding(FindingKind.FREE, where, "input and output are free")
         return
     for threshold in rates.thresholds(at):
         size = f"above {threshold} tokens of input, " if threshold else ""
         for message in _unusual(rates, at, threshold + 1):
-            yield Finding(Kind.PRICE, where, size + message)
+            yield Finding(FindingKind.PRICE, where, size + message)
 
 
 def _unusual(rates: Rates, at: datetime, input_size: int) -> Iterator[str]:
@@ -107,10 +109,10 @@ def _unusual(rates: Rates, at: datetime, input_size: int) -> Iterator[str]:
 
 
 def _shadowed(catalog: Catalog) -> Iterator[Finding]:
-    index = Index(catalog)
+    index = NameIndex(catalog)
     for model in catalog.models.values():
         for name in names_of(model):
             found = index.find(name)
             if found is not None and found.model.name != model.name:
                 message = f"the name {name!r} selects {found.model.name} instead"
-                yield Finding(Kind.SHADOWED, f"model {model.name}", message)
+                yield Finding(FindingKind.SHADOWED, f"model {model.name}", message)

@@ -14,7 +14,7 @@ from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_o
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, Variant
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
 
 OTHER_UNITS: Mapping[str, str] = {
     "image": "an image",
@@ -113,7 +113,7 @@ class Showcase:
             "retention": _worst([endpoint.provider.retention for endpoint in model.endpoints]),
         }
 
-    def _variant(self, variant: Variant, terms: Terms, at: datetime) -> dict[str, Any]:
+    def _variant(self, variant: PriceVariant, terms: Terms, at: datetime) -> dict[str, Any]:
         rates = self._tariff.rates(variant.price, terms)
         return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0)}
 

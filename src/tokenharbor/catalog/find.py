@@ -16,27 +16,27 @@ names copied from other gateways work.
 import difflib
 from collections.abc import Iterator
 
-from tokenharbor.catalog.types import Catalog, Found, Model
+from tokenharbor.catalog.types import Catalog, Model, ResolvedName
 
 _LONGEST = 128  # of a name that is compared with the known ones
 
 
-class Index:
+class NameIndex:
     """Every name of every model; a pure look-up, built once."""
 
     __slots__ = ("_found", "_grams")
 
     def __init__(self, catalog: Catalog) -> None:
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, ResolvedName] = {}
         for rank in _RANKS:
             for model in catalog.models.values():
                 for name, provider in rank(model):
-                    self._found.setdefault(name, Found(model, provider))
+                    self._found.setdefault(name, ResolvedName(model, provider))
         self._grams = [
             (_grams(name), model.name) for model in catalog.models.values() for name in (model.name, *model.aliases)
         ]
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> ResolvedName | None:
         """What a name means; None if it means nothing."""
         return self._found.get(name)
 

@@ -11,7 +11,7 @@ from typing import Any
 from tokenharbor.catalog.build import build_catalog
 from tokenharbor.catalog.tables import read_layers, read_wires
 from tokenharbor.catalog.types import Catalog, Provider
-from tokenharbor.kernel.tables import Faults
+from tokenharbor.kernel.tables import ConfigFaults
 
 
 def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str = "tokenharbor.toml") -> Catalog:
@@ -23,7 +23,7 @@ def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str 
     """
     here = files(__package__)
     shipped = [_parsed(entry) for folder in ("providers", "models") for entry in _tomls(here / folder)]
-    faults = Faults()
+    faults = ConfigFaults()
     file_of_wires, usual = _parsed(here / "wires.toml")
     stated = read_layers([*shipped, (file, operator)], faults)
     catalog = build_catalog(stated, read_wires(usual, file_of_wires, faults), wires, faults)

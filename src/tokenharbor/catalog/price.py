@@ -23,9 +23,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 
 from tokenharbor.catalog.surfaces import CHAT, missing
-from tokenharbor.catalog.types import Component, Hours, Price, Variant
+from tokenharbor.catalog.types import Price, PriceComponent, PriceHours, PriceVariant
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import Faults, Place, read_fields, type_name
+from tokenharbor.kernel.tables import ConfigFaults, TableLocation, read_fields, type_name
 from tokenharbor.kernel.usage import UNITS
 
 PER_MILLION: Mapping[str, str] = {
@@ -109,16 +109,16 @@ class _Which(msgspec.Struct, frozen=True, kw_only=True, eq=True):
     quality: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
 
 
-def read_variants(table: object, place: Place, surfaces: Collection[str]) -> tuple[Variant, ...]:
+def read_variants(table: object, place: TableLocation, surfaces: Collection[str]) -> tuple[PriceVariant, ...]:
     """The prices that a table states for its sizes and qualities; one, for all of them, where it has no `variants`."""
     rows = table.get("variants") if isinstance(table, Mapping) else None
     if not isinstance(table, Mapping) or rows is None:
-        return (Variant(None, None, _read_price(table, place, surfaces)),)
+        return (PriceVariant(None, None, _read_price(table, place, surfaces)),)
     shared = {field: value for field, value in table.items() if field != "variants"}
     if not isinstance(rows, list) or not rows or surfaces == (CHAT,):
         place.fault("variants must be an array of tables with size and quality, and chat models have none")
-        return (Variant(None, None, _read_price(shared, place, surfaces)),)
-    found: dict[_Which, Variant] = {}
+        return (PriceVariant(None, None, _read_price(shared, place, surfaces)),)
+    found: dict[_Which, PriceVariant] = {}
     for count, row in enumerate(rows):
         here = place.within(f"variants[{count}]")
         if not isinstance(row, Mapping):
@@ -130,7 +130,7 @@ def read_variants(table: object, place: Place, surfaces: Collection[str]) -> tup
         if which in found:
             here.fault("this size and quality have more than one price")
         if which is not None:
-            found[which] = Variant(which.size, which.quality, price)
+            found[which] = PriceVariant(which.size, which.quality, price)
     return tuple(found.values())
 
 
@@ -140,13 +140,13 @@ def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -
     What the surfaces are billed by must be stated (for chat: input and output), for what is not stated would be given
     away; a free one says "0".
     """
-    faults = Faults()
-    price = _read_price(table, Place(where, faults), surfaces)
+    faults = ConfigFaults()
+    price = _read_price(table, TableLocation(where, faults), surfaces)
     faults.raise_any()
     return price
 
 
-def _read_price(table: object, place: Place, surfaces: Collection[str]) -> Price:
+def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) -> Price:
     stated = [field for field in (*PER_MILLION, *PER_ONE) if isinstance(table, Mapping) and field in table]
     read = _read_row(_Table, table, place)
     lacking = missing(surfaces, stated)
@@ -171,7 +171,7 @@ def _read_price(table: object, place: Place, surfaces: Collection[str]) -> Price
         return make_price(())
 
 
-def _varied(read: _Table | _Later, place: Place, since: datetime | None) -> Iterator[Component]:
+def _varied(read: _Table | _Later, place: TableLocation, since: datetime | None) -> Iterator[PriceComponent]:
     """The lines of steps and hours."""
     for count, row in enumerate(read.steps):
         here = place.within(f"steps[{count}]")
@@ -186,23 +186,23 @@ def _varied(read: _Table | _Later, place: Place, since: datetime | None) -> Iter
         if hours is None:
             continue
         days = tuple(sorted({DAYS.index(day) for day in hours.days}))
-        window = Hours(_minute(hours.from_, here.within("from")), _minute(hours.to, here.within("to")), days)
+        window = PriceHours(_minute(hours.from_, here.within("from")), _minute(hours.to, here.within("to")), days)
         if 0 <= window.start == window.end or not days:
             here.fault("these hours contain no time")
         yield from _components(hours, here, since=since, hours=window)
 
 
 def _components(
-    row: _Units, place: Place, *, since: datetime | None = None, above: int = 0, hours: Hours | None = None
-) -> Iterator[Component]:
+    row: _Units, place: TableLocation, *, since: datetime | None = None, above: int = 0, hours: PriceHours | None = None
+) -> Iterator[PriceComponent]:
     for field, unit in (*PER_MILLION.items(), *PER_ONE.items()):
         text = getattr(row, field)
         if text is not None:
             places = _MILLION_PLACES if field in PER_MILLION else _PICO_PLACES
-            yield Component(unit, _pico(text, places, place.within(field)), above, since, hours)
+            yield PriceComponent(unit, _pico(text, places, place.within(field)), above, since, hours)
 
 
-def _pico(text: str, places: int, place: Place) -> int:
+def _pico(text: str, places: int, place: TableLocation) -> int:
     """USD per 10^(12 − places) as whole pico-USD for one; 0 for a fault."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
@@ -215,7 +215,7 @@ def _pico(text: str, places: int, place: Place) -> int:
     return int(whole + fraction.ljust(places, "0"))
 
 
-def _read_row(kind: type[R], table: object, place: Place) -> R | None:
+def _read_row(kind: type[R], table: object, place: TableLocation) -> R | None:
     """A number where a decimal string belongs is said as such, for it is the likeliest slip."""
     if isinstance(table, Mapping):
         table = dict(table)
@@ -225,7 +225,7 @@ def _read_row(kind: type[R], table: object, place: Place) -> R | None:
     return read_fields(kind, table, place)
 
 
-def _minute(text: str, place: Place) -> int:
+def _minute(text: str, place: TableLocation) -> int:
     """Minutes since midnight; -1 for a fault."""
     match = _TIME.fullmatch(text)
     if match is None:
@@ -242,10 +242,10 @@ def _midnight(day: date) -> datetime:
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(tuple[Component, ...])
+_DECODER = msgspec.json.Decoder(tuple[PriceComponent, ...])
 
 
-def make_price(components: Sequence[Component], where: str = "a price") -> Price:
+def make_price(components: Sequence[PriceComponent], where: str = "a price") -> Price:
     """A price of these lines, whatever their order, with its version.
 
     Raises Misconfigured for two lines of which neither comes before the other.
@@ -267,7 +267,7 @@ def load_price(text: bytes) -> Price:
     return make_price(_DECODER.decode(text))
 
 
-def _order(line: Component) -> tuple[int, datetime, tuple[int, int, tuple[int, ...]], int]:
+def _order(line: PriceComponent) -> tuple[int, datetime, tuple[int, int, tuple[int, ...]], int]:
     since = line.since or datetime.min.replace(tzinfo=UTC)
     hours = (line.hours.start, line.hours.end, line.hours.days) if line.hours else (-1, -1, ())
     return UNITS.index(line.unit), since, hours, line.above_input

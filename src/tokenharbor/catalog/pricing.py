@@ -17,7 +17,7 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import astuple
 
-from tokenharbor.catalog.types import Component, Price
+from tokenharbor.catalog.types import Price, PriceComponent
 from tokenharbor.kernel.money import PICO_PER_NANO, ZERO, Usd, round_up
 from tokenharbor.kernel.usage import UNITS, Usage
 
@@ -59,7 +59,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     vendor_cost: Usd
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class PriceLine(msgspec.Struct, frozen=True, gc=False):
     """One component of a cost, for a receipt: `count` units at `pico` each, `cost_pico` in all.
 
     At the vendor's price and exact: rounding happens once, on the sum.
@@ -71,7 +71,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     cost_pico: int
 
 
-class Bound(msgspec.Struct, frozen=True, gc=False):
+class UsageBound(msgspec.Struct, frozen=True, gc=False):
     """The most that a request can use.
 
     `input` and `output` are tokens of all their classes together; the flags say which of the dearer classes
@@ -164,7 +164,7 @@ class Rates:
         model = min(total, round_up(vendor_pico * self._model[0], self._model[1]))
         return Charge(total, total - model, vendor_cost)
 
-    def upper_bound(self, bound: Bound, at: datetime) -> Usd:
+    def upper_bound(self, bound: UsageBound, at: datetime) -> Usd:
         """The most that a usage within `bound` can cost at the prices of `at`."""
         ceiling = self._ceiling(bound, at)
         pico = _bound_pico(bound, ceiling) + bound.output * ceiling.outputs[bound.audio]
@@ -172,7 +172,7 @@ class Rates:
             return round_up(pico, PICO_PER_NANO)
         return round_up(pico * self._total[0], self._total[1])
 
-    def most_output(self, bound: Bound, budget: Usd, at: datetime) -> int:
+    def most_output(self, bound: UsageBound, budget: Usd, at: datetime) -> int:
         """The most output tokens, up to `bound.output`, whose upper bound is within `budget`.
 
         −1 if not even the input is.
@@ -184,10 +184,10 @@ class Rates:
         each = ceiling.outputs[bound.audio]
         return min(bound.output, left // each) if each else bound.output
 
-    def lines(self, usage: Usage, at: datetime) -> tuple[Line, ...]:
+    def lines(self, usage: Usage, at: datetime) -> tuple[PriceLine, ...]:
         """Each component of what `usage` costs at the vendor's price, for a receipt."""
         rows = zip(UNITS, astuple(usage), astuple(self._table(usage, at)), strict=True)
-        return tuple(Line(unit, count, pico, count * pico) for unit, count, pico in rows if count)
+        return tuple(PriceLine(unit, count, pico, count * pico) for unit, count, pico in rows if count)
 
     def pico(self, unit: str, at: datetime, input_size: int = 0) -> int:
         """The vendor's pico-USD for one of `unit` in an input of this size."""
@@ -211,7 +211,7 @@ class Rates:
             return steps.tables[0]
         return steps.tables[bisect_left(steps.thresholds, input_size(usage))]
 
-    def _ceiling(self, bound: Bound, at: datetime) -> _Ceiling:
+    def _ceiling(self, bound: UsageBound, at: datetime) -> _Ceiling:
         steps = self._always or self._at(at)
         return steps.ceilings[bisect_left(steps.thresholds, bound.input)]
 
@@ -263,11 +263,11 @@ def _vendor_pico(usage: Usage, price: _Picos) -> int:
     return pico
 
 
-def _flags(bound: Bound) -> int:
+def _flags(bound: UsageBound) -> int:
     return bound.cache_writes + 2 * bound.cache_writes_1h + 4 * bound.images + 8 * bound.audio
 
 
-def _bound_pico(bound: Bound, ceiling: _Ceiling) -> int:
+def _bound_pico(bound: UsageBound, ceiling: _Ceiling) -> int:
     """All of a bound's cost but its output tokens'."""
     pico = bound.input * ceiling.inputs[_flags(bound)]
     if bound.images_out or bound.seconds or bound.web_searches or bound.tool_uses:
@@ -296,7 +296,7 @@ def _steps(price: Price, since: datetime, minute: int) -> _Steps:
     return _Steps(tuple(thresholds), tuple(tables), tuple(ceilings))
 
 
-def _holds(line: Component, minute: int) -> bool:
+def _holds(line: PriceComponent, minute: int) -> bool:
     if line.hours is None:
         return True
     start, end = line.hours.start, line.hours.end
@@ -306,14 +306,14 @@ def _holds(line: Component, minute: int) -> bool:
     return start <= minute < end if start < end else minute >= start or minute < end
 
 
-def _table(lines: Sequence[Component], threshold: int) -> _Picos:
+def _table(lines: Sequence[PriceComponent], threshold: int) -> _Picos:
     """Each unit's price where the input is just above `threshold`."""
     in_force = sorted((line for line in lines if line.above_input <= threshold), key=_rank)
     picos = {line.unit: line.pico for line in in_force}  # the last, of the highest rank, stays
     return _Picos(**{unit: _or_fallback(picos, unit) for unit in UNITS})
 
 
-def _rank(line: Component) -> tuple[datetime, bool, int]:
+def _rank(line: PriceComponent) -> tuple[datetime, bool, int]:
     return line.since or _START, line.hours is not None, line.above_input
 
 

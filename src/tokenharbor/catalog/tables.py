@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from tokenharbor.catalog.surfaces import NEEDS
-from tokenharbor.kernel.tables import Faults, Place, did_you_mean, read_fields, read_table
+from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, read_fields, read_table
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
@@ -97,7 +97,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
 
 
-class Stated(msgspec.Struct, frozen=True):
+class StatedTables(msgspec.Struct, frozen=True):
     """What the files state together, and for each name the place that spoke last. `moved` are the companies to which a
     later file gives another address or wire: they speak only the wires that it states.
     """
@@ -108,7 +108,7 @@ class Stated(msgspec.Struct, frozen=True):
     moved: frozenset[str] = frozenset()
 
 
-def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: Faults) -> Stated:
+def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigFaults) -> StatedTables:
     """The tables of files (name and content), in order: a later one adds to and overrides an earlier one, field by
     field, and an endpoint by its provider. Of a table with faults it is what could be read.
     """
@@ -118,7 +118,7 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: Faults)
     moved: set[str] = set()
     for file, content in layers:
         for name, table, place in _named(file, content, "providers", faults):
-            provider = _read_provider(table, Place(place, faults))
+            provider = _read_provider(table, TableLocation(place, faults))
             if name in providers and (provider.base_url is not None or provider.wire is not None):
                 # A request must not go to the old address because its client speaks another dialect.
                 providers[name] = msgspec.structs.replace(providers[name], wires=None)
@@ -126,18 +126,18 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: Faults)
             providers[name] = _override(providers[name], provider) if name in providers else provider
             places[f"providers.{name}"] = place
         for name, table, place in _named(file, content, "models", faults):
-            model = _read_model(table, Place(place, faults))
+            model = _read_model(table, TableLocation(place, faults))
             models[name] = _override(models[name], model) if name in models else model
             places[f"models.{name}"] = place
-    return Stated(providers, models, places, frozenset(moved))
+    return StatedTables(providers, models, places, frozenset(moved))
 
 
-def read_wires(content: Mapping[str, Any], file: str, faults: Faults) -> Mapping[str, WireTable]:
+def read_wires(content: Mapping[str, Any], file: str, faults: ConfigFaults) -> Mapping[str, WireTable]:
     """Each wire's usual ways."""
     return {name: read_table(WireTable, table, place) for name, table, place in _named(file, content, "wires", faults)}
 
 
-def _named(file: str, content: Mapping[str, Any], kind: str, faults: Faults) -> Iterator[tuple[str, object, str]]:
+def _named(file: str, content: Mapping[str, Any], kind: str, faults: ConfigFaults) -> Iterator[tuple[str, object, str]]:
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
         faults.add(f"{file}: {kind} must be tables, each [{kind}.NAME]")
@@ -147,7 +147,7 @@ def _named(file: str, content: Mapping[str, Any], kind: str, faults: Faults) -> 
         yield name, table, f'{file}: [{kind}."{name}"]'
 
 
-def _read_provider(table: object, place: Place) -> ProviderTable:
+def _read_provider(table: object, place: TableLocation) -> ProviderTable:
     if isinstance(table, Mapping):
         table = dict(table)
         if isinstance(wires := table.get("wires"), Mapping):
@@ -159,7 +159,7 @@ def _read_provider(table: object, place: Place) -> ProviderTable:
     return read_fields(ProviderTable, table, place) or ProviderTable()
 
 
-def _read_model(table: object, place: Place) -> ModelTable:
+def _read_model(table: object, place: TableLocation) -> ModelTable:
     if isinstance(table, Mapping) and "endpoints" in table:
         table = {**table, "endpoints": _by_provider(table["endpoints"], place)}
     model = read_fields(ModelTable, table, place) or ModelTable()
@@ -173,7 +173,7 @@ def _read_model(table: object, place: Place) -> ModelTable:
     return model
 
 
-def _by_provider(rows: object, place: Place) -> Mapping[str, object]:
+def _by_provider(rows: object, place: TableLocation) -> Mapping[str, object]:
     if not isinstance(rows, list):
         place.fault("endpoints must be an array, each [[models.NAME.endpoints]]")
         return {}

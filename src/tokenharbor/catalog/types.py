@@ -18,7 +18,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class OutputLimit:
     """How a vendor limits the tokens of an answer.
 
     `max_field` is the body's member that it obeys; empty: it obeys none; None: not stated, and the wire has several.
@@ -48,7 +48,7 @@ class Provider:
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
     label: str = ""  # for people
-    limit: Limit = Limit()
+    limit: OutputLimit = OutputLimit()
     least_output: int = 1  # the least maximum of output tokens that it takes
     service: str | None = None  # what signatures call the API, where requests are signed
     moved: bool = False  # by the operator, to another address or wire than it ships with
@@ -59,7 +59,7 @@ EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class PriceHours:
     """Some hours of some days, in UTC: minutes of the day, `start` included; past midnight if start > end.
 
     `days` count from Monday, 0; what lies past midnight belongs to its own day.
@@ -71,7 +71,7 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class PriceComponent:
     """One line of a price: whole pico-USD per unit, in force where the input is above `above_input` tokens.
 
     Some vendors announce a price for later (`since`, UTC) or sell dearer at some hours. Of the lines in force,
@@ -82,19 +82,19 @@ class Component:
     pico: int
     above_input: int = 0
     since: datetime | None = None
-    hours: Hours | None = None
+    hours: PriceHours | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """A vendor's price, in full. `version` is the SHA-256 of its canonical form (see price.py)."""
 
-    components: tuple[Component, ...]
+    components: tuple[PriceComponent, ...]
     version: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class PriceVariant:
     """The price of one size and quality of what is made; None: of any."""
 
     size: str | None
@@ -113,8 +113,8 @@ class Endpoint:
     upstream_model: str
     price: Price | None
     region: str | None = None
-    variants: tuple[Variant, ...] = ()
-    limit: Limit = Limit()
+    variants: tuple[PriceVariant, ...] = ()
+    limit: OutputLimit = OutputLimit()
 
     @property
     def name(self) -> str:
@@ -145,7 +145,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedName:
     """A name resolved: the model, and the provider it pins if it does."""
 
     model: Model

@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenharbor.db.programs import MAJOR, Programs
+from tokenharbor.db.programs import MAJOR, PostgresPrograms
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.files import sync_folder
 
@@ -109,7 +109,7 @@ def open_cluster(home: Path) -> Cluster:
     return Cluster(root)
 
 
-def as_owner(cluster: Cluster, programs: Programs) -> Programs:
+def as_owner(cluster: Cluster, programs: PostgresPrograms) -> PostgresPrograms:
     """As root, run as whoever owns the data already, so that its ordinary owner can go on using it."""
     if programs.user is None or not cluster.data.exists():
         return programs
@@ -119,7 +119,7 @@ def as_owner(cluster: Cluster, programs: Programs) -> Programs:
     return dataclasses.replace(programs, user=(owner.st_uid, owner.st_gid))
 
 
-async def prepare(cluster: Cluster, programs: Programs) -> None:
+async def prepare(cluster: Cluster, programs: PostgresPrograms) -> None:
     """Make the data where there is none, and write the settings.
 
     Raises Misconfigured if that fails, or if the data is another major version's.
@@ -137,7 +137,7 @@ async def prepare(cluster: Cluster, programs: Programs) -> None:
         cluster.log.rename(cluster.log.with_suffix(".log.1"))
 
 
-async def _make(cluster: Cluster, programs: Programs) -> None:
+async def _make(cluster: Cluster, programs: PostgresPrograms) -> None:
     """Beside its place first: what a kill left half made is thrown away by the next start."""
     half = cluster.root / "data.half"
     shutil.rmtree(half, ignore_errors=True)
@@ -156,7 +156,7 @@ async def _make(cluster: Cluster, programs: Programs) -> None:
     sync_folder(cluster.root)
 
 
-def _write_settings(data: Path, programs: Programs) -> None:
+def _write_settings(data: Path, programs: PostgresPrograms) -> None:
     """A new file each time: root never writes through what the unprivileged owner of the data may have linked."""
     fresh = data / "postgresql.conf.new"
     fresh.unlink(missing_ok=True)
@@ -178,7 +178,7 @@ def last_words(cluster: Cluster, begin: int) -> str:
     return f"{(complaints or lines or ['without a word'])[-1]} (more in {cluster.log})"
 
 
-def socket_folder(cluster: Cluster, programs: Programs) -> Path:
+def socket_folder(cluster: Cluster, programs: PostgresPrograms) -> Path:
     """Where the unix socket lies: a short plain path, which the kernel and PostgreSQL take whatever HOME is called."""
     mark = hashlib.sha256(os.fsencode(cluster.root)).hexdigest()[:12]
     own = cluster.root / "socket"
@@ -189,7 +189,7 @@ def socket_folder(cluster: Cluster, programs: Programs) -> Path:
     return Path("/tmp", f"tokenharbor-{os.geteuid()}-{mark}")  # noqa: S108  made private, and checked
 
 
-def make_socket_folder(folder: Path, programs: Programs) -> None:
+def make_socket_folder(folder: Path, programs: PostgresPrograms) -> None:
     """Empty, and for nobody else to enter. Raises Misconfigured where another user has taken the place."""
     if programs.user is not None:
         folder.parent.mkdir(mode=0o755, exist_ok=True)

@@ -33,7 +33,7 @@ from tokenharbor.db.cluster import (
     socket_folder,
 )
 from tokenharbor.db.errors import in_one_line
-from tokenharbor.db.programs import Programs, find_programs
+from tokenharbor.db.programs import PostgresPrograms, find_programs
 from tokenharbor.kernel.errors import Misconfigured
 
 DATABASE = "tokenharbor"
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
     Entering raises Misconfigured where PostgreSQL cannot be had.
     """
 
-    def __init__(self, home: Path, *, lasting: bool, programs: Callable[[], Programs] = find_programs) -> None:
+    def __init__(self, home: Path, *, lasting: bool, programs: Callable[[], PostgresPrograms] = find_programs) -> None:
         self._home = home
         self._lasting = lasting
         self._find_programs = programs
@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         self._users = -1
         self._started = False
         self.cluster: Cluster
-        self._programs: Programs
+        self._programs: PostgresPrograms
         self.url = ""
         """Where the database is, once entered; the same after every restart."""
 

@@ -9,14 +9,14 @@ from typing import Self
 
 import asyncpg
 
-from tokenharbor.db.pool import Link, Options
+from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection
 
 _HEARTBEAT_SECONDS = 20
 _MOST_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """Somebody said NOTIFY."""
 
     channel: str
@@ -36,12 +36,12 @@ class Listener:
     """
 
     def __init__(
-        self, options: Options, channels: Sequence[str], *, heartbeat_seconds: float = _HEARTBEAT_SECONDS
+        self, options: ConnectOptions, channels: Sequence[str], *, heartbeat_seconds: float = _HEARTBEAT_SECONDS
     ) -> None:
         self._channels = channels
         self._heartbeat_seconds = heartbeat_seconds
-        self._link = Link(options, self._subscribe)
-        self._waiting: deque[Notice | MayHaveMissed] = deque()
+        self._link = ReconnectingConnection(options, self._subscribe)
+        self._waiting: deque[Notification | MayHaveMissed] = deque()
         self._arrived = asyncio.Event()
         self._heart: asyncio.Task[None]
 
@@ -60,7 +60,7 @@ class Listener:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Notice | MayHaveMissed:
+    async def __anext__(self) -> Notification | MayHaveMissed:
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
@@ -72,9 +72,9 @@ class Listener:
         self._put(MayHaveMissed())
 
     def _hear(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
-        self._put(Notice(channel, payload))
+        self._put(Notification(channel, payload))
 
-    def _put(self, news: Notice | MayHaveMissed) -> None:
+    def _put(self, news: Notification | MayHaveMissed) -> None:
         if isinstance(news, MayHaveMissed) or len(self._waiting) >= _MOST_WAITING:
             self._waiting.clear()
             news = MayHaveMissed()

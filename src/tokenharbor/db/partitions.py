@@ -14,7 +14,7 @@ _BEHIND = timedelta(days=1)  # a gateway whose clock is slow, a request that beg
 
 
 @dataclass(frozen=True, slots=True)
-class Partitioned:
+class PartitionedTable:
     """A table that is `PARTITION BY RANGE (id)`, where `id` is a UUIDv7.
 
     `settings` and `guards` are put on each partition, because PostgreSQL does not hand them down: storage
@@ -29,8 +29,8 @@ class Partitioned:
 
 
 PARTITIONED = (
-    Partitioned("request", "day", ahead=timedelta(days=7)),
-    Partitioned(
+    PartitionedTable("request", "day", ahead=timedelta(days=7)),
+    PartitionedTable(
         "entry",
         "month",
         ahead=timedelta(days=32),
@@ -64,7 +64,7 @@ def lowest_id(at: datetime) -> UUID:
     return UUID(int=(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) << 80)
 
 
-def _creation(kind: Partitioned, name: str, begin: datetime, end: datetime) -> str:
+def _creation(kind: PartitionedTable, name: str, begin: datetime, end: datetime) -> str:
     settings = f" with ({kind.settings})" if kind.settings else ""
     return f"""
         create table {name} (like {kind.table} including all){settings};
@@ -74,11 +74,11 @@ def _creation(kind: Partitioned, name: str, begin: datetime, end: datetime) -> s
     """
 
 
-def _name(kind: Partitioned, begin: datetime) -> str:
+def _name(kind: PartitionedTable, begin: datetime) -> str:
     return f"{kind.table}_{begin:%Y%m%d}" if kind.period == "day" else f"{kind.table}_{begin:%Y%m}"
 
 
-def _periods(kind: Partitioned, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _periods(kind: PartitionedTable, at: datetime) -> Iterator[tuple[datetime, datetime]]:
     begin = _start(kind, at.astimezone(UTC) - _BEHIND)
     while begin <= at + kind.ahead:
         end = _start(kind, begin + timedelta(days=1 if kind.period == "day" else 31))
@@ -86,6 +86,6 @@ def _periods(kind: Partitioned, at: datetime) -> Iterator[tuple[datetime, dateti
         begin = end
 
 
-def _start(kind: Partitioned, moment: datetime) -> datetime:
+def _start(kind: PartitionedTable, moment: datetime) -> datetime:
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight if kind.period == "day" else midnight.replace(day=1)

@@ -24,7 +24,7 @@ _JSONB_VERSION = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ConnectOptions:
     """How to connect; the timeouts are the server's own, in milliseconds."""
 
     url: str
@@ -38,7 +38,7 @@ class Options:
         return show_address(self.url)
 
 
-async def connect(options: Options) -> asyncpg.Connection:
+async def connect(options: ConnectOptions) -> asyncpg.Connection:
     """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
 
     Raises Misconfigured where the URL, the login or the version is wrong, BooksAway where nobody answers.
@@ -53,7 +53,7 @@ async def connect(options: Options) -> asyncpg.Connection:
     return conn
 
 
-async def open_pool(options: Options, *, size: int = 4) -> asyncpg.Pool:
+async def open_pool(options: ConnectOptions, *, size: int = 4) -> asyncpg.Pool:
     """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
     with opening(options.place):
         # Without a least size, whose keeper would write its troubles past our log.
@@ -66,7 +66,7 @@ async def open_pool(options: Options, *, size: int = 4) -> asyncpg.Pool:
             raise
 
 
-def _arguments(options: Options) -> dict[str, Any]:
+def _arguments(options: ConnectOptions) -> dict[str, Any]:
     return {
         "dsn": options.url,
         "timeout": _CONNECT_SECONDS,
@@ -100,14 +100,16 @@ def _read_jsonb(value: bytes) -> bytes:
     return value[1:]
 
 
-class Link:
+class ReconnectingConnection:
     """One connection that is made again whenever it is lost, for as long as the `async with` lasts.
 
     `greet` is awaited with each new connection before anybody else gets it. Entering raises as `connect` does;
     later failures to connect are tried again with growing pauses.
     """
 
-    def __init__(self, options: Options, greet: Callable[[asyncpg.Connection], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self, options: ConnectOptions, greet: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
+    ) -> None:
         self._options = options
         self._greet = greet
         self._log = structlog.get_logger()

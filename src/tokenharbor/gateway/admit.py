@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from tokenharbor.catalog.retention import retention_days
-from tokenharbor.catalog.types import Found
+from tokenharbor.catalog.types import ResolvedName
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
 from tokenharbor.kernel.money import Usd
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Boundaries, KeyRules
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, Boundaries, RoutingRules
 from tokenharbor.wire.neutral.extensions import read_max_price
 from tokenharbor.wire.neutral.request import ProviderRules
 
@@ -49,13 +49,13 @@ def allow_model(caller: Caller, model: str) -> None:
         )
 
 
-def key_rules(caller: Caller) -> KeyRules:
+def key_rules(caller: Caller) -> RoutingRules:
     if not caller.providers and not caller.denied_providers:
-        return NO_KEY_RULES
-    return KeyRules(caller.providers, caller.denied_providers)
+        return NO_ROUTING_RULES
+    return RoutingRules(caller.providers, caller.denied_providers)
 
 
-def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found: Found) -> Boundaries:
+def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found: ResolvedName) -> Boundaries:
     """What the request allows. Rules come from the body or the header, not both; a pinned provider is the only one."""
     if rules is not None and header is not None:
         raise InvalidRequest(

@@ -8,7 +8,7 @@ from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot, Way
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import Dropped, Route
+from tokenharbor.routing.plan import DroppedEndpoint, Route
 from tokenharbor.wire.neutral.request import Asks, Request
 
 _MOST_NAMED = 8
@@ -33,7 +33,9 @@ def fit(way: Way, asks: Asks) -> Way:
     if way.ready and not kept:
         raise _unpriced(way.ready, asks)
     dropped = [
-        Dropped(sale.offer.endpoint, "no price for this size and quality") for sale, found in fitted if not found
+        DroppedEndpoint(sale.offer.endpoint, "no price for this size and quality")
+        for sale, found in fitted
+        if not found
     ]
     route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
     return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple(sale.offer for sale in kept))

@@ -19,7 +19,7 @@ from tokenharbor.gateway.snapshot import ModelOffers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
-from tokenharbor.routing.plan import NO_KEY_RULES, against_key
+from tokenharbor.routing.plan import NO_ROUTING_RULES, against_key
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -106,8 +106,8 @@ async def _read(reading: Awaitable[T]) -> T:
 
 def _allowed(caller: Caller | None) -> MayUse | None:
     """At whom the key may ask; None where it has no rules of providers."""
-    rules = NO_KEY_RULES if caller is None else key_rules(caller)
-    return None if rules is NO_KEY_RULES else lambda provider: against_key(provider, rules) is None
+    rules = NO_ROUTING_RULES if caller is None else key_rules(caller)
+    return None if rules is NO_ROUTING_RULES else lambda provider: against_key(provider, rules) is None
 
 
 def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from tokenharbor.billing.quote import Quote, quote
-from tokenharbor.catalog.types import Found
+from tokenharbor.catalog.types import ResolvedName
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.fitting import need_surface
@@ -15,7 +15,7 @@ from tokenharbor.gateway.translation import losses_of
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
 from tokenharbor.routing.health import Health
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Wanted, plan_route
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteRequest, plan_route
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -42,11 +42,11 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     header = call.header_rules()
     key, bounds, cooling = key_rules(caller), boundaries(request.rules, header, found), health.cooling()
     dialect = call.dialect.name
-    if key is NO_KEY_RULES and bounds is NO_BOUNDARIES and not cooling:
+    if key is NO_ROUTING_RULES and bounds is NO_BOUNDARIES and not cooling:
         way = offers.plain[dialect]
         if not way.foreign or not losses_of(call, request, offers, strict=False):
             return Planned(request, offers, way)
-    wanted = Wanted(
+    wanted = RouteRequest(
         dialect=dialect,
         candidates=offers.candidates,
         key=key,
@@ -63,7 +63,7 @@ def plan(call: Call, caller: Caller, request: Request, snapshot: Snapshot, healt
     return Planned(request, offers, way)
 
 
-def find_model(snapshot: Snapshot, name: str) -> Found:
+def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
     """Raises ModelNotFound, which names the nearest."""
     found = snapshot.index.find(name)
     if found is None:

@@ -26,7 +26,13 @@ from tokenharbor.http.message import Disconnected
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.plan import no_route_refusal
-from tokenharbor.routing.verdict import VERDICTS, Fault, broken_off, refusal_of, stopping
+from tokenharbor.routing.verdict import (
+    VERDICTS,
+    FailedAttempt,
+    broken_stream_refusal,
+    refusal_after_attempts,
+    server_stopping_refusal,
+)
 from tokenharbor.upstream.credential_mask import MaskedFailure
 from tokenharbor.upstream.send import (
     MAX_ANSWER_BYTES,
@@ -80,7 +86,7 @@ class Gateway:
         except asyncio.CancelledError:
             if not exchange.stopped or meter.state is State.SETTLING:
                 raise
-            await self._refuse(call, stopping(billed=snapshot.policy.billing.broken_streams))
+            await self._refuse(call, server_stopping_refusal(billed=snapshot.policy.billing.broken_streams))
         finally:
             if not meter.lingers:
                 dependencies.settler.abandon(meter)
@@ -146,7 +152,7 @@ class Gateway:
 
     async def _open_first(self, call: Call, planned: Planned) -> tuple[ReadyEndpoint, WholeAnswer | OpenStream]:
         """Try the route's endpoints in order until one gives an answer (a stream: its first content)."""
-        faults: list[Fault] = []
+        faults: list[FailedAttempt] = []
         unsaid: InvalidRequest | None = None
         for sale in planned.way.ready:
             try:
@@ -158,10 +164,10 @@ class Gateway:
                 continue
             if not isinstance(outcome, Failure):
                 return sale, outcome
-            faults.append(Fault(sale.offer.endpoint.provider.name, outcome))
+            faults.append(FailedAttempt(sale.offer.endpoint.provider.name, outcome))
             if not VERDICTS[outcome.kind].try_next or self._is_spent(call):
                 break
-        raise unsaid if unsaid is not None and not faults else refusal_of(faults)
+        raise unsaid if unsaid is not None and not faults else refusal_after_attempts(faults)
 
     def _is_spent(self, call: Call) -> bool:  # noqa: ARG002  for requests that do not stay
         """Whether the request body is consumed, so that no other endpoint can be tried."""
@@ -211,8 +217,8 @@ class Gateway:
             attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
         )
         self._blame(endpoint.name, failure)
-        return broken_off(
-            Fault(endpoint.provider.name, failure), billed=meter.cut or meter.policy.billing.broken_streams
+        return broken_stream_refusal(
+            FailedAttempt(endpoint.provider.name, failure), billed=meter.cut or meter.policy.billing.broken_streams
         )
 
     def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:

@@ -8,14 +8,14 @@ import msgspec
 
 from tokenharbor.billing.quote import Offer, make_offer
 from tokenharbor.catalog.describe import Showcase
-from tokenharbor.catalog.find import Index
+from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider, Variant
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant, Provider
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_KEY_RULES, Candidate, Route, Wanted, plan_route
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, Route, RouteCandidate, RouteRequest, plan_route
 from tokenharbor.upstream.surfaces import SurfaceReader, surface_target
 from tokenharbor.upstream.target import Target, make_target
 from tokenharbor.wire import VENDORS, WIRES
@@ -35,7 +35,7 @@ class ReadyEndpoint(msgspec.Struct, frozen=True):
     vendor: Vendor
     model: Model
     targets: Mapping[str, Target] = {}
-    fits: Sequence[tuple[Variant, Offer]] = ()
+    fits: Sequence[tuple[PriceVariant, Offer]] = ()
     variant: tuple[tuple[str, str], ...] = ()
 
 
@@ -54,7 +54,7 @@ class ModelOffers(msgspec.Struct, frozen=True):
     """
 
     model: Model
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[RouteCandidate, ...]
     ready: Mapping[str, ReadyEndpoint]
     plain: Mapping[str, Way]
 
@@ -73,7 +73,7 @@ class Snapshot:
     """Everything a request needs that does not change while it runs."""
 
     catalog: Catalog
-    index: Index
+    index: NameIndex
     policy: Policy
     offers: Mapping[str, ModelOffers]
     showcase: Showcase
@@ -107,7 +107,7 @@ def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock:
     """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
     models = {model.name: _model_offers(model, policy, secret_of, clock) for model in catalog.models.values()}
     shown = {name: _shown(offers) for name, offers in models.items()}
-    return Snapshot(catalog, Index(catalog), policy, models, Showcase(replace(catalog, models=shown), policy.price))
+    return Snapshot(catalog, NameIndex(catalog), policy, models, Showcase(replace(catalog, models=shown), policy.price))
 
 
 def _shown(offers: ModelOffers) -> Model:
@@ -123,10 +123,10 @@ def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Cloc
     for endpoint in model.endpoints:
         off = why_off(endpoint, secret_of)
         if off is not None or endpoint.price is None:
-            candidates.append(Candidate(endpoint, off=off))
+            candidates.append(RouteCandidate(endpoint, off=off))
             continue
         rates = Rates(endpoint.price, terms_of(model, policy))
-        candidates.append(Candidate(endpoint, *_ranked(model, rates, at)))
+        candidates.append(RouteCandidate(endpoint, *_ranked(model, rates, at)))
         sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     plain = {
@@ -135,9 +135,9 @@ def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Cloc
     return ModelOffers(model, tuple(candidates), sales, plain)
 
 
-def plain_wish(dialect: str, candidates: Sequence[Candidate], policy: Policy) -> Wanted:
+def plain_wish(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
     """What a request without any rule wants, while every endpoint is healthy."""
-    return Wanted(dialect, candidates, NO_KEY_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
+    return RouteRequest(dialect, candidates, NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
 
 
 def terms_of(model: Model, policy: Policy) -> Terms:

@@ -12,7 +12,7 @@ from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.snapshot import ModelOffers, ReadyEndpoint, Way
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import Dropped, Route
+from tokenharbor.routing.plan import DroppedEndpoint, Route
 from tokenharbor.wire import VENDORS
 from tokenharbor.wire.fitting.cutter import Cut
 from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, Order
@@ -205,13 +205,13 @@ def drop_untranslatable(call: Call, request: Request, way: Way) -> Way:
     if not way.foreign:
         return way
     kept: list[ReadyEndpoint] = []
-    dropped: list[Dropped] = []
+    dropped: list[DroppedEndpoint] = []
     for sale in way.ready:
         try:
             if sale.vendor is not call.dialect:
                 _write(_chat_of(call, request), call, request, sale)
         except InvalidRequest as refusal:
-            dropped.append(Dropped(sale.offer.endpoint, refusal.message, refusal=refusal))
+            dropped.append(DroppedEndpoint(sale.offer.endpoint, refusal.message, refusal=refusal))
         else:
             kept.append(sale)
     route = Route([sale.offer.endpoint for sale in kept], [*way.route.dropped, *dropped])

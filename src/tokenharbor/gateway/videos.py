@@ -19,7 +19,7 @@ from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refu
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.tasks import Task
-from tokenharbor.routing.verdict import Fault, refusal_of
+from tokenharbor.routing.verdict import FailedAttempt, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import StreamMask
 from tokenharbor.upstream.send import WholeAnswer, failure_of
 from tokenharbor.upstream.surfaces import read_failure_of
@@ -178,7 +178,7 @@ def _shown(task: Task) -> str:
 
 
 def _refusal(task: Task, failure: Failure) -> Refusal:
-    return refusal_of([Fault(task.settlement.record.provider, failure)])
+    return refusal_after_attempts([FailedAttempt(task.settlement.record.provider, failure)])
 
 
 def _get_head(target: Target, rest: str) -> bytes:

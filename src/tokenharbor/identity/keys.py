@@ -16,7 +16,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FAIR = 256 - 256 % len(_ALPHABET)  # bytes from here on would favour the first letters
 _BASE62 = frozenset(_ALPHABET.encode())
 
-Hash = Callable[[bytes], bytes]
+KeyHash = Callable[[bytes], bytes]
 """A presented key → its keyed hash, 32 bytes."""
 
 
@@ -51,7 +51,7 @@ def is_well_formed(presented: bytes) -> bool:
     )
 
 
-def hasher(derived: DerivedSecret) -> Hash:
+def hasher(derived: DerivedSecret) -> KeyHash:
     """The keyed hash (BLAKE2b). A key has 190 bits, so that a slow hash would protect nothing more."""
     keyed = hashlib.blake2b(key=derived.secret, digest_size=32)
 

@@ -9,7 +9,7 @@ import structlog
 
 from tokenharbor.db.errors import unavailable
 from tokenharbor.identity.caller import Caller
-from tokenharbor.identity.keys import LENGTH, Hash, is_well_formed
+from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
@@ -23,7 +23,7 @@ _MOST_UNKNOWN = 10_000
 _MESSAGE = "This API key is not valid: unknown or revoked. Check that it was copied whole."
 
 
-class Reader(Protocol):
+class RowReader(Protocol):
     """A pool or a connection, as asyncpg makes them."""
 
     async def fetch(self, query: str, *args: object) -> Sequence[Any]: ...
@@ -44,7 +44,7 @@ class KeyRing:
     every 0.4 s, after each `nudge`, and, shared by all who wait, for keys that the ring does not know.
     """
 
-    def __init__(self, reader: Reader, hash_key: Hash, clock: Clock) -> None:
+    def __init__(self, reader: RowReader, hash_key: KeyHash, clock: Clock) -> None:
         self._reader = reader
         self._hash = hash_key
         self._clock = clock

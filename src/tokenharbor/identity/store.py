@@ -26,7 +26,7 @@ _PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class IdentityQueries:
     """The room's SQL."""
 
     add_account: str
@@ -44,7 +44,7 @@ class Queries:
     credentials: str
 
 
-SQL = read_queries(Queries, "tokenharbor.identity")
+SQL = read_queries(IdentityQueries, "tokenharbor.identity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from tokenharbor.kernel.secret import DerivedSecret
 ALGORITHM = "ed25519"
 
 
-class Signer:
+class MessageSigner:
     """Signs; whatever it signs stores `key_id`, by which the public key is found."""
 
     def __init__(self, derived: DerivedSecret) -> None:

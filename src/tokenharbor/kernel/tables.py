@@ -35,7 +35,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         raise Misconfigured(f"{where}: not TOML: {error}") from None
 
 
-class Faults:
+class ConfigFaults:
     """What is wrong with a configuration, gathered so that one message names all of it.
 
     Who finds a fault adds it and goes on with anything of the right type: nothing that was read is used once there is
@@ -71,10 +71,10 @@ class Faults:
             raise Misconfigured(*self._found)
 
 
-class Place:
+class TableLocation:
     """A table in a file, by its name for people, and where the faults of it go."""
 
-    def __init__(self, name: str, faults: Faults) -> None:
+    def __init__(self, name: str, faults: ConfigFaults) -> None:
         self.name = name
         self.faults = faults
 
@@ -91,14 +91,14 @@ def read_table(kind: type[T], table: object, where: str) -> T:
     Raises Misconfigured that names each unknown field with the nearest known one, each field of a wrong type, and what
     is missing. Messages never hold a value, for a value may be a secret that stands where it should not.
     """
-    faults = Faults()
-    read = read_fields(kind, table, Place(where, faults))
+    faults = ConfigFaults()
+    read = read_fields(kind, table, TableLocation(where, faults))
     faults.raise_any()
     assert read is not None  # noqa: S101  without a fault it was read
     return read
 
 
-def read_fields(kind: type[T], table: object, place: Place) -> T | None:
+def read_fields(kind: type[T], table: object, place: TableLocation) -> T | None:
     """Likewise, with the faults gathered: the fields that could be read, None where those are not enough."""
     if not isinstance(table, Mapping):
         place.fault(f"expected a table, not {type_name(table)}")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.signing import Signer, is_signed
+from tokenharbor.kernel.signing import MessageSigner, is_signed
 from tokenharbor.ledger.chain import int8, microseconds
 from tokenharbor.ledger.merkle import climb
 
@@ -71,7 +71,7 @@ def root_digest(root: Root) -> bytes:
     return sha256(root_bytes(root)).digest()
 
 
-def sign_root(root: Root, signer: Signer) -> Root:
+def sign_root(root: Root, signer: MessageSigner) -> Root:
     return msgspec.structs.replace(root, signature=signer.sign(root_bytes(root)))
 
 

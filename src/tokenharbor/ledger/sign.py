@@ -11,7 +11,7 @@ from tokenharbor.db.errors import books_away
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.signing import Signer
+from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.chain import next_head
 from tokenharbor.ledger.faults import FaultError
@@ -54,7 +54,7 @@ class Signed:
     faults: list[str] = field(default_factory=list)
 
 
-async def sign_books(conn: asyncpg.Connection, world: World, signer: Signer, *, wait: bool = True) -> Signed:
+async def sign_books(conn: asyncpg.Connection, world: World, signer: MessageSigner, *, wait: bool = True) -> Signed:
     """Sign what is new. Whoever finds another at it waits, or else does nothing. After an error the connection keeps
     the lock until it is closed or given back to its pool. Raises BooksAway.
     """
@@ -84,7 +84,7 @@ async def roots(conn: asyncpg.Connection) -> AsyncIterator[Root]:
         last = rows[-1]["number"]
 
 
-async def _sign(conn: asyncpg.Connection, world: World, signer: Signer) -> Signed:
+async def _sign(conn: asyncpg.Connection, world: World, signer: MessageSigner) -> Signed:
     signed, cuts = Signed(), list[Cut]()
     async for grown in _grown(conn):
         try:
@@ -141,7 +141,7 @@ async def _cuts(conn: asyncpg.Connection, grown: Any) -> Sequence[Cut]:
     return cuts
 
 
-def _root(cuts: Sequence[Cut], before: Root | None, world: World, signer: Signer) -> Root:
+def _root(cuts: Sequence[Cut], before: Root | None, world: World, signer: MessageSigner) -> Root:
     root = Root(
         number=1 if before is None else before.number + 1,
         made_at=world.clock.now(),

@@ -9,7 +9,7 @@ from functools import partial
 import asyncpg
 
 from tokenharbor.db.errors import books_away, in_one_line
-from tokenharbor.db.pool import Link, Options, open_pool
+from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
 from tokenharbor.kernel.errors import BooksAway, BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, ZERO, Usd
@@ -56,12 +56,12 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
 
     Raises BooksAway, Misconfigured.
     """
-    options = Options(url, "tokenharbor-book", _STATEMENT_TIMEOUT_MS, _LOCK_TIMEOUT_MS)
+    options = ConnectOptions(url, "tokenharbor-book", _STATEMENT_TIMEOUT_MS, _LOCK_TIMEOUT_MS)
     sql = read_statements()
     async with (
-        Link(options, _greet_holds) as holds,
-        Link(options, _greet) as ends,
-        await open_pool(Options(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
+        ReconnectingConnection(options, _greet_holds) as holds,
+        ReconnectingConnection(options, _greet) as ends,
+        await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
         book = PostgresBook(sql, gateway_id, Rails(Rail(holds), Rail(ends)), pool)
         try:

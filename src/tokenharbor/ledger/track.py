@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 
 from tokenharbor.db.errors import in_one_line, is_away
-from tokenharbor.db.pool import Link
+from tokenharbor.db.pool import ReconnectingConnection
 from tokenharbor.kernel.errors import BooksAway, BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.book import Answer
@@ -40,7 +40,7 @@ class OutcomeUnknown(BooksAway):
 class Rail:
     """A connection, for one at a time."""
 
-    link: Link
+    link: ReconnectingConnection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

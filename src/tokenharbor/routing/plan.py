@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import (
 )
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class RouteCandidate(msgspec.Struct, frozen=True):
     """An endpoint that could serve. `off` says why it cannot, whatever the request; prices are in pico-USD per
     token at their dearest step.
     """
@@ -26,7 +26,7 @@ class Candidate(msgspec.Struct, frozen=True):
     off: str | None = None
 
 
-class KeyRules(msgspec.Struct, frozen=True):
+class RoutingRules(msgspec.Struct, frozen=True):
     """What the key's owner allows. Empty means no rule."""
 
     providers: frozenset[str] = frozenset()
@@ -46,14 +46,14 @@ class Boundaries(msgspec.Struct, frozen=True):
     by_latency: bool = False
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class RouteRequest(msgspec.Struct, frozen=True):
     """What is asked of the plan. `candidates` come sorted by price, cheapest first. `unsaid` has the wires in which the
     request cannot be said, and why; `ignored`, those that leave some of its advice out, and how many pieces.
     """
 
     dialect: str
-    candidates: Sequence[Candidate]
-    key: KeyRules
+    candidates: Sequence[RouteCandidate]
+    key: RoutingRules
     boundaries: Boundaries
     cooling: frozenset[str]
     latency_ms: Mapping[str, float]
@@ -62,7 +62,7 @@ class Wanted(msgspec.Struct, frozen=True):
     ignored: Mapping[str, int] = {}
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class DroppedEndpoint(msgspec.Struct, frozen=True):
     """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was, `refusal` that
     the request itself cannot be said to it.
     """
@@ -78,20 +78,20 @@ class Route(msgspec.Struct, frozen=True):
     """Endpoints in the order in which they are tried."""
 
     endpoints: Sequence[Endpoint]
-    dropped: Sequence[Dropped]
+    dropped: Sequence[DroppedEndpoint]
 
 
-NO_KEY_RULES = KeyRules()
+NO_ROUTING_RULES = RoutingRules()
 NO_BOUNDARIES = Boundaries()
 
 
-def plan_route(wanted: Wanted) -> Route:
+def plan_route(wanted: RouteRequest) -> Route:
     """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
     leave nobody: see `no_route_refusal`.
     """
     kept: list[Endpoint] = []
     asked: set[str] = set()
-    dropped: list[Dropped] = []
+    dropped: list[DroppedEndpoint] = []
     for candidate in _in_dialect(_advised(wanted), wanted.dialect):
         if candidate.endpoint.provider.name in asked:
             continue  # one endpoint of a company: in its other wire it would fail alike
@@ -105,11 +105,11 @@ def plan_route(wanted: Wanted) -> Route:
         kept.sort(key=_preference(wanted))
     if len(kept) > wanted.at_most:
         why = f"over the limit of {wanted.at_most} providers for one request"
-        dropped.extend(Dropped(endpoint, why) for endpoint in kept[wanted.at_most :])
+        dropped.extend(DroppedEndpoint(endpoint, why) for endpoint in kept[wanted.at_most :])
     return Route(kept[: wanted.at_most], dropped)
 
 
-def no_route_refusal(model: str, dropped: Sequence[Dropped]) -> Refusal:
+def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
     """The refusal when a plan leaves no endpoint: the field that is not supported, else whose boundary it was, and
     each endpoint's reason.
     """
@@ -128,19 +128,19 @@ def no_route_refusal(model: str, dropped: Sequence[Dropped]) -> Refusal:
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
 
 
-def _advised(wanted: Wanted) -> Sequence[Candidate]:
+def _advised(wanted: RouteRequest) -> Sequence[RouteCandidate]:
     """Who takes more of the advice comes first; those alike stay in order."""
     if not wanted.ignored:
         return wanted.candidates
     return sorted(wanted.candidates, key=lambda each: _ignored(each.endpoint, wanted))
 
 
-def _ignored(endpoint: Endpoint, wanted: Wanted) -> int:
+def _ignored(endpoint: Endpoint, wanted: RouteRequest) -> int:
     wire = endpoint.provider.wire
     return 0 if wire == wanted.dialect else wanted.ignored.get(wire, 0)
 
 
-def _in_dialect(candidates: Sequence[Candidate], dialect: str) -> Iterator[Candidate]:
+def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[RouteCandidate]:
     """A company that speaks the dialect is asked in it: its endpoints in other wires are no candidates."""
     speak = {each.endpoint.provider.name for each in candidates if each.endpoint.provider.wire == dialect}
     for each in candidates:
@@ -149,26 +149,26 @@ def _in_dialect(candidates: Sequence[Candidate], dialect: str) -> Iterator[Candi
             yield each
 
 
-def _drop(candidate: Candidate, wanted: Wanted) -> Dropped | None:
+def _drop(candidate: RouteCandidate, wanted: RouteRequest) -> DroppedEndpoint | None:
     endpoint = candidate.endpoint
     if candidate.off is not None:
-        return Dropped(endpoint, candidate.off)
+        return DroppedEndpoint(endpoint, candidate.off)
     if wanted.boundaries is not NO_BOUNDARIES:
         why = _against_request(candidate, wanted.boundaries)
         if why is not None:
-            return Dropped(endpoint, why, by_request=True)
-    if wanted.key is not NO_KEY_RULES:
+            return DroppedEndpoint(endpoint, why, by_request=True)
+    if wanted.key is not NO_ROUTING_RULES:
         why = against_key(endpoint.provider.name, wanted.key)
         if why is not None:
-            return Dropped(endpoint, why, by_key=True)
+            return DroppedEndpoint(endpoint, why, by_key=True)
     if wanted.unsaid and endpoint.provider.wire != wanted.dialect:
         refusal = wanted.unsaid.get(endpoint.provider.wire)
         if refusal is not None:
-            return Dropped(endpoint, refusal.message, refusal=refusal)
+            return DroppedEndpoint(endpoint, refusal.message, refusal=refusal)
     return None
 
 
-def against_key(provider: str, rules: KeyRules) -> str | None:
+def against_key(provider: str, rules: RoutingRules) -> str | None:
     """Why the key's owner does not allow a provider, or None."""
     if rules.providers and provider not in rules.providers:
         return "not in the providers that the API key allows"
@@ -177,7 +177,7 @@ def against_key(provider: str, rules: KeyRules) -> str | None:
     return None
 
 
-def _against_request(candidate: Candidate, rules: Boundaries) -> str | None:
+def _against_request(candidate: RouteCandidate, rules: Boundaries) -> str | None:
     endpoint = candidate.endpoint
     provider = endpoint.provider
     if rules.only and provider.name not in rules.only:
@@ -195,11 +195,11 @@ def _against_request(candidate: Candidate, rules: Boundaries) -> str | None:
     return None
 
 
-def _unsorted(wanted: Wanted) -> bool:
+def _unsorted(wanted: RouteRequest) -> bool:
     return bool(wanted.cooling or wanted.boundaries.order or wanted.boundaries.by_latency)
 
 
-def _preference(wanted: Wanted) -> Callable[[Endpoint], tuple[int, bool, int, float]]:
+def _preference(wanted: RouteRequest) -> Callable[[Endpoint], tuple[int, bool, int, float]]:
     rank = {name: place for place, name in enumerate(wanted.boundaries.order)}
     latency = wanted.latency_ms if wanted.boundaries.by_latency else {}
 

@@ -51,14 +51,14 @@ _LEAST_RETRY_SECONDS = 1
 _LONGEST_WORD = 100
 
 
-class Fault(msgspec.Struct, frozen=True):
+class FailedAttempt(msgspec.Struct, frozen=True):
     """A failure and the provider it came from."""
 
     provider: str
     failure: Failure
 
 
-def refusal_of(faults: Sequence[Fault]) -> Refusal:
+def refusal_after_attempts(faults: Sequence[FailedAttempt]) -> Refusal:
     """The error for the caller when no endpoint is left; `faults` in the order of the attempts, at least one."""
     last = faults[-1]
     if not VERDICTS[last.failure.kind].try_next:
@@ -71,10 +71,10 @@ def refusal_of(faults: Sequence[Fault]) -> Refusal:
             retry_after=max(min(waits, default=0), _LEAST_RETRY_SECONDS),
         )
     blamed = next(fault for fault in reversed(faults) if fault.failure.kind not in _BUSY)
-    return broken_off(blamed)
+    return broken_stream_refusal(blamed)
 
 
-def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
+def broken_stream_refusal(fault: FailedAttempt, *, billed: bool = False) -> Refusal:
     """The error for the caller after one provider's failure. `billed`: the edition bills the output so far. Where the
     provider rejects the request itself, a retry would cost as much and fail as well.
     """
@@ -85,7 +85,7 @@ def broken_off(fault: Fault, *, billed: bool = False) -> Refusal:
     return kind(f"{fault.provider}: {says}. {_bill(billed=billed)}; try again.", provider=fault.provider)
 
 
-def stopping(*, billed: bool = False) -> Refusal:
+def server_stopping_refusal(*, billed: bool = False) -> Refusal:
     """The error for a caller whose answer is incomplete when the server stops."""
     return Unavailable(f"The server is stopping. {_bill(billed=billed)}; try again shortly.")
 
@@ -94,7 +94,7 @@ def _bill(*, billed: bool) -> str:
     return "The output received so far is billed" if billed else "Nothing was billed"
 
 
-def _vendors_own(fault: Fault, more: str = "") -> Refusal:
+def _vendors_own(fault: FailedAttempt, more: str = "") -> Refusal:
     failure = fault.failure
     message, param = scrub(failure.message), _word(failure.param)
     if failure.kind is FailureKind.CONTEXT:
