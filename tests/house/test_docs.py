@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 import msgspec
-import pytest
-from tests.house.checkout import HOUSE, ROOT, Source, read_checkout
+from tests.house.checkout import HOUSE, ROOT, read_checkout
 
 from tokenharbor.app import settings
 from tokenharbor.app.cli import cli
@@ -124,9 +123,8 @@ def test_every_feature_is_on_the_page() -> None:
 # ---- links, paths, commands
 
 
-@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
-def test_links_lead_somewhere(source: Source) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", source.text):
+def test_links_lead_somewhere() -> None:
+    for source, target in ((page, found) for page in PAGES for found in re.findall(r"\]\(([^)\s]+)\)", page.text)):
         if "://" not in target:
             place, _, anchor = target.partition("#")
             found = posixpath.normpath(Path(source.path).parent / place) if place else source.path
@@ -139,25 +137,26 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
-def test_files_that_a_page_names_are_there(source: Source) -> None:
-    for word in inline(source.text):
+def test_files_that_a_page_names_are_there() -> None:
+    for source, word in ((page, word) for page in PAGES for word in inline(page.text)):
         if re.fullmatch(r"[a-z][\w./-]*(/|\.(py|sql|toml|sh|md))", word) and not word.startswith("postgres/"):
             near = {word.rstrip("/"), f"{HOUSE}{word}".rstrip("/"), f"{Path(source.path).parent.as_posix()}/{word}"}
             known = PATHS | FOLDERS | {"simulator", "tokenharbor.toml"}
             assert near & known, f"{source.path} names {word}"
 
 
-@pytest.mark.parametrize("source", PAGES, ids=lambda source: source.path)
-def test_commands_that_a_page_shows_exist(source: Source) -> None:
+def test_commands_that_a_page_shows_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    shown = [*inline(source.text), *(line for block in blocks(source.text, "sh") for line in block.splitlines())]
-    for line in shown:
+    for source, line in ((page, line) for page in PAGES for line in _shown(page.text)):
         words = line.partition("#")[0].split()
         if words[:1] == ["make"] and len(words) == 2:
             assert words[1] in targets, f"{source.path} shows {line}"
         if words and re.fullmatch(r"(\.venv/bin/)?tokenharbor", words[0]):
             _follow(words[1:], f"{source.path} shows {line}")
+
+
+def _shown(text: str) -> list[str]:
+    return [*inline(text), *(line for block in blocks(text, "sh") for line in block.splitlines())]
 
 
 def _follow(words: list[str], message: str) -> None:

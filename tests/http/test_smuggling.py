@@ -156,25 +156,25 @@ async def offer(*pieces: bytes) -> tuple[Seen, MemoryTransport]:
 
 
 @pytest.mark.parametrize("shape", REFUSED)
-@pytest.mark.parametrize("together", [True, False])
-async def test_is_refused(shape: str, together: bool) -> None:
-    seen, transport = await offer(*([REFUSED[shape] + HIDDEN] if together else [REFUSED[shape], HIDDEN]))
-    assert seen.requests == []
-    assert transport.written.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 405 "))
-    assert transport.written.count(b"\r\ndate: ") == 1
-    assert b"\r\nconnection: close\r\n" in transport.written
-    assert transport.finished
+async def test_is_refused(shape: str) -> None:
+    for pieces in ([REFUSED[shape] + HIDDEN], [REFUSED[shape], HIDDEN]):
+        seen, transport = await offer(*pieces)
+        assert seen.requests == [], pieces
+        assert transport.written.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 405 ")), pieces
+        assert transport.written.count(b"\r\ndate: ") == 1, pieces
+        assert b"\r\nconnection: close\r\n" in transport.written, pieces
+        assert transport.finished, pieces
 
 
 @pytest.mark.parametrize("shape", BAD_CHUNKS)
-@pytest.mark.parametrize("together", [True, False])
-async def test_chunks_are_refused(shape: str, together: bool) -> None:
+async def test_chunks_are_refused(shape: str) -> None:
     body = BAD_CHUNKS[shape] + HIDDEN
-    seen, transport = await offer(*([CHUNKED + body] if together else [CHUNKED, body]))
-    assert seen.requests == []
-    assert transport.written.startswith(b"HTTP/1.1 400 ")
-    assert transport.written.count(b"\r\ndate: ") == 1
-    assert transport.finished
+    for pieces in ([CHUNKED + body], [CHUNKED, body]):
+        seen, transport = await offer(*pieces)
+        assert seen.requests == [], pieces
+        assert transport.written.startswith(b"HTTP/1.1 400 "), pieces
+        assert transport.written.count(b"\r\ndate: ") == 1, pieces
+        assert transport.finished, pieces
 
 
 @pytest.mark.parametrize("shape", SERVED)

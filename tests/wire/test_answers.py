@@ -283,7 +283,6 @@ def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: in
     assert read(ANTHROPIC, anthropic.write_usage(fuller)) == Answer(fuller)
 
 
-@pytest.mark.parametrize("dialect", WIRES)
 @pytest.mark.parametrize(
     "body",
     [
@@ -301,10 +300,11 @@ def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: in
         b'data: {"choices":[]}\n\n',
     ],
 )
-def test_what_is_no_answer_is_garbage(dialect: str, body: bytes) -> None:
-    read_ = WIRES[dialect].read_answer(body)
-    assert isinstance(read_, Failure)
-    assert read_.kind is FailureKind.GARBAGE
+def test_what_is_no_answer_is_garbage(body: bytes) -> None:
+    for dialect in WIRES:
+        read_ = WIRES[dialect].read_answer(body)
+        assert isinstance(read_, Failure), dialect
+        assert read_.kind is FailureKind.GARBAGE, dialect
 
 
 def test_an_error_under_a_200_is_a_failure() -> None:

@@ -31,13 +31,16 @@ from tokenharbor.wire.neutral.translator import Translation, Translator
 
 TAPES = Path(__file__).parent.parent / "tapes"
 PLAYED = [tape for wire in VENDORS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")]
-PAIRS = [(tape, client) for tape in PLAYED for client in WIRES if client != tape.parent.name]
-NAMES = [f"{tape.parent.name}/{tape.stem}-{client}" for tape, client in PAIRS]
+EACH_TAPE = pytest.mark.parametrize("tape", PLAYED, ids=[f"{tape.parent.name}/{tape.stem}" for tape in PLAYED])
 ENDS = (b'finish_reason":"', b"[DONE]", b'stop_reason":"', b"message_stop", b"response.completed", b"finishReason")
 
 
 def translator(tape: Path, client: str) -> Translator:
     return Translation(VENDORS[tape.parent.name], WIRES[client], ANYBODY).splicer()
+
+
+def clients_of(tape: Path) -> list[str]:
+    return [client for client in WIRES if client != tape.parent.name]
 
 
 def run(splicer: Translator, data: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
@@ -46,44 +49,48 @@ def run(splicer: Translator, data: bytes, cuts: list[int]) -> tuple[bytes, bytes
     return out + splicer.close(), splicer.ending("0.000000001") if splicer.complete else b""
 
 
-@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
-def test_a_tape_says_the_same_however_it_is_cut(tape: Path, client: str) -> None:
-    data = tape.read_bytes()
-    whole = translator(tape, client)
-    expected = run(whole, data, [])
+@EACH_TAPE
+def test_a_tape_says_the_same_however_it_is_cut(tape: Path) -> None:
+    data, clients = tape.read_bytes(), clients_of(tape)
+    whole = {client: translator(tape, client) for client in clients}
+    expected = {client: run(whole[client], data, []) for client in clients}
 
     @given(st.lists(st.integers(1, len(data)), max_size=6))
     def cut(cuts: list[int]) -> None:
-        splicer = translator(tape, client)
-        assert run(splicer, data, cuts) == expected
-        assert (splicer.usage, splicer.failure, splicer.text_bytes) == (whole.usage, whole.failure, whole.text_bytes)
+        for client in clients:
+            splicer = translator(tape, client)
+            assert run(splicer, data, cuts) == expected[client], client
+            found, right = ((each.usage, each.failure, each.text_bytes) for each in (splicer, whole[client]))
+            assert found == right, client
 
     cut()
 
 
-@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
-def test_nothing_that_says_complete_leaves_before_the_ending(tape: Path, client: str) -> None:
-    splicer = translator(tape, client)
-    out, ending = run(splicer, tape.read_bytes(), [])
-    assert not any(end in out for end in ENDS)
-    assert splicer.complete is (splicer.failure is None)
-    assert bool(ending) is splicer.complete
+@EACH_TAPE
+def test_nothing_that_says_complete_leaves_before_the_ending(tape: Path) -> None:
+    for client in clients_of(tape):
+        splicer = translator(tape, client)
+        out, ending = run(splicer, tape.read_bytes(), [])
+        assert not any(end in out for end in ENDS), client
+        assert splicer.complete is (splicer.failure is None), client
+        assert bool(ending) is splicer.complete, client
 
 
-@pytest.mark.parametrize(("tape", "client"), PAIRS, ids=NAMES)
-def test_what_arrives_means_what_was_sent(tape: Path, client: str) -> None:
-    splicer = translator(tape, client)
-    out, ending = run(splicer, tape.read_bytes(), [])
-    if not splicer.complete:
-        return
-    sent, reader = VENDORS[tape.parent.name].reader(), WIRES[client].reader()
+@EACH_TAPE
+def test_what_arrives_means_what_was_sent(tape: Path) -> None:
+    sent = VENDORS[tape.parent.name].reader()
     said = collect([*sent.feed(tape.read_bytes()), *sent.close()])
-    heard = collect([*reader.feed(out + ending), *reader.close()])
-    for kind in (BlockKind.TEXT, BlockKind.TOOL_CALL):
-        texts = ["".join(block.text for block in each.blocks if block.kind is kind) for each in (said, heard)]
-        quoted = json.dumps(texts[0])[1:-1]  # arguments that are no object are told within one
-        assert texts[0] in texts[1] or quoted in texts[1], "some dialects say in words what they have no block for"
-    assert heard.failure is None
+    for client in clients_of(tape):
+        splicer, reader = translator(tape, client), WIRES[client].reader()
+        out, ending = run(splicer, tape.read_bytes(), [])
+        if not splicer.complete:
+            continue
+        heard = collect([*reader.feed(out + ending), *reader.close()])
+        for kind in (BlockKind.TEXT, BlockKind.TOOL_CALL):
+            texts = ["".join(block.text for block in each.blocks if block.kind is kind) for each in (said, heard)]
+            quoted = json.dumps(texts[0])[1:-1]  # arguments that are no object are told within one
+            assert texts[0] in texts[1] or quoted in texts[1], client  # some say in words what they have no block for
+        assert heard.failure is None, client
 
 
 class Played(Waiting):
