@@ -29,6 +29,11 @@ def test_every_file_keeps_the_rule(rule: Rule) -> None:
     assert not findings, "\n" + "\n".join(findings)
 
 
+def test_every_public_class_has_a_name_of_its_own() -> None:
+    findings = list(code_rules.repeats_no_class_name(read_checkout()))
+    assert not findings, "\n" + "\n".join(findings)
+
+
 @pytest.mark.parametrize(
     ("rule", "excuses"),
     [

@@ -83,3 +83,26 @@ def test_a_rule_finds_what_breaks_it(rule: Rule, path: str, text: str) -> None:
 @pytest.mark.parametrize(("rule", "path", "text"), KEPT)
 def test_a_rule_lets_pass_what_keeps_it(rule: Rule, path: str, text: str) -> None:
     assert not list(rule(Source(path, text)))
+
+
+SCHEMA = "src/tokenharbor/wire/dialects/{}/answer_schema.py"
+
+
+@pytest.mark.parametrize("paths", [(LEDGER, GATEWAY), (LEDGER, SCHEMA.format("gemini"))])
+def test_a_class_name_that_two_files_have_is_found(paths: tuple[str, str]) -> None:
+    sources = [Source(path, "class Answer: ...\n") for path in paths]
+    assert list(code_rules.repeats_no_class_name(sources))
+    assert not list(code_rules.repeats_no_class_name(sources, {"Answer": "why"}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Source(LEDGER, "class Entry: ...\n"), Source(GATEWAY, "class Answer: ...\n")),
+        (Source(LEDGER, "class _Row: ...\n"), Source(GATEWAY, "class _Row: ...\n")),
+        (Source(LEDGER, "class Row: ...\n"), Source(TEST, "class Row: ...\n")),
+        (Source(SCHEMA.format("gemini"), "class Part: ...\n"), Source(SCHEMA.format("openai"), "class Part: ...\n")),
+    ],
+)
+def test_names_of_tests_and_those_that_vendors_share_are_let_pass(one: Source, other: Source) -> None:
+    assert not list(code_rules.repeats_no_class_name([one, other]))
