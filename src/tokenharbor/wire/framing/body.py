@@ -146,6 +146,10 @@ def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> 
     """A scanned body with members set to new values, or removed (None); those that it lacks are added at its end.
     Every other byte stays.
     """
+    if len(changes) == 1 and _is_compact(body, members):  # as nearly all: the model's name, for a client's own JSON
+        [(name, new)] = changes.items()
+        if new is not None and name in members:
+            return _replace(body, members, name, new)
     pieces: list[bytes] = []
     present = removed = cursor = 0
     added = []
@@ -163,6 +167,17 @@ def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> 
         cursor = tail
     pieces.append(body[cursor:])
     return b"".join(pieces)
+
+
+def _replace(body: bytes, members: Members, replaced: str, new: bytes) -> bytes:
+    """One member's value, in a body without spaces between tokens."""
+    start = 1
+    for name, raw in members.items():
+        value = start + len(name) + 3
+        if name == replaced:
+            return b"%b%b%b" % (body[:value], new, body[value + len(raw) :])
+        start = value + len(raw) + 1
+    return body
 
 
 def _edit_present(

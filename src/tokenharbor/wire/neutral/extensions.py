@@ -8,7 +8,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.wire.framing.body import Members, UnreadableError, scan
 from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
-from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, UsageRules
+from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, Request, UsageRules
 
 NAMES = ("provider", "cache", "usage")
 """They are removed from the body on its way to a vendor."""
@@ -54,6 +54,13 @@ def read_extensions(members: Members) -> Extensions:
         None if rules is None or is_null(rules) else read_rules(rules),
         None if cache is None or is_null(cache) else _read(_CACHE, "cache", cache),
         False if usage is None or is_null(usage) else _read(_USAGE, "usage", usage).include,
+    )
+
+
+def extended(request: Request, ours: Extensions) -> Request:
+    """The request with what its body asks of us."""
+    return msgspec.structs.replace(
+        request, rules=ours.rules, cache=ours.cache, include_cost=ours.include_cost, extended=True
     )
 
 

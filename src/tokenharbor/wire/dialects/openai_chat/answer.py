@@ -14,9 +14,11 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import (
 )
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
+from tokenharbor.wire.dialects.openai_chat.usage import Counts, usage_of_counts
 from tokenharbor.wire.framing.body import is_swollen
 from tokenharbor.wire.neutral.dialect import Answer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.usage import BadUsageError
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -35,7 +37,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
     """An answer without its text, which is read only if it must be counted."""
 
     choices: list[_Glanced] | None = None
-    usage: msgspec.Raw = NULL
+    usage: Counts | None = None
     error: msgspec.Raw = NULL
 
 
@@ -53,9 +55,12 @@ def read_answer(body: bytes) -> Answer | Failure:
         glance = _glance(body)
     except _UNREADABLE:
         return _read_closely(body)
-    if len(glance.usage) > 4 and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
-        usage = try_usage(glance.usage)
-        if usage is not None and usage.output:
+    if glance.usage is not None and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
+        try:
+            usage = usage_of_counts(glance.usage)
+        except BadUsageError:
+            return _read_closely(body)
+        if usage.output:
             return Answer(usage)
     return _read_closely(body)
 

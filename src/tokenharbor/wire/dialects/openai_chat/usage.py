@@ -21,7 +21,9 @@ class _CompletionDetails(msgspec.Struct, frozen=True, gc=False):
     audio_tokens: int | None = None
 
 
-class _Counts(msgspec.Struct, frozen=True, gc=False):
+class Counts(msgspec.Struct, frozen=True, gc=False):
+    """A vendor's `usage` object, as it was said."""
+
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int | None = None
@@ -31,7 +33,7 @@ class _Counts(msgspec.Struct, frozen=True, gc=False):
     cached_tokens: int | None = None
 
 
-_decode = msgspec.json.Decoder(_Counts).decode
+_decode = msgspec.json.Decoder(Counts).decode
 _NO_PROMPT_DETAILS = _PromptDetails()
 _NO_COMPLETION_DETAILS = _CompletionDetails()
 
@@ -42,6 +44,11 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
         counts = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadUsageError("a count is not an integer") from None
+    return usage_of_counts(counts)
+
+
+def usage_of_counts(counts: Counts) -> Usage:
+    """Raises BadUsageError."""
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS
     after = counts.completion_tokens_details or _NO_COMPLETION_DETAILS
@@ -57,14 +64,15 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     if reasoning + audio_out > completion:
         raise BadUsageError("more reasoning tokens than output tokens")
     audio_in = min(audio_in, prompt - read - written)  # cached audio is counted as cached
-    return Usage(
-        input=prompt - read - written - audio_in,
-        cache_read=read,
-        cache_write_5m=written,
-        output=completion - reasoning - audio_out,
-        reasoning=reasoning,
-        audio_in=audio_in,
-        audio_out=audio_out,
+    return Usage(  # by place, in the vector's order: names cost more than all the sums above
+        prompt - read - written - audio_in,
+        read,
+        written,
+        0,
+        completion - reasoning - audio_out,
+        reasoning,
+        audio_in,
+        audio_out,
     )
 
 
