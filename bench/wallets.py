@@ -12,8 +12,8 @@ from tokenharbor.identity.store import KeyRules, add_key, create_account
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose, read_or_make
 from tokenharbor.kernel.world import World, real_world
-from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
 
 _WALLET = Usd(100_000_000_000_000)  # 100,000 USD each: nobody runs dry
 
@@ -23,19 +23,18 @@ async def _open(home: Path, url: str, count: int) -> None:
     world = real_world()
     hashes = read_or_make(home / "secret.key", world.entropy).derive(Purpose.KEY_HASHES)
     conn = await asyncpg.connect(url)
-    async with open_book(url, world.ids.new()) as book:
-        for number in range(count):
-            email = f"bench-{world.ids.new().hex}@example.com"
-            account = await create_account(conn, world, email, "token-harbor")
-            key = make_key(world.entropy)
-            await add_key(conn, world, hashes, account_id=account.id, key=key, rules=KeyRules(name=f"bench {number}"))
-            await _give(book, world, account.id)
-            print(key.key)
+    for number in range(count):
+        email = f"bench-{world.ids.new().hex}@example.com"
+        account = await create_account(conn, world, email, "token-harbor")
+        key = make_key(world.entropy)
+        await add_key(conn, world, hashes, account_id=account.id, key=key, rules=KeyRules(name=f"bench {number}"))
+        await _give(Wallets(conn), world, account.id)
+        print(key.key)
     await conn.close()
 
 
-async def _give(book: PostgresBook, world: World, account: Any) -> None:
-    await book.credit(
+async def _give(wallets: Wallets, world: World, account: Any) -> None:
+    await wallets.credit(
         Credit(world.ids.new(), world.ids.new(), account, Pool.PAID, "operator", _WALLET, world.clock.now(), "bench")
     )
 

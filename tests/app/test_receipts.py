@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from tests.app.conftest import Cli
 from tests.app.test_commands import account, refused
+from tests.ledger.conftest import open_meter
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel import ids
@@ -42,9 +43,9 @@ async def _spend(url: str, account_id: UUID) -> str:
     version = await conn.fetchval(
         "insert into price values (sha256($1::bytea), convert_from($1, 'UTF8'), $2) returning version", PRICE, now
     )
+    await open_meter(conn, key, account_id, KeyLimits())
     await conn.close()
     async with open_book(url, gateway) as book:
-        await book.open_key(key, account_id, KeyLimits())
         await book.place([Hold(request, account_id, key, Usd(50), now)])
         record = Record(request, account_id, key, "m", "", "complete", DETAIL, b"salt", "token-harbor")
         await book.settle([Settlement(record, Usd(40), Usd(1), Usd(30), Usd(50), version, now)])

@@ -33,6 +33,7 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.simulator.provider import _WIRES
 from tokenharbor.simulator.record import SimulatorRecord
 from tokenharbor.simulator.script import Script, read_script
@@ -302,7 +303,8 @@ class House:
         world = self.harbor.world
         entry_id, lot_id, now = world.ids.new(), world.ids.new(), world.clock.now()
         credit = Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test")
-        await self.harbor.book.credit(credit)
+        async with self.harbor.pool.acquire() as conn:
+            await Wallets(conn).credit(credit)
 
     async def money(self) -> tuple[str, str]:
         """What the payer can spend and what is held, as the API says it."""

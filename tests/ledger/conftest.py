@@ -16,7 +16,7 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SystemEntropy
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.book import all_answers
 from tokenharbor.ledger.store import PostgresBook, open_book
@@ -33,6 +33,7 @@ from tokenharbor.ledger.types import (
     Settlement,
 )
 from tokenharbor.ledger.verify import verify
+from tokenharbor.ledger.wallets import Wallets
 
 PRICE = '{"input":"0.28"}'
 VERSION = sha256(PRICE.encode()).digest()
@@ -60,10 +61,14 @@ class Scene:
 
     async def open_account(self, account: UUID | None = None) -> UUID:
         account, key = account or self.world.ids.new(), self.world.ids.new()
-        await self.book.open_account(account)
-        await self.book.open_key(key, account, KeyLimits())
+        await open_wallet(self.conn, account)
+        await open_meter(self.conn, key, account, KeyLimits())
         self.keys[account] = key
         return account
+
+    @property
+    def wallets(self) -> Wallets:
+        return Wallets(self.conn)
 
     @property
     def key(self) -> UUID:
@@ -73,7 +78,7 @@ class Scene:
         return open_book(self.url, self.world.ids.new())
 
     async def limit(self, limits: KeyLimits) -> None:
-        await self.book.open_key(self.key, self.account, limits)
+        await open_meter(self.conn, self.key, self.account, limits)
 
     async def credit(
         self,
@@ -96,7 +101,7 @@ class Scene:
             expires_at=None if lifetime is None else at + lifetime,
             reference=reference,
         )
-        await self.book.credit(credit)
+        await self.wallets.credit(credit)
         return credit
 
     def hold(self, amount: int, account: UUID | None = None) -> Hold:
@@ -143,13 +148,35 @@ class Scene:
         assert await self.settle(self.settlement(hold, amount)) == [Settled(Usd(amount), Usd(0), Usd(0))]
 
     async def available(self, account: UUID | None = None) -> Usd:
-        return (await self.book.balance(account or self.account, self.clock.now())).available
+        return (await self.wallets.balance(account or self.account, self.clock.now())).available
 
     async def held(self, account: UUID | None = None) -> Usd:
-        return (await self.book.balance(account or self.account, self.clock.now())).held
+        return (await self.wallets.balance(account or self.account, self.clock.now())).held
+
+    async def postings(self, entry_id: UUID) -> list[tuple[int, str, str]]:
+        """Amount, source, destination."""
+        sql = "select amount, source, destination from posting where entry_id = $1 order by ordinal"
+        return [tuple(row) for row in await self.conn.fetch(sql, entry_id)]
 
     async def fault(self) -> str | None:
         return (await verify(self.conn, [self.account])).fault
+
+
+async def open_wallet(conn: asyncpg.Connection, account: UUID) -> None:
+    """As an account's trigger does."""
+    await conn.execute("insert into wallet (account_id) values ($1) on conflict do nothing", account)
+
+
+async def open_meter(conn: asyncpg.Connection, key: UUID, account: UUID, limits: KeyLimits) -> None:
+    """As an API key's trigger does."""
+    numbers = [MAX_NANO if limit is None else limit for limit in (limits.quota, limits.daily, limits.monthly)]
+    await conn.execute(
+        "insert into key_meter (key_id, account_id, quota, daily, monthly) values ($1, $2, $3, $4, $5) "
+        "on conflict (key_id) do update set quota = excluded.quota, daily = excluded.daily, monthly = excluded.monthly",
+        key,
+        account,
+        *numbers,
+    )
 
 
 @pytest.fixture(scope="session")

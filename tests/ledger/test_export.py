@@ -31,7 +31,7 @@ async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> No
     claw = Clawback(
         scene.world.ids.new(), scene.account, trial.lot_id, Usd(5), scene.clock.now(), "clearing/manual/usd"
     )
-    await scene.book.claw(claw)
+    await scene.wallets.claw(claw)
     await scene.credit(20)
     rows = await _rows(scene)
     assert [(row["Type"], row["Source pool"], row["Amount USD"]) for row in rows] == [
@@ -47,7 +47,7 @@ async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> No
     for row in rows:
         balance += Usd.parse(row["Amount USD"])
         assert row["Running balance USD"] == str(balance)
-    final = await scene.book.balance(scene.account, scene.clock.now())
+    final = await scene.wallets.balance(scene.account, scene.clock.now())
     assert balance == final.available + final.held
 
 

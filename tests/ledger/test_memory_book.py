@@ -8,6 +8,8 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.memory_book import MemoryBook
+from tokenharbor.ledger.memory_tables import MemoryTables
+from tokenharbor.ledger.memory_wallets import MemoryWallets
 from tokenharbor.ledger.types import Credit, Hold, KeyLimits, Placed, Pool, Record, Settled, Settlement
 
 
@@ -17,17 +19,18 @@ class Small:
     def __init__(self) -> None:
         self.clock = ManualClock(datetime(2026, 11, 25, tzinfo=UTC))
         self.world: World = make_world(self.clock, SeededEntropy(1))
-        self.book = MemoryBook()
+        self.tables = MemoryTables()
+        self.book, self.wallets = MemoryBook(self.tables), MemoryWallets(self.tables)
         self.account, self.key = self.world.ids.new(), self.world.ids.new()
 
     async def open(self) -> None:
-        await self.book.open_account(self.account)
-        await self.book.open_key(self.key, self.account, KeyLimits(daily=Usd(150)))
+        self.tables.open_account(self.account)
+        self.tables.open_key(self.key, self.account, KeyLimits(daily=Usd(150)))
         for pool, lifetime in ((Pool.PAID, None), (Pool.TRIAL, timedelta(hours=1))):
             at = self.clock.now()
             expires_at = None if lifetime is None else at + lifetime
             ids = self.world.ids
-            await self.book.credit(
+            await self.wallets.credit(
                 Credit(ids.new(), ids.new(), self.account, pool, "operator", Usd(100), at, "", expires_at=expires_at)
             )
 
@@ -42,7 +45,7 @@ class Small:
         assert await self.book.settle([settlement]) == [Settled(Usd(amount), ZERO, ZERO)]
 
     async def available(self) -> tuple[int, int]:
-        balance = await self.book.balance(self.account, self.clock.now())
+        balance = await self.wallets.balance(self.account, self.clock.now())
         return balance.available, balance.held
 
 
@@ -53,9 +56,9 @@ async def test_holds_after_the_last_settlement_vanish() -> None:
     settled = await small.place(20)
     await small.settle(settled, 15)
     await small.place(40)
-    small.book.crash()
+    small.tables.crash()
     assert await small.available() == (155, 30)
-    assert set(small.book.holds) == {before}
+    assert set(small.tables.holds) == {before}
     await small.place(105)  # the day's budget is 150: 15 are spent and 30 held
 
 
@@ -63,10 +66,10 @@ async def test_what_was_synced_stays() -> None:
     small = Small()
     await small.open()
     await small.place(30)
-    small.book.sync()
+    small.tables.sync()
     await small.place(40)
-    small.book.crash()
-    small.book.crash()
+    small.tables.crash()
+    small.tables.crash()
     assert await small.available() == (170, 30)
 
 
@@ -75,9 +78,9 @@ async def test_an_expiry_that_a_lost_hold_ran_is_run_again() -> None:
     await small.open()
     small.clock.advance(timedelta(hours=2))
     await small.place(10)
-    expired = dict(small.book.entries)
-    small.book.crash()
-    assert len(small.book.entries) == 2
+    expired = dict(small.tables.entries)
+    small.tables.crash()
+    assert len(small.tables.entries) == 2
     assert await small.available() == (100, 0)
     await small.place(10)
-    assert small.book.entries == expired
+    assert small.tables.entries == expired

@@ -10,6 +10,7 @@ from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.reversal import Reversal
 from tokenharbor.ledger.types import Clawback, Hold, KeyLimits, Placed, Pool, Refused, Settled, Why
 
 
@@ -193,7 +194,7 @@ async def test_what_a_hold_covers_expires_when_it_is_given_back(scene: Any) -> N
     hold = scene.hold(40)
     await scene.place(hold)
     scene.clock.advance(timedelta(hours=2))
-    await scene.book.expire(scene.account, scene.clock.now())
+    await scene.wallets.expire(scene.account, scene.clock.now())
     assert (await scene.available(), await scene.held()) == (0, 40)
     assert await scene.settle(scene.settlement(hold, 30)) == [Settled(Usd(30), ZERO, ZERO)]
     assert (await scene.available(), await scene.held()) == (0, 0)
@@ -208,7 +209,7 @@ async def test_expired_payments_are_income_and_expired_grants_no_expense(scene: 
     await scene.credit(100, Pool.PAID, timedelta(days=1))
     await scene.credit(30, Pool.PROMO, timedelta(days=1))
     scene.clock.advance(timedelta(days=2))
-    await scene.book.expire(scene.account, scene.clock.now())
+    await scene.wallets.expire(scene.account, scene.clock.now())
     (entry,) = await scene.conn.fetch("select id from entry where account_id = $1 and type = 'expiry'", scene.account)
     assert await _postings(scene, entry["id"]) == {
         (f"account/{scene.account}/paid", "revenue/breakage"): 100,
@@ -246,7 +247,7 @@ async def test_a_grant_goes_behind_what_is_held(scene: Any) -> None:
     await scene.place(hold)
     await scene.credit(50, Pool.TRIAL, timedelta(days=7))
     await scene.settle(scene.settlement(hold, 60))
-    balance = await scene.book.balance(scene.account, scene.clock.now())
+    balance = await scene.wallets.balance(scene.account, scene.clock.now())
     assert balance.pools == {Pool.TRIAL: 50, Pool.PAID: 40}
 
 
@@ -258,16 +259,50 @@ async def test_debt_freezes_holds_until_a_credit_has_paid_it(scene: Any) -> None
     await scene.spend(70)
     now = scene.clock.now()
     claw = Clawback(scene.world.ids.new(), scene.account, credit.lot_id, Usd(100), now, "clearing/manual/usd")
-    await scene.book.claw(claw)
-    await scene.book.claw(claw)
-    assert (await scene.book.balance(scene.account, now)).debt == 70
+    await scene.wallets.claw(claw)
+    await scene.wallets.claw(claw)
+    assert (await scene.wallets.balance(scene.account, now)).debt == 70
     await scene.credit(60)
     assert await scene.place(scene.hold(0)) == [Refused(Why.DEBT, ZERO, ZERO)]
     await scene.credit(60)
-    balance = await scene.book.balance(scene.account, now)
+    balance = await scene.wallets.balance(scene.account, now)
     assert (balance.debt, balance.available) == (0, 50)
     assert await scene.place(scene.hold(50)) == [Placed(Usd(50))]
     assert await scene.fault() is None
+
+
+async def test_a_credit_is_reversed_once_back_to_where_it_came_from(scene: Any) -> None:
+    credit = await scene.credit(100)
+    await scene.spend(30)
+    reversal = Reversal(credit.entry_id, scene.clock.now(), "refunded")
+    await scene.wallets.reverse(reversal)
+    await scene.wallets.reverse(reversal)
+    balance = await scene.wallets.balance(scene.account, scene.clock.now())
+    assert (balance.available, balance.debt) == (0, 30)
+    (landed,) = await scene.postings(credit.entry_id)
+    undone = await scene.postings(reversal.entry_id)
+    assert [(amount, destination) for amount, _, destination in undone] == [(70, landed[1]), (30, landed[1])]
+    assert undone[0][1] == landed[2]
+    assert await scene.fault() is None
+
+
+async def test_only_a_credit_is_reversed(scene: Any) -> None:
+    await scene.credit(100)
+    hold = scene.hold(10)
+    await scene.place(hold)
+    await scene.settle(scene.settlement(hold, 10))
+    for entry_id in (hold.request_id, scene.world.ids.new()):
+        with pytest.raises(BooksRefused):
+            await scene.wallets.reverse(Reversal(entry_id, scene.clock.now()))
+
+
+async def test_a_credit_belongs_to_its_callers_transaction(scene: Any) -> None:
+    transaction = scene.conn.transaction()
+    await transaction.start()
+    await scene.credit(100)
+    assert await scene.available() == 100
+    await transaction.rollback()
+    assert await scene.available() == 0
 
 
 async def test_a_clawback_leaves_what_is_held(scene: Any) -> None:
@@ -275,10 +310,10 @@ async def test_a_clawback_leaves_what_is_held(scene: Any) -> None:
     hold = scene.hold(80)
     await scene.place(hold)
     now = scene.clock.now()
-    await scene.book.claw(
+    await scene.wallets.claw(
         Clawback(scene.world.ids.new(), scene.account, credit.lot_id, Usd(50), now, "clearing/manual/usd")
     )
-    assert (await scene.book.balance(scene.account, now)).debt == 30
+    assert (await scene.wallets.balance(scene.account, now)).debt == 30
     assert await scene.settle(scene.settlement(hold, 80)) == [Settled(Usd(80), ZERO, ZERO)]
 
 

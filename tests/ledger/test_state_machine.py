@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -23,18 +24,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.examples import at_most
-from tests.ledger.conftest import PRICE, VERSION
+from tests.ledger.conftest import PRICE, VERSION, open_meter, open_wallet
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
-from tokenharbor.kernel.errors import BooksError
+from tokenharbor.kernel.errors import BooksError, BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World, make_world
-from tokenharbor.ledger.book import Book, all_answers
+from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.line import drawn, is_whole, line_end
 from tokenharbor.ledger.memory_book import MemoryBook
+from tokenharbor.ledger.memory_tables import MemoryTables
+from tokenharbor.ledger.memory_wallets import MemoryWallets
+from tokenharbor.ledger.reversal import Reversal
 from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.types import (
     Balance,
@@ -50,6 +54,7 @@ from tokenharbor.ledger.types import (
     Settlement,
 )
 from tokenharbor.ledger.verify import verify
+from tokenharbor.ledger.wallets import Wallets
 
 START = datetime(2026, 11, 27, 23, 58, tzinfo=UTC)  # days and a month turn over within minutes and days
 ACCOUNTS = 3
@@ -106,28 +111,38 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.memory = MemoryBook()
+        self.memory = MemoryTables()
         self.clock = ManualClock(START)
         self.world: World = make_world(self.clock, self.stage.entropy)
         self.accounts = [self.world.ids.new() for _ in range(ACCOUNTS)]
         self.keys = {account: [self.world.ids.new() for _ in range(KEYS_EACH)] for account in self.accounts}
 
-    def both(self, call: Callable[[Book], Awaitable[Any]]) -> Any:
-        async def answer(book: Book) -> Any:
+    def both(self, call: Callable[[RequestBook], Awaitable[Any]]) -> Any:
+        """In both books of requests."""
+        return self._equal(call(MemoryBook(self.memory)), call(self.stage.postgres))
+
+    def both_wallets(self, call: Callable[[Wallets | MemoryWallets], Awaitable[Any]]) -> Any:
+        return self._equal(call(MemoryWallets(self.memory)), call(Wallets(self.stage.conn)))
+
+    def _equal(self, memory: Awaitable[Any], postgres: Awaitable[Any]) -> Any:
+        async def answer(coming: Awaitable[Any]) -> Any:
             try:
-                result = await call(book)
+                result = await coming
             except BooksError as error:
                 return type(error)
             return [_plain(item) for item in await all_answers(result)] if isinstance(result, list) else result
 
-        expected = self.stage.runner.run(answer(self.memory))
-        assert self.stage.runner.run(answer(self.stage.postgres)) == expected
+        expected = self.stage.runner.run(answer(memory))
+        assert self.stage.runner.run(answer(postgres)) == expected
         return expected
 
     @initialize()
     def open(self) -> None:
         for account in self.accounts:
-            self.both(partial(_open, account, self.keys[account]))
+            self.memory.open_account(account)
+            self.stage.runner.run(open_wallet(self.stage.conn, account))
+            for key in self.keys[account]:
+                self._limit(key, account, KeyLimits())
 
     @rule(
         who=st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, KEYS_EACH - 1)),
@@ -136,7 +151,7 @@ class Machine(RuleBasedStateMachine):
     def limit(self, who: tuple[int, int], limits: tuple[int | None, int | None, int | None]) -> None:
         account = self.accounts[who[0]]
         amounts = [None if limit is None else Usd(limit) for limit in limits]
-        self.both(lambda book: book.open_key(self.keys[account][who[1]], account, KeyLimits(*amounts)))
+        self._limit(self.keys[account][who[1]], account, KeyLimits(*amounts))
 
     @rule(
         target=lots,
@@ -148,7 +163,7 @@ class Machine(RuleBasedStateMachine):
     )
     def credit(
         self, account: int, amount: int, pool: Pool, lifetime: timedelta | None, reference: str | None
-    ) -> tuple[UUID, UUID]:
+    ) -> Credit:
         at = self.clock.now()
         credit = Credit(
             self.world.ids.new(),
@@ -162,14 +177,26 @@ class Machine(RuleBasedStateMachine):
             expires_at=None if lifetime is None else at + lifetime,
             reference=None if reference is None else f"{self.accounts[account]}/{reference}",
         )
-        self.both(lambda book: book.credit(credit))
-        self.both(lambda book: book.credit(credit))
-        return credit.account_id, credit.lot_id
+        self.both_wallets(lambda wallets: wallets.credit(credit))
+        self.both_wallets(lambda wallets: wallets.credit(credit))
+        return credit
 
     @rule(lot=lots, amount=st.integers(0, 2000))
-    def claw(self, lot: tuple[UUID, UUID], amount: int) -> None:
-        claw = Clawback(self.world.ids.new(), *lot, Usd(amount), self.clock.now(), "clearing/manual/usd")
-        self.both(lambda book: book.claw(claw))
+    def claw(self, lot: Credit, amount: int) -> None:
+        at, to = self.clock.now(), "clearing/manual/usd"
+        claw = Clawback(self.world.ids.new(), lot.account_id, lot.lot_id, Usd(amount), at, to)
+        self.both_wallets(lambda wallets: wallets.claw(claw))
+
+    @rule(lot=lots)
+    def reverse(self, lot: Credit) -> None:
+        reversal = Reversal(lot.entry_id, self.clock.now(), "a test")
+        self.both_wallets(lambda wallets: wallets.reverse(reversal))
+        self.both_wallets(lambda wallets: wallets.reverse(msgspec.structs.replace(reversal, reason="again")))
+
+    @rule(settlement=settled)
+    def reverse_what_is_no_credit(self, settlement: Settlement) -> None:
+        reversal = Reversal(settlement.record.request_id, self.clock.now())
+        assert self.both_wallets(lambda wallets: wallets.reverse(reversal)) is BooksRefused
 
     @rule(
         target=holds,
@@ -257,12 +284,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(account=st.integers(0, ACCOUNTS - 1))
     def expire(self, account: int) -> None:
-        self.both(lambda book: book.expire(self.accounts[account], self.clock.now()))
+        self.both_wallets(lambda wallets: wallets.expire(self.accounts[account], self.clock.now()))
 
     @invariant()
     def balances_are_equal(self) -> None:
         for account in self.accounts if self.memory.wallets else ():
-            self.both(partial(_balance, account, self.clock.now()))
+            self.both_wallets(partial(_balance, account, self.clock.now()))
 
     @invariant()
     def the_line_holds_together(self) -> None:
@@ -315,6 +342,10 @@ class Machine(RuleBasedStateMachine):
             self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, VERSION, self.clock.now()
         )
 
+    def _limit(self, key: UUID, account: UUID, limits: KeyLimits) -> None:
+        self.memory.open_key(key, account, limits)
+        self.stage.runner.run(open_meter(self.stage.conn, key, account, limits))
+
     def _record(self, hold: Hold) -> Record:
         return Record(
             hold.request_id,
@@ -329,14 +360,8 @@ class Machine(RuleBasedStateMachine):
         )
 
 
-async def _open(account: UUID, keys: Sequence[UUID], book: Book) -> None:
-    await book.open_account(account)
-    for key in keys:
-        await book.open_key(key, account, KeyLimits())
-
-
-async def _balance(account: UUID, at: datetime, book: Book) -> Balance:
-    return await book.balance(account, at)
+async def _balance(account: UUID, at: datetime, wallets: Wallets | MemoryWallets) -> Balance:
+    return await wallets.balance(account, at)
 
 
 def _plain(answer: Any) -> Any:

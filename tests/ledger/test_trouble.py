@@ -141,6 +141,7 @@ async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> No
         (placed,) = await scene.place(hold)
         (settled,) = await scene.settle(scene.settlement(hold, 10))
         (released,) = await scene.release(hold)
+        await scene.conn.close()
         with pytest.raises(BooksAway):
             await scene.credit(1)
     finally:

@@ -137,7 +137,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
             ring,
             Holds(books, world),
             settler,
-            Receipts(history, book, prover),
+            Receipts(history, pool, prover),
             client,
             health,
             metrics,

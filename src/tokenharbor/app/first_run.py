@@ -18,6 +18,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import Purpose
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
 
 VARIABLE: Final = "TOKENHARBOR_KEY"
 """What holds a caller's key in all our examples."""
@@ -38,7 +39,7 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
         if account_id is None:
             edition = load_edition(harbor.settings.edition).name
             account_id = (await store.create_account(conn, harbor.world, OPERATOR, edition)).id
-        await harbor.book.credit(_trial(harbor, account_id))
+        await Wallets(conn).credit(_trial(harbor, account_id))
         issued = make_key(harbor.world.entropy)
         derived = harbor.root.derive(Purpose.KEY_HASHES)
         await store.add_key(

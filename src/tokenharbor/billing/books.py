@@ -8,7 +8,7 @@ import structlog
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.settlements import Keeps, Settlements
 from tokenharbor.kernel.errors import BooksAway, BooksError
-from tokenharbor.ledger.book import Answer, Book
+from tokenharbor.ledger.book import Answer, RequestBook
 from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
@@ -20,7 +20,7 @@ _log = structlog.get_logger("books")
 class Books:
     """Holds and settlements of one process; see money.md, "A request's money"."""
 
-    def __init__(self, book: Book, journal: Keeps, alarms: Alarms) -> None:
+    def __init__(self, book: RequestBook, journal: Keeps, alarms: Alarms) -> None:
         self._book = book
         self._alarms = alarms
         self._holds: Gather[Hold, Placed | Refused] = Gather(book.place)

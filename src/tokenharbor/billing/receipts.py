@@ -4,22 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+import asyncpg
 import msgspec
 
 from tokenharbor.billing.detail import Detail, Served, read_detail
 from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
+from tokenharbor.db.errors import books_away
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.history import Charged, History, Past
 from tokenharbor.ledger.types import Balance
-
-
-class Balances(Protocol):
-    """Whatever knows balances."""
-
-    async def balance(self, account_id: UUID, at: datetime) -> Balance: ...
+from tokenharbor.ledger.wallets import Wallets
 
 
 class Proves(Protocol):
@@ -31,13 +28,15 @@ class Proves(Protocol):
 class Receipts:
     """What callers read of requests and balances. Raises BooksError."""
 
-    def __init__(self, history: History, balances: Balances, prover: Proves) -> None:
+    def __init__(self, history: History, pool: asyncpg.Pool, prover: Proves) -> None:
         self._history = history
-        self._balances = balances
+        self._pool = pool
         self._prover = prover
 
     async def balance(self, account_id: UUID, at: datetime) -> Balance:
-        return await self._balances.balance(account_id, at)
+        with books_away():
+            async with self._pool.acquire() as conn:
+                return await Wallets(conn).balance(account_id, at)
 
     async def receipt(self, account_id: UUID, request_id: UUID) -> Mapping[str, Any] | None:
         """The receipt in full, proven and signed; None if this account has no such request."""

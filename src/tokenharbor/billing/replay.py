@@ -8,7 +8,7 @@ import structlog
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import show
-from tokenharbor.ledger.book import Book, all_answers
+from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.journal import read_journal, remove_journal, set_journal_aside
 from tokenharbor.ledger.types import Settled, Settlement
 
@@ -16,7 +16,7 @@ _BATCH = 256
 _log = structlog.get_logger("journal")
 
 
-async def replay(files: Sequence[Path], book: Book, alarms: Alarms) -> None:
+async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> None:
     """Settle what stands in journals, each request once and at its own time, then remove them; one of which the books
     refused something is set aside. Raises Misconfigured for a journal that is damaged, before anything is settled;
     BooksAway, and then the files stay.

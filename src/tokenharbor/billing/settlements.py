@@ -13,7 +13,7 @@ from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.kernel.errors import BooksAway, BooksError, BooksRefused
 from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.book import Answer, Book
+from tokenharbor.ledger.book import Answer, RequestBook
 from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Settled, Settlement
 
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
 class Settlements:
     """Settles, many in one call. A settlement is known by its object: the same object may be submitted again."""
 
-    def __init__(self, book: Book, journal: Keeps, alarms: Alarms) -> None:
+    def __init__(self, book: RequestBook, journal: Keeps, alarms: Alarms) -> None:
         self._book = book
         self._journal = journal
         self._alarms = alarms

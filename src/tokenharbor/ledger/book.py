@@ -1,4 +1,4 @@
-"""The book: what every store of the ledger can do."""
+"""The book of requests: what every store of the ledger does for them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,18 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.types import (
-    Balance,
-    Clawback,
-    Credit,
-    Hold,
-    KeyLimits,
-    Placed,
-    Refused,
-    Release,
-    Settled,
-    Settlement,
-)
+from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
 Result = TypeVar("Result")
 Answer: TypeAlias = Result | Exception | asyncio.Future[Result]
@@ -26,9 +15,10 @@ and the others shall not wait for it, a result to come.
 """
 
 
-class Book(Protocol):
-    """Accounts' lines, holds and entries. Each batch is admitted in order; an item that fails is an exception in its
-    place (BooksError) and does not touch the others. Every call is idempotent by request id.
+class RequestBook(Protocol):
+    """What serves requests: holds and their ends. What moves credit is in `wallets.py`. Each batch is admitted in
+    order; an item that fails is an exception in its place (BooksError) and does not touch the others. Every call is
+    idempotent by request id.
     """
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]: ...
@@ -39,20 +29,6 @@ class Book(Protocol):
 
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         """Give holds back without a word about their requests."""
-
-    async def credit(self, credit: Credit) -> None:
-        """Grant a lot, once. Raises BooksRefused, BooksAway."""
-
-    async def claw(self, clawback: Clawback) -> None:
-        """Take a lot back, as far as it is neither spent nor held; the rest becomes debt. Raises as `credit` does."""
-
-    async def expire(self, account_id: UUID, at: datetime) -> None: ...
-
-    async def balance(self, account_id: UUID, at: datetime) -> Balance: ...
-
-    async def open_account(self, account_id: UUID) -> None: ...
-
-    async def open_key(self, key_id: UUID, account_id: UUID, limits: KeyLimits) -> None: ...
 
 
 async def all_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:

@@ -19,12 +19,6 @@ class Statements:
     standing_holds: str
     ended_requests: str
     written_requests: str
-    grant_credit: str
-    claw_credit: str
-    expire_account: str
-    open_wallet: str
-    open_meter: str
-    balance: str
 
 
 def read_statements() -> Statements:

@@ -8,30 +8,15 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away, in_one_line
+from tokenharbor.db.errors import books_away
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import MAX_NANO, ZERO, Usd
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.checks import check_clawback, check_credit
 from tokenharbor.ledger.operations import Placing, Releasing, Settling
-from tokenharbor.ledger.posting import credit_source
 from tokenharbor.ledger.statements import Statements, read_statements
 from tokenharbor.ledger.track import OutcomeUnknown, Rail, Track
-from tokenharbor.ledger.types import (
-    Balance,
-    Clawback,
-    Credit,
-    Hold,
-    KeyLimits,
-    Placed,
-    Pool,
-    Refused,
-    Release,
-    Settled,
-    Settlement,
-)
+from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
 _LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
 _STATEMENT_TIMEOUT_MS = 2_000
@@ -87,7 +72,7 @@ class Rails:
 
 
 class PostgresBook:
-    """A Book; see there. What belongs to no batch runs on the pool."""
+    """A RequestBook; see there. What belongs to no batch runs on the pool."""
 
     def __init__(self, sql: Statements, gateway_id: UUID, rails: Rails, pool: asyncpg.Pool) -> None:
         self._sql = sql
@@ -136,47 +121,6 @@ class PostgresBook:
         with books_away():
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
 
-    async def credit(self, credit: Credit) -> None:
-        check_credit(credit)
-        async with self._odd_work() as conn:
-            await conn.fetchval(
-                self._sql.grant_credit,
-                credit.entry_id, credit.lot_id, credit.account_id, credit.pool.value, credit.origin, credit.amount,
-                credit.at, credit.expires_at, credit.refundable_until, credit.withdrawable_from,
-                credit_source(credit), credit.reference, credit.reason,
-            )  # fmt: skip
-
-    async def claw(self, clawback: Clawback) -> None:
-        check_clawback(clawback)
-        async with self._odd_work() as conn:
-            await conn.fetchval(
-                self._sql.claw_credit,
-                clawback.entry_id, clawback.account_id, clawback.lot_id, clawback.amount, clawback.at,
-                clawback.destination, clawback.reason,
-            )  # fmt: skip
-
-    async def expire(self, account_id: UUID, at: datetime) -> None:
-        async with self._odd_work() as conn:
-            await conn.fetchval(self._sql.expire_account, account_id, at)
-
-    async def balance(self, account_id: UUID, at: datetime) -> Balance:
-        async with self._odd_work() as conn:
-            rows = await conn.fetch(self._sql.balance, account_id, at)
-        if not rows:
-            raise BooksRefused(f"no such account: {account_id}")
-        pools = {Pool(row["pool"]): Usd(row["amount"]) for row in rows if row["pool"] is not None and row["amount"]}
-        held = Usd(rows[0]["held"])
-        return Balance(sum(pools.values(), ZERO) - held, held, Usd(rows[0]["debt"]), pools)
-
-    async def open_account(self, account_id: UUID) -> None:
-        async with self._odd_work() as conn:
-            await conn.execute(self._sql.open_wallet, account_id)
-
-    async def open_key(self, key_id: UUID, account_id: UUID, limits: KeyLimits) -> None:
-        numbers = [MAX_NANO if limit is None else limit for limit in (limits.quota, limits.daily, limits.monthly)]
-        async with self._odd_work() as conn:
-            await conn.execute(self._sql.open_meter, key_id, account_id, *numbers)
-
     async def _clear_doubt(self, holds: Sequence[Hold]) -> None:
         """Give back what may have been held although nobody was told so, unless it is asked for again."""
         asked = {hold.request_id for hold in holds}
@@ -186,19 +130,3 @@ class PostgresBook:
         except BooksAway:
             return  # as is what comes next; the doubt remains
         self._doubtful.clear()
-
-    @contextlib.asynccontextmanager
-    async def _odd_work(self) -> AsyncIterator[asyncpg.Connection]:
-        try:
-            with books_away():
-                async with self._pool.acquire() as conn:
-                    yield conn
-        except BooksAway as error:
-            cause = error.__cause__
-            if isinstance(cause, asyncpg.NumericValueOutOfRangeError):
-                raise BooksRefused(f"the balance would exceed the maximum of {Usd(MAX_NANO)} USD") from cause
-            if isinstance(cause, (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)) or (
-                isinstance(cause, asyncpg.PostgresError) and cause.sqlstate == "TH001"
-            ):
-                raise BooksRefused(in_one_line(cause)) from cause
-            raise

@@ -17,8 +17,8 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.store import open_book
 from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
 
 _GRANTED = [pool.value for pool in (Pool.PAID, Pool.TRIAL, Pool.PROMO)]
 
@@ -64,8 +64,7 @@ async def list_all(session: Session) -> CommandResult:
 async def balance(session: Session, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
     await get_account(session.conn, account_id)
-    async with open_book(session.url, session.world.ids.new()) as book:
-        found = await book.balance(account_id, session.world.clock.now())
+    found = await Wallets(session.conn).balance(account_id, session.world.clock.now())
     document = balance_document(found)
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
     rows = [("available", document["balance_usd"]), ("held", document["held_usd"]), *pools]
@@ -100,9 +99,8 @@ async def credit(
         reason=reason,
         expires_at=None if expires is None else now + expires,
     )
-    async with open_book(session.url, world.ids.new()) as book:
-        with changing(f"ledger export {ids.show('acct', account_id)}"):
-            await book.credit(given)
+    with changing(f"ledger export {ids.show('acct', account_id)}"):
+        await Wallets(session.conn).credit(given)
     document = credit_document(given)
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])

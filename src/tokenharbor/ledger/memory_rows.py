@@ -20,7 +20,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Wallet:
+class WalletRow:
     """An account. Lines, lots and leaves are replaced, never changed: a copy of the fields is a copy of it."""
 
     account_id: UUID
@@ -65,7 +65,7 @@ class Wallet:
 
 
 @dataclass(slots=True)
-class Meter:
+class KeyMeter:
     """A key: what it may spend, and what it has."""
 
     account_id: UUID
@@ -96,7 +96,7 @@ class Meter:
         self.month_end = max(self.month_end, month_end(at))
 
 
-Row = TypeVar("Row", Wallet, Meter)
+Row = TypeVar("Row", WalletRow, KeyMeter)
 
 
 def keep(row: Row) -> Callable[[], None]:
