@@ -45,8 +45,8 @@ clients: $(DEV) ## run every real client against every upstream dialect, and wri
 wallets: $(DEV) ## run every real client with an empty wallet, and write the other table of docs/clients.md
 	$(BIN)/python -m tests.e2e.clients.wallet $(ARGS)
 
-catalog: $(DEV) ## make the catalogue's files anew from the published prices
-	$(BIN)/python scripts/make_catalog.py
+catalog: $(DEV) ## make the catalogue's files from the published prices; ARGS="--second PRICES.json" makes docs/prices.md too
+	$(BIN)/python scripts/make_catalog.py $(ARGS)
 
 lock: $(DEV) ## resolve the dependencies anew
 	scripts/lock.sh

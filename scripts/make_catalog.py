@@ -1,9 +1,9 @@
 """Makes src/tokenharbor/catalog/models/*.toml from published prices, and docs/prices.md on where two sources differ.
 
-python scripts/make_catalog.py                      the catalogue, from genai-prices and catalog_facts.toml
-python scripts/make_catalog.py --second PRICES.json also the report; PRICES.json is
-                                                    litellm/model_prices_and_context_window_backup.json
-                                                    out of LiteLLM's wheel, unzipped and never imported
+make catalog                             the catalogue, from genai-prices and catalog_facts.toml
+make catalog ARGS="--second PRICES.json" also docs/prices.md; PRICES.json is
+                                         litellm/model_prices_and_context_window_backup.json
+                                         out of LiteLLM's wheel: `pip download --no-deps litellm`, then unzip
 """
 
 import argparse

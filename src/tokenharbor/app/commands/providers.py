@@ -23,7 +23,7 @@ _COUNTS: Final = ("failures", "alarms", "lost_usd")
 
 @click.group(cls=Group)
 def providers() -> None:
-    """Store provider credentials and show provider health."""
+    """Store provider credentials and show provider health. `catalog list` lists the providers."""
 
 
 @providers.command("set")
