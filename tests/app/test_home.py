@@ -255,7 +255,7 @@ def test_C9_a_database_that_goes_away_in_the_middle_is_named_too(
         conn.terminate()
         await conn.fetchval("select 1")
 
-    monkeypatch.setattr("tokenharbor.identity.store.find_account", cut)
+    monkeypatch.setattr("tokenharbor.identity.store.get_account", cut)
     names(cli("balance", made), show_address(database_url))
 
 

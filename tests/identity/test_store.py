@@ -32,7 +32,7 @@ RULES = KeyRules(
 async def test_an_account_comes_with_user_membership_and_wallet(conn: asyncpg.Connection, world: World) -> None:
     made = await store.create_account(conn, world, "  Ada@Example.com ", "token-harbor")
     assert made.emails == ("ada@example.com",)
-    assert await store.find_account(conn, made.id) == made
+    assert await store.get_account(conn, made.id) == made
     assert [each async for each in store.list_accounts(conn)] == [made]
     role = await conn.fetchval("select role from membership where account_id = $1", made.id)
     wallets = await conn.fetchval("select count(*) from wallet where account_id = $1", made.id)

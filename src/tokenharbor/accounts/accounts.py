@@ -1,17 +1,22 @@
-"""Accounts: opened by e-mail, found by id."""
+"""Accounts: opened with an owner, a wallet and what the house gives at the beginning."""
 
 import asyncpg
 
+from tokenharbor.accounts.credits import Grant, grant_credit
 from tokenharbor.identity import store
 from tokenharbor.identity.store import Account
-from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing
-from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.world import World
 
 
-async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
-    """Raises Missing."""
-    account = await store.find_account(conn, account_id)
-    if account is None:
-        raise Missing(f"no account {ids.show('acct', account_id)}")
+async def open_account(
+    conn: asyncpg.Connection, world: World, *, email: str, edition: str, welcome: Grant | None = None
+) -> Account:
+    """An account, its owner and its welcome credit, all or nothing.
+
+    Raises Rejected for an e-mail that is none, Conflict for one that exists, and as `grant_credit` does.
+    """
+    async with conn.transaction():
+        account = await store.create_account(conn, world, email, edition)
+        if welcome is not None:
+            await grant_credit(conn, world, account.id, welcome)
     return account

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import asyncpg
 
-from tokenharbor.accounts.accounts import get_account
 from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.identity import store
@@ -37,7 +36,7 @@ async def issue_key(
     catalog: Catalog,
 ) -> IssuedKey:
     """`derived` hashes keys. Raises Missing for the account, Rejected for rules that name what is not there."""
-    await get_account(conn, account_id)
+    await store.get_account(conn, account_id)
     named = name_rules(rules, catalog)
     made = make_key(world.entropy)
     key_id = await store.add_key(conn, world, derived, account_id=account_id, key=made, rules=named)
@@ -46,7 +45,7 @@ async def issue_key(
 
 async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
     """An account's keys, oldest first, the revoked ones too. Raises Missing for the account."""
-    await get_account(conn, account_id)
+    await store.get_account(conn, account_id)
     return await store.list_keys(conn, account_id)
 
 

@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 
 import asyncpg
 
-from tokenharbor.accounts.accounts import get_account
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
+from tokenharbor.identity import store
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -44,7 +44,7 @@ async def read_usage(
     conn: asyncpg.Connection, account_id: UUID, *, since: datetime, until: datetime
 ) -> Sequence[DailyUsage]:
     """Of the requests that ended in [since, until), in order of day, model and provider. Raises Missing."""
-    await get_account(conn, account_id)
+    await store.get_account(conn, account_id)
     bounds = lowest_request_id(since), lowest_id(until)
     rows = await conn.fetch(SQL.usage, account_id, since, until, *bounds)
     return [DailyUsage(**{**row, "cost": Usd(row["cost"])}) for row in rows]

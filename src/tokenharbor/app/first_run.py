@@ -7,71 +7,62 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
+from tokenharbor.accounts.accounts import open_account
+from tokenharbor.accounts.credits import Grant, grant_credit
+from tokenharbor.accounts.keys import IssuedKey, issue_key
 from tokenharbor.app.build import Harbor
-from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity import store
-from tokenharbor.identity.keys import make_key
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import NANO_PER_USD, Usd
 from tokenharbor.kernel.secret import Purpose
-from tokenharbor.ledger.types import Credit, Pool
-from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.ledger.types import Pool
 
 VARIABLE: Final = "TOKENHARBOR_KEY"
 """What holds a caller's key in all our examples."""
 
 OPERATOR: Final = "operator@localhost"
-TRIAL: Final = Usd.parse("5")
-TRIAL_SPAN: Final = timedelta(days=30)
+WELCOME_DAYS: Final = 30
+WELCOME: Final = Grant(Usd.parse("5"), Pool.TRIAL, "first run", lasts=timedelta(days=WELCOME_DAYS), once="first-run")
 
 
 async def first_run(harbor: Harbor, url: str) -> list[str]:
-    """The lines to print at the start. Where no key was ever issued, one is: a run that is killed half-way does
-    not count. Raises Misconfigured, BooksAway.
-    """
+    """The lines to print at the start. Where no key was ever issued, one is. Raises Misconfigured, BooksAway."""
     async with harbor.pool.acquire() as conn:
         account_id = await store.account_of(conn, OPERATOR)
         if await store.has_keys(conn):
             return _again(harbor, account_id)
-        if account_id is None:
-            edition = load_edition(harbor.settings.edition).name
-            account_id = (await store.create_account(conn, harbor.world, OPERATOR, edition)).id
-        await Wallets(conn).credit(_trial(harbor, account_id))
-        issued = make_key(harbor.world.entropy)
-        derived = harbor.root.derive(Purpose.KEY_HASHES)
-        await store.add_key(
-            conn, harbor.world, derived, account_id=account_id, key=issued, rules=KeyRules(name="first")
-        )
+        issued = await _issue_first(harbor, conn, account_id)
     return _first(issued.key, url, harbor.snapshots.current)
 
 
-def _trial(harbor: Harbor, account_id: UUID) -> Credit:
-    now = harbor.world.clock.now()
-    return Credit(
-        entry_id=harbor.world.ids.new(),
-        lot_id=harbor.world.ids.new(),
-        account_id=account_id,
-        pool=Pool.TRIAL,
-        origin="operator",
-        amount=TRIAL,
-        at=now,
-        reason="first run",
-        expires_at=now + TRIAL_SPAN,
-        reference=f"first-run/{account_id}",
-    )
+async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUID | None) -> IssuedKey:
+    """The operator's key; the account is opened where there is none, and welcomed once."""
+    world, snapshot = harbor.world, harbor.snapshots.current
+    derived = harbor.root.derive(Purpose.KEY_HASHES)
+    async with conn.transaction():
+        if account_id is None:
+            edition = snapshot.policy.name
+            account_id = (await open_account(conn, world, email=OPERATOR, edition=edition, welcome=WELCOME)).id
+        else:
+            await grant_credit(conn, world, account_id, WELCOME)
+        rules = KeyRules(name="first")
+        return await issue_key(conn, world, derived, account_id=account_id, rules=rules, catalog=snapshot.catalog)
 
 
 def _first(key: str, url: str, snapshot: Snapshot) -> list[str]:
     body = json.dumps({"model": _model(snapshot), "messages": [{"role": "user", "content": "Hello"}]})
+    credit = f"{WELCOME.amount // NANO_PER_USD} USD of trial credit for {WELCOME_DAYS} days"
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     return [
         "",
         f"Token Harbor runs at {url}",
         "",
-        f"An API key with {int(TRIAL) // 10**9} USD of trial credit for {TRIAL_SPAN.days} days, shown only this once:",
+        f"An API key with {credit}, shown only this once:",
         "",
         key,
         "",

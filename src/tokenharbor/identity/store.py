@@ -103,9 +103,12 @@ async def create_account(conn: asyncpg.Connection, world: World, email: str, edi
     return account
 
 
-async def find_account(conn: asyncpg.Connection, account_id: UUID) -> Account | None:
+async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
+    """Raises Missing."""
     row = await conn.fetchrow(SQL.account, account_id)
-    return None if row is None else _account(row)
+    if row is None:
+        raise Missing(f"no account {ids.show('acct', account_id)}")
+    return _account(row)
 
 
 async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:

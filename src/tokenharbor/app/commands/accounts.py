@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from tokenharbor.accounts.accounts import get_account
+from tokenharbor.accounts.accounts import open_account
+from tokenharbor.accounts.credits import GRANTABLE, Grant, grant_credit, read_balance
 from tokenharbor.accounts.documents import account_document, balance_document, credit_document
 from tokenharbor.app.commands.arguments import ACCOUNT, REASON, SPAN, USD
 from tokenharbor.app.commands.common import Command, CommandResult, Group, table
@@ -14,13 +15,11 @@ from tokenharbor.app.session import Session
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity import store
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.types import Credit, Pool
-from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.ledger.types import Pool
 
-_GRANTED = [pool.value for pool in (Pool.PAID, Pool.TRIAL, Pool.PROMO)]
+_GRANTABLE = [pool.value for pool in GRANTABLE]
 
 
 @click.group(cls=Group)
@@ -33,9 +32,8 @@ def accounts() -> None:
 @making_database
 async def create(session: Session, email: str) -> CommandResult:
     """Create an account and its owner, and print the account id."""
-    account = await store.create_account(
-        session.conn, session.world, email, load_edition(session.settings.edition).name
-    )
+    edition = load_edition(session.settings.edition).name
+    account = await open_account(session.conn, session.world, email=email, edition=edition)
     shown = ids.show("acct", account.id)
     return CommandResult({"id": shown, "email": account.emails[0]}, [shown])
 
@@ -45,7 +43,7 @@ async def create(session: Session, email: str) -> CommandResult:
 @at_database
 async def show(session: Session, account_id: UUID) -> CommandResult:
     """Show an account."""
-    document = account_document(await get_account(session.conn, account_id))
+    document = account_document(await store.get_account(session.conn, account_id))
     return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in document.items()])
 
 
@@ -63,8 +61,7 @@ async def list_all(session: Session) -> CommandResult:
 @at_database
 async def balance(session: Session, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
-    await get_account(session.conn, account_id)
-    found = await Wallets(session.conn).balance(account_id, session.world.clock.now())
+    found = await read_balance(session.conn, session.world, account_id)
     document = balance_document(found)
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
     rows = [("available", document["balance_usd"]), ("held", document["held_usd"]), *pools]
@@ -76,7 +73,7 @@ async def balance(session: Session, account_id: UUID) -> CommandResult:
 @click.command(cls=Command)
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @click.option("--usd", type=USD, required=True, metavar="X", help="Amount, such as 10.00.")
-@click.option("--pool", type=click.Choice(_GRANTED), required=True, help="Pool of the credit.")
+@click.option("--pool", type=click.Choice(_GRANTABLE), required=True, help="Pool of the credit.")
 @click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused part expires.")
 @click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
@@ -84,23 +81,9 @@ async def credit(
     session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
 ) -> CommandResult:
     """Add credit to an account."""
-    if not reason.strip():
-        raise Rejected("--reason must not be empty")
-    await get_account(session.conn, account_id)
-    world, now = session.world, session.world.clock.now()
-    given = Credit(
-        entry_id=world.ids.new(),
-        lot_id=world.ids.new(),
-        account_id=account_id,
-        pool=Pool(pool),
-        origin="operator",
-        amount=usd,
-        at=now,
-        reason=reason,
-        expires_at=None if expires is None else now + expires,
-    )
+    grant = Grant(usd, Pool(pool), reason, lasts=expires)
     with changing(f"ledger export {ids.show('acct', account_id)}"):
-        await Wallets(session.conn).credit(given)
+        given = await grant_credit(session.conn, session.world, account_id, grant)
     document = credit_document(given)
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])

@@ -1,0 +1,64 @@
+"""Credit: granted by operators, and what an account has of it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.identity import store
+from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.types import Balance, Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
+
+GRANTABLE: Final = (Pool.PAID, Pool.TRIAL, Pool.PROMO)
+"""The pools that an operator fills; the others come with a match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Credit to be granted. What is unused after `lasts` expires; None: never. With `once`, each account gets the grant
+    of that name once only.
+    """
+
+    amount: Usd
+    pool: Pool
+    reason: str
+    lasts: timedelta | None = None
+    once: str | None = None
+
+
+async def grant_credit(conn: asyncpg.Connection, world: World, account_id: UUID, grant: Grant) -> Credit:
+    """An operator's grant, through the ledger like any other credit.
+
+    Raises Missing for the account, Rejected for pool and reason, BooksRefused, BooksAway.
+    """
+    if grant.pool not in GRANTABLE:
+        raise Rejected(f"credit of the pool {grant.pool} is not granted: use {', '.join(GRANTABLE)}", param="pool")
+    if not grant.reason.strip():
+        raise Rejected("a grant needs a reason", param="reason")
+    await store.get_account(conn, account_id)
+    now = world.clock.now()
+    credit = Credit(
+        entry_id=world.ids.new(),
+        lot_id=world.ids.new(),
+        account_id=account_id,
+        pool=grant.pool,
+        origin="operator",
+        amount=grant.amount,
+        at=now,
+        reason=grant.reason,
+        expires_at=None if grant.lasts is None else now + grant.lasts,
+        reference=None if grant.once is None else f"{grant.once}/{account_id}",
+    )
+    await Wallets(conn).credit(credit)
+    return credit
+
+
+async def read_balance(conn: asyncpg.Connection, world: World, account_id: UUID) -> Balance:
+    """What an account has now. Raises Missing, BooksAway."""
+    await store.get_account(conn, account_id)
+    return await Wallets(conn).balance(account_id, world.clock.now())
