@@ -10,7 +10,7 @@ import asyncpg
 from tokenharbor.identity.keys import make_key
 from tokenharbor.identity.store import KeyRules, add_key, create_account
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import Purpose, read_or_make
+from tokenharbor.kernel.secret import SecretPurpose, read_or_create_root_secret
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
@@ -21,7 +21,7 @@ _WALLET = Usd(100_000_000_000_000)  # 100,000 USD each: nobody runs dry
 async def _open(home: Path, url: str, count: int) -> None:
     """Accounts with money and one key each; a key a line on stdout."""
     world = real_world()
-    hashes = read_or_make(home / "secret.key", world.entropy).derive(Purpose.KEY_HASHES)
+    hashes = read_or_create_root_secret(home / "secret.key", world.entropy).derive(SecretPurpose.KEY_HASHES)
     conn = await asyncpg.connect(url)
     for number in range(count):
         email = f"bench-{world.ids.new().hex}@example.com"

@@ -58,7 +58,7 @@ def postgres_url() -> Iterator[str]:
     root.chmod(0o711)
     for folder in (data, sockets):
         folder.mkdir()
-        programs.own(folder)
+        programs.give_to_user(folder)
     with log.open("wb") as output:
         options = ("-U", "tokenharbor", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         made = programs.start("initdb", "-D", str(data), *options, cwd=data, output=output.fileno())

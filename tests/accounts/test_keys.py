@@ -13,13 +13,13 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Missing, Rejected
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
+from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
 
 
 @pytest.fixture
 def derived(root: RootSecret) -> DerivedSecret:
-    return root.derive(Purpose.KEY_HASHES)
+    return root.derive(SecretPurpose.KEY_HASHES)
 
 
 async def test_a_key_is_issued_with_its_rules_and_stored_as_a_hash(

@@ -20,17 +20,17 @@ from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel.errors import Missing, Rejected
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.kernel.secret import Purpose, RootSecret, Seal
+from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose
 from tokenharbor.kernel.world import World
 
 
 @pytest.fixture
-def seal(root: RootSecret, world: World) -> Seal:
-    return Seal(root.derive(Purpose.CREDENTIALS), world.entropy)
+def seal(root: RootSecret, world: World) -> SecretBox:
+    return SecretBox(root.derive(SecretPurpose.CREDENTIALS), world.entropy)
 
 
 async def test_a_credential_is_stored_for_its_provider(
-    conn: asyncpg.Connection, world: World, seal: Seal, catalog: Catalog
+    conn: asyncpg.Connection, world: World, seal: SecretBox, catalog: Catalog
 ) -> None:
     for name, credential in (("openai", "x" * LONGEST_CREDENTIAL), ("aws", "AKIDEXAMPLE:secret")):
         provider = get_provider(catalog, name)
@@ -55,7 +55,7 @@ def test_a_provider_is_one_that_is_known(catalog: Catalog) -> None:
     ],
 )
 async def test_what_is_no_credential_is_rejected_and_not_repeated(
-    conn: asyncpg.Connection, world: World, seal: Seal, catalog: Catalog, provider: str, credential: str
+    conn: asyncpg.Connection, world: World, seal: SecretBox, catalog: Catalog, provider: str, credential: str
 ) -> None:
     with pytest.raises(Rejected) as rejected:
         await store_credential(conn, world, seal, provider=get_provider(catalog, provider), credential=credential)

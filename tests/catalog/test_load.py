@@ -50,13 +50,13 @@ def test_an_operator_overrides_one_field_and_keeps_the_rest(load: Load) -> None:
 
 
 def test_a_company_that_is_moved_is_nowhere_else_any_more(load: Load) -> None:
-    spoken = {face.wire for face in (load({}).providers["google"], *load({}).also) if face.name == "google"}
+    spoken = {face.wire for face in (load({}).providers["google"], *load({}).other_wires) if face.name == "google"}
     assert len(spoken) == 2
     moved = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1"}}})
-    assert [face for face in moved.also if face.name == "google"] == []
+    assert [face for face in moved.other_wires if face.name == "google"] == []
     wires = {"gemini": {"base_url": "http://127.0.0.1:9/v1beta"}}
     again = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1", "wires": wires}}})
-    assert [face.base_url for face in again.also if face.name == "google"] == ["http://127.0.0.1:9/v1beta"]
+    assert [face.base_url for face in again.other_wires if face.name == "google"] == ["http://127.0.0.1:9/v1beta"]
 
 
 def test_an_operator_overrides_an_endpoint_by_its_provider_and_a_price_as_a_whole(load: Load) -> None:
@@ -103,7 +103,7 @@ def test_a_company_that_speaks_two_wires_sells_a_model_in_each(load: Load, opera
     assert len({each.name for each in endpoints}) == 2
     assert endpoints[0].price == endpoints[1].price
     assert {each.provider.credential for each in endpoints} == {"env:ACME_KEY"}
-    assert endpoints[1].provider in catalog.also
+    assert endpoints[1].provider in catalog.other_wires
     operator["models"]["acme-v3.2"]["endpoints"][0]["wires"] = ["anthropic_messages"]
     only = [each for each in load(operator).models["acme-v3.2"].endpoints if each.provider.name == "acme"]
     assert [each.provider.wire for each in only] == ["anthropic_messages"]
@@ -122,7 +122,7 @@ def test_the_built_in_provider_is_moved_to_where_it_listens(load: Load) -> None:
     assert {each.wire for each in demo} == {"openai_chat", "openai_responses", "anthropic_messages"}
     assert {each.base_url for each in demo} == {"http://127.0.0.1:4321/v1"}
     assert moved.providers["demo"].base_url == "http://127.0.0.1:4321/v1"
-    assert {each.base_url for each in moved.also if each.name == "demo"} == {"http://127.0.0.1:4321/v1"}
+    assert {each.base_url for each in moved.other_wires if each.name == "demo"} == {"http://127.0.0.1:4321/v1"}
     assert moved.providers["openai"] == load({}).providers["openai"]
 
 
@@ -263,5 +263,5 @@ def test_F2_a_wire_with_one_field_for_the_maximum_has_no_other(load: Load, opera
     with pytest.raises(Misconfigured, match=r"max_field .*'max_tokens'"):
         load(operator)
     face["max_field"] = "none"
-    (acme,) = load(operator).also[-1:]
+    (acme,) = load(operator).other_wires[-1:]
     assert acme.limit == OutputLimit("")

@@ -156,7 +156,7 @@ def test_the_most_output_is_the_most_that_the_budget_covers(
 @given(prices(), usages, moments)
 def test_a_receipts_lines_add_up_to_the_vendors_cost(price: Price, usage: Usage, at: datetime) -> None:
     rates = Rates(price, Terms())
-    lines = rates.lines(usage, at)
+    lines = rates.cost_lines(usage, at)
     assert ceil(Fraction(sum(line.cost_pico for line in lines), 1_000)) == rates.rate(usage, at).vendor_cost
     assert {line.unit: line.count for line in lines} == {unit: count for unit, count in asdict(usage).items() if count}
     assert all(line.cost_pico == line.count * line.pico for line in lines)
@@ -259,8 +259,8 @@ def test_prices_can_be_asked_for() -> None:
     assert rates.thresholds(MONDAY) == (0, 200_000)
     assert rates.pico("input", MONDAY) == 3_000_000
     assert rates.pico("input", MONDAY, 200_001) == 6_000_000
-    assert rates.dearest("input", MONDAY) == 6_000_000
-    assert rates.dearest("reasoning", MONDAY) == 15_000_000
+    assert rates.highest_pico("input", MONDAY) == 6_000_000
+    assert rates.highest_pico("reasoning", MONDAY) == 15_000_000
 
 
 @pytest.mark.parametrize("bad", [{"markup_bp": -1}, {"discount_bp": -1}, {"discount_bp": 10_000}, {"fee_bp": -1}])

@@ -96,7 +96,7 @@ def test_a_variant_is_a_price_with_its_own_lines_and_version() -> None:
     assert [(each.size, each.quality) for each in endpoint.variants] == [("a", "hd"), ("b", None)]
     assert endpoint.price == endpoint.variants[0].price != endpoint.variants[1].price
     now = SystemClock().now()
-    picos = [Rates(each.price, Terms()).dearest("images_out", now) for each in endpoint.variants]
+    picos = [Rates(each.price, Terms()).highest_pico("images_out", now) for each in endpoint.variants]
     assert picos == [80_000_000_000, 120_000_000_000]
 
 

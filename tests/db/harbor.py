@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from tokenharbor.db.cluster import Cluster
+from tokenharbor.db.cluster import PostgresCluster
 from tokenharbor.db.embedded import postmaster_pid
 
 AM_ROOT = os.geteuid() == 0
@@ -62,7 +62,7 @@ class Harbor:
     def __init__(self, home: Path, role: str) -> None:
         self.home = home
         self.role = role
-        self.cluster = Cluster(home / "postgres")
+        self.cluster = PostgresCluster(home / "postgres")
         self._actors: list[Actor] = []
 
     def start(self, kind: str) -> Actor:

@@ -10,7 +10,7 @@ import pytest
 from tests.db.proxy import Proxy
 
 from tokenharbor.db import listen
-from tokenharbor.db.listen import Listener, MayHaveMissed, Notification
+from tokenharbor.db.listen import MayHaveMissed, Notification, NotificationListener
 from tokenharbor.db.pool import ConnectOptions, connect
 
 WAIT_SECONDS = 20
@@ -31,7 +31,10 @@ async def speaker(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def test_the_first_word_is_to_load_everything(proxy: Proxy, speaker: asyncpg.Connection) -> None:
-    async with asyncio.timeout(WAIT_SECONDS), Listener(ConnectOptions(proxy.url), ["keys", "prices"]) as listener:
+    async with (
+        asyncio.timeout(WAIT_SECONDS),
+        NotificationListener(ConnectOptions(proxy.url), ["keys", "prices"]) as listener,
+    ):
         assert await anext(listener) == MayHaveMissed()
         await speaker.execute("notify prices, 'v2'")
         await speaker.execute("notify elsewhere")
@@ -41,7 +44,7 @@ async def test_the_first_word_is_to_load_everything(proxy: Proxy, speaker: async
 
 
 async def test_what_was_said_while_we_were_away_is_made_up_for(proxy: Proxy, speaker: asyncpg.Connection) -> None:
-    async with asyncio.timeout(WAIT_SECONDS), Listener(ConnectOptions(proxy.url), ["keys"]) as listener:
+    async with asyncio.timeout(WAIT_SECONDS), NotificationListener(ConnectOptions(proxy.url), ["keys"]) as listener:
         assert await anext(listener) == MayHaveMissed()
         await proxy.go_away()
         await speaker.execute("notify keys, 'unheard'")
@@ -54,7 +57,7 @@ async def test_what_was_said_while_we_were_away_is_made_up_for(proxy: Proxy, spe
 async def test_a_line_that_has_gone_dead_is_noticed(proxy: Proxy, speaker: asyncpg.Connection) -> None:
     async with (
         asyncio.timeout(WAIT_SECONDS),
-        Listener(ConnectOptions(proxy.url), ["keys"], heartbeat_seconds=0.2) as listener,
+        NotificationListener(ConnectOptions(proxy.url), ["keys"], heartbeat_seconds=0.2) as listener,
     ):
         assert await anext(listener) == MayHaveMissed()
         await proxy.fall_silent()
@@ -68,7 +71,7 @@ async def test_who_falls_far_behind_loads_everything_instead(
     proxy: Proxy, speaker: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listen, "_MOST_WAITING", 3)
-    async with asyncio.timeout(WAIT_SECONDS), Listener(ConnectOptions(proxy.url), ["keys"]) as listener:
+    async with asyncio.timeout(WAIT_SECONDS), NotificationListener(ConnectOptions(proxy.url), ["keys"]) as listener:
         assert await anext(listener) == MayHaveMissed()
         for number in range(1, 6):
             await speaker.execute(f"notify keys, '{number}'")

@@ -11,7 +11,7 @@ from tokenharbor.db import partitions
 from tokenharbor.db.partitions import PARTITIONED, PartitionedTable, ensure_partitions, lowest_id
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
-from tokenharbor.kernel.ids import Ids, at
+from tokenharbor.kernel.ids import Ids, made_at
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SMALL = (
@@ -76,7 +76,7 @@ async def test_an_id_lies_in_the_partition_of_its_own_time(conn: asyncpg.Connect
         clock.advance(timedelta(hours=1) - timedelta(milliseconds=1))
     rows = await conn.fetch("select tableoid::regclass::text as partition, id from visit")
     assert len(rows) == 96
-    assert all(row["partition"] == f"visit_{at(row['id']):%Y%m%d}" for row in rows)
+    assert all(row["partition"] == f"visit_{made_at(row['id']):%Y%m%d}" for row in rows)
 
 
 async def test_the_last_millisecond_and_the_first_lie_apart(conn: asyncpg.Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.db.proxy import Proxy
 
 from tokenharbor.db import pool
-from tokenharbor.db.errors import books_away, is_away, unavailable
+from tokenharbor.db.errors import books_away, errors_as_unavailable, is_away
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, connect, open_pool
 from tokenharbor.kernel.errors import BooksAway, Misconfigured, Unavailable
 
@@ -47,7 +47,7 @@ async def test_json_goes_in_and_out_as_bytes(conn: asyncpg.Connection) -> None:
 
 
 async def test_a_statement_that_takes_too_long_is_the_database_being_away(conn: asyncpg.Connection) -> None:
-    with pytest.raises(Unavailable) as told, unavailable():
+    with pytest.raises(Unavailable) as told, errors_as_unavailable():
         await conn.execute("select pg_sleep(30)")
     assert told.value.retry_after == 1
     with pytest.raises(BooksAway), books_away():
@@ -56,7 +56,7 @@ async def test_a_statement_that_takes_too_long_is_the_database_being_away(conn: 
 
 async def test_a_closed_connection_is_the_database_being_away(conn: asyncpg.Connection) -> None:
     await conn.close()
-    with pytest.raises(Unavailable), unavailable():
+    with pytest.raises(Unavailable), errors_as_unavailable():
         await conn.execute("select 1")
 
 
@@ -71,7 +71,7 @@ async def test_a_closed_connection_is_the_database_being_away(conn: asyncpg.Conn
 async def test_a_mistake_is_not_called_away(
     conn: asyncpg.Connection, statement: str, arguments: tuple[str, ...], mistake: type[Exception]
 ) -> None:
-    with pytest.raises(mistake) as told, unavailable():
+    with pytest.raises(mistake) as told, errors_as_unavailable():
         await conn.fetch(statement, *arguments)
     assert not is_away(told.value)
 
@@ -84,7 +84,7 @@ async def test_a_row_that_somebody_else_holds_is_not_called_away(
     try:
         async with conn.transaction():
             await conn.execute("select from berth for update")
-            with pytest.raises(asyncpg.LockNotAvailableError) as told, unavailable():
+            with pytest.raises(asyncpg.LockNotAvailableError) as told, errors_as_unavailable():
                 await other.execute("select from berth for update")
         assert not is_away(told.value)
     finally:
@@ -128,7 +128,7 @@ async def test_a_pool_works_again_after_its_connections_were_lost(proxy: Proxy) 
     async with await open_pool(ConnectOptions(proxy.url)) as some:
         assert await some.fetchval("select 1") == 1
         await proxy.go_away()
-        with pytest.raises(Unavailable), unavailable():
+        with pytest.raises(Unavailable), errors_as_unavailable():
             await some.fetchval("select 1")
         await proxy.come_back()
         assert await some.fetchval("select '{}'::jsonb") == b"{}"

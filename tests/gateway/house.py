@@ -30,7 +30,7 @@ from tokenharbor.identity.keys import make_key
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import Purpose
+from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
@@ -295,7 +295,7 @@ class House:
 
     async def _add_key(self, conn: asyncpg.Connection, account_id: UUID, rules: KeyRules) -> Payer:
         harbor, issued = self.harbor, make_key(self.harbor.world.entropy)
-        derived = harbor.root.derive(Purpose.KEY_HASHES)
+        derived = harbor.root.derive(SecretPurpose.KEY_HASHES)
         key_id = await store.add_key(conn, harbor.world, derived, account_id=account_id, key=issued, rules=rules)
         return Payer(account_id, key_id, issued.key)
 

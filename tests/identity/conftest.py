@@ -9,7 +9,7 @@ import pytest
 from tokenharbor.db.pool import ConnectOptions, connect
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
-from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
+from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World, make_world
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def world(clock: ManualClock) -> World:
 
 @pytest.fixture
 def derived() -> DerivedSecret:
-    return RootSecret("of-the-tests-" * 4).derive(Purpose.KEY_HASHES)
+    return RootSecret("of-the-tests-" * 4).derive(SecretPurpose.KEY_HASHES)
 
 
 @pytest.fixture

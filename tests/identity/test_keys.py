@@ -12,7 +12,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import NewKey, allows_ip, hasher, is_well_formed, make_key
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret
+from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 
 
 class CountingEntropy:
@@ -75,7 +75,7 @@ def test_the_hash_depends_on_the_secret_and_on_every_character(derived: DerivedS
     hashed = hash_key(key)
     assert len(hashed) == 32
     assert hash_key(key) == hashed
-    assert hasher(RootSecret("another root secret " * 2).derive(Purpose.KEY_HASHES))(key) != hashed
+    assert hasher(RootSecret("another root secret " * 2).derive(SecretPurpose.KEY_HASHES))(key) != hashed
     others = {hash_key(key[:at] + b"~" + key[at + 1 :]) for at in range(len(key))}
     assert len(others - {hashed}) == len(key)
 

@@ -189,7 +189,7 @@ async def test_a_nudge_is_followed_at_once(house: House, monkeypatch: pytest.Mon
     key, _ = await house.new_key()
     await asyncio.sleep(0.1)
     other, _ = await house.new_key()
-    house.ring.nudge()
+    house.ring.refresh_soon()
     await until(lambda: house.ring.find(key) is not None and house.ring.find(other) is not None)
     keeping.cancel()
 

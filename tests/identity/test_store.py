@@ -14,7 +14,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import DerivedSecret, Purpose, RootSecret, Seal
+from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretBox, SecretPurpose
 from tokenharbor.kernel.world import World
 
 RULES = KeyRules(
@@ -111,7 +111,7 @@ async def test_a_key_is_revoked_once_and_the_first_time_stands(
 
 async def test_a_credential_lies_sealed_and_is_replaced(conn: asyncpg.Connection, world: World) -> None:
     root = RootSecret("of-the-tests-" * 4)
-    seal = Seal(root.derive(Purpose.CREDENTIALS), world.entropy)
+    seal = SecretBox(root.derive(SecretPurpose.CREDENTIALS), world.entropy)
     for secret in ("sk-first-secret", "sk-second-secret"):
         await set_credential(conn, seal, "acme", secret, world.clock.now())
     assert await read_credentials(conn, seal) == {"acme": "sk-second-secret"}
@@ -119,8 +119,8 @@ async def test_a_credential_lies_sealed_and_is_replaced(conn: asyncpg.Connection
 
 
 async def test_a_credential_opens_for_its_own_provider_and_root_only(conn: asyncpg.Connection, world: World) -> None:
-    seal = Seal(RootSecret("of-the-tests-" * 4).derive(Purpose.CREDENTIALS), world.entropy)
-    other = Seal(RootSecret("another-root-" * 4).derive(Purpose.CREDENTIALS), world.entropy)
+    seal = SecretBox(RootSecret("of-the-tests-" * 4).derive(SecretPurpose.CREDENTIALS), world.entropy)
+    other = SecretBox(RootSecret("another-root-" * 4).derive(SecretPurpose.CREDENTIALS), world.entropy)
     await set_credential(conn, seal, "acme", "sk-secret", world.clock.now())
     with pytest.raises(Misconfigured, match="acme"):
         await read_credentials(conn, other)

@@ -34,7 +34,7 @@ class NoEntropy:
 def test_an_id_is_a_version_7_uuid_of_its_time() -> None:
     made = make_world(ManualClock(START), SeededEntropy(1)).ids.new()
     assert (made.version, made.variant, made.is_safe) == (7, RFC_4122, SafeUUID.unknown)
-    assert ids.at(made) == START
+    assert ids.made_at(made) == START
     assert UUID(str(made)) == made
     assert hash(UUID(str(made))) == hash(made)
 

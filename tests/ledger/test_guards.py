@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 from tests.house.test_docs import page, rows
 
-from tokenharbor.kernel.secret import Purpose, RootSecret
+from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.ledger.sign import roots, sign_books
 from tokenharbor.ledger.tasks import Task, Tasks
 from tokenharbor.ledger.types import Pool
 from tokenharbor.ledger.verify import Trust, verify
 
-SIGNER = MessageSigner(RootSecret("r" * 32).derive(Purpose.RECEIPTS))
+SIGNER = MessageSigner(RootSecret("r" * 32).derive(SecretPurpose.RECEIPTS))
 TRUST = Trust({SIGNER.key_id: SIGNER.public_key})
 
 NO_BOOKS = {"app_user", "membership", "credential", "key_change", "migration", "meta"}

@@ -13,7 +13,7 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.credentials import set_credential
 from tokenharbor.kernel.errors import Misconfigured, Missing, Rejected
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import Seal
+from tokenharbor.kernel.secret import SecretBox
 from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.kernel.world import World
 from tokenharbor.upstream.signers import make_signer
@@ -65,7 +65,7 @@ def get_provider(catalog: Catalog, name: str) -> Provider:
 
 
 async def store_credential(
-    conn: asyncpg.Connection, world: World, seal: Seal, *, provider: Provider, credential: str
+    conn: asyncpg.Connection, world: World, seal: SecretBox, *, provider: Provider, credential: str
 ) -> datetime:
     """Store a provider's credential, encrypted, in place of the one before. Returns the time of the change.
 

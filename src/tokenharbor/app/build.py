@@ -27,7 +27,7 @@ from tokenharbor.billing.tasks import TaskDesk
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.listen import Listener, Notification
+from tokenharbor.db.listen import Notification, NotificationListener
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import ConnectOptions, connect, open_pool
 from tokenharbor.editions.load import load_edition
@@ -46,7 +46,7 @@ from tokenharbor.identity.keys import hasher
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.secret import Purpose, RootSecret
+from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
@@ -114,9 +114,11 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         pool, book, books = await _books(stack, url, world, settings.home, alarms)
         stack.push_async_callback(_sign_last, book, pool, world, signer)
         stack.push_async_callback(books.drain)
-        listener = await stack.enter_async_context(Listener(ConnectOptions(url, "tokenharbor-listen"), ["identity"]))
+        listener = await stack.enter_async_context(
+            NotificationListener(ConnectOptions(url, "tokenharbor-listen"), ["identity"])
+        )
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
-        ring = KeyRing(pool, hasher(root.derive(Purpose.KEY_HASHES)), world.clock)
+        ring = KeyRing(pool, hasher(root.derive(SecretPurpose.KEY_HASHES)), world.clock)
         await ring.refresh()
         demo = await start(world, demo_script(demo_models))
         stack.push_async_callback(demo.stop)
@@ -221,10 +223,10 @@ async def _migrated(url: str, world: World, root: RootSecret) -> None:
         await conn.close()
 
 
-async def _heed(listener: Listener, ring: KeyRing, harbor: Harbor) -> None:
+async def _heed(listener: NotificationListener, ring: KeyRing, harbor: Harbor) -> None:
     """Keys are read anew whatever changed, the rest where a provider's credential did, or may have."""
     async for news in listener:
-        ring.nudge()
+        ring.refresh_soon()
         if not isinstance(news, Notification) or news.payload == "credential":
             await harbor.reload()
 

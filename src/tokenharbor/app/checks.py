@@ -149,7 +149,7 @@ async def _inside(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIte
 async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:
     """Ids bear their time: none is of the future, if nobody has set the clock back."""
     newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
-    latest = max((ids.at(each) for each in newest if each is not None), default=now)
+    latest = max((ids.made_at(each) for each in newest if each is not None), default=now)
     if latest > now + _CLOCK_SLACK:
         return Check("clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
     return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")

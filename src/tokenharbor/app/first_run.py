@@ -19,7 +19,7 @@ from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_USD, Usd
-from tokenharbor.kernel.secret import Purpose
+from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.ledger.types import Pool
 
 VARIABLE: Final = "TOKENHARBOR_KEY"
@@ -43,7 +43,7 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
 async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUID | None) -> IssuedKey:
     """The operator's key; the account is opened where there is none, and welcomed once."""
     world, snapshot = harbor.world, harbor.snapshots.current
-    derived = harbor.root.derive(Purpose.KEY_HASHES)
+    derived = harbor.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
         if account_id is None:
             edition = snapshot.policy.name

@@ -7,7 +7,7 @@ from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Provider
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.secret import Purpose, RootSecret, Seal, read_or_make
+from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose, read_or_create_root_secret
 from tokenharbor.kernel.signing import MessageSigner
 
 SECRET_FILE: Final = "secret.key"  # noqa: S105  a file's name
@@ -18,7 +18,7 @@ def root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
     """What `server.secret` points to, else HOME/secret.key, made on first use. Raises Misconfigured."""
     reference = settings.server.secret
     if reference is None:
-        return read_or_make(settings.home / SECRET_FILE, entropy)
+        return read_or_create_root_secret(settings.home / SECRET_FILE, entropy)
     material = settings.secret(reference)
     if material is None:
         raise Misconfigured(f"server.secret: {reference} is not set")
@@ -28,13 +28,13 @@ def root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
         raise Misconfigured(f"server.secret: {reference}: {error}") from None
 
 
-def credential_seal(root: RootSecret, entropy: Entropy) -> Seal:
-    return Seal(root.derive(Purpose.CREDENTIALS), entropy)
+def credential_seal(root: RootSecret, entropy: Entropy) -> SecretBox:
+    return SecretBox(root.derive(SecretPurpose.CREDENTIALS), entropy)
 
 
 def receipt_signer(root: RootSecret) -> MessageSigner:
     """What signs roots and receipts."""
-    return MessageSigner(root.derive(Purpose.RECEIPTS))
+    return MessageSigner(root.derive(SecretPurpose.RECEIPTS))
 
 
 def secret_of(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:

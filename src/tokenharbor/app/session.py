@@ -12,7 +12,7 @@ from tokenharbor.app.secrets import SECRET_FILE, root_secret
 from tokenharbor.app.settings import Settings, database_url
 from tokenharbor.db.address import show_address
 from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.errors import lost_at
+from tokenharbor.db.errors import command_errors
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import is_migrated, migrate, read_migrations
 from tokenharbor.db.partitions import ensure_partitions
@@ -64,7 +64,7 @@ async def open_database(in_force: Settings) -> AsyncIterator[tuple[str, asyncpg.
             url = (await stack.enter_async_context(EmbeddedPostgres(in_force.home, lasting=False))).url
         conn = await connect(ConnectOptions(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
         stack.push_async_callback(close, conn)
-        with lost_at(show_address(url)):
+        with command_errors(show_address(url)):
             yield url, conn
 
 

@@ -138,6 +138,6 @@ def _priced(detail: Detail, served: Served, charged: Charged) -> dict[str, Any]:
         rates = Rates(load_price(charged.price.encode()), served.terms)
         priced["lines"] = [
             {"unit": line.unit, "count": line.count, "pico_usd_each": line.pico, "pico_usd": line.cost_pico}
-            for line in rates.lines(detail.usage, detail.started_at)
+            for line in rates.cost_lines(detail.usage, detail.started_at)
         ]
     return priced

@@ -50,7 +50,7 @@ def build_catalog(
     return Catalog(
         models=MappingProxyType(models),
         providers=MappingProxyType({name: first for name, (first, *_) in faces.items()}),
-        also=tuple(face for _, *rest in faces.values() for face in rest),
+        other_wires=tuple(face for _, *rest in faces.values() for face in rest),
     )
 
 

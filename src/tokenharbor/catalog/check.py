@@ -49,7 +49,7 @@ def _providers(catalog: Catalog) -> Iterator[Finding]:
         if provider.credential is None and provider.auth != "none":
             message = 'no credential; set credential = "env:NAME", or auth = "none" if the provider needs none'
             yield Finding(FindingKind.NO_CREDENTIAL, f"provider {provider.name}", message)
-    for provider in (*catalog.providers.values(), *catalog.also):
+    for provider in (*catalog.providers.values(), *catalog.other_wires):
         if provider.limit.max_field is None:
             message = (
                 "max_field is not set, so max_completion_tokens does not limit a quote; set the field that the "
@@ -80,10 +80,10 @@ def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> It
         return
     rates = Rates(endpoint.price, Terms())
     if surfaces != (CHAT,):
-        if not any(rates.dearest(unit, at) for unit in rates.priced):
+        if not any(rates.highest_pico(unit, at) for unit in rates.priced):
             yield Finding(FindingKind.FREE, where, "it is free")
         return
-    if not rates.dearest("input", at) and not rates.dearest("output", at):
+    if not rates.highest_pico("input", at) and not rates.highest_pico("output", at):
         yield Finding(FindingKind.FREE, where, "input and output are free")
         return
     for threshold in rates.thresholds(at):

@@ -52,7 +52,7 @@ def relocate(catalog: Catalog, base_url: str) -> Catalog:
     return Catalog(
         models=MappingProxyType(models),
         providers=MappingProxyType({key: moved(each) for key, each in catalog.providers.items()}),
-        also=tuple(map(moved, catalog.also)),
+        other_wires=tuple(map(moved, catalog.other_wires)),
     )
 
 

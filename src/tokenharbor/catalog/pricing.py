@@ -59,7 +59,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     vendor_cost: Usd
 
 
-class PriceLine(msgspec.Struct, frozen=True, gc=False):
+class CostLine(msgspec.Struct, frozen=True, gc=False):
     """One component of a cost, for a receipt: `count` units at `pico` each, `cost_pico` in all.
 
     At the vendor's price and exact: rounding happens once, on the sum.
@@ -184,10 +184,10 @@ class Rates:
         each = ceiling.outputs[bound.audio]
         return min(bound.output, left // each) if each else bound.output
 
-    def lines(self, usage: Usage, at: datetime) -> tuple[PriceLine, ...]:
+    def cost_lines(self, usage: Usage, at: datetime) -> tuple[CostLine, ...]:
         """Each component of what `usage` costs at the vendor's price, for a receipt."""
         rows = zip(UNITS, astuple(usage), astuple(self._table(usage, at)), strict=True)
-        return tuple(PriceLine(unit, count, pico, count * pico) for unit, count, pico in rows if count)
+        return tuple(CostLine(unit, count, pico, count * pico) for unit, count, pico in rows if count)
 
     def pico(self, unit: str, at: datetime, input_size: int = 0) -> int:
         """The vendor's pico-USD for one of `unit` in an input of this size."""
@@ -195,7 +195,7 @@ class Rates:
         price: int = getattr(steps.tables[bisect_left(steps.thresholds, input_size)], unit)
         return price
 
-    def dearest(self, unit: str, at: datetime) -> int:
+    def highest_pico(self, unit: str, at: datetime) -> int:
         """The vendor's pico-USD for one of `unit` at its dearest step."""
         steps = self._always or self._at(at)
         picos: list[int] = [getattr(table, unit) for table in steps.tables]

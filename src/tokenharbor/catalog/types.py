@@ -161,4 +161,4 @@ class Catalog:
 
     models: Mapping[str, Model]
     providers: Mapping[str, Provider]
-    also: tuple[Provider, ...] = ()
+    other_wires: tuple[Provider, ...] = ()

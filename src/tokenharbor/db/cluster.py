@@ -61,7 +61,7 @@ lc_messages = 'C'
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class PostgresCluster:
     """HOME/postgres: the data, the server's log, and the files whose locks say who is here."""
 
     root: Path
@@ -99,17 +99,17 @@ class Cluster:
         return self.data / "postmaster.pid"
 
 
-def open_cluster(home: Path) -> Cluster:
+def open_cluster(home: Path) -> PostgresCluster:
     """The place for the cluster under HOME, private to us. Raises Misconfigured where it cannot be made."""
     root = home.resolve() / "postgres"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"{root}: cannot store the database here: {error.strerror}") from error
-    return Cluster(root)
+    return PostgresCluster(root)
 
 
-def as_owner(cluster: Cluster, programs: PostgresPrograms) -> PostgresPrograms:
+def run_as_data_owner(cluster: PostgresCluster, programs: PostgresPrograms) -> PostgresPrograms:
     """As root, run as whoever owns the data already, so that its ordinary owner can go on using it."""
     if programs.user is None or not cluster.data.exists():
         return programs
@@ -119,7 +119,7 @@ def as_owner(cluster: Cluster, programs: PostgresPrograms) -> PostgresPrograms:
     return dataclasses.replace(programs, user=(owner.st_uid, owner.st_gid))
 
 
-async def prepare(cluster: Cluster, programs: PostgresPrograms) -> None:
+async def prepare(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
     """Make the data where there is none, and write the settings.
 
     Raises Misconfigured if that fails, or if the data is another major version's.
@@ -137,12 +137,12 @@ async def prepare(cluster: Cluster, programs: PostgresPrograms) -> None:
         cluster.log.rename(cluster.log.with_suffix(".log.1"))
 
 
-async def _make(cluster: Cluster, programs: PostgresPrograms) -> None:
+async def _make(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
     """Beside its place first: what a kill left half made is thrown away by the next start."""
     half = cluster.root / "data.half"
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir()
-    programs.own(half)
+    programs.give_to_user(half)
     with cluster.log.open("ab") as output:
         begin = output.tell()
         made = programs.start(
@@ -151,7 +151,7 @@ async def _make(cluster: Cluster, programs: PostgresPrograms) -> None:
             cwd=half, output=output.fileno(),
         )  # fmt: skip
     if await asyncio.to_thread(made.wait) != 0:
-        raise Misconfigured(f"{cluster.data}: cannot create the database: {last_words(cluster, begin)}")
+        raise Misconfigured(f"{cluster.data}: cannot create the database: {last_log_complaint(cluster, begin)}")
     half.rename(cluster.data)
     sync_folder(cluster.root)
 
@@ -168,7 +168,7 @@ def _write_settings(data: Path, programs: PostgresPrograms) -> None:
     fresh.rename(data / "postgresql.conf")
 
 
-def last_words(cluster: Cluster, begin: int) -> str:
+def last_log_complaint(cluster: PostgresCluster, begin: int) -> str:
     """The last complaint in the server's log after the byte `begin`, else its last line."""
     with cluster.log.open("rb") as log:
         log.seek(begin)
@@ -178,7 +178,7 @@ def last_words(cluster: Cluster, begin: int) -> str:
     return f"{(complaints or lines or ['without a word'])[-1]} (more in {cluster.log})"
 
 
-def socket_folder(cluster: Cluster, programs: PostgresPrograms) -> Path:
+def socket_folder(cluster: PostgresCluster, programs: PostgresPrograms) -> Path:
     """Where the unix socket lies: a short plain path, which the kernel and PostgreSQL take whatever HOME is called."""
     mark = hashlib.sha256(os.fsencode(cluster.root)).hexdigest()[:12]
     own = cluster.root / "socket"
@@ -197,6 +197,6 @@ def make_socket_folder(folder: Path, programs: PostgresPrograms) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or (programs.user is None and found.st_uid != os.geteuid()):
         raise Misconfigured(f"{folder}: owned by another user; remove it")
-    programs.own(folder)
+    programs.give_to_user(folder)
     for stale in folder.iterdir():
         stale.unlink()

@@ -24,12 +24,12 @@ import structlog
 from tokenharbor.db.cluster import (
     HERE,
     SUPERUSER,
-    Cluster,
-    as_owner,
-    last_words,
+    PostgresCluster,
+    last_log_complaint,
     make_socket_folder,
     open_cluster,
     prepare,
+    run_as_data_owner,
     socket_folder,
 )
 from tokenharbor.db.errors import in_one_line
@@ -64,7 +64,7 @@ class EmbeddedPostgres:
         self._log = structlog.get_logger()
         self._users = -1
         self._started = False
-        self.cluster: Cluster
+        self.cluster: PostgresCluster
         self._programs: PostgresPrograms
         self.url = ""
         """Where the database is, once entered; the same after every restart."""
@@ -168,7 +168,7 @@ class EmbeddedPostgres:
         )
 
     async def _start(self, alive: int) -> None:
-        programs = as_owner(self.cluster, self._programs)
+        programs = run_as_data_owner(self.cluster, self._programs)
         await prepare(self.cluster, programs)
         sockets = socket_folder(self.cluster, programs)
         make_socket_folder(sockets, programs)
@@ -179,7 +179,7 @@ class EmbeddedPostgres:
             self.cluster.passing.touch()
         self._started = True
         with self.cluster.log.open("ab") as output:
-            programs.detach(
+            programs.start_detached(
                 "postgres", "-D", HERE, "-k", str(sockets),
                 cwd=self.cluster.data, output=output.fileno(), keep=alive,
             )  # fmt: skip
@@ -189,17 +189,16 @@ class EmbeddedPostgres:
             if _postmaster_lines(self.cluster)[7:8] == ["ready"]:
                 return
             if not _is_alive(self.cluster):
-                raise Misconfigured(
-                    f"the embedded PostgreSQL in {self.cluster.root} does not start: {last_words(self.cluster, begin)}"
-                )
+                complaint = last_log_complaint(self.cluster, begin)
+                raise Misconfigured(f"the embedded PostgreSQL in {self.cluster.root} does not start: {complaint}")
             await asyncio.sleep(_POLL_SECONDS)
         raise Misconfigured(
-            f"the embedded PostgreSQL in {self.cluster.root} is not ready: {last_words(self.cluster, begin)}"
+            f"the embedded PostgreSQL in {self.cluster.root} is not ready: {last_log_complaint(self.cluster, begin)}"
         )
 
     def _remove_sockets(self) -> None:
         with contextlib.suppress(OSError):
-            socket_folder(self.cluster, as_owner(self.cluster, self._programs)).rmdir()
+            socket_folder(self.cluster, run_as_data_owner(self.cluster, self._programs)).rmdir()
 
     async def _stop(self) -> None:
         for request in (signal.SIGINT, signal.SIGQUIT):  # a fast shutdown, then an immediate one
@@ -226,7 +225,7 @@ class EmbeddedPostgres:
             yield
 
 
-def postmaster_pid(cluster: Cluster) -> int | None:
+def postmaster_pid(cluster: PostgresCluster) -> int | None:
     """The server's first process, if it lives and really is this cluster's: it works in the data folder.
 
     Raises OSError where that cannot be known, as when no file descriptor is left.
@@ -238,14 +237,14 @@ def postmaster_pid(cluster: Cluster) -> int | None:
     return None
 
 
-def _postmaster_lines(cluster: Cluster) -> list[str]:
+def _postmaster_lines(cluster: PostgresCluster) -> list[str]:
     try:
         return [line.strip() for line in cluster.postmaster.read_text().splitlines()]
     except FileNotFoundError:
         return []
 
 
-def _is_alive(cluster: Cluster) -> bool:
+def _is_alive(cluster: PostgresCluster) -> bool:
     with _opened(cluster.alive) as descriptor:
         return not _lock(descriptor, fcntl.LOCK_EX)
 

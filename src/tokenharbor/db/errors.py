@@ -1,4 +1,4 @@
-"""What the driver says, in the house's words: away, or somebody's mistake."""
+"""The driver's errors as the house's: the database is unavailable, or a statement or setting is wrong."""
 
 import contextlib
 import re
@@ -46,7 +46,7 @@ def books_away() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def unavailable() -> Iterator[None]:
+def errors_as_unavailable() -> Iterator[None]:
     """A database that is away is an Unavailable; a mistake in a statement stays what it is."""
     try:
         yield
@@ -57,7 +57,7 @@ def unavailable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opening(place: str) -> Iterator[None]:
+def connect_errors(place: str) -> Iterator[None]:
     """While a connection to `place` is opened: what waiting cannot mend is Misconfigured, all else is BooksAway."""
     try:
         yield
@@ -68,7 +68,7 @@ def opening(place: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lost_at(place: str) -> Iterator[None]:
+def command_errors(place: str) -> Iterator[None]:
     """While a command uses its connection to `place`: a database that goes away is a BooksAway that names it."""
     try:
         yield

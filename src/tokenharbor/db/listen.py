@@ -28,7 +28,7 @@ class MayHaveMissed:
     """The connection is new (the first one too): load everything again."""
 
 
-class Listener:
+class NotificationListener:
     """Notices of some channels, one after the other, for as long as the `async with` lasts.
 
     The first item, and the first after every reconnect, is a MayHaveMissed: what is loaded after it has come
@@ -40,22 +40,22 @@ class Listener:
     ) -> None:
         self._channels = channels
         self._heartbeat_seconds = heartbeat_seconds
-        self._link = ReconnectingConnection(options, self._subscribe)
+        self._connection = ReconnectingConnection(options, self._subscribe)
         self._waiting: deque[Notification | MayHaveMissed] = deque()
         self._arrived = asyncio.Event()
-        self._heart: asyncio.Task[None]
+        self._heartbeat: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
-        await self._link.__aenter__()
-        self._heart = asyncio.create_task(self._beat())
+        await self._connection.__aenter__()
+        self._heartbeat = asyncio.create_task(self._send_heartbeats())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._heart.cancel()
-        await asyncio.gather(self._heart, return_exceptions=True)
-        await self._link.__aexit__(kind, error, trace)
+        self._heartbeat.cancel()
+        await asyncio.gather(self._heartbeat, return_exceptions=True)
+        await self._connection.__aexit__(kind, error, trace)
 
     def __aiter__(self) -> Self:
         return self
@@ -68,10 +68,10 @@ class Listener:
 
     async def _subscribe(self, connection: asyncpg.Connection) -> None:
         for channel in self._channels:
-            await connection.add_listener(channel, self._hear)
+            await connection.add_listener(channel, self._on_notification)
         self._put(MayHaveMissed())
 
-    def _hear(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
+    def _on_notification(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
         self._put(Notification(channel, payload))
 
     def _put(self, news: Notification | MayHaveMissed) -> None:
@@ -81,12 +81,12 @@ class Listener:
         self._waiting.append(news)
         self._arrived.set()
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         """A connection on which nothing is ever asked would not notice that its peer is gone."""
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
-            if self._link.is_up:
-                await self._check(self._link.connection)
+            if self._connection.is_up:
+                await self._check(self._connection.connection)
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         try:

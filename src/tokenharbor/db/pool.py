@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from tokenharbor.db.address import show_address
-from tokenharbor.db.errors import opening
+from tokenharbor.db.errors import connect_errors
 from tokenharbor.kernel.errors import BooksAway, Misconfigured
 
 OLDEST = 15
@@ -33,7 +33,7 @@ class ConnectOptions:
     lock_timeout_ms: int = 2_000
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Where the database is, for messages."""
         return show_address(self.url)
 
@@ -43,10 +43,10 @@ async def connect(options: ConnectOptions) -> asyncpg.Connection:
 
     Raises Misconfigured where the URL, the login or the version is wrong, BooksAway where nobody answers.
     """
-    with opening(options.place):
+    with connect_errors(options.address):
         conn = await asyncpg.connect(**_arguments(options))
         try:
-            await _greet(conn)
+            await _prepare(conn)
         except BaseException:
             conn.terminate()
             raise
@@ -55,9 +55,9 @@ async def connect(options: ConnectOptions) -> asyncpg.Connection:
 
 async def open_pool(options: ConnectOptions, *, size: int = 4) -> asyncpg.Pool:
     """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
-    with opening(options.place):
+    with connect_errors(options.address):
         # Without a least size, whose keeper would write its troubles past our log.
-        pool = await asyncpg.create_pool(min_size=0, max_size=size, init=_greet, **_arguments(options))
+        pool = await asyncpg.create_pool(min_size=0, max_size=size, init=_prepare, **_arguments(options))
         try:
             async with pool.acquire():
                 return pool
@@ -82,7 +82,7 @@ def _arguments(options: ConnectOptions) -> dict[str, Any]:
     }
 
 
-async def _greet(conn: asyncpg.Connection) -> None:
+async def _prepare(conn: asyncpg.Connection) -> None:
     version = conn.get_server_version()
     if version.major < OLDEST:
         raise Misconfigured(
@@ -115,7 +115,7 @@ class ReconnectingConnection:
         self._log = structlog.get_logger()
         self._lost = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
-        self._keeper: asyncio.Task[None]
+        self._reconnecting: asyncio.Task[None]
 
     @property
     def connection(self) -> asyncpg.Connection:
@@ -123,7 +123,7 @@ class ReconnectingConnection:
         connection = self._connection
         if connection is None or connection.is_closed():
             self._lost.set()  # one that dies in the middle of a call tells no listener
-            raise BooksAway(f"database unavailable at {self._options.place}")
+            raise BooksAway(f"database unavailable at {self._options.address}")
         return connection
 
     @property
@@ -132,22 +132,22 @@ class ReconnectingConnection:
 
     async def __aenter__(self) -> Self:
         await self._open()
-        self._keeper = asyncio.create_task(self._keep())
+        self._reconnecting = asyncio.create_task(self._reconnect_when_lost())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._keeper.cancel()
-        await asyncio.gather(self._keeper, return_exceptions=True)
+        self._reconnecting.cancel()
+        await asyncio.gather(self._reconnecting, return_exceptions=True)
         if self._connection is not None:
             await close(self._connection)
 
     async def _open(self) -> None:
         connection = await connect(self._options)
-        connection.add_termination_listener(self._lose)
+        connection.add_termination_listener(self._on_lost)
         try:
-            with opening(self._options.place):
+            with connect_errors(self._options.address):
                 if self._greet is not None:
                     await self._greet(connection)
         except BaseException:
@@ -155,10 +155,10 @@ class ReconnectingConnection:
             raise
         self._connection = connection
 
-    def _lose(self, _connection: asyncpg.Connection) -> None:
+    def _on_lost(self, _connection: asyncpg.Connection) -> None:
         self._lost.set()
 
-    async def _keep(self) -> None:
+    async def _reconnect_when_lost(self) -> None:
         while True:
             await self._lost.wait()
             if self.is_up:  # what was lost is an earlier one

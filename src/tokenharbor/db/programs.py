@@ -38,7 +38,7 @@ class PostgresPrograms:
         """
         return self._start((str(self.folder / name), *arguments), cwd, output, ())
 
-    def detach(self, name: str, *arguments: str, cwd: Path, output: int, keep: int) -> None:
+    def start_detached(self, name: str, *arguments: str, cwd: Path, output: int, keep: int) -> None:
         """The same for a program that shall outlive us; the descriptor `keep` stays open in it."""
         command = ("/bin/sh", "-c", '"$0" "$@" &', str(self.folder / name), *arguments)
         self._start(command, cwd, output, (keep,)).wait()
@@ -60,7 +60,7 @@ class PostgresPrograms:
             extra_groups=None if self.user is None else (),
         )
 
-    def own(self, folder: Path) -> None:
+    def give_to_user(self, folder: Path) -> None:
         """Give a folder of ours to the user the programs run as; nobody else may look inside."""
         folder.chmod(0o700)
         if self.user is not None:

@@ -158,10 +158,10 @@ def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
 
 def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
     """What endpoints are ordered by: input and output; on other surfaces all that is priced there, too."""
-    prompt, completion = rates.dearest("input", at), rates.dearest("output", at)
+    prompt, completion = rates.highest_pico("input", at), rates.highest_pico("output", at)
     if model.surfaces == (CHAT,):
         return prompt, completion
-    return prompt, sum(rates.dearest(unit, at) for unit in rates.priced - {"input"})
+    return prompt, sum(rates.highest_pico(unit, at) for unit in rates.priced - {"input"})
 
 
 def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> ReadyEndpoint:

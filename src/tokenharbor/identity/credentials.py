@@ -7,16 +7,16 @@ import asyncpg
 
 from tokenharbor.identity.store import SQL
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.secret import Seal
+from tokenharbor.kernel.secret import SecretBox
 
 
-async def set_credential(conn: asyncpg.Connection, seal: Seal, provider: str, secret: str, at: datetime) -> None:
+async def set_credential(conn: asyncpg.Connection, seal: SecretBox, provider: str, secret: str, at: datetime) -> None:
     """Store a provider's credential in place of the one before."""
-    sealed = seal.close(secret.encode(), _context(provider))
+    sealed = seal.encrypt(secret.encode(), _context(provider))
     await conn.execute(SQL.set_credential, provider, sealed, seal.key_id, at)
 
 
-async def read_credentials(conn: asyncpg.Connection, seal: Seal) -> Mapping[str, str]:
+async def read_credentials(conn: asyncpg.Connection, seal: SecretBox) -> Mapping[str, str]:
     """Every stored credential, by provider. Raises Misconfigured for one that another root secret sealed."""
     found = {}
     for row in await conn.fetch(SQL.credentials):
@@ -25,7 +25,7 @@ async def read_credentials(conn: asyncpg.Connection, seal: Seal) -> Mapping[str,
             raise Misconfigured(
                 f"the stored credential of {provider} is encrypted with another root secret; store it again"
             )
-        found[provider] = seal.open(row["sealed"], _context(provider)).decode()
+        found[provider] = seal.decrypt(row["sealed"], _context(provider)).decode()
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from tokenharbor.db.errors import unavailable
+from tokenharbor.db.errors import errors_as_unavailable
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
@@ -80,7 +80,7 @@ class KeyRing:
             raise InvalidApiKey(_MESSAGE)
         return caller
 
-    def nudge(self) -> None:
+    def refresh_soon(self) -> None:
         """Something may have changed: read it now."""
         self._nudged.set()
 
@@ -141,7 +141,7 @@ class KeyRing:
         callers: dict[bytes, Caller] | None = None
         change = self._snapshot.change
         while True:
-            with unavailable():
+            with errors_as_unavailable():
                 rows = await self._reader.fetch(SQL.changed_keys, change, _PAGE)
             if not rows:
                 break

@@ -7,7 +7,7 @@ from uuid import UUID, SafeUUID  # noqa: TID251  the one place where ids are mad
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.entropy import Entropy
 
-__all__ = ["UUID", "Ids", "Kind", "at", "parse", "show"]
+__all__ = ["UUID", "Ids", "Kind", "made_at", "parse", "show"]
 
 Kind = Literal["acct", "user", "key", "req", "ent", "hold", "lot", "video"]
 
@@ -73,6 +73,6 @@ def parse(kind: Kind, text: str) -> UUID:
     return UUID(int=value >> 2)
 
 
-def at(uuid: UUID) -> datetime:
+def made_at(uuid: UUID) -> datetime:
     """When the id was made, to the millisecond."""
     return _EPOCH + timedelta(milliseconds=uuid.int >> 80)

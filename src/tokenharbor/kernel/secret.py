@@ -25,7 +25,7 @@ _NONCE_BYTES = 12
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Purpose(StrEnum):
+class SecretPurpose(StrEnum):
     """What a derived secret is for. The words are part of the derivation: they never change."""
 
     KEY_HASHES = "tokenharbor key hashing v1"
@@ -54,7 +54,7 @@ class RootSecret:
             raise Misconfigured(f"the root secret has fewer than {SHORTEST} characters; use 64")
         self._material = material.encode()
 
-    def derive(self, purpose: Purpose) -> DerivedSecret:
+    def derive(self, purpose: SecretPurpose) -> DerivedSecret:
         secret = self._expand(purpose)
         return DerivedSecret(hashlib.sha256(secret).hexdigest()[:12], secret)
 
@@ -67,7 +67,7 @@ class RootSecret:
         return HKDF(SHA256(), length=32, salt=None, info=info.encode()).derive(self._material)
 
 
-def read_or_make(path: Path, entropy: Entropy) -> RootSecret:
+def read_or_create_root_secret(path: Path, entropy: Entropy) -> RootSecret:
     """The root secret of the file, made on first use.
 
     Raises Misconfigured where the file cannot be used, or where others may read it.
@@ -118,21 +118,21 @@ def _read(path: Path) -> RootSecret:
         raise Misconfigured(f"{path}: {error}") from None
 
 
-class Seal:
-    """Closes small secrets so that they can lie in the database; made of a derived secret."""
+class SecretBox:
+    """Encrypts small secrets that are stored in the database, with a derived secret as the key."""
 
     def __init__(self, derived: DerivedSecret, entropy: Entropy) -> None:
         self._cipher = ChaCha20Poly1305(derived.secret)
         self._entropy = entropy
         self.key_id = derived.id
 
-    def close(self, plain: bytes, context: bytes) -> bytes:
-        """`context` says where the value lies; it is not stored, and it opens nowhere else."""
+    def encrypt(self, plain: bytes, context: bytes) -> bytes:
+        """`context` says where the value is stored: it is needed again to decrypt, and is not in the result."""
         nonce = self._entropy.bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, context)
 
-    def open(self, sealed: bytes, context: bytes) -> bytes:
-        """What was closed. Raises Misconfigured for another root secret, another place, or a change."""
+    def decrypt(self, sealed: bytes, context: bytes) -> bytes:
+        """What was encrypted. Raises Misconfigured for another root secret, another context, or a changed value."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
         except (InvalidTag, ValueError):

@@ -102,7 +102,7 @@ class Audit:
             self.prices.add(entry.price_version)
         if request is not None:
             self._check_row(request, written)
-        elif f"request_{ids.at(entry.id):%Y%m%d}" in self.days:
+        elif f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             raise FaultError(f"{ids.show('req', entry.id)} has an entry but no request")
         self.metering.take(entry, request)
 

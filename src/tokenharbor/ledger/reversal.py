@@ -23,7 +23,7 @@ class Reversal(msgspec.Struct, frozen=True):
 
     @property
     def entry_id(self) -> UUID:
-        return own_id(ids.at(self.reverses), self.reverses, 0)
+        return own_id(ids.made_at(self.reverses), self.reverses, 0)
 
     def undo(self, account_id: UUID, postings: Sequence[Posting]) -> Clawback:
         """What is to be written, given what the credit's entry consists of."""

@@ -18,7 +18,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.secret import Purpose
+from tokenharbor.kernel.secret import SecretPurpose
 
 _RULES: Final = ("models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd")
 
@@ -57,7 +57,7 @@ async def create(  # noqa: PLR0913  click passes each option
     """Create an API key and print it. It is shown only once."""
     expires_at = None if expires is None else session.world.clock.now() + expires
     rules = KeyRules(name, models, providers, deny_providers, ip, quota_usd, daily_usd, monthly_usd, expires_at)
-    derived, catalog = session.root.derive(Purpose.KEY_HASHES), read_catalog(session.settings)
+    derived, catalog = session.root.derive(SecretPurpose.KEY_HASHES), read_catalog(session.settings)
     with changing(f"keys list {ids.show('acct', account_id)}"):
         issued = await issue_key(
             session.conn, session.world, derived, account_id=account_id, rules=rules, catalog=catalog
