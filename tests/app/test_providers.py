@@ -6,22 +6,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.accounts.requests import write_entry, write_request
 from tests.app.conftest import Cli
 from tests.app.test_commands import refused
 
-from tokenharbor.billing.detail import Attempt, Detail, write_detail
+from tokenharbor.billing.detail import Attempt
 from tokenharbor.kernel.world import real_world
-
-INSERT = """
-INSERT INTO request (id, account_id, key_id, at, model, provider, status, edition, region, labels, detail)
-VALUES ($1, $2, $2, $3, 'm', $4, 'complete', 'e', '', '{}', $5)
-"""
-
-ENTRY = """
-INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, step, at, ordinal, type, provider,
-                   price_version, detail_digest, reference)
-VALUES ($1, $1, $2, 0, 0, 0, $6, $5, 1, $3, 0, $4, 'openai', '', '', '')
-"""
 
 
 async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> None:
@@ -30,11 +20,10 @@ async def remember(url: str, *rounds: tuple[datetime, tuple[Attempt, ...]]) -> N
     conn = await asyncpg.connect(url)
     try:
         for at, attempts in rounds:
-            detail = Detail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts, alarms=("usage_missing",))
-            await conn.execute(
-                INSERT, ids.new(), ids.new(), at, attempts[-1].provider if attempts else "", write_detail(detail)
-            )
-        await conn.execute(INSERT, ids.new(), ids.new(), datetime.now(UTC), "", None)
+            await write_request(conn, ids.new(), ids.new(), at=at, attempts=attempts)
+        erased = ids.new()
+        await write_request(conn, erased, ids.new(), at=datetime.now(UTC))
+        await conn.execute("update request set detail = null where id = $1", erased)
     finally:
         await conn.close()
 
@@ -54,7 +43,8 @@ async def lose(url: str) -> None:
     for number, (kind, over, vendor) in enumerate(
         (("usage", 10, 7), ("usage", 20, 7), ("usage", 0, 7), ("loss", 0, 500))
     ):
-        await conn.execute(ENTRY, ids.new(), number, at, kind, over, vendor)
+        columns: dict[str, int | str] = {"seq": number, "type": kind, "over": over, "vendor_cost": vendor}
+        await write_entry(conn, ids.new(), ids.new(), at=at, provider="openai", **columns)
     await conn.close()
 
 

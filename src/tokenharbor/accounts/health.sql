@@ -1,4 +1,4 @@
--- How providers fare.
+-- The health of providers.
 
 -- name: health
 -- What became of the attempts of requests that ended from $2 on, by provider and outcome; ids bound by $1.

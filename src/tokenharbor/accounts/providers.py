@@ -1,4 +1,4 @@
-"""Providers: our credentials at them, and how they fare."""
+"""Providers: our credentials at them, and their health as requests found it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a doctor looks at: each check is one line, with what mends it."""
+"""The checks of `doctor`: each is one line, with its fix."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, how it came out, and what mends it."""
+    """What was checked, how it came out, and what to do about it."""
 
     check: str
     state: CheckState

@@ -30,7 +30,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
 """Each command, and the file of `commands/` that it stands in."""
 
 
-class Lazy(Group):
+class LazyGroup(Group):
     """Loads a command when it is called, for each needs other rooms: one that needs few starts at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
@@ -44,7 +44,7 @@ class Lazy(Group):
         return command
 
 
-@click.group(cls=Lazy)
+@click.group(cls=LazyGroup)
 @click.version_option(__version__, message="tokenharbor %(version)s")
 def cli() -> None:
     """Token Harbor: an AI gateway and a prepaid wallet in one program."""

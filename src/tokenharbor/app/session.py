@@ -31,7 +31,6 @@ class Session:
     settings: Settings
     world: World
     root: RootSecret
-    url: str
     conn: asyncpg.Connection
 
 
@@ -49,7 +48,7 @@ async def open_session(in_force: Settings, *, makes: bool = False) -> AsyncItera
         if not makes and not await is_migrated(conn):
             raise _nothing(f"the database at {show_address(url)}", "it has no tables", in_force.home)
         await prepare(conn, world, root)
-        yield Session(in_force, world, root, url, conn)
+        yield Session(in_force, world, root, conn)
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
 from tokenharbor.db.errors import books_away
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.history import Charged, History, Past
@@ -47,6 +48,15 @@ class Receipts:
         """The latest requests, newest first: without the books' side, which each one's own receipt has."""
         rows = await self._history.requests(account_id, limit)
         return [_summary(past, amount) for past, amount in rows]
+
+
+async def read_receipt(history: History, prover: Proves, request_id: UUID) -> Mapping[str, Any]:
+    """The receipt of a request of whatever account, for operators. Raises Missing, BooksAway."""
+    owner = await history.owner(request_id)
+    past = None if owner is None else await history.request(owner, request_id)
+    if past is None:
+        raise Missing(f"no request {ids.show('req', request_id)}")
+    return await prover.receipt(past)
 
 
 def write_receipt(past: Past) -> dict[str, Any]:

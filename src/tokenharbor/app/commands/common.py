@@ -15,7 +15,7 @@ _META = "tokenharbor.app."
 
 
 def _keep(context: click.Context, param: click.Parameter, value: object) -> None:
-    """Said before the subcommand or after it: the last word counts."""
+    """An option may stand before the subcommand or after it; the last one counts."""
     if value:
         context.meta[_META + str(param.name)] = value
 

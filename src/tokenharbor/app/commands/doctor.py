@@ -1,4 +1,4 @@
-"""`doctor`: is everything there and as it should be; a line each, with what mends it."""
+"""`doctor`: whether everything is there and as it should be; a line each, with its fix."""
 
 import asyncio
 from dataclasses import asdict

@@ -89,5 +89,5 @@ async def revoke(session: Session, key_id: UUID) -> CommandResult:
 
 def _rules(document: Mapping[str, Any]) -> str:
     """Those that are set, by the names of their options."""
-    said = {field: value if isinstance(value, str) else ",".join(value or ()) for field, value in document.items()}
-    return " ".join(f"{field.replace('_', '-')}={said[field]}" for field in _RULES if said[field])
+    text = {field: value if isinstance(value, str) else ",".join(value or ()) for field, value in document.items()}
+    return " ".join(f"{field.replace('_', '-')}={text[field]}" for field in _RULES if text[field])

@@ -1,4 +1,4 @@
-"""`providers`: our own credentials at them, and how they fare."""
+"""`providers`: our credentials at them, and their health."""
 
 import sys
 from collections.abc import Mapping

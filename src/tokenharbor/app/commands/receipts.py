@@ -13,14 +13,13 @@ from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.session import Session, require_home
 from tokenharbor.billing.check import check_receipt, read_keys
 from tokenharbor.billing.proofs import Prover
-from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing
+from tokenharbor.billing.receipts import read_receipt
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.history import History
 
 
-class _Receipt(Group):
+class _ReceiptGroup(Group):
     """`receipt verify FILE`; anything else is the id of the request whose receipt is shown."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -34,7 +33,7 @@ class _Receipt(Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Receipt, subcommand_metavar="REQUEST_ID | verify FILE")
+@click.group(cls=_ReceiptGroup, subcommand_metavar="REQUEST_ID | verify FILE")
 def receipt() -> None:
     """Show a request's receipt, or verify one from a file."""
 
@@ -44,12 +43,8 @@ def receipt() -> None:
 @at_database
 async def _show(session: Session, request_id: UUID) -> CommandResult:
     """Show a request's receipt with its proof, signed."""
-    history = History(session.conn)
-    owner = await history.owner(request_id)
-    past = None if owner is None else await history.request(owner, request_id)
-    if past is None:
-        raise Missing(f"no request {ids.show('req', request_id)}")
-    document = await Prover(session.conn, receipt_signer(session.root), session.world.clock).receipt(past)
+    prover = Prover(session.conn, receipt_signer(session.root), session.world.clock)
+    document = await read_receipt(History(session.conn), prover, request_id)
     return CommandResult(document, list(_lines(document)))
 
 

@@ -15,6 +15,6 @@ from tokenharbor.app.commands.common import Command, settings
 def serve(host: str | None, port: int | None) -> None:
     """Run the server. On SIGTERM open requests finish, then it exits."""
     in_force = settings()
-    said = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    server = msgspec.structs.replace(in_force.server, **said)
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    server = msgspec.structs.replace(in_force.server, **given)
     serving.serve(dataclasses.replace(in_force, server=server))
