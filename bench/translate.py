@@ -15,8 +15,8 @@ from functools import partial
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.neutral.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
-from tokenharbor.wire.neutral.dialect import Dialect, Place, Recipient, Vendor
+from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, Tool, ToolCall, ToolResult, VendorOptions
+from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath, ReplyContext, Vendor
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -110,8 +110,8 @@ def long_chat() -> Chat:
     return Chat((*messages, Message(Role.USER, (Text("Go on."),))), tools=tools)
 
 
-def order(*, stream: bool = False) -> Order:
-    return Order("bench-upstream", stream, 256, 8_192, _ALL)
+def order(*, stream: bool = False) -> VendorOptions:
+    return VendorOptions("bench-upstream", stream, 256, 8_192, _ALL)
 
 
 def body_of(dialect: Vendor, chat: Chat, *, stream: bool = False) -> bytes:
@@ -119,7 +119,7 @@ def body_of(dialect: Vendor, chat: Chat, *, stream: bool = False) -> bytes:
 
 
 def asked(dialect: Dialect, body: bytes, *, stream: bool = False) -> Request:
-    return dialect.read_request(body, Place("bench", stream))
+    return dialect.read_request(body, ModelInPath("bench", stream))
 
 
 def pairs() -> Iterator[tuple[Dialect, Vendor]]:
@@ -146,7 +146,7 @@ def chunk_rows() -> Iterator[Row]:
     for client, vendor in pairs():
         if (answers := answering(vendor)) is None:
             continue
-        writer = answers.writer(Recipient(created=1))
+        writer = answers.writer(ReplyContext(created=1))
         chunks = [written for event in events if (written := writer.write(event))]
         request = asked(client, body_of(client, small_chat(), stream=True), stream=True)
         work = partial(splice_stream if client is vendor else translate_stream, client, vendor, request, chunks)
@@ -162,7 +162,7 @@ def splice_stream(client: Dialect, _: Vendor, request: Request, chunks: list[byt
 
 def translate_stream(client: Dialect, vendor: Vendor, request: Request, chunks: list[bytes]) -> None:
     reader = vendor.reader()
-    writer = client.writer(Recipient(created=1, request=request))
+    writer = client.writer(ReplyContext(created=1, request=request))
     for chunk in chunks:
         for event in reader.feed(chunk):
             writer.write(event)
@@ -187,7 +187,7 @@ def whole_rows() -> Iterator[Row]:
     for client, vendor in pairs():
         answers = answering(vendor)
         body = body_of(client, small_chat())
-        reply = answers.write_reply(events, Recipient(created=1)) if answers else _BEDROCK_REPLY
+        reply = answers.write_reply(events, ReplyContext(created=1)) if answers else _BEDROCK_REPLY
         work = partial(splice_whole if client is vendor else translate_whole, client, vendor, body, reply)
         yield Row(label(client, vendor), work, repeated=TIMES)
 
@@ -200,7 +200,9 @@ def splice_whole(client: Dialect, _: Vendor, body: bytes, reply: bytes) -> None:
 def translate_whole(client: Dialect, vendor: Vendor, body: bytes, reply: bytes) -> None:
     request = asked(client, body)
     vendor.write_chat(client.read_chat(request), order())
-    Translation(vendor, client, Recipient(1, usage=True, request=request, id="bench", model="bench")).read_answer(reply)
+    Translation(vendor, client, ReplyContext(1, usage=True, request=request, id="bench", model="bench")).read_answer(
+        reply
+    )
 
 
 def print_whole(found: dict[str, float]) -> None:

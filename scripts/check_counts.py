@@ -25,7 +25,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.neutral.chat import Audio, Chat, File, Image, Part, Reasoning, ToolCall, ToolResult
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 
 # The vendors' own addresses: resellers add prompts of their own, and Vertex AI counts neither tools nor signatures.
 PATHS = (
@@ -170,7 +170,7 @@ def read(dialect: str, model: str, body: Mapping[str, Any]) -> Chat:
     if any(name in json.dumps(body) for name in DEFERRED):
         raise LeftOut("deferred tools")
     needed = {"max_tokens": 1} if dialect == "anthropic_messages" and "max_tokens" not in body else {}
-    request = wire.read_request(json.dumps({**body, **needed}).encode(), Place(model, stream=False))
+    request = wire.read_request(json.dumps({**body, **needed}).encode(), ModelInPath(model, stream=False))
     chat = wire.read_chat(request)
     elsewhere = (part.source for part in parts_of(chat) if isinstance(part, Image | File | Audio))
     if fetches(body) or any(source is not None and not source.data for source in elsewhere):

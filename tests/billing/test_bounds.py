@@ -12,7 +12,7 @@ from tokenharbor.billing.bounds import bound_of, counted, heard
 from tokenharbor.catalog.pricing import input_size
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import INPUT_UNITS, Usage
-from tokenharbor.wire.neutral.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 
 MODEL = Model("m", "", 1_000, 50, frozenset(), ())
 counts = st.integers(0, 10_000)
@@ -25,20 +25,20 @@ def check_within(usage: Usage, bound: dict[str, int]) -> None:
         assert unit in INPUT_UNITS or count <= bound.get(unit, 0), unit
 
 
-def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
+def request(demand: MediaDemand, text_bytes: int = 0, images: int = 0) -> Request:
     return Request(
-        asks.surface,
+        demand.surface,
         b"",
         {},
         "m",
         size=InputSize(text_bytes, images=images, text_tokens=-(-text_bytes // 3)),
-        asks=asks,
+        demand=demand,
     )
 
 
 @given(
     st.builds(
-        Asks,
+        MediaDemand,
         st.sampled_from(["embeddings", "images", "image_edits", "speech", "rerank", "transcriptions", "videos"]),
         items=st.integers(1, 3_000),
         tokens=counts,
@@ -50,17 +50,17 @@ def request(asks: Asks, text_bytes: int = 0, images: int = 0) -> Request:
     st.integers(0, 10**6),
     st.integers(0, 100_000),
 )
-def test_what_we_count_ourselves_lies_within_the_bound(asks: Asks, text_bytes: int, context: int) -> None:
-    asked, model = request(asks, text_bytes), replace(MODEL, context=context)
-    bound = asdict(bound_of(asked, asks, model))
-    check_within(counted(asked, asks, model), bound)
+def test_what_we_count_ourselves_lies_within_the_bound(demand: MediaDemand, text_bytes: int, context: int) -> None:
+    asked, model = request(demand, text_bytes), replace(MODEL, context=context)
+    bound = asdict(bound_of(asked, demand, model))
+    check_within(counted(asked, demand, model), bound)
 
 
 @given(st.integers(1, 10**8), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 5_000))
 def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
     bound_bytes: int, came: int, seconds: int, text_bytes: int
 ) -> None:
-    could = Asks("transcriptions", items=1, upload_bytes=bound_bytes)
+    could = MediaDemand("transcriptions", items=1, upload_bytes=bound_bytes)
     did = replace_struct(could, upload_bytes=min(came, bound_bytes))
     bound = asdict(bound_of(request(could), could, MODEL))
     check_within(heard(request(could), did, MODEL, (seconds, text_bytes)), bound)
@@ -70,24 +70,24 @@ def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
 def test_a_recording_has_at_most_a_second_for_so_many_bytes_and_no_more_than_the_model_takes(
     upload_bytes: int, seconds: int
 ) -> None:
-    asks = Asks("transcriptions", items=1, upload_bytes=upload_bytes)
-    assert bound_of(request(asks), asks, replace(MODEL, max_seconds=7_200)).seconds == seconds
+    demand = MediaDemand("transcriptions", items=1, upload_bytes=upload_bytes)
+    assert bound_of(request(demand), demand, replace(MODEL, max_seconds=7_200)).seconds == seconds
 
 
 def test_images_may_each_have_the_most_tokens() -> None:
-    asks = Asks("images", items=1, images=4)
-    bound = bound_of(request(asks, 30), asks, MODEL)
+    demand = MediaDemand("images", items=1, images=4)
+    bound = bound_of(request(demand, 30), demand, MODEL)
     assert (bound.output, bound.images_out, bound.input) == (200, 4, 11)
 
 
 def test_images_that_are_sent_count_for_the_most_that_one_can() -> None:
-    asks = Asks("image_edits", items=1, images=1, upload_bytes=10**6)
-    assert bound_of(request(asks, 30, images=2), asks, replace(MODEL, context=0)).input == 11 + 2 * 5_000
+    demand = MediaDemand("image_edits", items=1, images=1, upload_bytes=10**6)
+    assert bound_of(request(demand, 30, images=2), demand, replace(MODEL, context=0)).input == 11 + 2 * 5_000
 
 
 @pytest.mark.parametrize(
     ("documents", "text_bytes", "units"), [(1, 10, 1), (100, 10, 1), (101, 10, 2), (100, 75_000, 2)]
 )
 def test_long_documents_are_cut_into_pieces_that_count(documents: int, text_bytes: int, units: int) -> None:
-    asks = Asks("rerank", items=documents)
-    assert bound_of(request(asks, text_bytes), asks, MODEL).search_units == units
+    demand = MediaDemand("rerank", items=documents)
+    assert bound_of(request(demand, text_bytes), demand, MODEL).search_units == units

@@ -11,7 +11,7 @@ from tokenharbor.gateway.placed import Placed, read_placed
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import Chat
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -78,12 +78,12 @@ async def test_a_websocket_is_told_to_use_http_in_the_words_of_its_path(house: H
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/v1beta/models/m:generateContent", Placed(Place("m", stream=False), counts=False)),
-        ("/v1/models/m:streamGenerateContent", Placed(Place("m", stream=True), counts=False)),
-        ("/v1beta/models/alpha%2Fm:countTokens", Placed(Place("alpha/m", stream=False), counts=True)),
+        ("/v1beta/models/m:generateContent", Placed(ModelInPath("m", stream=False), counts=False)),
+        ("/v1/models/m:streamGenerateContent", Placed(ModelInPath("m", stream=True), counts=False)),
+        ("/v1beta/models/alpha%2Fm:countTokens", Placed(ModelInPath("alpha/m", stream=False), counts=True)),
         (
             "/v1beta/models/alpha/m%3Acloud%3AgenerateContent",
-            Placed(Place("alpha/m:cloud", stream=False), counts=False),
+            Placed(ModelInPath("alpha/m:cloud", stream=False), counts=False),
         ),
         ("/v1beta/models/m", None),
         ("/v1beta/models/:generateContent", None),

@@ -16,7 +16,7 @@ from tests.gateway.test_causes import CHAT, GEMINI, MESSAGES, RESPONSES, tried
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.upstream.credential_mask import CredentialMask, StreamMask
-from tokenharbor.wire.surfaces.speech import SoundSplicer
+from tokenharbor.wire.surfaces.speech import MediaSplicer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -199,7 +199,7 @@ async def test_F14_a_medium_that_is_cut_within_the_credential() -> None:
         for first in range(len(medium)):
             for second in (first, first + 1, first + 9):
                 seen: list[int] = []
-                splicer = SoundSplicer(Usage(), StreamMask(CredentialMask(secret), partial(seen.append, 1)))
+                splicer = MediaSplicer(Usage(), StreamMask(CredentialMask(secret), partial(seen.append, 1)))
                 pieces = medium[:first], medium[first:second], medium[second:]
                 out = b"".join([splicer.feed(piece) for piece in pieces if piece])
                 out += splicer.close() + splicer.ending()

@@ -56,55 +56,25 @@ def names_nobody(source: Source, excused: Mapping[str, str] = EXCUSED_NAMES) -> 
 # ---- one class, one name
 
 REPEATED_CLASSES: Final[Mapping[str, str]] = {
-    "Audio": "not yet renamed",
-    "Block": "not yet renamed",
-    "Call": "not yet renamed",
-    "Choice": "not yet renamed",
-    "Citation": "not yet renamed",
-    "Cut": "not yet renamed",
-    "Detail": "not yet renamed",
-    "Entry": "not yet renamed",
-    "Form": "not yet renamed",
-    "Framer": "not yet renamed",
-    "Image": "not yet renamed",
-    "Item": "not yet renamed",
-    "Kind": "not yet renamed",
-    "Media": "not yet renamed",
-    "Message": "not yet renamed",
     "Meter": "not yet renamed",
-    "Picture": "not yet renamed",
     "Placed": "not yet renamed",
     "Queries": "not yet renamed",
-    "Quote": "not yet renamed",
-    "Reader": "not yet renamed",
-    "Reasoning": "not yet renamed",
-    "Refused": "not yet renamed",
     "Request": "not yet renamed",
-    "Said": "not yet renamed",
-    "Segment": "not yet renamed",
     "State": "not yet renamed",
-    "Thinking": "not yet renamed",
-    "Tool": "not yet renamed",
-    "ToolCall": "not yet renamed",
     "Verdict": "not yet renamed",
     "Wallet": "not yet renamed",
-    "Whole": "not yet renamed",
-    "Words": "not yet renamed",
 }
 """Public class names that stand more than once in the house, and why."""
 
-_VENDOR_SCHEMA = re.compile(r"wire/dialects/\w+/(request|answer)_schema\.py")
-
 
 def repeats_no_class_name(sources: Iterable[Source], excused: Mapping[str, str] = REPEATED_CLASSES) -> Iterator[str]:
-    """A public class has a name of its own in the house; vendors' schemas may repeat vendors' names."""
+    """A public class has a name of its own in the house."""
     places: dict[str, set[str]] = {}
     for source in sources:
         if source.is_python and source.path.startswith(HOUSE):
             path = source.path.removeprefix(HOUSE)
-            place = "a vendor's schema" if _VENDOR_SCHEMA.fullmatch(path) else path
             for name in _public_classes(source.tree):
-                places.setdefault(name, set()).add(place)
+                places.setdefault(name, set()).add(path)
     for name, where in sorted(places.items()):
         if len(where) > 1 and name not in excused:
             yield f"class {name} is in {', '.join(sorted(where))}: one name for one thing"

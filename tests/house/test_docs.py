@@ -27,7 +27,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import HTTP_ERRORS, Refusal
 from tokenharbor.routing.health import Health
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, Order, Sampling, Thinking
+from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, ReasoningRequest, Sampling, VendorOptions
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
 PATHS = {source.path for source in read_checkout()}
@@ -105,8 +105,8 @@ def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> Non
 
 def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
     cells = {row[0]: row[1:] for row in rows(page("docs/translation.md"))}
-    chat = Chat((), thinking=Thinking("high"), sampling=Sampling(seed=1))
-    order = Order("anthropic.m", stream=False, max_output=9_000, most_output=9_000, capabilities=CAPABLE)
+    chat = Chat((), thinking=ReasoningRequest("high"), sampling=Sampling(seed=1))
+    order = VendorOptions("anthropic.m", stream=False, max_output=9_000, most_output=9_000, capabilities=CAPABLE)
     calm = msgspec.structs.replace(chat, thinking=None)
     for advice, meaning in ADVICE.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):

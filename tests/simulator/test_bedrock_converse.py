@@ -20,7 +20,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.serve import Simulator
 from tokenharbor.upstream.target import make_target
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.neutral.chat import Chat, Message, Order, Role, Text, Tool, ToolCall, ToolResult
+from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, Tool, ToolCall, ToolResult, VendorOptions
 from tokenharbor.wire.neutral.events import BlockKind, Event, Failed, Finished, FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import collect
@@ -127,7 +127,7 @@ async def ask(simulator: Simulator, chat: Chat, *, stream: bool) -> Sequence[Eve
     endpoint = Endpoint("m", provider, MODEL, None)
     clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
     target = make_target(endpoint, WIRE.path, "AKIDEXAMPLE:secret", clock)
-    body = WIRE.write_chat(chat, Order(MODEL, stream, None, 1000))
+    body = WIRE.write_chat(chat, VendorOptions(MODEL, stream, None, 1000))
     client = Client()
     answer = await client.send(
         target.origin, target.head(b"", body, stream=stream), body, target.deadlines, stream=stream

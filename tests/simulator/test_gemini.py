@@ -9,7 +9,7 @@ from tests.simulator.raw import Answer as Came
 from tests.simulator.raw import post
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.dialect import Answer, Place
+from tokenharbor.wire.neutral.dialect import AnswerFacts, ModelInPath
 from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Failed, Finished, FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import collect
@@ -34,10 +34,10 @@ async def test_usage_is_read_as_it_was_meant(simulate: Start) -> None:
     simulator = await simulate(SCRIPT)
     for _ in range(10):
         whole = WIRE.read_answer((await ask(simulator.port, stream=False)).body)
-        assert isinstance(whole, Answer)
+        assert isinstance(whole, AnswerFacts)
         assert whole.usage == simulator.requests[-1].usage
         came = (await ask(simulator.port, stream=True)).body
-        splicer = WIRE.splice(WIRE.read_request(b'{"contents":[]}', Place("m", stream=True)), hide_usage=False)
+        splicer = WIRE.splice(WIRE.read_request(b'{"contents":[]}', ModelInPath("m", stream=True)), hide_usage=False)
         left = splicer.feed(came) + splicer.close()
         assert left + splicer.ending() == came
         assert (splicer.complete, splicer.usage) == (True, simulator.requests[-1].usage)
@@ -96,7 +96,7 @@ async def test_a_refusal_is_read_as_it_was_meant(simulate: Start, status: int, k
 async def test_wrong_usage_is_quarantined(simulate: Start, how: str) -> None:
     simulator = await simulate(f"[[rules]]\nfault = {{ kind = 'usage', how = '{how}' }}")
     answer = WIRE.read_answer((await ask(simulator.port, stream=False)).body)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, AnswerFacts)
     assert (answer.usage, answer.quarantined) == (None, True)
 
 

@@ -8,7 +8,7 @@ from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, body
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 NAMES = {CHAT: "openai_chat", RESPONSES: "openai_responses", MESSAGES: "anthropic_messages"}
@@ -27,7 +27,7 @@ async def test_usage_of_a_whole_answer_is_read_as_it_was_meant(simulate: Start, 
     simulator = await simulate(SCRIPT)
     for _ in range(20):
         answer = WIRES[NAMES[path]].read_answer((await ask(simulator.port, path)).body)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, AnswerFacts)
         assert answer.usage == simulator.requests[-1].usage != Usage()
 
 
@@ -58,7 +58,7 @@ async def test_wrong_usage_is_quarantined(simulate: Start, path: str, stream: bo
         assert (splicer.complete, splicer.usage, splicer.quarantined) == (True, None, True)
     else:
         answer = wire.read_answer(came)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, AnswerFacts)
         assert (answer.usage, answer.quarantined) == (None, True)
 
 

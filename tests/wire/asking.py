@@ -6,7 +6,7 @@ from typing import Any
 from tests.wire.conversations import ABLE
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.chat import Chat, Order
+from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 
@@ -23,7 +23,7 @@ def asked(dialect: str, body: dict[str, Any] | bytes) -> Chat:
 
 def told(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
     """What a vendor of a dialect is told."""
-    order = Order("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
+    order = VendorOptions("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
     body: dict[str, Any] = json.loads(WIRES[dialect].write_chat(chat, order))
     return body
 

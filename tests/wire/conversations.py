@@ -10,42 +10,42 @@ from tests.wire.answers import arguments, names
 
 from tokenharbor.wire.fitting.reasoning_effort import effort_of
 from tokenharbor.wire.neutral.chat import (
+    AnswerFormat,
     Chat,
-    Choosing,
     Feature,
     File,
-    Format,
     Image,
+    MediaSource,
     Message,
-    Order,
     Part,
-    Refused,
+    ReasoningRequest,
+    RefusalText,
     Role,
     Sampling,
-    Source,
     Text,
-    Thinking,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
-    offered,
+    VendorOptions,
+    callable_tools,
 )
 
 ABLE = frozenset({"tools", "json_schema", "vision", "pdf", "reasoning", "audio", "adaptive_reasoning"})
-ORDER = Order("up", stream=False, max_output=50_000, most_output=60_000, capabilities=ABLE)
+ORDER = VendorOptions("up", stream=False, max_output=50_000, most_output=60_000, capabilities=ABLE)
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=12)
 data = st.binary(min_size=1, max_size=9).map(lambda raw: base64.b64encode(raw).decode())
 texts = st.builds(Text, words)
 pictures = st.builds(
-    lambda kind, rest: Image(Source(kind[0], base64.b64encode(kind[1] + rest).decode())),
+    lambda kind, rest: Image(MediaSource(kind[0], base64.b64encode(kind[1] + rest).decode())),
     st.sampled_from([("image/png", b"\x89PNG\r\n\x1a\n\0"), ("image/jpeg", b"\xff\xd8\xff")]),  # as pictures begin
     st.binary(max_size=9),
 )
-linked = st.builds(Image, st.builds(Source, url=words.map(lambda word: f"https://pictures.example/{word}")))
+linked = st.builds(Image, st.builds(MediaSource, url=words.map(lambda word: f"https://pictures.example/{word}")))
 papers = st.builds(
-    File, st.builds(Source, st.just("application/pdf"), data), name=names.map(lambda name: f"{name}.pdf")
+    File, st.builds(MediaSource, st.just("application/pdf"), data), name=names.map(lambda name: f"{name}.pdf")
 )
 
 NEEDS = {Image: Feature.IMAGE, File: Feature.FILE}
@@ -68,9 +68,9 @@ def conversations(draw: st.DrawFn) -> Chat:
         messages += _answered(draw, tools)
     messages.append(Message(Role.USER, tuple(draw(st.lists(texts | linked, min_size=1, max_size=2)))))
     choice = draw(_choices(tools))
-    forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    forced = choice is not None and choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
     thinks = not forced and draw(st.booleans())
-    answer = Format(CLOSED, "answer", strict=True) if draw(st.booleans()) else None
+    answer = AnswerFormat(CLOSED, "answer", strict=True) if draw(st.booleans()) else None
     stop = tuple(draw(st.lists(words, max_size=2)))
     return Chat(
         messages=tuple(messages),
@@ -78,7 +78,7 @@ def conversations(draw: st.DrawFn) -> Chat:
         tools=tuple(tools),
         tool_choice=choice,
         format=answer,
-        thinking=Thinking(draw(st.sampled_from(["low", "medium", "high"]))) if thinks else None,
+        thinking=ReasoningRequest(draw(st.sampled_from(["low", "medium", "high"]))) if thinks else None,
         sampling=Sampling() if thinks else draw(_samplings),
         stop=stop,
     )
@@ -109,13 +109,13 @@ def _choices(tools: list[Tool]) -> st.SearchStrategy[ToolChoice | None]:
         return st.none()
     some = st.lists(st.sampled_from([tool.name for tool in tools]), min_size=1, max_size=2, unique=True).map(tuple)
     return (
-        st.sampled_from([None, *map(ToolChoice, (Choosing.AUTO, Choosing.NONE, Choosing.REQUIRED))])
-        | some.map(lambda names: ToolChoice(Choosing.AUTO, names))
-        | some.map(lambda names: ToolChoice(Choosing.NAMED, names[:1]))
+        st.sampled_from([None, *map(ToolChoice, (ToolChoiceMode.AUTO, ToolChoiceMode.NONE, ToolChoiceMode.REQUIRED))])
+        | some.map(lambda names: ToolChoice(ToolChoiceMode.AUTO, names))
+        | some.map(lambda names: ToolChoice(ToolChoiceMode.NAMED, names[:1]))
     )
 
 
-def _features(messages: Iterable[Message], tools: list[Tool], answer: Format | None) -> dict[Feature, str]:
+def _features(messages: Iterable[Message], tools: list[Tool], answer: AnswerFormat | None) -> dict[Feature, str]:
     found = {Feature.TOOLS: "tools"} if tools else {}
     if answer is not None:
         found[Feature.JSON_SCHEMA] = "response_format"
@@ -132,7 +132,7 @@ class Sense(NamedTuple):
 
     turns: tuple[tuple[Role, tuple[object, ...]], ...]
     tools: tuple[tuple[str, str, bytes | None], ...]
-    choice: Choosing | None
+    choice: ToolChoiceMode | None
     schema: bytes | None
     effort: str | None
     sampling: Sampling
@@ -153,8 +153,8 @@ def sense(chat: Chat) -> Sense:
     sampling = chat.sampling if effort is None else Sampling()
     return Sense(
         tuple((role, tuple(parts)) for role, parts in turns),
-        tuple((tool.name, tool.description, tool.schema) for tool in offered(chat)),
-        None if mode is Choosing.AUTO else mode,
+        tuple((tool.name, tool.description, tool.schema) for tool in callable_tools(chat)),
+        None if mode is ToolChoiceMode.AUTO else mode,
         chat.format.schema if chat.format else None,
         effort,
         sampling,
@@ -164,7 +164,7 @@ def sense(chat: Chat) -> Sense:
 
 def _sense(part: Part, calls: list[str]) -> object:
     match part:
-        case Text() | Refused():
+        case Text() | RefusalText():
             return part.text
         case Image():
             return part.source

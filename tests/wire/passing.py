@@ -8,8 +8,8 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.framing.sse import Framer
-from tokenharbor.wire.neutral.dialect import Place, Splicer
+from tokenharbor.wire.framing.sse import SseFramer
+from tokenharbor.wire.neutral.dialect import ModelInPath, Splicer
 from tokenharbor.wire.neutral.failure import FailureKind
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
@@ -30,12 +30,14 @@ def splicer(
     if include_cost:
         fields["usage"] = {"include": True}
     wire = WIRES[dialect]
-    return wire.splice(wire.read_request(json.dumps(fields).encode(), Place("m", stream=True)), hide_usage=hide_usage)
+    return wire.splice(
+        wire.read_request(json.dumps(fields).encode(), ModelInPath("m", stream=True)), hide_usage=hide_usage
+    )
 
 
 def events(stream: bytes) -> list[bytes]:
     """The stream's events, each with its bytes."""
-    framer = Framer(4 << 20)
+    framer = SseFramer(4 << 20)
     return [raw for _, _, raw in [*framer.feed(stream), *framer.close()]]
 
 

@@ -12,7 +12,7 @@ from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialects.anthropic_messages import usage as anthropic
 from tokenharbor.wire.dialects.openai_chat import usage as openai
 from tokenharbor.wire.dialects.openai_responses import usage as responses
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
@@ -39,7 +39,7 @@ def answer_of(dialect: str, usage: object = None, **message: Any) -> dict[str, A
     return {**head, **ends, "usage": usage}
 
 
-def read(dialect: str, usage: object = None, **message: Any) -> Answer | Failure:
+def read(dialect: str, usage: object = None, **message: Any) -> AnswerFacts | Failure:
     return WIRES[dialect].read_answer(json.dumps(answer_of(dialect, usage, **message)).encode())
 
 
@@ -106,7 +106,7 @@ def read(dialect: str, usage: object = None, **message: Any) -> Answer | Failure
     ],
 )
 def test_openais_vendors_count_inclusively(usage: object, expected: Usage) -> None:
-    assert read(OPENAI, usage) == Answer(expected)
+    assert read(OPENAI, usage) == AnswerFacts(expected)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_openais_vendors_count_inclusively(usage: object, expected: Usage) -> No
     ],
 )
 def test_anthropics_vendors_count_exclusively(usage: object, expected: Usage) -> None:
-    assert read(ANTHROPIC, usage) == Answer(expected)
+    assert read(ANTHROPIC, usage) == AnswerFacts(expected)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_anthropics_vendors_count_exclusively(usage: object, expected: Usage) ->
     ],
 )
 def test_vendors_of_responses_count_inclusively(usage: object, expected: Usage) -> None:
-    assert read(RESPONSES, usage) == Answer(expected)
+    assert read(RESPONSES, usage) == AnswerFacts(expected)
 
 
 def test_searches_are_counted_from_the_output_or_as_the_vendor_says() -> None:
@@ -173,10 +173,10 @@ def test_searches_are_counted_from_the_output_or_as_the_vendor_says() -> None:
     items = [{"type": "web_search_call", "id": "ws", "action": action} for action in actions]
     body = answer_of(RESPONSES, GOOD[RESPONSES], output=[*items, {"type": "web_search_call", "id": "ws"}])
     read_ = WIRES[RESPONSES].read_answer(json.dumps(body).encode())
-    assert read_ == Answer(Usage(input=10, output=5, web_searches=3))
+    assert read_ == AnswerFacts(Usage(input=10, output=5, web_searches=3))
     told = {**body, "tool_usage": {"web_search": {"num_requests": 2}}}
     read_ = WIRES[RESPONSES].read_answer(json.dumps(told).encode())
-    assert read_ == Answer(Usage(input=10, output=5, web_searches=2))
+    assert read_ == AnswerFacts(Usage(input=10, output=5, web_searches=2))
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "queued", "in_progress", "odd"])
@@ -233,32 +233,34 @@ GOOD: dict[str, dict[str, Any]] = {
     ],
 )
 def test_usage_that_does_not_add_up_is_quarantined_and_the_text_counted(dialect: str, wrong: dict[str, Any]) -> None:
-    assert read(dialect, {**GOOD[dialect], **wrong}) == Answer(None, len("Aye — 港口".encode()), quarantined=True)
+    assert read(dialect, {**GOOD[dialect], **wrong}) == AnswerFacts(None, len("Aye — 港口".encode()), quarantined=True)
 
 
 @pytest.mark.parametrize("dialect", WIRES)
 @pytest.mark.parametrize("usage", [None, {}])
 def test_no_usage_is_no_quarantine(dialect: str, usage: object) -> None:
-    assert read(dialect, usage) == Answer(None, len("Aye — 港口".encode()), quarantined=False)
+    assert read(dialect, usage) == AnswerFacts(None, len("Aye — 港口".encode()), quarantined=False)
 
 
 def test_all_that_was_generated_is_counted() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": '{"a":1}'}}
-    assert read(OPENAI, content=None, reasoning_content="12345", tool_calls=[call, call]) == Answer(None, 5 + 2 * 7)
-    assert read(OPENAI, content=None, refusal="No.") == Answer(None, 3)
+    assert read(OPENAI, content=None, reasoning_content="12345", tool_calls=[call, call]) == AnswerFacts(
+        None, 5 + 2 * 7
+    )
+    assert read(OPENAI, content=None, refusal="No.") == AnswerFacts(None, 3)
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "ab"}]}, {"type": "text", "text": "c"}]
-    assert read(OPENAI, content=parts) == Answer(None, 3)
+    assert read(OPENAI, content=parts) == AnswerFacts(None, 3)
     items = [
         {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "12345"}]},
         {"type": "function_call", "call_id": "c", "name": "tide", "arguments": '{"a":1}'},
         {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]},
     ]
-    assert read(RESPONSES, output=items) == Answer(None, 5 + 7 + 3)
+    assert read(RESPONSES, output=items) == AnswerFacts(None, 5 + 7 + 3)
     blocks = [
         {"type": "thinking", "thinking": "12345", "signature": "s"},
         {"type": "tool_use", "id": "t", "name": "tide", "input": {"a": 1}},
     ]
-    assert read(ANTHROPIC, content=blocks) == Answer(None, 5 + len('{"a": 1}'))
+    assert read(ANTHROPIC, content=blocks) == AnswerFacts(None, 5 + len('{"a": 1}'))
 
 
 vectors = st.builds(
@@ -269,8 +271,8 @@ vectors = st.builds(
 
 @given(vectors, st.integers(0, 10**6), st.integers(0, 50))
 def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: int) -> None:
-    assert read(OPENAI, openai.write_usage(usage)) == Answer(usage)
-    assert read(RESPONSES, responses.write_usage(usage)) == Answer(usage)
+    assert read(OPENAI, openai.write_usage(usage)) == AnswerFacts(usage)
+    assert read(RESPONSES, responses.write_usage(usage)) == AnswerFacts(usage)
     fuller = Usage(
         input=usage.input,
         cache_read=usage.cache_read,
@@ -280,7 +282,7 @@ def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: in
         reasoning=usage.reasoning,
         web_searches=searches,
     )
-    assert read(ANTHROPIC, anthropic.write_usage(fuller)) == Answer(fuller)
+    assert read(ANTHROPIC, anthropic.write_usage(fuller)) == AnswerFacts(fuller)
 
 
 @pytest.mark.parametrize(
@@ -359,4 +361,4 @@ def test_R1_a_choice_without_a_message_is_no_answer() -> None:
     assert isinstance(answer, Failure)
     assert answer.kind is FailureKind.RATE_LIMIT
     empty = {"choices": [said | {"message": {"role": "assistant", "content": None}}], "usage": usage}
-    assert isinstance(WIRES[OPENAI].read_answer(json.dumps(empty).encode()), Answer)
+    assert isinstance(WIRES[OPENAI].read_answer(json.dumps(empty).encode()), AnswerFacts)

@@ -7,7 +7,7 @@ import pytest
 from tests.wire.answers import check_rules
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.dialect import Answer, Recipient
+from tokenharbor.wire.neutral.dialect import AnswerFacts, ReplyContext
 from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Event, Note
 from tokenharbor.wire.neutral.translate import collect
 from tokenharbor.wire.neutral.translator import Translation
@@ -52,11 +52,11 @@ def calls(events: list[Event]) -> list[str]:
 def told(vendor: str, request_id: str, *, stream: bool, kept: list[tuple[str, tuple[Note, ...]]]) -> list[str]:
     """The ids that a client of Messages is told."""
     client = WIRES[ANTHROPIC]
-    recipient = Recipient(id=request_id, model="m")
+    recipient = ReplyContext(id=request_id, model="m")
     translation = Translation(WIRES[vendor], client, recipient, lambda *notes: kept.append(notes))
     if not stream:
         answer = translation.read_answer(json.dumps(WHOLE[vendor]).encode())
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, AnswerFacts)
         return calls(list(client.read_reply(answer.body or b"")))
     splicer = translation.splicer()
     out = splicer.feed(sse(STREAM[vendor])) + splicer.close() + splicer.ending()
@@ -80,8 +80,8 @@ def test_R9_the_same_answer_id_twice_does_not_join_two_answers() -> None:
         data = json.dumps(body | {"id": "same", "responseId": "same"}).encode()
         told: list[str] = []
         for request_id in ("req_one", "req_two"):
-            answer = Translation(WIRES[vendor], WIRES[OPENAI], Recipient(id=request_id)).read_answer(data)
-            assert isinstance(answer, Answer)
+            answer = Translation(WIRES[vendor], WIRES[OPENAI], ReplyContext(id=request_id)).read_answer(data)
+            assert isinstance(answer, AnswerFacts)
             told += calls(list(WIRES[OPENAI].read_reply(answer.body or b"")))
         assert len({*told}) == 4
 

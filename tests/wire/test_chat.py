@@ -19,9 +19,9 @@ from tests.wire.conversations import ORDER, conversations, sense
 
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.neutral.chat import Chat, Feature
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 
-PLACE = Place("up", stream=False)
+PLACE = ModelInPath("up", stream=False)
 
 
 def through(dialect: str, chat: Chat) -> Chat:

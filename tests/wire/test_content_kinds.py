@@ -7,7 +7,7 @@ from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral import unseen
-from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import BlockKind
 from tokenharbor.wire.neutral.translate import collect
 from tokenharbor.wire.neutral.translator import Translation
@@ -128,7 +128,7 @@ def test_F4_every_kind_of_item_of_a_response_counts() -> None:
 
 
 def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
-    translation = Translation(WIRES[GEMINI], WIRES[OPENAI], Recipient())
+    translation = Translation(WIRES[GEMINI], WIRES[OPENAI], ReplyContext())
     for part, size in (
         ({"text": "", "thoughtSignature": SEALED}, 0),  # of words: it stands for no reasoning that a client is shown
         ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
@@ -137,7 +137,7 @@ def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
         spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
         spliced.feed(event({"candidates": [{"content": {"parts": [part]}}]}))
         assert spliced.text_bytes + spliced.ending_text_bytes == size + 1, part
-    translation = Translation(WIRES[ANTHROPIC], WIRES[OPENAI], Recipient())
+    translation = Translation(WIRES[ANTHROPIC], WIRES[OPENAI], ReplyContext())
     spliced = translation.splicer()
     spliced.feed(event({"type": "message_start", "message": {"id": "x", "model": "m"}}))
     spliced.feed(

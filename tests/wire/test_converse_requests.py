@@ -17,28 +17,28 @@ from tests.wire.splits import tape
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.neutral.chat import (
+    AnswerFormat,
     Audio,
     Chat,
-    Choosing,
     Feature,
     File,
-    Format,
     Image,
+    MediaSource,
     Message,
-    Opaque,
-    Order,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
+    ReasoningRequest,
+    RefusalText,
     Role,
     Sampling,
-    Source,
     Text,
-    Thinking,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
+    VendorOptions,
 )
 from tokenharbor.wire.neutral.events import Note
 
@@ -47,8 +47,8 @@ WIRE = VENDORS[NAME]
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
 REQUEST = MODEL.shape_for("ConverseRequest")
-PNG = Image(Source("image/png", "iVBORw0KGgo="))
-PDF = Source("application/pdf", "JVBERi0xLjQK")
+PNG = Image(MediaSource("image/png", "iVBORw0KGgo="))
+PDF = MediaSource("application/pdf", "JVBERi0xLjQK")
 
 
 def user(*parts: Part) -> Message:
@@ -62,8 +62,8 @@ def assistant(*parts: Part) -> Message:
 HELLO = (user(Text("Hello.")),)
 
 
-def order(model: str = CLAUDE, **more: Any) -> Order:
-    return Order(**{"model": model, "stream": True, "max_output": None, "most_output": 64_000, **more})
+def order(model: str = CLAUDE, **more: Any) -> VendorOptions:
+    return VendorOptions(**{"model": model, "stream": True, "max_output": None, "most_output": 64_000, **more})
 
 
 def sent(chat: Chat, **more: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_the_system_speaks_first_and_reminds_later() -> None:
 
 
 def test_images_files_and_sound_go_as_bytes() -> None:
-    audio = Audio(Source("audio/wav", "UklGRg=="))
+    audio = Audio(MediaSource("audio/wav", "UklGRg=="))
     (blocks,) = content(user(PNG, File(PDF, name="the log_book (1).pdf"), audio, Text("What is this?")))
     assert blocks == [
         {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}},
@@ -150,9 +150,9 @@ def test_documents_have_names_of_their_own_and_never_stand_alone() -> None:
 @pytest.mark.parametrize(
     ("part", "feature"),
     [
-        (Image(Source("image/tiff", "SUkq")), Feature.IMAGE),
-        (File(Source("application/zip", "UEsD")), Feature.FILE),
-        (Audio(Source("audio/midi", "TVRo")), Feature.AUDIO),
+        (Image(MediaSource("image/tiff", "SUkq")), Feature.IMAGE),
+        (File(MediaSource("application/zip", "UEsD")), Feature.FILE),
+        (Audio(MediaSource("audio/midi", "TVRo")), Feature.AUDIO),
     ],
 )
 def test_media_of_a_kind_that_it_does_not_take_are_refused_by_the_callers_own_field(
@@ -223,9 +223,9 @@ def test_arguments_that_are_no_object_are_shown_as_they_are() -> None:
     ("choice", "expected"),
     [
         (None, None),
-        (ToolChoice(Choosing.AUTO), {"auto": {}}),
-        (ToolChoice(Choosing.REQUIRED), {"any": {}}),
-        (ToolChoice(Choosing.NAMED, ("tide",)), {"tool": {"name": "tide"}}),
+        (ToolChoice(ToolChoiceMode.AUTO), {"auto": {}}),
+        (ToolChoice(ToolChoiceMode.REQUIRED), {"any": {}}),
+        (ToolChoice(ToolChoiceMode.NAMED, ("tide",)), {"tool": {"name": "tide"}}),
     ],
 )
 def test_the_choice_of_tools(choice: ToolChoice | None, expected: object) -> None:
@@ -236,7 +236,7 @@ def test_the_choice_of_tools(choice: ToolChoice | None, expected: object) -> Non
 
 
 def test_a_choice_among_some_tools_offers_only_those() -> None:
-    choice = ToolChoice(Choosing.REQUIRED, ("sail",))
+    choice = ToolChoice(ToolChoiceMode.REQUIRED, ("sail",))
     config = sent(Chat(HELLO, tools=(TIDE, Tool("sail")), tool_choice=choice))["toolConfig"]
     assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["sail"]
 
@@ -249,10 +249,10 @@ def test_strictness_is_told_to_models_that_can_keep_it() -> None:
 
 
 def test_no_tools_are_offered_where_none_may_be_called() -> None:
-    assert "toolConfig" not in sent(Chat(HELLO, tools=(TIDE,), tool_choice=ToolChoice(Choosing.NONE)))
+    assert "toolConfig" not in sent(Chat(HELLO, tools=(TIDE,), tool_choice=ToolChoice(ToolChoiceMode.NONE)))
 
 
-@pytest.mark.parametrize("chat", [Chat(CALLS), Chat(CALLS, tools=(TIDE,), tool_choice=ToolChoice(Choosing.NONE))])
+@pytest.mark.parametrize("chat", [Chat(CALLS), Chat(CALLS, tools=(TIDE,), tool_choice=ToolChoice(ToolChoiceMode.NONE))])
 def test_tools_that_were_called_are_told_and_forbidden_in_words(chat: Chat) -> None:
     body = sent(chat)
     assert [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]] == ["tide"]
@@ -266,7 +266,7 @@ def test_one_call_at_a_time_is_asked_for_in_words() -> None:
 
 def test_a_tools_name_that_it_does_not_take_is_made_fit_wherever_it_stands() -> None:
     calls = (user(Text("?")), assistant(ToolCall("c", "sea.tide", "{}")), user(ToolResult("c", (Text("06:02"),))))
-    body = sent(Chat(calls, tools=(Tool("sea.tide"),), tool_choice=ToolChoice(Choosing.NAMED, ("sea.tide",))))
+    body = sent(Chat(calls, tools=(Tool("sea.tide"),), tool_choice=ToolChoice(ToolChoiceMode.NAMED, ("sea.tide",))))
     name = body["toolConfig"]["tools"][0]["toolSpec"]["name"]
     assert re.fullmatch("sea_tide_[0-9a-f]{12}", name)
     assert body["toolConfig"]["toolChoice"] == {"tool": {"name": name}}
@@ -321,7 +321,7 @@ def test_nothing_is_said_that_was_not_asked_for() -> None:
 
 def test_a_schema_for_the_answer_goes_as_it_is() -> None:
     schema = b'{"type": "object", "additionalProperties":false}'
-    body = sent(Chat(HELLO, format=Format(schema, "tide", "When.", strict=True)))
+    body = sent(Chat(HELLO, format=AnswerFormat(schema, "tide", "When.", strict=True)))
     wanted = {"schema": schema.decode(), "name": "tide", "description": "When."}
     assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": wanted}}}
 
@@ -333,7 +333,7 @@ REASONS = frozenset({"reasoning"})
 ADAPTS = REASONS | {"adaptive_reasoning"}
 
 
-def thinks(thinking: Thinking, chat: Chat | None = None, **more: Any) -> tuple[Any, Any, Any]:
+def thinks(thinking: ReasoningRequest, chat: Chat | None = None, **more: Any) -> tuple[Any, Any, Any]:
     chat = chat or Chat(HELLO)
     body = sent(
         Chat(chat.messages, tools=chat.tools, tool_choice=chat.tool_choice, thinking=thinking),
@@ -345,19 +345,19 @@ def thinks(thinking: Thinking, chat: Chat | None = None, **more: Any) -> tuple[A
 
 def test_reasoning_within_a_budget() -> None:
     enabled = {"type": "enabled"}
-    assert thinks(Thinking(budget=5000)) == ({"thinking": {**enabled, "budget_tokens": 5000}}, None, 64_000)
-    assert thinks(Thinking("low"))[0] == {"thinking": {**enabled, "budget_tokens": 4096}}
-    assert thinks(Thinking("high"), max_output=4096) == (
+    assert thinks(ReasoningRequest(budget=5000)) == ({"thinking": {**enabled, "budget_tokens": 5000}}, None, 64_000)
+    assert thinks(ReasoningRequest("low"))[0] == {"thinking": {**enabled, "budget_tokens": 4096}}
+    assert thinks(ReasoningRequest("high"), max_output=4096) == (
         {"thinking": {**enabled, "budget_tokens": 3072}},
         None,
         4096,
     )
-    assert thinks(Thinking("high"), max_output=1300) == (None, None, 1300), "no room for both"
+    assert thinks(ReasoningRequest("high"), max_output=1300) == (None, None, 1300), "no room for both"
 
 
 def test_reasoning_that_adapts() -> None:
-    assert thinks(Thinking("xhigh"), capabilities=ADAPTS) == ({"thinking": {"type": "adaptive"}}, "xhigh", None)
-    shown = thinks(Thinking(budget=8000, shown=True), capabilities=ADAPTS)
+    assert thinks(ReasoningRequest("xhigh"), capabilities=ADAPTS) == ({"thinking": {"type": "adaptive"}}, "xhigh", None)
+    shown = thinks(ReasoningRequest(budget=8000, shown=True), capabilities=ADAPTS)
     assert shown == ({"thinking": {"type": "adaptive", "display": "summarized"}}, "medium", None)
 
 
@@ -370,22 +370,26 @@ def test_reasoning_that_adapts() -> None:
     ],
 )
 def test_each_makers_models_are_told_in_their_own_words(model: str, expected: object) -> None:
-    assert thinks(Thinking("max"), model=model)[0] == expected
+    assert thinks(ReasoningRequest("max"), model=model)[0] == expected
 
 
 @pytest.mark.parametrize(
     ("thinking", "chat", "capabilities"),
     [
-        (Thinking("high"), Chat(HELLO), frozenset[str]()),
-        (Thinking("none"), Chat(HELLO), REASONS),
-        (Thinking("high"), Chat(HELLO, tools=(TIDE,), tool_choice=ToolChoice(Choosing.REQUIRED)), REASONS),
-        (Thinking("high"), Chat(CALLS, tools=(TIDE,)), REASONS),
-        (Thinking("high"), Chat((*HELLO, assistant(Text("So")))), ADAPTS),
-        (Thinking(budget=0), Chat(HELLO), REASONS),
+        (ReasoningRequest("high"), Chat(HELLO), frozenset[str]()),
+        (ReasoningRequest("none"), Chat(HELLO), REASONS),
+        (
+            ReasoningRequest("high"),
+            Chat(HELLO, tools=(TIDE,), tool_choice=ToolChoice(ToolChoiceMode.REQUIRED)),
+            REASONS,
+        ),
+        (ReasoningRequest("high"), Chat(CALLS, tools=(TIDE,)), REASONS),
+        (ReasoningRequest("high"), Chat((*HELLO, assistant(Text("So")))), ADAPTS),
+        (ReasoningRequest(budget=0), Chat(HELLO), REASONS),
     ],
 )
 def test_reasoning_is_left_out_where_the_model_would_refuse_it(
-    thinking: Thinking, chat: Chat, capabilities: frozenset[str]
+    thinking: ReasoningRequest, chat: Chat, capabilities: frozenset[str]
 ) -> None:
     assert thinks(thinking, chat, capabilities=capabilities)[0] is None
 
@@ -403,12 +407,12 @@ def test_reasoning_is_left_out_where_the_model_would_refuse_it(
 def test_models_that_reason_unasked_are_told_not_to_or_as_little_as_they_can(
     model: str, capabilities: frozenset[str], expected: tuple[object, object]
 ) -> None:
-    for nothing in (Thinking("none"), Thinking(budget=0)):
+    for nothing in (ReasoningRequest("none"), ReasoningRequest(budget=0)):
         assert thinks(nothing, model=model, capabilities=capabilities)[:2] == expected
 
 
 def test_a_model_that_was_told_not_to_reason_may_be_told_how_to_draw_tokens() -> None:
-    body = sent(Chat(HELLO, thinking=Thinking("none"), sampling=Sampling(temperature=0.5)), capabilities=ADAPTS)
+    body = sent(Chat(HELLO, thinking=ReasoningRequest("none"), sampling=Sampling(temperature=0.5)), capabilities=ADAPTS)
     assert body["inferenceConfig"]["temperature"] == 0.5
 
 
@@ -419,7 +423,7 @@ def test_thoughts_go_back_to_who_signed_them_and_to_nobody_else() -> None:
         Reasoning("Two ports.", note),
         Reasoning("", sealed),
         Reasoning("unsigned"),
-        Opaque(Note("gemini", "block", b"{}")),
+        OpaquePart(Note("gemini", "block", b"{}")),
         Text("At six."),
     )
     _, blocks = content(user(Text("Tide?")), thoughts)
@@ -474,7 +478,7 @@ parts = st.one_of(
 )
 said = st.one_of(
     st.builds(Text, texts),
-    st.builds(Refused, texts),
+    st.builds(RefusalText, texts),
     st.builds(Reasoning, texts, st.just((Note(NAME, "signature", b"sig"),))),
     st.builds(ToolCall, ids, st.just("tide"), st.one_of(texts, st.just('{"a":1}'))),
 )
@@ -495,15 +499,17 @@ chats = st.builds(
     Chat,
     messages,
     tools=st.sampled_from([(), (TIDE,)]),
-    tool_choice=st.sampled_from([None, *(ToolChoice(mode, ("tide",)) for mode in Choosing)]),
+    tool_choice=st.sampled_from([None, *(ToolChoice(mode, ("tide",)) for mode in ToolChoiceMode)]),
     parallel_calls=st.sampled_from([None, True, False]),
-    thinking=st.builds(Thinking, st.sampled_from([None, "none", "minimal", "max"]), st.sampled_from([None, 2000])),
+    thinking=st.builds(
+        ReasoningRequest, st.sampled_from([None, "none", "minimal", "max"]), st.sampled_from([None, 2000])
+    ),
 )
 
 
 @given(chats, st.sampled_from([CLAUDE, "amazon.nova-pro-v1:0", "openai.gpt-oss-20b-1:0", "qwen.qwen3-32b-v1:0"]))
 def test_any_conversation_is_a_sound_request(chat: Chat, model: str) -> None:
-    named = chat.tools or chat.tool_choice is None or chat.tool_choice.mode is not Choosing.NAMED
+    named = chat.tools or chat.tool_choice is None or chat.tool_choice.mode is not ToolChoiceMode.NAMED
     body = sent(chat if named else Chat(chat.messages), model=model, capabilities=ADAPTS)
     roles = [message["role"] for message in body["messages"]]
     assert roles == (["user", "assistant"] * len(roles))[: len(roles)]

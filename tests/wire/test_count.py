@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.count.families import FAMILIES
 from tokenharbor.wire.count.media import audio_seconds, pdf_glyphs, pdf_pages, picture_size
-from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, Kinds, measure
+from tokenharbor.wire.count.tokenizer import MOST_CHARACTERS, CharacterKinds, measure
 from tokenharbor.wire.neutral.chat import (
+    AnswerFormat,
     Audio,
     Chat,
-    Choosing,
     File,
-    Format,
     Image,
+    MediaSource,
     Message,
     Reasoning,
     Role,
-    Source,
     Text,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
@@ -70,7 +70,7 @@ def test_the_documented_tokens_of_a_text_are_exact() -> None:
 
 def test_characters_are_counted_by_their_kind() -> None:
     found = measure(["Ab1\n", "é", "Яλ", "م", "ह", "北の", "한", "🚀"])
-    assert found.kinds == Kinds(1, 1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+    assert found.kinds == CharacterKinds(1, 1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
 @pytest.mark.parametrize(("family", "least"), [("claude", 1.25), ("claude-4", 1.15), ("o200k", 1.0)])
@@ -95,7 +95,7 @@ def test_the_words_that_a_pdf_shows_count_where_its_vendor_reads_them() -> None:
     shown = b"BT (Revenue rose in every region) Tj [(and co) -20 (sts fell)] TJ <00480049> Tj ET\n" * 50
     page = b"%PDF-1.7 /Type /Page stream\n"
     pdf, scan = page + zlib.compress(shown) + b"\nendstream", page + zlib.compress(bytes(5_000)) + b"\nendstream"
-    read, seen = (File(Source("application/pdf", b64encode(each).decode())) for each in (pdf, scan))
+    read, seen = (File(MediaSource("application/pdf", b64encode(each).decode())) for each in (pdf, scan))
     assert pdf_glyphs(b64encode(pdf).decode()) == 50 * 44
     assert estimate_tokens(with_parts(read), "o200k") > 10 * estimate_tokens(with_parts(seen), "o200k")
     assert estimate_tokens(with_parts(read), "gemini") == estimate_tokens(with_parts(seen), "gemini")
@@ -161,8 +161,8 @@ def test_a_sealed_thought_counts_where_its_own_dialect_reads_it() -> None:
 
 def test_a_tool_that_must_be_called_and_a_schema_cost_what_vendors_add() -> None:
     chat = msgspec.structs.replace(user(FOX), tools=(Tool("get_weather", "", SCHEMA),))
-    forced = msgspec.structs.replace(chat, tool_choice=ToolChoice(Choosing.REQUIRED))
-    formed = msgspec.structs.replace(chat, format=Format(SCHEMA))
+    forced = msgspec.structs.replace(chat, tool_choice=ToolChoice(ToolChoiceMode.REQUIRED))
+    formed = msgspec.structs.replace(chat, format=AnswerFormat(SCHEMA))
     assert estimate_tokens(chat, "claude") < estimate_tokens(forced, "claude")
     assert estimate_tokens(chat, "o200k") < estimate_tokens(formed, "o200k")
 
@@ -283,14 +283,14 @@ def test_what_is_no_picture_has_no_size(data: str) -> None:
     ],
 )
 def test_pictures_count_by_their_vendors_formulas(family: str, width: int, height: int, tokens: int) -> None:
-    picture = Image(Source("image/png", b64encode(png(width, height)).decode()))
+    picture = Image(MediaSource("image/png", b64encode(png(width, height)).decode()))
     empty = estimate_tokens(Chat((Message(Role.USER, ()),)), family)
     assert estimate_tokens(with_parts(picture), family) - empty == pytest.approx(tokens, abs=1)
 
 
 def test_a_huge_picture_is_shrunk_and_one_at_an_address_guessed() -> None:
-    huge = Image(Source("image/png", b64encode(png(12_000, 9_000)).decode()))
-    elsewhere = Image(Source(url="https://example.com/a.png"))
+    huge = Image(MediaSource("image/png", b64encode(png(12_000, 9_000)).decode()))
+    elsewhere = Image(MediaSource(url="https://example.com/a.png"))
     assert estimate_tokens(with_parts(huge), "claude-4") < 1_700
     assert estimate_tokens(with_parts(elsewhere), "claude-4") > 1_000
 
@@ -298,7 +298,7 @@ def test_a_huge_picture_is_shrunk_and_one_at_an_address_guessed() -> None:
 def test_a_pdf_counts_by_its_pages_a_text_by_its_words_and_sound_by_its_length() -> None:
     pdf = b"%PDF-1.7 /Type /Pages /Count 3 " + b"/Type /Page " * 3
     wav = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16) + bytes(320_000)
-    text = File(Source("text/plain", b64encode(FOX.encode()).decode()))
+    text = File(MediaSource("text/plain", b64encode(FOX.encode()).decode()))
     assert pdf_pages(b64encode(pdf).decode()) == 3
     assert audio_seconds("audio/wav", b64encode(wav).decode()) == pytest.approx(10, rel=0.01)
     assert estimate_tokens(with_parts(text), "o200k") == estimate_tokens(user(FOX), "o200k")

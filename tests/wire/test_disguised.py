@@ -7,9 +7,9 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.neutral.chat import Order
+from tokenharbor.wire.neutral.chat import VendorOptions
 
-ORDER = Order(
+ORDER = VendorOptions(
     "m", stream=False, max_output=9, most_output=9, capabilities=frozenset({"vision"}), max_field="max_tokens"
 )
 FILM = "data:video/mp4;base64,AAAA"

@@ -13,7 +13,7 @@ from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -134,7 +134,7 @@ def test_no_token_is_lost_or_counted_twice_in_any_chain(counts: dict[str, int], 
 
 @pytest.mark.parametrize("dialect", [OPENAI, ANTHROPIC])
 def test_the_cost_that_was_asked_for_stands_in_the_usage(dialect: str) -> None:
-    writer = WIRES[dialect].writer(Recipient(usage=False))
+    writer = WIRES[dialect].writer(ReplyContext(usage=False))
     usage = Usage(input=12, output=3)
     stream = b"".join([writer.write(event) for event in (Started("a", "m"), UsageReported(usage))])
     writer.cost_usd = "0.000123450"
@@ -377,14 +377,14 @@ def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    (call,) = json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["tool_calls"]
+    (call,) = json.loads(WIRES[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["tool_calls"]
     assert call["function"]["arguments"] == "{}"
     assert write(OPENAI, events).count(b'"arguments":"{}"') == 1
 
 
 def test_an_empty_answer_has_empty_words_for_openais_clients() -> None:
     events: list[Event] = [Started("1", "m"), Finished(FinishReason.LENGTH)]
-    assert json.loads(WIRES[OPENAI].write_reply(events, ANYBODY))["choices"][0]["message"]["content"] == ""
+    assert json.loads(WIRES[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["content"] == ""
 
 
 def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
@@ -399,7 +399,7 @@ def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> No
         BlockClosed(1),
         Finished(FinishReason.STOP),
     ]
-    content = json.loads(WIRES[ANTHROPIC].write_reply(events, ANYBODY))["content"]
+    content = json.loads(WIRES[ANTHROPIC].write_reply(events, NO_CONTEXT))["content"]
     assert [block["text"] for block in content] == ["Open."]
     stream = write(ANTHROPIC, events)
     assert b'"index":0' in stream
@@ -416,7 +416,7 @@ def test_a_call_that_never_gets_a_name_is_garbage() -> None:
 def test_the_usage_chunk_is_only_for_those_who_want_it() -> None:
     events = read(OPENAI, [tape(OPENAI, "text")])
     for wanted in (True, False):
-        writer = WIRES[OPENAI].writer(Recipient(1_790_000_000, usage=wanted))
+        writer = WIRES[OPENAI].writer(ReplyContext(1_790_000_000, usage=wanted))
         stream = b"".join([writer.write(event) for event in events])
         assert (b'"prompt_tokens":1219' in stream) is wanted
         assert b'"created":1790000000' in stream

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
-from tokenharbor.wire.framing.eventstream import MAX_MESSAGE, Framer, Message, write
+from tokenharbor.wire.framing.eventstream import MAX_MESSAGE, EventMessage, EventStreamFramer, write
 
 EMPTY = bytes.fromhex("00000010 00000000 05c248eb 7d98c8ff")
 """The shortest message there is; its two CRCs are those of AWS's own examples."""
@@ -28,14 +28,14 @@ messages = st.lists(
 )
 
 
-def read(pieces: list[bytes]) -> tuple[list[Message], bool]:
-    framer = Framer()
+def read(pieces: list[bytes]) -> tuple[list[EventMessage], bool]:
+    framer = EventStreamFramer()
     return [message for piece in pieces for message in framer.feed(piece)], framer.broken
 
 
 def test_the_shortest_message_is_written_and_read_as_documented() -> None:
     assert write({}, b"") == EMPTY
-    assert read([EMPTY]) == ([Message({}, b"")], False)
+    assert read([EMPTY]) == ([EventMessage({}, b"")], False)
 
 
 def test_headers_of_every_type_are_read() -> None:
@@ -143,8 +143,8 @@ def test_the_largest_message_passes() -> None:
 
 
 def test_what_a_stream_ends_in_the_middle_of_is_pending() -> None:
-    framer = Framer()
-    assert framer.feed(EMPTY + EMPTY[:9]) == [Message({}, b"")]
+    framer = EventStreamFramer()
+    assert framer.feed(EMPTY + EMPTY[:9]) == [EventMessage({}, b"")]
     assert framer.pending == 9
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal, VendorRefused
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.framing.sse import Framer
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.framing.sse import SseFramer
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import scrub
 
@@ -259,13 +259,13 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     refusal = errors.UpstreamError("Broke off.\nTry again.", provider="p")
     wire = WIRES[dialect]
     written = wire.write_stream_refusal(refusal, "req_1")
-    (name, data, _), *_ = Framer().feed(written)
+    (name, data, _), *_ = SseFramer().feed(written)
     assert name == (b"" if dialect in (OPENAI, GEMINI) else b"error")
     assert data is not None
     said, whole = json.loads(data), json.loads(wire.write_refusal(refusal, "req_1"))
     assert said["error"] == whole["error"]
     request = wire.read_request(
-        b'{"model":"m","messages":[],"input":[],"contents":[],"max_tokens":1}', Place("m", stream=True)
+        b'{"model":"m","messages":[],"input":[],"contents":[],"max_tokens":1}', ModelInPath("m", stream=True)
     )
     splicer = wire.splice(request, hide_usage=False)
     assert splicer.feed(written) == b""
@@ -285,7 +285,7 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     ],
 )
 def test_codex_is_told_in_a_failed_answer_whether_asking_again_may_help(refusal: Refusal, code: str) -> None:
-    _, (name, data, _) = Framer().feed(WIRES["openai_responses"].write_stream_refusal(refusal, "req_1"))
+    _, (name, data, _) = SseFramer().feed(WIRES["openai_responses"].write_stream_refusal(refusal, "req_1"))
     assert (name, data is not None) == (b"response.failed", True)
     response = json.loads(data or b"")["response"]
     assert (response["status"], response["id"]) == ("failed", "resp_req_1")

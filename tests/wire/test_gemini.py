@@ -25,24 +25,24 @@ from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.neutral.chat import (
     Chat,
-    Choosing,
     Feature,
     File,
     Image,
-    Order,
     Reasoning,
+    ReasoningRequest,
     Text,
-    Thinking,
     ToolCall,
+    ToolChoiceMode,
     ToolResult,
+    VendorOptions,
 )
-from tokenharbor.wire.neutral.dialect import Place, Recipient
+from tokenharbor.wire.neutral.dialect import ModelInPath, ReplyContext
 from tokenharbor.wire.neutral.events import Event, Failed, Finished, FinishReason, Note
 from tokenharbor.wire.neutral.request import Edit, Request
 
 GEMINI, ANTHROPIC = "gemini", "anthropic_messages"
 WIRE = WIRES[GEMINI]
-PLACE = Place("m", stream=False)
+PLACE = ModelInPath("m", stream=False)
 CONTENTS = [{"role": "user", "parts": [{"text": "Is the harbour open?"}]}]
 
 
@@ -62,14 +62,14 @@ def param(**fields: Any) -> str | None:
     return caught.value.param
 
 
-def written(chat: Chat, order: Order = ORDER) -> dict[str, Any]:
+def written(chat: Chat, order: VendorOptions = ORDER) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(WIRE.write_chat(chat, order))
     return body
 
 
 class TestRequests:
     def test_the_path_says_the_model_and_whether_it_is_a_stream(self) -> None:
-        request = WIRE.read_request(b'{"contents":[]}', Place("gemini-x", stream=True))
+        request = WIRE.read_request(b'{"contents":[]}', ModelInPath("gemini-x", stream=True))
         assert (request.model, request.stream, request.wants_usage) == ("gemini-x", True, True)
         assert WIRE.path("a/b", stream=False) == "/models/a%2Fb:generateContent"
         assert WIRE.path("m", stream=True) == "/models/m:streamGenerateContent?alt=sse"
@@ -203,54 +203,59 @@ class TestAcross:
         assert one["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
         assert two["parts"][0]["thoughtSignature"] == "Own+/=="
         older = written(
-            chat, Order("m", stream=False, max_output=None, most_output=9, capabilities=ABLE - {"adaptive_reasoning"})
+            chat,
+            VendorOptions(
+                "m", stream=False, max_output=None, most_output=9, capabilities=ABLE - {"adaptive_reasoning"}
+            ),
         )
         assert "thoughtSignature" not in older["contents"][1]["parts"][0]
 
     @pytest.mark.parametrize(
         ("thinking", "more", "said"),
         [
-            (Thinking("none"), set(), {"thinkingLevel": "MINIMAL"}),
-            (Thinking("none"), {"always_reasoning"}, {"thinkingLevel": "LOW"}),
+            (ReasoningRequest("none"), set(), {"thinkingLevel": "MINIMAL"}),
+            (ReasoningRequest("none"), {"always_reasoning"}, {"thinkingLevel": "LOW"}),
             (
-                Thinking("minimal", shown=False),
+                ReasoningRequest("minimal", shown=False),
                 {"always_reasoning"},
                 {"thinkingLevel": "LOW", "includeThoughts": False},
             ),
-            (Thinking(None, 8_000, shown=True), set(), {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
-            (Thinking("max", shown=True), set(), {"thinkingLevel": "HIGH", "includeThoughts": True}),
+            (ReasoningRequest(None, 8_000, shown=True), set(), {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
+            (ReasoningRequest("max", shown=True), set(), {"thinkingLevel": "HIGH", "includeThoughts": True}),
         ],
     )
     def test_newer_models_are_told_a_level_and_those_that_always_think_the_least(
-        self, thinking: Thinking, more: set[str], said: dict[str, Any]
+        self, thinking: ReasoningRequest, more: set[str], said: dict[str, Any]
     ) -> None:
         chat = Chat(messages=chat_of().messages, features={}, thinking=thinking)
-        order = Order("m", stream=False, max_output=None, most_output=9, capabilities=ABLE | more)
+        order = VendorOptions("m", stream=False, max_output=None, most_output=9, capabilities=ABLE | more)
         assert written(chat, order)["generationConfig"]["thinkingConfig"] == said
 
     @pytest.mark.parametrize(("more", "budget"), [(set(), 0), ({"always_reasoning"}, 128)])
     def test_older_models_are_told_a_budget(self, more: set[str], budget: int) -> None:
-        chat = Chat(messages=chat_of().messages, features={}, thinking=Thinking("none"))
+        chat = Chat(messages=chat_of().messages, features={}, thinking=ReasoningRequest("none"))
         able = (ABLE - {"adaptive_reasoning"}) | more
-        order = Order("m", stream=False, max_output=None, most_output=9, capabilities=able)
+        order = VendorOptions("m", stream=False, max_output=None, most_output=9, capabilities=able)
         assert written(chat, order)["generationConfig"]["thinkingConfig"] == {"thinkingBudget": budget}
 
     @pytest.mark.parametrize(
         ("thinking", "always", "budget"),
         [
-            (Thinking(budget=40_000), False, 24_576),
-            (Thinking("max"), False, 24_576),
-            (Thinking(budget=20_000), False, 20_000),
-            (Thinking(budget=1), True, 128),
-            (Thinking(budget=1), False, 1),
+            (ReasoningRequest(budget=40_000), False, 24_576),
+            (ReasoningRequest("max"), False, 24_576),
+            (ReasoningRequest(budget=20_000), False, 20_000),
+            (ReasoningRequest(budget=1), True, 128),
+            (ReasoningRequest(budget=1), False, 1),
         ],
     )
     def test_no_budget_lies_outside_of_the_models_own_limits(
-        self, thinking: Thinking, always: bool, budget: int
+        self, thinking: ReasoningRequest, always: bool, budget: int
     ) -> None:
         chat = Chat(messages=chat_of().messages, features={}, thinking=thinking)
         able = (ABLE - {"adaptive_reasoning"}) | ({"always_reasoning"} if always else set())
-        order = Order("m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576)
+        order = VendorOptions(
+            "m", stream=False, max_output=None, most_output=65_536, capabilities=able, max_thinking=24_576
+        )
         assert written(chat, order)["generationConfig"]["thinkingConfig"]["thinkingBudget"] == budget
 
     def test_names_of_functions_begin_as_the_vendor_wants_and_come_back_as_the_callers(self) -> None:
@@ -271,7 +276,7 @@ class TestAcross:
         call = {"functionCall": {"name": names[0], "args": {}}}
         reply = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
         events = WIRE.read_reply(json.dumps(reply).encode())
-        answer = json.loads(openai.write_reply(events, Recipient(1, request=request)))
+        answer = json.loads(openai.write_reply(events, ReplyContext(1, request=request)))
         assert answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "3d"
 
     def test_a_turn_of_the_users_stands_before_calls(self) -> None:
@@ -308,31 +313,31 @@ class TestAcross:
     @pytest.mark.parametrize(
         ("config", "thinking"),
         [
-            ({"thinkingBudget": 0}, Thinking("none")),
-            ({"thinkingBudget": -1}, Thinking(None, None, shown=False)),
-            ({"thinkingBudget": 2048, "includeThoughts": True}, Thinking(None, 2048, shown=True)),
-            ({"thinkingLevel": "HIGH"}, Thinking("high", shown=False)),
+            ({"thinkingBudget": 0}, ReasoningRequest("none")),
+            ({"thinkingBudget": -1}, ReasoningRequest(None, None, shown=False)),
+            ({"thinkingBudget": 2048, "includeThoughts": True}, ReasoningRequest(None, 2048, shown=True)),
+            ({"thinkingLevel": "HIGH"}, ReasoningRequest("high", shown=False)),
         ],
     )
-    def test_thinking_is_read(self, config: dict[str, Any], thinking: Thinking) -> None:
+    def test_thinking_is_read(self, config: dict[str, Any], thinking: ReasoningRequest) -> None:
         assert chat_of(generationConfig={"thinkingConfig": config}).thinking == thinking
 
     @pytest.mark.parametrize(
         ("mode", "names", "choice"),
         [
-            ("ANY", ["a"], Choosing.NAMED),
-            ("ANY", [], Choosing.REQUIRED),
-            ("VALIDATED", [], Choosing.AUTO),
-            ("NONE", [], Choosing.NONE),
-            (0, [], Choosing.AUTO),
-            (1, [], Choosing.AUTO),
-            (2, ["a"], Choosing.NAMED),
-            ("2", [], Choosing.REQUIRED),
-            (3, [], Choosing.NONE),
-            (4, [], Choosing.AUTO),
+            ("ANY", ["a"], ToolChoiceMode.NAMED),
+            ("ANY", [], ToolChoiceMode.REQUIRED),
+            ("VALIDATED", [], ToolChoiceMode.AUTO),
+            ("NONE", [], ToolChoiceMode.NONE),
+            (0, [], ToolChoiceMode.AUTO),
+            (1, [], ToolChoiceMode.AUTO),
+            (2, ["a"], ToolChoiceMode.NAMED),
+            ("2", [], ToolChoiceMode.REQUIRED),
+            (3, [], ToolChoiceMode.NONE),
+            (4, [], ToolChoiceMode.AUTO),
         ],
     )
-    def test_R7_the_choice_of_tools(self, mode: str | int, names: list[str], choice: Choosing) -> None:
+    def test_R7_the_choice_of_tools(self, mode: str | int, names: list[str], choice: ToolChoiceMode) -> None:
         config = {"functionCallingConfig": {"mode": mode, "allowedFunctionNames": names}}
         chat = chat_of(tools=[{"functionDeclarations": [{"name": "a"}]}], toolConfig=config)
         assert chat.tool_choice is not None

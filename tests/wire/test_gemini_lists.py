@@ -7,7 +7,7 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit
 
 WIRE = WIRES["gemini"]
@@ -37,7 +37,7 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 def read(body: dict[str, Any]) -> Any:
-    return WIRE.read_request(json.dumps(body).encode(), Place("m", stream=False))
+    return WIRE.read_request(json.dumps(body).encode(), ModelInPath("m", stream=False))
 
 
 @pytest.mark.parametrize(("lenient", "strict"), PAIRS)

@@ -8,8 +8,8 @@ from tests.wire.asking import ANTHROPIC, OPENAI, asked, told
 
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.fitting.json_schema import alone, closed, is_strict, whole
-from tokenharbor.wire.neutral.chat import Chat, Order
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.chat import Chat, VendorOptions
+from tokenharbor.wire.neutral.dialect import ModelInPath
 
 PORT: dict[str, Any] = {
     "$defs": {"Kind": {"enum": ["tidal", "locked"], "type": "string"}},
@@ -24,7 +24,7 @@ PORT: dict[str, Any] = {
     "required": ["name"],
 }
 STRICT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
-PLACE = Place("up", stream=False)
+PLACE = ModelInPath("up", stream=False)
 
 
 def made(function: Any, schema: Any, *more: Any) -> Any:
@@ -76,7 +76,9 @@ def test_formats_reach_vendors_that_hold_models_to_closed_schemas() -> None:
     assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(closed, PORT)
 
 
-ORDER = Order("up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"json_schema", "tools"}))
+ORDER = VendorOptions(
+    "up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"json_schema", "tools"})
+)
 
 
 def test_strict_tools_reach_them_closed_and_others_as_they_are() -> None:

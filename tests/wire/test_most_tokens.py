@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.count.most_tokens import most_tokens, without
 from tokenharbor.wire.count.o200k import O200K, load
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import InputSize
 
 TOKENIZERS = (O200K, load("cl100k_base"))
@@ -68,7 +68,7 @@ RUNS = [
     "q ",
     "Ab",
 ]
-PLACE = Place("m", stream=False)
+PLACE = ModelInPath("m", stream=False)
 
 
 def count(text: str) -> int:

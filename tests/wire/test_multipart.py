@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.framing.multipart import Field, FormReader, boundary_of, edit_form
+from tokenharbor.wire.framing.multipart import FormField, FormReader, boundary_of, edit_form
 
 B = b"harbour"
 FORM = (
@@ -130,7 +130,7 @@ def test_what_is_no_form_is_refused(content_type: bytes | None) -> None:
 
 
 def test_a_field_knows_where_it_stands() -> None:
-    assert read(FORM).fields["model"] == Field(b"scribe", FORM.index(b"scribe"), FORM.index(b"scribe") + 6)
+    assert read(FORM).fields["model"] == FormField(b"scribe", FORM.index(b"scribe"), FORM.index(b"scribe") + 6)
 
 
 @pytest.mark.parametrize(

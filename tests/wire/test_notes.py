@@ -9,7 +9,7 @@ from tests.wire.conversations import ORDER
 
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import ToolCall
-from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -155,7 +155,7 @@ def test_names_of_tools_that_a_vendor_would_refuse_are_made_fit_and_come_back_as
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    recipient = Recipient(request=request)
+    recipient = ReplyContext(request=request)
     writer = WIRES[ANTHROPIC].writer(recipient)
     for answer in (b"".join(map(writer.write, events)), WIRES[ANTHROPIC].write_reply(events, recipient)):
         assert f'"name":"{LONG_NAME}"'.encode() in answer

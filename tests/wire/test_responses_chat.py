@@ -8,35 +8,35 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Audio,
     Chat,
-    Choosing,
     Feature,
     File,
-    Format,
-    Hint,
+    GivenAdvice,
     Image,
+    MediaSource,
     Message,
-    Opaque,
-    Order,
+    OpaquePart,
     Reasoning,
-    Refused,
+    ReasoningRequest,
+    RefusalText,
     Role,
     Sampling,
-    Search,
-    Source,
     Text,
-    Thinking,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
+    VendorOptions,
+    WebSearch,
 )
-from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -51,7 +51,9 @@ from tokenharbor.wire.neutral.events import (
 
 RESPONSES = "openai_responses"
 WIRE = WIRES[RESPONSES]
-ORDER = Order("vendor-model", stream=True, max_output=64, most_output=8192, capabilities=frozenset({"reasoning"}))
+ORDER = VendorOptions(
+    "vendor-model", stream=True, max_output=64, most_output=8192, capabilities=frozenset({"reasoning"})
+)
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 CODEX: dict[str, Any] = {
     "model": "m",
@@ -98,7 +100,7 @@ def refused(**fields: Any) -> str | None:
     return caught.value.param
 
 
-def body_of(chat: Chat, order: Order = ORDER) -> Any:
+def body_of(chat: Chat, order: VendorOptions = ORDER) -> Any:
     return json.loads(WIRE.write_chat(chat, order))
 
 
@@ -125,8 +127,8 @@ def test_what_a_coding_agent_sends_is_understood() -> None:
         Tool("agents__close", "", json.dumps(NOTHING, separators=(",", ":")).encode(), strict=True),
     )
     assert chat.features == {Feature.TOOLS: "tools"}, "a search that is merely listed asks for nothing"
-    assert chat.tool_choice == ToolChoice(Choosing.AUTO)
-    assert (chat.thinking, chat.verbosity, chat.cache_key) == (Thinking("high", shown=True), "low", "k")
+    assert chat.tool_choice == ToolChoice(ToolChoiceMode.AUTO)
+    assert (chat.thinking, chat.verbosity, chat.cache_key) == (ReasoningRequest("high", shown=True), "low", "k")
 
 
 def test_its_own_provider_is_told_the_same_again() -> None:
@@ -154,14 +156,14 @@ def test_media_in_messages_and_in_results() -> None:
     result = {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": png}]}
     chat = chat_of(input=[*said, {"type": "function_call", "call_id": "c", "name": "t", "arguments": ""}, result])
     assert chat.messages[0].parts == (
-        Image(Source("image/png", "AAAA"), "high"),
-        Image(Source(url="https://x.example/a.png")),
-        File(Source("application/pdf", "BBBB"), name="a.pdf"),
-        File(Source("application/pdf", "CCCC")),
-        File(Source(url="https://x.example/a.pdf")),
-        Audio(Source("audio/wav", "DDDD")),
+        Image(MediaSource("image/png", "AAAA"), "high"),
+        Image(MediaSource(url="https://x.example/a.png")),
+        File(MediaSource("application/pdf", "BBBB"), name="a.pdf"),
+        File(MediaSource("application/pdf", "CCCC")),
+        File(MediaSource(url="https://x.example/a.pdf")),
+        Audio(MediaSource("audio/wav", "DDDD")),
     )
-    assert chat.messages[2].parts == (ToolResult("c", (Image(Source("image/png", "AAAA")),), "t"),)
+    assert chat.messages[2].parts == (ToolResult("c", (Image(MediaSource("image/png", "AAAA")),), "t"),)
     assert chat.features == {
         Feature.IMAGE: "input[0].content[0].image_url",
         Feature.IMAGE_URL: "input[0].content[1].image_url",
@@ -201,27 +203,27 @@ def test_the_answers_form_and_the_choice_of_tools() -> None:
     tools: Any = [{"type": "function", "name": name, "parameters": {}} for name in ("a", "b")]
     allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "b"}]}
     chat = chat_of(text={"format": schema}, tools=tools, tool_choice=allowed, temperature=0.5, top_p=1, user="u")
-    assert chat.format == Format(b'{"z":1,"a":2}', "tide", strict=True)
+    assert chat.format == AnswerFormat(b'{"z":1,"a":2}', "tide", strict=True)
     assert chat.features[Feature.JSON_SCHEMA] == "text.format"
-    assert chat.tool_choice == ToolChoice(Choosing.REQUIRED, ("b",))
+    assert chat.tool_choice == ToolChoice(ToolChoiceMode.REQUIRED, ("b",))
     assert chat.sampling == Sampling(temperature=0.5, top_p=1.0)
-    assert chat.advice["user"] == Hint(Advice.OWN, "user")
+    assert chat.advice["user"] == GivenAdvice(Advice.OWN, "user")
     body = body_of(chat)
     assert (body["text"]["format"], body["tool_choice"]) == (schema, allowed)
     assert "user" not in body, "whom the caller serves is nobody's business"
-    assert chat_of(text={"format": {"type": "json_object"}}).format == Format()
+    assert chat_of(text={"format": {"type": "json_object"}}).format == AnswerFormat()
     assert chat_of(text={"format": {"type": "text"}}).format is None
 
 
 def test_a_bounded_search_is_asked_for() -> None:
     tool = {"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}, "search_context_size": "low"}
     chat = chat_of(tools=[tool], max_tool_calls=2)
-    assert (chat.search, chat.features) == (Search(2, ("tides.example",)), {Feature.WEB_SEARCH: "tools"})
+    assert (chat.search, chat.features) == (WebSearch(2, ("tides.example",)), {Feature.WEB_SEARCH: "tools"})
     body = body_of(chat)
     assert body["tools"] == [{"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}}]
     assert body["max_tool_calls"] == 2
     with pytest.raises(InvalidRequest) as caught:
-        body_of(Chat(chat.messages, {Feature.WEB_SEARCH: "tools[0]"}, search=Search(1, blocked=("x.example",))))
+        body_of(Chat(chat.messages, {Feature.WEB_SEARCH: "tools[0]"}, search=WebSearch(1, blocked=("x.example",))))
     assert caught.value.param == "tools[0]"
 
 
@@ -289,11 +291,11 @@ def test_hints_and_what_is_left_open_ask_for_nothing() -> None:
 
 
 def test_a_model_that_does_not_reason_is_not_told_to() -> None:
-    plain = Order("m", stream=False, max_output=None, most_output=100)
+    plain = VendorOptions("m", stream=False, max_output=None, most_output=100)
     body = body_of(chat_of(**CODEX), plain)
     assert {"include", "reasoning", "max_output_tokens"}.isdisjoint(body)
     thinking = [
-        body_of(Chat((Message(Role.USER, (Text("?"),)),), thinking=Thinking(budget=budget)))
+        body_of(Chat((Message(Role.USER, (Text("?"),)),), thinking=ReasoningRequest(budget=budget)))
         for budget in (0, 1_000, 30_000)
     ]
     assert [body["reasoning"] for body in thinking] == [{"effort": "none"}, {"effort": "low"}, {"effort": "high"}]
@@ -302,9 +304,11 @@ def test_a_model_that_does_not_reason_is_not_told_to() -> None:
 def test_what_other_dialects_say_has_a_form_here() -> None:
     chat = Chat(
         (
-            Message(Role.ASSISTANT, (Text("Look"), Refused("No."), ToolCall("toolu_" + "x" * 90, "t", ""))),
+            Message(Role.ASSISTANT, (Text("Look"), RefusalText("No."), ToolCall("toolu_" + "x" * 90, "t", ""))),
             Message(Role.USER, (ToolResult("toolu_" + "x" * 90, (Text("boom"),), failed=True), Text("So?"))),
-            Message(Role.USER, (File(text="Words.", name="a.txt"), Opaque(Note("anthropic_messages", "block", b"{}")))),
+            Message(
+                Role.USER, (File(text="Words.", name="a.txt"), OpaquePart(Note("anthropic_messages", "block", b"{}")))
+            ),
         ),
         tools=(Tool("t"),),
         parallel_calls=False,
@@ -345,13 +349,13 @@ def test_notes_of_other_dialects_come_back_to_where_they_were_noted() -> None:
         BlockClosed(4),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    output = json.loads(WIRE.write_reply(events, Recipient()))["output"]
+    output = json.loads(WIRE.write_reply(events, ReplyContext()))["output"]
     assert "gemini" not in json.dumps(output), "packed, and shown to nobody"
     results = [{"type": "function_call_output", "call_id": id_, "output": "6"} for id_ in ("c1", "c2")]
     _, message, _ = chat_of(input=[*user({"type": "input_text", "text": "?"}), *output, *results]).messages
     assert message.parts == (
         Reasoning("Hm.", (mine["thought"],)),
-        Opaque(mine["block"]),
+        OpaquePart(mine["block"]),
         Text("Aye.", notes=(mine["text"],)),
         ToolCall("c1", "tide", "{}", notes=(mine["call"],)),
         ToolCall("c2", "tide", "{}"),
@@ -372,7 +376,7 @@ def test_a_tool_in_a_namespace_is_called_by_its_own_name_whatever_others_made_of
             BlockClosed(0),
             Finished(FinishReason.TOOL_CALLS),
         ]
-        (call,) = json.loads(WIRE.write_reply(events, Recipient(request=request)))["output"]
+        (call,) = json.loads(WIRE.write_reply(events, ReplyContext(request=request)))["output"]
         assert (call["namespace"], call["name"]) == (tools[0]["name"], tool["name"])
 
 
@@ -404,7 +408,7 @@ def test_tools_that_stand_in_the_input_may_be_called_and_reserves_are_left_out()
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    (call,) = json.loads(WIRE.write_reply(events, Recipient(request=request)))["output"]
+    (call,) = json.loads(WIRE.write_reply(events, ReplyContext(request=request)))["output"]
     assert (call["type"], call["namespace"], call["name"]) == ("custom_tool_call", "functions", "exec")
 
 
@@ -423,11 +427,11 @@ def test_reasoning_sealed_by_its_vendor_comes_back_to_it_through_another_client(
 def test_an_answer_was_completed_when_it_ended_and_never_before_it_began() -> None:
     events: list[Event] = [Started("id", "m"), Finished(FinishReason.STOP)]
     for begun, ended, said in ((100, 130, 130), (100, 90, 100)):
-        recipient = Recipient(begun, now=iter([ended, ended]).__next__)
+        recipient = ReplyContext(begun, now=iter([ended, ended]).__next__)
         whole = json.loads(WIRE.write_reply(events, recipient))
         assert (whole["created_at"], whole["completed_at"]) == (begun, said)
         writer = WIRE.writer(recipient)
-        (_, opening, _), *_ = Framer().feed(writer.write(events[0]))
+        (_, opening, _), *_ = SseFramer().feed(writer.write(events[0]))
         assert json.loads(opening or b"")["response"]["completed_at"] is None
-        (_, closing, _), *_ = Framer().feed(writer.write(events[1]))
+        (_, closing, _), *_ = SseFramer().feed(writer.write(events[1]))
         assert json.loads(closing or b"")["response"]["completed_at"] == said

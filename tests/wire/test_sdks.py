@@ -19,7 +19,7 @@ from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import Text, ToolCall
-from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -156,7 +156,7 @@ def test_what_the_sdk_read_for_its_caller_comes_back_with_the_words() -> None:
         Finished(FinishReason.TOOL_CALLS),
     ]
     asked: list[httpx2.Request] = []
-    body = WIRES[OPENAI].write_reply(events, Recipient(1))
+    body = WIRES[OPENAI].write_reply(events, ReplyContext(1))
     http = httpx2.Client(transport=transport(200, body, "application/json", asked))
     with openai.OpenAI(api_key="k", base_url="http://127.0.0.1:1/v1", http_client=http, max_retries=0) as client:
         ask = functools.partial(client.chat.completions.parse, model="m", tools=[tool], response_format=Tide)
@@ -265,7 +265,7 @@ def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
         BlockClosed(2),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    recipient = Recipient(1_790_000_000, request=wire.read_request(json.dumps(asked).encode()))
+    recipient = ReplyContext(1_790_000_000, request=wire.read_request(json.dumps(asked).encode()))
     with openai_client(200, wire.write_reply(events, recipient)) as client:
         response = client.responses.parse(model="m", input="?", text_format=Tide)
     assert response.output_parsed == Tide(port="Brest")
@@ -321,7 +321,7 @@ def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -
         said: list[Event] = [BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "High."), BlockClosed(0)]
         reason = FinishReason.TOOL_CALLS if len(asked) == 1 else FinishReason.STOP
         events: list[Event] = [Started("msg_1", "m"), *(called if len(asked) == 1 else said), Finished(reason)]
-        return httpx2.Response(200, content=wire.write_reply(events, Recipient(1)))
+        return httpx2.Response(200, content=wire.write_reply(events, ReplyContext(1)))
 
     @anthropic.beta_tool
     def tide() -> str:
@@ -341,11 +341,11 @@ def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
     sent = meaning(events)
     if isinstance(events[-1], Failed):
         return
-    with openai_client(200, WIRES[OPENAI].write_reply(events, Recipient(1_790_000_000))) as client:
+    with openai_client(200, WIRES[OPENAI].write_reply(events, ReplyContext(1_790_000_000))) as client:
         choice = client.chat.completions.create(model="m", messages=PROMPT).choices[0]
     assert (choice.message.content or "") + (choice.message.refusal or "") == sent.text
     assert len(choice.message.tool_calls or ()) == len(sent.calls)
-    with openai_client(200, WIRES[RESPONSES].write_reply(events, Recipient(1_790_000_000))) as client:
+    with openai_client(200, WIRES[RESPONSES].write_reply(events, ReplyContext(1_790_000_000))) as client:
         assert said_in(client.responses.create(model="m", input="?"))[0] == sent.text
     with anthropic_client(200, WIRES[ANTHROPIC].write_reply(events)) as other:
         message = other.messages.create(model="m", max_tokens=9, messages=PROMPT)

@@ -8,7 +8,7 @@ from tests.wire.asking import ANTHROPIC, BUDGETED, CHOICES, LOOP, OPENAI, TIDE, 
 from tests.wire.conversations import ABLE
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.neutral.chat import Order
+from tokenharbor.wire.neutral.chat import VendorOptions
 
 
 @pytest.mark.parametrize(("openais", "anthropics"), CHOICES)
@@ -74,7 +74,7 @@ def test_efforts_become_what_the_model_takes(body: dict[str, Any], adaptive: Any
 
 def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
     able = ABLE | {"always_reasoning"}
-    order = Order("m", stream=False, max_output=None, most_output=9_000, capabilities=able)
+    order = VendorOptions("m", stream=False, max_output=None, most_output=9_000, capabilities=able)
     out = json.loads(WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"reasoning_effort": "none"}), order))
     assert "thinking" not in out
     assert out["output_config"] == {"effort": "low"}
@@ -100,7 +100,7 @@ def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) ->
 
 @pytest.mark.parametrize(("dialect", "said"), [(OPENAI, "low"), ("openai_responses", {"effort": "low"})])
 def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -> None:
-    order = Order("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
+    order = VendorOptions("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
     body = json.loads(WIRES[dialect].write_chat(asked(ANTHROPIC, {"thinking": {"type": "disabled"}}), order))
     assert said in (body.get("reasoning_effort"), body.get("reasoning"))
 

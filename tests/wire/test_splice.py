@@ -10,7 +10,7 @@ from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.framing.sse import MAX_EVENT
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.events import Failed, Finished
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
@@ -442,4 +442,4 @@ def test_R1_a_status_of_success_or_beside_words_is_none() -> None:
     for code, words in ((0, ""), (0, "Aye."), (1027, "Aye.")):
         whole = {"choices": [{"index": 0, "message": {"content": words}, "finish_reason": "stop"}], "usage": usage}
         body = json.dumps(whole | {"base_resp": {"status_code": code}}).encode()
-        assert isinstance(WIRES[OPENAI].read_answer(body), Answer)
+        assert isinstance(WIRES[OPENAI].read_answer(body), AnswerFacts)

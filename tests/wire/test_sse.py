@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.framing.sse import MAX_EVENT, Frame, Framer
+from tokenharbor.wire.framing.sse import MAX_EVENT, Frame, SseFramer
 
 BOM = b"\xef\xbb\xbf"
 
 
 def frames_of(pieces: list[bytes]) -> list[Frame]:
-    framer = Framer()
+    framer = SseFramer()
     frames = [frame for piece in pieces for frame in framer.feed(piece)]
     return frames + framer.close()
 
@@ -112,7 +112,7 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.parametrize("step", [1 << 30, 1 << 16])
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b""])
 def test_an_event_beyond_the_bound_is_an_overflow_however_it_comes(step: int, end: bytes) -> None:
-    framer = Framer()
+    framer = SseFramer()
     assert len(framer.feed(b"data: small" + (end or b"\n\n"))) == 1
     stream = b"data: " + b"x" * MAX_EVENT + end
     for start in range(0, len(stream), step):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.framing.sse import Framer
+from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.framing.surrogates import replace_lone
 from tokenharbor.wire.neutral.translate import collect
 
@@ -31,7 +31,7 @@ def test_every_half_is_replaced_and_nothing_else(text: str) -> None:
 @given(texts, places)
 def test_the_bytes_of_an_event_stay_as_they_came(text: str, where: list[int]) -> None:
     data = json.dumps({"content": text}).encode()
-    whole, framer = b"data: %b\n\n" % data, Framer()
+    whole, framer = b"data: %b\n\n" % data, SseFramer()
     frames = [frame for piece in cut(whole, where) for frame in framer.feed(piece)]
     assert [(read, raw) for _, read, raw in frames] == [(replace_lone(data), whole)]
 

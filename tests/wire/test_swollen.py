@@ -9,15 +9,15 @@ import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire import WIRES
-from tokenharbor.wire.dialects.anthropic_messages.media import Tally, _Block
+from tokenharbor.wire.dialects.anthropic_messages.media import MediaTally, _Block
 from tokenharbor.wire.framing.body import UnreadableError, scan
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Request
 
 MIB = 1 << 20
 DIALECTS = pytest.mark.parametrize("dialect", sorted(WIRES))
-PLACE = Place("m", stream=False)
+PLACE = ModelInPath("m", stream=False)
 CONVERSATIONS = {"openai_responses": b"input", "gemini": b"contents"}
 
 
@@ -120,7 +120,7 @@ def test_blocks_in_blocks_are_counted_however_deep() -> None:
     block = _Block(type="image", source="x")
     for _ in range(100_000):
         block = _Block(type="tool_result", content=[block])
-    tally = Tally()
+    tally = MediaTally()
     tally.add([block])
     assert tally.media.images == 1
     while isinstance(block.content, list):  # taken apart, since the interpreter frees it with recursion

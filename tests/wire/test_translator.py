@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.framing.first_content_limit import Waiting
-from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Recipient
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, AnswerFacts, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -36,7 +36,7 @@ ENDS = (b'finish_reason":"', b"[DONE]", b'stop_reason":"', b"message_stop", b"re
 
 
 def translator(tape: Path, client: str) -> Translator:
-    return Translation(VENDORS[tape.parent.name], WIRES[client], ANYBODY).splicer()
+    return Translation(VENDORS[tape.parent.name], WIRES[client], NO_CONTEXT).splicer()
 
 
 def clients_of(tape: Path) -> list[str]:
@@ -93,7 +93,7 @@ def test_what_arrives_means_what_was_sent(tape: Path) -> None:
         assert heard.failure is None, client
 
 
-class Played(Waiting):
+class Played(FirstContentLimit):
     """A reader that gives one event for each byte fed."""
 
     coming = 0
@@ -158,16 +158,16 @@ def wrong(output: int = -1) -> list[Event]:
 @pytest.mark.parametrize("client", WIRES)
 @pytest.mark.parametrize("vendor", WIRES)
 def test_counts_that_do_not_add_up_are_quarantined_across_dialects_too(vendor: str, client: str) -> None:
-    translation = Translation(VENDORS[vendor], WIRES[client], ANYBODY)
+    translation = Translation(VENDORS[vendor], WIRES[client], NO_CONTEXT)
     splicer, writer = translation.splicer(), WIRES[vendor].writer()
     _, ending = run(splicer, b"".join(map(writer.write, wrong())), [])
     assert (splicer.usage, splicer.quarantined, splicer.text_bytes) == (None, True, 4)
     assert ending
     answer = translation.read_answer(WIRES[vendor].write_reply(wrong()))
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, AnswerFacts)
     assert (answer.usage, answer.quarantined, answer.text_bytes) == (None, True, 4)
     sound = translation.read_answer(WIRES[vendor].write_reply(wrong(output=1)))
-    assert isinstance(sound, Answer)
+    assert isinstance(sound, AnswerFacts)
     assert (sound.usage, sound.quarantined) == (Usage(input=5, output=1), False)
 
 
@@ -179,7 +179,7 @@ def test_no_usage_is_no_quarantine() -> None:
 
 @pytest.mark.parametrize("first", [b'"output_tokens":-7', b'"cache_read_input_tokens":0', b'"output_tokens":1'])
 def test_what_anthropic_says_of_the_input_first_stands_even_if_its_counts_do_not_add_up(first: bytes) -> None:
-    splicer = Translation(VENDORS["anthropic_messages"], WIRES["openai_chat"], ANYBODY).splicer()
+    splicer = Translation(VENDORS["anthropic_messages"], WIRES["openai_chat"], NO_CONTEXT).splicer()
     head = b'{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":9,%s}}}' % first
     delta = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":-7}}'
     splicer.feed(b"".join(b"data: %s\n\n" % event for event in (head, delta, b'{"type":"message_stop"}')))
@@ -201,7 +201,7 @@ def test_between_dialects_no_more_waits_than_within_one() -> None:
     """Beside the 64 KiB, what vendors of Responses repeat of the request; and an event that comes may be content."""
     for name, wire in WIRES.items():
         asked = WIRES["openai_chat"].read_request(b'{"model":"m","messages":[],"user":"%b"}' % (b"x" * 10_000))
-        splicer = Translator(wire.reader(), WIRES["openai_chat"].writer(), None, Recipient(request=asked))
+        splicer = Translator(wire.reader(), WIRES["openai_chat"].writer(), None, ReplyContext(request=asked))
         splicer.feed(b": " + b"x" * 120_000)
         assert splicer.failure is None, name
         splicer.feed(b"\n\n: ")

@@ -7,11 +7,11 @@ import pytest
 from tests.wire.asking import CALL, LOOP, OPENAI, TIDE, asked
 
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.fitting.unique_call_ids import distinct
-from tokenharbor.wire.neutral.chat import Message, Order, ToolCall, ToolResult
-from tokenharbor.wire.neutral.dialect import ANYBODY
+from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
+from tokenharbor.wire.neutral.chat import Message, ToolCall, ToolResult, VendorOptions
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT
 
-ORDER = Order("up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"tools"}))
+ORDER = VendorOptions("up", stream=False, max_output=None, most_output=9, capabilities=frozenset({"tools"}))
 
 
 def loop(*results: str) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def pairs(messages: tuple[Message, ...]) -> tuple[list[str], dict[str, str]]:
 def test_results_stay_with_the_calls_that_they_answer() -> None:
     third = {"role": "tool", "tool_call_id": "c1", "content": "third"}
     again = [*loop("first", "second"), *LOOP[:2], third]
-    ids, said = pairs(distinct(asked(OPENAI, {"messages": again, "tools": [TIDE]}).messages))
+    ids, said = pairs(unique_call_ids(asked(OPENAI, {"messages": again, "tools": [TIDE]}).messages))
     assert len(set(ids)) == 3
     assert ids[0] == "c1"
     assert [said[id_] for id_ in ids] == ["first", "second", "third"]
@@ -39,20 +39,20 @@ def test_results_stay_with_the_calls_that_they_answer() -> None:
 
 def test_a_call_that_was_never_answered_takes_no_later_result() -> None:
     messages = [*LOOP[:2], {"role": "user", "content": "Never mind."}, *LOOP]
-    ids, said = pairs(distinct(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    ids, said = pairs(unique_call_ids(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
     assert said == {ids[1]: "high"}
 
 
 def test_a_made_id_is_none_that_is_there_already() -> None:
     other = {**CALL, "id": "c1_2"}
     messages = [*LOOP, {"role": "assistant", "content": None, "tool_calls": [other, CALL]}]
-    ids, _ = pairs(distinct(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    ids, _ = pairs(unique_call_ids(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
     assert len(set(ids)) == 3
 
 
 def test_a_conversation_without_repeats_is_the_same_one() -> None:
     messages = asked(OPENAI, {"messages": LOOP, "tools": [TIDE]}).messages
-    assert distinct(messages) is messages
+    assert unique_call_ids(messages) is messages
 
 
 @pytest.mark.parametrize("dialect", sorted(VENDORS.keys() - {"gemini"}))  # which goes by names and order
@@ -67,5 +67,5 @@ def test_no_client_is_told_an_id_twice(client: str) -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
     events = WIRES[OPENAI].read_reply(json.dumps({"id": "1", "model": "m", "choices": [choice]}).encode())
-    body = WIRES[client].write_reply(events, ANYBODY).decode()
+    body = WIRES[client].write_reply(events, NO_CONTEXT).decode()
     assert (body.count('"c1"'), body.count('"c1_1"')) == (1, 1)

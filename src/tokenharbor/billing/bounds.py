@@ -7,25 +7,25 @@ import msgspec
 from tokenharbor.catalog.pricing import UsageBound
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.neutral.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 
 _PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
 _UNIT_PIECES = 100
 _MOST_BYTES_PER_SECOND = 192_000  # of sound as it is sent: two channels of 16 bits at 48 kHz
 
 
-def bound_of(request: Request, asks: Asks, model: Model) -> UsageBound:
+def bound_of(request: Request, demand: MediaDemand, model: Model) -> UsageBound:
     """From bytes, counts and the model's own limits."""
-    made = max(asks.images, 1)
+    made = max(demand.images, 1)
     return UsageBound(
-        input=_input(request, asks, model),
+        input=_input(request, demand, model),
         output=made * model.max_output,
-        images=asks.upload_bytes > 0,
-        audio=asks.upload_bytes > 0,
-        images_out=asks.images,
-        seconds=_seconds(asks, model),
-        characters=asks.characters,
-        search_units=_units(request, asks, model) if asks.surface == "rerank" else 0,
+        images=demand.upload_bytes > 0,
+        audio=demand.upload_bytes > 0,
+        images_out=demand.images,
+        seconds=_seconds(demand, model),
+        characters=demand.characters,
+        search_units=_units(request, demand, model) if demand.surface == "rerank" else 0,
     )
 
 
@@ -48,15 +48,15 @@ def most_content(request: Request, bound: UsageBound) -> int:
     """The bytes of content, as we count them, that are taken of an answer: far more than one within the bound has. A
     provider that sends more does not stop.
     """
-    if request.asks is not None:
-        return _SOUND_PER_CHARACTER * request.asks.characters + _WIRE_SLACK
+    if request.demand is not None:
+        return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
     return _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
 
 
 def most_wire(request: Request, bound: UsageBound) -> int:
     """Likewise all bytes of it."""
-    if request.asks is not None:
-        return _SOUND_PER_CHARACTER * request.asks.characters + _WIRE_SLACK
+    if request.demand is not None:
+        return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
     return _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK
 
 
@@ -67,10 +67,10 @@ def most_input(request: Request, model: Model) -> int:
     """The most tokens that a provider can have read: as many as the context holds, for each input and each round of
     searches; where a model has none, a token for each byte and what a provider may add.
     """
-    asks = request.asks
+    demand = request.demand
     if model.context:
-        return model.context * (max(asks.items, 1) if asks is not None else 1 + request.web_search_uses)
-    more = _ADDED if asks is None else _ADDED + asks.tokens + asks.items + asks.upload_bytes
+        return model.context * (max(demand.items, 1) if demand is not None else 1 + request.web_search_uses)
+    more = _ADDED if demand is None else _ADDED + demand.tokens + demand.items + demand.upload_bytes
     return request.size.text_bytes + request.size.images * model.image_tokens + more
 
 
@@ -96,29 +96,29 @@ def least_media(size: InputSize) -> int:
     return tokens
 
 
-def counted(request: Request, asks: Asks, model: Model) -> Usage:
+def counted(request: Request, demand: MediaDemand, model: Model) -> Usage:
     """What is billed where the vendor says nothing, or what does not add up: the least that it can have counted."""
-    tokens = max(-(-request.size.text_bytes // 4) + asks.tokens, 0 if request.size.audios else asks.items)
-    bound = bound_of(request, asks, model)
+    tokens = max(-(-request.size.text_bytes // 4) + demand.tokens, 0 if request.size.audios else demand.items)
+    bound = bound_of(request, demand, model)
     read = min(tokens, bound.input)
     least = Usage(
         input=read,
-        output=min(asks.images * image_tokens(asks), bound.output),
+        output=min(demand.images * image_tokens(demand), bound.output),
         image_in=min(request.size.images * _LEAST_IMAGE_TOKENS, bound.input - read),
-        images_out=asks.images,
-        characters=asks.characters,
-        search_units=min(bound.search_units, -(-asks.items // _UNIT_PIECES)),
+        images_out=demand.images,
+        characters=demand.characters,
+        search_units=min(bound.search_units, -(-demand.items // _UNIT_PIECES)),
     )
-    return _with_sound(least, asks.seconds or asks.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
+    return _with_sound(least, demand.seconds or demand.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
 
 
-def heard(request: Request, asks: Asks, model: Model, known: tuple[int, int]) -> Usage:
+def heard(request: Request, demand: MediaDemand, model: Model, known: tuple[int, int]) -> Usage:
     """The same of a recording that has come whole, of which so much is known for sure: its seconds, and the bytes of
-    its transcript. `asks.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
+    its transcript. `demand.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
     """
-    (seconds, text_bytes), least = known, counted(request, asks, model)
+    (seconds, text_bytes), least = known, counted(request, demand, model)
     said = msgspec.structs.replace(least, output=min(-(-text_bytes // 4), model.max_output))
-    return _with_sound(said, max(least.seconds, seconds), bound_of(request, asks, model))
+    return _with_sound(said, max(least.seconds, seconds), bound_of(request, demand, model))
 
 
 def _with_sound(usage: Usage, seconds: int, bound: UsageBound) -> Usage:
@@ -136,30 +136,30 @@ _IMAGE_PIXELS = 1_024 * 1_024
 _SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
-def image_tokens(asks: Asks) -> int:
+def image_tokens(demand: MediaDemand) -> int:
     """Of one picture as it is made, by the published table for 1024x1024, and by the area for other sizes
     (developers.openai.com/api/docs/guides/image-generation, "Cost and latency"). What the caller left open is taken
     for the least.
     """
-    tokens = _IMAGE_TOKENS.get(asks.quality or "", _IMAGE_TOKENS["low"])
-    size = _SIZE.fullmatch(asks.size or "")
+    tokens = _IMAGE_TOKENS.get(demand.quality or "", _IMAGE_TOKENS["low"])
+    size = _SIZE.fullmatch(demand.size or "")
     return tokens if size is None else max(tokens * int(size[1]) * int(size[2]) // _IMAGE_PIXELS, 1)
 
 
-def _input(request: Request, asks: Asks, model: Model) -> int:
-    if asks.upload_bytes and not asks.images:
-        return model.context or asks.upload_bytes  # what is in a file cannot be seen from here
-    tokens = text_bound(request.size, model) + asks.items + asks.tokens
+def _input(request: Request, demand: MediaDemand, model: Model) -> int:
+    if demand.upload_bytes and not demand.images:
+        return model.context or demand.upload_bytes  # what is in a file cannot be seen from here
+    tokens = text_bound(request.size, model) + demand.items + demand.tokens
     tokens += request.size.images * model.image_tokens
-    return min(tokens, model.context * max(asks.items, 1)) if model.context else tokens
+    return min(tokens, model.context * max(demand.items, 1)) if model.context else tokens
 
 
-def _seconds(asks: Asks, model: Model) -> int:
-    if asks.seconds or asks.images or not asks.upload_bytes:
-        return asks.seconds
-    return min(asks.upload_bytes // model.bytes_per_second + 1, model.max_seconds)
+def _seconds(demand: MediaDemand, model: Model) -> int:
+    if demand.seconds or demand.images or not demand.upload_bytes:
+        return demand.seconds
+    return min(demand.upload_bytes // model.bytes_per_second + 1, model.max_seconds)
 
 
-def _units(request: Request, asks: Asks, model: Model) -> int:
-    pieces = asks.items + text_bound(request.size, model) // _PIECE_TOKENS
+def _units(request: Request, demand: MediaDemand, model: Model) -> int:
+    pieces = demand.items + text_bound(request.size, model) // _PIECE_TOKENS
     return -(-pieces // _UNIT_PIECES)

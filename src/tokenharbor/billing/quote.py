@@ -59,8 +59,8 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     """The bound for a request as it stands, at the prices of `at`; `writes`: the vendor's cache may be written, even if
     the request does not say so. Raises InvalidRequest for what has no price.
     """
-    if request.asks is not None:
-        bound = bound_of(request, request.asks, model)
+    if request.demand is not None:
+        bound = bound_of(request, request.demand, model)
         return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
     output = apart = 0
     for offer in offers:
@@ -122,7 +122,7 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
     of its own, some endpoint obeys none, or less than the edition's least would be left.
     """
-    if request.max_output is not None or request.asks is not None:
+    if request.max_output is not None or request.demand is not None:
         return None
     if any(offer.endpoint.limit.max_field == "" for offer in offers):
         return None

@@ -12,10 +12,10 @@ from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest
 from tokenharbor.kernel.world import World
 from tokenharbor.wire.framing.names import fold, meant_by, shown
 from tokenharbor.wire.neutral.chat import Chat
-from tokenharbor.wire.neutral.dialect import Dialect, Place
+from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath
 from tokenharbor.wire.neutral.extensions import read_rules
 from tokenharbor.wire.neutral.request import ProviderRules
-from tokenharbor.wire.surfaces.forms import Form
+from tokenharbor.wire.surfaces.forms import UploadForm
 
 _MAX_CLIENT_ID = 128
 _QUERY = frozenset({"alt", "dry_run", "limit"})
@@ -43,14 +43,14 @@ class Call:
     )
 
     intake: Intake  # of a form
-    form: Form
+    form: UploadForm
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
         uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map
         self.exchange = exchange
         self.clock = clock
         self.dialect = dialect
-        self.place: Place | None = None  # what the path says, in a dialect that says it there
+        self.place: ModelInPath | None = None  # what the path says, in a dialect that says it there
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
         self.meter = Meter(uuid, clock.now(), clock.monotonic())
         self.request_id = ids.show("req", uuid)

@@ -21,7 +21,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.framing.body import edit, read_members
-from tokenharbor.wire.neutral.dialect import Dialect, Place
+from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath
 
 COUNTS: Mapping[str, str] = {
     "/v1/messages/count_tokens": "anthropic_messages",
@@ -51,7 +51,7 @@ class Counting:
         self._dependencies = dependencies
         self._large = ThreadPoolExecutor(1, "counting")  # one by one: the event loop is to keep its share
 
-    async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
+    async def serve(self, exchange: Exchange, dialect: Dialect, place: ModelInPath | None = None) -> None:
         call = Call(exchange, dialect, self._dependencies.world)
         call.place = place
         try:
@@ -75,7 +75,7 @@ class Counting:
 
 
 def _read_and_count(
-    snapshot: Snapshot, caller: Caller, told: tuple[Dialect, Place | None], body: bytes
+    snapshot: Snapshot, caller: Caller, told: tuple[Dialect, ModelInPath | None], body: bytes
 ) -> tuple[str, int]:
     """The model and the count. Whoever pays nothing may send as much as who does, so it is all read off the loop."""
     dialect, place = told

@@ -9,14 +9,14 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import DroppedEndpoint, Route
-from tokenharbor.wire.neutral.request import Asks, Request
+from tokenharbor.wire.neutral.request import MediaDemand, Request
 
 _MOST_NAMED = 8
 
 
 def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     """Raises InvalidRequest that names models which can, for one that cannot."""
-    surface = request.asks.surface if request.asks is not None else CHAT
+    surface = request.demand.surface if request.demand is not None else CHAT
     if surface in model.surfaces:
         return
     able = [name for name in snapshot.on_sale() if surface in snapshot.offers[name].model.surfaces]
@@ -26,12 +26,12 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     )
 
 
-def fit(way: Way, asks: Asks) -> Way:
+def fit(way: Way, demand: MediaDemand) -> Way:
     """The way with each sale at the price of what is asked for. Raises InvalidRequest if none prices it."""
-    fitted = [(sale, _fit(sale, asks)) for sale in way.ready]
+    fitted = [(sale, _fit(sale, demand)) for sale in way.ready]
     kept = [sale for _, sale in fitted if sale is not None]
     if way.ready and not kept:
-        raise _unpriced(way.ready, asks)
+        raise _unpriced(way.ready, demand)
     dropped = [
         DroppedEndpoint(sale.offer.endpoint, "no price for this size and quality")
         for sale, found in fitted
@@ -41,11 +41,11 @@ def fit(way: Way, asks: Asks) -> Way:
     return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple(sale.offer for sale in kept))
 
 
-def _fit(sale: ReadyEndpoint, asks: Asks) -> ReadyEndpoint | None:
+def _fit(sale: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | None:
     """The first variant that matches the given values sets those that are not given."""
     for variant, offer in sale.fits:
-        if _agrees(asks.size, variant.size) and _agrees(asks.quality, variant.quality):
-            open_ = (("size", variant.size, asks.size), ("quality", variant.quality, asks.quality))
+        if _agrees(demand.size, variant.size) and _agrees(demand.quality, variant.quality):
+            open_ = (("size", variant.size, demand.size), ("quality", variant.quality, demand.quality))
             chosen = tuple((name, value) for name, value, said in open_ if value is not None and said is None)
             return msgspec.structs.replace(sale, offer=offer, variant=chosen)
     return None
@@ -55,10 +55,10 @@ def _agrees(said: str | None, priced: str | None) -> bool:
     return said is None or priced is None or said == priced
 
 
-def _unpriced(sales: Sequence[ReadyEndpoint], asks: Asks) -> InvalidRequest:
+def _unpriced(sales: Sequence[ReadyEndpoint], demand: MediaDemand) -> InvalidRequest:
     priced = sorted({_shown(each.size, each.quality) for sale in sales for each, _ in sale.fits})
-    asked = _shown(asks.size, asks.quality)
-    param = "size" if asks.size is not None else "quality"
+    asked = _shown(demand.size, demand.quality)
+    param = "size" if demand.size is not None else "quality"
     return InvalidRequest(
         f"No price for {asked[:100]}. Use one of: {'; '.join(priced)}.",
         param=param,

@@ -4,9 +4,9 @@ from tokenharbor.http.client import Upload
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.count.wav import seconds_of
-from tokenharbor.wire.framing.multipart import Field, FormReader, boundary_of
+from tokenharbor.wire.framing.multipart import FormField, FormReader, boundary_of
 from tokenharbor.wire.neutral.request import Edit, Request
-from tokenharbor.wire.surfaces.forms import Form, FormSurface, write_form
+from tokenharbor.wire.surfaces.forms import FormSurface, UploadForm, write_form
 
 
 class Intake:
@@ -19,13 +19,13 @@ class Intake:
         self._surface = surface
         self._boundary = boundary_of(exchange.header_map.get(b"content-type"))
         self._reader = FormReader(self._boundary, surface.known)
-        self._checked: dict[str, Field] = {}
+        self._checked: dict[str, FormField] = {}
         self._kept: list[bytes] = []
         self.ended = False
         self.consumed = False
         self.line = b'content-type: multipart/form-data; boundary="%b"\r\n' % self._boundary
 
-    async def begin(self) -> Form:
+    async def begin(self) -> UploadForm:
         """Read as far as must be: to the model and into the file where files pass, else all of it."""
         while not self.ended and not (self._surface.passes and self._known()):
             piece = await self._next()
@@ -33,7 +33,7 @@ class Intake:
             self._kept.append(piece)
         if "model" not in self._reader.fields:
             raise InvalidRequest("`model` is missing: use a model from GET /v1/models.", param="model")
-        return Form(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
+        return UploadForm(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
 
     @property
     def sound(self) -> tuple[int, int]:
@@ -41,7 +41,7 @@ class Intake:
         reader = self._reader
         return reader.file_bytes, seconds_of(reader.file_head, reader.file_bytes)
 
-    def upload(self, form: Form, request: Request, edit: Edit) -> Upload:
+    def upload(self, form: UploadForm, request: Request, edit: Edit) -> Upload:
         """The form for one vendor."""
         first = write_form(form, request, edit)
         told = self._exchange.header(b"content-length")

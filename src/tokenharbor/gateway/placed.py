@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 
 DIALECT = "gemini"
 PREFIXES = ("/v1beta/models/", "/v1/models/")
@@ -19,7 +19,7 @@ METHODS = ", ".join(_STREAMS)
 class Placed(msgspec.Struct, frozen=True):
     """What a path says. `counts`: tokens are asked for, not an answer."""
 
-    place: Place
+    place: ModelInPath
     counts: bool
 
 
@@ -33,4 +33,4 @@ def read_placed(path: str) -> Placed | None:
     model, _, method = unquote(path[len(prefix) :]).rpartition(":")
     if not model or method not in _STREAMS:
         return None
-    return Placed(Place(model, _STREAMS[method]), method == _COUNT)
+    return Placed(ModelInPath(model, _STREAMS[method]), method == _COUNT)

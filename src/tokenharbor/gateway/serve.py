@@ -42,7 +42,7 @@ from tokenharbor.upstream.send import (
     fetch_answer,
     open_stream,
 )
-from tokenharbor.wire.neutral.dialect import Dialect, Place
+from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Edit, Request
 
@@ -58,7 +58,7 @@ class Gateway:
         self._notes = NoteCache(dependencies.world.clock)
         self._large = LargeBodies(dependencies.reads)
 
-    async def serve(self, exchange: Exchange, dialect: Dialect, place: Place | None = None) -> None:
+    async def serve(self, exchange: Exchange, dialect: Dialect, place: ModelInPath | None = None) -> None:
         dependencies = self._dependencies
         snapshot = dependencies.snapshots.current
         call = Call(exchange, dialect, dependencies.world)

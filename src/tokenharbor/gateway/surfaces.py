@@ -35,7 +35,7 @@ from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.surfaces.forms import FormSurface
-from tokenharbor.wire.surfaces.speech import SoundSplicer
+from tokenharbor.wire.surfaces.speech import MediaSplicer
 from tokenharbor.wire.surfaces.surface import Surface
 
 _ERRORS = WIRES["openai_chat"]
@@ -52,9 +52,9 @@ class SurfaceGateway(Gateway):
 
     def _plan(self, call: Call, caller: Caller, request: Request, snapshot: Snapshot) -> Planned:
         planned = super()._plan(call, caller, request, snapshot)
-        assert request.asks is not None  # noqa: S101  every surface asks for something
-        call.meter.fallback = counted(request, request.asks, planned.offers.model)
-        return msgspec.structs.replace(planned, way=fit(planned.way, request.asks))
+        assert request.demand is not None  # noqa: S101  every surface asks for something
+        call.meter.fallback = counted(request, request.demand, planned.offers.model)
+        return msgspec.structs.replace(planned, way=fit(planned.way, request.demand))
 
 
 class FormGateway(SurfaceGateway):
@@ -71,10 +71,10 @@ class FormGateway(SurfaceGateway):
 
     async def _attempt(self, call: Call, request: Request, sale: ReadyEndpoint) -> WholeAnswer | OpenStream | Failure:
         outcome = await super()._attempt(call, request, sale)
-        if self._surface.passes and isinstance(outcome, WholeAnswer) and request.asks is not None:
+        if self._surface.passes and isinstance(outcome, WholeAnswer) and request.demand is not None:
             came, seconds = call.intake.sound  # only now is known how much it was
-            asks = msgspec.structs.replace(request.asks, upload_bytes=min(came, request.asks.upload_bytes))
-            call.meter.fallback = heard(request, asks, sale.model, (seconds, outcome.read.text_bytes))
+            demand = msgspec.structs.replace(request.demand, upload_bytes=min(came, request.demand.upload_bytes))
+            call.meter.fallback = heard(request, demand, sale.model, (seconds, outcome.read.text_bytes))
         return outcome
 
     def _ask(self, call: Call, request: Request, sale: ReadyEndpoint) -> Awaitable[WholeAnswer | OpenStream | Failure]:
@@ -134,10 +134,10 @@ class SoundGateway(SurfaceGateway):
             cleans = StreamMask(
                 sale.targets[surface.name].credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN)
             )
-            return self._open_sound(outgoing, SoundSplicer(_spoken(request), cleans))
+            return self._open_sound(outgoing, MediaSplicer(_spoken(request), cleans))
         return fetch_answer(client, outgoing)
 
-    async def _open_sound(self, outgoing: OutgoingRequest, splicer: SoundSplicer) -> OpenStream | Failure:
+    async def _open_sound(self, outgoing: OutgoingRequest, splicer: MediaSplicer) -> OpenStream | Failure:
         opened = await open_stream(self._dependencies.client, outgoing, splicer)
         if isinstance(opened, OpenStream) and not (opened.answer.header(b"content-type") or _SOUNDS[0]).startswith(
             _SOUNDS
@@ -157,4 +157,4 @@ class SoundGateway(SurfaceGateway):
 
 
 def _spoken(request: Request) -> Usage:
-    return Usage(characters=request.asks.characters if request.asks is not None else 0)
+    return Usage(characters=request.demand.characters if request.demand is not None else 0)

@@ -14,9 +14,9 @@ from tokenharbor.gateway.snapshot import ModelOffers, ReadyEndpoint, Way
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import DroppedEndpoint, Route
 from tokenharbor.wire import VENDORS
-from tokenharbor.wire.fitting.cutter import Cut
-from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, Order
-from tokenharbor.wire.neutral.dialect import Recipient, Vendor
+from tokenharbor.wire.fitting.cutter import CutLimits
+from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, VendorOptions
+from tokenharbor.wire.neutral.dialect import ReplyContext, Vendor
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.translator import Translation
 
@@ -80,7 +80,7 @@ def _others(call: Call, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
     return found
 
 
-def _ignored(chat: Chat, order: Order, vendor: Vendor) -> dict[str, str]:
+def _ignored(chat: Chat, order: VendorOptions, vendor: Vendor) -> dict[str, str]:
     """The advice that a vendor is not given: names, each with its place."""
     if not chat.advice:
         return {}
@@ -92,7 +92,7 @@ def _ignored(chat: Chat, order: Order, vendor: Vendor) -> dict[str, str]:
 
 def left_out(call: Call, request: Request, sale: ReadyEndpoint) -> tuple[str, ...]:
     """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
-    if sale.vendor is call.dialect or request.asks is not None:
+    if sale.vendor is call.dialect or request.demand is not None:
         return ()
     chat = _chat_of(call, request)
     if not (chat.advice or chat.unknown):
@@ -186,10 +186,10 @@ def _write(chat: Chat, call: Call, request: Request, sale: ReadyEndpoint) -> byt
     return sale.vendor.write_chat(chat, _order(call, request, sale))
 
 
-def _order(call: Call, request: Request, sale: ReadyEndpoint) -> Order:
+def _order(call: Call, request: Request, sale: ReadyEndpoint) -> VendorOptions:
     capped, model, least = call.meter.capped, sale.model, sale.offer.endpoint.provider.least_output
     most = request.max_output if capped is None else capped
-    return Order(
+    return VendorOptions(
         model=sale.offer.endpoint.upstream_model,
         stream=request.stream,
         max_output=None if most is None else max(most, least),
@@ -221,7 +221,7 @@ def drop_untranslatable(call: Call, request: Request, way: Way) -> Way:
 def translation_of(call: Call, request: Request, sale: ReadyEndpoint, notes: NoteCache) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
     created = int(call.meter.started_at.timestamp())
-    recipient = Recipient(
+    recipient = ReplyContext(
         created,
         request.wants_usage,
         request,
@@ -234,7 +234,7 @@ def translation_of(call: Call, request: Request, sale: ReadyEndpoint, notes: Not
     return Translation(sale.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, sale))
 
 
-def _cut(chat: Chat, request: Request, sale: ReadyEndpoint) -> Cut | None:
+def _cut(chat: Chat, request: Request, sale: ReadyEndpoint) -> CutLimits | None:
     """What the vendor cannot be told of where the answer ends."""
     least, most = sale.offer.endpoint.provider.least_output, request.max_output
     below = most is not None and most < least
@@ -242,4 +242,4 @@ def _cut(chat: Chat, request: Request, sale: ReadyEndpoint) -> Cut | None:
         return None
     told = sale.vendor.stops(chat) if chat.stop else ()
     untold = tuple([stop for stop in chat.stop if stop and stop not in told])
-    return Cut(untold, most if below else None) if untold or below else None
+    return CutLimits(untold, most if below else None) if untold or below else None

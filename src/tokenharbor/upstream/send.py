@@ -14,8 +14,7 @@ from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer, ConnectFailed
 from tokenharbor.upstream.credential_mask import CredentialMask
 from tokenharbor.upstream.target import Target
 from tokenharbor.wire.framing.surrogates import replace_lone
-from tokenharbor.wire.neutral.dialect import Answer as ReadAnswer
-from tokenharbor.wire.neutral.dialect import Splicer
+from tokenharbor.wire.neutral.dialect import AnswerFacts, Splicer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -25,7 +24,7 @@ MAX_FAILURE_BYTES = 64 << 10
 class AnswerReader(Protocol):
     """Whoever reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
 
-    def read_answer(self, body: bytes) -> ReadAnswer | Failure: ...
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure: ...
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure: ...
 
@@ -44,7 +43,7 @@ class WholeAnswer(msgspec.Struct, frozen=True):
     """A complete, readable answer; `body` as the client gets it. `exposed`: our credential was in it, and is masked."""
 
     body: bytes
-    read: ReadAnswer
+    read: AnswerFacts
     upstream_id: str
     exposed: bool = False
 

@@ -12,7 +12,7 @@ from tokenharbor.upstream.send import read_failure
 from tokenharbor.upstream.target import Target, make_target
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.dialects.openai_chat import failures
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import Request
 
@@ -25,7 +25,7 @@ class SurfaceReader(Protocol):
 
     path: str
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure: ...
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure: ...
 
 
 def surface_target(
@@ -54,7 +54,7 @@ class SurfaceAnswerReader(msgspec.Struct, frozen=True):
     surface: SurfaceReader
     request: Request
 
-    def read_answer(self, body: bytes) -> Answer | Failure:
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         return self.surface.read_answer(self.request, body)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:

@@ -5,25 +5,25 @@ from math import ceil, sqrt
 
 import msgspec
 
-from tokenharbor.wire.count.families import Family, Picture, Shown, find_family
+from tokenharbor.wire.count.families import ImageTokens, TokenizerFamily, ToolFormat, find_family
 from tokenharbor.wire.count.media import audio_seconds, decode_text, pdf_glyphs, pdf_pages, picture_size
-from tokenharbor.wire.count.tokenizer import Measure, measure
-from tokenharbor.wire.count.tools import as_declaration, as_typescript, words_of
+from tokenharbor.wire.count.tokenizer import TextMeasure, measure
+from tokenharbor.wire.count.tools import as_declaration, as_typescript, tool_text
 from tokenharbor.wire.neutral.chat import (
     Audio,
     Chat,
-    Choosing,
     File,
     Image,
+    MediaSource,
     Message,
     Part,
     Reasoning,
-    Refused,
+    RefusalText,
     Role,
-    Source,
     Text,
     Tool,
     ToolCall,
+    ToolChoiceMode,
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
@@ -49,23 +49,23 @@ def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
     return round(found + sum(_media(part, kind) for part in parts))
 
 
-def _words(found: Measure, kind: Family) -> float:
+def _words(found: TextMeasure, kind: TokenizerFamily) -> float:
     return kind.ratio * found.tokens + found.kinds.weigh(kind.weights)
 
 
-def _format(chat: Chat, kind: Family) -> float:
+def _format(chat: Chat, kind: TokenizerFamily) -> float:
     if chat.format is None or chat.format.schema is None:
         return 0
     return kind.format + kind.format_factor * _words(measure([_compact(chat.format.schema)]), kind)
 
 
-def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
+def _overhead(chat: Chat, parts: list[Part], kind: TokenizerFamily) -> int:
     found = kind.request
     for index, message in enumerate(chat.messages):
         found += kind.system if index == 0 and message.role is Role.SYSTEM else kind.message
     if chat.tools:
         found += kind.tools
-        if chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
+        if chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
             found += kind.forced
     if chat.thinking is not None and chat.thinking.budget:
         found += kind.thinking
@@ -79,7 +79,7 @@ def _overhead(chat: Chat, parts: list[Part], kind: Family) -> int:
     return found + kind.call * calls + kind.result * results
 
 
-def _counted(chat: Chat, kind: Family) -> Iterator[Message]:
+def _counted(chat: Chat, kind: TokenizerFamily) -> Iterator[Message]:
     """Messages with what vendors read of them: most count reasoning only in the turn that is under way."""
     last = max((index for index, message in enumerate(chat.messages) if _asks(message)), default=-1)
     for index, message in enumerate(chat.messages):
@@ -108,7 +108,7 @@ def _flat(parts: tuple[Part, ...]) -> Iterator[Part]:
 
 def _texts(part: Part) -> Iterator[str]:
     match part:
-        case Text(text=text) | Reasoning(text=text) | Refused(text=text):
+        case Text(text=text) | Reasoning(text=text) | RefusalText(text=text):
             yield text
         case ToolCall(name=name, arguments=arguments):
             yield name
@@ -119,19 +119,19 @@ def _texts(part: Part) -> Iterator[str]:
                 yield decode_text(source.data)
 
 
-def _tool(tool: Tool, kind: Family) -> tuple[list[str], int]:
+def _tool(tool: Tool, kind: TokenizerFamily) -> tuple[list[str], int]:
     """A tool's texts, and the tokens around them."""
     texts, around = [], kind.tool
     match kind.shown:
-        case Shown.TYPESCRIPT:
+        case ToolFormat.TYPESCRIPT:
             texts.append(as_typescript(tool))
-        case Shown.DECLARATION:
+        case ToolFormat.DECLARATION:
             texts.append(as_declaration(tool))
-        case Shown.FIELDS:
-            words = words_of(tool)
+        case ToolFormat.FIELDS:
+            words = tool_text(tool)
             texts += words.texts
             around += kind.field * words.fields + kind.nested * words.nested
-        case Shown.JSON:
+        case ToolFormat.JSON:
             texts += [tool.name, tool.description, _compact(tool.schema or b"")]
     if tool.grammar:
         texts.append(tool.grammar.decode("utf-8", "replace"))
@@ -149,16 +149,16 @@ def _compact(schema: bytes) -> str:
 # ---- media
 
 
-def _media(part: Part, kind: Family) -> float:
+def _media(part: Part, kind: TokenizerFamily) -> float:
     match part:
         case Image(source=source, detail=detail):
             size = picture_size(source.data) if source.data else None
             return _picture(*(size or _UNSEEN_PICTURE), detail == "low", kind.picture)
-        case File(source=Source(data=data, media_type=media_type)) if not media_type.startswith("text/"):
+        case File(source=MediaSource(data=data, media_type=media_type)) if not media_type.startswith("text/"):
             if not data:
                 return _UNSEEN_PAGES * (kind.page + _UNSEEN_GLYPHS * kind.glyph)
             return kind.page * pdf_pages(data) + (kind.glyph * pdf_glyphs(data) if kind.glyph else 0)
-        case Audio(source=Source(data=data, media_type=media_type)):
+        case Audio(source=MediaSource(data=data, media_type=media_type)):
             return kind.second * (audio_seconds(media_type, data) if data else _UNSEEN_SECONDS)
         case Reasoning(text=text, notes=notes):
             return _sealed(notes, kind, len(text))  # the note repeats the words
@@ -167,7 +167,7 @@ def _media(part: Part, kind: Family) -> float:
     return 0
 
 
-def _sealed(notes: tuple[Note, ...], kind: Family, known: int = 0) -> float:
+def _sealed(notes: tuple[Note, ...], kind: TokenizerFamily, known: int = 0) -> float:
     sealed = kind.opaque
     if sealed is None:
         return 0
@@ -175,7 +175,7 @@ def _sealed(notes: tuple[Note, ...], kind: Family, known: int = 0) -> float:
     return sealed.factor * sum(size for size in sizes if size > 0)
 
 
-def _picture(width: int, height: int, low: bool, picture: Picture) -> float:  # noqa: FBT001  private, one caller
+def _picture(width: int, height: int, low: bool, picture: ImageTokens) -> float:  # noqa: FBT001  private, one caller
     longer, shorter = max(width, height, 1), max(min(width, height), 1)
     if picture.side:
         edge = min(picture.edge, _DETAIL_LOW) if low else picture.edge

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from tokenharbor.wire.count.tokenizer import Kinds
+from tokenharbor.wire.count.tokenizer import CharacterKinds
 
 
-class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImageTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a picture counts for.
 
     With `side`, it is cut into patches of so many pixels: `factor` tokens each, at most `most` patches after it was
@@ -29,7 +29,7 @@ class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factor: float = 1
 
 
-class Unread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SealedReasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Reasoning that comes back sealed: tokens for each byte of this dialect's notes beyond the first `free`."""
 
     dialect: str
@@ -37,7 +37,7 @@ class Unread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free: int
 
 
-class Shown(StrEnum):
+class ToolFormat(StrEnum):
     """How a model is shown its tools, as far as their tokens tell."""
 
     JSON = "json"  # the schema as it came
@@ -46,20 +46,20 @@ class Shown(StrEnum):
     FIELDS = "fields"  # words only; `field` and `nested` stand for what is written around them
 
 
-class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TokenizerFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's;
     `weights` has those on top for characters that it splits more finely, or less; `margin` puts the estimates in the
     middle of what is promised: at most 3% under and 20% over.
     """
 
-    picture: Picture
+    picture: ImageTokens
     margin: float = 1.06
     ratio: float = 1
-    weights: Kinds = Kinds()
+    weights: CharacterKinds = CharacterKinds()
     request: int = 3
     message: int = 4
     system: int = 4  # a system message at the start
-    shown: Shown = Shown.JSON
+    shown: ToolFormat = ToolFormat.JSON
     tools: int = 0  # once, where there are tools
     forced: int = 0  # once more, where one must be called
     tool: int = 0
@@ -75,15 +75,15 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cited: int = 0  # once, where citations are asked for
     file: int = 0  # around a document's text
     remembers: bool = False  # what was thought in words in turns gone by
-    opaque: Unread | None = None
+    opaque: SealedReasoning | None = None
     page: int = 1_000  # of a PDF
     glyph: float = 0  # for each character that a PDF shows
     second: float = 32  # of sound
 
 
-def _read() -> Mapping[str, Family]:
+def _read() -> Mapping[str, TokenizerFamily]:
     tables = tomllib.loads(files(__package__).joinpath("families.toml").read_text("utf-8"))
-    return msgspec.convert({name: _whole(table, tables) for name, table in tables.items()}, dict[str, Family])
+    return msgspec.convert({name: _whole(table, tables) for name, table in tables.items()}, dict[str, TokenizerFamily])
 
 
 def _whole(table: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -92,9 +92,9 @@ def _whole(table: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) ->
     return {**_whole(tables[table["like"]], tables), **own} if "like" in table else own
 
 
-FAMILIES: Mapping[str, Family] = _read()
+FAMILIES: Mapping[str, TokenizerFamily] = _read()
 
 
-def find_family(name: str, wire: str = "") -> Family:
+def find_family(name: str, wire: str = "") -> TokenizerFamily:
     """The family; where a vendor adds something of its own in one wire, the one for that."""
     return FAMILIES.get(f"{name}@{wire}") or FAMILIES.get(name) or FAMILIES["default"]

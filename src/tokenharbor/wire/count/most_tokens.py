@@ -57,7 +57,7 @@ def text_size(text: bytes) -> InputSize:
     return InputSize(len(text), text_tokens=most_tokens(text))
 
 
-class Media(msgspec.Struct):
+class BodyMedia(msgspec.Struct):
     """What a body holds beside its text. `inlined` are its strings, as they are read; `in_files` of their characters
     are of files and audio.
     """
@@ -81,10 +81,10 @@ class Media(msgspec.Struct):
             self.files += 1
 
 
-_NONE = Media()
+_NONE = BodyMedia()
 
 
-def size_of(body: bytes, members: Members, media: Media = _NONE) -> InputSize:
+def size_of(body: bytes, members: Members, media: BodyMedia = _NONE) -> InputSize:
     """How large a request is whose top-level fields are `members`."""
     around = _REQUEST if _SHOWN.isdisjoint(members) else _REQUEST + _TEMPLATE
     if media is _NONE:

@@ -10,7 +10,7 @@ MOST_CHARACTERS = 256 * 1024
 _SAMPLES = 64
 
 
-class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CharacterKinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many characters of each kind; or what one of each weighs."""
 
     lines: float = 0  # line ends
@@ -25,12 +25,12 @@ class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hangul: float = 0
     emoji: float = 0
 
-    def weigh(self, weights: "Kinds") -> float:
+    def weigh(self, weights: "CharacterKinds") -> float:
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(weights), strict=True)
         return float(sum(count * weight for count, weight in pairs))
 
 
-_NAMES = Kinds.__struct_fields__
+_NAMES = CharacterKinds.__struct_fields__
 _FIRST_BYTES = {
     "lines": b"\n",
     "digits": b"0123456789",
@@ -51,14 +51,14 @@ _KIND_OF = bytes(next((i for i, name in enumerate(_NAMES) if byte in _FIRST_BYTE
 _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
-class Measure(msgspec.Struct, frozen=True):
+class TextMeasure(msgspec.Struct, frozen=True):
     """What was found: o200k tokens, and characters by kind."""
 
     tokens: float = 0
-    kinds: Kinds = Kinds()
+    kinds: CharacterKinds = CharacterKinds()
 
 
-def measure(texts: Sequence[str]) -> Measure:
+def measure(texts: Sequence[str]) -> TextMeasure:
     """Every text by itself while they are small; of much text, samples from all over it."""
     length = sum(map(len, texts))
     if length <= MOST_CHARACTERS:
@@ -69,7 +69,7 @@ def measure(texts: Sequence[str]) -> Measure:
     return _measure(samples, length / MOST_CHARACTERS)
 
 
-def _measure(texts: Sequence[str], factor: float) -> Measure:
+def _measure(texts: Sequence[str], factor: float) -> TextMeasure:
     from tokenharbor.wire.count.o200k import O200K  # noqa: PLC0415  its tables are loaded by whoever counts first
 
     count = O200K.count
@@ -80,4 +80,4 @@ def _measure(texts: Sequence[str], factor: float) -> Measure:
         except UnicodeEncodeError:  # half a surrogate pair
             tokens += count(text.encode("utf-8", "replace").decode())
     kinds = "".join(texts).encode("utf-8", "replace").translate(_KIND_OF, _CONTINUATION)
-    return Measure(tokens * factor, Kinds(*(kinds.count(index) * factor for index in range(len(_NAMES)))))
+    return TextMeasure(tokens * factor, CharacterKinds(*(kinds.count(index) * factor for index in range(len(_NAMES)))))

@@ -119,7 +119,7 @@ def _quoted(values: Iterable[Any]) -> str:
 # ---- the words alone
 
 
-class Words(msgspec.Struct):
+class ToolText(msgspec.Struct):
     """A tool's names and descriptions, how many fields its schema has, and how many of these have fields themselves."""
 
     texts: list[str]
@@ -127,13 +127,13 @@ class Words(msgspec.Struct):
     nested: int = 0
 
 
-def words_of(tool: Tool) -> Words:
-    found = Words([tool.name, tool.description])
+def tool_text(tool: Tool) -> ToolText:
+    found = ToolText([tool.name, tool.description])
     _add_words(found, read_schema(tool.schema), 0)
     return found
 
 
-def _add_words(found: Words, schema: Any, depth: int) -> None:
+def _add_words(found: ToolText, schema: Any, depth: int) -> None:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return
     if depth:

@@ -20,7 +20,7 @@ from tokenharbor.wire.neutral.events import (
 _BYTES_PER_TOKEN = 4  # as our own counts have it
 
 
-class Cut(msgspec.Struct, frozen=True):
+class CutLimits(msgspec.Struct, frozen=True):
     """Where to cut: before one of these sequences in the answer's text, or after so many tokens of output."""
 
     stops: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Cutter:
     stops soon by itself, is read to its end for its usage.
     """
 
-    def __init__(self, cut: Cut, *, whole: bool) -> None:
+    def __init__(self, cut: CutLimits, *, whole: bool) -> None:
         self._stops = cut.stops
         self._longest = max(map(len, cut.stops), default=0)
         self._firsts = frozenset(stop[0] for stop in cut.stops)

@@ -15,7 +15,7 @@ def speaking(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return (_ASK, *messages)
 
 
-def told(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def add_hint(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages, with the instruction first where an object is asked for, for a vendor that knows it by words
     alone.
     """

@@ -5,7 +5,7 @@ import msgspec
 from tokenharbor.wire.neutral.chat import Message, Part, Role, ToolCall, ToolResult
 
 
-def distinct(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def unique_call_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The same messages, in which no two calls have the same id, and results that of the call they answer."""
     ids = [part.id for message in messages for part in message.parts if type(part) is ToolCall]
     taken = set(ids)

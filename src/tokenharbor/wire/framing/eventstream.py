@@ -31,7 +31,7 @@ _TIME, _UUID, _BYTES, _STRING = 8, 9, 6, 7
 _UUID_SIZE = 16
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class EventMessage(msgspec.Struct, frozen=True, gc=False):
     """One message, whole and with sound CRCs."""
 
     headers: dict[str, Value]
@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         return value if isinstance(value, str) else ""
 
 
-class Framer:
+class EventStreamFramer:
     """Cuts a stream into messages. Any split of the same bytes gives the same messages."""
 
     __slots__ = ("_pending", "broken")
@@ -57,11 +57,11 @@ class Framer:
         """How many bytes wait for their message's end."""
         return len(self._pending)
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> list[EventMessage]:
         if self.broken:
             return []
         self._pending += data
-        messages: list[Message] = []
+        messages: list[EventMessage] = []
         start = 0
         while (size := self._size(start)) and len(self._pending) - start >= size:
             message = _read(bytes(self._pending[start : start + size]))
@@ -85,7 +85,7 @@ class Framer:
         return size if sound else 0
 
 
-def _read(raw: bytes) -> Message | None:
+def _read(raw: bytes) -> EventMessage | None:
     """A message with a sound prelude; None if the rest is not."""
     _, length = _PRELUDE.unpack_from(raw)
     end = len(raw) - _CRC.size
@@ -95,7 +95,7 @@ def _read(raw: bytes) -> Message | None:
         headers = _read_headers(raw[_FRONT : _FRONT + length])
     except (struct.error, UnicodeDecodeError, ValueError):
         return None
-    return Message(headers, raw[_FRONT + length : end])
+    return EventMessage(headers, raw[_FRONT + length : end])
 
 
 def _read_headers(raw: bytes) -> dict[str, Value]:

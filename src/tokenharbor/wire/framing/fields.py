@@ -170,7 +170,7 @@ def only(*values: str) -> Check:
     return check
 
 
-def unsold(why: str) -> Check:
+def refuse_if_set(why: str) -> Check:
     """Passes null, false, an empty array and empty text; an empty object may ask for all that is usual."""
 
     def check(raw: msgspec.Raw) -> str | None:

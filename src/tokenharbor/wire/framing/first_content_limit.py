@@ -13,7 +13,7 @@ class _Framer(Protocol):
     def pending(self) -> int: ...
 
 
-class Waiting:
+class FirstContentLimit:
     """What a reader of any dialect says of it, whose vendors begin with little."""
 
     _framer: _Framer

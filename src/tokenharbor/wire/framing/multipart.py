@@ -21,7 +21,7 @@ _LONGEST_FIELD = 1 << 20
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # blanks and ends of lines are part of texts
 
 
-class Field(msgspec.Struct, frozen=True):
+class FormField(msgspec.Struct, frozen=True):
     """A field that is no file: its value, and where that stands in the body."""
 
     value: bytes
@@ -49,7 +49,7 @@ class FormReader:
     """
 
     def __init__(self, boundary: bytes, known: frozenset[str] = frozenset()) -> None:
-        self.fields: dict[str, Field] = {}
+        self.fields: dict[str, FormField] = {}
         self.files = 0
         self.file_bytes = 0
         self.file_head = b""
@@ -157,7 +157,7 @@ class FormReader:
         if not found:
             return False
         if self._name is not None:
-            self.fields[self._name] = Field(self._whole(self._name), self._begun, self._at)
+            self.fields[self._name] = FormField(self._whole(self._name), self._begun, self._at)
         self.in_file = False
         self._take(len(self._delimiter))
         self._where = "boundary"
@@ -240,7 +240,7 @@ def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
     return kind.strip(), params
 
 
-def edit_form(body: bytes, boundary: bytes, fields: Mapping[str, Field], changes: Mapping[str, bytes]) -> bytes:
+def edit_form(body: bytes, boundary: bytes, fields: Mapping[str, FormField], changes: Mapping[str, bytes]) -> bytes:
     """A form, or its beginning, with fields set to new values; those that it lacks come first. Every other byte
     stays.
     """

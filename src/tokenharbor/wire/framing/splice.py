@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.first_content_limit import MOST_WAITING, too_much
-from tokenharbor.wire.framing.sse import Frame, Framer
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.framing.sse import Frame, SseFramer
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 # What one event means for the splice: its turn. Plain numbers, since a member of an enumeration costs a look-up.
@@ -43,7 +43,7 @@ class EventSplicer(ABC):
     )
 
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
-        self._framer = Framer()
+        self._framer = SseFramer()
         self._most_waiting = most_waiting  # bytes before the first content
         self._head: list[bytes] = []  # before the first content
         self._ending: list[bytes] = []
@@ -153,7 +153,7 @@ class EventSplicer(ABC):
         self.failure = failure
         return FAILED
 
-    def _end_with(self, word: str, ends: Ends) -> int:
+    def _end_with(self, word: str, ends: FinishTable) -> int:
         """The turn of an event that says why the answer ended, in a word that is not among the usual ones."""
         failure = ends.failure(word, empty=not (self.started or self._grown))
         if failure is not None:

@@ -23,7 +23,7 @@ and stay in the bytes.
 """
 
 
-class Framer:
+class SseFramer:
     """Cuts a stream into frames. Any split of the same bytes gives the same frames."""
 
     __slots__ = ("_fresh", "_most", "_pending", "_returns", "overflow")

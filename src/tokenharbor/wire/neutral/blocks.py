@@ -1,7 +1,7 @@
 """What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -22,7 +22,7 @@ from tokenharbor.wire.neutral.translate import Reply, join
 GARBAGE = Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its API")
 
 
-class Blocks:
+class BlockSequence:
     """Gathers the events of one answer in the order that events.py states."""
 
     started = False
@@ -111,7 +111,7 @@ class Blocks:
         for index in list(self._open):
             self.close(index)
 
-    def end(self, word: str, ends: Ends, stop_sequence: str | None = None, *, message: str = "") -> None:
+    def end(self, word: str, ends: FinishTable, stop_sequence: str | None = None, *, message: str = "") -> None:
         """The answer ended with this word of its dialect; a `message` may say more of a failure."""
         failure = ends.failure(word, empty=not self.spoken, message=message)
         if failure is not None:
@@ -144,7 +144,7 @@ class Blocks:
         return reason
 
 
-class Whole(Blocks):
+class ReplyBuilder(BlockSequence):
     """Gathers a whole answer: what is told of it comes to a reply, without an event for each thing told."""
 
     _answer = _model = ""

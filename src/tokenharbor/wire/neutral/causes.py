@@ -44,7 +44,7 @@ _MOST_WORDS = 4_000  # characters of a message that are looked at
 _PREFIX = r"(?:<\d{3}> ?)?(?:(?:api )?error(?: code)?:? ?(?:\d{3})?[:,-]? )?(?:[A-Za-z]+(?:\.[A-Za-z]+)*: )?"
 
 
-class Said(msgspec.Struct, frozen=True):
+class ErrorDetails(msgspec.Struct, frozen=True):
     """What a failure says of itself."""
 
     message: str = ""
@@ -62,7 +62,7 @@ class Cause(msgspec.Struct, frozen=True):
     begins: str = ""
 
 
-class Causes:
+class CauseTable:
     """A dialect's table, made ready."""
 
     def __init__(self, rows: Iterable[Cause]) -> None:
@@ -72,7 +72,7 @@ class Causes:
             (re.compile(f"{_PREFIX}(?:{row.begins})", re.IGNORECASE), row.kind) for row in rows if row.begins
         )
 
-    def kind(self, said: Said, status: int | None = None) -> FailureKind:
+    def kind(self, said: ErrorDetails, status: int | None = None) -> FailureKind:
         """What a failure means; without a status where it was said inside a 200."""
         if status is None:
             kind = self._find(said) or _by_number(said.code)
@@ -85,7 +85,7 @@ class Causes:
             return FailureKind.CONTEXT if _is_context(said) else kind
         return kind
 
-    def _find(self, said: Said) -> FailureKind | None:
+    def _find(self, said: ErrorDetails) -> FailureKind | None:
         """The most telling first: a general type stands beside a code or words that say more."""
         if (kind := self._words.get(said.code)) is not None and kind is not FailureKind.REQUEST:
             return kind
@@ -96,7 +96,7 @@ class Causes:
         return self._words.get(said.type) or kind
 
 
-def _is_context(said: Said) -> bool:
+def _is_context(said: ErrorDetails) -> bool:
     """Whether the vendor says that the input is too long for the model."""
     return said.code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(said.message[:_MOST_WORDS]))
 

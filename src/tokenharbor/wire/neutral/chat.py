@@ -68,14 +68,14 @@ SAMPLING = frozenset({Advice.TEMPERATURE, Advice.HOT, Advice.TOP_P, Advice.TOP_K
 """How tokens are drawn, as far as newer models refuse to be told."""
 
 
-class Hint(NamedTuple):
+class GivenAdvice(NamedTuple):
     """A piece of advice, and where the caller gave it first."""
 
     advice: Advice
     place: str
 
 
-class Source(msgspec.Struct, frozen=True, gc=False):
+class MediaSource(msgspec.Struct, frozen=True, gc=False):
     """Where media are: inlined as base64 with their type, or at a public address. One of `data` and `url` is set."""
 
     media_type: str = ""
@@ -94,7 +94,7 @@ class Text(msgspec.Struct, frozen=True, gc=False, tag=True):
 class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A picture; `detail` is "low", "high", "auto" or what else the caller said."""
 
-    source: Source
+    source: MediaSource
     detail: str | None = None
     cache: str | None = None
 
@@ -102,7 +102,7 @@ class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
 class File(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A document. Plain text has its words in `text` instead of a source."""
 
-    source: Source | None = None
+    source: MediaSource | None = None
     text: str = ""
     name: str = ""
     context: str = ""
@@ -113,7 +113,7 @@ class File(msgspec.Struct, frozen=True, gc=False, tag=True):
 class Audio(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Sound; base64 with its media type."""
 
-    source: Source
+    source: MediaSource
     cache: str | None = None
 
 
@@ -124,7 +124,7 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False, tag=True):
     notes: tuple[Note, ...] = ()
 
 
-class Refused(msgspec.Struct, frozen=True, gc=False, tag=True):
+class RefusalText(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The assistant's refusal, in its words."""
 
     text: str
@@ -152,13 +152,13 @@ class ToolResult(msgspec.Struct, frozen=True, gc=False, tag=True):
     cache: str | None = None
 
 
-class Opaque(msgspec.Struct, frozen=True, gc=False, tag=True):
+class OpaquePart(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A block that only the dialect of its note understands; others leave it out."""
 
     note: Note
 
 
-Part = Text | Image | File | Audio | Reasoning | Refused | ToolCall | ToolResult | Opaque
+Part = Text | Image | File | Audio | Reasoning | RefusalText | ToolCall | ToolResult | OpaquePart
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -184,7 +184,7 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
     cache: str | None = None
 
 
-class Choosing(StrEnum):
+class ToolChoiceMode(StrEnum):
     """Whether the model calls tools."""
 
     AUTO = "auto"
@@ -196,11 +196,11 @@ class Choosing(StrEnum):
 class ToolChoice(msgspec.Struct, frozen=True, gc=False):
     """`names` limits AUTO and REQUIRED to these tools; NAMED has one."""
 
-    mode: Choosing
+    mode: ToolChoiceMode
     names: tuple[str, ...] = ()
 
 
-class Format(msgspec.Struct, frozen=True, gc=False):
+class AnswerFormat(msgspec.Struct, frozen=True, gc=False):
     """The form that the answer must have: any JSON object, or one that fits `schema` (JSON as given)."""
 
     schema: bytes | None = None
@@ -209,7 +209,7 @@ class Format(msgspec.Struct, frozen=True, gc=False):
     strict: bool | None = None
 
 
-class Thinking(msgspec.Struct, frozen=True, gc=False):
+class ReasoningRequest(msgspec.Struct, frozen=True, gc=False):
     """How much to reason. `effort`: none | minimal | low | medium | high | xhigh | max, or None where the caller left
     it open; `budget` in tokens where it named one; `shown`: whether the reasoning (or its summary) is to be sent.
     """
@@ -230,7 +230,7 @@ class Sampling(msgspec.Struct, frozen=True, gc=False):
     seed: int | None = None
 
 
-class Search(msgspec.Struct, frozen=True, gc=False):
+class WebSearch(msgspec.Struct, frozen=True, gc=False):
     """A web search that the vendor runs, at most `uses` times."""
 
     uses: int
@@ -246,23 +246,23 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
 
     messages: tuple[Message, ...]
     features: dict[Feature, str] = {}
-    advice: dict[str, Hint] = {}
+    advice: dict[str, GivenAdvice] = {}
     unknown: dict[str, str] = {}
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_calls: bool | None = None
-    format: Format | None = None
-    thinking: Thinking | None = None
+    format: AnswerFormat | None = None
+    thinking: ReasoningRequest | None = None
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     choices: int = 1
     logprobs: int | None = None  # how many alternatives beside each token; None: no logprobs at all
-    search: Search | None = None
+    search: WebSearch | None = None
     verbosity: str | None = None  # low | medium | high
     cache_key: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, gc=False):
+class VendorOptions(msgspec.Struct, frozen=True, gc=False):
     """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
     caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, the
     field for the maximum where a dialect has two (empty: the vendor obeys none), and the largest budget of reasoning
@@ -278,9 +278,9 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     max_thinking: int | None = None
 
 
-def offered(chat: Chat) -> tuple[Tool, ...]:
+def callable_tools(chat: Chat) -> tuple[Tool, ...]:
     """The tools that may be called. Where the choice is limited to some, those alone: every dialect can say that."""
     choice = chat.tool_choice
-    if choice is None or not choice.names or choice.mode is Choosing.NAMED:
+    if choice is None or not choice.names or choice.mode is ToolChoiceMode.NAMED:
         return chat.tools
     return tuple(tool for tool in chat.tools if tool.name in choice.names)

@@ -7,14 +7,14 @@ import msgspec
 
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, Order
+from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, VendorOptions
 from tokenharbor.wire.neutral.events import Event
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.neutral.translate import Reply
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
     """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
     `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
     is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
@@ -79,8 +79,8 @@ class Splicer(Protocol):
         """What leaves after the settlement; with `cost_usd`, `usage.cost` is added where the dialect has usage."""
 
 
-class Reader(Protocol):
-    """A vendor's stream, read into events. Of `coming` and `most_waiting` see `Waiting`."""
+class EventReader(Protocol):
+    """A vendor's stream, read into events. Of `coming` and `most_waiting` see `FirstContentLimit`."""
 
     @property
     def coming(self) -> int: ...
@@ -95,7 +95,7 @@ class Reader(Protocol):
         """
 
 
-class Writer(Protocol):
+class EventWriter(Protocol):
     """Events, written as a stream of this dialect."""
 
     cost_usd: str | None  # set before the Finished: `usage.cost` is added, where the dialect has usage
@@ -103,7 +103,7 @@ class Writer(Protocol):
     def write(self, event: Event) -> bytes: ...
 
 
-class Recipient(msgspec.Struct, frozen=True, gc=False):
+class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
     for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
     none: clients join answers of one id, and ask again for ever if all are of one. `now` tells the Unix seconds of
@@ -119,10 +119,10 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     input_tokens: int = 0
 
 
-ANYBODY = Recipient()
+NO_CONTEXT = ReplyContext()
 
 
-class Place(msgspec.Struct, frozen=True):
+class ModelInPath(msgspec.Struct, frozen=True):
     """What a dialect says in the path rather than in the body: the model, and whether the answer is a stream."""
 
     model: str
@@ -140,18 +140,18 @@ class Vendor(Protocol):
     def path(self, model: str, *, stream: bool) -> str:
         """The vendor's path under its base URL, such as "/chat/completions"."""
 
-    def heeds(self, chat: Chat, order: Order) -> Collection[Advice]:
+    def heeds(self, chat: Chat, order: VendorOptions) -> Collection[Advice]:
         """The advice that `write_chat` would pass on of this chat; the rest it leaves out."""
 
     def stops(self, chat: Chat) -> tuple[str, ...]:
         """The chat's stop sequences that `write_chat` passes on; the rest are looked for here."""
 
-    def write_chat(self, chat: Chat, order: Order) -> bytes:
+    def write_chat(self, chat: Chat, order: VendorOptions) -> bytes:
         """The body for a vendor; every feature of the chat is among those that this dialect carries. Raises
         InvalidRequest where a value that the caller gave has no form here (`chat.features` has the field's name).
         """
 
-    def reader(self) -> Reader: ...
+    def reader(self) -> EventReader: ...
 
     def read_reply(self, body: bytes) -> Reply:
         """A whole answer body."""
@@ -170,7 +170,7 @@ class Dialect(Vendor, Protocol):
     passes: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
     unsold: tuple[bytes, ...]  # how the values begin that stay behind: what they switch on has a price of its own
 
-    def read_request(self, body: bytes, place: Place | None = None) -> Request:
+    def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
         """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""
 
     def read_chat(self, request: Request) -> Chat:
@@ -181,7 +181,7 @@ class Dialect(Vendor, Protocol):
     def write_request(self, request: Request, edit: Edit) -> bytes:
         """The body for a vendor of the same dialect."""
 
-    def read_answer(self, body: bytes) -> Answer | Failure:
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
 
     def measure(self, body: bytes) -> int:
@@ -192,9 +192,9 @@ class Dialect(Vendor, Protocol):
 
     def splice(self, request: Request, *, hide_usage: bool) -> Splicer: ...
 
-    def writer(self, recipient: Recipient = ANYBODY) -> Writer: ...
+    def writer(self, recipient: ReplyContext = NO_CONTEXT) -> EventWriter: ...
 
-    def write_reply(self, events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
+    def write_reply(self, events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
         """Events as a whole answer body; those of a failure as an error body."""
 
     def status_of(self, refusal: Refusal) -> int:

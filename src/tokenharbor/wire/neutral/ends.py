@@ -13,7 +13,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST = 40  # characters of a word in a log
 
 
-class Ends:
+class FinishTable:
     """A dialect's table. A word that it does not list means a failure if it says so itself, or if no content came
     before it. Otherwise the answer counts as complete, and the word is reported.
     """

@@ -57,7 +57,7 @@ class InputSize(msgspec.Struct, frozen=True):
     text_tokens: int = 0
 
 
-class Asks(msgspec.Struct, frozen=True):
+class MediaDemand(msgspec.Struct, frozen=True):
     """What a request on a surface other than chat asks for, as far as it has a price. `items` are inputs or documents;
     `tokens` those that came as numbers; `upload_bytes` is the most that a file can have.
     """
@@ -97,7 +97,7 @@ class Request(msgspec.Struct, frozen=True):
     cache: CacheRules | None = None
     include_cost: bool = False
     extended: bool = False  # our own fields stand in the body, and must not reach the vendor
-    asks: Asks | None = None  # set on every surface but chat
+    demand: MediaDemand | None = None  # set on every surface but chat
 
 
 class Edit(msgspec.Struct, frozen=True):

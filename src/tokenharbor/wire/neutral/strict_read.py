@@ -1,7 +1,7 @@
 """What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
 without a word.
 
-A body that has only known fields is read once. Else `tidied` leaves out the fields that no shape has, notes their
+A body that has only known fields is read once. Else `keep_known` leaves out the fields that no shape has, notes their
 names, and what is left is read.
 """
 
@@ -16,18 +16,18 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.fitting.ids import originals
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
-from tokenharbor.wire.framing.tidy import tidied
+from tokenharbor.wire.framing.known_members import keep_known
 from tokenharbor.wire.neutral.chat import (
     Advice,
     Chat,
-    Choosing,
     Feature,
-    Hint,
+    GivenAdvice,
+    MediaSource,
     Sampling,
-    Source,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
 )
 from tokenharbor.wire.neutral.request import Request
@@ -45,11 +45,11 @@ _decode_number = msgspec.json.Decoder(float).decode
 _UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
 
 
-class Strict(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class StrictShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The base of shapes that a request is read into: what they do not name is refused."""
 
 
-class CacheControl(Strict, frozen=True):
+class CacheControl(StrictShape, frozen=True):
     """A mark that what comes up to here is worth caching."""
 
     type: str = "ephemeral"
@@ -61,7 +61,7 @@ def cache_of(control: CacheControl | None) -> str | None:
     return (control.ttl or "5m") if control else None
 
 
-def need_picture(source: Source, place: str) -> Source:
+def need_picture(source: MediaSource, place: str) -> MediaSource:
     """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
     if source.media_type and not source.media_type.lower().startswith("image/"):
         raise InvalidRequest(
@@ -70,27 +70,27 @@ def need_picture(source: Source, place: str) -> Source:
     return source
 
 
-class Features:
+class FeatureCollector:
     """Gathers what not every dialect can say, and in which field it was said first."""
 
     def __init__(self, unknown: dict[str, str] | None = None) -> None:
         self.found: dict[Feature, str] = {}
-        self.advice: dict[str, Hint] = {}
+        self.advice: dict[str, GivenAdvice] = {}
         self.unknown: dict[str, str] = {} if unknown is None else unknown
 
     def note(self, feature: Feature, field: str) -> None:
         self.found.setdefault(feature, field)
 
     def advise(self, advice: Advice, field: str) -> None:
-        self.advice.setdefault(bare(field), Hint(advice, field))
+        self.advice.setdefault(bare(field), GivenAdvice(advice, field))
 
     def sample(self, sampling: Sampling, field: str = "temperature", other: str = "top_p") -> Sampling:
         """Note what is asked of temperature and `top_p`; 1 asks for nothing in either."""
         temperature, top_p = sampling.temperature, sampling.top_p
         if temperature is not None and temperature != 1:
-            self.advice[field] = Hint(Advice.HOT if temperature > 1 else Advice.TEMPERATURE, field)
+            self.advice[field] = GivenAdvice(Advice.HOT if temperature > 1 else Advice.TEMPERATURE, field)
         if top_p is not None and top_p != 1:
-            self.advice[other] = Hint(Advice.TOP_P, other)
+            self.advice[other] = GivenAdvice(Advice.TOP_P, other)
         return sampling
 
     def read_hints(self, members: Members, known: Collection[str], hints: Collection[str]) -> None:
@@ -98,7 +98,7 @@ class Features:
         for name, raw in members.items():
             if name in hints:
                 if not is_null(raw):
-                    self.advice[name] = Hint(Advice.OWN, name)
+                    self.advice[name] = GivenAdvice(Advice.OWN, name)
             elif name not in known and not is_null(raw):
                 self.unknown.setdefault(name, name)
 
@@ -157,18 +157,20 @@ class UnknownFieldError(Exception):
     """A field that its shape does not have; its place."""
 
 
-def read_twice(read: Callable[[Members, Features], Chat], members: Members, shapes: Mapping[str, object]) -> Chat:
+def read_twice(
+    read: Callable[[Members, FeatureCollector], Chat], members: Members, shapes: Mapping[str, object]
+) -> Chat:
     """Read a request's members; if one that has a shape has a field in it that the shape has not, leave out all such
     fields, with a note, and read again. Raises InvalidRequest.
     """
     try:
-        return read(members, Features())
+        return read(members, FeatureCollector())
     except UnknownFieldError:
         unknown: dict[str, str] = {}
     try:
-        return read(tidied(members, shapes, unknown), Features(unknown))
+        return read(keep_known(members, shapes, unknown), FeatureCollector(unknown))
     except UnknownFieldError as error:
-        raise no_meaning(str(error)) from None
+        raise untranslatable_field(str(error)) from None
 
 
 def _refusal(name: str, error: Exception) -> Exception:
@@ -189,7 +191,7 @@ def _place(name: str, within: str | None) -> str:
     return f"{name}{'' if within.startswith('[') else '.'}{within}"
 
 
-def no_meaning(param: str) -> InvalidRequest:
+def untranslatable_field(param: str) -> InvalidRequest:
     return InvalidRequest(
         f"`{param}` is not supported by the providers of this model, which use another API: remove it, or use a model"
         " with a provider that uses the API of this path.",
@@ -227,10 +229,10 @@ def caller_names(request: Request | None) -> dict[str, str]:
 
 
 def check_choice(
-    choice: ToolChoice | None, tools: Iterable[Tool], features: Features, field: str = "tool_choice"
+    choice: ToolChoice | None, tools: Iterable[Tool], features: FeatureCollector, field: str = "tool_choice"
 ) -> None:
     """Note a call that is forced. Raises InvalidRequest if a tool is chosen that is not among the tools."""
-    if choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED):
+    if choice is not None and choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
         features.note(Feature.FORCED_CALL, field)
     known = {tool.name for tool in tools}
     for name in choice.names if choice else ():

@@ -22,7 +22,7 @@ from tokenharbor.wire.neutral.events import (
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 
-class Block(msgspec.Struct, frozen=True, gc=False):
+class ReplyBlock(msgspec.Struct, frozen=True, gc=False):
     """A whole block; a tool call's text is its arguments."""
 
     kind: BlockKind
@@ -41,7 +41,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     model: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[ReplyBlock, ...]
     usage: Usage | None
     reason: FinishReason | None
     stop_sequence: str | None = None
@@ -89,15 +89,17 @@ _NOT_STARTED = Started("", "")
 _BROKEN = Failed(Failure(FailureKind.BROKEN))
 
 
-def join(opened: BlockOpened, grown: list[BlockGrew]) -> Block:
+def join(opened: BlockOpened, grown: list[BlockGrew]) -> ReplyBlock:
     """A block and all that was added to it."""
     if len(grown) == 1:  # so it is in whole answers
         only = grown[0]
-        return Block(opened.kind, only.text, only.notes, opened.call_id, opened.name, opened.custom, only.citations)
+        return ReplyBlock(
+            opened.kind, only.text, only.notes, opened.call_id, opened.name, opened.custom, only.citations
+        )
     text = "".join(growth.text for growth in grown)
     notes = tuple(note for growth in grown for note in growth.notes)
     citations = tuple(citation for growth in grown for citation in growth.citations)
-    return Block(opened.kind, text, notes, opened.call_id, opened.name, opened.custom, citations)
+    return ReplyBlock(opened.kind, text, notes, opened.call_id, opened.name, opened.custom, citations)
 
 
 def replay(reply: Reply) -> Iterator[Event]:

@@ -5,10 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.fitting.cutter import Cut, Cutter
+from tokenharbor.wire.fitting.cutter import CutLimits, Cutter
 from tokenharbor.wire.framing.first_content_limit import too_much
 from tokenharbor.wire.neutral import unseen
-from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Dialect, Reader, Recipient, Vendor, Writer
+from tokenharbor.wire.neutral.dialect import (
+    NO_CONTEXT,
+    AnswerFacts,
+    Dialect,
+    EventReader,
+    EventWriter,
+    ReplyContext,
+    Vendor,
+)
 from tokenharbor.wire.neutral.events import (
     BlockGrew,
     BlockKind,
@@ -59,11 +67,11 @@ class Translator:
 
     def __init__(
         self,
-        reader: Reader,
-        writer: Writer,
+        reader: EventReader,
+        writer: EventWriter,
         keep: Keep | None = None,
-        recipient: Recipient = ANYBODY,
-        cut: Cut | None = None,
+        recipient: ReplyContext = NO_CONTEXT,
+        cut: CutLimits | None = None,
     ) -> None:
         self._reader = reader
         self._most_waiting = reader.most_waiting(len(recipient.request.body) if recipient.request else 0)
@@ -232,14 +240,14 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
 
     vendor: Vendor
     client: Dialect
-    recipient: Recipient
+    recipient: ReplyContext
     keep: Keep | None = None
-    cut: Cut | None = None
+    cut: CutLimits | None = None
 
     def splicer(self) -> Translator:
         return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient, self.cut)
 
-    def read_answer(self, body: bytes) -> Answer | Failure:
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
         reply = self.vendor.read_reply(body)
         if reply.reason is None:
@@ -256,7 +264,7 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
         written = self.client.write_reply(reply, self.recipient)
-        return Answer(reply.usage, size, reply.quarantined, written, finish_unknown=reply.finish_unknown)
+        return AnswerFacts(reply.usage, size, reply.quarantined, written, finish_unknown=reply.finish_unknown)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
         return _unplaced(self.vendor.read_failure(status, headers, body))
@@ -267,21 +275,21 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _named(started: Started, recipient: Recipient) -> Started:
+def _named(started: Started, recipient: ReplyContext) -> Started:
     """With our id and the model's name here where the vendor says neither."""
     if started.id and started.model:
         return started
     return Started(started.id or recipient.id, started.model or recipient.model)
 
 
-def _called(opened: BlockOpened, recipient: Recipient) -> BlockOpened:
+def _called(opened: BlockOpened, recipient: ReplyContext) -> BlockOpened:
     """With an id of ours where a tool call has none."""
     if opened.call_id or opened.kind is not BlockKind.TOOL_CALL:
         return opened
     return msgspec.structs.replace(opened, call_id=_call_id(recipient, opened.index))
 
 
-def _all_named(reply: Reply, recipient: Recipient) -> Reply:
+def _all_named(reply: Reply, recipient: ReplyContext) -> Reply:
     """A whole answer with all of these."""
     blocks = reply.blocks
     if any(block.kind is BlockKind.TOOL_CALL and not block.call_id for block in blocks):
@@ -298,7 +306,7 @@ def _all_named(reply: Reply, recipient: Recipient) -> Reply:
     )
 
 
-def _call_id(recipient: Recipient, index: int) -> str:
+def _call_id(recipient: ReplyContext, index: int) -> str:
     """Unlike any of other answers, whose calls stand in the same conversation."""
     return f"call_{recipient.id.removeprefix('req_')}_{index}"
 

@@ -4,13 +4,13 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.count.most_tokens import text_size
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Request
+from tokenharbor.wire.neutral.request import MediaDemand, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
     NOT_TRUE,
-    Form,
+    UploadForm,
     read_count,
     read_model,
     read_text,
@@ -57,11 +57,11 @@ class ImageEdits:
         if name == "output_format" and value == b"svg":
             raise InvalidRequest(f"`{name}` {DRAWN}", param=name)
 
-    def read_form(self, form: Form) -> Request:
+    def read_form(self, form: UploadForm) -> Request:
         if not form.reader.files:
             raise InvalidRequest("`image` is missing: send at least one file.", param="image")
         prompt = read_text(form, "prompt")
-        asks = Asks(
+        demand = MediaDemand(
             self.name,
             items=1,
             images=read_count(form, "n", MOST_IMAGES) or 1,
@@ -75,8 +75,8 @@ class ImageEdits:
             members={},
             model=read_model(form),
             size=msgspec.structs.replace(text_size(prompt.encode()), images=form.reader.files),
-            asks=asks,
+            demand=demand,
         )
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         return read_images(request, body)

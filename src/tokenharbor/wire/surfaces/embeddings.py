@@ -6,9 +6,9 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check, wrong_shape
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Edit, Request
+from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
@@ -61,25 +61,25 @@ class Embeddings:
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         whole = decode_answer(LISTED, body)
         if isinstance(whole, Failure):
             return whole
-        if not whole.data or (request.asks is not None and len(whole.data) != request.asks.items):
+        if not whole.data or (request.demand is not None and len(whole.data) != request.demand.items):
             return garbage()
         try:
-            return Answer(_usage(whole.usage))
+            return AnswerFacts(_usage(whole.usage))
         except BadUsageError:
-            return Answer(None, quarantined=True)
+            return AnswerFacts(None, quarantined=True)
 
 
-def _asks(items: list[_Item]) -> Asks:
+def _asks(items: list[_Item]) -> MediaDemand:
     """Numbers by themselves are one input of tokens."""
     numbers = sum(isinstance(item, int) for item in items)
     if numbers and numbers != len(items):
         raise InvalidRequest("`input` must be a text, texts, tokens or lists of tokens, not a mixture.", param="input")
     tokens = numbers + sum(len(item) for item in items if isinstance(item, list))
-    return Asks("embeddings", items=1 if numbers else len(items), tokens=tokens)
+    return MediaDemand("embeddings", items=1 if numbers else len(items), tokens=tokens)
 
 
 def _usage(raw: msgspec.Raw) -> Usage | None:

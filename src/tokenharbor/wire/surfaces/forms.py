@@ -6,8 +6,8 @@ from typing import Protocol
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.framing.multipart import Field, FormReader, edit_form
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.framing.multipart import FormField, FormReader, edit_form
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import Edit, Request
 
@@ -15,7 +15,7 @@ _LONGEST_MODEL = 256
 _LONGEST_WORD = 40
 
 
-class Form(msgspec.Struct, frozen=True):
+class UploadForm(msgspec.Struct, frozen=True):
     """A form as far as it was kept: `kept` are its first bytes, or all of them. `length` is the most it can have."""
 
     kept: bytes
@@ -24,7 +24,7 @@ class Form(msgspec.Struct, frozen=True):
     length: int
 
     @property
-    def fields(self) -> Mapping[str, Field]:
+    def fields(self) -> Mapping[str, FormField]:
         return self.reader.fields
 
 
@@ -39,14 +39,14 @@ class FormSurface(Protocol):
     def check_field(self, name: str, value: bytes) -> None:
         """Raises InvalidRequest for a field that cannot be sold as it is, also one that comes after a file."""
 
-    def read_form(self, form: Form) -> Request:
+    def read_form(self, form: UploadForm) -> Request:
         """Raises InvalidRequest."""
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
 
 
-def read_text(form: Form, name: str) -> str:
+def read_text(form: UploadForm, name: str) -> str:
     field = form.fields.get(name)
     if field is None:
         raise InvalidRequest(f"`{name}` is missing.", param=name)
@@ -56,14 +56,14 @@ def read_text(form: Form, name: str) -> str:
         raise InvalidRequest(f"`{name}` is not UTF-8.", param=name) from None
 
 
-def read_model(form: Form) -> str:
+def read_model(form: UploadForm) -> str:
     model = read_text(form, "model")
     if not model or len(model) > _LONGEST_MODEL:
         raise InvalidRequest(f"`model` must have 1 to {_LONGEST_MODEL} characters.", param="model")
     return model
 
 
-def read_word(form: Form, name: str) -> str | None:
+def read_word(form: UploadForm, name: str) -> str | None:
     """A short text that a price may depend on; absent, empty and `auto` are None."""
     if name not in form.fields:
         return None
@@ -73,7 +73,7 @@ def read_word(form: Form, name: str) -> str | None:
     return None if word in ("", "auto") else word
 
 
-def read_count(form: Form, name: str, most: int) -> int | None:
+def read_count(form: UploadForm, name: str, most: int) -> int | None:
     if name not in form.fields:
         return None
     text = read_text(form, name)
@@ -107,7 +107,7 @@ def refuse_tiers(name: str, value: bytes) -> None:
 NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})
 
 
-def write_form(form: Form, request: Request, change: Edit) -> bytes:
+def write_form(form: UploadForm, request: Request, change: Edit) -> bytes:
     """What was kept of the form, for a vendor."""
     changes = {name: value.encode() for name, value in change.variant}
     if change.model != request.model:

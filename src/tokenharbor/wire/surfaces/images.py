@@ -4,10 +4,10 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
-from tokenharbor.wire.framing.fields import Check, only, read_count, unsold
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.framing.fields import Check, only, read_count, refuse_if_set
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Edit, Request
+from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
@@ -40,11 +40,11 @@ def _not_drawn(raw: msgspec.Raw) -> str | None:
 
 
 _CHECKS: dict[str, Check] = {
-    "stream": unsold(_PARTIAL),
-    "partial_images": unsold(_PARTIAL),
+    "stream": refuse_if_set(_PARTIAL),
+    "partial_images": refuse_if_set(_PARTIAL),
     "output_format": _not_drawn,
     "sequential_image_generation": only("disabled"),
-    **dict.fromkeys(OTHER_WORDS, unsold(IN_OTHER_WORDS)),
+    **dict.fromkeys(OTHER_WORDS, refuse_if_set(IN_OTHER_WORDS)),
 }
 _KNOWN = (
     "prompt",
@@ -73,7 +73,7 @@ class _Counts(msgspec.Struct, frozen=True):
 _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
-class Images:
+class ImageGenerations:
     """Fulfils `Surface`."""
 
     name = "images"
@@ -84,36 +84,36 @@ class Images:
         request = read_body(body, _CHECKS, _KNOWN)
         members = request.members
         prompt = read_text(members, "prompt")
-        asks = Asks(
+        demand = MediaDemand(
             self.name,
             items=1,
             images=read_count(members, "n", 1, MOST_IMAGES) or 1,
             size=read_word(members, "size"),
             quality=read_word(members, "quality"),
         )
-        return asking(request, asks, text_size(prompt.encode()))
+        return asking(request, demand, text_size(prompt.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         return read_images(request, body)
 
 
-def read_images(request: Request, body: bytes) -> Answer | Failure:
+def read_images(request: Request, body: bytes) -> AnswerFacts | Failure:
     """More images than were asked for are not billed, and whatever is said of them is not believed."""
     whole = decode_answer(LISTED, body)
     if isinstance(whole, Failure):
         return whole
-    if not whole.data or request.asks is None:
+    if not whole.data or request.demand is None:
         return garbage()
-    made = Usage(images_out=min(len(whole.data), request.asks.images))
-    if len(whole.data) > request.asks.images:
-        return Answer(None, quarantined=True, counted=made)
+    made = Usage(images_out=min(len(whole.data), request.demand.images))
+    if len(whole.data) > request.demand.images:
+        return AnswerFacts(None, quarantined=True, counted=made)
     try:
-        return Answer(_usage(whole.usage, made), counted=made)
+        return AnswerFacts(_usage(whole.usage, made), counted=made)
     except BadUsageError:
-        return Answer(None, quarantined=True, counted=made)
+        return AnswerFacts(None, quarantined=True, counted=made)
 
 
 def _usage(raw: msgspec.Raw, made: Usage) -> Usage | None:

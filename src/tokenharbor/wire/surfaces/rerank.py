@@ -6,9 +6,9 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check, need_list, read_count
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Edit, InputSize, Request
+from tokenharbor.wire.neutral.request import Edit, InputSize, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     UNREADABLE,
@@ -83,21 +83,21 @@ class Rerank:
         size = InputSize(
             whole.text_bytes + count * each.text_bytes, text_tokens=whole.text_tokens + count * each.text_tokens
         )
-        return asking(request, Asks(self.name, items=count), size)
+        return asking(request, MediaDemand(self.name, items=count), size)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         whole = decode_answer(_ANSWER, body)
         if isinstance(whole, Failure):
             return whole
-        if not whole.results or request.asks is None or len(whole.results) > request.asks.items:
+        if not whole.results or request.demand is None or len(whole.results) > request.demand.items:
             return garbage()
         try:
-            return Answer(_usage(whole))
+            return AnswerFacts(_usage(whole))
         except BadUsageError:
-            return Answer(None, quarantined=True)
+            return AnswerFacts(None, quarantined=True)
 
 
 def _usage(whole: _Whole) -> Usage | None:

@@ -6,9 +6,9 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Edit, Request
+from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
 
 _CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}
@@ -27,16 +27,16 @@ class Speech:
         text = read_text(request.members, "input")
         if not text:
             raise InvalidRequest("`input` must not be empty.", param="input")
-        return asking(request, Asks(self.name, items=1, characters=len(text)), text_size(text.encode()))
+        return asking(request, MediaDemand(self.name, items=1, characters=len(text)), text_size(text.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:  # noqa: ARG002  sound is not read
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  sound is not read
         return garbage()
 
 
-class Cleans(Protocol):
+class StreamFilter(Protocol):
     """Takes out what must not pass, and keeps what may be the beginning of it."""
 
     def feed(self, piece: bytes) -> bytes: ...
@@ -44,12 +44,12 @@ class Cleans(Protocol):
     def rest(self) -> bytes: ...
 
 
-class SoundSplicer:
+class MediaSplicer:
     """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
 
     cut = stopping = False
 
-    def __init__(self, counted: Usage, cleans: Cleans) -> None:
+    def __init__(self, counted: Usage, cleans: StreamFilter) -> None:
         self._cleans = cleans  # before the last byte is split off
         self.started = False
         self.complete = False

@@ -10,28 +10,28 @@ from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.dialects.openai_chat.answer_schema import decode_chunk
 from tokenharbor.wire.dialects.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.framing.body import Members, edit, is_swollen, read_members, refuse_variants
-from tokenharbor.wire.framing.fields import Check, is_null, only, read_model, run_checks, unsold
+from tokenharbor.wire.framing.fields import Check, is_null, only, read_model, refuse_if_set, run_checks
 from tokenharbor.wire.neutral import extensions
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
-from tokenharbor.wire.neutral.request import Asks, Edit, InputSize, Request
+from tokenharbor.wire.neutral.request import Edit, InputSize, MediaDemand, Request
 
 _LONGEST_WORD = 40
 _COMMON: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
-    "store": unsold("must not be true: the gateway does not let providers store requests."),
+    "store": refuse_if_set("must not be true: the gateway does not let providers store requests."),
 }
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedAnswer(msgspec.Struct, frozen=True):
     """An answer that lists what was made of the request, and says what that took."""
 
     data: list[msgspec.Raw]
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
-LISTED = msgspec.json.Decoder(Listed)
+LISTED = msgspec.json.Decoder(ListedAnswer)
 
 _text = msgspec.json.Decoder(str).decode
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Surface(Protocol):
     def write_request(self, request: Request, edit: Edit) -> bytes:
         """The body for a vendor: the model's name changed, every other byte as it was."""
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
 
 
@@ -76,9 +76,9 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
     )
 
 
-def asking(request: Request, asks: Asks, size: InputSize) -> Request:
+def asking(request: Request, demand: MediaDemand, size: InputSize) -> Request:
     """The request with what it asks for; it bears its surface's name."""
-    return msgspec.structs.replace(request, dialect=asks.surface, asks=asks, size=size)
+    return msgspec.structs.replace(request, dialect=demand.surface, demand=demand, size=size)
 
 
 def write_body(request: Request, change: Edit) -> bytes:

@@ -5,11 +5,11 @@ import math
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, InputSize, Request
+from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import MOST, BadUsageError, check_range
-from tokenharbor.wire.surfaces.forms import COMMON, NOT_TRUE, Form, read_model, refuse, refuse_tiers
+from tokenharbor.wire.surfaces.forms import COMMON, NOT_TRUE, UploadForm, read_model, refuse, refuse_tiers
 from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
 
 _FORMATS = frozenset({b"json", b"verbose_json", b"diarized_json"})
@@ -63,24 +63,24 @@ class Transcriptions:
             why = "must be json, verbose_json or diarized_json: other formats do not report usage."
             refuse(name, value, _FORMATS, why)
 
-    def read_form(self, form: Form) -> Request:
+    def read_form(self, form: UploadForm) -> Request:
         return Request(
             dialect=self.name,
             body=b"",
             members={},
             model=read_model(form),
             size=InputSize(0, audios=1),
-            asks=Asks(self.name, items=1, upload_bytes=form.length),
+            demand=MediaDemand(self.name, items=1, upload_bytes=form.length),
         )
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:  # noqa: ARG002  all of it is in the answer
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  all of it is in the answer
         whole = decode_answer(_ANSWER, body)
         if isinstance(whole, Failure):
             return whole
         try:
-            return Answer(_usage(whole), len(whole.text.encode()))
+            return AnswerFacts(_usage(whole), len(whole.text.encode()))
         except BadUsageError:
-            return Answer(None, len(whole.text.encode()), quarantined=True)
+            return AnswerFacts(None, len(whole.text.encode()), quarantined=True)
 
 
 def _usage(whole: _Whole) -> Usage | None:

@@ -8,12 +8,12 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.body import UnreadableError, edit, scan
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
-from tokenharbor.wire.neutral.request import Asks, Request
+from tokenharbor.wire.neutral.request import MediaDemand, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
-    Form,
+    UploadForm,
     read_count,
     read_model,
     read_text,
@@ -72,18 +72,18 @@ class Videos:
         if name == "input_reference" and value.strip():
             raise InvalidRequest("`input_reference` must be sent as a file.", param=name)
 
-    def read_form(self, form: Form) -> Request:
+    def read_form(self, form: UploadForm) -> Request:
         prompt = read_text(form, "prompt")
         seconds = read_count(form, "seconds", _MOST_SECONDS) or USUAL_SECONDS
-        asks = Asks(self.name, items=1, seconds=seconds, size=read_word(form, "size"))
+        demand = MediaDemand(self.name, items=1, seconds=seconds, size=read_word(form, "size"))
         size = msgspec.structs.replace(text_size(prompt.encode()), images=form.reader.files)
-        return Request(dialect=self.name, body=b"", members={}, model=read_model(form), size=size, asks=asks)
+        return Request(dialect=self.name, body=b"", members={}, model=read_model(form), size=size, demand=demand)
 
-    def read_answer(self, request: Request, body: bytes) -> Answer | Failure:
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         state = read_state(body)
-        if isinstance(state, Failure) or request.asks is None:
+        if isinstance(state, Failure) or request.demand is None:
             return garbage()
-        return Answer(None, counted=Usage(seconds=request.asks.seconds))
+        return AnswerFacts(None, counted=Usage(seconds=request.demand.seconds))
 
 
 def read_state(body: bytes) -> VideoState | Failure:

@@ -7,7 +7,7 @@ from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.dialects.anthropic_messages.usage import add_up, read_counts
 from tokenharbor.wire.framing.body import is_swollen
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.usage import BadUsageError
 
@@ -27,7 +27,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
 _glance = msgspec.json.Decoder(_Glance).decode
 
 
-def read_answer(body: bytes) -> Answer | Failure:
+def read_answer(body: bytes) -> AnswerFacts | Failure:
     """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
     try:
         if not body.isascii():
@@ -46,13 +46,13 @@ def read_answer(body: bytes) -> Answer | Failure:
     absent = len(glance.usage) <= 4
     if not absent:
         try:
-            return Answer(add_up(read_counts(glance.usage)), finish_unknown=unknown)
+            return AnswerFacts(add_up(read_counts(glance.usage)), finish_unknown=unknown)
         except BadUsageError:
             pass
     if is_swollen(body):
         return _garbage()
     try:
-        return Answer(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
+        return AnswerFacts(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
     except _UNREADABLE:
         return _garbage()
 

@@ -7,7 +7,7 @@ from tokenharbor.wire.neutral import unseen
 NULL = msgspec.Raw(b"null")
 
 
-class Delta(msgspec.Struct, frozen=True, gc=False):
+class AnthropicDelta(msgspec.Struct, frozen=True, gc=False):
     """What was added to a block, or to the message at its end."""
 
     type: str = ""
@@ -20,7 +20,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     stop_sequence: str | None = None
 
 
-class Block(msgspec.Struct, frozen=True, gc=False):
+class AnthropicBlock(msgspec.Struct, frozen=True, gc=False):
     """A block of content: as it starts, or whole."""
 
     type: str = ""
@@ -34,7 +34,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     citations: list[msgspec.Raw] | None = None
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class MessageStart(msgspec.Struct, frozen=True, gc=False):
     """The message at its start."""
 
     id: str = ""
@@ -42,19 +42,19 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     usage: msgspec.Raw = NULL
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class AnthropicEvent(msgspec.Struct, frozen=True, gc=False):
     """Any event of a stream; which members are set depends on its type."""
 
     type: str = ""
     index: int = 0
-    delta: Delta | None = None
-    content_block: Block | None = None
-    message: Message | str | None = None
+    delta: AnthropicDelta | None = None
+    content_block: AnthropicBlock | None = None
+    message: MessageStart | str | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
 
 
-class Whole(msgspec.Struct, frozen=True, gc=False):
+class AnthropicAnswer(msgspec.Struct, frozen=True, gc=False):
     """A whole answer."""
 
     type: str = ""
@@ -67,9 +67,9 @@ class Whole(msgspec.Struct, frozen=True, gc=False):
     usage: msgspec.Raw = NULL
 
 
-decode_event = msgspec.json.Decoder(Event).decode
-decode_whole = msgspec.json.Decoder(Whole).decode
-decode_block = msgspec.json.Decoder(Block).decode
+decode_event = msgspec.json.Decoder(AnthropicEvent).decode
+decode_whole = msgspec.json.Decoder(AnthropicAnswer).decode
+decode_block = msgspec.json.Decoder(AnthropicBlock).decode
 
 
 def text_size(text: str) -> int:
@@ -77,7 +77,7 @@ def text_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def block_size(block: Block) -> int:
+def block_size(block: AnthropicBlock) -> int:
     """How many bytes of text, reasoning and arguments the block holds."""
     arguments = len(block.input) if len(block.input) > 4 else 0
     thought = text_size(block.thinking or "")

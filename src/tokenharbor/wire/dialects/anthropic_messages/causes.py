@@ -1,9 +1,9 @@
 """What Anthropic's error types mean, where a status does not tell: platform.claude.com/docs/en/api/errors."""
 
-from tokenharbor.wire.neutral.causes import SHARED, Cause, Causes
+from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind
 
-CAUSES = Causes(
+CAUSES = CauseTable(
     (
         *SHARED,
         Cause(FailureKind.REQUEST, words=("invalid_request_error", "request_too_large", "content_filter")),

@@ -1,10 +1,10 @@
 """What the stop reasons of Anthropic's dialect mean: platform.claude.com/docs, "Handling stop reasons"."""
 
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.failure import FailureKind
 
-ENDS = Ends(
+ENDS = FinishTable(
     {
         "end_turn": FinishReason.STOP,
         "max_tokens": FinishReason.LENGTH,

@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.dialects.anthropic_messages.causes import CAUSES
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import retry_after
@@ -61,7 +61,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     if not isinstance(error, _Error):
         error = _Error(message=error or read.message or read.detail, code=read.code)
     message, code = error.message or words(body), _code(error)
-    kind = CAUSES.kind(Said(message, code, error.type or ""), status)
+    kind = CAUSES.kind(ErrorDetails(message, code, error.type or ""), status)
     if error.type == "overloaded_error":
         kind = FailureKind.OVERLOADED
     return Failure(
@@ -84,7 +84,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure:
     if not isinstance(error, _Error):
         error = _Error(message=error)
     message, code = error.message or "", _code(error)
-    kind = CAUSES.kind(Said(message, code, error.type or ""))
+    kind = CAUSES.kind(ErrorDetails(message, code, error.type or ""))
     return Failure(kind, message=message, code=code, type=error.type or "", param=error.param)
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.count.most_tokens import Media, size_of
+from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import wrong_shape
 from tokenharbor.wire.neutral.request import InputSize
@@ -53,11 +53,11 @@ _decode_system = msgspec.json.Decoder(str | list[_Block] | None).decode
 _decode_control = msgspec.json.Decoder(_CacheControl | None).decode
 
 
-class Tally:
+class MediaTally:
     """Counts media, however deep they stand in tool results and documents, and notes marks for the cache."""
 
     def __init__(self) -> None:
-        self.media = Media()
+        self.media = BodyMedia()
         self.cached = self.cached_1h = False
 
     def size(self, body: bytes, members: Members) -> InputSize:
@@ -106,9 +106,9 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
         raise wrong_shape(name, error) from None
 
 
-def measure(body: bytes, members: Members) -> Tally:
+def measure(body: bytes, members: Members) -> MediaTally:
     """Raises InvalidRequest where content has the wrong shape."""
-    tally = Tally()
+    tally = MediaTally()
     if "cache_control" in members:
         tally.mark(_read(members, "cache_control", _decode_control))
     if body.find(b"[", body.find(b"[") + 1) < 0:
@@ -122,7 +122,7 @@ def measure(body: bytes, members: Members) -> Tally:
     return tally
 
 
-def mark_tool(tally: Tally, tool: Members) -> None:
+def mark_tool(tally: MediaTally, tool: Members) -> None:
     """A tool's definition may be marked for the cache too."""
     if "cache_control" in tool:
         tally.mark(_read(tool, "cache_control", _decode_control))

@@ -13,12 +13,12 @@ from tokenharbor.wire.neutral.chat import (
     Feature,
     File,
     Image,
+    MediaSource,
     Message,
-    Opaque,
+    OpaquePart,
     Part,
     Reasoning,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
@@ -26,12 +26,12 @@ from tokenharbor.wire.neutral.chat import (
 from tokenharbor.wire.neutral.events import Note
 from tokenharbor.wire.neutral.strict_read import (
     CacheControl,
-    Features,
+    FeatureCollector,
     cache_of,
     decode,
     in_order,
     need_picture,
-    no_meaning,
+    untranslatable_field,
 )
 
 _ROLES = {role.value: role for role in Role}
@@ -41,15 +41,15 @@ _RESULT = "_tool_result"
 _decode_pieces = msgspec.json.Decoder(str | list[request_schema.TextBlock | request_schema.ImageBlock]).decode
 
 
-class Reader:
+class AnthropicMessageReader:
     """Reads messages in their order: results find the calls before them."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: FeatureCollector) -> None:
         self._features = features
         self._calls: dict[str, ToolCall] = {}
         self.known: dict[str, bool] = {}  # tools that the conversation made known (true) or took away
 
-    def read(self, said: Sequence[request_schema.Said]) -> tuple[Message, ...]:
+    def read(self, said: Sequence[request_schema.AnthropicMessage]) -> tuple[Message, ...]:
         messages: list[Message] = []
         last: tuple[ToolCall, ...] = ()
         for index, message in enumerate(said):
@@ -73,12 +73,12 @@ class Reader:
     def _part(self, raw: msgspec.Raw, place: str) -> Part:
         kind = decode(raw, request_schema.decode_kind, place).type or ""
         if kind in _VENDORS or (kind.endswith(_RESULT) and kind != "tool_result"):
-            return Opaque(Note(DIALECT, "block", bytes(raw)))
+            return OpaquePart(Note(DIALECT, "block", bytes(raw)))
         block = decode(raw, request_schema.decode_block, place)
         match block:
             case request_schema.ThinkingBlock():
                 return _thought(block)
-            case request_schema.RedactedBlock():
+            case request_schema.RedactedThinkingBlock():
                 return _redacted(block)
             case request_schema.ToolUseBlock():
                 call = ToolCall(block.id, block.name, bytes(block.input).decode(), cache=cache_of(block.cache_control))
@@ -86,15 +86,15 @@ class Reader:
                 return call
             case request_schema.ToolResultBlock():
                 return self._result(block, place)
-            case request_schema.AdditionBlock() | request_schema.RemovalBlock():
+            case request_schema.ToolAdditionBlock() | request_schema.ToolRemovalBlock():
                 return self._change(block, place)
         return self._given(block, place)
 
-    def _change(self, block: request_schema.Change, place: str) -> Text:
+    def _change(self, block: request_schema.ToolChangeBlock, place: str) -> Text:
         name = block.tool.name or block.tool.tool_name
         if block.tool.type != "tool_reference" or not name:
-            raise no_meaning(f"{place}.tool")
-        return self._make_known(name, block.cache_control, added=isinstance(block, request_schema.AdditionBlock))
+            raise untranslatable_field(f"{place}.tool")
+        return self._make_known(name, block.cache_control, added=isinstance(block, request_schema.ToolAdditionBlock))
 
     def _make_known(self, name: str, control: CacheControl | None, *, added: bool) -> Text:
         """Other dialects have all tools that may be called in one list: what changed is said in words."""
@@ -102,15 +102,15 @@ class Reader:
         said = "may be called from here on" if added else "may not be called any more"
         return Text(f"The tool {name} {said}.", cache_of(control))
 
-    def _given(self, block: request_schema.Given, place: str) -> Text | Image | File:
+    def _given(self, block: request_schema.ToolResultContent, place: str) -> Text | Image | File:
         match block:
             case request_schema.TextBlock():
                 return Text(block.text, cache_of(block.cache_control), _cited(block.citations or ()))
             case request_schema.ImageBlock():
                 return self._image(block, place)
-            case request_schema.ReferenceBlock():
+            case request_schema.ToolReferenceBlock():
                 return self._make_known(block.tool_name, block.cache_control, added=True)
-            case request_schema.SearchBlock():
+            case request_schema.SearchResultBlock():
                 self._note_citations(block.citations, place)
                 text = "\n".join(piece.text for piece in block.content)
                 cites = bool(block.citations and block.citations.enabled)
@@ -118,7 +118,7 @@ class Reader:
                 return File(text=text, name=block.title, context=block.source, citations=cites, cache=cache)
         return self._document(block, place)
 
-    def _note_citations(self, citations: request_schema.Citing | None, place: str) -> None:
+    def _note_citations(self, citations: request_schema.CitationsConfig | None, place: str) -> None:
         if citations is not None and citations.enabled:
             self._features.note(Feature.CITATIONS, f"{place}.citations")
 
@@ -146,7 +146,7 @@ class Reader:
             return pieces
         for index, piece in enumerate(pieces):
             if isinstance(piece, request_schema.ImageBlock):
-                raise no_meaning(f"{place}[{index}]")
+                raise untranslatable_field(f"{place}[{index}]")
         return "\n".join(piece.text for piece in pieces if isinstance(piece, request_schema.TextBlock))
 
     def _result(self, block: request_schema.ToolResultBlock, place: str) -> ToolResult:
@@ -168,12 +168,12 @@ def _results_first(parts: tuple[Part, ...], calls: Sequence[ToolCall]) -> tuple[
     return (*in_order(results, calls), *(part for part in parts if not isinstance(part, ToolResult)))
 
 
-def _source(media: request_schema.Media, place: str) -> Source:
+def _source(media: request_schema.AnthropicSource, place: str) -> MediaSource:
     if media.type == "base64" and media.data:
-        return Source(media.media_type, media.data)
+        return MediaSource(media.media_type, media.data)
     if media.type == "url" and media.url:
-        return Source(url=media.url)
-    raise no_meaning(f"{place}.file_id" if media.file_id is not None else f"{place}.type")
+        return MediaSource(url=media.url)
+    raise untranslatable_field(f"{place}.file_id" if media.file_id is not None else f"{place}.type")
 
 
 def _thought(block: request_schema.ThinkingBlock) -> Reasoning:
@@ -185,7 +185,7 @@ def _thought(block: request_schema.ThinkingBlock) -> Reasoning:
     return Reasoning(block.thinking, signed)
 
 
-def _redacted(block: request_schema.RedactedBlock) -> Reasoning:
+def _redacted(block: request_schema.RedactedThinkingBlock) -> Reasoning:
     foreign = carry.unpack(block.data)
     if foreign is not None:
         return Reasoning("", foreign)

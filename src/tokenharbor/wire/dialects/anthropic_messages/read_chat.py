@@ -7,7 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.anthropic_messages import request_schema
-from tokenharbor.wire.dialects.anthropic_messages.messages import Reader
+from tokenharbor.wire.dialects.anthropic_messages.messages import AnthropicMessageReader
 from tokenharbor.wire.dialects.anthropic_messages.requests import KNOWN, SEARCH
 from tokenharbor.wire.fitting.json_schema import is_strict
 from tokenharbor.wire.fitting.reasoning_effort import EFFORTS
@@ -15,44 +15,49 @@ from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import is_null, read_count
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Chat,
-    Choosing,
     Feature,
-    Format,
     Message,
+    ReasoningRequest,
     Role,
     Sampling,
-    Search,
     Text,
-    Thinking,
     Tool,
     ToolChoice,
+    ToolChoiceMode,
+    WebSearch,
 )
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.strict_read import (
-    Features,
+    FeatureCollector,
     cache_of,
     check_choice,
     decode,
     decode_field,
-    no_meaning,
     read_sampling,
     read_stops,
     read_twice,
+    untranslatable_field,
 )
 
 _decode_stops = msgspec.json.Decoder(list[str]).decode
 _decode_system = msgspec.json.Decoder(str | list[request_schema.TextBlock]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_tool = msgspec.json.Decoder(request_schema.ToolShape).decode
-_decode_search = msgspec.json.Decoder(request_schema.SearchTool).decode
-_decode_choice = msgspec.json.Decoder(request_schema.Choice).decode
-_decode_thinking = msgspec.json.Decoder(request_schema.ThinkingShape).decode
+_decode_tool = msgspec.json.Decoder(request_schema.AnthropicTool).decode
+_decode_search = msgspec.json.Decoder(request_schema.WebSearchTool).decode
+_decode_choice = msgspec.json.Decoder(request_schema.AnthropicToolChoice).decode
+_decode_thinking = msgspec.json.Decoder(request_schema.AnthropicThinking).decode
 _decode_config = msgspec.json.Decoder(request_schema.OutputConfig).decode
-_decode_format = msgspec.json.Decoder(request_schema.FormatShape).decode
+_decode_format = msgspec.json.Decoder(request_schema.OutputFormat).decode
 
 _BARE = frozenset({"model", "messages", "system", "max_tokens", "stream", "temperature", "top_p"})
-_CHOOSING = {"auto": Choosing.AUTO, "any": Choosing.REQUIRED, "tool": Choosing.NAMED, "none": Choosing.NONE}
+_CHOOSING = {
+    "auto": ToolChoiceMode.AUTO,
+    "any": ToolChoiceMode.REQUIRED,
+    "tool": ToolChoiceMode.NAMED,
+    "none": ToolChoiceMode.NONE,
+}
 _THINKING = ("enabled", "disabled", "adaptive", "between_tools")
 
 
@@ -62,27 +67,27 @@ _HINTS = frozenset(
 """What only this dialect has, and what changes no meaning elsewhere."""
 
 _SHAPES: Mapping[str, object] = {
-    "messages": list[request_schema.Said],
+    "messages": list[request_schema.AnthropicMessage],
     "system": list[request_schema.TextBlock],
-    "tools": list[request_schema.ToolShape],
-    "tool_choice": request_schema.Choice,
-    "thinking": request_schema.ThinkingShape,
+    "tools": list[request_schema.AnthropicTool],
+    "tool_choice": request_schema.AnthropicToolChoice,
+    "thinking": request_schema.AnthropicThinking,
     "output_config": request_schema.OutputConfig,
-    "output_format": request_schema.FormatShape,
+    "output_format": request_schema.OutputFormat,
 }
 
 
 def read_chat(request: Request) -> Chat:
     """Raises InvalidRequest."""
     if request.max_output == 0:
-        raise no_meaning("max_tokens")  # it fills this dialect's cache and asks for no answer
+        raise untranslatable_field("max_tokens")  # it fills this dialect's cache and asks for no answer
     return read_twice(partial(_read, request.cache_writes), request.members, _SHAPES)
 
 
-def _read(cached: bool, members: Members, features: Features) -> Chat:  # noqa: FBT001  private, one caller
+def _read(cached: bool, members: Members, features: FeatureCollector) -> Chat:  # noqa: FBT001  private, one caller
     if cached:
         features.advise(Advice.CACHE, "cache_control")
-    reader = Reader(features)
+    reader = AnthropicMessageReader(features)
     said = _read_system(members) + reader.read(decode(members["messages"], request_schema.decode_messages, "messages"))
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
         sampling = features.sample(read_sampling(members))
@@ -121,7 +126,7 @@ def _read_system(members: Members) -> tuple[Message, ...]:
     return (Message(Role.SYSTEM, tuple(Text(block.text, cache_of(block.cache_control)) for block in system)),)
 
 
-def _read_sampling(members: Members, features: Features) -> Sampling:
+def _read_sampling(members: Members, features: FeatureCollector) -> Sampling:
     top_k = read_count(members, "top_k", 0)
     if top_k is not None:
         features.advise(Advice.TOP_K, "top_k")
@@ -130,8 +135,8 @@ def _read_sampling(members: Members, features: Features) -> Sampling:
 
 
 def _read_tools(
-    members: Members, features: Features, known: Mapping[str, bool]
-) -> tuple[tuple[Tool, ...], Search | None]:
+    members: Members, features: FeatureCollector, known: Mapping[str, bool]
+) -> tuple[tuple[Tool, ...], WebSearch | None]:
     """The tools that may be called now: those whose loading is deferred once the conversation made them known."""
     tools: list[Tool] = []
     search = None
@@ -142,7 +147,7 @@ def _read_tools(
         if kind.startswith(SEARCH):
             features.note(Feature.WEB_SEARCH, f"{place}.type")
             shape = decode(raw, _decode_search, place)
-            search = Search(shape.max_uses, tuple(shape.allowed_domains or ()), tuple(shape.blocked_domains or ()))
+            search = WebSearch(shape.max_uses, tuple(shape.allowed_domains or ()), tuple(shape.blocked_domains or ()))
         elif kind != "custom":
             raise InvalidRequest(
                 f"`{place}.type` is {kind[:60]!r}, a tool type that the providers of this model do"
@@ -159,11 +164,11 @@ def _read_tools(
     return tuple(tools), search
 
 
-def _read_tool(shape: request_schema.ToolShape, place: str, features: Features) -> Tool:
+def _read_tool(shape: request_schema.AnthropicTool, place: str, features: FeatureCollector) -> Tool:
     if shape.allowed_callers not in (None, [], ["direct"]):
-        raise no_meaning(f"{place}.allowed_callers")
+        raise untranslatable_field(f"{place}.allowed_callers")
     if not is_null(shape.input_examples) and bytes(shape.input_examples) != b"[]":
-        raise no_meaning(f"{place}.input_examples")
+        raise untranslatable_field(f"{place}.input_examples")
     if shape.strict:
         features.advise(Advice.STRICT, f"{place}.strict")
     if shape.eager_input_streaming:
@@ -173,26 +178,30 @@ def _read_tool(shape: request_schema.ToolShape, place: str, features: Features) 
     return Tool(shape.name, shape.description or "", schema, shape.strict, cache=cache)
 
 
-def _read_choice(choice: request_schema.Choice) -> ToolChoice:
+def _read_choice(choice: request_schema.AnthropicToolChoice) -> ToolChoice:
     mode = _CHOOSING.get(choice.type)
     if mode is None:
-        raise no_meaning("tool_choice.type")
-    return ToolChoice(mode, (choice.name,) if mode is Choosing.NAMED else ())
+        raise untranslatable_field("tool_choice.type")
+    return ToolChoice(mode, (choice.name,) if mode is ToolChoiceMode.NAMED else ())
 
 
-def _read_format(members: Members, config: request_schema.OutputConfig, features: Features) -> Format | None:
+def _read_format(
+    members: Members, config: request_schema.OutputConfig, features: FeatureCollector
+) -> AnswerFormat | None:
     older = decode_field(members, "output_format", _decode_format)
     shape, field = (config.format, "output_config.format") if config.format else (older, "output_format")
     if shape is None:
         return None
     if shape.type != "json_schema" or is_null(shape.schema):
-        raise no_meaning(f"{field}.type")
+        raise untranslatable_field(f"{field}.type")
     features.note(Feature.JSON_SCHEMA, field)
     schema = bytes(shape.schema)
-    return Format(schema, shape.name or "", strict=is_strict(schema))
+    return AnswerFormat(schema, shape.name or "", strict=is_strict(schema))
 
 
-def _read_thinking(members: Members, config: request_schema.OutputConfig, features: Features) -> Thinking | None:
+def _read_thinking(
+    members: Members, config: request_schema.OutputConfig, features: FeatureCollector
+) -> ReasoningRequest | None:
     effort = config.effort
     if effort is not None and effort not in EFFORTS:
         raise InvalidRequest(f"`output_config.effort` must be one of {', '.join(EFFORTS[2:])}.", param="output_config")
@@ -200,11 +209,11 @@ def _read_thinking(members: Members, config: request_schema.OutputConfig, featur
     if effort is not None and effort != "none":
         features.advise(Advice.REASONING, "output_config.effort")
     if shape is None:
-        return Thinking(effort) if effort else None
+        return ReasoningRequest(effort) if effort else None
     if shape.type not in _THINKING:
-        raise no_meaning("thinking.type")
+        raise untranslatable_field("thinking.type")
     if shape.type == "disabled":
-        return Thinking("none")
+        return ReasoningRequest("none")
     features.advise(Advice.REASONING, "thinking")
     shown = None if shape.display is None else shape.display != "omitted"
-    return Thinking(effort, shape.budget_tokens, shown)
+    return ReasoningRequest(effort, shape.budget_tokens, shown)

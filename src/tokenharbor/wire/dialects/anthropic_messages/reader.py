@@ -7,10 +7,10 @@ from functools import partial
 import msgspec
 
 from tokenharbor.wire.dialects.anthropic_messages.answer_schema import (
-    Block,
-    Delta,
-    Event,
-    Message,
+    AnthropicBlock,
+    AnthropicDelta,
+    AnthropicEvent,
+    MessageStart,
     decode_block,
     decode_event,
     decode_whole,
@@ -18,12 +18,12 @@ from tokenharbor.wire.dialects.anthropic_messages.answer_schema import (
 from tokenharbor.wire.dialects.anthropic_messages.citations import is_own, read_citation
 from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
-from tokenharbor.wire.dialects.anthropic_messages.usage import Counts, add_up, merge, read_counts
+from tokenharbor.wire.dialects.anthropic_messages.usage import AnthropicUsage, add_up, merge, read_counts
 from tokenharbor.wire.framing.body import check_text
-from tokenharbor.wire.framing.first_content_limit import Waiting
-from tokenharbor.wire.framing.sse import Frame, Framer
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.sse import Frame, SseFramer
 from tokenharbor.wire.neutral import carry
-from tokenharbor.wire.neutral.blocks import Blocks, Whole
+from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Note
 from tokenharbor.wire.neutral.events import Event as Neutral
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -60,7 +60,7 @@ def _cited(citation: msgspec.Raw) -> tuple[Note, ...]:
     return _note("citation", bytes(citation)) if is_own(citation) else ()
 
 
-def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
+def open_block(blocks: BlockSequence, block: AnthropicBlock, raw: Callable[[], bytes]) -> int:
     """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
     if block.type == "redacted_thinking":
         index = blocks.open(BlockKind.REASONING)
@@ -83,17 +83,17 @@ def open_block(blocks: Blocks, block: Block, raw: Callable[[], bytes]) -> int:
     return index
 
 
-class AnthropicReader(Waiting):
+class AnthropicReader(FirstContentLimit):
     """Fulfils `Reader`."""
 
-    _framer: Framer
+    _framer: SseFramer
 
     def __init__(self) -> None:
-        self._framer = Framer()
-        self._blocks = Blocks()
+        self._framer = SseFramer()
+        self._blocks = BlockSequence()
         self._places: dict[int, int] = {}  # the vendor's index to ours
         self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
-        self._counts: Counts | None = None
+        self._counts: AnthropicUsage | None = None
         self._reason = ""
         self._stop_sequence: str | None = None
 
@@ -130,19 +130,19 @@ class AnthropicReader(Waiting):
         elif not self._in_order(event) or not self._tell(event, data):
             self._blocks.garbage()
 
-    def _in_order(self, event: Event) -> bool:
+    def _in_order(self, event: AnthropicEvent) -> bool:
         return self._blocks.started or event.type in ("message_start", "ping")
 
-    def _tell(self, event: Event, data: bytes) -> bool:
+    def _tell(self, event: AnthropicEvent, data: bytes) -> bool:
         """False if the event breaks the dialect."""
         match event.type:
             case "content_block_delta" if event.delta is not None and self._is_open(event.index):
                 self._grow(event.index, event.delta, data)
             case "content_block_start" if self._may_open(event):
-                self._open(event.index, event.content_block or Block(), data)
+                self._open(event.index, event.content_block or AnthropicBlock(), data)
             case "content_block_stop" if event.index in self._places:
                 self._blocks.close(self._places[event.index])
-            case "message_start" if isinstance(event.message, Message) and not self._blocks.started:
+            case "message_start" if isinstance(event.message, MessageStart) and not self._blocks.started:
                 self._blocks.start(event.message.id, event.message.model)
                 self._begin(event.message.usage)
             case "message_delta" if event.delta is not None:
@@ -156,18 +156,18 @@ class AnthropicReader(Waiting):
                 return False
         return True
 
-    def _may_open(self, event: Event) -> bool:
+    def _may_open(self, event: AnthropicEvent) -> bool:
         return event.content_block is not None and event.index not in self._places and _named(event.content_block)
 
     def _is_open(self, index: int) -> bool:
         return index in self._places and self._blocks.is_open(self._places[index])
 
-    def _open(self, index: int, block: Block, data: bytes) -> None:
+    def _open(self, index: int, block: AnthropicBlock, data: bytes) -> None:
         self._places[index] = open_block(self._blocks, block, lambda: bytes(_decode_shell(data).content_block))
         if block.type not in _KINDS:
             self._silent.add(index)
 
-    def _grow(self, index: int, delta: Delta, data: bytes) -> None:
+    def _grow(self, index: int, delta: AnthropicDelta, data: bytes) -> None:
         place = self._places[index]
         text = delta.text or delta.thinking or delta.partial_json or ""
         if index not in self._silent and text:
@@ -203,20 +203,20 @@ class AnthropicReader(Waiting):
         except BadUsageError:
             self._blocks.report(None)
 
-    def _note_reason(self, delta: Delta) -> None:
+    def _note_reason(self, delta: AnthropicDelta) -> None:
         if delta.stop_reason:
             self._reason = delta.stop_reason
             self._stop_sequence = delta.stop_sequence
             self._blocks.close_all()
 
 
-def _named(block: Block) -> bool:
+def _named(block: AnthropicBlock) -> bool:
     return block.type != "tool_use" or bool(block.name)
 
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer; a failure if it is none."""
-    blocks = Whole()
+    blocks = ReplyBuilder()
     try:
         check_text(body)
         whole = decode_whole(body)

@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import msgspec
 
-from tokenharbor.wire.neutral.strict_read import CacheControl, Strict
+from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
 
 NULL = msgspec.Raw(b"null")
 
 
-class Media(Strict, frozen=True):
+class AnthropicSource(StrictShape, frozen=True):
     """Where a picture or a document is; the words of a document of text."""
 
     type: str
@@ -21,13 +21,13 @@ class Media(Strict, frozen=True):
     content: msgspec.Raw = NULL
 
 
-class Citing(Strict, frozen=True):
+class CitationsConfig(StrictShape, frozen=True):
     """Whether citations of a document are asked for."""
 
     enabled: bool = False
 
 
-class TextBlock(Strict, frozen=True, tag_field="type", tag="text"):
+class TextBlock(StrictShape, frozen=True, tag_field="type", tag="text"):
     """Words; `citations` as answers hold them."""
 
     text: str
@@ -35,34 +35,34 @@ class TextBlock(Strict, frozen=True, tag_field="type", tag="text"):
     citations: list[msgspec.Raw] | None = None
 
 
-class ImageBlock(Strict, frozen=True, tag_field="type", tag="image"):
+class ImageBlock(StrictShape, frozen=True, tag_field="type", tag="image"):
     """A picture."""
 
-    source: Media
+    source: AnthropicSource
     cache_control: CacheControl | None = None
 
 
-class DocumentBlock(Strict, frozen=True, tag_field="type", tag="document"):
+class DocumentBlock(StrictShape, frozen=True, tag_field="type", tag="document"):
     """A document."""
 
-    source: Media
+    source: AnthropicSource
     title: str | None = None
     context: str | None = None
-    citations: Citing | None = None
+    citations: CitationsConfig | None = None
     cache_control: CacheControl | None = None
 
 
-class SearchBlock(Strict, frozen=True, tag_field="type", tag="search_result"):
+class SearchResultBlock(StrictShape, frozen=True, tag_field="type", tag="search_result"):
     """What the caller's own search found."""
 
     source: str
     title: str
     content: list[TextBlock]
-    citations: Citing | None = None
+    citations: CitationsConfig | None = None
     cache_control: CacheControl | None = None
 
 
-class ThinkingBlock(Strict, frozen=True, tag_field="type", tag="thinking"):
+class ThinkingBlock(StrictShape, frozen=True, tag_field="type", tag="thinking"):
     """Thinking, signed by whoever thought it."""
 
     thinking: str
@@ -70,13 +70,13 @@ class ThinkingBlock(Strict, frozen=True, tag_field="type", tag="thinking"):
     cache_control: CacheControl | None = None
 
 
-class RedactedBlock(Strict, frozen=True, tag_field="type", tag="redacted_thinking"):
+class RedactedThinkingBlock(StrictShape, frozen=True, tag_field="type", tag="redacted_thinking"):
     """Thinking that only the vendor can read."""
 
     data: str
 
 
-class ToolUseBlock(Strict, frozen=True, tag_field="type", tag="tool_use"):
+class ToolUseBlock(StrictShape, frozen=True, tag_field="type", tag="tool_use"):
     """A call; its arguments stay as they are."""
 
     id: str
@@ -87,14 +87,14 @@ class ToolUseBlock(Strict, frozen=True, tag_field="type", tag="tool_use"):
     toolset_name: str | None = None
 
 
-class ReferenceBlock(Strict, frozen=True, tag_field="type", tag="tool_reference"):
+class ToolReferenceBlock(StrictShape, frozen=True, tag_field="type", tag="tool_reference"):
     """A tool that the caller's own search for tools found: from here on the model knows it."""
 
     tool_name: str
     cache_control: CacheControl | None = None
 
 
-class Referred(Strict, frozen=True):
+class ToolReference(StrictShape, frozen=True):
     """A tool by its name."""
 
     type: str
@@ -102,66 +102,66 @@ class Referred(Strict, frozen=True):
     tool_name: str = ""
 
 
-class AdditionBlock(Strict, frozen=True, tag_field="type", tag="tool_addition"):
+class ToolAdditionBlock(StrictShape, frozen=True, tag_field="type", tag="tool_addition"):
     """A tool that may be called from here on."""
 
-    tool: Referred
+    tool: ToolReference
     cache_control: CacheControl | None = None
 
 
-class RemovalBlock(Strict, frozen=True, tag_field="type", tag="tool_removal"):
+class ToolRemovalBlock(StrictShape, frozen=True, tag_field="type", tag="tool_removal"):
     """A tool that may not be called any more."""
 
-    tool: Referred
+    tool: ToolReference
     cache_control: CacheControl | None = None
 
 
-class ToolResultBlock(Strict, frozen=True, tag_field="type", tag="tool_result"):
+class ToolResultBlock(StrictShape, frozen=True, tag_field="type", tag="tool_result"):
     """What a tool gave."""
 
     tool_use_id: str
-    content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock] | None" = None
+    content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolReferenceBlock] | None" = None
     is_error: bool | None = None
     cache_control: CacheControl | None = None
     toolset_name: str | None = None
 
 
-Given = TextBlock | ImageBlock | DocumentBlock | SearchBlock | ReferenceBlock
-Change = AdditionBlock | RemovalBlock
-Block = (
+ToolResultContent = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolReferenceBlock
+ToolChangeBlock = ToolAdditionBlock | ToolRemovalBlock
+RequestBlock = (
     TextBlock
     | ImageBlock
     | DocumentBlock
-    | SearchBlock
-    | ReferenceBlock
-    | AdditionBlock
-    | RemovalBlock
+    | SearchResultBlock
+    | ToolReferenceBlock
+    | ToolAdditionBlock
+    | ToolRemovalBlock
     | ThinkingBlock
-    | RedactedBlock
+    | RedactedThinkingBlock
     | ToolUseBlock
     | ToolResultBlock
 )
 
 
-class Said(Strict, frozen=True):
+class AnthropicMessage(StrictShape, frozen=True):
     """A message; its blocks are read one by one."""
 
-    INNER: ClassVar[Mapping[str, object]] = {"content": list[Block]}
+    INNER: ClassVar[Mapping[str, object]] = {"content": list[RequestBlock]}
     role: str
     content: str | list[msgspec.Raw]
     clear_at: str | None = None
     output_config: msgspec.Raw = NULL
 
 
-class Kind(msgspec.Struct, frozen=True):
+class BlockType(msgspec.Struct, frozen=True):
     """What kind a block or a tool is."""
 
     type: str | None = None
     name: str | None = None
 
 
-class ToolShape(Strict, frozen=True):
-    """A tool that the caller defines; the last four are those of the vendor's search: see `SearchTool`."""
+class AnthropicTool(StrictShape, frozen=True):
+    """A tool that the caller defines; the last four are those of the vendor's search: see `WebSearchTool`."""
 
     name: str
     type: str | None = None
@@ -179,7 +179,7 @@ class ToolShape(Strict, frozen=True):
     user_location: msgspec.Raw = NULL
 
 
-class SearchTool(msgspec.Struct, frozen=True):
+class WebSearchTool(msgspec.Struct, frozen=True):
     """The vendor's web search."""
 
     max_uses: int
@@ -187,7 +187,7 @@ class SearchTool(msgspec.Struct, frozen=True):
     blocked_domains: list[str] | None = None
 
 
-class Choice(Strict, frozen=True):
+class AnthropicToolChoice(StrictShape, frozen=True):
     """`tool_choice`."""
 
     type: str
@@ -195,7 +195,7 @@ class Choice(Strict, frozen=True):
     disable_parallel_tool_use: bool | None = None
 
 
-class ThinkingShape(Strict, frozen=True):
+class AnthropicThinking(StrictShape, frozen=True):
     """`thinking`."""
 
     type: str
@@ -204,7 +204,7 @@ class ThinkingShape(Strict, frozen=True):
     block_binding: msgspec.Raw = NULL
 
 
-class FormatShape(Strict, frozen=True):
+class OutputFormat(StrictShape, frozen=True):
     """The form that the answer must have."""
 
     type: str
@@ -212,13 +212,13 @@ class FormatShape(Strict, frozen=True):
     name: str | None = None
 
 
-class OutputConfig(Strict, frozen=True):
+class OutputConfig(StrictShape, frozen=True):
     """`output_config`."""
 
     effort: str | None = None
-    format: FormatShape | None = None
+    format: OutputFormat | None = None
 
 
-decode_messages = msgspec.json.Decoder(list[Said]).decode
-decode_block = msgspec.json.Decoder(Block).decode
-decode_kind = msgspec.json.Decoder(Kind).decode
+decode_messages = msgspec.json.Decoder(list[AnthropicMessage]).decode
+decode_block = msgspec.json.Decoder(RequestBlock).decode
+decode_kind = msgspec.json.Decoder(BlockType).decode

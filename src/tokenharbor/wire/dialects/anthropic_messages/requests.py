@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.dialects.anthropic_messages.media import Tally, mark_tool, measure
+from tokenharbor.wire.dialects.anthropic_messages.media import MediaTally, mark_tool, measure
 from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import (
     NULL,
@@ -15,8 +15,8 @@ from tokenharbor.wire.framing.fields import (
     read_flag,
     read_model,
     read_objects,
+    refuse_if_set,
     run_checks,
-    unsold,
 )
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
@@ -83,19 +83,19 @@ _CHECKS: dict[str, Check] = {
     "speed": only("standard"),
     "inference_geo": only("global"),
     "context_management": _edits_in_place,
-    "compaction": unsold("is billed separately and has no cost limit, so it is not supported: remove it."),
-    "container": unsold(_CONTAINER),
-    "mcp_servers": unsold(
+    "compaction": refuse_if_set("is billed separately and has no cost limit, so it is not supported: remove it."),
+    "container": refuse_if_set(_CONTAINER),
+    "mcp_servers": refuse_if_set(
         "lets the provider call other servers, which has no cost limit: call them from your own tools."
     ),
-    "thread": unsold(
+    "thread": refuse_if_set(
         "stores the conversation at the provider, which is not supported: send the whole conversation in `messages`."
     ),
-    "fallbacks": unsold(
+    "fallbacks": refuse_if_set(
         "lets another model serve the request, which is not supported: use `model` and remove this field."
     ),
-    "fallback_credit_token": unsold(_BILLING),
-    "billing_policy": unsold(_BILLING),
+    "fallback_credit_token": refuse_if_set(_BILLING),
+    "billing_policy": refuse_if_set(_BILLING),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
@@ -149,7 +149,7 @@ def _read_maximum(members: Members) -> int:
     return maximum
 
 
-def _read_tools(raw: msgspec.Raw, tally: Tally) -> int:
+def _read_tools(raw: msgspec.Raw, tally: MediaTally) -> int:
     """The most searches that the tools allow; refuses what the vendor would run without a bound or a price."""
     searches = 0
     for index, tool in enumerate(read_objects(raw, "tools")):

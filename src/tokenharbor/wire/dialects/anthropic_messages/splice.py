@@ -5,17 +5,17 @@ from contextlib import suppress
 import msgspec
 
 from tokenharbor.wire.dialects.anthropic_messages.answer_schema import (
-    Block,
-    Delta,
-    Event,
-    Message,
+    AnthropicBlock,
+    AnthropicDelta,
+    AnthropicEvent,
+    MessageStart,
     block_size,
     decode_event,
     text_size,
 )
 from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
-from tokenharbor.wire.dialects.anthropic_messages.usage import Counts, add_up, merge, read_counts
+from tokenharbor.wire.dialects.anthropic_messages.usage import AnthropicUsage, add_up, merge, read_counts
 from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, EventSplicer
@@ -33,7 +33,7 @@ class AnthropicSplicer(EventSplicer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: Counts | None = None
+        self._counts: AnthropicUsage | None = None
         self._thought = 0  # bytes of thinking in the block at hand
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
@@ -50,7 +50,7 @@ class AnthropicSplicer(EventSplicer):
             return self._fail(read_stream_failure(event.error))
         return self._judge_frame(event)
 
-    def _judge_frame(self, event: Event) -> int:
+    def _judge_frame(self, event: AnthropicEvent) -> int:
         """The events around the blocks' growth."""
         match event.type:
             case "content_block_start" if event.content_block is not None:
@@ -63,7 +63,7 @@ class AnthropicSplicer(EventSplicer):
                 if not word:
                     return IDLE
                 return ENDING if word in ENDS.usual else self._end_with(word, ENDS)
-            case "message_start" if isinstance(event.message, Message):
+            case "message_start" if isinstance(event.message, MessageStart):
                 self._begin(event.message.usage)
                 return IDLE
             case "message_stop":
@@ -72,7 +72,7 @@ class AnthropicSplicer(EventSplicer):
                 return self._garbage()
         return IDLE  # an event of a later version of the dialect
 
-    def _grow(self, delta: Delta) -> int:
+    def _grow(self, delta: AnthropicDelta) -> int:
         text = delta.text or delta.partial_json or delta.thinking
         if text:
             self._grown = len(text) if text.isascii() else text_size(text)
@@ -84,7 +84,7 @@ class AnthropicSplicer(EventSplicer):
         self._grown = unseen.sealed(len(delta.signature), self._thought)
         return CONTENT
 
-    def _open(self, block: Block) -> int:
+    def _open(self, block: AnthropicBlock) -> int:
         self._thought = 0
         if block.type in ("text", "thinking") and not (block.text or block.thinking):
             return IDLE
@@ -129,7 +129,7 @@ class AnthropicSplicer(EventSplicer):
         )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.Framer()
+        framer = sse.SseFramer()
         for name, data, _ in (*framer.feed(raw), *framer.close()):
             priced = add_cost(data, cost_usd) if data is not None else None
             if data is not None and priced is not None:

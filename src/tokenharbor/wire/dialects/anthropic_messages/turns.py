@@ -14,13 +14,13 @@ from tokenharbor.wire.fitting.media_url import NO_IMAGE, looked_at
 from tokenharbor.wire.neutral.chat import (
     File,
     Image,
+    MediaSource,
     Message,
-    Opaque,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
+    RefusalText,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
@@ -115,7 +115,7 @@ def _blocks(parts: Iterable[Part]) -> list[Block]:
 def _block(part: Part) -> Block | None:
     """None for what the vendor would refuse: empty words, and what another vendor's model thought."""
     match part:
-        case Text() | Refused():
+        case Text() | RefusalText():
             return _text(part)
         case Image():
             return {"type": "image", "source": _source(looked_at(part.source)), **cached(part.cache)}
@@ -127,16 +127,16 @@ def _block(part: Part) -> Block | None:
             return _call(part)
         case ToolResult():
             return _result(part)
-        case Opaque():
+        case OpaquePart():
             return msgspec.Raw(part.note.raw) if part.note.dialect == DIALECT else None
     return None
 
 
-def _text(text: Text | Refused) -> Block | None:
+def _text(text: Text | RefusalText) -> Block | None:
     if not text.text.strip():
         return None
     block: dict[str, object] = {"type": "text", "text": text.text}
-    if isinstance(text, Refused):
+    if isinstance(text, RefusalText):
         return block
     if text.cache is not None:
         block.update(cached(text.cache))
@@ -184,7 +184,7 @@ def _result(result: ToolResult) -> Block:
     return {**block, **cached(result.cache)}
 
 
-def _source(source: Source) -> dict[str, object]:
+def _source(source: MediaSource) -> dict[str, object]:
     if source.url:
         return {"type": "url", "url": source.url}
     return {"type": "base64", "media_type": source.media_type, "data": source.data}

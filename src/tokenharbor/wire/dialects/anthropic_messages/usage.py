@@ -23,7 +23,7 @@ class _Details(msgspec.Struct, frozen=True, gc=False):
     thinking_tokens: int | None = None
 
 
-class Counts(msgspec.Struct, frozen=True, gc=False):
+class AnthropicUsage(msgspec.Struct, frozen=True, gc=False):
     """A `usage` object as the vendor wrote it."""
 
     input_tokens: int | None = None
@@ -35,11 +35,11 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     output_tokens_details: _Details | None = None
 
 
-_decode = msgspec.json.Decoder(Counts).decode
-_FIELDS = Counts.__struct_fields__
+_decode = msgspec.json.Decoder(AnthropicUsage).decode
+_FIELDS = AnthropicUsage.__struct_fields__
 
 
-def read_counts(raw: bytes | msgspec.Raw) -> Counts:
+def read_counts(raw: bytes | msgspec.Raw) -> AnthropicUsage:
     """Raises BadUsageError."""
     try:
         return _decode(raw)
@@ -47,7 +47,7 @@ def read_counts(raw: bytes | msgspec.Raw) -> Counts:
         raise BadUsageError("a count is not an integer") from None
 
 
-def merge(earlier: Counts | None, later: Counts) -> Counts:
+def merge(earlier: AnthropicUsage | None, later: AnthropicUsage) -> AnthropicUsage:
     """Cumulative counts: the later ones win where they are given."""
     if earlier is None:
         return later
@@ -55,7 +55,7 @@ def merge(earlier: Counts | None, later: Counts) -> Counts:
     return msgspec.structs.replace(earlier, **given)
 
 
-def add_up(counts: Counts) -> Usage:
+def add_up(counts: AnthropicUsage) -> Usage:
     """The vector; raises BadUsageError."""
     if counts.input_tokens is None or counts.output_tokens is None:
         raise BadUsageError("the input or output count is missing")
@@ -77,7 +77,7 @@ def add_up(counts: Counts) -> Usage:
     return usage
 
 
-def _written(counts: Counts) -> tuple[int, int]:
+def _written(counts: AnthropicUsage) -> tuple[int, int]:
     """Tokens written to the cache for five minutes and for an hour."""
     total, split = counts.cache_creation_input_tokens, counts.cache_creation
     if split is None:

@@ -7,26 +7,26 @@ import msgspec
 from tokenharbor.wire.dialects.anthropic_messages.json_arguments import cached, object_of
 from tokenharbor.wire.dialects.anthropic_messages.turns import is_own, system_and_turns
 from tokenharbor.wire.fitting.ids import LONG, fit
-from tokenharbor.wire.fitting.json_mode_hint import told
+from tokenharbor.wire.fitting.json_mode_hint import add_hint
 from tokenharbor.wire.fitting.json_schema import closed
 from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
-from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
     SAMPLING,
     Advice,
     Chat,
-    Choosing,
     Feature,
     Message,
-    Order,
     Reasoning,
+    ReasoningRequest,
     Role,
     Sampling,
-    Thinking,
     Tool,
     ToolCall,
+    ToolChoiceMode,
     ToolResult,
-    offered,
+    VendorOptions,
+    callable_tools,
 )
 
 CARRIES = frozenset(
@@ -58,12 +58,17 @@ _HEEDS = frozenset(
 )
 
 _LEAST_BUDGET = 1_024
-_CHOOSING = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NAMED: "tool", Choosing.NONE: "none"}
+_CHOOSING = {
+    ToolChoiceMode.AUTO: "auto",
+    ToolChoiceMode.REQUIRED: "any",
+    ToolChoiceMode.NAMED: "tool",
+    ToolChoiceMode.NONE: "none",
+}
 
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
     """The vendor refuses to be told how to draw tokens while the model thinks, and `top_p` beside a temperature."""
     heeded, sampling, said = _HEEDS, chat.sampling, _thinking(chat, order)
     if not said:
@@ -80,11 +85,11 @@ def stops(chat: Chat) -> tuple[str, ...]:
     return tuple([stop for stop in chat.stop if stop.strip()])
 
 
-def write_chat(chat: Chat, order: Order) -> bytes:
+def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
     said = _thinking(chat, order)
     thinking, config = said.get("thinking"), said.get("output_config")
-    system, turns = system_and_turns(told(chat, distinct(chat.messages)))
+    system, turns = system_and_turns(add_hint(chat, unique_call_ids(chat.messages)))
     body: dict[str, object] = {"model": order.model, "max_tokens": _most(order)}
     if system:
         body["system"] = system
@@ -107,7 +112,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     return _encode(body)
 
 
-def _most(order: Order) -> int:
+def _most(order: VendorOptions) -> int:
     return order.most_output if order.max_output is None else order.max_output
 
 
@@ -115,7 +120,7 @@ def _thinks(said: dict[str, dict[str, object]]) -> bool:
     return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
 
 
-def _thinking(chat: Chat, order: Order) -> dict[str, dict[str, object]]:
+def _thinking(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
     """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
     asked = chat.thinking
     if asked is None or "reasoning" not in order.capabilities:
@@ -124,7 +129,7 @@ def _thinking(chat: Chat, order: Order) -> dict[str, dict[str, object]]:
         # Models that cannot but think refuse to be told so: the least effort is nearest to it.
         always = "always_reasoning" in order.capabilities
         return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
-    forced = chat.tool_choice is not None and chat.tool_choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+    forced = chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
     # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
     if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
         return {}
@@ -141,14 +146,14 @@ def _thinking(chat: Chat, order: Order) -> dict[str, dict[str, object]]:
     return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
 
 
-def _effort(asked: Thinking) -> dict[str, dict[str, object]]:
+def _effort(asked: ReasoningRequest) -> dict[str, dict[str, object]]:
     effort = asked.effort
     if effort is None and asked.budget is not None:
         effort = effort_of(asked.budget)
     return {"output_config": {"effort": "low" if effort == "minimal" else effort}} if effort else {}
 
 
-def _budget(asked: Thinking, most: int) -> int | None:
+def _budget(asked: ReasoningRequest, most: int) -> int | None:
     """Less than the whole answer's maximum; None where that leaves no room to think."""
     if asked.budget is None:
         budget = budget_of(asked.effort or "medium", most)
@@ -186,18 +191,18 @@ def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> Non
         body["top_k"] = sampling.top_k
 
 
-def _tools(chat: Chat, order: Order) -> dict[str, object]:
-    tools = offered(chat)
+def _tools(chat: Chat, order: VendorOptions) -> dict[str, object]:
+    tools = callable_tools(chat)
     if not tools:
         return _called(chat.messages)
     strict = "json_schema" in order.capabilities
     said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
     asked = chat.tool_choice
     mode = asked.mode if asked else None
-    single = chat.parallel_calls is False and mode is not Choosing.NONE
+    single = chat.parallel_calls is False and mode is not ToolChoiceMode.NONE
     if mode is not None or single:
-        choice: dict[str, object] = {"type": _CHOOSING[mode or Choosing.AUTO]}
-        if asked and mode is Choosing.NAMED:
+        choice: dict[str, object] = {"type": _CHOOSING[mode or ToolChoiceMode.AUTO]}
+        if asked and mode is ToolChoiceMode.NAMED:
             choice["name"] = fit(asked.names[0], LONG)
         if single:
             choice["disable_parallel_tool_use"] = True

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.dialects.anthropic_messages.answer_schema import Delta
+from tokenharbor.wire.dialects.anthropic_messages.answer_schema import AnthropicDelta
 from tokenharbor.wire.dialects.anthropic_messages.citations import write_citation
 from tokenharbor.wire.dialects.anthropic_messages.json_arguments import arguments
 from tokenharbor.wire.dialects.anthropic_messages.reader import DIALECT
@@ -15,7 +15,7 @@ from tokenharbor.wire.fitting.media_url import NO_IMAGE
 from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.body import edit, scan
 from tokenharbor.wire.neutral import carry
-from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -32,10 +32,10 @@ from tokenharbor.wire.neutral.events import (
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import scrub
 from tokenharbor.wire.neutral.strict_read import caller_names
-from tokenharbor.wire.neutral.translate import Block, collect
+from tokenharbor.wire.neutral.translate import ReplyBlock, collect
 
 _encode = msgspec.json.Encoder().encode
-_decode_delta = msgspec.json.Decoder(Delta).decode
+_decode_delta = msgspec.json.Decoder(AnthropicDelta).decode
 
 _REASONS = {
     FinishReason.STOP: "end_turn",
@@ -67,7 +67,7 @@ class AnthropicWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: ReplyContext) -> None:
         self._names = caller_names(recipient.request)
         self._started: Started | None = None  # not yet written: the usage of the input may follow
         self._estimate = Usage(input=recipient.input_tokens)  # until the vendor counts, if it does
@@ -241,7 +241,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"type": "error", "error": error}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
+def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
@@ -256,14 +256,14 @@ def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> byte
     return _encode(_message(fit_answer(reply.id, _PREFIX), reply.model, content, end, usage))
 
 
-def _is_said(block: Block) -> bool:
+def _is_said(block: ReplyBlock) -> bool:
     """Empty words are not, unless only this dialect can read them."""
     if block.kind not in _WORDS or block.text or block.citations:
         return True
     return any(note.dialect == DIALECT for note in block.notes)
 
 
-def _content(block: Block) -> object:
+def _content(block: ReplyBlock) -> object:
     notes = [note for note in block.notes if note.dialect == DIALECT] if block.notes else []
     last = {note.name: note.raw for note in notes} if notes else {}
     if "block" in last:
@@ -281,7 +281,7 @@ def _content(block: Block) -> object:
     return {"type": "text", "text": text, "citations": citations or None}
 
 
-def _citations(block: Block, notes: list[Note]) -> list[object]:
+def _citations(block: ReplyBlock, notes: list[Note]) -> list[object]:
     """The vendor's own as they came."""
     own: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
     return own or [write_citation(citation) for citation in block.citations]

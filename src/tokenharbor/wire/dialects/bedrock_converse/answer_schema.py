@@ -12,7 +12,7 @@ class ReasoningText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     signature: str | None = None
 
 
-class Reasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseReasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Reasoning, whole (`reasoningText`) or what was added to it (`text`, `signature`); `redactedContent` is base64."""
 
     reasoning_text: ReasoningText | None = None
@@ -21,7 +21,7 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     redacted_content: str | None = None
 
 
-class ToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A call, as it starts, what was added to it (`input` is a string then), or whole (`input` is an object then).
     `type` tells the tools that the vendor runs from the caller's, where it is set.
     """
@@ -32,64 +32,64 @@ class ToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     type: str | None = None
 
 
-class ImageSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseImageSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A picture's base64."""
 
     bytes: str | None = None
 
 
-class Image(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseImage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A picture, as it starts (`format`), a piece of it (`source`), or whole."""
 
     format: str | None = None
-    source: ImageSource | None = None
+    source: ConverseImageSource | None = None
 
 
-class Web(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConversePage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A page."""
 
     url: str | None = None
 
 
-class Location(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class CitationLocation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a source stands; those in the caller's own documents are kept unread."""
 
-    web: Web | None = None
+    web: ConversePage | None = None
 
 
-class Quote(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class CitedText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The words of a source, or a piece of text that rests on sources."""
 
     text: str | None = None
 
 
-class Citation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseCitation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A source."""
 
     title: str | None = None
-    source_content: tuple[Quote, ...] | None = None
-    location: Location | None = None
+    source_content: tuple[CitedText, ...] | None = None
+    location: CitationLocation | None = None
 
 
-class Cited(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class CitationsContent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Text with its sources, whole."""
 
-    content: tuple[Quote, ...] | None = None
+    content: tuple[CitedText, ...] | None = None
     citations: tuple[msgspec.Raw, ...] | None = None
 
 
-class Block(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseBlock(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A block of content, as it starts, what was added to it, or whole; one member is set."""
 
     text: str | None = None
-    reasoning_content: Reasoning | None = None
-    tool_use: ToolUse | None = None
-    image: Image | None = None
+    reasoning_content: ConverseReasoning | None = None
+    tool_use: ConverseToolUse | None = None
+    image: ConverseImage | None = None
     citation: msgspec.Raw = NULL
-    citations_content: Cited | None = None
+    citations_content: CitationsContent | None = None
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Any event of a stream; which members are set depends on its name."""
 
     content_block_index: int = 0
@@ -101,22 +101,22 @@ class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     message: str | None = None  # of an exception
 
 
-class Message(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The assistant's message, its blocks unread."""
 
     content: list[msgspec.Raw]
 
 
-class Output(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseOutput(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a whole answer has its message."""
 
-    message: Message
+    message: ConverseMessage
 
 
-class Whole(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ConverseAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A whole answer."""
 
-    output: Output
+    output: ConverseOutput
     stop_reason: str
     usage: msgspec.Raw = NULL
     additional_model_response_fields: msgspec.Raw = NULL
@@ -127,10 +127,10 @@ class _Stopped(msgspec.Struct, frozen=True, gc=False):
     delta: "_Stopped | None" = None
 
 
-decode_event = msgspec.json.Decoder(Event).decode
-decode_block = msgspec.json.Decoder(Block).decode
-decode_whole = msgspec.json.Decoder(Whole).decode
-decode_citation = msgspec.json.Decoder(Citation).decode
+decode_event = msgspec.json.Decoder(ConverseEvent).decode
+decode_block = msgspec.json.Decoder(ConverseBlock).decode
+decode_whole = msgspec.json.Decoder(ConverseAnswer).decode
+decode_citation = msgspec.json.Decoder(ConverseCitation).decode
 decode_text = msgspec.json.Decoder(str | None).decode
 _decode_stopped = msgspec.json.Decoder(_Stopped | None).decode
 

@@ -2,10 +2,10 @@
 bedrock/latest/userguide/troubleshooting-api-error-codes.html.
 """
 
-from tokenharbor.wire.neutral.causes import SHARED, Cause, Causes
+from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind
 
-CAUSES = Causes(
+CAUSES = CauseTable(
     (
         *SHARED,
         # a model that this account or region does not have is refused as if the request were at fault

@@ -16,11 +16,11 @@ from tokenharbor.wire.neutral.chat import (
     Feature,
     File,
     Image,
-    Opaque,
+    MediaSource,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
-    Source,
+    RefusalText,
     Text,
     ToolCall,
     ToolResult,
@@ -64,7 +64,7 @@ _SEE = "(see the document)"  # a document must not stand alone
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Scribe:
+class ConverseBlockWriter:
     """Writes one request's blocks: `fields` names the caller's own field for each feature, `call_id` makes the ids of
     calls fit, `caches` tells whether the model takes marks for its cache. Documents have distinct names.
     """
@@ -94,7 +94,7 @@ class Scribe:
 
     def _part(self, part: Part) -> list[Block]:
         match part:
-            case Text() | Refused():
+            case Text() | RefusalText():
                 return [{"text": part.text}] if part.text.strip() else []
             case Image():
                 return [{"image": self._media(looked_at(part.source), _IMAGES, Feature.IMAGE)}]
@@ -116,11 +116,11 @@ class Scribe:
                 ]
             case ToolResult():
                 return [{"toolResult": self._result(part)}]
-            case Opaque():
+            case OpaquePart():
                 known = part.note.dialect == DIALECT and part.note.name == "block"
                 return [_decode_object(part.note.raw)] if known else []  # type: ignore[list-item]  # unread members
 
-    def _media(self, source: Source, formats: dict[str, str], feature: Feature) -> Block:
+    def _media(self, source: MediaSource, formats: dict[str, str], feature: Feature) -> Block:
         media_type = source.media_type.partition(";")[0].strip().lower()
         if media_type not in formats or not source.data:
             raise self._wrong(feature, f"must be base64 of one of {', '.join(sorted(formats))}")

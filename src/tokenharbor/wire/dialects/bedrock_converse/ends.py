@@ -1,10 +1,10 @@
 """What Converse's stop reasons mean: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
 
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.failure import FailureKind
 
-ENDS = Ends(
+ENDS = FinishTable(
     {
         "end_turn": FinishReason.STOP,
         "tool_use": FinishReason.TOOL_CALLS,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from tokenharbor.wire.dialects.bedrock_converse.causes import CAUSES
-from tokenharbor.wire.framing.eventstream import Message
-from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.framing.eventstream import EventMessage
+from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import retry_after
@@ -32,14 +32,14 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     named = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or read.type or ""
     name = named.split(":", 1)[0].rpartition("#")[2].strip()
     message = read.message or read.capital or words(body)
-    kind = CAUSES.kind(Said(message, type=name), status)
+    kind = CAUSES.kind(ErrorDetails(message, type=name), status)
     return Failure(kind, status=status, message=message, type=name, retry_after=retry_after(headers))
 
 
-def read_exception(event: Message, message: str) -> Failure:
+def read_exception(event: EventMessage, message: str) -> Failure:
     """A message of the stream that is an exception, or an error of the framing's own."""
     name = event.word(":exception-type")
     if not name:
         return Failure(FailureKind.SERVER, message=event.word(":error-message"), type=event.word(":error-code"))
     name = name[:1].upper() + name[1:]
-    return Failure(CAUSES.kind(Said(message, type=name)), message=message, type=name)
+    return Failure(CAUSES.kind(ErrorDetails(message, type=name)), message=message, type=name)

@@ -14,21 +14,21 @@ from tokenharbor.wire.dialects.bedrock_converse.reader import DIALECT
 from tokenharbor.wire.fitting.ids import SHORT, fit
 from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.neutral.chat import (
-    Choosing,
     Message,
-    Order,
     Reasoning,
+    ReasoningRequest,
     Role,
     Sampling,
-    Thinking,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
+    VendorOptions,
 )
 
 Fields = dict[str, object]
 
 
-class Kind(Enum):
+class ModelMaker(Enum):
     """Makers whose models take the same fields."""
 
     SIGNING = "signing"  # reasons within a budget or adaptively, and signs its thoughts
@@ -38,17 +38,17 @@ class Kind(Enum):
 
 
 _KINDS = (
-    (re.compile(r"(?:^|\.)anthropic\.|^arn:"), Kind.SIGNING),
-    (re.compile(r"(?:^|\.)amazon\.nova"), Kind.MEASURED),
-    (re.compile(r"(?:^|\.)openai\."), Kind.EFFORT),
+    (re.compile(r"(?:^|\.)anthropic\.|^arn:"), ModelMaker.SIGNING),
+    (re.compile(r"(?:^|\.)amazon\.nova"), ModelMaker.MEASURED),
+    (re.compile(r"(?:^|\.)openai\."), ModelMaker.EFFORT),
 )
 _LEAST_BUDGET = 1024
 _OFF: Fields = {"type": "disabled"}
 _EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
 
 
-def kind_of(model: str) -> Kind:
-    return next((kind for pattern, kind in _KINDS if pattern.search(model)), Kind.PLAIN)
+def kind_of(model: str) -> ModelMaker:
+    return next((kind for pattern, kind in _KINDS if pattern.search(model)), ModelMaker.PLAIN)
 
 
 _NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models take no other ids of calls
@@ -62,21 +62,21 @@ def call_id(model: str, id_: str) -> str:
     return id_ if _NINE.fullmatch(id_) else hashlib.blake2b(id_.encode("utf-8", "replace")).hexdigest()[:9]
 
 
-def caches(kind: Kind) -> bool:
-    return kind in (Kind.SIGNING, Kind.MEASURED)
+def caches(kind: ModelMaker) -> bool:
+    return kind in (ModelMaker.SIGNING, ModelMaker.MEASURED)
 
 
-def sampling(kind: Kind, top_k: int) -> Fields:
-    return {"inferenceConfig": {"topK": top_k}} if kind is Kind.MEASURED else {"top_k": top_k}
+def sampling(kind: ModelMaker, top_k: int) -> Fields:
+    return {"inferenceConfig": {"topK": top_k}} if kind is ModelMaker.MEASURED else {"top_k": top_k}
 
 
-def lone(kind: Kind, sampling: Sampling) -> Sampling:
+def lone(kind: ModelMaker, sampling: Sampling) -> Sampling:
     """Newer models that sign their thoughts refuse `top_p` beside a temperature."""
     both = sampling.temperature is not None and sampling.top_p is not None
-    return msgspec.structs.replace(sampling, top_p=None) if both and kind is Kind.SIGNING else sampling
+    return msgspec.structs.replace(sampling, top_p=None) if both and kind is ModelMaker.SIGNING else sampling
 
 
-class Reasons(msgspec.Struct, frozen=True):
+class ReasoningFields(msgspec.Struct, frozen=True):
     """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then."""
 
     fields: Fields = {}
@@ -90,54 +90,58 @@ class Reasons(msgspec.Struct, frozen=True):
 
 
 def reasons(
-    thinking: Thinking | None, order: Order, choice: ToolChoice | None, messages: tuple[Message, ...]
-) -> Reasons:
+    thinking: ReasoningRequest | None, order: VendorOptions, choice: ToolChoice | None, messages: tuple[Message, ...]
+) -> ReasoningFields:
     """Left out for models that do not reason, where forced calls, a given beginning or unsigned calls forbid it, and
     where none is asked of a model that does so anyway.
     """
     kind = kind_of(order.model)
     if thinking is None or "reasoning" not in order.capabilities:
-        return Reasons()
+        return ReasoningFields()
     effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
     if effort == "none":
         return _off(kind, order)
-    if kind is Kind.EFFORT:
-        return Reasons({"reasoning_effort": _EFFORTS.get(effort, effort)})
-    if kind is Kind.MEASURED:
+    if kind is ModelMaker.EFFORT:
+        return ReasoningFields({"reasoning_effort": _EFFORTS.get(effort, effort)})
+    if kind is ModelMaker.MEASURED:
         config = {"type": "enabled", "maxReasoningEffort": _EFFORTS.get(effort, effort)}
-        return Reasons({"reasoningConfig": config})
-    forced = choice is not None and choice.mode in (Choosing.REQUIRED, Choosing.NAMED)
+        return ReasoningFields({"reasoningConfig": config})
+    forced = choice is not None and choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
     begun = bool(messages) and messages[-1].role is Role.ASSISTANT
-    if kind is Kind.PLAIN or forced or begun:
-        return Reasons()
+    if kind is ModelMaker.PLAIN or forced or begun:
+        return ReasoningFields()
     if "adaptive_reasoning" in order.capabilities:
         return _adaptive(thinking)
-    return Reasons() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
+    return ReasoningFields() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
 
 
-def _off(kind: Kind, order: Order) -> Reasons:
+def _off(kind: ModelMaker, order: VendorOptions) -> ReasoningFields:
     """Some reason unless they are told not to; those that cannot but reason get the least that there is."""
-    if kind is Kind.EFFORT:
-        return Reasons({"reasoning_effort": "low"})
-    if kind is not Kind.SIGNING or "adaptive_reasoning" not in order.capabilities:
-        return Reasons()
-    return Reasons(effort="low") if "always_reasoning" in order.capabilities else Reasons({"thinking": _OFF})
+    if kind is ModelMaker.EFFORT:
+        return ReasoningFields({"reasoning_effort": "low"})
+    if kind is not ModelMaker.SIGNING or "adaptive_reasoning" not in order.capabilities:
+        return ReasoningFields()
+    return (
+        ReasoningFields(effort="low")
+        if "always_reasoning" in order.capabilities
+        else ReasoningFields({"thinking": _OFF})
+    )
 
 
-def _adaptive(thinking: Thinking) -> Reasons:
+def _adaptive(thinking: ReasoningRequest) -> ReasoningFields:
     effort = thinking.effort or (None if thinking.budget is None else effort_of(thinking.budget))
     display = {} if thinking.shown is None else {"display": "summarized" if thinking.shown else "omitted"}
-    return Reasons({"thinking": {"type": "adaptive", **display}}, "low" if effort == "minimal" else effort)
+    return ReasoningFields({"thinking": {"type": "adaptive", **display}}, "low" if effort == "minimal" else effort)
 
 
-def _budgeted(thinking: Thinking, effort: str, order: Order) -> Reasons:
+def _budgeted(thinking: ReasoningRequest, effort: str, order: VendorOptions) -> ReasoningFields:
     """A budget that leaves room for an answer; none where there is no such room."""
     most = order.max_output or order.most_output
     asked = thinking.budget
     budget = budget_of(effort, most) if asked is None else min(max(asked, _LEAST_BUDGET), most - 1)
     if budget < _LEAST_BUDGET:
-        return Reasons()
-    return Reasons({"thinking": {"type": "enabled", "budget_tokens": budget}}, max_output=most)
+        return ReasoningFields()
+    return ReasoningFields({"thinking": {"type": "enabled", "budget_tokens": budget}}, max_output=most)
 
 
 def _goes_on_unsigned(messages: tuple[Message, ...]) -> bool:

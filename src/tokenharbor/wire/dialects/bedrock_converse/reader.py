@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tokenharbor.wire.dialects.bedrock_converse.answer_schema import (
-    Block,
-    Event,
-    Reasoning,
-    ToolUse,
+    ConverseBlock,
+    ConverseEvent,
+    ConverseReasoning,
+    ConverseToolUse,
     decode_block,
     decode_citation,
     decode_event,
@@ -20,10 +20,10 @@ from tokenharbor.wire.dialects.bedrock_converse.ends import ENDS
 from tokenharbor.wire.dialects.bedrock_converse.failures import read_exception
 from tokenharbor.wire.dialects.bedrock_converse.usage import read_usage
 from tokenharbor.wire.framing.body import check_text
-from tokenharbor.wire.framing.eventstream import Framer, Message
-from tokenharbor.wire.framing.first_content_limit import Waiting
+from tokenharbor.wire.framing.eventstream import EventMessage, EventStreamFramer
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
 from tokenharbor.wire.framing.surrogates import replace_lone
-from tokenharbor.wire.neutral.blocks import Blocks, Whole
+from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.neutral.events import Event as Neutral
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -39,14 +39,14 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
     return (Note(DIALECT, name, raw),)
 
 
-class ConverseReader(Waiting):
+class ConverseReader(FirstContentLimit):
     """Fulfils `Reader`. The usage comes after the stop reason, so the answer is finished by the event that has it."""
 
-    _framer: Framer
+    _framer: EventStreamFramer
 
     def __init__(self) -> None:
-        self._framer = Framer()
-        self._blocks = Blocks()
+        self._framer = EventStreamFramer()
+        self._blocks = BlockSequence()
         self._places: dict[int, tuple[int, BlockKind]] = {}  # the vendor's index to ours
         self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
         self._reason: str | None = None
@@ -68,7 +68,7 @@ class ConverseReader(Waiting):
                 self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
         return self._blocks.take()
 
-    def _message(self, message: Message) -> None:
+    def _message(self, message: EventMessage) -> None:
         try:
             payload = replace_lone(message.payload)
             check_text(payload)
@@ -80,7 +80,7 @@ class ConverseReader(Waiting):
         except _UNREADABLE:
             self._blocks.garbage()
 
-    def _tell(self, name: str, event: Event) -> bool:
+    def _tell(self, name: str, event: ConverseEvent) -> bool:
         """False if the event breaks the dialect."""
         match name:
             case "contentBlockDelta":
@@ -119,7 +119,7 @@ class ConverseReader(Waiting):
             self._silent.add(index)
         return True
 
-    def _call(self, index: int, call: ToolUse) -> bool:
+    def _call(self, index: int, call: ConverseToolUse) -> bool:
         if not call.tool_use_id or not call.name:
             return False
         place = self._blocks.open(BlockKind.TOOL_CALL, call.tool_use_id, call.name)
@@ -143,7 +143,7 @@ class ConverseReader(Waiting):
             return place is not None and cite(self._blocks, place, delta.citation)
         return True  # of a later version, or nothing at all
 
-    def _think(self, index: int, delta: Reasoning) -> bool:
+    def _think(self, index: int, delta: ConverseReasoning) -> bool:
         text, notes = reasoning(delta)
         return self._add(index, BlockKind.REASONING, text, notes)
 
@@ -172,24 +172,24 @@ class ConverseReader(Waiting):
         if index in self._places:
             self._blocks.close(self._places[index][0])
 
-    def _stop(self, event: Event) -> bool:
+    def _stop(self, event: ConverseEvent) -> bool:
         self._reason = event.stop_reason or None
         self._stop_sequence = stop_sequence(event.additional_model_response_fields)
         self._blocks.close_all()
         return self._reason is not None
 
-    def _end(self, event: Event) -> bool:
+    def _end(self, event: ConverseEvent) -> bool:
         report(self._blocks, event.usage)
         if self._reason is not None:
             finish(self._blocks, self._reason, self._stop_sequence)
         return True
 
 
-def finish(blocks: Blocks, reason: str, sequence: str | None) -> None:
+def finish(blocks: BlockSequence, reason: str, sequence: str | None) -> None:
     blocks.end(reason, ENDS, sequence if ENDS.reason(reason) is FinishReason.STOP_SEQUENCE else None)
 
 
-def report(blocks: Blocks, raw: msgspec.Raw) -> None:
+def report(blocks: BlockSequence, raw: msgspec.Raw) -> None:
     if len(raw) > 4:
         try:
             blocks.report(read_usage(raw))
@@ -197,16 +197,16 @@ def report(blocks: Blocks, raw: msgspec.Raw) -> None:
             blocks.report(None)
 
 
-def is_callers(call: ToolUse) -> bool:
+def is_callers(call: ConverseToolUse) -> bool:
     """Whether the caller is to carry it out; other types are of tools that the vendor runs."""
     return call.type in (None, "tool_use")
 
 
-def open_image(blocks: Blocks, format_: str | None) -> int:
+def open_image(blocks: BlockSequence, format_: str | None) -> int:
     return blocks.open(BlockKind.IMAGE, name=f"image/{format_ or 'png'}")
 
 
-def reasoning(read: Reasoning) -> tuple[str, tuple[Note, ...]]:
+def reasoning(read: ConverseReasoning) -> tuple[str, tuple[Note, ...]]:
     """Words, and what only this dialect can read."""
     whole = read.reasoning_text
     text = (whole.text if whole else read.text) or ""
@@ -215,7 +215,7 @@ def reasoning(read: Reasoning) -> tuple[str, tuple[Note, ...]]:
     return text, notes + (_note("redacted", read.redacted_content.encode()) if read.redacted_content else ())
 
 
-def cite(blocks: Blocks, place: int, raw: msgspec.Raw) -> bool:
+def cite(blocks: BlockSequence, place: int, raw: msgspec.Raw) -> bool:
     """A source: one on the web for everybody, and as it came for those who speak this dialect."""
     citation = decode_citation(raw)
     blocks.grow(place, "", _note("citation", bytes(raw)))
@@ -225,7 +225,7 @@ def cite(blocks: Blocks, place: int, raw: msgspec.Raw) -> bool:
     return True
 
 
-def add_whole(blocks: Blocks, raw: msgspec.Raw) -> None:
+def add_whole(blocks: BlockSequence, raw: msgspec.Raw) -> None:
     """A block of a whole answer. Kinds that only this dialect has ride along as a note on a silent block."""
     block = decode_block(raw)
     call = block.tool_use
@@ -246,7 +246,7 @@ def add_whole(blocks: Blocks, raw: msgspec.Raw) -> None:
     blocks.close(place)
 
 
-def _add_other(blocks: Blocks, block: Block, raw: msgspec.Raw) -> int:
+def _add_other(blocks: BlockSequence, block: ConverseBlock, raw: msgspec.Raw) -> int:
     place = blocks.open(BlockKind.TEXT)
     if block.citations_content is None:
         blocks.grow(place, "", _note("block", bytes(raw)))
@@ -260,7 +260,7 @@ def _add_other(blocks: Blocks, block: Block, raw: msgspec.Raw) -> int:
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer; a failure if it is none."""
-    blocks = Whole()
+    blocks = ReplyBuilder()
     try:
         check_text(body)
         whole = decode_whole(body)

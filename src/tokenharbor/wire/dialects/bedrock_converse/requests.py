@@ -5,22 +5,20 @@ from functools import partial
 import msgspec
 
 from tokenharbor.wire.dialects.bedrock_converse import models
-from tokenharbor.wire.dialects.bedrock_converse.content import Block, Scribe
+from tokenharbor.wire.dialects.bedrock_converse.content import Block, ConverseBlockWriter
 from tokenharbor.wire.fitting.ids import SHORT, fit
-from tokenharbor.wire.fitting.json_mode_hint import told
+from tokenharbor.wire.fitting.json_mode_hint import add_hint
 from tokenharbor.wire.fitting.json_schema import closed
 from tokenharbor.wire.fitting.media_url import NO_IMAGE
-from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
     SAMPLING,
     Advice,
+    AnswerFormat,
     Chat,
-    Choosing,
     Feature,
-    Format,
     Image,
     Message,
-    Order,
     Part,
     Role,
     Sampling,
@@ -28,8 +26,10 @@ from tokenharbor.wire.neutral.chat import (
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
-    offered,
+    VendorOptions,
+    callable_tools,
 )
 
 CARRIES = frozenset(
@@ -63,10 +63,10 @@ _ONE_CALL = "Call at most one tool at a time."
 _STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams say which sequence it was
 
 
-def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
     kind, heeded = models.kind_of(order.model), _HEEDS
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
-    if reasons == models.Reasons():
+    if reasons == models.ReasoningFields():
         heeded -= {Advice.REASONING}
     if not reasons.lets_sample:
         heeded -= SAMPLING
@@ -81,10 +81,10 @@ def stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop
 
 
-def write_chat(chat: Chat, order: Order) -> bytes:
+def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """The body; the model and whether to stream stand in the path. Raises InvalidRequest."""
     kind = models.kind_of(order.model)
-    scribe = Scribe(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
+    scribe = ConverseBlockWriter(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
     sampling = models.lone(kind, chat.sampling) if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
@@ -107,10 +107,10 @@ def _some(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None and value not in ({}, [], ())}
 
 
-def _messages(chat: Chat, scribe: Scribe) -> list[dict[str, object]]:
+def _messages(chat: Chat, scribe: ConverseBlockWriter) -> list[dict[str, object]]:
     """The two sides in turn, the user first."""
     turns: list[tuple[Role, list[Part]]] = []
-    for message in distinct(chat.messages)[_leading(chat) :]:
+    for message in unique_call_ids(chat.messages)[_leading(chat) :]:
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
         parts = _reminder(message) if message.role is Role.SYSTEM else _shown(message)
         if turns and turns[-1][0] is role:
@@ -167,9 +167,9 @@ def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> N
         written.append({"role": role, "content": content})
 
 
-def _system(chat: Chat, scribe: Scribe) -> list[Block]:
+def _system(chat: Chat, scribe: ConverseBlockWriter) -> list[Block]:
     """What the system says at first, then what has no field of its own here."""
-    leading = told(chat, chat.messages[: _leading(chat)])
+    leading = add_hint(chat, chat.messages[: _leading(chat)])
     blocks = [block for message in leading for block in scribe.blocks(message.parts)]
     if _forbids_calls(chat):
         blocks.append({"text": _NO_CALLS})
@@ -184,7 +184,7 @@ def _forbids_calls(chat: Chat) -> bool:
 
 
 def _is_none(choice: ToolChoice | None) -> bool:
-    return choice is not None and choice.mode is Choosing.NONE
+    return choice is not None and choice.mode is ToolChoiceMode.NONE
 
 
 def _called(chat: Chat) -> dict[str, None]:
@@ -211,11 +211,11 @@ def _share(value: float | None) -> float | None:
     return value if value is None else min(value, 1)
 
 
-def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
+def _tools(chat: Chat, order: VendorOptions, scribe: ConverseBlockWriter) -> dict[str, object]:
     choice, called = chat.tool_choice, _called(chat)
     if _is_none(choice) and not called:
         return {}
-    tools = offered(chat)
+    tools = callable_tools(chat)
     if not tools:
         tools = tuple(Tool(name) for name in called if name) or ((Tool("unknown"),) if called else ())
     rows: list[dict[str, object]] = []
@@ -225,7 +225,7 @@ def _tools(chat: Chat, order: Order, scribe: Scribe) -> dict[str, object]:
     return _some(tools=rows, toolChoice=_choice(choice)) if rows else {}
 
 
-def _tool(tool: Tool, order: Order) -> dict[str, object]:
+def _tool(tool: Tool, order: VendorOptions) -> dict[str, object]:
     strict = tool.strict and "json_schema" in order.capabilities
     schema = closed(tool.schema) if strict and tool.schema is not None else tool.schema
     return {
@@ -237,14 +237,14 @@ def _tool(tool: Tool, order: Order) -> dict[str, object]:
 
 
 def _choice(choice: ToolChoice | None) -> dict[str, object] | None:
-    if choice is None or choice.mode is Choosing.NONE:
+    if choice is None or choice.mode is ToolChoiceMode.NONE:
         return None
-    if choice.mode is Choosing.NAMED:
+    if choice.mode is ToolChoiceMode.NAMED:
         return {"tool": {"name": fit(choice.names[0], SHORT)}}
-    return {"any" if choice.mode is Choosing.REQUIRED else "auto": {}}
+    return {"any" if choice.mode is ToolChoiceMode.REQUIRED else "auto": {}}
 
 
-def _format(format_: Format | None) -> dict[str, object] | None:
+def _format(format_: AnswerFormat | None) -> dict[str, object] | None:
     if format_ is None or format_.schema is None:
         return None
     named = _some(name=format_.name or None, description=format_.description or None)

@@ -12,7 +12,7 @@ from tokenharbor.wire.dialects.gemini.splice import USAGE, GeminiSplicer
 from tokenharbor.wire.dialects.gemini.write_chat import CARRIES, heeds, stops, write_chat
 from tokenharbor.wire.dialects.gemini.writer import GeminiWriter, write_reply
 from tokenharbor.wire.framing.cost import add_cost
-from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Place, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, AnswerFacts, ModelInPath, ReplyContext
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import Edit, Request
 
@@ -36,13 +36,13 @@ class Gemini:
         call = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"/models/{quote(model, safe='')}:{call}"
 
-    def read_request(self, body: bytes, place: Place | None = None) -> Request:
+    def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
         return requests.read(body, place)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
 
-    def read_answer(self, body: bytes) -> Answer | Failure:
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         return read_answer(body)
 
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
@@ -54,7 +54,7 @@ class Gemini:
     def reader(self) -> GeminiReader:
         return GeminiReader()
 
-    def writer(self, recipient: Recipient = ANYBODY) -> GeminiWriter:
+    def writer(self, recipient: ReplyContext = NO_CONTEXT) -> GeminiWriter:
         return GeminiWriter(recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:

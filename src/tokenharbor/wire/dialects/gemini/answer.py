@@ -2,18 +2,18 @@
 
 import msgspec
 
-from tokenharbor.wire.dialects.gemini.answer_schema import Chunk, candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.dialects.gemini.answer_schema import GeminiChunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.framing.body import is_swollen
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_answer(body: bytes) -> Answer | Failure:
+def read_answer(body: bytes) -> AnswerFacts | Failure:
     """The answer's facts; a Failure if it is an error after all, or no answer of this dialect. A prompt that was
     refused is answered.
     """
@@ -37,8 +37,8 @@ def read_answer(body: bytes) -> Answer | Failure:
     absent = len(whole.usage_metadata) <= 4
     usage = None if absent else try_usage(whole.usage_metadata)
     if usage is not None:
-        return Answer(usage, finish_unknown=unknown)
-    return Answer(None, _text_bytes(whole), quarantined=not absent, finish_unknown=unknown)
+        return AnswerFacts(usage, finish_unknown=unknown)
+    return AnswerFacts(None, _text_bytes(whole), quarantined=not absent, finish_unknown=unknown)
 
 
 def measure(body: bytes) -> int:
@@ -49,7 +49,7 @@ def measure(body: bytes) -> int:
         return 0
 
 
-def _text_bytes(whole: Chunk) -> int:
+def _text_bytes(whole: GeminiChunk) -> int:
     return sum(map(candidate_size, whole.candidates or ()))
 
 

@@ -22,7 +22,7 @@ class Blob(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     data: str | None = None
 
 
-class Part(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class GeminiPart(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A piece of an answer; one of its members says what it is."""
 
     text: str | None = None
@@ -33,13 +33,13 @@ class Part(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     executable_code: msgspec.Raw = NULL
 
 
-class Content(msgspec.Struct, frozen=True, gc=False):
+class GeminiContent(msgspec.Struct, frozen=True, gc=False):
     """What a candidate says."""
 
-    parts: list[Part] | None = None
+    parts: list[GeminiPart] | None = None
 
 
-class Web(msgspec.Struct, frozen=True, gc=False):
+class GroundingPage(msgspec.Struct, frozen=True, gc=False):
     """A page that was found."""
 
     uri: str | None = None
@@ -49,50 +49,50 @@ class Web(msgspec.Struct, frozen=True, gc=False):
 class GroundingChunk(msgspec.Struct, frozen=True, gc=False):
     """A source."""
 
-    web: Web | None = None
+    web: GroundingPage | None = None
 
 
-class Segment(msgspec.Struct, frozen=True, gc=False):
+class GroundedSegment(msgspec.Struct, frozen=True, gc=False):
     """Words of the answer."""
 
     text: str | None = None
 
 
-class Support(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class GroundingSupport(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Which sources some words rest on."""
 
-    segment: Segment | None = None
+    segment: GroundedSegment | None = None
     grounding_chunk_indices: list[int] | None = None
 
 
-class Grounding(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class GroundingMetadata(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where an answer's facts come from."""
 
     grounding_chunks: list[GroundingChunk] | None = None
-    grounding_supports: list[Support] | None = None
+    grounding_supports: list[GroundingSupport] | None = None
 
 
-class Candidate(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class GeminiCandidate(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One answer, or what was added to it."""
 
     index: int = 0
-    content: Content | None = None
+    content: GeminiContent | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
-    grounding_metadata: Grounding | None = None
+    grounding_metadata: GroundingMetadata | None = None
 
 
-class Feedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class PromptFeedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What the vendor thinks of the prompt."""
 
     block_reason: str | None = None
 
 
-class Chunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class GeminiChunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """An event of a stream, or a whole answer."""
 
-    candidates: list[Candidate] | None = None
-    prompt_feedback: Feedback | None = None
+    candidates: list[GeminiCandidate] | None = None
+    prompt_feedback: PromptFeedback | None = None
     usage_metadata: msgspec.Raw = NULL
     response_id: str | None = None
     model_version: str | None = None
@@ -112,7 +112,7 @@ class _RawChunk(msgspec.Struct, frozen=True, gc=False):
     candidates: list[_RawCandidate] | None = None
 
 
-decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_chunk = msgspec.json.Decoder(GeminiChunk).decode
 _decode_raw = msgspec.json.Decoder(_RawChunk).decode
 
 
@@ -124,7 +124,7 @@ def raw_parts(data: bytes, index: int) -> list[msgspec.Raw]:
     return []
 
 
-def is_blocked(chunk: Chunk) -> bool:
+def is_blocked(chunk: GeminiChunk) -> bool:
     """Whether the prompt was refused: a valid answer without any candidate."""
     return not chunk.candidates and chunk.prompt_feedback is not None and bool(chunk.prompt_feedback.block_reason)
 
@@ -134,7 +134,7 @@ def text_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def part_size(part: Part) -> int:
+def part_size(part: GeminiPart) -> int:
     """How many bytes of text, reasoning and arguments were generated."""
     arguments = len(part.function_call.args) if part.function_call and len(part.function_call.args) > 4 else 0
     size = text_size(part.text or "") + arguments
@@ -153,5 +153,5 @@ def _blob_size(blob: Blob) -> int:
     return unseen.IMAGE
 
 
-def candidate_size(candidate: Candidate) -> int:
+def candidate_size(candidate: GeminiCandidate) -> int:
     return sum(map(part_size, candidate.content.parts or ())) if candidate.content else 0

@@ -2,10 +2,10 @@
 reasons of google.api.ErrorReason.
 """
 
-from tokenharbor.wire.neutral.causes import SHARED, Cause, Causes
+from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind
 
-CAUSES = Causes(
+CAUSES = CauseTable(
     (
         *SHARED,
         Cause(FailureKind.REQUEST, words=("INVALID_ARGUMENT", "OUT_OF_RANGE")),

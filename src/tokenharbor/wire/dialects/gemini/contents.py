@@ -16,19 +16,19 @@ from tokenharbor.wire.neutral.chat import (
     Feature,
     File,
     Image,
+    MediaSource,
     Message,
-    Opaque,
+    OpaquePart,
     Part,
     Reasoning,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
 from tokenharbor.wire.neutral.request import Request
-from tokenharbor.wire.neutral.strict_read import Features, in_places, no_meaning
+from tokenharbor.wire.neutral.strict_read import FeatureCollector, in_places, untranslatable_field
 
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "system": Role.SYSTEM, "": Role.USER}
 _WORDS = ("output", "result")
@@ -62,24 +62,24 @@ class _Waiting:
         return None
 
 
-class Reader:
+class GeminiContentReader:
     """Reads contents in order. Calls without an id get one, and results without one find theirs by name."""
 
-    def __init__(self, features: Features, request: Request) -> None:
+    def __init__(self, features: FeatureCollector, request: Request) -> None:
         self._features = features
         self._request = request
         self._calls = 0
         self._places: dict[str, int] = {}  # of the calls, by their ids
         self._waiting = _Waiting()
 
-    def read(self, contents: Sequence[request_schema.Content]) -> tuple[Message, ...]:
+    def read(self, contents: Sequence[request_schema.GeminiRequestContent]) -> tuple[Message, ...]:
         """What the model said in a stream may come back as a content for each piece: they are one message again."""
         messages: list[Message] = []
         spoken: list[Part] = []
         for at, content in enumerate(contents):
             role = _ROLES.get(content.role)
             if role is None:
-                raise no_meaning(f"contents[{at}].role")
+                raise untranslatable_field(f"contents[{at}].role")
             parts = self._parts(content.parts, at)
             if role is Role.ASSISTANT:
                 spoken += parts
@@ -95,11 +95,11 @@ class Reader:
             messages.append(Message(Role.ASSISTANT, tuple(_joined(spoken))))
         return tuple(messages)
 
-    def _parts(self, pieces: Sequence[request_schema.Part], at: int) -> list[Part]:
+    def _parts(self, pieces: Sequence[request_schema.GeminiRequestPart], at: int) -> list[Part]:
         parts: list[Part] = []
         for inner, piece in enumerate(pieces):
             if is_vendors(piece):
-                parts.append(Opaque(Note(DIALECT, PART, request_schema.unread_part(self._request, at, inner))))
+                parts.append(OpaquePart(Note(DIALECT, PART, request_schema.unread_part(self._request, at, inner))))
             elif (part := self._part(piece, f"contents[{at}].parts[{inner}]")) is not None:
                 parts.append(part)
         return parts
@@ -110,7 +110,7 @@ class Reader:
             return parts
         return [*in_places(results, self._places), *(part for part in parts if not isinstance(part, ToolResult))]
 
-    def _part(self, piece: request_schema.Part, place: str) -> Part | None:
+    def _part(self, piece: request_schema.GeminiRequestPart, place: str) -> Part | None:
         notes = read_signature(piece.thought_signature) if piece.thought_signature else ()
         if piece.function_call:
             return self._call(piece.function_call, notes)
@@ -124,7 +124,7 @@ class Reader:
             return Reasoning(piece.text, notes)
         return Text(piece.text, None, notes) if piece.text or notes else None
 
-    def _call(self, said: request_schema.Call, notes: tuple[Note, ...]) -> ToolCall:
+    def _call(self, said: request_schema.GeminiPastCall, notes: tuple[Note, ...]) -> ToolCall:
         arguments = "{}" if is_null(said.args) else bytes(said.args).decode()
         self._calls += 1
         call = ToolCall(said.id or f"call_{self._calls}", said.name, arguments, notes=notes)
@@ -132,7 +132,7 @@ class Reader:
         self._waiting.add(call)
         return call
 
-    def _result(self, said: request_schema.Result, place: str) -> ToolResult:
+    def _result(self, said: request_schema.FunctionResponse, place: str) -> ToolResult:
         call = self._waiting.take(said.id, said.name)
         if call is None and not said.id:
             raise InvalidRequest(
@@ -142,38 +142,38 @@ class Reader:
         media = [part for one in said.parts if (part := self._part(one, f"{place}.parts")) is not None]
         given = tuple([part for part in media if isinstance(part, Text | Image | File)])
         if len(given) != len(media) or any(map(is_vendors, said.parts)):
-            raise no_meaning(f"{place}.parts")
+            raise untranslatable_field(f"{place}.parts")
         parts = ((Text(text),) if text or not given else ()) + given
         return ToolResult(call.id if call else said.id, parts, call.name if call else said.name, failed)
 
-    def _inlined(self, media: request_schema.Media, place: str) -> Part:
+    def _inlined(self, media: request_schema.GeminiMedia, place: str) -> Part:
         kind, name = media.mime_type.lower(), media.display_name
         data = media.data.replace("-", "+").replace("_", "/")  # Google's libraries write the alphabet for URLs
         if kind.startswith("image/"):
             self._features.note(Feature.IMAGE, place)
-            return Image(Source(kind, data))
+            return Image(MediaSource(kind, data))
         _refuse_video(kind, place)
         if kind.startswith("audio/"):
             self._features.note(Feature.AUDIO, place)
-            return Audio(Source(kind, data))
+            return Audio(MediaSource(kind, data))
         if kind.startswith("text/"):
             return File(text=_decoded(data, f"{place}.data"), name=name)
         self._features.note(Feature.FILE, place)
-        return File(Source(kind, data), name=name)
+        return File(MediaSource(kind, data), name=name)
 
-    def _elsewhere(self, media: request_schema.Media, place: str) -> Part:
+    def _elsewhere(self, media: request_schema.GeminiMedia, place: str) -> Part:
         kind, url = media.mime_type.lower(), _public(media.file_uri, f"{place}.fileUri")
         if kind.startswith("image/"):
             self._features.note(Feature.IMAGE_URL, place)
-            return Image(Source(url=url))
+            return Image(MediaSource(url=url))
         _refuse_video(kind, place)
         if kind.startswith("audio/"):
-            raise no_meaning(f"{place}.mimeType")
+            raise untranslatable_field(f"{place}.mimeType")
         self._features.note(Feature.FILE_URL, place)
-        return File(Source(kind, url=url), name=media.display_name)
+        return File(MediaSource(kind, url=url), name=media.display_name)
 
 
-def is_vendors(piece: request_schema.Part) -> bool:
+def is_vendors(piece: request_schema.GeminiRequestPart) -> bool:
     """Whether it is of tools that the vendor ran."""
     code, result = piece.executable_code, piece.code_execution_result
     return (code is not NULL or result is not NULL) and not (is_null(code) and is_null(result))
@@ -181,13 +181,13 @@ def is_vendors(piece: request_schema.Part) -> bool:
 
 def _refuse_video(kind: str, place: str) -> None:
     if kind.startswith("video/"):
-        raise no_meaning(f"{place}.mimeType")
+        raise untranslatable_field(f"{place}.mimeType")
 
 
 def _public(url: str, place: str) -> str:
     """Files that were kept at the vendor are nobody else's to read."""
     if not url.lower().startswith(("https://", "http://")) or _VENDORS_OWN in url[:120]:
-        raise no_meaning(place)
+        raise untranslatable_field(place)
     return url
 
 

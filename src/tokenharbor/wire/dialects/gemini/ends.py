@@ -4,12 +4,12 @@ cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentR
 `OTHER` and `FINISH_REASON_UNSPECIFIED` are not listed: they say that the vendor does not say why.
 """
 
-from tokenharbor.wire.dialects.gemini.answer_schema import Candidate
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.dialects.gemini.answer_schema import GeminiCandidate
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
-ENDS = Ends(
+ENDS = FinishTable(
     {
         "STOP": FinishReason.STOP,
         "MAX_TOKENS": FinishReason.LENGTH,
@@ -32,6 +32,6 @@ ENDS = Ends(
 )
 
 
-def failure_of(candidate: Candidate, *, empty: bool) -> Failure | None:
+def failure_of(candidate: GeminiCandidate, *, empty: bool) -> Failure | None:
     """Why a candidate is no answer, whole or at the end of a stream; None if it is one."""
     return ENDS.failure(candidate.finish_reason or "", empty=empty, message=candidate.finish_message or "")

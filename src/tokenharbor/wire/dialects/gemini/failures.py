@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.dialects.gemini.causes import CAUSES
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import retry_after
@@ -74,7 +74,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         error = _Error(message=error or read.message or read.detail)
     details = _details(error)
     code, message = _code(error, details), error.message or words(body)
-    kind = CAUSES.kind(Said(message, code, error.status or ""), status)
+    kind = CAUSES.kind(ErrorDetails(message, code, error.status or ""), status)
     wait = retry_after(headers)
     return Failure(
         kind,
@@ -98,7 +98,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
         error = _Error(message=error)
     details = _details(error)
     code, message = _code(error, details), error.message or ""
-    kind = CAUSES.kind(Said(message, code or ("" if error.status else str(error.code)), error.status or ""))
+    kind = CAUSES.kind(ErrorDetails(message, code or ("" if error.status else str(error.code)), error.status or ""))
     if error.code == _OVERLOADED:  # which has no status word
         kind = FailureKind.OVERLOADED
     return Failure(kind, message=message, code=code, type=error.status or "", retry_after=_delay(details))

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tokenharbor.wire.count.most_tokens import Media, size_of
+from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import wrong_shape
 from tokenharbor.wire.neutral.request import InputSize
@@ -68,9 +68,9 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
         raise wrong_shape(name, error) from None
 
 
-def _tally(parts: list[_Part]) -> Media:
+def _tally(parts: list[_Part]) -> BodyMedia:
     """Media stand in parts, and in the parts of results inside of them, however deep."""
-    found = Media()
+    found = BodyMedia()
     while parts:
         part = parts.pop()
         for result in (part.functionResponse, part.function_response):

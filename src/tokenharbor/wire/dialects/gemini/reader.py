@@ -6,11 +6,11 @@ from functools import partial
 import msgspec
 
 from tokenharbor.wire.dialects.gemini.answer_schema import (
-    Candidate,
-    Chunk,
     FunctionCall,
-    Grounding,
-    Part,
+    GeminiCandidate,
+    GeminiChunk,
+    GeminiPart,
+    GroundingMetadata,
     decode_chunk,
     is_blocked,
     raw_parts,
@@ -20,9 +20,9 @@ from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.signatures import DIALECT, PART, read_signature
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.framing.body import check_text
-from tokenharbor.wire.framing.first_content_limit import Waiting
-from tokenharbor.wire.framing.sse import Frame, Framer
-from tokenharbor.wire.neutral.blocks import Blocks, Whole
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.sse import Frame, SseFramer
+from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Citation, Event, FinishReason, Note
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import Reply
@@ -30,16 +30,16 @@ from tokenharbor.wire.neutral.translate import Reply
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Teller:
+class _EventBuilder:
     """Tells the events of chunks; a whole answer is one. Only the first candidate is told."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
         self._end: str | None = None
         self._why = ""
         self._blocked = False
 
-    def tell(self, chunk: Chunk, data: bytes) -> None:
+    def tell(self, chunk: GeminiChunk, data: bytes) -> None:
         if not self.blocks.started:
             self.blocks.start(chunk.response_id or "", chunk.model_version or "")
         self._blocked = self._blocked or is_blocked(chunk)
@@ -49,7 +49,7 @@ class _Teller:
         if len(chunk.usage_metadata) > 4 and not self.blocks.ended:
             self.blocks.report(try_usage(chunk.usage_metadata))
 
-    def _candidate(self, candidate: Candidate, data: bytes) -> None:
+    def _candidate(self, candidate: GeminiCandidate, data: bytes) -> None:
         parts = candidate.content.parts if candidate.content else None
         for place, part in enumerate(parts or ()):
             if self.blocks.ended:
@@ -60,7 +60,7 @@ class _Teller:
         if candidate.finish_reason:
             self._end, self._why = candidate.finish_reason, candidate.finish_message or ""
 
-    def _part(self, part: Part, raw: Callable[[], bytes]) -> None:
+    def _part(self, part: GeminiPart, raw: Callable[[], bytes]) -> None:
         notes = read_signature(part.thought_signature)
         if part.function_call is not None:
             self._call(part.function_call, notes)
@@ -95,7 +95,7 @@ class _Teller:
         self.blocks.grow(index, bytes(call.args).decode() if len(call.args) > 4 else "{}", notes)
         self.blocks.close(index)
 
-    def _cite(self, grounding: Grounding) -> None:
+    def _cite(self, grounding: GroundingMetadata) -> None:
         quotes: dict[int, str] = {}
         for support in grounding.grounding_supports or ():
             for index in support.grounding_chunk_indices or ():
@@ -122,17 +122,17 @@ def _raw_part(data: bytes, place: int) -> bytes:
     return bytes(raw_parts(data, 0)[place])
 
 
-class GeminiReader(Waiting):
+class GeminiReader(FirstContentLimit):
     """Fulfils `Reader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
     when the bytes are over.
     """
 
-    _framer: Framer
+    _framer: SseFramer
 
     def __init__(self) -> None:
-        self._framer = Framer()
-        self._blocks = Blocks()
-        self._teller = _Teller(self._blocks)
+        self._framer = SseFramer()
+        self._blocks = BlockSequence()
+        self._teller = _EventBuilder(self._blocks)
 
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
@@ -153,7 +153,7 @@ class GeminiReader(Waiting):
         return self._blocks.take()
 
 
-def _tell(teller: _Teller, data: bytes) -> None:
+def _tell(teller: _EventBuilder, data: bytes) -> None:
     blocks = teller.blocks
     try:
         check_text(data)
@@ -171,8 +171,8 @@ def _tell(teller: _Teller, data: bytes) -> None:
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer; a failure if it is none."""
-    blocks = Whole()
-    teller = _Teller(blocks)
+    blocks = ReplyBuilder()
+    teller = _EventBuilder(blocks)
     _tell(teller, body)
     if not blocks.ended:
         teller.finish()

@@ -6,19 +6,19 @@ import msgspec
 
 from tokenharbor.wire.dialects.gemini.names import listed, spelled
 from tokenharbor.wire.framing.fields import NULL
-from tokenharbor.wire.framing.tidy import Tidy
+from tokenharbor.wire.framing.known_members import KnownMembers
 from tokenharbor.wire.neutral.request import Request
-from tokenharbor.wire.neutral.strict_read import UNREADABLE, UnknownFieldError, decode, no_meaning
+from tokenharbor.wire.neutral.strict_read import UNREADABLE, UnknownFieldError, decode, untranslatable_field
 
 ABSENT = msgspec.UNSET
 Absent = msgspec.UnsetType
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
+class GeminiShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
     """The base of all of them."""
 
 
-class Media(Asked, frozen=True):
+class GeminiMedia(GeminiShape, frozen=True):
     """Media inlined (`data`) or elsewhere."""
 
     mime_type: str = ""
@@ -27,7 +27,7 @@ class Media(Asked, frozen=True):
     display_name: str = ""
 
 
-class Call(Asked, frozen=True):
+class GeminiPastCall(GeminiShape, frozen=True):
     """A call that the model made; its arguments stay as they are."""
 
     id: str = ""
@@ -35,52 +35,52 @@ class Call(Asked, frozen=True):
     args: msgspec.Raw = NULL
 
 
-class Result(Asked, frozen=True):
+class FunctionResponse(GeminiShape, frozen=True):
     """What the caller's tool gave; `parts` are media."""
 
     id: str = ""
     name: str = ""
     response: msgspec.Raw = NULL
-    parts: "list[Part]" = []
+    parts: "list[GeminiRequestPart]" = []
 
 
-class Part(Asked, frozen=True):
+class GeminiRequestPart(GeminiShape, frozen=True):
     """A piece of content; one of its members says what it is. The last four are the vendor's own."""
 
     text: str = ""
     thought: bool = False
     thought_signature: str = ""
-    inline_data: Media | Absent = ABSENT
-    file_data: Media | Absent = ABSENT
-    function_call: Call | Absent = ABSENT
-    function_response: Result | Absent = ABSENT
+    inline_data: GeminiMedia | Absent = ABSENT
+    file_data: GeminiMedia | Absent = ABSENT
+    function_call: GeminiPastCall | Absent = ABSENT
+    function_response: FunctionResponse | Absent = ABSENT
     media_resolution: msgspec.Raw = NULL
     part_metadata: msgspec.Raw = NULL
     executable_code: msgspec.Raw = NULL
     code_execution_result: msgspec.Raw = NULL
 
 
-class Content(Asked, frozen=True):
+class GeminiRequestContent(GeminiShape, frozen=True):
     """What somebody says."""
 
     role: str = ""
-    parts: list[Part] = []
+    parts: list[GeminiRequestPart] = []
 
 
-class Words(Asked, frozen=True):
+class SystemText(GeminiShape, frozen=True):
     """A piece of what the system says."""
 
     text: str = ""
 
 
-class System(Asked, frozen=True):
+class SystemInstruction(GeminiShape, frozen=True):
     """What the system says."""
 
     role: msgspec.Raw = NULL
-    parts: list[Words] = []
+    parts: list[SystemText] = []
 
 
-class Declaration(Asked, frozen=True):
+class FunctionDeclaration(GeminiShape, frozen=True):
     """A tool that the caller runs."""
 
     name: str = ""
@@ -92,28 +92,28 @@ class Declaration(Asked, frozen=True):
     behavior: str = ""
 
 
-class Tools(Asked, frozen=True):
+class GeminiTool(GeminiShape, frozen=True):
     """An entry of `tools`."""
 
-    function_declarations: list[Declaration] = []
+    function_declarations: list[FunctionDeclaration] = []
     computer_use: msgspec.Raw = NULL
 
 
-class Calling(Asked, frozen=True):
+class FunctionCallingConfig(GeminiShape, frozen=True):
     """Whether tools are to be called, and which."""
 
     mode: str | int = ""  # protobuf takes a name or its number
     allowed_function_names: list[str] = []
 
 
-class ToolConfig(Asked, frozen=True):
+class ToolConfig(GeminiShape, frozen=True):
     """`toolConfig`."""
 
-    function_calling_config: Calling | Absent = ABSENT
+    function_calling_config: FunctionCallingConfig | Absent = ABSENT
     retrieval_config: msgspec.Raw = NULL
 
 
-class Thinking(Asked, frozen=True):
+class ThinkingConfig(GeminiShape, frozen=True):
     """`thinkingConfig`."""
 
     thinking_budget: msgspec.Raw = NULL
@@ -121,7 +121,7 @@ class Thinking(Asked, frozen=True):
     include_thoughts: bool = False
 
 
-class Config(Asked, frozen=True):
+class GenerationConfig(GeminiShape, frozen=True):
     """`generationConfig`; what has been looked at before, or is no more than a number to check, stays unread."""
 
     max_output_tokens: msgspec.Raw = NULL
@@ -138,7 +138,7 @@ class Config(Asked, frozen=True):
     frequency_penalty: float | None = None
     response_logprobs: bool = False
     logprobs: msgspec.Raw = NULL
-    thinking_config: Thinking | Absent = ABSENT
+    thinking_config: ThinkingConfig | Absent = ABSENT
     media_resolution: msgspec.Raw = NULL
     response_modalities: msgspec.Raw = NULL
     speech_config: msgspec.Raw = NULL
@@ -147,14 +147,14 @@ class Config(Asked, frozen=True):
     model_selection_config: msgspec.Raw = NULL
 
 
-class Body(Asked, frozen=True):
+class GeminiRequest(GeminiShape, frozen=True):
     """A request; what has been looked at before stays unread."""
 
-    contents: list[Content]
-    system_instruction: System | Absent = ABSENT
-    tools: list[Tools] = []
+    contents: list[GeminiRequestContent]
+    system_instruction: SystemInstruction | Absent = ABSENT
+    tools: list[GeminiTool] = []
     tool_config: ToolConfig | Absent = ABSENT
-    generation_config: Config = Config()
+    generation_config: GenerationConfig = GenerationConfig()
     safety_settings: msgspec.Raw = NULL
     labels: msgspec.Raw = NULL
     model: msgspec.Raw = NULL
@@ -172,12 +172,12 @@ class _Unread(msgspec.Struct, frozen=True):
     parts: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_decode_body = msgspec.json.Decoder(Body, strict=False).decode  # protobuf's JSON takes "0.5" for 0.5
+_decode_body = msgspec.json.Decoder(GeminiRequest, strict=False).decode  # protobuf's JSON takes "0.5" for 0.5
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_unread = msgspec.json.Decoder(list[_Unread]).decode
 
 
-def read_body(request: Request, unknown: dict[str, str]) -> Body:
+def read_body(request: Request, unknown: dict[str, str]) -> GeminiRequest:
     """Fields that are not known are left out and put into `unknown`. Raises InvalidRequest for one that has the wrong
     type, and for one that stands in both spellings.
     """
@@ -186,9 +186,11 @@ def read_body(request: Request, unknown: dict[str, str]) -> Body:
     except UNREADABLE:
         pass  # it may be written in the other spelling, or hold nulls or what is not known
     try:
-        return decode(Tidy(unknown, spelled).write(msgspec.Raw(request.body), Body, ""), _decode_body, "")
+        return decode(
+            KnownMembers(unknown, spelled).write(msgspec.Raw(request.body), GeminiRequest, ""), _decode_body, ""
+        )
     except UnknownFieldError as error:
-        raise no_meaning(str(error)) from None
+        raise untranslatable_field(str(error)) from None
 
 
 def unread_part(request: Request, content: int, part: int) -> bytes:

@@ -17,12 +17,12 @@ from tokenharbor.wire.framing.fields import (
     read_budget,
     read_count,
     read_objects,
+    refuse_if_set,
     run_checks,
-    unsold,
 )
 from tokenharbor.wire.framing.names import fold
 from tokenharbor.wire.neutral import extensions
-from tokenharbor.wire.neutral.dialect import Place
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit, Request
 
 NAME = "gemini"
@@ -49,21 +49,21 @@ def _text_only(raw: msgspec.Raw) -> str | None:
 
 # Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
 _CHECKS: dict[str, Check] = {
-    "cachedContent": unsold(
+    "cachedContent": refuse_if_set(
         "refers to content stored at the provider, which is not supported: send the content in the request."
     ),
     "serviceTier": only("standard", "STANDARD", "unspecified", "SERVICE_TIER_UNSPECIFIED"),
-    "store": unsold("must not be true: the gateway does not let providers store requests."),
+    "store": refuse_if_set("must not be true: the gateway does not let providers store requests."),
 }
 _CONFIG_CHECKS: dict[str, Check] = {
     "responseModalities": _text_only,
-    "speechConfig": unsold(_MEDIA_OUT),
-    "imageConfig": unsold(_MEDIA_OUT),
-    "routingConfig": unsold(_OTHER_MODEL),
-    "modelSelectionConfig": unsold(_OTHER_MODEL),
+    "speechConfig": refuse_if_set(_MEDIA_OUT),
+    "imageConfig": refuse_if_set(_MEDIA_OUT),
+    "routingConfig": refuse_if_set(_OTHER_MODEL),
+    "modelSelectionConfig": refuse_if_set(_OTHER_MODEL),
 }
-CONFIG_FIELDS = frozenset(request_schema.Config.__struct_encode_fields__)
-KNOWN = frozenset(request_schema.Body.__struct_encode_fields__)
+CONFIG_FIELDS = frozenset(request_schema.GenerationConfig.__struct_encode_fields__)
+KNOWN = frozenset(request_schema.GeminiRequest.__struct_encode_fields__)
 _PLAIN = frozenset({"contents", "systemInstruction", "toolConfig", _CONFIG, "safetySettings", "labels"})
 _PLAIN_CONFIG = CONFIG_FIELDS - _CONFIG_CHECKS.keys()
 _EXTENSIONS = frozenset(extensions.NAMES)
@@ -88,7 +88,7 @@ _TOOL_KINDS = frozenset(
 _CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
 
 
-def read(body: bytes, place: Place | None) -> Request:
+def read(body: bytes, place: ModelInPath | None) -> Request:
     """Raises InvalidRequest."""
     if place is None or not place.model:
         raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")

@@ -2,7 +2,13 @@
 
 import msgspec
 
-from tokenharbor.wire.dialects.gemini.answer_schema import Candidate, Chunk, candidate_size, decode_chunk, is_blocked
+from tokenharbor.wire.dialects.gemini.answer_schema import (
+    GeminiCandidate,
+    GeminiChunk,
+    candidate_size,
+    decode_chunk,
+    is_blocked,
+)
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
@@ -55,7 +61,7 @@ class GeminiSplicer(EventSplicer):
                 self._candidates.keep(candidate.index)
         return turn
 
-    def _judge_candidate(self, candidate: Candidate) -> int:
+    def _judge_candidate(self, candidate: GeminiCandidate) -> int:
         turn = IDLE
         parts = candidate.content.parts if candidate.content else None
         if parts:
@@ -75,7 +81,7 @@ class GeminiSplicer(EventSplicer):
             self.finish_unknown = ENDS.unknown(word)
         return ENDING if self._candidates.finish(candidate.index) else KEPT
 
-    def _note_usage(self, chunk: Chunk) -> None:
+    def _note_usage(self, chunk: GeminiChunk) -> None:
         """Each event may count all so far: the last one counts."""
         if len(chunk.usage_metadata) <= 4:
             return
@@ -89,7 +95,7 @@ class GeminiSplicer(EventSplicer):
         )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.Framer()
+        framer = sse.SseFramer()
         for name, data, _ in (*framer.feed(raw), *framer.close()):
             priced = add_cost(data, cost_usd, USAGE) if data is not None else None
             if data is not None and priced is not None:

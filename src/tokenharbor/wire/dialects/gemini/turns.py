@@ -13,13 +13,13 @@ from tokenharbor.wire.neutral.chat import (
     Audio,
     File,
     Image,
+    MediaSource,
     Message,
-    Opaque,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
+    RefusalText,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
@@ -95,7 +95,7 @@ def _pieces(parts: Iterable[Part]) -> list[Piece]:
 def _piece(part: Part) -> list[Piece]:
     """Nothing for what the vendor could not read: empty words, and what another vendor's model thought."""
     match part:
-        case Text() | Refused():
+        case Text() | RefusalText():
             return _text(part)
         case Image():
             return [_media(looked_at(part.source), "image/jpeg")]
@@ -111,7 +111,7 @@ def _piece(part: Part) -> list[Piece]:
             return [{"functionCall": call, **_own(part.notes)}]
         case ToolResult():
             return _result(part)
-        case Opaque():
+        case OpaquePart():
             return [msgspec.Raw(part.note.raw)] if part.note.dialect == DIALECT else []
 
 
@@ -120,12 +120,12 @@ def _own(notes: Iterable[Note]) -> dict[str, object]:
     return {SIGNATURE: raws[-1].decode()} if raws else {}
 
 
-def _text(text: Text | Refused) -> list[Piece]:
+def _text(text: Text | RefusalText) -> list[Piece]:
     signed = _own(text.notes) if isinstance(text, Text) else {}
     return [{"text": text.text, **signed}] if text.text or signed else []
 
 
-def _media(source: Source, usual: str) -> Piece:
+def _media(source: MediaSource, usual: str) -> Piece:
     """Public addresses are fetched by the vendor, which wants to be told what stands there: a picture is one, whatever
     its address looks like, for it was counted as one.
     """

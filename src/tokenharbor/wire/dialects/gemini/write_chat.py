@@ -9,14 +9,14 @@ from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.neutral.chat import (
     Advice,
     Chat,
-    Choosing,
     Feature,
-    Order,
+    ReasoningRequest,
     Sampling,
-    Thinking,
     Tool,
     ToolChoice,
-    offered,
+    ToolChoiceMode,
+    VendorOptions,
+    callable_tools,
 )
 
 CARRIES = frozenset(
@@ -48,7 +48,12 @@ _HEEDS = frozenset(
 _MOST_STOPS = 5  # ai.google.dev/api/generate-content: "up to 5"
 _MOST_SEED = (1 << 31) - 1  # an int32 there
 _JSON = "application/json"
-_CHOOSING = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
+_CHOOSING = {
+    ToolChoiceMode.AUTO: "AUTO",
+    ToolChoiceMode.NONE: "NONE",
+    ToolChoiceMode.REQUIRED: "ANY",
+    ToolChoiceMode.NAMED: "ANY",
+}
 _LEVELS = {
     "none": "MINIMAL",
     "minimal": "MINIMAL",
@@ -64,7 +69,7 @@ _LEAST_BUDGET = 128  # of models that cannot but think
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: Order) -> frozenset[Advice]:
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
     heeded = _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
     return heeded if _has_seed(chat.sampling) else heeded - {Advice.SEED}
 
@@ -77,7 +82,7 @@ def stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop[:_MOST_STOPS]
 
 
-def write_chat(chat: Chat, order: Order) -> bytes:
+def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
     system, contents = system_and_contents(chat.messages, signed="adaptive_reasoning" in order.capabilities)
     body: dict[str, object] = {"contents": contents}
@@ -89,7 +94,7 @@ def write_chat(chat: Chat, order: Order) -> bytes:
     return _encode(body)
 
 
-def _config(chat: Chat, order: Order) -> dict[str, object]:
+def _config(chat: Chat, order: VendorOptions) -> dict[str, object]:
     config: dict[str, object] = {}
     if order.max_output is not None:
         config["maxOutputTokens"] = order.max_output
@@ -117,7 +122,7 @@ def _sampling(sampling: Sampling) -> dict[str, object]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
+def _thinking(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
     """Newer models take a level, older ones a budget; none of them both."""
     said: dict[str, object] = {}
     off, always = asked.effort == "none" or asked.budget == 0, "always_reasoning" in order.capabilities
@@ -133,7 +138,7 @@ def _thinking(asked: Thinking, order: Order) -> dict[str, object]:
     return said
 
 
-def _budget(asked: Thinking, order: Order) -> int | None:
+def _budget(asked: ReasoningRequest, order: VendorOptions) -> int | None:
     """The vendor refuses more than the model's own limit."""
     if asked.effort == "none" or asked.budget == 0:
         return 0
@@ -147,7 +152,7 @@ def _budget(asked: Thinking, order: Order) -> int | None:
 
 
 def _tools(chat: Chat) -> dict[str, object]:
-    tools = offered(chat)
+    tools = callable_tools(chat)
     if not tools:
         return {}
     said: dict[str, object] = {"tools": [{"functionDeclarations": [_tool(tool) for tool in tools]}]}
@@ -158,7 +163,7 @@ def _tools(chat: Chat) -> dict[str, object]:
 
 def _choice(choice: ToolChoice) -> dict[str, object]:
     said: dict[str, object] = {"mode": _CHOOSING[choice.mode]}
-    if choice.mode is Choosing.NAMED:
+    if choice.mode is ToolChoiceMode.NAMED:
         said["allowedFunctionNames"] = [fit_begun(name, LONG) for name in choice.names]
     return said
 

@@ -11,7 +11,7 @@ from tokenharbor.wire.dialects.gemini.signatures import DIALECT, PART, SIGNATURE
 from tokenharbor.wire.dialects.gemini.tool_names import caller_names
 from tokenharbor.wire.dialects.gemini.usage import write_usage
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -28,7 +28,7 @@ from tokenharbor.wire.neutral.events import (
 )
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import scrub
-from tokenharbor.wire.neutral.translate import Block, collect
+from tokenharbor.wire.neutral.translate import ReplyBlock, collect
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,7 +66,7 @@ class GeminiWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: ReplyContext) -> None:
         self._names = caller_names(recipient.request)
         self._started = Started("", "")
         self._usage: Usage | None = None
@@ -115,7 +115,7 @@ class GeminiWriter:
         if kind in _PLAIN:
             parts = _spoken(kind, "", block.foreign)
         else:
-            whole = Block(kind, "".join(block.text), tuple(block.notes), block.opened.call_id, block.opened.name)
+            whole = ReplyBlock(kind, "".join(block.text), tuple(block.notes), block.opened.call_id, block.opened.name)
             parts = _parts(whole, self._names)
         return self._event(parts) if parts else b""
 
@@ -166,7 +166,7 @@ def _signed(signature: str | None) -> dict[str, object]:
     return {} if signature is None else {SIGNATURE: signature}
 
 
-def _parts(block: Block, names: dict[str, str]) -> list[Part]:
+def _parts(block: ReplyBlock, names: dict[str, str]) -> list[Part]:
     """A whole block."""
     if block.kind in _PLAIN:
         return _spoken(block.kind, block.text, block.notes)
@@ -195,7 +195,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": error_of(status, code, message, {})}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
+def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:

@@ -10,7 +10,7 @@ from tokenharbor.wire.dialects.openai_chat.splice import OpenAISplicer
 from tokenharbor.wire.dialects.openai_chat.writer import OpenAIWriter, write_reply
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.neutral.chat import Feature
-from tokenharbor.wire.neutral.dialect import ANYBODY, Answer, Place, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, AnswerFacts, ModelInPath, ReplyContext
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import Edit, Request
 
@@ -33,13 +33,13 @@ class OpenAIChat:
     def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
         return "/chat/completions"
 
-    def read_request(self, body: bytes, place: Place | None = None) -> Request:  # noqa: ARG002  all of it is in the body
+    def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG002  all of it is in the body
         return requests.read(body)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return requests.write(request, edit)
 
-    def read_answer(self, body: bytes) -> Answer | Failure:
+    def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         return read_answer(body)
 
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
@@ -52,7 +52,7 @@ class OpenAIChat:
     def reader(self) -> OpenAIReader:
         return OpenAIReader()
 
-    def writer(self, recipient: Recipient = ANYBODY) -> OpenAIWriter:
+    def writer(self, recipient: ReplyContext = NO_CONTEXT) -> OpenAIWriter:
         return OpenAIWriter(recipient)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:

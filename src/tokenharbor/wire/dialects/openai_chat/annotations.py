@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.wire.fitting.media_url import read_url
-from tokenharbor.wire.neutral.chat import Source
+from tokenharbor.wire.neutral.chat import MediaSource
 from tokenharbor.wire.neutral.events import Citation
 from tokenharbor.wire.neutral.strict_read import UNREADABLE
 
@@ -49,7 +49,7 @@ def write_annotation(citation: Citation, place: int) -> dict[str, object]:
     return {"type": "url_citation", "url_citation": {**page, "start_index": place, "end_index": place}}
 
 
-def read_images(raw: msgspec.Raw) -> tuple[Source, ...]:
+def read_images(raw: msgspec.Raw) -> tuple[MediaSource, ...]:
     if len(raw) <= 4:
         return ()
     try:

@@ -4,19 +4,19 @@ import msgspec
 
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
     NULL,
-    Choice,
-    Chunk,
-    Ended,
+    ChatChoice,
+    ChatChunk,
+    ChoiceEnd,
     decode_chunk,
+    delta_size,
     try_usage,
     usage_of,
-    words_size,
 )
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.dialects.openai_chat.usage import Counts, usage_of_counts
 from tokenharbor.wire.framing.body import is_swollen
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.usage import BadUsageError
 
@@ -27,7 +27,7 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     """A message that is there, unread."""
 
 
-class _Glanced(Ended, frozen=True, gc=False, kw_only=True):
+class _Glanced(ChoiceEnd, frozen=True, gc=False, kw_only=True):
     """A choice of a whole answer: it has a message."""
 
     message: _Message
@@ -44,7 +44,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
 _glance = msgspec.json.Decoder(_Glance).decode
 
 
-def read_answer(body: bytes) -> Answer | Failure:
+def read_answer(body: bytes) -> AnswerFacts | Failure:
     """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
     try:
         if not body.isascii():
@@ -61,11 +61,11 @@ def read_answer(body: bytes) -> Answer | Failure:
         except BadUsageError:
             return _read_closely(body)
         if usage.output:
-            return Answer(usage)
+            return AnswerFacts(usage)
     return _read_closely(body)
 
 
-def _read_closely(body: bytes) -> Answer | Failure:
+def _read_closely(body: bytes) -> AnswerFacts | Failure:
     if is_swollen(body):
         return _garbage()
     try:
@@ -86,11 +86,11 @@ def _read_closely(body: bytes) -> Answer | Failure:
         if failure is not None:
             return failure
     if usage is not None:
-        return Answer(usage, finish_unknown=unknown)
-    return Answer(None, _text_bytes(whole), quarantined=raw is not None, finish_unknown=unknown)
+        return AnswerFacts(usage, finish_unknown=unknown)
+    return AnswerFacts(None, _text_bytes(whole), quarantined=raw is not None, finish_unknown=unknown)
 
 
-def _ended_in(choices: list[Choice]) -> Failure | None:
+def _ended_in(choices: list[ChatChoice]) -> Failure | None:
     """The failure that one of them ended in."""
     for choice in choices:
         if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
@@ -106,8 +106,8 @@ def measure(body: bytes) -> int:
         return 0
 
 
-def _text_bytes(whole: Chunk) -> int:
-    return sum(words_size(choice.message) for choice in whole.choices or () if choice.message is not None)
+def _text_bytes(whole: ChatChunk) -> int:
+    return sum(delta_size(choice.message) for choice in whole.choices or () if choice.message is not None)
 
 
 def _garbage() -> Failure:

@@ -12,44 +12,44 @@ from tokenharbor.wire.neutral.usage import BadUsageError
 NULL = msgspec.Raw(b"null")
 
 
-class Function(msgspec.Struct, frozen=True, gc=False):
+class ChatFunctionCall(msgspec.Struct, frozen=True, gc=False):
     """A call's name and its arguments, or a piece of them."""
 
     name: str | None = None
     arguments: str | None = None
 
 
-class ToolCall(msgspec.Struct, frozen=True, gc=False):
+class ChatToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call, or a piece of one. `custom` tools take free text where functions take JSON."""
 
     index: int | None = None
     id: str | None = None
-    function: Function | None = None
-    custom: "Custom | None" = None
+    function: ChatFunctionCall | None = None
+    custom: "ChatCustomCall | None" = None
     extra_content: msgspec.Raw = NULL
 
 
-class Custom(msgspec.Struct, frozen=True, gc=False):
+class ChatCustomCall(msgspec.Struct, frozen=True, gc=False):
     """A custom tool's call."""
 
     name: str | None = None
     input: str | None = None
 
 
-class Thought(msgspec.Struct, frozen=True, gc=False):
+class ThinkingText(msgspec.Struct, frozen=True, gc=False):
     """A part of thinking."""
 
     text: str | None = None
 
 
-class Part(msgspec.Struct, frozen=True, gc=False):
+class ChatPart(msgspec.Struct, frozen=True, gc=False):
     """Content in parts, as some vendors send it: text, or thinking with parts of its own."""
 
     text: str | None = None
-    thinking: list[Thought] | str | None = None
+    thinking: list[ThinkingText] | str | None = None
 
 
-class Detail(msgspec.Struct, frozen=True, gc=False):
+class ReasoningDetail(msgspec.Struct, frozen=True, gc=False):
     """An entry of `reasoning_details`: in words, summed up, or encrypted."""
 
     text: str | None = None
@@ -57,22 +57,22 @@ class Detail(msgspec.Struct, frozen=True, gc=False):
     data: str | None = None
 
 
-class Audio(msgspec.Struct, frozen=True, gc=False):
+class ChatAudio(msgspec.Struct, frozen=True, gc=False):
     """Sound in base64, and the words that are spoken."""
 
     data: str | None = None
     transcript: str | None = None
 
 
-class Words(msgspec.Struct, frozen=True, gc=False):
+class ChatDelta(msgspec.Struct, frozen=True, gc=False):
     """A message, or what was added to it. Reasoning has two names in the field, and two rarer ones."""
 
-    content: str | list[Part] | None = None
+    content: str | list[ChatPart] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
-    function_call: Function | None = None
+    tool_calls: list[ChatToolCall] | None = None
+    function_call: ChatFunctionCall | None = None
     reasoning_text: msgspec.Raw = NULL
     thinking: msgspec.Raw = NULL
     reasoning_details: msgspec.Raw = NULL
@@ -81,28 +81,28 @@ class Words(msgspec.Struct, frozen=True, gc=False):
     audio: msgspec.Raw = NULL
 
 
-class Ended(msgspec.Struct, frozen=True, gc=False):
+class ChoiceEnd(msgspec.Struct, frozen=True, gc=False):
     """How a choice ended."""
 
     finish_reason: str | None = None
     error: msgspec.Raw = NULL
 
 
-class Choice(Ended, frozen=True, gc=False):
+class ChatChoice(ChoiceEnd, frozen=True, gc=False):
     """One choice of a chunk (`delta`) or of a whole answer (`message`)."""
 
     index: int = 0
-    delta: Words | None = None
-    message: Words | None = None
+    delta: ChatDelta | None = None
+    message: ChatDelta | None = None
     usage: msgspec.Raw = NULL
 
 
-class Chunk(msgspec.Struct, frozen=True, gc=False):
+class ChatChunk(msgspec.Struct, frozen=True, gc=False):
     """A chunk of a stream, or a whole answer."""
 
     id: str | None = None
     model: str | None = None
-    choices: list[Choice] | None = None
+    choices: list[ChatChoice] | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
     object: str | None = None
@@ -117,10 +117,10 @@ PINGS = frozenset({"ping", "keepalive"})
 _HEAD = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 
 
-decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_chunk = msgspec.json.Decoder(ChatChunk).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
-_decode_details = msgspec.json.Decoder(list[Detail]).decode
-_decode_audio = msgspec.json.Decoder(Audio).decode
+_decode_details = msgspec.json.Decoder(list[ReasoningDetail]).decode
+_decode_audio = msgspec.json.Decoder(ChatAudio).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -134,7 +134,7 @@ def is_idle(data: bytes) -> bool:
     return all(name in _HEAD or raw == NULL for name, raw in members.items())
 
 
-def usage_of(chunk: Chunk) -> msgspec.Raw | None:
+def usage_of(chunk: ChatChunk) -> msgspec.Raw | None:
     """The usage object, wherever the vendor puts it."""
     if len(chunk.usage) > 4:
         return chunk.usage
@@ -157,7 +157,7 @@ def text_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def words_size(words: Words) -> int:
+def delta_size(words: ChatDelta) -> int:
     """How many bytes of text, reasoning and arguments were generated."""
     content = words.content
     if type(content) is str and content:
@@ -179,7 +179,7 @@ def words_size(words: Words) -> int:
     return size
 
 
-def other_reasoning(words: Words) -> str:
+def other_reasoning(words: ChatDelta) -> str:
     """Reasoning by its two rarer names, if it is text."""
     if words.reasoning_text is NULL and words.thinking is NULL:
         return ""
@@ -193,7 +193,7 @@ def _said(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _beside_size(words: Words, reasoning: int) -> int:
+def _beside_size(words: ChatDelta, reasoning: int) -> int:
     """Of what is no text, and of reasoning that stands in its details alone. What has a shape of its vendor's own
     counts for nothing.
     """
@@ -209,11 +209,11 @@ def _beside_size(words: Words, reasoning: int) -> int:
     return size
 
 
-def _detail_size(detail: Detail) -> int:
+def _detail_size(detail: ReasoningDetail) -> int:
     return text_size(detail.text or detail.summary or "") + unseen.sealed(len(detail.data or ""))
 
 
-def _calls_size(words: Words) -> int:
+def _calls_size(words: ChatDelta) -> int:
     size = _function_size(words.function_call)
     for call in words.tool_calls or ():
         size += _function_size(call.function)
@@ -222,15 +222,15 @@ def _calls_size(words: Words) -> int:
     return size
 
 
-def _function_size(function: Function | None) -> int:
+def _function_size(function: ChatFunctionCall | None) -> int:
     return text_size(function.arguments or "") if function else 0
 
 
-def parts_size(parts: list[Part]) -> int:
+def parts_size(parts: list[ChatPart]) -> int:
     return sum(text_size(part.text or "") + _thinking_size(part.thinking) for part in parts)
 
 
-def _thinking_size(thinking: list[Thought] | str | None) -> int:
+def _thinking_size(thinking: list[ThinkingText] | str | None) -> int:
     if thinking is None or isinstance(thinking, str):
         return text_size(thinking or "")
     return sum(text_size(thought.text or "") for thought in thinking)

@@ -1,6 +1,6 @@
 """What OpenAI's error types and codes mean, where a status does not tell: developers.openai.com, error codes."""
 
-from tokenharbor.wire.neutral.causes import SHARED, Cause, Causes
+from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind
 
 ROWS = (
@@ -26,4 +26,4 @@ ROWS = (
     # Google's words, whose models are sold in this dialect too: google.rpc.Code
     Cause(FailureKind.CREDENTIAL, words=("FAILED_PRECONDITION", "UNAUTHENTICATED", "PERMISSION_DENIED")),
 )
-CAUSES = Causes(ROWS)
+CAUSES = CauseTable(ROWS)

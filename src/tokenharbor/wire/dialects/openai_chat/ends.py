@@ -1,12 +1,12 @@
 """What the finish reasons of OpenAI's dialect mean, of all vendors that speak it."""
 
-from tokenharbor.wire.dialects.openai_chat.answer_schema import Ended, Words, words_size
+from tokenharbor.wire.dialects.openai_chat.answer_schema import ChatDelta, ChoiceEnd, delta_size
 from tokenharbor.wire.dialects.openai_chat.failures import read_error
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
-ENDS = Ends(
+ENDS = FinishTable(
     {
         # developers.openai.com/api/reference: the dialect's own five
         "stop": FinishReason.STOP,
@@ -41,17 +41,17 @@ ENDS = Ends(
 )
 
 
-def is_empty(words: Words | None) -> bool:
+def is_empty(words: ChatDelta | None) -> bool:
     """Whether a message says nothing."""
-    return words is None or not (words_size(words) or words.tool_calls or words.function_call or len(words.images) > 4)
+    return words is None or not (delta_size(words) or words.tool_calls or words.function_call or len(words.images) > 4)
 
 
-def is_usual(choice: Ended) -> bool:
+def is_usual(choice: ChoiceEnd) -> bool:
     """Whether nothing is said of how the choice ended but a usual reason, if that."""
     return len(choice.error) <= 4 and (not choice.finish_reason or choice.finish_reason in ENDS.usual)
 
 
-def failure_of(choice: Ended, *, empty: bool) -> Failure | None:
+def failure_of(choice: ChoiceEnd, *, empty: bool) -> Failure | None:
     """Why a choice is no answer, whole or at the end of a stream; None if it is one."""
     failure = read_error(choice.error) if len(choice.error) > 4 else None
     return failure or ENDS.failure(choice.finish_reason or "", empty=empty)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.dialects.openai_chat.answer_schema import NULL, Chunk
+from tokenharbor.wire.dialects.openai_chat.answer_schema import NULL, ChatChunk
 from tokenharbor.wire.dialects.openai_chat.causes import CAUSES
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.causes import Said
+from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.refusal import retry_after
@@ -58,7 +58,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
         error = _Error(read.error or read.message or read.detail, read.type, read.code, read.param)
     message, code, type_ = error.message or words(body), _text(error.code), _type(error)
     return Failure(
-        CAUSES.kind(Said(message, code, type_), status),
+        CAUSES.kind(ErrorDetails(message, code, type_), status),
         status=status,
         message=message,
         code=code,
@@ -68,7 +68,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     )
 
 
-def read_stream_failure(chunk: Chunk) -> Failure | None:
+def read_stream_failure(chunk: ChatChunk) -> Failure | None:
     """The error that a chunk carries, if it does."""
     if (failure := read_error(chunk.error)) is not None:
         return failure
@@ -77,7 +77,7 @@ def read_stream_failure(chunk: Chunk) -> Failure | None:
     return _inside(_Error(chunk.message, chunk.object, chunk.code))
 
 
-def read_status(chunk: Chunk) -> Failure | None:
+def read_status(chunk: ChatChunk) -> Failure | None:
     """The failure that a status beside empty choices tells; 0 is success."""
     try:
         status = _decode_status(chunk.base_resp)
@@ -103,7 +103,9 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
 
 def _inside(error: _Error) -> Failure:
     message, code, type_ = error.message or "", _text(error.code), _type(error)
-    return Failure(CAUSES.kind(Said(message, code, type_)), message=message, code=code, type=type_, param=error.param)
+    return Failure(
+        CAUSES.kind(ErrorDetails(message, code, type_)), message=message, code=code, type=type_, param=error.param
+    )
 
 
 def _text(code: str | float | None) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tokenharbor.wire.count.most_tokens import Media, size_of
+from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import wrong_shape
 from tokenharbor.wire.neutral.request import InputSize
@@ -45,8 +45,8 @@ def measure(body: bytes, members: Members) -> InputSize:
     return size_of(body, members, _tally(parts)) if parts else size_of(body, members)
 
 
-def _tally(parts: list[_Part]) -> Media:
-    media = Media()
+def _tally(parts: list[_Part]) -> BodyMedia:
+    media = BodyMedia()
     for part in parts:
         if part.image_url is not None:
             disguised = _is_disguised(part.image_url)
@@ -78,7 +78,7 @@ def _is_disguised(media: _Media | str) -> bool:
     return url.startswith("data:") and not url.startswith("data:image/")
 
 
-def _inline(media: Media, part: _Media | str, *, of_file: bool = False) -> None:
+def _inline(media: BodyMedia, part: _Media | str, *, of_file: bool = False) -> None:
     """What a data URL takes; an ordinary address is text."""
     url = part if isinstance(part, str) else part.url or ""
     if url.startswith("data:"):

@@ -7,7 +7,14 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_chat import request_schema
-from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, Carried, of_call, of_text, read_entries, split
+from tokenharbor.wire.dialects.openai_chat.note_fields import (
+    DIALECT,
+    ForeignNotes,
+    of_call,
+    of_text,
+    read_entries,
+    split,
+)
 from tokenharbor.wire.fitting.media_url import read_url
 from tokenharbor.wire.framing.fields import is_null
 from tokenharbor.wire.neutral.chat import (
@@ -16,31 +23,38 @@ from tokenharbor.wire.neutral.chat import (
     Feature,
     File,
     Image,
+    MediaSource,
     Message,
     Part,
     Reasoning,
-    Refused,
+    RefusalText,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
-from tokenharbor.wire.neutral.strict_read import Features, bare, cache_of, in_order, need_picture, no_meaning
+from tokenharbor.wire.neutral.strict_read import (
+    FeatureCollector,
+    bare,
+    cache_of,
+    in_order,
+    need_picture,
+    untranslatable_field,
+)
 
-Shape = request_schema.SpokenPart | request_schema.AudioPart | request_schema.FilePart
+Shape = request_schema.AssistantContentPart | request_schema.AudioPart | request_schema.FilePart
 
 
 T = TypeVar("T")
 
-_NOTHING = request_schema.Specific()
+_NOTHING = request_schema.ProviderFields()
 
 
-class Reader:
+class ChatMessageReader:
     """Reads messages in their order: results find the calls before them."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: FeatureCollector) -> None:
         self._features = features
         self._messages: list[Message] = []
         self._calls: dict[str, ToolCall] = {}
@@ -48,7 +62,7 @@ class Reader:
         self._results: list[ToolResult] = []
         self._older = ""  # the id given to the last function call of the older form
 
-    def read(self, said: Sequence[request_schema.Said]) -> tuple[Message, ...]:
+    def read(self, said: Sequence[request_schema.RequestMessage]) -> tuple[Message, ...]:
         for index, message in enumerate(said):
             if isinstance(message, request_schema.ToolMessage):
                 self._results.append(self._result(message, f"messages[{index}]"))
@@ -60,7 +74,7 @@ class Reader:
                 self._messages.append(self._message(message, index))
         if self._results:
             self._gather()
-        if said and isinstance(said[-1], request_schema.Assistant):
+        if said and isinstance(said[-1], request_schema.AssistantMessage):
             self._features.note(Feature.ASSISTANT_PREFIX, f"messages[{len(said) - 1}]")
         return tuple(self._messages)
 
@@ -71,15 +85,20 @@ class Reader:
 
     def _message(
         self,
-        message: request_schema.System | request_schema.Developer | request_schema.User | request_schema.Assistant,
+        message: request_schema.SystemMessage
+        | request_schema.DeveloperMessage
+        | request_schema.UserMessage
+        | request_schema.AssistantMessage,
         index: int,
     ) -> Message:
-        if isinstance(message, request_schema.Assistant):
+        if isinstance(message, request_schema.AssistantMessage):
             return self._assistant(message, index)
         content = message.content
         parts = (Text(content),) if isinstance(content, str) else self._parts(content, f"messages[{index}].content")
-        role = Role.USER if isinstance(message, request_schema.User) else Role.SYSTEM
-        return Message(role, parts, self._named(message.name, index), isinstance(message, request_schema.Developer))
+        role = Role.USER if isinstance(message, request_schema.UserMessage) else Role.SYSTEM
+        return Message(
+            role, parts, self._named(message.name, index), isinstance(message, request_schema.DeveloperMessage)
+        )
 
     def _named(self, name: str | None, index: int) -> str:
         if name:
@@ -106,12 +125,12 @@ class Reader:
         match part:
             case request_schema.TextPart():
                 return Text(part.text, self._cache(part))
-            case request_schema.OutputPart():
+            case request_schema.OutputTextPart():
                 return Text(part.text)
             case request_schema.ReasoningPart():
                 return Reasoning(part.text or "")
             case request_schema.RefusalPart():
-                return Refused(part.refusal)
+                return RefusalText(part.refusal)
             case request_schema.ThinkingPart():
                 thinking = part.thinking
                 return Reasoning(thinking if isinstance(thinking, str) else "".join(piece.text for piece in thinking))
@@ -120,7 +139,7 @@ class Reader:
             case request_schema.AudioPart():
                 self._features.note(Feature.AUDIO, place)
                 sound = part.input_audio
-                return Audio(Source(f"audio/{sound.format}", sound.data), self._cache(part))
+                return Audio(MediaSource(f"audio/{sound.format}", sound.data), self._cache(part))
         return self._file(part, place)
 
     def _image(self, part: request_schema.ImagePart, place: str) -> Image:
@@ -138,32 +157,34 @@ class Reader:
     def _file(self, part: request_schema.FilePart, place: str) -> File:
         document = part.file
         if document.file_id is not None:
-            raise no_meaning(f"{place}.file.file_id")
+            raise untranslatable_field(f"{place}.file.file_id")
         if not document.file_data:
             raise InvalidRequest(f"`{place}.file.file_data` is missing.", param=f"{place}.file.file_data")
         source = _source(document.file_data, f"{place}.file.file_data")
         self._features.note(Feature.FILE_URL if source.url else Feature.FILE, f"{place}.file")
         return File(source, name=document.filename or "", cache=self._cache(part))
 
-    def _assistant(self, message: request_schema.Assistant, index: int) -> Message:
+    def _assistant(self, message: request_schema.AssistantMessage, index: int) -> Message:
         place = f"messages[{index}]"
         if len(message.audio) > 4:
-            raise no_meaning(f"{place}.audio")
+            raise untranslatable_field(f"{place}.audio")
         own = self._of_kind(
-            message.provider_specific_fields, request_schema.Specific, f"{place}.provider_specific_fields"
+            message.provider_specific_fields, request_schema.ProviderFields, f"{place}.provider_specific_fields"
         )
         own = own or _NOTHING
         details = self._of_kind(message.reasoning_details, list, f"{place}.reasoning_details") or own.reasoning_details
         carried, notes = read_entries(details or ())
         reasoning = (
-            message.reasoning.text if isinstance(message.reasoning, request_schema.Reasoned) else message.reasoning
+            message.reasoning.text
+            if isinstance(message.reasoning, request_schema.ReasoningObject)
+            else message.reasoning
         )
         thought = message.reasoning_content or reasoning or own.reasoning_content or own.reasoning or ""
         parts: list[Part] = [*_reasoning(thought, carried, notes)]
         parts += _noted(self._parts(message.content, f"{place}.content"), of_text(carried))
         parts += [self._image(image, f"{place}.images[{index}]") for index, image in enumerate(message.images or ())]
         refusal = message.refusal or own.refusal
-        parts += [Refused(refusal)] if refusal else []
+        parts += [RefusalText(refusal)] if refusal else []
         if message.function_call is not None:
             self._older = _older_id(place)
         self._last = tuple(self._call(call, carried, place) for call in _calls(message, place))
@@ -178,7 +199,7 @@ class Reader:
             self._features.unknown.setdefault(bare(place), place)
         return None
 
-    def _call(self, call: request_schema.Call, carried: Iterable[Carried], place: str) -> ToolCall:
+    def _call(self, call: request_schema.PastToolCall, carried: Iterable[ForeignNotes], place: str) -> ToolCall:
         notes = of_call(carried, call.id)
         if len(call.extra_content) > 4:
             notes = (Note(DIALECT, "extra_content", bytes(call.extra_content)), *notes)
@@ -199,17 +220,17 @@ class Reader:
         return ToolResult(message.tool_call_id, given, name, custom=call.custom if call else False)
 
 
-def _source(url: str, place: str) -> Source:
+def _source(url: str, place: str) -> MediaSource:
     source = read_url(url)
     if source is None:
         raise InvalidRequest(f"`{place}` must be an http(s) URL or a base64 `data:` URL.", param=place)
     return source
 
 
-def _calls(message: request_schema.Assistant, place: str) -> list[request_schema.Call]:
+def _calls(message: request_schema.AssistantMessage, place: str) -> list[request_schema.PastToolCall]:
     calls = list(message.tool_calls or ())
     if message.function_call is not None:
-        calls.append(request_schema.Call(_older_id(place), function=message.function_call))
+        calls.append(request_schema.PastToolCall(_older_id(place), function=message.function_call))
     return calls
 
 
@@ -218,7 +239,7 @@ def _older_id(place: str) -> str:
     return "call_" + "".join(letter for letter in place if letter.isalnum())
 
 
-def _reasoning(text: str, carried: Iterable[Carried], notes: tuple[Note, ...]) -> list[Part]:
+def _reasoning(text: str, carried: Iterable[ForeignNotes], notes: tuple[Note, ...]) -> list[Part]:
     pieces = split(text, carried) or ([("", ())] if notes else [])
     return [Reasoning(piece, (*notes, *own) if index == 0 else own) for index, (piece, own) in enumerate(pieces)]
 

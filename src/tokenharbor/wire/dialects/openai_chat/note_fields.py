@@ -15,7 +15,7 @@ NAME = "reasoning_details"
 _LENGTH = "length"
 
 
-class Carried(msgspec.Struct, frozen=True):
+class ForeignNotes(msgspec.Struct, frozen=True):
     """Foreign notes found again: those of a call have its id, those of reasoning how many characters it had."""
 
     notes: tuple[Note, ...]
@@ -33,9 +33,9 @@ def write_entry(notes: tuple[Note, ...], call_id: str = "", length: int | None =
     return {**entry, "id": call_id} if call_id else entry
 
 
-def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[Carried], tuple[Note, ...]]:
+def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[ForeignNotes], tuple[Note, ...]]:
     """What we carried, and the rest as a note of this dialect."""
-    found: list[Carried] = []
+    found: list[ForeignNotes] = []
     own: list[bytes] = []
     for raw in entries:
         carried = _read(raw)
@@ -46,7 +46,7 @@ def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[Carried], tuple[N
     return found, (Note(DIALECT, NAME, b"[" + b",".join(own) + b"]"),) if own else ()
 
 
-def read_details(raw: msgspec.Raw) -> tuple[list[Carried], tuple[Note, ...]]:
+def read_details(raw: msgspec.Raw) -> tuple[list[ForeignNotes], tuple[Note, ...]]:
     """Likewise, of an answer; where it is no array it is kept as it is."""
     if len(raw) <= 4:
         return [], ()
@@ -56,7 +56,7 @@ def read_details(raw: msgspec.Raw) -> tuple[list[Carried], tuple[Note, ...]]:
         return [], (Note(DIALECT, NAME, bytes(raw)),)
 
 
-def _read(raw: msgspec.Raw) -> Carried | None:
+def _read(raw: msgspec.Raw) -> ForeignNotes | None:
     try:
         entry = decode_entry(raw)
     except UNREADABLE:
@@ -66,7 +66,7 @@ def _read(raw: msgspec.Raw) -> Carried | None:
         return None
     lengths = [int(note.raw) for note in notes if note.name == _LENGTH and note.dialect == DIALECT]
     kept = tuple(note for note in notes if note.name != _LENGTH or note.dialect != DIALECT)
-    return Carried(kept, entry.id or "", lengths[0] if lengths else None)
+    return ForeignNotes(kept, entry.id or "", lengths[0] if lengths else None)
 
 
 def joined(notes: Iterable[Note]) -> list[msgspec.Raw]:
@@ -80,7 +80,7 @@ def foreign_of(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(note for note in notes if note.dialect != DIALECT)
 
 
-def split(text: str, carried: Iterable[Carried]) -> list[tuple[str, tuple[Note, ...]]]:
+def split(text: str, carried: Iterable[ForeignNotes]) -> list[tuple[str, tuple[Note, ...]]]:
     """All reasoning as it was in pieces, each with the notes that belong to it; if somebody changed the text, none of
     them fits any more.
     """
@@ -95,10 +95,10 @@ def split(text: str, carried: Iterable[Carried]) -> list[tuple[str, tuple[Note, 
     return whole
 
 
-def of_text(carried: Iterable[Carried]) -> tuple[Note, ...]:
+def of_text(carried: Iterable[ForeignNotes]) -> tuple[Note, ...]:
     """The notes that belong to the words of the answer."""
     return tuple(note for one in carried if one.length is None and not one.call_id for note in one.notes)
 
 
-def of_call(carried: Iterable[Carried], call_id: str) -> tuple[Note, ...]:
+def of_call(carried: Iterable[ForeignNotes], call_id: str) -> tuple[Note, ...]:
     return tuple(note for one in carried if one.call_id == call_id for note in one.notes)

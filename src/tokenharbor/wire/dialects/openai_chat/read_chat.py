@@ -7,33 +7,33 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_chat import request_schema
-from tokenharbor.wire.dialects.openai_chat.messages import Reader
+from tokenharbor.wire.dialects.openai_chat.messages import ChatMessageReader
 from tokenharbor.wire.dialects.openai_chat.requests import KNOWN
 from tokenharbor.wire.fitting.reasoning_effort import EFFORTS
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import is_null, read_count, read_flag
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Chat,
-    Choosing,
     Feature,
-    Format,
+    ReasoningRequest,
     Sampling,
-    Thinking,
     Tool,
     ToolChoice,
+    ToolChoiceMode,
 )
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.strict_read import (
-    Features,
+    FeatureCollector,
     cache_of,
     check_choice,
     decode,
     decode_field,
-    no_meaning,
     read_sampling,
     read_stops,
     read_twice,
+    untranslatable_field,
 )
 
 _HINTS = frozenset(
@@ -45,27 +45,27 @@ _NOTHING: Mapping[str, float] = {"min_p": 0, "top_a": 0, "repetition_penalty": 1
 """Values that ask for nothing."""
 
 _SHAPES: Mapping[str, object] = {
-    "messages": list[request_schema.Said],
-    "tools": list[request_schema.ToolShape],
+    "messages": list[request_schema.RequestMessage],
+    "tools": list[request_schema.ChatTool],
     "functions": list[request_schema.FunctionTool],
-    "tool_choice": request_schema.Choice,
-    "function_call": request_schema.Named,
-    "response_format": request_schema.FormatShape,
-    "reasoning": request_schema.ReasoningShape,
-    "thinking": request_schema.ThinkingShape,
+    "tool_choice": request_schema.ChatToolChoice,
+    "function_call": request_schema.ToolName,
+    "response_format": request_schema.ResponseFormat,
+    "reasoning": request_schema.ChatReasoning,
+    "thinking": request_schema.ChatThinking,
 }
 
 _decode_number = msgspec.json.Decoder(float).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_stops = msgspec.json.Decoder(str | list[str]).decode
 _decode_biases = msgspec.json.Decoder(dict[str, float]).decode
-_decode_tools = msgspec.json.Decoder(list[request_schema.ToolShape]).decode
+_decode_tools = msgspec.json.Decoder(list[request_schema.ChatTool]).decode
 _decode_functions = msgspec.json.Decoder(list[request_schema.FunctionTool]).decode
-_decode_choice = msgspec.json.Decoder(str | request_schema.Choice).decode
-_decode_function_choice = msgspec.json.Decoder(str | request_schema.Named).decode
-_decode_format = msgspec.json.Decoder(request_schema.FormatShape).decode
-_decode_reasoning = msgspec.json.Decoder(request_schema.ReasoningShape).decode
-_decode_thinking = msgspec.json.Decoder(request_schema.ThinkingShape).decode
+_decode_choice = msgspec.json.Decoder(str | request_schema.ChatToolChoice).decode
+_decode_function_choice = msgspec.json.Decoder(str | request_schema.ToolName).decode
+_decode_format = msgspec.json.Decoder(request_schema.ResponseFormat).decode
+_decode_reasoning = msgspec.json.Decoder(request_schema.ChatReasoning).decode
+_decode_thinking = msgspec.json.Decoder(request_schema.ChatThinking).decode
 
 _THINKING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
@@ -79,11 +79,13 @@ def read_chat(request: Request) -> Chat:
     return read_twice(partial(_read, request.choices), request.members, _SHAPES)
 
 
-def _read(choices: int, members: Members, features: Features) -> Chat:
+def _read(choices: int, members: Members, features: FeatureCollector) -> Chat:
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
         said = decode(members["messages"], request_schema.decode_messages, "messages")
         sampling = features.sample(read_sampling(members))
-        return Chat(Reader(features).read(said), features.found, features.advice, features.unknown, sampling=sampling)
+        return Chat(
+            ChatMessageReader(features).read(said), features.found, features.advice, features.unknown, sampling=sampling
+        )
     features.read_hints({name: members[name] for name in members if not _is_nothing(name, members)}, KNOWN, _HINTS)
     sampling, stops = _sampling(members, features), decode_field(members, "stop", _decode_stops) or ()
     _note_numbers(members, features)
@@ -92,7 +94,7 @@ def _read(choices: int, members: Members, features: Features) -> Chat:
     check_choice(choice, tools, features)
     said = decode(members["messages"], request_schema.decode_messages, "messages")
     return Chat(
-        messages=Reader(features).read(said),
+        messages=ChatMessageReader(features).read(said),
         features=features.found,
         advice=features.advice,
         unknown=features.unknown,
@@ -114,14 +116,14 @@ def _is_nothing(name: str, members: Members) -> bool:
     return name in _NOTHING and decode_field(members, name, _decode_number) == _NOTHING[name]
 
 
-def _advised(members: Members, name: str, features: Features, advice: Advice) -> str | None:
+def _advised(members: Members, name: str, features: FeatureCollector, advice: Advice) -> str | None:
     text = decode_field(members, name, _decode_text)
     if text:
         features.advise(advice, name)
     return text
 
 
-def _read_parallel(members: Members, features: Features) -> bool | None:
+def _read_parallel(members: Members, features: FeatureCollector) -> bool | None:
     if is_null(members.get("parallel_tool_calls")):
         return None
     parallel = read_flag(members, "parallel_tool_calls")
@@ -129,7 +131,7 @@ def _read_parallel(members: Members, features: Features) -> bool | None:
     return parallel
 
 
-def _sampling(members: Members, features: Features) -> Sampling:
+def _sampling(members: Members, features: FeatureCollector) -> Sampling:
     """Values that change nothing ask for nothing."""
     sampling = features.sample(read_sampling(members))
     penalties = {name: decode_field(members, name, _decode_number) or None for name in _PENALTIES if name in members}
@@ -148,7 +150,7 @@ def _sampling(members: Members, features: Features) -> Sampling:
     return msgspec.structs.replace(sampling, seed=seed, top_k=top_k, **penalties)
 
 
-def _note_numbers(members: Members, features: Features) -> None:
+def _note_numbers(members: Members, features: FeatureCollector) -> None:
     """Token ids are one vendor's own: a bias on them is advice that nobody else can read."""
     biases = decode_field(members, "logit_bias", _decode_biases)
     if biases:
@@ -157,7 +159,7 @@ def _note_numbers(members: Members, features: Features) -> None:
         features.note(Feature.CHOICES, "n")
 
 
-def _read_logprobs(members: Members, features: Features) -> int | None:
+def _read_logprobs(members: Members, features: FeatureCollector) -> int | None:
     beside = read_count(members, "top_logprobs", 0)
     if not read_flag(members, "logprobs"):
         return None
@@ -165,7 +167,7 @@ def _read_logprobs(members: Members, features: Features) -> int | None:
     return beside or 0
 
 
-def _read_tools(members: Members, features: Features) -> tuple[Tool, ...]:
+def _read_tools(members: Members, features: FeatureCollector) -> tuple[Tool, ...]:
     shapes = decode_field(members, "tools", _decode_tools) or []
     tools = [_tool(shape, f"tools[{index}]", features) for index, shape in enumerate(shapes)]
     older = decode_field(members, "functions", _decode_functions) or ()
@@ -175,7 +177,7 @@ def _read_tools(members: Members, features: Features) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def _tool(shape: request_schema.ToolShape, place: str, features: Features) -> Tool:
+def _tool(shape: request_schema.ChatTool, place: str, features: FeatureCollector) -> Tool:
     cache = cache_of(shape.cache_control)
     if shape.custom is not None:
         features.note(Feature.CUSTOM_TOOLS, place)
@@ -189,7 +191,7 @@ def _tool(shape: request_schema.ToolShape, place: str, features: Features) -> To
     return _function(shape.function, cache, features, f"{place}.function")
 
 
-def _function(function: request_schema.FunctionTool, cache: str | None, features: Features, place: str) -> Tool:
+def _function(function: request_schema.FunctionTool, cache: str | None, features: FeatureCollector, place: str) -> Tool:
     if function.strict:
         features.advise(Advice.STRICT, f"{place}.strict")
     if cache:
@@ -202,52 +204,54 @@ def _read_choice(members: Members) -> ToolChoice | None:
     choice = decode_field(members, "tool_choice", _decode_choice)
     if choice is None:
         older = decode_field(members, "function_call", _decode_function_choice)
-        choice = request_schema.Choice("function", older) if isinstance(older, request_schema.Named) else older
+        choice = (
+            request_schema.ChatToolChoice("function", older) if isinstance(older, request_schema.ToolName) else older
+        )
     if choice is None:
         return None
     if isinstance(choice, str):
         if choice not in ("auto", "none", "required"):
-            raise no_meaning("tool_choice")
-        return ToolChoice(Choosing(choice))
+            raise untranslatable_field("tool_choice")
+        return ToolChoice(ToolChoiceMode(choice))
     if choice.allowed_tools is not None:
         return _allowed(choice.allowed_tools)
     named = choice.function or choice.custom
     if named is None:
-        raise no_meaning("tool_choice.type")
-    return ToolChoice(Choosing.NAMED, (named.name,))
+        raise untranslatable_field("tool_choice.type")
+    return ToolChoice(ToolChoiceMode.NAMED, (named.name,))
 
 
-def _allowed(allowed: request_schema.Allowed) -> ToolChoice:
+def _allowed(allowed: request_schema.AllowedTools) -> ToolChoice:
     if allowed.mode not in ("auto", "required"):
-        raise no_meaning("tool_choice.allowed_tools.mode")
+        raise untranslatable_field("tool_choice.allowed_tools.mode")
     names = []
     for index, tool in enumerate(allowed.tools):
         named = tool.function or tool.custom
         name = named.name if named else tool.name
         if name is None:
-            raise no_meaning(f"tool_choice.allowed_tools.tools[{index}]")
+            raise untranslatable_field(f"tool_choice.allowed_tools.tools[{index}]")
         names.append(name)
-    return ToolChoice(Choosing(allowed.mode), tuple(names))
+    return ToolChoice(ToolChoiceMode(allowed.mode), tuple(names))
 
 
-def _read_format(members: Members, features: Features) -> Format | None:
+def _read_format(members: Members, features: FeatureCollector) -> AnswerFormat | None:
     shape = decode_field(members, "response_format", _decode_format)
     if shape is None or shape.type == "text":
         return None
     if shape.type == "json_object":
-        return Format()
+        return AnswerFormat()
     if shape.type != "json_schema" or shape.json_schema is None or is_null(shape.json_schema.schema):
-        raise no_meaning("response_format")
+        raise untranslatable_field("response_format")
     features.note(Feature.JSON_SCHEMA, "response_format")
     schema = shape.json_schema
-    return Format(bytes(schema.schema), schema.name, schema.description or "", schema.strict)
+    return AnswerFormat(bytes(schema.schema), schema.name, schema.description or "", schema.strict)
 
 
-def _read_thinking(members: Members, features: Features) -> Thinking | None:
+def _read_thinking(members: Members, features: FeatureCollector) -> ReasoningRequest | None:
     """Vendors of this dialect have several words for it; the standard one comes first."""
     effort = decode_field(members, "reasoning_effort", _decode_text)
-    reasoning = decode_field(members, "reasoning", _decode_reasoning) or request_schema.ReasoningShape()
-    thinking = decode_field(members, "thinking", _decode_thinking) or request_schema.ThinkingShape("")
+    reasoning = decode_field(members, "reasoning", _decode_reasoning) or request_schema.ChatReasoning()
+    thinking = decode_field(members, "thinking", _decode_thinking) or request_schema.ChatThinking("")
     enabled = read_flag(members, "enable_thinking") if "enable_thinking" in members else reasoning.enabled
     off = thinking.type == "disabled" or enabled is False
     effort = effort or reasoning.effort or ("none" if off else None)
@@ -260,4 +264,4 @@ def _read_thinking(members: Members, features: Features) -> Thinking | None:
         return None
     if effort != "none":
         features.advise(Advice.REASONING, next(name for name in _THINKING if not is_null(members.get(name))))
-    return Thinking(effort, budget, shown)
+    return ReasoningRequest(effort, budget, shown)

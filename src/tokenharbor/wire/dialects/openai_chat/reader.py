@@ -8,12 +8,12 @@ from tokenharbor.wire.dialects.openai_chat.annotations import read_annotations, 
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
     NULL,
     PINGS,
-    Choice,
-    Chunk,
-    Part,
-    Thought,
-    ToolCall,
-    Words,
+    ChatChoice,
+    ChatChunk,
+    ChatDelta,
+    ChatPart,
+    ChatToolCall,
+    ThinkingText,
     decode_chunk,
     is_idle,
     other_reasoning,
@@ -22,18 +22,25 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import (
 )
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
-from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, Carried, of_call, of_text, read_details, split
+from tokenharbor.wire.dialects.openai_chat.note_fields import (
+    DIALECT,
+    ForeignNotes,
+    of_call,
+    of_text,
+    read_details,
+    split,
+)
 from tokenharbor.wire.framing.body import check_text
-from tokenharbor.wire.framing.first_content_limit import Waiting
-from tokenharbor.wire.framing.sse import Frame, Framer
-from tokenharbor.wire.neutral.blocks import GARBAGE, Blocks, Whole
-from tokenharbor.wire.neutral.chat import Source
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.sse import Frame, SseFramer
+from tokenharbor.wire.neutral.blocks import GARBAGE, BlockSequence, ReplyBuilder
+from tokenharbor.wire.neutral.chat import MediaSource
 from tokenharbor.wire.neutral.events import BlockKind, Event, FinishReason, Note
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
-from tokenharbor.wire.neutral.translate import Block, Reply, failed
+from tokenharbor.wire.neutral.translate import Reply, ReplyBlock, failed
 
 _NULL_SIZE = len(NULL)
-_NO_DETAILS: tuple[tuple[Carried, ...], tuple[Note, ...]] = (), ()
+_NO_DETAILS: tuple[tuple[ForeignNotes, ...], tuple[Note, ...]] = (), ()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -51,7 +58,7 @@ class _Call:
         self.notes: tuple[Note, ...] = ()
         self.said: str | None = None if id_ else ""  # its arguments, where nothing else tells the next call apart
 
-    def is_followed_by(self, piece: ToolCall, name: str) -> bool:
+    def is_followed_by(self, piece: ChatToolCall, name: str) -> bool:
         """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
         ids, a name behind whole arguments.
         """
@@ -60,19 +67,19 @@ class _Call:
         return self.block is not None and bool(self.said) and _is_whole(self.said or "")
 
 
-class _Teller:
+class _EventBuilder:
     """Tells the events of words, whether they come in pieces or whole. Only the first choice is told."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
         self._calls: dict[int, _Call] = {}
         self._unopened: _Call | None = None  # the latest, while its name may go on
 
-    def start(self, chunk: Chunk) -> None:
+    def start(self, chunk: ChatChunk) -> None:
         if not self.blocks.started:
             self.blocks.start(chunk.id or "", chunk.model or "")
 
-    def words(self, words: Words) -> None:
+    def words(self, words: ChatDelta) -> None:
         carried, notes = _NO_DETAILS if words.reasoning_details is NULL else read_details(words.reasoning_details)
         reasoning = words.reasoning_content or words.reasoning or other_reasoning(words)
         if reasoning or carried or notes:
@@ -98,17 +105,17 @@ class _Teller:
         if citations or foreign:
             self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
 
-    def _call_all(self, words: Words) -> None:
+    def _call_all(self, words: ChatDelta) -> None:
         for position, call in enumerate(words.tool_calls or ()):
             self._call(position if call.index is None else call.index, call)
         if words.function_call is not None and (words.function_call.name or words.function_call.arguments):
-            self._call(0, ToolCall(function=words.function_call))
+            self._call(0, ChatToolCall(function=words.function_call))
 
     def _images(self, raw: msgspec.Raw) -> None:
         for image in read_images(raw):
             self._image(image)
 
-    def _reasoning(self, text: str, carried: Sequence[Carried], notes: tuple[Note, ...]) -> None:
+    def _reasoning(self, text: str, carried: Sequence[ForeignNotes], notes: tuple[Note, ...]) -> None:
         """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
         ends = [one for one in carried if one.length is not None]
         if ends and text:
@@ -123,7 +130,7 @@ class _Teller:
             self.blocks.speak(BlockKind.REASONING, "", one.notes)
             self.blocks.pause()
 
-    def _image(self, source: Source) -> None:
+    def _image(self, source: MediaSource) -> None:
         self.blocks.pause()
         if source.url:
             self.blocks.speak(BlockKind.TEXT, source.url)
@@ -132,23 +139,23 @@ class _Teller:
         self.blocks.grow(index, source.data)
         self.blocks.close(index)
 
-    def _tell_carried(self, carried: Sequence[Carried]) -> None:
+    def _tell_carried(self, carried: Sequence[ForeignNotes]) -> None:
         """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
         self.open_calls()
         for call in self._calls.values():
             if call.block is not None and self.blocks.is_open(call.block):
                 self.blocks.grow(call.block, "", of_call(carried, call.id))
 
-    def _parts(self, parts: Sequence[Part]) -> None:
+    def _parts(self, parts: Sequence[ChatPart]) -> None:
         for part in parts:
             if part.text:
                 self.blocks.speak(BlockKind.TEXT, part.text)
             thinking = part.thinking or ()
-            for thought in [Thought(thinking)] if isinstance(thinking, str) else thinking:
+            for thought in [ThinkingText(thinking)] if isinstance(thinking, str) else thinking:
                 if thought.text:
                     self.blocks.speak(BlockKind.REASONING, thought.text)
 
-    def _call(self, key: int, piece: ToolCall) -> None:
+    def _call(self, key: int, piece: ChatToolCall) -> None:
         name, text = _name_and_text(piece)
         call = self._calls.get(key)
         if call is None or call.is_followed_by(piece, name):
@@ -198,12 +205,12 @@ def _is_whole(arguments: str) -> bool:
     return True
 
 
-def _is_custom(piece: ToolCall) -> bool:
+def _is_custom(piece: ChatToolCall) -> bool:
     """Some vendors write every member there may be, empty."""
     return piece.custom is not None and bool(piece.custom.name or piece.custom.input or piece.function is None)
 
 
-def _name_and_text(piece: ToolCall) -> tuple[str, str]:
+def _name_and_text(piece: ChatToolCall) -> tuple[str, str]:
     if piece.custom is not None and _is_custom(piece):
         return piece.custom.name or "", piece.custom.input or ""
     if piece.function is not None:
@@ -211,20 +218,20 @@ def _name_and_text(piece: ToolCall) -> tuple[str, str]:
     return "", ""
 
 
-def _call_notes(piece: ToolCall) -> tuple[Note, ...]:
+def _call_notes(piece: ChatToolCall) -> tuple[Note, ...]:
     raw = piece.extra_content
     return (Note(DIALECT, "extra_content", bytes(raw)),) if len(raw) > 4 else ()
 
 
-class OpenAIReader(Waiting):
+class OpenAIReader(FirstContentLimit):
     """Fulfils `Reader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
 
-    _framer: Framer
+    _framer: SseFramer
 
     def __init__(self) -> None:
-        self._framer = Framer()
-        self._blocks = Blocks()
-        self._teller = _Teller(self._blocks)
+        self._framer = SseFramer()
+        self._blocks = BlockSequence()
+        self._teller = _EventBuilder(self._blocks)
         self._reason: str | None = None
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -271,7 +278,7 @@ class OpenAIReader(Waiting):
             return
         self._chunk(chunk)
 
-    def _chunk(self, chunk: Chunk) -> None:
+    def _chunk(self, chunk: ChatChunk) -> None:
         self._teller.start(chunk)
         for choice in chunk.choices or ():
             if choice.index == 0:
@@ -280,7 +287,7 @@ class OpenAIReader(Waiting):
         if raw is not None and not self._blocks.ended:
             self._blocks.report(try_usage(raw))
 
-    def _choice(self, choice: Choice) -> None:
+    def _choice(self, choice: ChatChoice) -> None:
         if choice.delta is None and choice.message is not None:  # a whole answer where a stream was asked for
             self._blocks.garbage()
             return
@@ -304,14 +311,14 @@ class OpenAIReader(Waiting):
             self._blocks.end(self._reason or "", ENDS)
 
 
-def _is_bare(message: Words) -> bool:
+def _is_bare(message: ChatDelta) -> bool:
     """Whether it has words and nothing else, as most answers: they need no gathering."""
     words, nothing = message.content, message.annotations  # of which some vendors write an empty list
     alone = type(words) is str and len(nothing) <= _NULL_SIZE
-    return alone and message == Words(content=words, annotations=nothing)
+    return alone and message == ChatDelta(content=words, annotations=nothing)
 
 
-def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
+def _read_bare(whole: ChatChunk, choice: ChatChoice, message: ChatDelta) -> Reply:
     raw = usage_of(whole)
     usage = None if raw is None else try_usage(raw)
     word = choice.finish_reason or ""
@@ -319,7 +326,7 @@ def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
     return Reply(
         whole.id or "",
         whole.model or "",
-        (Block(BlockKind.TEXT, message.content),) if isinstance(message.content, str) and message.content else (),
+        (ReplyBlock(BlockKind.TEXT, message.content),) if isinstance(message.content, str) and message.content else (),
         usage,
         FinishReason.STOP if reason is FinishReason.TOOL_CALLS else reason,
         quarantined=raw is not None and usage is None,
@@ -327,7 +334,7 @@ def _read_bare(whole: Chunk, choice: Choice, message: Words) -> Reply:
     )
 
 
-def _first(whole: Chunk) -> Choice | None:
+def _first(whole: ChatChunk) -> ChatChoice | None:
     for choice in whole.choices or ():
         if choice.index == 0:
             return choice
@@ -353,8 +360,8 @@ def read_reply(body: bytes) -> Reply:
         return failed(failure)
     if _is_bare(choice.message):
         return _read_bare(whole, choice, choice.message)
-    blocks = Whole()
-    teller = _Teller(blocks)
+    blocks = ReplyBuilder()
+    teller = _EventBuilder(blocks)
     teller.start(whole)
     teller.words(choice.message)
     raw = usage_of(whole)

@@ -2,26 +2,26 @@
 
 import msgspec
 
-from tokenharbor.wire.neutral.strict_read import CacheControl, Strict
+from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
 
 NULL = msgspec.Raw(b"null")
 
 
-class ImageURL(Strict, frozen=True):
+class ImageURL(StrictShape, frozen=True):
     """Where a picture is."""
 
     url: str
     detail: str | None = None
 
 
-class Sound(Strict, frozen=True):
+class ChatInputAudio(StrictShape, frozen=True):
     """Sound in base64; `format` is its kind, such as wav."""
 
     data: str
     format: str
 
 
-class Document(Strict, frozen=True):
+class ChatInputFile(StrictShape, frozen=True):
     """A file: inlined as a `data:` URL, or stored at the vendor."""
 
     file_data: str | None = None
@@ -29,7 +29,7 @@ class Document(Strict, frozen=True):
     file_id: str | None = None
 
 
-class TextPart(Strict, frozen=True, tag_field="type", tag="text"):
+class TextPart(StrictShape, frozen=True, tag_field="type", tag="text"):
     """Words."""
 
     text: str
@@ -38,20 +38,20 @@ class TextPart(Strict, frozen=True, tag_field="type", tag="text"):
     annotations: msgspec.Raw = NULL
 
 
-class RefusalPart(Strict, frozen=True, tag_field="type", tag="refusal"):
+class RefusalPart(StrictShape, frozen=True, tag_field="type", tag="refusal"):
     """A refusal's words."""
 
     refusal: str
 
 
-class ThinkingPart(Strict, frozen=True, tag_field="type", tag="thinking"):
+class ThinkingPart(StrictShape, frozen=True, tag_field="type", tag="thinking"):
     """Thinking among the content, as some vendors send it."""
 
     thinking: list[TextPart] | str
     closed: bool | None = None
 
 
-class OutputPart(Strict, frozen=True, tag_field="type", tag="output_text"):
+class OutputTextPart(StrictShape, frozen=True, tag_field="type", tag="output_text"):
     """The assistant's words as a client of the Responses API names them."""
 
     text: str
@@ -59,19 +59,19 @@ class OutputPart(Strict, frozen=True, tag_field="type", tag="output_text"):
     logprobs: msgspec.Raw = NULL
 
 
-class ReasoningPart(Strict, frozen=True, tag_field="type", tag="reasoning"):
+class ReasoningPart(StrictShape, frozen=True, tag_field="type", tag="reasoning"):
     """Reasoning among the content, as some clients send it back."""
 
     text: str | None = None
 
 
-class Reasoned(Strict, frozen=True):
+class ReasoningObject(StrictShape, frozen=True):
     """`reasoning` where a client sends it back as an object."""
 
     text: str | None = None
 
 
-class ImagePart(Strict, frozen=True, tag_field="type", tag="image_url"):
+class ImagePart(StrictShape, frozen=True, tag_field="type", tag="image_url"):
     """A picture; `index` is its place among those of an answer."""
 
     image_url: ImageURL | str
@@ -80,23 +80,23 @@ class ImagePart(Strict, frozen=True, tag_field="type", tag="image_url"):
     prompt_cache_breakpoint: msgspec.Raw = NULL
 
 
-class AudioPart(Strict, frozen=True, tag_field="type", tag="input_audio"):
+class AudioPart(StrictShape, frozen=True, tag_field="type", tag="input_audio"):
     """Sound."""
 
-    input_audio: Sound
+    input_audio: ChatInputAudio
     cache_control: CacheControl | None = None
     prompt_cache_breakpoint: msgspec.Raw = NULL
 
 
-class FilePart(Strict, frozen=True, tag_field="type", tag="file"):
+class FilePart(StrictShape, frozen=True, tag_field="type", tag="file"):
     """A document."""
 
-    file: Document
+    file: ChatInputFile
     cache_control: CacheControl | None = None
     prompt_cache_breakpoint: msgspec.Raw = NULL
 
 
-class Function(Strict, frozen=True):
+class PastFunctionCall(StrictShape, frozen=True):
     """The function that was called, and its arguments' JSON."""
 
     name: str
@@ -104,14 +104,14 @@ class Function(Strict, frozen=True):
     parsed_arguments: msgspec.Raw = NULL  # as the SDK read them for its caller
 
 
-class Custom(Strict, frozen=True):
+class PastCustomCall(StrictShape, frozen=True):
     """The custom tool that was called, and its input."""
 
     name: str
     input: str = ""
 
 
-class Specific(Strict, frozen=True):
+class ProviderFields(StrictShape, frozen=True):
     """Where LiteLLM puts what its own message has no field for, and sends it back."""
 
     reasoning_details: list[msgspec.Raw] | None = None
@@ -120,56 +120,56 @@ class Specific(Strict, frozen=True):
     reasoning_content: str | None = None
 
 
-class Call(Strict, frozen=True):
+class PastToolCall(StrictShape, frozen=True):
     """A call that the assistant made."""
 
     id: str
     type: str | None = None
-    function: Function | None = None
-    custom: Custom | None = None
+    function: PastFunctionCall | None = None
+    custom: PastCustomCall | None = None
     index: int | None = None
     extra_content: msgspec.Raw = NULL
 
 
-UserPart = TextPart | ImagePart | AudioPart | FilePart
-SpokenPart = TextPart | RefusalPart | ThinkingPart | ImagePart | OutputPart | ReasoningPart
-GivenPart = TextPart | ImagePart | FilePart
+UserContentPart = TextPart | ImagePart | AudioPart | FilePart
+AssistantContentPart = TextPart | RefusalPart | ThinkingPart | ImagePart | OutputTextPart | ReasoningPart
+ToolContentPart = TextPart | ImagePart | FilePart
 
 
-class System(Strict, frozen=True, tag_field="role", tag="system"):
+class SystemMessage(StrictShape, frozen=True, tag_field="role", tag="system"):
     """The system's message."""
 
     content: str | list[TextPart]
     name: str | None = None
 
 
-class Developer(Strict, frozen=True, tag_field="role", tag="developer"):
+class DeveloperMessage(StrictShape, frozen=True, tag_field="role", tag="developer"):
     """The same, as newer models call it."""
 
     content: str | list[TextPart]
     name: str | None = None
 
 
-class User(Strict, frozen=True, tag_field="role", tag="user"):
+class UserMessage(StrictShape, frozen=True, tag_field="role", tag="user"):
     """The user's message."""
 
-    content: str | list[UserPart]
+    content: str | list[UserContentPart]
     name: str | None = None
 
 
-class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
+class AssistantMessage(StrictShape, frozen=True, tag_field="role", tag="assistant"):
     """What the assistant answered, as clients send it back: with all that answers hold."""
 
-    content: str | list[SpokenPart] | None = None
+    content: str | list[AssistantContentPart] | None = None
     name: str | None = None
     refusal: str | None = None
-    tool_calls: list[Call] | None = None
-    function_call: Function | None = None
+    tool_calls: list[PastToolCall] | None = None
+    function_call: PastFunctionCall | None = None
     reasoning_content: str | None = None
-    reasoning: str | Reasoned | None = None
+    reasoning: str | ReasoningObject | None = None
     reasoning_details: list[msgspec.Raw] | dict[str, msgspec.Raw] | None = None
     images: list[ImagePart] | None = None
-    provider_specific_fields: Specific | list[msgspec.Raw] | None = None
+    provider_specific_fields: ProviderFields | list[msgspec.Raw] | None = None
     annotations: msgspec.Raw = NULL
     audio: msgspec.Raw = NULL
     parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller
@@ -177,25 +177,25 @@ class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
     partial: bool | None = None
 
 
-class ToolMessage(Strict, frozen=True, tag_field="role", tag="tool"):
+class ToolMessage(StrictShape, frozen=True, tag_field="role", tag="tool"):
     """What a tool gave."""
 
     tool_call_id: str
-    content: str | list[GivenPart] | None = None
+    content: str | list[ToolContentPart] | None = None
     name: str | None = None
 
 
-class FunctionMessage(Strict, frozen=True, tag_field="role", tag="function"):
+class FunctionMessage(StrictShape, frozen=True, tag_field="role", tag="function"):
     """What a function gave, in the older form that has no ids."""
 
     name: str
     content: str | None = None
 
 
-Said = System | Developer | User | Assistant | ToolMessage | FunctionMessage
+RequestMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ReasoningEntry(msgspec.Struct, frozen=True):
     """An entry of `reasoning_details`: only what is looked at."""
 
     type: str | None = None
@@ -203,7 +203,7 @@ class Entry(msgspec.Struct, frozen=True):
     data: str | None = None
 
 
-class FunctionTool(Strict, frozen=True):
+class FunctionTool(StrictShape, frozen=True):
     """A function's definition."""
 
     name: str
@@ -212,7 +212,7 @@ class FunctionTool(Strict, frozen=True):
     strict: bool | None = None
 
 
-class CustomTool(Strict, frozen=True):
+class CustomTool(StrictShape, frozen=True):
     """A custom tool's definition."""
 
     name: str
@@ -220,7 +220,7 @@ class CustomTool(Strict, frozen=True):
     format: msgspec.Raw = NULL
 
 
-class ToolShape(Strict, frozen=True):
+class ChatTool(StrictShape, frozen=True):
     """An entry of `tools`."""
 
     type: str | None = None
@@ -229,38 +229,38 @@ class ToolShape(Strict, frozen=True):
     cache_control: CacheControl | None = None
 
 
-class Named(Strict, frozen=True):
+class ToolName(StrictShape, frozen=True):
     """A tool by its name."""
 
     name: str
 
 
-class Chosen(Strict, frozen=True):
+class ChosenTool(StrictShape, frozen=True):
     """A tool that must, or may, be called."""
 
     type: str | None = None
-    function: Named | None = None
-    custom: Named | None = None
+    function: ToolName | None = None
+    custom: ToolName | None = None
     name: str | None = None
 
 
-class Allowed(Strict, frozen=True):
+class AllowedTools(StrictShape, frozen=True):
     """The tools that may be called."""
 
     mode: str
-    tools: list[Chosen]
+    tools: list[ChosenTool]
 
 
-class Choice(Strict, frozen=True):
+class ChatToolChoice(StrictShape, frozen=True):
     """`tool_choice` where it is an object."""
 
     type: str | None = None
-    function: Named | None = None
-    custom: Named | None = None
-    allowed_tools: Allowed | None = None
+    function: ToolName | None = None
+    custom: ToolName | None = None
+    allowed_tools: AllowedTools | None = None
 
 
-class Schema(Strict, frozen=True):
+class FormatSchema(StrictShape, frozen=True):
     """The JSON schema of a format."""
 
     name: str = ""
@@ -269,14 +269,14 @@ class Schema(Strict, frozen=True):
     strict: bool | None = None
 
 
-class FormatShape(Strict, frozen=True):
+class ResponseFormat(StrictShape, frozen=True):
     """`response_format`."""
 
     type: str
-    json_schema: Schema | None = None
+    json_schema: FormatSchema | None = None
 
 
-class ReasoningShape(Strict, frozen=True):
+class ChatReasoning(StrictShape, frozen=True):
     """`reasoning`, as some vendors of this dialect take it."""
 
     effort: str | None = None
@@ -286,7 +286,7 @@ class ReasoningShape(Strict, frozen=True):
     summary: str | None = None
 
 
-class ThinkingShape(Strict, frozen=True):
+class ChatThinking(StrictShape, frozen=True):
     """`thinking`, as some vendors of this dialect take it."""
 
     type: str
@@ -294,6 +294,6 @@ class ThinkingShape(Strict, frozen=True):
     clear_thinking: bool | None = None
 
 
-decode_messages = msgspec.json.Decoder(list[Said]).decode
-decode_entry = msgspec.json.Decoder(Entry).decode
+decode_messages = msgspec.json.Decoder(list[RequestMessage]).decode
+decode_entry = msgspec.json.Decoder(ReasoningEntry).decode
 decode_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -16,8 +16,8 @@ from tokenharbor.wire.framing.fields import (
     read_flag,
     read_model,
     read_objects,
+    refuse_if_set,
     run_checks,
-    unsold,
 )
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
@@ -97,26 +97,30 @@ def _text_only(raw: msgspec.Raw) -> str | None:
 _CHECKS: dict[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
-    "store": unsold("must not be true: the gateway does not let providers store requests."),
+    "store": refuse_if_set("must not be true: the gateway does not let providers store requests."),
     "prompt_cache_retention": only("in_memory"),
-    "web_search_options": unsold(_SEARCH),
-    "enable_search": unsold(_SEARCH),
-    "enable_enhancement": unsold(_SEARCH),  # cloud.tencent.com/document/product/1729/111007
-    "enable_deep_search": unsold(_SEARCH),  # this and the next: without a page that names them, refused to be safe
-    "force_search_enhancement": unsold(_SEARCH),
-    "web_search": unsold(_SEARCH),
-    "search_parameters": unsold(_SEARCH),
-    "plugins": unsold(_SEARCH),
+    "web_search_options": refuse_if_set(_SEARCH),
+    "enable_search": refuse_if_set(_SEARCH),
+    "enable_enhancement": refuse_if_set(_SEARCH),  # cloud.tencent.com/document/product/1729/111007
+    "enable_deep_search": refuse_if_set(
+        _SEARCH
+    ),  # this and the next: without a page that names them, refused to be safe
+    "force_search_enhancement": refuse_if_set(_SEARCH),
+    "web_search": refuse_if_set(_SEARCH),
+    "search_parameters": refuse_if_set(_SEARCH),
+    "plugins": refuse_if_set(_SEARCH),
     "modalities": _text_only,
-    "audio": unsold(_AUDIO),
-    "prediction": unsold("is billed by rejected tokens, which has no cost limit, so it is not supported: remove it."),
-    "moderation": unsold("runs a second model at the provider, which is not supported: remove it."),
-    "models": unsold(_OTHER_MODEL),
-    "route": unsold(_OTHER_MODEL),
-    "fallbacks": unsold(_OTHER_MODEL),
+    "audio": refuse_if_set(_AUDIO),
+    "prediction": refuse_if_set(
+        "is billed by rejected tokens, which has no cost limit, so it is not supported: remove it."
+    ),
+    "moderation": refuse_if_set("runs a second model at the provider, which is not supported: remove it."),
+    "models": refuse_if_set(_OTHER_MODEL),
+    "route": refuse_if_set(_OTHER_MODEL),
+    "fallbacks": refuse_if_set(_OTHER_MODEL),
     "best_of": _shown_only,
-    "deferred": unsold("defers the answer, which is not supported: remove it."),
-    "background": unsold("defers the answer, which is not supported: remove it."),
+    "deferred": refuse_if_set("defers the answer, which is not supported: remove it."),
+    "background": refuse_if_set("defers the answer, which is not supported: remove it."),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTENSIONS)
@@ -150,7 +154,7 @@ def read(body: bytes) -> Request:
         (read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
         _wants_usage(members["stream_options"]) if "stream_options" in members else False,
         measure(body, members),
-        True,  # vendors of this dialect cache by themselves; some price the write  # noqa: FBT003
+        True,  # noqa: FBT003  vendors of this dialect cache by themselves; some price the write
         _names_hour(body),
     )
     return extensions.extended(request, ours) if ours is not None else request

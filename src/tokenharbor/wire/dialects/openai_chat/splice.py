@@ -5,13 +5,13 @@ import msgspec
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
     NULL,
     PINGS,
-    Choice,
-    Chunk,
+    ChatChoice,
+    ChatChunk,
     decode_chunk,
+    delta_size,
     is_idle,
     try_usage,
     usage_of,
-    words_size,
 )
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
@@ -59,7 +59,7 @@ class OpenAISplicer(EventSplicer):
             return self._judge_usage()
         return turn
 
-    def _judge_silent(self, turn: int, chunk: Chunk, choices: list[Choice]) -> int:
+    def _judge_silent(self, turn: int, chunk: ChatChunk, choices: list[ChatChoice]) -> int:
         """A chunk that is not mere content: it may tell a failure, or finish some of the choices."""
         if not self.started and self.failure is None and (failure := read_status(chunk)) is not None:
             return self._fail(failure)
@@ -77,7 +77,7 @@ class OpenAISplicer(EventSplicer):
             self._end_all()
         return HIDDEN
 
-    def _judge_choice(self, choice: Choice) -> int:
+    def _judge_choice(self, choice: ChatChoice) -> int:
         turn = IDLE
         words = choice.delta
         if words is None and choice.message is not None:
@@ -85,7 +85,7 @@ class OpenAISplicer(EventSplicer):
                 Failure(FailureKind.GARBAGE, message="the stream has a whole answer in place of its pieces")
             )
         if words is not None:
-            if size := words_size(words):
+            if size := delta_size(words):
                 self._grown += size
                 turn = CONTENT
             elif words.tool_calls or words.function_call:
@@ -102,7 +102,7 @@ class OpenAISplicer(EventSplicer):
             return turn
         return ENDING if choices.finish(choice.index) else KEPT
 
-    def _note_usage(self, chunk: Chunk) -> None:
+    def _note_usage(self, chunk: ChatChunk) -> None:
         raw = usage_of(chunk)
         if raw is not None:
             self.usage = try_usage(raw)
@@ -118,7 +118,7 @@ class OpenAISplicer(EventSplicer):
         self.complete = True
         return ENDING
 
-    def _judge_other(self, name: bytes, data: bytes, chunk: Chunk) -> int:
+    def _judge_other(self, name: bytes, data: bytes, chunk: ChatChunk) -> int:
         """A chunk without choices: an error, the usage alone, or an event that only its vendor knows."""
         failure = read_stream_failure(chunk)
         if failure is not None:
@@ -138,7 +138,7 @@ class OpenAISplicer(EventSplicer):
         )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.Framer()
+        framer = sse.SseFramer()
         for name, data, _ in (*framer.feed(raw), *framer.close()):
             if data is not None and data.startswith(b"{"):
                 priced = add_cost(data, cost_usd)

@@ -10,29 +10,29 @@ from tokenharbor.wire.fitting.json_mode_hint import speaking
 from tokenharbor.wire.fitting.json_schema import is_strict, whole
 from tokenharbor.wire.fitting.media_url import write_url
 from tokenharbor.wire.fitting.reasoning_effort import effort_of
-from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Audio,
     Chat,
-    Choosing,
     Feature,
     File,
-    Format,
     Image,
     Message,
-    Order,
     Part,
     Reasoning,
-    Refused,
+    ReasoningRequest,
+    RefusalText,
     Role,
     Sampling,
     Text,
-    Thinking,
     Tool,
     ToolCall,
+    ToolChoiceMode,
     ToolResult,
-    offered,
+    VendorOptions,
+    callable_tools,
 )
 
 CARRIES = frozenset(
@@ -72,14 +72,14 @@ _LONGEST_ID = 40  # of a call
 _BARE = 2  # members of a message that has words alone
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
-_SPOKEN = (Text, Refused)
+_SPOKEN = (Text, RefusalText)
 
 Said = dict[str, object]
 
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
     return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
 
 
@@ -87,11 +87,11 @@ def stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop[:_MOST_STOPS]
 
 
-def write_chat(chat: Chat, order: Order) -> bytes:
+def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
     messages: list[Said] = []
-    for message in _folded(speaking(chat, distinct(chat.messages))):
+    for message in _folded(speaking(chat, unique_call_ids(chat.messages))):
         _add(messages, message, thinks=thinks)
     body: Said = {"model": order.model, "messages": messages}
     if chat.tools:
@@ -128,7 +128,7 @@ def _sampling(sampling: Sampling) -> Said:
     return said
 
 
-def _thinking(thinking: Thinking, *, always: bool) -> Said:
+def _thinking(thinking: ReasoningRequest, *, always: bool) -> Said:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
@@ -137,7 +137,7 @@ def _thinking(thinking: Thinking, *, always: bool) -> Said:
     return {"reasoning_effort": effort} if effort else {}
 
 
-def _format(format_: Format) -> Said:
+def _format(format_: AnswerFormat) -> Said:
     if format_.schema is None:
         return {"type": "json_object"}
     schema: Said = {"name": format_.name or "answer", "schema": msgspec.Raw(format_.schema)}
@@ -149,13 +149,13 @@ def _format(format_: Format) -> Said:
 
 
 def _tools(chat: Chat) -> Said:
-    tools = offered(chat)
+    tools = callable_tools(chat)
     if not tools:
         return {}
     said: Said = {"tools": [_tool(tool) for tool in tools]}
     if chat.tool_choice is not None:
         mode, names = chat.tool_choice.mode, chat.tool_choice.names
-        named = [tool for tool in tools if mode is Choosing.NAMED and tool.name in names]
+        named = [tool for tool in tools if mode is ToolChoiceMode.NAMED and tool.name in names]
         said["tool_choice"] = _named(named[0]) if named else mode.value
     if chat.parallel_calls is False:  # true is what vendors do anyway; some do not know the field
         said["parallel_tool_calls"] = False
@@ -253,7 +253,7 @@ def _content(parts: Sequence[Part]) -> object:
 
 def _part(part: Part) -> Said | None:
     match part:
-        case Text() | Refused():
+        case Text() | RefusalText():
             return {"type": "text", "text": part.text}
         case Image():
             image: Said = {"url": write_url(part.source)}

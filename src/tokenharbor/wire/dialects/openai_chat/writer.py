@@ -10,7 +10,7 @@ from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, NAME, for
 from tokenharbor.wire.dialects.openai_chat.usage import write_usage
 from tokenharbor.wire.fitting.ids import fit_answer
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -27,7 +27,7 @@ from tokenharbor.wire.neutral.events import (
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import scrub
 from tokenharbor.wire.neutral.strict_read import caller_names
-from tokenharbor.wire.neutral.translate import Block, Reply, collect
+from tokenharbor.wire.neutral.translate import Reply, ReplyBlock, collect
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,7 +59,7 @@ class OpenAIWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: ReplyContext) -> None:
         self._created = recipient.created
         self._wants_usage = recipient.usage
         self._names = caller_names(recipient.request)
@@ -199,7 +199,7 @@ def _error(failure: Failure) -> dict[str, object]:
     return {"error": {"message": message, "type": type_, "code": code, "param": failure.param}}
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
+def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
@@ -230,7 +230,7 @@ def _whole(reply: Reply, created: int, choice: dict[str, object]) -> dict[str, o
     return whole
 
 
-def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
+def _message(blocks: tuple[ReplyBlock, ...]) -> dict[str, object]:
     if len(blocks) == 1 and blocks[0].kind is BlockKind.TEXT and not (blocks[0].notes or blocks[0].citations):
         return {"role": "assistant", "content": blocks[0].text, "refusal": None, "annotations": []}
     said, refused = _joined(blocks, BlockKind.TEXT), _joined(blocks, BlockKind.REFUSAL)
@@ -253,17 +253,17 @@ def _message(blocks: tuple[Block, ...]) -> dict[str, object]:
     return message
 
 
-def _given(call: Block) -> str:
+def _given(call: ReplyBlock) -> str:
     return call.text if call.custom else call.text or _NO_ARGUMENTS
 
 
-def _details(block: Block) -> Iterator[object]:
+def _details(block: ReplyBlock) -> Iterator[object]:
     yield from joined(block.notes)
     if foreign := foreign_of(block.notes):
         yield write_entry(foreign, block.call_id, len(block.text) if block.kind is BlockKind.REASONING else None)
 
 
-def _annotations(blocks: tuple[Block, ...]) -> list[dict[str, object]]:
+def _annotations(blocks: tuple[ReplyBlock, ...]) -> list[dict[str, object]]:
     annotations, place = [], 0
     for block in blocks:
         if block.kind is BlockKind.TEXT:
@@ -272,7 +272,7 @@ def _annotations(blocks: tuple[Block, ...]) -> list[dict[str, object]]:
     return annotations
 
 
-def _joined(blocks: tuple[Block, ...], kind: BlockKind) -> str | None:
+def _joined(blocks: tuple[ReplyBlock, ...], kind: BlockKind) -> str | None:
     return "".join(block.text for block in blocks if block.kind is kind) or None
 
 

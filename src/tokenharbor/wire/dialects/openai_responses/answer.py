@@ -2,7 +2,7 @@
 
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     UNREADABLE,
-    Response,
+    ResponseObject,
     decode_item,
     decode_response,
     has_usage,
@@ -13,13 +13,13 @@ from tokenharbor.wire.dialects.openai_responses.ends import ENDS
 from tokenharbor.wire.dialects.openai_responses.failures import read_error
 from tokenharbor.wire.framing.body import UnreadableError, check_text, edit, is_swollen, scan
 from tokenharbor.wire.framing.cost import add_cost
-from tokenharbor.wire.neutral.dialect import Answer
+from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 OVER = frozenset({"completed", "incomplete"})
 
 
-def read_answer(body: bytes) -> Answer | Failure:
+def read_answer(body: bytes) -> AnswerFacts | Failure:
     """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
     if is_swollen(body):
         return garbage()
@@ -30,8 +30,8 @@ def read_answer(body: bytes) -> Answer | Failure:
             return failure
         usage = usage_of(response)
         if usage is not None:
-            return Answer(usage, finish_unknown=unknown_end(response))
-        return Answer(
+            return AnswerFacts(usage, finish_unknown=unknown_end(response))
+        return AnswerFacts(
             None,
             _text_bytes(response),
             quarantined=has_usage(response),
@@ -49,7 +49,7 @@ def measure(body: bytes) -> int:
         return 0
 
 
-def failure_of(response: Response) -> Failure | None:
+def failure_of(response: ResponseObject) -> Failure | None:
     """Why this is no answer that came to its end."""
     if (failure := read_error(response.error)) is not None:
         return failure
@@ -60,13 +60,13 @@ def failure_of(response: Response) -> Failure | None:
     return ENDS.failure(reason_of(response), empty=not response.output)
 
 
-def reason_of(response: Response) -> str:
+def reason_of(response: ResponseObject) -> str:
     """Why the answer is incomplete; "" if it is whole."""
     details = response.incomplete_details
     return "" if response.status != "incomplete" or details is None else details.reason or ""
 
 
-def unknown_end(response: Response) -> str:
+def unknown_end(response: ResponseObject) -> str:
     return ENDS.unknown(reason_of(response))
 
 
@@ -74,11 +74,11 @@ def garbage() -> Failure:
     return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")
 
 
-def _holds_objects(response: Response) -> bool:
+def _holds_objects(response: ResponseObject) -> bool:
     return all(memoryview(raw)[0] == ord("{") for raw in response.output or ())
 
 
-def _text_bytes(response: Response) -> int:
+def _text_bytes(response: ResponseObject) -> int:
     return sum(item_size(decode_item(raw)) for raw in response.output or ())
 
 

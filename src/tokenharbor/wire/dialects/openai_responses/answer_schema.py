@@ -27,7 +27,7 @@ class Annotation(msgspec.Struct, frozen=True, gc=False):
     title: str | None = None
 
 
-class Part(msgspec.Struct, frozen=True, gc=False):
+class ResponsesPart(msgspec.Struct, frozen=True, gc=False):
     """A part of a message, of a reasoning's summary or of its text."""
 
     type: str = ""
@@ -36,19 +36,19 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     annotations: list[Annotation] | None = None
 
 
-class Action(msgspec.Struct, frozen=True, gc=False):
+class SearchAction(msgspec.Struct, frozen=True, gc=False):
     """What a search did: only looking for something is a search, opening a page is none."""
 
     type: str | None = None
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+class OutputItem(msgspec.Struct, frozen=True, gc=False):
     """One item of an answer's output."""
 
     type: str = ""
     id: str | None = None
-    content: list[Part] | None = None
-    summary: list[Part] | None = None
+    content: list[ResponsesPart] | None = None
+    summary: list[ResponsesPart] | None = None
     encrypted_content: str | None = None
     call_id: str | None = None
     name: str | None = None
@@ -57,7 +57,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     input: str | None = None
     result: str | None = None
     output_format: str | None = None
-    action: Action | str | msgspec.UnsetType | None = msgspec.UNSET
+    action: SearchAction | str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Kind(msgspec.Struct, frozen=True, gc=False):
@@ -76,7 +76,7 @@ class _Incomplete(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class Response(msgspec.Struct, frozen=True, gc=False):
+class ResponseObject(msgspec.Struct, frozen=True, gc=False):
     """An answer, whole or as far as it has come; its items and its usage unread."""
 
     object: str = ""
@@ -90,7 +90,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     tool_usage: _ToolUsage | None = None
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class ResponsesEvent(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream. `error`, `code` and `message` belong to an error, of which there are two shapes."""
 
     type: str = ""
@@ -99,7 +99,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     summary_index: int = 0
     delta: str | dict[str, msgspec.Raw] | None = None
     item: msgspec.Raw = NULL
-    part: Part | None = None
+    part: ResponsesPart | None = None
     annotation: Annotation | None = None
     response: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
@@ -118,13 +118,13 @@ class PartEnd(msgspec.Struct, frozen=True, gc=False):
 
 
 decode_part_end = msgspec.json.Decoder(PartEnd).decode
-decode_event = msgspec.json.Decoder(Event).decode
-decode_response = msgspec.json.Decoder(Response).decode
-_decode_item = msgspec.json.Decoder(Item).decode
+decode_event = msgspec.json.Decoder(ResponsesEvent).decode
+decode_response = msgspec.json.Decoder(ResponseObject).decode
+_decode_item = msgspec.json.Decoder(OutputItem).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 
 
-def decode_item(raw: bytes | msgspec.Raw) -> Item:
+def decode_item(raw: bytes | msgspec.Raw) -> OutputItem:
     """An item. Of kinds that only this dialect has, members may be of other types: their kind is all that is read."""
     try:
         return _decode_item(raw)
@@ -132,10 +132,10 @@ def decode_item(raw: bytes | msgspec.Raw) -> Item:
         kind = _decode_kind(raw).type
         if kind in OWN_KINDS:
             raise
-        return Item(kind)
+        return OutputItem(kind)
 
 
-def usage_of(response: Response) -> Usage | None:
+def usage_of(response: ResponseObject) -> Usage | None:
     """The vector; None if it is absent or does not add up (`usage` tells which)."""
     if len(response.usage) <= 4:
         return None
@@ -145,11 +145,11 @@ def usage_of(response: Response) -> Usage | None:
         return None
 
 
-def has_usage(response: Response) -> bool:
+def has_usage(response: ResponseObject) -> bool:
     return len(response.usage) > 4
 
 
-def _searches(response: Response) -> int:
+def _searches(response: ResponseObject) -> int:
     """How many searches the vendor ran: its own count, else what the output shows."""
     if response.tool_usage is not None and response.tool_usage.web_search is not None:
         return response.tool_usage.web_search.num_requests
@@ -159,7 +159,7 @@ def _searches(response: Response) -> int:
             item = decode_item(raw)
             action = item.action
             count += item.type == "web_search_call" and (
-                not isinstance(action, Action) or action.type in (None, "search")
+                not isinstance(action, SearchAction) or action.type in (None, "search")
             )
     return count
 
@@ -169,17 +169,17 @@ def text_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def item_size(item: Item) -> int:
+def item_size(item: OutputItem) -> int:
     """How many bytes of text, reasoning and arguments were generated."""
     return _shown_size(item) + sealed_size(item) + (unseen.IMAGE if item.result else 0)
 
 
-def sealed_size(item: Item) -> int:
+def sealed_size(item: OutputItem) -> int:
     """Of reasoning that is encrypted, beyond what is shown of it."""
     return unseen.sealed(len(item.encrypted_content), _shown_size(item)) if item.encrypted_content else 0
 
 
-def _shown_size(item: Item) -> int:
+def _shown_size(item: OutputItem) -> int:
     size = text_size(item.arguments or "") + text_size(item.input or "")
     for part in (*(item.content or ()), *(item.summary or ())):
         size += text_size(part.text or "") + text_size(part.refusal or "")

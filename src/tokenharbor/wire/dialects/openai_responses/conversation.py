@@ -13,19 +13,19 @@ from tokenharbor.wire.neutral.chat import (
     Feature,
     File,
     Image,
+    MediaSource,
     Message,
-    Opaque,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
+    RefusalText,
     Role,
-    Source,
     Text,
     ToolCall,
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
-from tokenharbor.wire.neutral.strict_read import Features, decode, in_places, need_picture, no_meaning
+from tokenharbor.wire.neutral.strict_read import FeatureCollector, decode, in_places, need_picture, untranslatable_field
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -67,16 +67,18 @@ class _Turn:
         return tuple(self._parts)
 
 
-class Conversation:
+class ResponsesInputReader:
     """Gathers messages: what the assistant said and called stands in one, the results of its calls in the next."""
 
     _turn: _Turn | None = None  # the assistant's, if it spoke last
     _raw: msgspec.Raw
     _unread: list[msgspec.Raw] | None = None  # the items as they came, once one of them is asked for
 
-    def __init__(self, features: Features, instructions: str | None) -> None:
+    def __init__(self, features: FeatureCollector, instructions: str | None) -> None:
         self._features = features
-        self.tools: list[tuple[str, list[request_schema.Tool]]] = []  # those that stand in items, with their places
+        self.tools: list[
+            tuple[str, list[request_schema.ResponsesTool]]
+        ] = []  # those that stand in items, with their places
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
@@ -126,7 +128,7 @@ class Conversation:
         if self._turn is not None:
             self._end_turn()
 
-    def _item(self, item: request_schema.Item, index: int) -> None:
+    def _item(self, item: request_schema.InputItem, index: int) -> None:
         place = f"input[{index}]"
         match item.type:
             case "function_call_output" | "custom_tool_call_output":
@@ -141,9 +143,9 @@ class Conversation:
             case "additional_tools":
                 self.tools.append((f"{place}.tools", item.tools or []))
             case kind if kind not in _SILENT:
-                raise no_meaning(f"{place}.type")
+                raise untranslatable_field(f"{place}.type")
 
-    def _message(self, item: request_schema.Item, place: str) -> None:
+    def _message(self, item: request_schema.InputItem, place: str) -> None:
         role = _ROLES.get(item.role)
         if role is None:
             raise InvalidRequest(f"`{place}.role` must be user, assistant, system or developer.", param=f"{place}.role")
@@ -164,13 +166,13 @@ class Conversation:
             self._turn = _Turn()
         self._turn.add(part)
 
-    def _call(self, item: request_schema.Item, arguments: str, *, custom: bool) -> None:
+    def _call(self, item: request_schema.InputItem, arguments: str, *, custom: bool) -> None:
         call = ToolCall(item.call_id, request_schema.full_name(item.name, item.namespace), arguments, custom)
         self._calls[call.id] = call
         self._places.setdefault(call.id, len(self._places))
         self._add(call)
 
-    def _think(self, item: request_schema.Item, index: int) -> None:
+    def _think(self, item: request_schema.InputItem, index: int) -> None:
         """What another dialect noted is found in the encrypted content where we put it, and belongs to what it was
         noted of; else it is this dialect's own.
         """
@@ -194,26 +196,26 @@ class Conversation:
     def _attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
         if mark.name == "opaque":
             for note in notes:
-                self._add(Opaque(note))
+                self._add(OpaquePart(note))
             return
         if self._turn is not None:
             self._turn.attach(mark, notes)
 
-    def _result(self, item: request_schema.Item, place: str) -> ToolResult:
+    def _result(self, item: request_schema.InputItem, place: str) -> ToolResult:
         parts = self._parts(item.output, f"{place}.output")
         given = tuple(part for part in parts if isinstance(part, Text | Image | File))
         if len(given) != len(parts):
-            raise no_meaning(f"{place}.output")
+            raise untranslatable_field(f"{place}.output")
         call = self._calls.get(item.call_id)
         custom = item.type == "custom_tool_call_output"
         return ToolResult(item.call_id, given, call.name if call else "", custom=custom)
 
-    def _parts(self, content: str | list[request_schema.Part] | None, place: str) -> tuple[Part, ...]:
+    def _parts(self, content: str | list[request_schema.InputPart] | None, place: str) -> tuple[Part, ...]:
         if isinstance(content, str):
             return (Text(content),)
         return tuple(self._part(part, f"{place}[{index}]") for index, part in enumerate(content or ()))
 
-    def _part(self, part: request_schema.Part, place: str) -> Part:
+    def _part(self, part: request_schema.InputPart, place: str) -> Part:
         cache = None
         if part.prompt_cache_breakpoint:
             cache = "5m"
@@ -222,7 +224,7 @@ class Conversation:
             case "input_text" | "output_text" | "text":
                 return Text(part.text, cache)
             case "refusal":
-                return Refused(part.refusal)
+                return RefusalText(part.refusal)
             case "input_image" if part.image_url:
                 source = need_picture(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
                 self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
@@ -233,23 +235,23 @@ class Conversation:
                 return self._file(part, place, cache)
             case "input_audio" if part.input_audio is not None:
                 self._features.note(Feature.AUDIO, place)
-                return Audio(Source(f"audio/{part.input_audio.format}", part.input_audio.data), cache)
+                return Audio(MediaSource(f"audio/{part.input_audio.format}", part.input_audio.data), cache)
             case "input_image" | "input_file":
-                raise no_meaning(f"{place}.file_id")
-        raise no_meaning(f"{place}.type")
+                raise untranslatable_field(f"{place}.file_id")
+        raise untranslatable_field(f"{place}.type")
 
-    def _file(self, part: request_schema.Part, place: str, cache: str | None) -> File:
+    def _file(self, part: request_schema.InputPart, place: str, cache: str | None) -> File:
         if part.file_data:
             source = _source(part.file_data, f"{place}.file_data")
             if source.url:  # base64 alone, as older clients send it
-                source = Source("application/pdf", part.file_data)
+                source = MediaSource("application/pdf", part.file_data)
         else:
-            source = Source(url=part.file_url or "")
+            source = MediaSource(url=part.file_url or "")
         self._features.note(Feature.FILE_URL if source.url else Feature.FILE, place)
         return File(source, name=part.filename or "", cache=cache)
 
 
-def _source(url: str, place: str) -> Source:
+def _source(url: str, place: str) -> MediaSource:
     source = read_url(url)
     if source is None:
         raise InvalidRequest(f"`{place}` must be an http(s) URL or a base64 `data:` URL.", param=place)

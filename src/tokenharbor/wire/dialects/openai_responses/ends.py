@@ -1,9 +1,9 @@
 """What the reasons of an incomplete Responses answer mean: the API reference of developers.openai.com."""
 
-from tokenharbor.wire.neutral.ends import Ends
+from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
 
-ENDS = Ends(
+ENDS = FinishTable(
     {
         "max_output_tokens": FinishReason.LENGTH,
         "max_tokens": FinishReason.LENGTH,

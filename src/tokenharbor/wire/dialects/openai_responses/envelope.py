@@ -11,7 +11,7 @@ from tokenharbor.wire.dialects.openai_responses.answer_schema import NULL, UNREA
 from tokenharbor.wire.dialects.openai_responses.usage import write_usage
 from tokenharbor.wire.fitting.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, scan
-from tokenharbor.wire.neutral.dialect import Recipient
+from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.strict_read import caller_names
@@ -51,10 +51,10 @@ _LEAST_OF_REASONING = ("effort", "summary")
 _LEAST_OF_FUNCTION = ("description", "parameters", "strict")
 
 
-class Envelope:
+class ResponseEnvelope:
     """Writes the response object of one answer."""
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: ReplyContext) -> None:
         self._created = recipient.created
         self._now = recipient.now
         self._repeated = _REPEATED.copy()
@@ -146,7 +146,7 @@ def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
     return names
 
 
-def _listed(members: Members) -> Iterator[request_schema.Tool]:
+def _listed(members: Members) -> Iterator[request_schema.ResponsesTool]:
     """The namespaces among the tools, and among those that stand in items of the input."""
     with suppress(*UNREADABLE):
         raw = members.get("tools", NULL)

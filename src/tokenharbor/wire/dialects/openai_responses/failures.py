@@ -4,11 +4,11 @@ import msgspec
 
 from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
 from tokenharbor.wire.dialects.openai_chat.causes import CAUSES
-from tokenharbor.wire.dialects.openai_responses.answer_schema import UNREADABLE, Event
-from tokenharbor.wire.dialects.openai_responses.envelope import Envelope
+from tokenharbor.wire.dialects.openai_responses.answer_schema import UNREADABLE, ResponsesEvent
+from tokenharbor.wire.dialects.openai_responses.envelope import ResponseEnvelope
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.causes import Said
-from tokenharbor.wire.neutral.dialect import ANYBODY
+from tokenharbor.wire.neutral.causes import ErrorDetails
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.refusal import scrub
 
@@ -47,7 +47,7 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
     return _judge(_Error(error) if isinstance(error, str) else error)
 
 
-def read_error_event(event: Event) -> Failure:
+def read_error_event(event: ResponsesEvent) -> Failure:
     """An `error` event: its members at the top, or within an object."""
     return read_error(event.error) or _judge(_Error(event.message, None, event.code, event.param))
 
@@ -55,7 +55,7 @@ def read_error_event(event: Event) -> Failure:
 def _judge(error: _Error) -> Failure:
     message, type_ = error.message or "", error.type or ""
     code = "" if error.code is None else str(error.code)
-    kind = CAUSES.kind(Said(message, code, type_))
+    kind = CAUSES.kind(ErrorDetails(message, code, type_))
     if kind is FailureKind.SERVER and code.startswith(_ABOUT_IMAGES):
         kind = FailureKind.REQUEST
     return Failure(kind, message=message, code=code, type=type_, param=error.param)
@@ -85,7 +85,7 @@ def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
     }
     if refusal.provider is not None:
         error["provider"] = refusal.provider
-    envelope = Envelope(ANYBODY)
+    envelope = ResponseEnvelope(NO_CONTEXT)
     envelope.start(request_id, "")
     failed = envelope.write("failed", [], error={"code": _code_of(refusal), "message": refusal.message})
     data = msgspec.json.encode({"type": "response.failed", "sequence_number": 1, "response": failed})

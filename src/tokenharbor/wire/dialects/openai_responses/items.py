@@ -7,13 +7,13 @@ from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT, UN
 from tokenharbor.wire.dialects.openai_responses.envelope import Json
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.events import BlockGrew, BlockKind, BlockOpened, Citation, Note
-from tokenharbor.wire.neutral.translate import Block
+from tokenharbor.wire.neutral.translate import ReplyBlock
 
-Told = tuple[str, Json]
+ItemEvent = tuple[str, Json]
 """An event's type without its `response.`, and its members beside those that every event of an item has."""
 
 
-class Item(ABC):
+class WrittenItem(ABC):
     """One item, begun, growing, or whole."""
 
     id: str
@@ -26,21 +26,21 @@ class Item(ABC):
         """The item as it is announced."""
         return self.whole("in_progress")
 
-    def opened(self, block: BlockOpened) -> Iterator[Told]:
+    def opened(self, block: BlockOpened) -> Iterator[ItemEvent]:
         """A block began in the item."""
         del block
         return iter(())
 
     @abstractmethod
-    def grew(self, block: BlockGrew) -> Iterator[Told]: ...
+    def grew(self, block: BlockGrew) -> Iterator[ItemEvent]: ...
 
-    def closed(self, index: int) -> Iterator[Told]:
+    def closed(self, index: int) -> Iterator[ItemEvent]:
         """A block of the item is whole."""
         del index
         return iter(())
 
     @abstractmethod
-    def take(self, block: Block) -> None:
+    def take(self, block: ReplyBlock) -> None:
         """A block of the item came at once."""
 
 
@@ -76,7 +76,7 @@ def _start(annotation: Json) -> int:
     return start
 
 
-class Message(Item):
+class WrittenMessage(WrittenItem):
     """Blocks of text and refusals that follow one another are parts of one message."""
 
     def __init__(self, id_: str) -> None:
@@ -88,12 +88,12 @@ class Message(Item):
         content = [part.whole() for part in self._parts.values()]
         return {"id": self.id, "type": "message", "status": status, "role": "assistant", "content": content}
 
-    def opened(self, block: BlockOpened) -> Iterator[Told]:
+    def opened(self, block: BlockOpened) -> Iterator[ItemEvent]:
         self.growing.add(block.index)
         part = self._parts[block.index] = _Words(len(self._parts), block.kind)
         yield "content_part.added", {"content_index": part.place, "part": part.whole()}
 
-    def grew(self, block: BlockGrew) -> Iterator[Told]:
+    def grew(self, block: BlockGrew) -> Iterator[ItemEvent]:
         part = self._parts[block.index]
         if block.text:
             part.text += block.text
@@ -105,19 +105,19 @@ class Message(Item):
                 place: Json = {"content_index": part.place, "annotation_index": number}
                 yield "output_text.annotation.added", {**place, "annotation": annotation}
 
-    def take(self, block: Block) -> None:
+    def take(self, block: ReplyBlock) -> None:
         part = self._parts[len(self._parts)] = _Words(len(self._parts), block.kind, block.text)
         if block.citations and not part.refuses:
             for citation in block.citations:
                 part.cite(citation)
 
-    def _piece(self, part: _Words, text: str) -> Told:
+    def _piece(self, part: _Words, text: str) -> ItemEvent:
         members: Json = {"content_index": part.place, "delta": text}
         if part.refuses:
             return "refusal.delta", members
         return "output_text.delta", {**members, "logprobs": []}
 
-    def closed(self, index: int) -> Iterator[Told]:
+    def closed(self, index: int) -> Iterator[ItemEvent]:
         self.growing.discard(index)
         part = self._parts[index]
         place: Json = {"content_index": part.place}
@@ -128,7 +128,7 @@ class Message(Item):
         yield "content_part.done", {**place, "part": part.whole()}
 
 
-class Reasoning(Item):
+class WrittenReasoning(WrittenItem):
     """What was thought: in words as a summary, and what only its dialect can read as encrypted content."""
 
     def __init__(self, id_: str, notes: tuple[Note, ...] = ()) -> None:
@@ -143,10 +143,10 @@ class Reasoning(Item):
             item["encrypted_content"] = _sealed(self._notes)
         return item
 
-    def take(self, block: Block) -> None:
+    def take(self, block: ReplyBlock) -> None:
         self._text, self._notes = block.text, block.notes
 
-    def grew(self, block: BlockGrew) -> Iterator[Told]:
+    def grew(self, block: BlockGrew) -> Iterator[ItemEvent]:
         self._notes += block.notes
         if not block.text:
             return
@@ -155,7 +155,7 @@ class Reasoning(Item):
         self._text += block.text
         yield "reasoning_summary_text.delta", {"summary_index": 0, "delta": block.text}
 
-    def closed(self, index: int) -> Iterator[Told]:  # noqa: ARG002  it has one block
+    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has one block
         if self._text:
             yield "reasoning_summary_text.done", {"summary_index": 0, "text": self._text}
             part = {"type": "summary_text", "text": self._text}
@@ -173,10 +173,10 @@ def _sealed(notes: Iterable[Note]) -> str:
     return carry.pack(tuple(notes))
 
 
-class Call(Item):
+class WrittenCall(WrittenItem):
     """A tool call; `space` is the namespace of its tool, if the caller defined it in one."""
 
-    def __init__(self, id_: str, block: BlockOpened | Block, name: str, space: str | None) -> None:
+    def __init__(self, id_: str, block: BlockOpened | ReplyBlock, name: str, space: str | None) -> None:
         self.id = id_
         self._custom = block.custom
         self._call_id = block.call_id
@@ -188,7 +188,7 @@ class Call(Item):
         call: Json = {"call_id": self._call_id, **self._named, field: self._text}
         return {"id": self.id, "type": kind, "status": status, **call}
 
-    def take(self, block: Block) -> None:
+    def take(self, block: ReplyBlock) -> None:
         self._text = block.text
         self._end()
 
@@ -196,12 +196,12 @@ class Call(Item):
         if not self._text and not self._custom:
             self._text = "{}"
 
-    def grew(self, block: BlockGrew) -> Iterator[Told]:
+    def grew(self, block: BlockGrew) -> Iterator[ItemEvent]:
         if block.text:
             self._text += block.text
             yield f"{self._word}.delta", {"delta": block.text}
 
-    def closed(self, index: int) -> Iterator[Told]:  # noqa: ARG002  it has one block
+    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has one block
         self._end()
         field = "input" if self._custom else "arguments"
         yield f"{self._word}.done", {field: self._text}
@@ -211,10 +211,10 @@ class Call(Item):
         return "custom_tool_call_input" if self._custom else "function_call_arguments"
 
 
-class Picture(Item):
+class WrittenImage(WrittenItem):
     """A generated image, told once it is whole."""
 
-    def __init__(self, id_: str, block: BlockOpened | Block) -> None:
+    def __init__(self, id_: str, block: BlockOpened | ReplyBlock) -> None:
         self.id = id_
         self._format = block.name.removeprefix("image/") or "png"
         self._data = ""
@@ -223,9 +223,9 @@ class Picture(Item):
         kind: Json = {"type": "image_generation_call", "output_format": self._format}
         return {"id": self.id, "status": status, **kind, "result": self._data or None}
 
-    def take(self, block: Block) -> None:
+    def take(self, block: ReplyBlock) -> None:
         self._data = block.text
 
-    def grew(self, block: BlockGrew) -> Iterator[Told]:
+    def grew(self, block: BlockGrew) -> Iterator[ItemEvent]:
         self._data += block.text
         return iter(())

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire.count.most_tokens import Media, size_of
+from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
 from tokenharbor.wire.neutral.request import InputSize
@@ -43,21 +43,21 @@ _decode = msgspec.json.Decoder(str | list[_Item]).decode
 _STATELESS = "The gateway stores no conversations: send the whole conversation in `input`."
 
 
-class Looked(msgspec.Struct, frozen=True):
+class InputMeasure(msgspec.Struct, frozen=True):
     """What was seen of the input: its size, and the lists of tools that stand in items, by the items' places."""
 
     size: InputSize
     tools: tuple[tuple[str, msgspec.Raw], ...] = ()
 
 
-def look(body: bytes, members: Members) -> Looked:
+def measure_input(body: bytes, members: Members) -> InputMeasure:
     """Raises InvalidRequest where the input has the wrong shape or refers to what is stored elsewhere."""
     try:
         items = _decode(members["input"])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise wrong_shape("input", error) from None
     if isinstance(items, str):
-        return Looked(size_of(body, members))
+        return InputMeasure(size_of(body, members))
     parts: list[_Part] = []
     tools: list[tuple[str, msgspec.Raw]] = []
     for index, item in enumerate(items):
@@ -70,7 +70,7 @@ def look(body: bytes, members: Members) -> Looked:
             parts.append(item.output)
         if item.tools is not NULL and not is_null(item.tools):
             tools.append((f"input[{index}].tools", item.tools))
-    return Looked(size_of(body, members, _tally(parts)) if parts else size_of(body, members), tuple(tools))
+    return InputMeasure(size_of(body, members, _tally(parts)) if parts else size_of(body, members), tuple(tools))
 
 
 def _check(index: int, item: _Item) -> None:
@@ -86,8 +86,8 @@ def _check(index: int, item: _Item) -> None:
         )
 
 
-def _tally(parts: list[_Part]) -> Media:
-    media = Media()
+def _tally(parts: list[_Part]) -> BodyMedia:
+    media = BodyMedia()
     for part in parts:
         before = media.images, media.files, media.audios
         if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):

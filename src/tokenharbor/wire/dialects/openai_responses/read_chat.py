@@ -7,36 +7,36 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_responses import request_schema
-from tokenharbor.wire.dialects.openai_responses.conversation import Conversation
+from tokenharbor.wire.dialects.openai_responses.conversation import ResponsesInputReader
 from tokenharbor.wire.dialects.openai_responses.requests import KNOWN
 from tokenharbor.wire.fitting.reasoning_effort import EFFORTS
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import NULL, is_null, read_count, read_flag
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Chat,
-    Choosing,
     Feature,
-    Format,
-    Search,
-    Thinking,
+    ReasoningRequest,
     Tool,
     ToolChoice,
+    ToolChoiceMode,
+    WebSearch,
 )
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.strict_read import (
-    Features,
+    FeatureCollector,
     check_choice,
     decode_field,
-    no_meaning,
     read_sampling,
     read_twice,
+    untranslatable_field,
 )
 
 _LEFT_OUT = ("web_search", "tool_search")
 """Tools that a client lists by default: a search that nothing bounds, and one for tools that it has in reserve."""
 
-_WORDS = (Choosing.AUTO.value, Choosing.NONE.value, Choosing.REQUIRED.value)
+_WORDS = (ToolChoiceMode.AUTO.value, ToolChoiceMode.NONE.value, ToolChoiceMode.REQUIRED.value)
 
 _BARE = frozenset({"model", "input", "instructions", "stream", "store", "max_output_tokens", "temperature", "top_p"})
 
@@ -47,11 +47,11 @@ _HINTS = frozenset({"user", "safety_identifier", "metadata", "client_metadata", 
 """What only this dialect has, and what changes no meaning elsewhere."""
 
 _SHAPES: Mapping[str, object] = {
-    "input": list[request_schema.Item],
-    "tools": list[request_schema.Tool],
-    "tool_choice": request_schema.Choice,
+    "input": list[request_schema.InputItem],
+    "tools": list[request_schema.ResponsesTool],
+    "tool_choice": request_schema.ResponsesToolChoice,
     "text": request_schema.TextSettings,
-    "reasoning": request_schema.Reasoning,
+    "reasoning": request_schema.ResponsesReasoning,
 }
 
 
@@ -60,8 +60,8 @@ def read_chat(request: Request) -> Chat:
     return read_twice(partial(_read, request.web_search_uses), request.members, _SHAPES)
 
 
-def _read(searches: int, members: Members, features: Features) -> Chat:
-    conversation = Conversation(features, decode_field(members, "instructions", _decode_text))
+def _read(searches: int, members: Members, features: FeatureCollector) -> Chat:
+    conversation = ResponsesInputReader(features, decode_field(members, "instructions", _decode_text))
     if _BARE.issuperset(members):  # most requests without tools: looking for all else would take a third of the time
         conversation.read(members["input"])
         sampling = features.sample(read_sampling(members))
@@ -97,7 +97,7 @@ def _read(searches: int, members: Members, features: Features) -> Chat:
     )
 
 
-def _parallel(members: Members, features: Features) -> bool | None:
+def _parallel(members: Members, features: FeatureCollector) -> bool | None:
     if is_null(members.get("parallel_tool_calls")):
         return None
     parallel = read_flag(members, "parallel_tool_calls")
@@ -105,14 +105,14 @@ def _parallel(members: Members, features: Features) -> bool | None:
     return parallel
 
 
-def _cache_key(members: Members, features: Features) -> str:
+def _cache_key(members: Members, features: FeatureCollector) -> str:
     key = decode_field(members, "prompt_cache_key", _decode_text) or ""
     if key:
         features.advise(Advice.CACHE_KEY, "prompt_cache_key")
     return key
 
 
-def _tools(tools: list[request_schema.Tool], place: str, features: Features) -> Iterator[Tool]:
+def _tools(tools: list[request_schema.ResponsesTool], place: str, features: FeatureCollector) -> Iterator[Tool]:
     for index, tool in enumerate(tools):
         if tool.type == "namespace":
             for inner, function in enumerate(tool.tools or ()):
@@ -121,7 +121,7 @@ def _tools(tools: list[request_schema.Tool], place: str, features: Features) -> 
             yield _tool(tool, None, f"{place}[{index}]", features)
 
 
-def _tool(tool: request_schema.Tool, namespace: str | None, place: str, features: Features) -> Tool:
+def _tool(tool: request_schema.ResponsesTool, namespace: str | None, place: str, features: FeatureCollector) -> Tool:
     name, description = request_schema.full_name(tool.name, namespace), tool.description or ""
     features.note(Feature.TOOLS, place.partition("[")[0])
     if tool.type in ("function", ""):
@@ -130,7 +130,7 @@ def _tool(tool: request_schema.Tool, namespace: str | None, place: str, features
             features.advise(Advice.STRICT, f"{place}.strict")
         return Tool(name, description, schema, tool.strict)
     if tool.type != "custom":
-        raise no_meaning(f"{place}.type")
+        raise untranslatable_field(f"{place}.type")
     features.note(Feature.CUSTOM_TOOLS, place)
     grammar = bytes(tool.format)
     if b'"grammar"' not in grammar:
@@ -139,33 +139,35 @@ def _tool(tool: request_schema.Tool, namespace: str | None, place: str, features
     return Tool(name, description, custom=True, grammar=grammar)
 
 
-def _choice(choice: str | request_schema.Choice | None) -> ToolChoice | None:
+def _choice(choice: str | request_schema.ResponsesToolChoice | None) -> ToolChoice | None:
     if choice is None:
         return None
     if isinstance(choice, str):
         if choice not in _WORDS:
             raise InvalidRequest('`tool_choice` must be "auto", "none" or "required".', param="tool_choice")
-        return ToolChoice(Choosing(choice))
+        return ToolChoice(ToolChoiceMode(choice))
     if choice.type in ("function", "custom"):
-        return ToolChoice(Choosing.NAMED, (request_schema.full_name(choice.name, choice.namespace),))
+        return ToolChoice(ToolChoiceMode.NAMED, (request_schema.full_name(choice.name, choice.namespace),))
     if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
         names = tuple(request_schema.full_name(tool.name, tool.namespace) for tool in choice.tools or () if tool.name)
-        return ToolChoice(Choosing(choice.mode), names)
-    raise no_meaning("tool_choice.type")
+        return ToolChoice(ToolChoiceMode(choice.mode), names)
+    raise untranslatable_field("tool_choice.type")
 
 
-def _format(form: request_schema.Form | None, features: Features) -> Format | None:
+def _format(form: request_schema.TextFormat | None, features: FeatureCollector) -> AnswerFormat | None:
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
-        return Format()
+        return AnswerFormat()
     if form.type != "json_schema" or is_null(form.schema):
-        raise no_meaning("text.format")
+        raise untranslatable_field("text.format")
     features.note(Feature.JSON_SCHEMA, "text.format")
-    return Format(bytes(form.schema), form.name, form.description or "", form.strict)
+    return AnswerFormat(bytes(form.schema), form.name, form.description or "", form.strict)
 
 
-def _thinking(reasoning: request_schema.Reasoning | None, features: Features) -> Thinking | None:
+def _thinking(
+    reasoning: request_schema.ResponsesReasoning | None, features: FeatureCollector
+) -> ReasoningRequest | None:
     """A summary that is not asked for is not sent in this dialect."""
     if reasoning is None:
         return None
@@ -176,10 +178,10 @@ def _thinking(reasoning: request_schema.Reasoning | None, features: Features) ->
         return None
     if effort is not None and effort != "none":
         features.advise(Advice.REASONING, "reasoning")
-    return Thinking(effort, shown=summary is not None)
+    return ReasoningRequest(effort, shown=summary is not None)
 
 
-def _logprobs(members: Members, features: Features) -> int | None:
+def _logprobs(members: Members, features: FeatureCollector) -> int | None:
     beside = read_count(members, "top_logprobs", 0)
     if not beside and b"logprobs" not in bytes(members.get("include", NULL)):
         return None
@@ -187,10 +189,10 @@ def _logprobs(members: Members, features: Features) -> int | None:
     return beside or 0
 
 
-def _search(tools: list[request_schema.Tool], uses: int, features: Features) -> Search | None:
+def _search(tools: list[request_schema.ResponsesTool], uses: int, features: FeatureCollector) -> WebSearch | None:
     """Only a search that is bounded; one that is merely listed is left out, as within this dialect."""
     if not uses:
         return None
     features.note(Feature.WEB_SEARCH, "tools")
-    filters = next((tool.filters for tool in tools if tool.filters is not None), request_schema.Filters())
-    return Search(uses, tuple(filters.allowed_domains or ()), tuple(filters.blocked_domains or ()))
+    filters = next((tool.filters for tool in tools if tool.filters is not None), request_schema.SearchFilters())
+    return WebSearch(uses, tuple(filters.allowed_domains or ()), tuple(filters.blocked_domains or ()))

@@ -11,10 +11,10 @@ from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     OWN_KINDS,
     UNREADABLE,
     Annotation,
-    Event,
-    Item,
-    Part,
-    Response,
+    OutputItem,
+    ResponseObject,
+    ResponsesEvent,
+    ResponsesPart,
     decode_event,
     decode_item,
     decode_part_end,
@@ -27,10 +27,10 @@ from tokenharbor.wire.dialects.openai_responses.failures import read_error_event
 from tokenharbor.wire.dialects.openai_responses.request_schema import full_name
 from tokenharbor.wire.dialects.openai_responses.splice import MOST_EVENT, most_waiting
 from tokenharbor.wire.framing.body import check_text
-from tokenharbor.wire.framing.first_content_limit import Waiting
-from tokenharbor.wire.framing.sse import Frame, Framer
+from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.sse import Frame, SseFramer
 from tokenharbor.wire.neutral import carry
-from tokenharbor.wire.neutral.blocks import Blocks, Whole
+from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Citation, FinishReason, Note
 from tokenharbor.wire.neutral.events import Event as Neutral
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -51,7 +51,7 @@ class _Told:
 
     __slots__ = ("blocks", "id", "sent", "type")
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: OutputItem) -> None:
         self.type, self.id = item.type, item.id
         self.blocks: dict[int, int] = {}  # by the part's place; a call, a reasoning or an image has one, 0
         self.sent: dict[_Key, tuple[int, str]] = {}  # by part: how many characters came, and the last piece of them
@@ -68,10 +68,10 @@ class _Told:
         return whole[length:] if whole.startswith(last, length - len(last)) else None
 
 
-_UNKNOWN = Item()
+_UNKNOWN = OutputItem()
 
 
-class _Teller:
+class _EventBuilder:
     """Tells the events of items, whether they come in pieces or whole.
 
     A later event may hold more of a part than its pieces did: the end of the part, of its item or of the whole answer.
@@ -79,17 +79,17 @@ class _Teller:
     methods that take whole parts return False.
     """
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
         self._items: dict[int, _Told] = {}
 
-    def begin(self, index: int, item: Item) -> None:
+    def begin(self, index: int, item: OutputItem) -> None:
         """An item was added."""
         told = self._item(index, item)
         if item.type in _CALLS and 0 not in told.blocks:
             self._open_call(told, item)
 
-    def _item(self, index: int, item: Item = _UNKNOWN) -> _Told:
+    def _item(self, index: int, item: OutputItem = _UNKNOWN) -> _Told:
         told = self._items.get(index)
         if told is None:
             told = self._items[index] = _Told(item)
@@ -97,7 +97,7 @@ class _Teller:
             told.type, told.id = item.type, item.id
         return told
 
-    def _open_call(self, told: _Told, item: Item) -> None:
+    def _open_call(self, told: _Told, item: OutputItem) -> None:
         name = full_name(item.name or "", item.namespace)
         call_id = item.call_id or item.id or ""
         if name and call_id:
@@ -133,7 +133,7 @@ class _Teller:
         if annotation.url and block is not None and self.blocks.is_open(block):
             self.blocks.cite(block, Citation(annotation.url, annotation.title or ""))
 
-    def end_part(self, index: int, place: int, part: Part) -> bool:
+    def end_part(self, index: int, place: int, part: ResponsesPart) -> bool:
         """A part of a message is whole."""
         told = self._item(index)
         is_new = place not in told.blocks
@@ -147,7 +147,7 @@ class _Teller:
             self.blocks.close(told.blocks[place])
         return True
 
-    def end(self, index: int, item: Item, raw: bytes) -> bool:
+    def end(self, index: int, item: OutputItem, raw: bytes) -> bool:
         """An item is whole."""
         told = self._item(index, item)
         fits = True
@@ -169,7 +169,7 @@ class _Teller:
             self.blocks.close(block)
         return fits
 
-    def _end_reasoning(self, index: int, told: _Told, item: Item, raw: bytes) -> bool:
+    def _end_reasoning(self, index: int, told: _Told, item: OutputItem, raw: bytes) -> bool:
         for name, parts in (("summary", item.summary), ("content", item.content)):
             for place, part in enumerate(parts or ()):
                 if not self.complete(index, (name, place), BlockKind.REASONING, part.text):
@@ -182,7 +182,7 @@ class _Teller:
                 self.blocks.grow(told.blocks[0], "", notes)
         return True
 
-    def whole(self, response: Response) -> bool:
+    def whole(self, response: ResponseObject) -> bool:
         """Every item of a whole answer: those that did not come before, and what is missing of those that did."""
         begun = dict(self._items)
         for place, raw in enumerate(response.output or ()):
@@ -195,7 +195,7 @@ class _Teller:
                     return False
         return True
 
-    def finish(self, response: Response) -> None:
+    def finish(self, response: ResponseObject) -> None:
         self.blocks.close_all()
         if has_usage(response):
             self.blocks.report(usage_of(response))
@@ -206,7 +206,7 @@ class _Teller:
             self.blocks.finish(FinishReason.STOP)
 
 
-def _find(begun: Mapping[int, _Told], item: Item, place: int) -> int:
+def _find(begun: Mapping[int, _Told], item: OutputItem, place: int) -> int:
     """Which of the items that have begun this one is: by its id, else the first one of its type, since some vendors
     leave items out of the whole answer or give them other ids there. Else a new one.
     """
@@ -227,15 +227,15 @@ def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
     return (Note(DIALECT, "item", raw),) if packed is None else packed
 
 
-class ResponsesReader(Waiting):
+class ResponsesReader(FirstContentLimit):
     """Fulfils `Reader`."""
 
-    _framer: Framer
+    _framer: SseFramer
 
     def __init__(self) -> None:
-        self._framer = Framer(MOST_EVENT)
-        self._blocks = Blocks()
-        self._teller = _Teller(self._blocks)
+        self._framer = SseFramer(MOST_EVENT)
+        self._blocks = BlockSequence()
+        self._teller = _EventBuilder(self._blocks)
 
     def most_waiting(self, sent: int) -> int:
         return most_waiting(sent)
@@ -269,7 +269,7 @@ class ResponsesReader(Waiting):
         except UNREADABLE:
             self._blocks.garbage()
 
-    def _tell(self, event: Event, data: bytes) -> bool:
+    def _tell(self, event: ResponsesEvent, data: bytes) -> bool:
         """False if the event breaks the dialect."""
         kind = event.type.removeprefix("response.")
         if kind == event.type:
@@ -286,17 +286,17 @@ class ResponsesReader(Waiting):
             return True
         return self._frame_item(kind, event, data)
 
-    def _start(self, event: Event) -> bool:
+    def _start(self, event: ResponsesEvent) -> bool:
         response = decode_response(event.response)
         self._blocks.start(response.id, response.model)
         return True
 
-    def _grow(self, kind: str, event: Event, text: str) -> None:
+    def _grow(self, kind: str, event: ResponsesEvent, text: str) -> None:
         part = _part_of(kind.removesuffix(".delta"), event)
         if part is not None:
             self._teller.grow(event.output_index, *part, text)
 
-    def _frame_item(self, kind: str, event: Event, data: bytes) -> bool:
+    def _frame_item(self, kind: str, event: ResponsesEvent, data: bytes) -> bool:
         """The events around the items' growth."""
         index = event.output_index
         match kind:
@@ -319,7 +319,7 @@ class ResponsesReader(Waiting):
                 return part is None or self._teller.complete(index, *part, _whole_text(data))
         return True
 
-    def _end(self, event: Event) -> bool:
+    def _end(self, event: ResponsesEvent) -> bool:
         response = decode_response(event.response)
         if (failure := failure_of(response)) is not None:
             self._blocks.fail(failure)
@@ -333,7 +333,7 @@ class ResponsesReader(Waiting):
         return True
 
 
-def _part_of(kind: str, event: Event) -> tuple[_Key, BlockKind] | None:
+def _part_of(kind: str, event: ResponsesEvent) -> tuple[_Key, BlockKind] | None:
     """Which part an event is about; None if it is none that other dialects know."""
     match kind:
         case "output_text":
@@ -356,8 +356,8 @@ def _whole_text(data: bytes) -> str | None:
 
 def read_reply(body: bytes) -> Reply:
     """A whole answer; a failure if it is none."""
-    blocks = Whole()
-    teller = _Teller(blocks)
+    blocks = ReplyBuilder()
+    teller = _EventBuilder(blocks)
     try:
         check_text(body)
         response = decode_response(body)

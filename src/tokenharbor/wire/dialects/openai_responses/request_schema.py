@@ -3,24 +3,24 @@
 import msgspec
 
 from tokenharbor.wire.dialects.openai_responses.answer_schema import NULL
-from tokenharbor.wire.neutral.strict_read import Strict
+from tokenharbor.wire.neutral.strict_read import StrictShape
 
 
-class Breakpoint(Strict, frozen=True):
+class CacheBreakpoint(StrictShape, frozen=True):
     """A mark that what comes up to here is worth caching."""
 
     mode: str | None = None
     ttl: str | None = None
 
 
-class Sound(Strict, frozen=True):
+class ResponsesAudio(StrictShape, frozen=True):
     """Inlined audio."""
 
     data: str = ""
     format: str = ""
 
 
-class Part(Strict, frozen=True):
+class InputPart(StrictShape, frozen=True):
     """A part of a message or of a tool's output. Annotations, log probabilities and what an SDK read for its caller are
     an answer's, not read again.
     """
@@ -37,27 +37,27 @@ class Part(Strict, frozen=True):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    input_audio: Sound | None = None
-    prompt_cache_breakpoint: Breakpoint | None = None
+    input_audio: ResponsesAudio | None = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
 
-class Item(Strict, frozen=True):
+class InputItem(StrictShape, frozen=True):
     """One item of the input. A message may leave out its type. The last ones are notes of vendors, which say nothing
     to others.
     """
 
     type: str | None = None
     role: str = ""
-    content: str | list[Part] | None = None
-    summary: list[Part] | None = None
+    content: str | list[InputPart] | None = None
+    summary: list[InputPart] | None = None
     encrypted_content: str | None = None
     call_id: str = ""
     name: str = ""
     namespace: str | None = None
     arguments: str = ""
     input: str = ""
-    output: str | list[Part] | None = None
-    tools: "list[Tool] | None" = None  # that may be called from here on
+    output: str | list[InputPart] | None = None
+    tools: "list[ResponsesTool] | None" = None  # that may be called from here on
     id: msgspec.Raw = NULL
     status: msgspec.Raw = NULL
     phase: msgspec.Raw = NULL
@@ -65,7 +65,7 @@ class Item(Strict, frozen=True):
     created_by: msgspec.Raw = NULL
 
 
-class Tool(Strict, frozen=True):
+class ResponsesTool(StrictShape, frozen=True):
     """A tool; a namespace has tools of its own. The last four are the vendor's own ways with tools."""
 
     type: str = ""
@@ -74,8 +74,8 @@ class Tool(Strict, frozen=True):
     parameters: msgspec.Raw = NULL
     strict: bool | None = None
     format: msgspec.Raw = NULL
-    tools: "list[Tool] | None" = None
-    filters: "Filters | None" = None
+    tools: "list[ResponsesTool] | None" = None
+    filters: "SearchFilters | None" = None
     execution: str | None = None
     external_web_access: bool | None = None
     search_context_size: str | None = None
@@ -87,24 +87,24 @@ class Tool(Strict, frozen=True):
     is_async: bool | None = msgspec.field(default=None, name="async")
 
 
-class Filters(Strict, frozen=True):
+class SearchFilters(StrictShape, frozen=True):
     """Where a search may look."""
 
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
 
 
-class Choice(Strict, frozen=True):
+class ResponsesToolChoice(StrictShape, frozen=True):
     """A tool choice that is no single word."""
 
     type: str = ""
     name: str = ""
     namespace: str | None = None
     mode: str = "auto"
-    tools: "list[Choice] | None" = None
+    tools: "list[ResponsesToolChoice] | None" = None
 
 
-class Form(Strict, frozen=True):
+class TextFormat(StrictShape, frozen=True):
     """The form of the answer's text."""
 
     type: str = "text"
@@ -114,14 +114,14 @@ class Form(Strict, frozen=True):
     strict: bool | None = None
 
 
-class TextSettings(Strict, frozen=True):
+class TextSettings(StrictShape, frozen=True):
     """How the answer's text is to be."""
 
-    format: Form | None = None
+    format: TextFormat | None = None
     verbosity: str | None = None
 
 
-class Reasoning(Strict, frozen=True):
+class ResponsesReasoning(StrictShape, frozen=True):
     """How much to reason, and whether to tell of it."""
 
     effort: str | None = None
@@ -130,13 +130,13 @@ class Reasoning(Strict, frozen=True):
     context: str | None = None  # which of its own earlier reasoning a vendor looks at
 
 
-decode_item = msgspec.json.Decoder(Item).decode
-decode_input = msgspec.json.Decoder(str | list[Item]).decode
+decode_item = msgspec.json.Decoder(InputItem).decode
+decode_input = msgspec.json.Decoder(str | list[InputItem]).decode
 decode_items = msgspec.json.Decoder(str | list[msgspec.Raw]).decode
-decode_tools = msgspec.json.Decoder(list[Tool]).decode
-decode_choice = msgspec.json.Decoder(str | Choice).decode
+decode_tools = msgspec.json.Decoder(list[ResponsesTool]).decode
+decode_choice = msgspec.json.Decoder(str | ResponsesToolChoice).decode
 decode_text = msgspec.json.Decoder(TextSettings).decode
-decode_reasoning = msgspec.json.Decoder(Reasoning).decode
+decode_reasoning = msgspec.json.Decoder(ResponsesReasoning).decode
 
 _BETWEEN = "__"
 

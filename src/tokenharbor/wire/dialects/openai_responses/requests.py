@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
-from tokenharbor.wire.dialects.openai_responses.media import look
+from tokenharbor.wire.dialects.openai_responses.media import measure_input
 from tokenharbor.wire.dialects.openai_responses.tools import (
     check_tools,
     most_searches,
@@ -21,8 +21,8 @@ from tokenharbor.wire.framing.fields import (
     read_count,
     read_flag,
     read_model,
+    refuse_if_set,
     run_checks,
-    unsold,
 )
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
@@ -61,23 +61,25 @@ _OTHER_MODEL = "lets another model serve the request, which is not supported: us
 _CHECKS: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
-    "store": unsold(
+    "store": refuse_if_set(
         "must not be true: the gateway does not let providers store requests. Send the whole conversation in `input`."
     ),
-    "previous_response_id": unsold(_STORED),
-    "conversation": unsold(_STORED),
-    "prompt": unsold(
+    "previous_response_id": refuse_if_set(_STORED),
+    "conversation": refuse_if_set(_STORED),
+    "prompt": refuse_if_set(
         "refers to a prompt stored at the provider, which is not supported: send its text in `instructions` or `input`."
     ),
-    "background": unsold(_DEFERRED),
-    "deferred": unsold(_DEFERRED),
+    "background": refuse_if_set(_DEFERRED),
+    "deferred": refuse_if_set(_DEFERRED),
     "prompt_cache_retention": only("in_memory"),
-    "context_management": unsold("lets the provider compact the conversation, which is not supported: remove it."),
-    "moderation": unsold("runs a second model at the provider, which is not supported: remove it."),
-    "plugins": unsold("runs tools at the provider, which is not supported: remove it."),
-    "models": unsold(_OTHER_MODEL),
-    "route": unsold(_OTHER_MODEL),
-    "fallbacks": unsold(_OTHER_MODEL),
+    "context_management": refuse_if_set(
+        "lets the provider compact the conversation, which is not supported: remove it."
+    ),
+    "moderation": refuse_if_set("runs a second model at the provider, which is not supported: remove it."),
+    "plugins": refuse_if_set("runs tools at the provider, which is not supported: remove it."),
+    "models": refuse_if_set(_OTHER_MODEL),
+    "route": refuse_if_set(_OTHER_MODEL),
+    "fallbacks": refuse_if_set(_OTHER_MODEL),
 }
 _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS)
@@ -90,7 +92,7 @@ def read(body: bytes) -> Request:
     if "input" not in members:
         raise InvalidRequest("`input` is missing.", param="input")
     ours, extended, searches = extensions.NONE, False, 0
-    looked = look(body, members)
+    looked = measure_input(body, members)
     for name, tools in looked.tools:
         if check_tools(tools, name):
             raise InvalidRequest(f"`{name}` contains a web search: move it to `tools`.", param=name)

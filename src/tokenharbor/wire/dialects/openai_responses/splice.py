@@ -4,7 +4,7 @@ from tokenharbor.wire.dialects.openai_responses.answer import failure_of, price_
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     OWN_KINDS,
     UNREADABLE,
-    Event,
+    ResponsesEvent,
     decode_event,
     decode_item,
     decode_response,
@@ -42,7 +42,7 @@ class ResponsesSplicer(EventSplicer):
 
     def __init__(self, sent: int = 0) -> None:
         super().__init__(most_waiting(sent))
-        self._framer = sse.Framer(MOST_EVENT)
+        self._framer = sse.SseFramer(MOST_EVENT)
         self._grew: set[int] = set()  # the items whose words came in pieces
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
@@ -66,7 +66,7 @@ class ResponsesSplicer(EventSplicer):
             return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
         return IDLE
 
-    def _grow(self, event: Event) -> int:
+    def _grow(self, event: ResponsesEvent) -> int:
         if not event.type.startswith("response."):
             return self._garbage()
         if not isinstance(event.delta, str) or not event.delta:
@@ -78,7 +78,7 @@ class ResponsesSplicer(EventSplicer):
             self._grown = text_size(event.delta)
         return CONTENT
 
-    def _judge_frame(self, event: Event, name: bytes) -> int:
+    def _judge_frame(self, event: ResponsesEvent, name: bytes) -> int:
         """The events around the items' growth."""
         kind = event.type
         if kind == "error" or (name == b"error" and not kind):
@@ -96,7 +96,7 @@ class ResponsesSplicer(EventSplicer):
             return IDLE  # the beginning, the ends of parts, and events of a later version of the dialect
         return self._garbage()
 
-    def _close(self, event: Event) -> int:
+    def _close(self, event: ResponsesEvent) -> int:
         """An item is whole; what of it came in no piece before counts now."""
         item = decode_item(event.item)
         if item.type not in OWN_KINDS:
@@ -104,7 +104,7 @@ class ResponsesSplicer(EventSplicer):
         self._grown = sealed_size(item) if event.output_index in self._grew else item_size(item)
         return CONTENT if self._grown or item.encrypted_content else IDLE
 
-    def _end(self, event: Event) -> int:
+    def _end(self, event: ResponsesEvent) -> int:
         response = decode_response(event.response)
         if (failure := failure_of(response)) is not None:
             return self._fail(failure)
@@ -122,7 +122,7 @@ class ResponsesSplicer(EventSplicer):
         )
 
     def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.Framer(MOST_EVENT)
+        framer = sse.SseFramer(MOST_EVENT)
         for name, data, _ in (*framer.feed(raw), *framer.close()):
             priced = price_event(data, cost_usd) if data is not None else None
             if data is not None and priced is not None:

@@ -11,29 +11,29 @@ from tokenharbor.wire.fitting.json_mode_hint import speaking
 from tokenharbor.wire.fitting.json_schema import is_strict, whole
 from tokenharbor.wire.fitting.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.fitting.reasoning_effort import effort_of
-from tokenharbor.wire.fitting.unique_call_ids import distinct
+from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
     Advice,
+    AnswerFormat,
     Audio,
     Chat,
-    Choosing,
     Feature,
     File,
-    Format,
     Image,
     Message,
-    Opaque,
-    Order,
+    OpaquePart,
     Part,
     Reasoning,
-    Refused,
+    ReasoningRequest,
+    RefusalText,
     Role,
     Text,
-    Thinking,
     Tool,
     ToolCall,
     ToolChoice,
+    ToolChoiceMode,
     ToolResult,
+    VendorOptions,
 )
 from tokenharbor.wire.neutral.events import Note
 
@@ -74,7 +74,7 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 _LONGEST_ID = 64  # of a call
 
 
-def heeds(chat: Chat, order: Order) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
     return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
 
 
@@ -82,11 +82,11 @@ def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise: this dialec
     return ()
 
 
-def write_chat(chat: Chat, order: Order) -> bytes:
+def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest where a value has no form in this dialect."""
     body: Json = {
         "model": order.model,
-        "input": list(_items(speaking(chat, distinct(chat.messages)))),
+        "input": list(_items(speaking(chat, unique_call_ids(chat.messages)))),
         "stream": order.stream,
         "store": False,
     }
@@ -112,7 +112,7 @@ def _items(messages: Iterable[Message]) -> Iterator[object]:
         role = "developer" if message.developer else message.role.value
         waiting: list[Json] = []
         for part in message.parts:
-            if isinstance(part, Text | Image | File | Audio | Refused):
+            if isinstance(part, Text | Image | File | Audio | RefusalText):
                 waiting.append(_part(part, assistant=message.role is Role.ASSISTANT))
                 continue
             if waiting:
@@ -137,7 +137,7 @@ def _item(part: Part) -> Iterator[object]:
             yield {"type": kind, "call_id": fit_call(part.call_id, _LONGEST_ID), "output": _output(part)}
         case Reasoning():
             yield from _own(part.notes)
-        case Opaque():
+        case OpaquePart():
             yield from _own((part.note,))
 
 
@@ -157,11 +157,11 @@ def _output(result: ToolResult) -> object:
     return [{"type": "input_text", "text": "Error:"}, *said] if result.failed else said
 
 
-def _part(part: Text | Image | File | Audio | Refused, *, assistant: bool) -> Json:
+def _part(part: Text | Image | File | Audio | RefusalText, *, assistant: bool) -> Json:
     match part:
         case Text():
             return {"type": "output_text" if assistant else "input_text", "text": part.text}
-        case Refused():
+        case RefusalText():
             return {"type": "refusal", "refusal": part.text}
         case Image() if assistant:  # the vendor takes none from it
             return {"type": "output_text", "text": NO_IMAGE}
@@ -184,7 +184,7 @@ def _file(file: File) -> Json:
     return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
-def _reasoning(thinking: Thinking | None, *, always: bool) -> Json:
+def _reasoning(thinking: ReasoningRequest | None, *, always: bool) -> Json:
     if thinking is None:
         return {}
     settings: Json = {}
@@ -235,9 +235,9 @@ def _tool(tool: Tool) -> Json:
 
 def _choice(choice: ToolChoice, custom: set[str]) -> object:
     named = [{"type": "custom" if name in custom else "function", "name": fit(name, SHORT)} for name in choice.names]
-    if choice.mode is Choosing.NAMED:
+    if choice.mode is ToolChoiceMode.NAMED:
         return named[0]
-    if choice.names and choice.mode is not Choosing.NONE:
+    if choice.names and choice.mode is not ToolChoiceMode.NONE:
         return {"type": "allowed_tools", "mode": choice.mode.value, "tools": named}
     return choice.mode.value
 
@@ -249,7 +249,7 @@ def _text(chat: Chat) -> Json:
     return {"text": text} if text else {}
 
 
-def _form(form: Format) -> Json:
+def _form(form: AnswerFormat) -> Json:
     if form.schema is None:
         return {"type": "json_object"}
     described: Json = {"description": form.description} if form.description else {}

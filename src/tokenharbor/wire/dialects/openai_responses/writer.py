@@ -7,11 +7,18 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
-from tokenharbor.wire.dialects.openai_responses.envelope import Envelope, Json, ending, own_names
+from tokenharbor.wire.dialects.openai_responses.envelope import Json, ResponseEnvelope, ending, own_names
 from tokenharbor.wire.dialects.openai_responses.failures import write_error_event, write_failure
-from tokenharbor.wire.dialects.openai_responses.items import Call, Item, Message, Picture, Reasoning, Told
+from tokenharbor.wire.dialects.openai_responses.items import (
+    ItemEvent,
+    WrittenCall,
+    WrittenImage,
+    WrittenItem,
+    WrittenMessage,
+    WrittenReasoning,
+)
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.neutral.dialect import ANYBODY, Recipient
+from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -26,7 +33,7 @@ from tokenharbor.wire.neutral.events import (
     UsageReported,
 )
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
-from tokenharbor.wire.neutral.translate import Block, Reply, collect
+from tokenharbor.wire.neutral.translate import Reply, ReplyBlock, collect
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,35 +45,35 @@ class _Items:
 
     _refused = False
 
-    def __init__(self, recipient: Recipient) -> None:
-        self._envelope = Envelope(recipient)
+    def __init__(self, recipient: ReplyContext) -> None:
+        self._envelope = ResponseEnvelope(recipient)
         self._request = recipient.request
-        self._items: list[Item] = []
+        self._items: list[WrittenItem] = []
 
     @cached_property
     def _names(self) -> dict[str, tuple[str | None, str]]:
         """Most answers call no tool."""
         return own_names(self._request)
 
-    def _make(self, block: BlockOpened | Block, place: int) -> Item:
+    def _make(self, block: BlockOpened | ReplyBlock, place: int) -> WrittenItem:
         stem = f"{self._envelope.stem}_{place}"
         match block.kind:
             case BlockKind.TEXT | BlockKind.REFUSAL:
-                return Message(f"msg_{stem}")
+                return WrittenMessage(f"msg_{stem}")
             case BlockKind.TOOL_CALL:
                 space, name = self._names.get(block.name, (None, block.name))
-                return Call(f"{'ctc' if block.custom else 'fc'}_{stem}", block, name, space)
+                return WrittenCall(f"{'ctc' if block.custom else 'fc'}_{stem}", block, name, space)
             case BlockKind.REASONING:
-                return Reasoning(f"rs_{stem}")
+                return WrittenReasoning(f"rs_{stem}")
             case BlockKind.IMAGE:
-                return Picture(f"ig_{stem}", block)
+                return WrittenImage(f"ig_{stem}", block)
 
-    def _seal(self, block: BlockOpened | Block, notes: tuple[Note, ...], *, silent: bool) -> Item:
+    def _seal(self, block: BlockOpened | ReplyBlock, notes: tuple[Note, ...], *, silent: bool) -> WrittenItem:
         """What only another dialect understands of a block, in a reasoning item of its own after it."""
         words = "opaque" if silent else "text"
         kind = "call" if block.kind is BlockKind.TOOL_CALL else words
         id_ = f"rs_{self._envelope.stem}_{len(self._items)}"
-        return Reasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
+        return WrittenReasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
 
     def whole(self, reply: Reply, reason: FinishReason) -> Json:
         """The response object of a whole answer, which is told at once."""
@@ -100,7 +107,7 @@ class ResponsesWriter(_Items):
     _started = False
     _usage: Usage | None = None
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: ReplyContext) -> None:
         super().__init__(recipient)
         self._blocks: dict[int, BlockOpened] = {}
         self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
@@ -158,7 +165,7 @@ class ResponsesWriter(_Items):
         place = self._places[block.index] = len(self._items) - 1 if self._message is None else self._message
         return begun + self._tell(place, self._items[place].opened(block))
 
-    def _add(self, item: Item) -> bytes:
+    def _add(self, item: WrittenItem) -> bytes:
         """A message that has no part under way is whole once something else begins."""
         before = self._end_message()
         self._items.append(item)
@@ -177,7 +184,7 @@ class ResponsesWriter(_Items):
         place = self._places[index]
         item = self._items[place]
         out = self._tell(place, item.closed(index))
-        if not isinstance(item, Message):
+        if not isinstance(item, WrittenMessage):
             return out + self._whole(place)
         if place != self._message and not item.growing:
             return out + self._whole(place)
@@ -186,7 +193,7 @@ class ResponsesWriter(_Items):
     def _end_message(self, status: str = "completed") -> bytes:
         place, self._message = self._message, None
         item = self._items[place] if place is not None else None
-        if place is None or not isinstance(item, Message) or item.growing:
+        if place is None or not isinstance(item, WrittenMessage) or item.growing:
             return b""
         return self._whole(place, status)
 
@@ -212,7 +219,7 @@ class ResponsesWriter(_Items):
         """The whole items, in the order of their places."""
         return [self._done[place] for place in sorted(self._done)]
 
-    def _tell(self, place: int, told: Iterable[Told]) -> bytes:
+    def _tell(self, place: int, told: Iterable[ItemEvent]) -> bytes:
         id_ = self._items[place].id
         return b"".join([self._event(kind, item_id=id_, output_index=place, **more) for kind, more in told])
 
@@ -223,7 +230,7 @@ class ResponsesWriter(_Items):
         return sse.write(data, type_.encode())
 
 
-def write_reply(events: Iterable[Event], recipient: Recipient = ANYBODY) -> bytes:
+def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
     """A whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:

@@ -23,16 +23,16 @@ Spell = Callable[[Members, frozenset[str], str], Members]
 """Writes an object's members under the names that are known, given the place before them."""
 
 
-def tidied(members: Members, shapes: Mapping[str, object], unknown: dict[str, str]) -> Members:
+def keep_known(members: Members, shapes: Mapping[str, object], unknown: dict[str, str]) -> Members:
     """The members, those with a shape without what is unknown in them; `unknown` gets each name (without indices) and
     the place of the first. What cannot be read stays as it is, and so does an item of a list in which nothing is known:
     it may be what the list is about.
     """
-    tidy = Tidy(unknown)
-    return {name: tidy.write(raw, shapes[name], name) if name in shapes else raw for name, raw in members.items()}
+    known = KnownMembers(unknown)
+    return {name: known.write(raw, shapes[name], name) if name in shapes else raw for name, raw in members.items()}
 
 
-class Tidy:
+class KnownMembers:
     """Writes JSON anew where it has unknown members. `spell` is for a dialect whose names have two spellings; its nulls
     are left out, too, and one item stands for a list of one.
     """
