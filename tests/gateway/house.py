@@ -284,7 +284,7 @@ class House:
 
     async def _make_payers(self, count: int, usd: str, rules: KeyRules) -> list[Payer]:
         """Many at once: keys are read anew once for all of them."""
-        world = self.harbor.world
+        world = self.harbor.home.world
         async with self.harbor.pool.acquire() as conn, conn.transaction():
             emails = [f"{world.ids.new()}@example.com" for _ in range(count)]
             accounts = [await store.create_account(conn, world, email, "token-harbor") for email in emails]
@@ -294,13 +294,13 @@ class House:
         return payers
 
     async def _add_key(self, conn: asyncpg.Connection, account_id: UUID, rules: KeyRules) -> Payer:
-        harbor, issued = self.harbor, make_key(self.harbor.world.entropy)
-        derived = harbor.root.derive(SecretPurpose.KEY_HASHES)
-        key_id = await store.add_key(conn, harbor.world, derived, account_id=account_id, key=issued, rules=rules)
+        harbor, issued = self.harbor, make_key(self.harbor.home.world.entropy)
+        derived = harbor.home.root.derive(SecretPurpose.KEY_HASHES)
+        key_id = await store.add_key(conn, harbor.home.world, derived, account_id=account_id, key=issued, rules=rules)
         return Payer(account_id, key_id, issued.key)
 
     async def _grant(self, account_id: UUID, amount: Usd) -> None:
-        world = self.harbor.world
+        world = self.harbor.home.world
         entry_id, lot_id, now = world.ids.new(), world.ids.new(), world.clock.now()
         credit = Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test")
         async with self.harbor.pool.acquire() as conn:

@@ -107,12 +107,12 @@ async def test_C8_models_stand_by_vendor_with_those_that_are_on_first(house: Hou
         rows = re.findall(r'<tr class="(ready|off)"', group)
         assert rows == sorted(rows, reverse=True)
     names = re.findall(r'<th scope="row"><code>([^<]+)', text)
-    assert sorted(names) == sorted(house.harbor.snapshots.current.offers)
+    assert sorted(names) == sorted(house.harbor.offering.snapshots.current.offers)
     assert "set <code>OPENAI_API_KEY</code>" in text
 
 
 async def test_C8_the_page_works_with_the_demo_alone_and_with_nothing_on(house: House) -> None:
-    snapshot = house.harbor.snapshots.current
+    snapshot = house.harbor.offering.snapshots.current
     demo = {name: offers for name, offers in snapshot.offers.items() if offers.model.vendor == "demo"}
     empty = {name: type(offers)(offers.model, offers.candidates, {}, {}) for name, offers in demo.items()}
     at = house.parts.world.clock.now()

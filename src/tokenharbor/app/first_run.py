@@ -37,13 +37,13 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
         if await store.has_keys(conn):
             return _again(harbor, account_id)
         issued = await _issue_first(harbor, conn, account_id)
-    return _first(issued.key, url, harbor.snapshots.current)
+    return _first(issued.key, url, harbor.offering.snapshots.current)
 
 
 async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUID | None) -> IssuedKey:
     """The operator's key; the account is opened where there is none, and welcomed once."""
-    world, snapshot = harbor.world, harbor.snapshots.current
-    derived = harbor.root.derive(SecretPurpose.KEY_HASHES)
+    world, snapshot = harbor.home.world, harbor.offering.snapshots.current
+    derived = harbor.home.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
         if account_id is None:
             edition = snapshot.policy.name
@@ -89,7 +89,7 @@ def _model(snapshot: Snapshot) -> str:
 def _again(harbor: Harbor, account_id: UUID | None) -> list[str]:
     called = sys.argv[0]
     program = called if Path(called).name == "tokenharbor" else "python -m tokenharbor"
-    home = f"--home {shlex.quote(str(harbor.settings.home))}"
+    home = f"--home {shlex.quote(str(harbor.home.settings.home))}"
     if account_id is None:
         return [f"Another API key: {program} keys create ID {home} (for the ID: {program} accounts list {home})"]
     return [f"Another API key: {program} keys create {ids.show('acct', account_id)} {home}"]

@@ -38,13 +38,12 @@ async def _serve(settings: Settings) -> None:
         click.echo(f"listening on {url}")
         gc.freeze()  # what lives as long as the process is not looked at again by the collector
         gc.set_threshold(50_000, 20, 100)
-        background = harbor.background
-        background.run("reload", partial(_reload, harbor, hup))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), background.failed]
+        harbor.background.run("reload", partial(_reload, harbor, hup))
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), harbor.home.failed]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await harbor.server.drain(settings.server.drain_seconds)
-        if background.failed.done():
-            background.failed.result()
+        if harbor.home.failed.done():
+            harbor.home.failed.result()
 
 
 def _log_to_stderr() -> None:
@@ -61,7 +60,7 @@ def _log_to_stderr() -> None:
 
 
 async def _listen(harbor: Harbor) -> str:
-    server = harbor.settings.server
+    server = harbor.home.settings.server
     try:
         port = await harbor.server.start(server.host, server.port)
     except OSError as error:
@@ -77,4 +76,4 @@ async def _reload(harbor: Harbor, hup: asyncio.Event) -> None:
     while True:
         await hup.wait()
         hup.clear()
-        await harbor.reload()
+        await harbor.offering.reload()

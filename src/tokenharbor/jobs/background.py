@@ -9,19 +9,19 @@ import structlog
 
 _PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
 _STEADY_SECONDS = 60.0  # work that ran for so long has recovered
-_log = structlog.get_logger("background")
+_log = structlog.get_logger("jobs")
 
 
 class Background:
-    """Work that runs for as long as the `async with` lasts, made inside the running loop.
+    """Work that runs for as long as the `async with` lasts, and is cancelled at its end.
 
     An `OSError` is a matter of the machine and of the moment (no file descriptor left, no memory, a full disk): the
     work begins again after a pause, and the reason is logged when it changes. `failed` gets the first error of
     another kind: a server whose keys are no longer read anew, say, must not go on.
     """
 
-    def __init__(self) -> None:
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, failed: asyncio.Future[None]) -> None:
+        self._failed = failed
         self._tasks: list[asyncio.Task[None]] = []
 
     def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -38,14 +38,13 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.failed.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self.failed.done():
+        if task.cancelled() or self._failed.done():
             return
         error = task.exception()
         if error is not None:
-            self.failed.set_exception(error)
+            self._failed.set_exception(error)
 
 
 async def _keep(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,61 @@
+"""A job: work that is done again and again while a server runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from tokenharbor.db.errors import books_away
+from tokenharbor.kernel.errors import HarborError
+from tokenharbor.kernel.signing import MessageSigner
+from tokenharbor.kernel.world import World
+
+_RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
+_log = structlog.get_logger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What jobs work with. `poll_videos` asks providers after the videos that no client asks after."""
+
+    pool: asyncpg.Pool
+    world: World
+    signer: MessageSigner
+    poll_videos: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`work` is done once in each `period`, the first time after one. Doing it once too often must do no harm."""
+
+    name: str
+    period: timedelta
+    work: Callable[[JobContext], Awaitable[None]]
+
+
+async def repeat(job: Job, context: JobContext) -> None:
+    """Do a job until cancelled. What fails is tried again, soon."""
+    reason = ""
+    while True:
+        pause = min(job.period, _RETRY) if reason else job.period
+        await asyncio.sleep(pause.total_seconds())
+        reason = await attempt(job.name, job.work(context), reason)
+
+
+async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
+    """Do work once. Why it failed, "" if it did not; logged unless it failed for the same reason `before`."""
+    try:
+        with books_away():
+            await work
+    except HarborError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001  told to the operator: a fault in a job must not end the server
+        reason = f"a fault of ours: {type(error).__name__}"
+    else:
+        return ""
+    if reason != before:
+        _log.error("job_failed", job=name, reason=reason)
+    return reason

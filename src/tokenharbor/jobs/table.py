@@ -1,0 +1,44 @@
+"""The jobs of a server: what is done, how often, and by which function."""
+
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from tokenharbor.billing.proofs import SIGNED_EVERY
+from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.jobs.job import Job, JobContext
+from tokenharbor.kernel.signing import MessageSigner
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.sign import sign_books
+
+_log = structlog.get_logger("jobs")
+
+
+async def sign_new_entries(pool: asyncpg.Pool, world: World, signer: MessageSigner) -> None:
+    """A signed root over the entries since the last one, unless another process is at it."""
+    async with pool.acquire() as conn:
+        signed = await sign_books(conn, world, signer, wait=False)
+    for fault in signed.faults:
+        _log.error("account_not_signed", reason=fault)
+
+
+async def _sign(context: JobContext) -> None:
+    await sign_new_entries(context.pool, context.world, context.signer)
+
+
+async def _make_partitions(context: JobContext) -> None:
+    """For the days to come."""
+    async with context.pool.acquire() as conn:
+        await ensure_partitions(conn, context.world.clock.now())
+
+
+async def _poll_videos(context: JobContext) -> None:
+    await context.poll_videos()
+
+
+JOBS = (
+    Job("signed_roots", SIGNED_EVERY, _sign),
+    Job("partitions", timedelta(hours=1), _make_partitions),
+    Job("videos", timedelta(minutes=1), _poll_videos),
+)

@@ -1,0 +1,127 @@
+"""Jobs: each is done again and again, a failure is logged once and tried again, none ends the server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from tokenharbor.db.listen import MayHaveMissed, Notification
+from tokenharbor.jobs import job as jobs
+from tokenharbor.jobs.job import Job, attempt, repeat
+from tokenharbor.jobs.notices import follow_notices
+from tokenharbor.jobs.table import JOBS
+from tokenharbor.kernel.errors import BooksAway
+
+SOON = timedelta(milliseconds=1)
+CONTEXT: Any = None
+
+
+class Work:
+    """Fails as it is told, time by time, then does nothing; `done` is set at the end."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        self._errors = list(errors)
+        self.times = 0
+        self.done = asyncio.Event()
+
+    async def __call__(self, _context: Any) -> None:
+        self.times += 1
+        if not self._errors:
+            self.done.set()
+        elif error := self._errors.pop(0):
+            raise error
+
+
+async def _run(job: Job, until: asyncio.Event) -> None:
+    task = asyncio.create_task(repeat(job, CONTEXT))
+    try:
+        async with asyncio.timeout(20):
+            await until.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_job_is_done_again_and_again() -> None:
+    work = Work(None, None, None)
+    await _run(Job("work", SOON, work), work.done)
+    assert work.times >= 4
+
+
+async def test_a_failure_is_logged_where_its_reason_is_news_and_tried_again() -> None:
+    work = Work(
+        BooksAway("away"), OSError("no memory"), OSError("no memory"), KeyError("k"), None, OSError("no memory")
+    )
+    with capture_logs() as logs:
+        await _run(Job("work", SOON, work), work.done)
+    assert {line["job"] for line in logs} == {"work"}
+    assert [line["reason"] for line in logs] == ["away", "no memory", "a fault of ours: KeyError", "no memory"]
+
+
+async def test_a_job_of_a_long_period_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    work = Work(BooksAway("away"), None)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(jobs.asyncio, "sleep", sleep)  # type: ignore[attr-defined]
+
+    async def stop(_context: Any) -> None:
+        await work(_context)
+        if work.done.is_set():
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await repeat(Job("work", timedelta(days=1), stop), CONTEXT)
+    assert slept == [86_400, 60, 86_400]
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.InterfaceError("closed"), asyncpg.DeadlockDetectedError("lock"), OSError("x")]
+)
+async def test_a_database_that_fails_is_a_reason_and_no_fault_of_ours(error: Exception) -> None:
+    async def work() -> None:
+        raise error
+
+    with capture_logs() as logs:
+        assert await attempt("work", work()) == str(error)
+    assert [line["reason"] for line in logs] == [str(error)]
+
+
+async def test_work_that_succeeds_has_no_reason() -> None:
+    async def work() -> None:
+        return None
+
+    with capture_logs() as logs:
+        assert await attempt("work", work(), "away") == ""
+    assert logs == []
+
+
+def test_each_job_has_a_name_of_its_own_and_a_period() -> None:
+    assert len({job.name for job in JOBS}) == len(JOBS) >= 3
+    assert all(job.period > timedelta() for job in JOBS)
+
+
+async def test_keys_are_read_anew_at_each_notice_and_the_rest_at_one_of_a_credential() -> None:
+    heard: list[str] = []
+
+    class Ring:
+        def refresh_soon(self) -> None:
+            heard.append("keys")
+
+    async def reload() -> None:
+        heard.append("all")
+
+    await follow_notices(_notices(), Ring(), reload)  # type: ignore[arg-type]
+    assert heard == ["keys", "all", "keys", "keys", "all"]
+
+
+async def _notices() -> AsyncIterator[MayHaveMissed | Notification]:
+    yield MayHaveMissed()
+    yield Notification("identity", "key")
+    yield Notification("identity", "credential")
