@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check lint types floors fast bench clients wallets catalog lock clean help
+.PHONY: run setup test check quick lint types floors fast brief bench clients wallets catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -24,6 +24,9 @@ test: $(DEV) ## every test, at length: crashes, floods and the real clients incl
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
 	@$(SIDE_BY_SIDE) lint types floors fast
 
+quick: $(DEV) ## lint, types, floors, house rules and one case of each test of the rooms that changed since main
+	@$(SIDE_BY_SIDE) lint types floors brief
+
 lint:
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo "lint: clean"
 
@@ -35,6 +38,9 @@ floors:
 
 fast:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS)
+
+brief:
+	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --one-case $$(scripts/changed_rooms.sh)
 
 bench: $(DEV) ## measure, and write the table of bench/README.md; ARGS="--against COMMIT" compares with a commit
 	$(BIN)/python -m bench $(ARGS)

@@ -44,6 +44,19 @@ settings.load_profile("quick")
 gc.set_threshold(50_000, 50, 100)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--one-case", action="store_true", help="only the first case of each test, but all house rules")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("one_case"):
+        first: dict[str, pytest.Item] = {}
+        for item in items:
+            is_rule = item.nodeid.startswith("tests/house/")
+            first.setdefault(item.nodeid if is_rule else item.nodeid.partition("[")[0], item)
+        items[:] = first.values()
+
+
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()

@@ -38,4 +38,4 @@ def behind_proxy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes from loopback is a proxy that says for whom it asks."""
     shared = house.harbor.server._shared
     trusting = dataclasses.replace(shared.hooks, proxies=TrustedProxies(["127.0.0.1"]))
-    monkeypatch.setattr(shared, "manners", trusting)
+    monkeypatch.setattr(shared, "hooks", trusting)

@@ -13,8 +13,8 @@ from tests.gateway.raw import Said
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.routes import ANSWERS, MEDIA, Routes
 from tokenharbor.kernel.errors import BooksAway
-from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.types import Balance, Hold
+from tokenharbor.ledger.wallets import Wallets
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -388,7 +388,7 @@ async def test_without_our_books_it_is_a_503(house: House, path: str, monkeypatc
         raise BooksAway("gone")
 
     monkeypatch.setattr(house.harbor.book._places, "run", lost)
-    monkeypatch.setattr(PostgresBook, "balance", away)
+    monkeypatch.setattr(Wallets, "balance", away)
     body = {"model": "solo", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
     for asked in (body, body | {"stream": True}):
         check_error(await house.post(path, asked), path, 503, "unavailable")
