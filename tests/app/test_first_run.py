@@ -57,3 +57,18 @@ def test_a_first_run_prints_what_a_first_request_needs(
     balance = json.loads(capsys.readouterr().out)
     assert balance["pools"]["paid"] == "0.000000000"
     assert "4.9" < balance["pools"]["trial"] < "5.000000000"
+
+
+def test_an_operator_without_a_key_is_given_one_and_welcomed_once(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKENHARBOR_DATABASE_URL", database_url)
+    assert run(["accounts", "create", "--email", "operator@localhost", "--home", str(tmp_path)]) == 0
+    account_id = capsys.readouterr().out.strip()
+    program = serve(tmp_path, database_url)
+    program.wait_for(r"^thk_live_[0-9A-Za-z]{32}$")
+    assert program.stop() == 0
+    assert run(["keys", "list", account_id, "--home", str(tmp_path), "--json"]) == 0
+    assert [key["name"] for key in json.loads(capsys.readouterr().out)] == ["first"]
+    assert run(["balance", account_id, "--home", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pools"]["trial"] == "5.000000000"

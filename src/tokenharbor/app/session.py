@@ -35,57 +35,57 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def open_session(in_force: Settings, *, makes: bool = False) -> AsyncIterator[Session]:
+async def open_session(settings: Settings, *, makes: bool = False) -> AsyncIterator[Session]:
     """`makes`: secret, database and tables are made where they are missing; else nothing is.
 
     Raises Misconfigured, BooksAway.
     """
     if not makes:
-        require_home(in_force)
+        require_home(settings)
     world = real_world()
-    root = root_secret(in_force, world.entropy)
-    async with open_database(in_force) as (url, conn):
+    root = root_secret(settings, world.entropy)
+    async with open_database(settings) as (url, conn):
         if not makes and not await is_migrated(conn):
-            raise _nothing(f"the database at {show_address(url)}", "it has no tables", in_force.home)
+            raise _nothing(f"the database at {show_address(url)}", "it has no tables", settings.home)
         await prepare(conn, world, root)
-        yield Session(in_force, world, root, conn)
+        yield Session(settings, world, root, conn)
 
 
 @contextlib.asynccontextmanager
-async def open_database(in_force: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
+async def open_database(settings: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
     """The database's URL and a connection, the embedded PostgreSQL brought up if need be.
 
     Raises Misconfigured, BooksAway.
     """
     async with contextlib.AsyncExitStack() as stack:
-        url = database_url(in_force)
+        url = database_url(settings)
         if url is None:
-            url = (await stack.enter_async_context(EmbeddedPostgres(in_force.home, lasting=False))).url
+            url = (await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=False))).url
         conn = await connect(ConnectOptions(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
         stack.push_async_callback(close, conn)
         with command_errors(show_address(url)):
             yield url, conn
 
 
-def require_home(in_force: Settings) -> None:
+def require_home(settings: Settings) -> None:
     """For a command that only reads. Raises Misconfigured where a part that is kept under HOME is not there."""
-    missing = missing_parts(in_force)
+    missing = missing_parts(settings)
     if missing:
-        raise nothing_there(in_force, f"{' and '.join(missing)} not there")
+        raise nothing_there(settings, f"{' and '.join(missing)} not there")
 
 
-def missing_parts(in_force: Settings) -> list[str]:
+def missing_parts(settings: Settings) -> list[str]:
     """What this configuration keeps under HOME, and is not there: the root secret, the embedded database."""
     own = []
-    if in_force.server.secret is None:
+    if settings.server.secret is None:
         own.append(SECRET_FILE)
-    if in_force.database.url is None:
+    if settings.database.url is None:
         own.append("postgres/data")
-    return [part for part in own if not (in_force.home / part).exists()]
+    return [part for part in own if not (settings.home / part).exists()]
 
 
-def nothing_there(in_force: Settings, why: str) -> Misconfigured:
-    home = in_force.home
+def nothing_there(settings: Settings, why: str) -> Misconfigured:
+    home = settings.home
     if not home.exists():
         why = "there is no such folder"
     elif not home.is_dir():

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.commands.common import CommandResult, Group, settings, show_result, table
+from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
 from tokenharbor.catalog.check import check_catalog
 from tokenharbor.catalog.describe import OTHER_UNITS, Showcase
 from tokenharbor.editions.load import load_edition
@@ -21,9 +21,9 @@ def catalog() -> None:
 @catalog.command("list")
 def list_all() -> None:
     """List models with providers and prices. Prices are in USD per 1M tokens unless stated, with markup."""
-    in_force = settings()
-    found = read_catalog(in_force)
-    showcase = Showcase(found, load_edition(in_force.edition).price)
+    settings = current_settings()
+    found = read_catalog(settings)
+    showcase = Showcase(found, load_edition(settings.edition).price)
     models = [showcase.model(name, SystemClock().now()) for name in sorted(found.models)]
     show_result(CommandResult(models, table(("model", "input", "output", "context", "providers"), map(_row, models))))
 
@@ -31,7 +31,7 @@ def list_all() -> None:
 @catalog.command()
 def check() -> None:
     """Find models without a provider or a price, and likely mistakes. Exit code 1 if there is a fault."""
-    findings = check_catalog(read_catalog(settings()), SystemClock().now())
+    findings = check_catalog(read_catalog(current_settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]
     document = [msgspec.to_builtins(finding) for finding in findings]

@@ -71,7 +71,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def settings() -> Settings:
+def current_settings() -> Settings:
     """The settings in force for this command. Raises Misconfigured."""
     meta = click.get_current_context().meta
     return load_settings(meta.get(f"{_META}home"), meta.get(f"{_META}config"))

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec
 import asyncpg
 import structlog
 
-from tokenharbor.app.commands.common import CommandResult, settings, show_result
+from tokenharbor.app.commands.common import CommandResult, current_settings, show_result
 from tokenharbor.app.session import Session, open_session
 from tokenharbor.db.errors import is_away
 from tokenharbor.kernel.errors import BooksAway
@@ -32,7 +32,7 @@ def making_database(work: Callable[Concatenate[Session, P], Awaitable[CommandRes
 def _in_session(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]], *, makes: bool) -> Callable[P, None]:
     async def run(*args: P.args, **kwargs: P.kwargs) -> CommandResult:
         log_to_stderr()
-        async with open_session(settings(), makes=makes) as session:
+        async with open_session(current_settings(), makes=makes) as session:
             return await work(session, *args, **kwargs)
 
     @functools.wraps(work)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from tokenharbor.app.checks import CheckState, run_checks
-from tokenharbor.app.commands.common import Command, CommandResult, settings, show_result
+from tokenharbor.app.commands.common import Command, CommandResult, current_settings, show_result
 from tokenharbor.app.commands.database import log_to_stderr
 from tokenharbor.kernel.world import real_world
 
@@ -17,7 +17,7 @@ def doctor() -> None:
     anything is wrong.
     """
     log_to_stderr()
-    checks = asyncio.run(run_checks(settings(), real_world()))
+    checks = asyncio.run(run_checks(current_settings(), real_world()))
     lines = [
         f"{each.state:<4} {each.check}: {each.message}" + (f" ({each.fix})" if each.fix else "") for each in checks
     ]

@@ -2,7 +2,7 @@
 
 import click
 
-from tokenharbor.app.commands.common import CommandResult, Group, settings, show_result
+from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result
 from tokenharbor.editions.load import edition_names, load_edition, sections, write_edition
 
 
@@ -15,7 +15,7 @@ def edition() -> None:
 @click.argument("name", required=False)
 def show(name: str | None) -> None:
     """Show an edition as a file, every field of it; by default the one in force."""
-    policy = load_edition(name or settings().edition)
+    policy = load_edition(name or current_settings().edition)
     lines = [f"# {policy.name}", *write_edition(policy).splitlines()]
     show_result(CommandResult({"name": policy.name, **sections(policy)}, lines))
 

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import click
 
 from tokenharbor.app.commands.arguments import REQUEST
-from tokenharbor.app.commands.common import Command, CommandResult, Group, settings, show_result
+from tokenharbor.app.commands.common import Command, CommandResult, Group, current_settings, show_result
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.session import Session, require_home
@@ -66,9 +66,9 @@ def verify(file: BinaryIO, keys: BinaryIO | None) -> None:
 
 
 def _own_keys() -> Mapping[str, bytes]:
-    in_force = settings()
-    require_home(in_force)
-    signer = receipt_signer(root_secret(in_force, real_world().entropy))
+    settings = current_settings()
+    require_home(settings)
+    signer = receipt_signer(root_secret(settings, real_world().entropy))
     return {signer.key_id: signer.public_key}
 
 

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from tokenharbor.app import serve as serving
-from tokenharbor.app.commands.common import Command, settings
+from tokenharbor.app.commands.common import Command, current_settings
 
 
 @click.command(cls=Command)
@@ -14,7 +14,7 @@ from tokenharbor.app.commands.common import Command, settings
 @click.option("--port", type=click.IntRange(0, 65_535), metavar="N", help="Port; 0 picks a free one.")
 def serve(host: str | None, port: int | None) -> None:
     """Run the server. On SIGTERM open requests finish, then it exits."""
-    in_force = settings()
+    settings = current_settings()
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    server = msgspec.structs.replace(in_force.server, **given)
-    serving.serve(dataclasses.replace(in_force, server=server))
+    server = msgspec.structs.replace(settings.server, **given)
+    serving.serve(dataclasses.replace(settings, server=server))
