@@ -56,13 +56,11 @@ def names_nobody(source: Source, excused: Mapping[str, str] = EXCUSED_NAMES) -> 
 # ---- one class, one name
 
 REPEATED_CLASSES: Final[Mapping[str, str]] = {
-    "Meter": "not yet renamed",
     "Placed": "not yet renamed",
     "Queries": "not yet renamed",
     "Request": "not yet renamed",
     "State": "not yet renamed",
     "Verdict": "not yet renamed",
-    "Wallet": "not yet renamed",
 }
 """Public class names that stand more than once in the house, and why."""
 
