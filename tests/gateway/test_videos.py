@@ -100,7 +100,7 @@ async def test_a_video_that_nobody_asks_after_is_billed_all_the_same(
 ) -> None:
     await make(house)
     videos = house.harbor.server._handler.videos  # type: ignore[attr-defined]  # the routes
-    monkeypatch.setattr("tokenharbor.gateway.videos._QUIET", timedelta(minutes=-1))
+    monkeypatch.setattr("tokenharbor.gateway.video_tasks._QUIET", timedelta(minutes=-1))
     for _ in range(2):
         await videos.tend()
     assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("0.4"))
@@ -167,7 +167,7 @@ async def test_a_video_that_was_given_up_and_given_back_is_not_handed_out(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = await make(house)
-    monkeypatch.setattr("tokenharbor.gateway.videos._LONGEST", timedelta(minutes=-1))
+    monkeypatch.setattr("tokenharbor.gateway.video_tasks._LONGEST", timedelta(minutes=-1))
     await house.chats().videos.retrieve(video.id)
     assert (await held(house), await spent(house)) == ("0.000000000", 0)
     for path in ("", "/content"):

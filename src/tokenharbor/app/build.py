@@ -21,8 +21,10 @@ from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.edge import Edge
+from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.routes import Routes
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
@@ -107,18 +109,21 @@ def _dependencies(
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books, world)
+    receipts = Receipts(History(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
         offering.snapshots,
         keys.ring,
         Holds(books, world),
         settler,
-        Receipts(History(database.pool), database.pool, opened.prover),
+        receipts,
         Client(max_idle_per_origin=home.descriptors.idle_per_origin),
         health,
         metrics,
         TaskDesk(Tasks(database.pool), books, world),
         Lingering(settler, metrics),
+        NoteCache(world.clock),
+        LargeBodies(receipts),
     )
 
 

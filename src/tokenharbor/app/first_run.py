@@ -81,7 +81,7 @@ def _model(snapshot: Snapshot) -> str:
     """One that is sold without any vendor's key, else one that is sold at all."""
     sold = [offers for offers in snapshot.offers.values() if offers.ready]
     keyless = [
-        offers for offers in sold if any(each.offer.endpoint.provider.auth == "none" for each in offers.ready.values())
+        offers for offers in sold if any(each.endpoint.provider.auth == "none" for each in offers.ready.values())
     ]
     return next((offers.model.name for offers in keyless + sold), "MODEL")
 

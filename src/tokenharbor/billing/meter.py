@@ -78,6 +78,8 @@ class Meter:
     def served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
         """An endpoint has given an answer, or a stream's first content."""
         self.offer = offer
+        if self.quote is not None and self.quote.by_model:
+            self.quote = self.quote.of(offer)
         self.upstream_id = upstream_id
         self.first_at = now
 

@@ -1,6 +1,6 @@
 """The quote: an upper bound of what a request can cost on any endpoint of its route; and the cap that makes it fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,15 +16,16 @@ from tokenharbor.wire.neutral.request import Request
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """An endpoint as it is sold: its price with this edition's terms."""
+    """An endpoint as it is sold: its model, and its price with an account's terms."""
 
+    model: Model
     endpoint: Endpoint
     rates: Rates
     served: Served
     apart: int  # the most tokens of reasoning outside of the maximum
 
 
-def make_offer(endpoint: Endpoint, rates: Rates, model: Model) -> Offer:
+def make_offer(model: Model, endpoint: Endpoint, rates: Rates) -> Offer:
     served = Served(
         provider=endpoint.provider.name,
         upstream_model=endpoint.upstream_model,
@@ -32,13 +33,14 @@ def make_offer(endpoint: Endpoint, rates: Rates, model: Model) -> Offer:
         region=endpoint.region or endpoint.provider.region or "",
         terms=rates.terms,
     )
-    return Offer(endpoint, rates, served, _reasoning_apart(model, endpoint.limit))
+    return Offer(model, endpoint, rates, served, _reasoning_apart(model, endpoint.limit))
 
 
 class Quote(msgspec.Struct, frozen=True):
     """`amount` covers a request within `bound` on every endpoint of the route. `apart`: the tokens of each answer in it
     that no maximum limits. `capped` is set if the gateway, not the caller, set the maximum. `most_input`: more tokens
-    of input are more than the model can read.
+    of input are more than the model can read. Where the endpoints are of several models, `by_model` has the quote of
+    each, and this is the dearest.
     """
 
     amount: Usd
@@ -46,6 +48,11 @@ class Quote(msgspec.Struct, frozen=True):
     apart: int = 0
     capped: int | None = None
     most_input: int = 0
+    by_model: Mapping[str, "Quote"] = {}
+
+    def of(self, offer: Offer) -> "Quote":
+        """The quote whose bound holds for an endpoint: that of its model."""
+        return self.by_model[offer.model.name] if self.by_model else self
 
 
 class Wallet(msgspec.Struct, frozen=True):
@@ -55,17 +62,21 @@ class Wallet(msgspec.Struct, frozen=True):
     at: datetime
 
 
-def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime, *, writes: bool = False) -> Quote:
-    """The bound for a request as it stands, at the prices of `at`; `writes`: the vendor's cache may be written, even if
-    the request does not say so. Raises InvalidRequest for what has no price.
+def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bool = False) -> Quote:
+    """The bound for a request as it stands, at the prices of `at`, on each endpoint by its own model; `writes`: the
+    vendor's cache may be written, even if the request does not say so. Raises InvalidRequest for what has no price.
     """
-    if request.demand is not None:
-        bound = bound_of(request, request.demand, model)
-        return Quote(_dearest(bound, offers, at), bound, most_input=most_input(request, model))
+    model = offers[0].model
     output = apart = 0
     for offer in offers:
-        output = max(output, output_bound(request, model, offer))
+        if offer.model.name != model.name:
+            grouped = _by_model(offers)
+            return _dearest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
+        output = max(output, output_bound(request, offer))
         apart = max(apart, offer.apart)
+    if request.demand is not None:
+        bound = bound_of(request, request.demand, model)
+        return Quote(_upper_bound(bound, offers, at), bound, most_input=most_input(request, model))
     bound = UsageBound(
         input=input_bound(request, model),
         output=output * request.choices,
@@ -77,7 +88,7 @@ def quote(request: Request, model: Model, offers: Sequence[Offer], at: datetime,
     )
     if bound.web_searches:
         _refuse_unpriced_search(offers)
-    return Quote(_dearest(bound, offers, at), bound, apart, most_input=most_input(request, model))
+    return Quote(_upper_bound(bound, offers, at), bound, apart, most_input=most_input(request, model))
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -91,12 +102,12 @@ def input_bound(request: Request, model: Model) -> int:
     return min(tokens + size.images * model.image_tokens, model.context)
 
 
-def output_bound(request: Request, model: Model, offer: Offer) -> int:
+def output_bound(request: Request, offer: Offer) -> int:
     """The most tokens of one answer. The caller's maximum counts where this endpoint obeys it, else the model's own. A
     budget of reasoning that is no less comes on top: with interleaved thinking it spans more than one answer
     (platform.claude.com/docs/en/build-with-claude/extended-thinking).
     """
-    most = request.max_output
+    most, model = request.max_output, offer.model
     if most is None or not _obeys(offer.endpoint, request):
         most = model.max_output
     elif request.thinking_budget >= most > 0:
@@ -127,15 +138,39 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     if any(offer.endpoint.limit.max_field == "" for offer in offers):
         return None
     budget = round_down(wallet.available * policy.cap.share_bp, BP)
-    each = min([offer.rates.most_output(whole.bound, budget, wallet.at) for offer in offers]) // request.choices
-    fits = each - whole.apart
+    fits = min([_most_output(request, offer, whole.of(offer), budget, wallet.at) for offer in offers])
     if fits < policy.cap.min_tokens:
         return None
-    bound = msgspec.structs.replace(whole.bound, output=each * request.choices)
-    return Quote(_dearest(bound, offers, wallet.at), bound, whole.apart, fits, whole.most_input)
+    return _dearest(
+        {name: _capped(request, each, whole.of(each[0]), fits, wallet.at) for name, each in _by_model(offers).items()}
+    )
 
 
-def _dearest(bound: UsageBound, offers: Sequence[Offer], at: datetime) -> Usd:
+def _most_output(request: Request, offer: Offer, whole: Quote, budget: Usd, at: datetime) -> int:
+    """The maximum of each answer that the budget affords at one endpoint; negative if not even the input is."""
+    return offer.rates.most_output(whole.bound, budget, at) // request.choices - whole.apart
+
+
+def _capped(request: Request, offers: Sequence[Offer], whole: Quote, most: int, at: datetime) -> Quote:
+    """The quote of one model with a maximum set by us."""
+    bound = msgspec.structs.replace(whole.bound, output=(most + whole.apart) * request.choices)
+    return Quote(_upper_bound(bound, offers, at), bound, whole.apart, most, whole.most_input)
+
+
+def _by_model(offers: Sequence[Offer]) -> Mapping[str, Sequence[Offer]]:
+    grouped: dict[str, list[Offer]] = {}
+    for offer in offers:
+        grouped.setdefault(offer.model.name, []).append(offer)
+    return grouped
+
+
+def _dearest(quotes: Mapping[str, Quote]) -> Quote:
+    """The one quote of a route's models."""
+    dearest = max(quotes.values(), key=lambda each: each.amount)
+    return dearest if len(quotes) == 1 else msgspec.structs.replace(dearest, by_model=quotes)
+
+
+def _upper_bound(bound: UsageBound, offers: Sequence[Offer], at: datetime) -> Usd:
     if len(offers) == 1:
         return offers[0].rates.upper_bound(bound, at)
     return max([offer.rates.upper_bound(bound, at) for offer in offers])

@@ -1,9 +1,11 @@
 """Answers' heads and refusals: the headers that every answer carries."""
 
 from tokenharbor.billing.detail import cache_layer
-from tokenharbor.gateway.call import Call
+from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.wire.neutral.dialect import Dialect
 
 EXPOSED = (
     "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
@@ -29,7 +31,7 @@ def _ids(request_id: str) -> str:
     return f"x-request-id: {request_id}\r\nrequest-id: {request_id}\r\n"  # Anthropic's clients read the second
 
 
-def whole_head(call: Call, lines: bytes, cost: Usd) -> bytes:
+def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
     """The head of a complete answer; `lines` name the model and provider that served."""
     meter = call.meter
     own = (
@@ -39,39 +41,37 @@ def whole_head(call: Call, lines: bytes, cost: Usd) -> bytes:
     return _JSON + lines + (own + _more(call)).encode("ascii")
 
 
-def stream_head(call: Call, lines: bytes) -> bytes:
+def stream_head(call: MeteredCall, lines: bytes) -> bytes:
     own = f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
     return _SSE + lines + (own + _more(call)).encode("ascii")
 
 
-def sound_head(call: Call, lines: bytes, media: bytes) -> bytes:
+def media_head(request_id: str, lines: bytes, media: bytes, attempts: int = 0) -> bytes:
     """Of an answer in a medium that the vendor names."""
-    own = f"{_CORS}{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\n"
+    own = f"{_CORS}{_ids(request_id)}x-tokenharbor-attempts: {attempts}\r\n"
     return b"content-type: %b\r\ncache-control: no-cache\r\n" % media + lines + own.encode("ascii")
 
 
-def refusal_head(call: Call, refusal: Refusal) -> bytes:
-    """Route headers only where a provider was asked."""
-    head = bare_refusal_head(call.request_id, refusal)
-    attempts = call.meter.attempts
-    if attempts:
-        route = (
-            f"x-tokenharbor-model: {call.meter.model}\r\nx-tokenharbor-provider: {attempts[-1].provider}\r\n"
-            f"x-tokenharbor-attempts: {len(attempts)}\r\nx-tokenharbor-cache: none\r\n"
-            f"x-tokenharbor-cost-usd: {ZERO}\r\n"
-        )
-        head += route.encode("ascii")
-    return head
-
-
-def bare_refusal_head(request_id: str, refusal: Refusal) -> bytes:
-    """Of what is refused before there is a call."""
+def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, route: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Status, head and body of a refusal as the caller's dialect says it; `route`: see `route_lines`."""
     own = _ids(request_id)
     if refusal.retry_after is not None:
         own += f"retry-after: {refusal.retry_after}\r\n"
     if refusal.should_retry is not None:
         own += f"x-should-retry: {'true' if refusal.should_retry else 'false'}\r\n"
-    return _JSON + own.encode("ascii")
+    body = dialect.write_refusal(refusal, request_id)
+    return dialect.status_of(refusal), _JSON + own.encode("ascii") + route, body
+
+
+def route_lines(meter: Meter) -> bytes:
+    """The headers of a refusal that name the route; none where no provider was asked."""
+    if not meter.attempts:
+        return b""
+    return (
+        f"x-tokenharbor-model: {meter.model}\r\nx-tokenharbor-provider: {meter.attempts[-1].provider}\r\n"
+        f"x-tokenharbor-attempts: {len(meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
+        f"x-tokenharbor-cost-usd: {ZERO}\r\n"
+    ).encode("ascii")
 
 
 def json_head(request_id: str) -> bytes:
@@ -84,11 +84,11 @@ def estimate_head(request_id: str) -> bytes:
 
 
 def preflight_head(request_id: str) -> bytes:
-    """Of the answer to a browser that asks whether it may ask."""
+    """Of the answer to a browser that demand whether it may ask."""
     return _PREFLIGHT + _ids(request_id).encode("ascii")
 
 
-def _more(call: Call) -> str:
+def _more(call: MeteredCall) -> str:
     """Of the few answers whose request was not passed on as it was."""
     capped, left_out = call.meter.capped, call.meter.left_out
     more = "" if capped is None else f"x-tokenharbor-max-tokens: {capped}\r\n"

@@ -4,7 +4,6 @@ import re
 from urllib.parse import parse_qsl, unquote_plus
 
 from tokenharbor.billing.meter import Meter
-from tokenharbor.gateway.intake import Intake
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap, refuse_repeated
 from tokenharbor.kernel import ids
@@ -15,7 +14,6 @@ from tokenharbor.wire.neutral.chat import Chat
 from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath
 from tokenharbor.wire.neutral.extensions import read_rules
 from tokenharbor.wire.neutral.request import ProviderRules
-from tokenharbor.wire.surfaces.forms import UploadForm
 
 _MAX_CLIENT_ID = 128
 _QUERY = frozenset({"alt", "dry_run", "limit"})
@@ -24,43 +22,20 @@ _DRY_RUNS = frozenset({"dryrun", "dry-run", "dry.run"})
 
 
 class Call:
-    """What the gateway notes of an exchange before it reads the body."""
+    """What the gateway notes of an exchange before it reads the body: who calls, when, and in which dialect."""
 
-    __slots__ = (
-        "chat",
-        "clock",
-        "dialect",
-        "dry_run",
-        "exchange",
-        "form",
-        "intake",
-        "key",
-        "lines",
-        "meter",
-        "place",
-        "request_id",
-        "rules",
-    )
+    __slots__ = ("clock", "dialect", "dry_run", "exchange", "key", "place", "request_id", "started_at", "uuid")
 
-    intake: Intake  # of a form
-    form: UploadForm
-
-    def __init__(self, exchange: Exchange, dialect: Dialect, world: World) -> None:
-        uuid, clock, headers = world.ids.new(), world.clock, exchange.header_map
+    def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
+        self.uuid = world.ids.new()
+        self.request_id = ids.show("req", self.uuid)
         self.exchange = exchange
-        self.clock = clock
         self.dialect = dialect
-        self.place: ModelInPath | None = None  # what the path says, in a dialect that says it there
-        self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
-        self.meter = Meter(uuid, clock.now(), clock.monotonic())
-        self.request_id = ids.show("req", uuid)
-        self.key = presented_key(headers)
-        self.lines = b"" if dialect.passes.isdisjoint(headers) else passed_on(headers, dialect)
-        self.rules = headers.get(b"x-tokenharbor-provider")
+        self.place = place  # what the path says, in a dialect that says it there
+        self.clock = world.clock
+        self.started_at = world.clock.now()
+        self.key = presented_key(exchange.header_map)
         self.dry_run = False
-        if b"x-request-id" in headers:
-            first = headers[b"x-request-id"].partition(b"\n")[0]
-            self.meter.client_request_id = first[:_MAX_CLIENT_ID].decode("latin-1")
 
     def read_query(self) -> None:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""
@@ -79,6 +54,23 @@ class Call:
         if streams and ("alt", "sse") not in query:
             raise InvalidRequest("Streaming needs server-sent events: add ?alt=sse to the path.", param="alt")
         self.dry_run = _is_dry({value for name, value in query if name == "dry_run"})
+
+
+class MeteredCall(Call):
+    """A call that is billed: its meter, and what its headers say of the request."""
+
+    __slots__ = ("chat", "lines", "meter", "rules")
+
+    def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
+        super().__init__(exchange, dialect, world, place)
+        headers = exchange.header_map
+        self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
+        self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
+        self.lines = b"" if dialect.passes.isdisjoint(headers) else passed_on(headers, dialect)
+        self.rules = headers.get(b"x-tokenharbor-provider")
+        if b"x-request-id" in headers:
+            first = headers[b"x-request-id"].partition(b"\n")[0]
+            self.meter.client_request_id = first[:_MAX_CLIENT_ID].decode("latin-1")
 
     def header_rules(self) -> ProviderRules | None:
         """The `provider` extension where it came as a header."""

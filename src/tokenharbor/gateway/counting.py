@@ -10,7 +10,7 @@ import msgspec
 
 from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.admit import admit, allow_model
-from tokenharbor.gateway.answers import estimate_head, refusal_head
+from tokenharbor.gateway.answers import estimate_head, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.planning import find_model
@@ -52,19 +52,17 @@ class Counting:
         self._large = ThreadPoolExecutor(1, "counting")  # one by one: the event loop is to keep its share
 
     async def serve(self, exchange: Exchange, dialect: Dialect, place: ModelInPath | None = None) -> None:
-        call = Call(exchange, dialect, self._dependencies.world)
-        call.place = place
+        call = Call(exchange, dialect, self._dependencies.world, place)
         try:
             call.read_query()
             answer = await self._count(call)
             exchange.respond(200, estimate_head(call.request_id), msgspec.json.encode(answer))
         except Refusal as refusal:
-            body = dialect.write_refusal(refusal, call.request_id)
-            exchange.respond(dialect.status_of(refusal), refusal_head(call, refusal), body)
+            exchange.respond(*write_refusal(dialect, call.request_id, refusal))
 
     async def _count(self, call: Call) -> dict[str, Any]:
         dependencies, dialect = self._dependencies, call.dialect
-        caller = await admit(dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
+        caller = await admit(dependencies.ring, call.key, call.exchange.peer, call.started_at)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
         work = partial(_read_and_count, dependencies.snapshots.current, caller, (dialect, call.place), body)
@@ -89,8 +87,8 @@ def _read_and_count(
 
 def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
     """The wire in which the model would be asked, while all its providers are healthy: vendors add more in some."""
-    way = snapshot.offers[model.name].plain[dialect.name]
-    return next((endpoint.provider.wire for endpoint in way.route.endpoints), dialect.name)
+    plan = snapshot.offers[model.name].plain[dialect.name]
+    return next((ready.endpoint.provider.wire for ready in plan.endpoints), dialect.name)
 
 
 def _as_request(body: bytes, dialect: str) -> bytes:

@@ -4,39 +4,42 @@ from typing import Any
 
 import msgspec
 
+from tokenharbor.billing.quote import quote
+from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.answers import json_head
-from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.dependencies import AccountReads
-from tokenharbor.gateway.planning import Planned
-from tokenharbor.gateway.translation import left_out
+from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.offers import Plan
+from tokenharbor.gateway.translation import drop_untranslatable, left_out
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
+from tokenharbor.wire.neutral.request import Request
 
 
-async def answer_dry_run(call: Call, caller: Caller, planned: Planned, reads: AccountReads) -> None:
+async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, plan: Plan, reads: AccountReads) -> None:
     """Always 200; `affordable` looks at the balance as it is now."""
     try:
-        balance = await reads.balance(caller.account_id, call.meter.started_at)
+        balance = await reads.balance(caller.account_id, call.started_at)
     except BooksError as error:
         raise Unavailable("Database unavailable: try again shortly.") from error
-    quoted = planned.quote(call.meter.started_at) if planned.way.ready else None
+    plan = drop_untranslatable(call, request, plan)
     answer: dict[str, Any] = {
-        "model": planned.offers.model.name,
+        "model": plan.model.name,
         "route": [
             {
-                "provider": sale.offer.endpoint.provider.name,
-                "model": sale.offer.endpoint.model,
-                "region": sale.offer.endpoint.region or sale.offer.endpoint.provider.region,
-                "left_out": left_out(call, planned.request, sale),
+                "provider": ready.endpoint.provider.name,
+                "model": ready.endpoint.model,
+                "region": ready.endpoint.region or ready.endpoint.provider.region,
+                "left_out": left_out(call, request, ready),
             }
-            for sale in planned.way.ready
+            for ready in plan.endpoints
         ],
-        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in planned.way.route.dropped],
+        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in plan.dropped],
         "quote": None,
         "affordable": False,
     }
-    if quoted is not None:
+    if plan.endpoints:
+        quoted = quote(request, plan.endpoints, call.started_at, writes=plan.foreign)
         answer["quote"] = {
             "amount_usd": str(quoted.amount),
             "input_tokens": quoted.bound.input,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.dependencies import AccountReads
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import ZERO
@@ -29,7 +29,7 @@ class LargeBodies:
         if call.dry_run:
             return
         try:
-            balance = await self._reads.balance(caller.account_id, call.meter.started_at)
+            balance = await self._reads.balance(caller.account_id, call.started_at)
         except BooksError as error:
             raise Unavailable("Database unavailable. Nothing was billed; try again shortly.") from error
         if balance.available <= ZERO or balance.debt > ZERO:

@@ -13,9 +13,9 @@ from tokenharbor.gateway.admit import admit, key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.planning import find_model, no_model
-from tokenharbor.gateway.snapshot import ModelOffers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
@@ -36,7 +36,7 @@ class Listing:
         caller = await self._admit(call) if call.key is not None else None
         snapshot = self._dependencies.snapshots.current
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        self._answer(call, snapshot.showcase.list(names, call.meter.started_at, _allowed(caller)))
+        self._answer(call, snapshot.showcase.list(names, call.started_at, _allowed(caller)))
 
     async def model(self, call: Call, name: str) -> None:
         if call.dialect.name == PLACING:
@@ -44,7 +44,7 @@ class Listing:
             return
         snapshot = self._dependencies.snapshots.current
         model, allowed = await self._named(call, name)
-        self._answer(call, snapshot.showcase.model(model, call.meter.started_at, allowed))
+        self._answer(call, snapshot.showcase.model(model, call.started_at, allowed))
 
     async def _named(self, call: Call, name: str) -> tuple[str, MayUse | None]:
         """The canonical name of a model that the caller may use, and at whom."""
@@ -61,16 +61,16 @@ class Listing:
         caller = await self._admit(call) if call.key is not None else None
         snapshot = self._dependencies.snapshots.current
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        self._answer(call, {"models": snapshot.showcase.list(names, call.meter.started_at)["models"]})
+        self._answer(call, {"models": snapshot.showcase.list(names, call.started_at)["models"]})
 
     async def model_for_gemini(self, call: Call, name: str) -> None:
         snapshot = self._dependencies.snapshots.current
         model, _ = await self._named(call, name)
-        self._answer(call, snapshot.showcase.list([model], call.meter.started_at)["models"][0])
+        self._answer(call, snapshot.showcase.list([model], call.started_at)["models"][0])
 
     async def balance(self, call: Call) -> None:
         caller = await self._admit(call)
-        balance = await _read(self._dependencies.reads.balance(caller.account_id, call.meter.started_at))
+        balance = await _read(self._dependencies.reads.balance(caller.account_id, call.started_at))
         self._answer(call, balance_document(balance) | {"currency": "USD"})
 
     async def receipts(self, call: Call) -> None:
@@ -91,7 +91,7 @@ class Listing:
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
-        return await admit(self._dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
+        return await admit(self._dependencies.ring, call.key, call.exchange.peer, call.started_at)
 
     def _answer(self, call: Call, answer: Any) -> None:
         call.exchange.respond(200, json_head(call.request_id), msgspec.json.encode(answer))
@@ -117,7 +117,7 @@ def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
     if caller.models and offers.model.name not in caller.models:
         return False
     rules = key_rules(caller)
-    providers = {sale.offer.endpoint.provider.name for sale in offers.ready.values()}
+    providers = {ready.endpoint.provider.name for ready in offers.ready.values()}
     return any(against_key(provider, rules) is None for provider in providers)
 
 

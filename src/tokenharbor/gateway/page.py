@@ -16,7 +16,8 @@ from tokenharbor import __version__
 from tokenharbor.catalog.describe import OTHER_UNITS
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.gateway.docs import Doc
-from tokenharbor.gateway.snapshot import ModelOffers, Snapshot
+from tokenharbor.gateway.offers import ModelOffers
+from tokenharbor.gateway.snapshot import Snapshot
 
 _DOCS_LINK = '<a href="/docs">Docs</a>'
 _CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tried with every kind of provider.</p>'
@@ -80,7 +81,7 @@ def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs:
 
 def _needs_a_key(offers: ModelOffers) -> tuple[bool, str]:
     """Whether it is sold with a vendor's key only: a first request is best without one."""
-    return not any(sale.offer.endpoint.provider.auth == "none" for sale in offers.ready.values()), offers.model.name
+    return not any(ready.endpoint.provider.auth == "none" for ready in offers.ready.values()), offers.model.name
 
 
 def _page_link(doc: Doc) -> str:

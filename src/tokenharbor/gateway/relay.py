@@ -5,17 +5,17 @@ import asyncio
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
-from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.http.message import BrokenAnswer, TimedOut
 from tokenharbor.upstream.send import OpenStream, failure_of
-from tokenharbor.wire.neutral.dialect import Splicer
+from tokenharbor.wire.neutral.dialect import AnswerFacts, Splicer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 MAX_ENDING_BYTES = 4 << 20
 _USAGE_SECONDS = 2.0
 
 
-async def relay(opened: OpenStream, call: Call) -> Failure | None:
+async def relay(opened: OpenStream, call: MeteredCall) -> Failure | None:
     """Pass on every byte before the ending. None once the terminator is here, else how the stream broke off. Raises
     Disconnected if the client leaves; the meter has noted what was delivered in any case.
     """
@@ -33,7 +33,7 @@ async def relay(opened: OpenStream, call: Call) -> Failure | None:
     return failure
 
 
-async def _pass_on(opened: OpenStream, call: Call) -> Failure | None:
+async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
     most, most_came = _most(call.meter)
     piece = opened.first
@@ -65,7 +65,7 @@ async def _pass_on(opened: OpenStream, call: Call) -> Failure | None:
             answer.content_arrived()
 
 
-async def _until_usage(opened: OpenStream, call: Call) -> None:
+async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
     """We have cut the answer at a stop sequence: its usage holds what no words show. It is waited for as long as
     nothing else comes, and not for long.
     """
@@ -112,3 +112,14 @@ def note_usage(meter: Meter, splicer: Splicer) -> None:
         meter.quarantined = splicer.quarantined
         if splicer.finish_unknown:
             meter.alarm(Alarm.FINISH_UNKNOWN, word=splicer.finish_unknown)
+
+
+def note_answer(meter: Meter, read: AnswerFacts) -> None:
+    """Likewise of a whole answer."""
+    meter.ended = True
+    meter.usage = read.usage
+    meter.counted = read.counted
+    meter.quarantined = read.quarantined
+    meter.delivered_bytes = read.text_bytes
+    if read.finish_unknown:
+        meter.alarm(Alarm.FINISH_UNKNOWN, word=read.finish_unknown)

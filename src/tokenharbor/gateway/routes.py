@@ -2,18 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from tokenharbor.gateway.answers import bare_refusal_head, preflight_head, refusal_head
+from tokenharbor.gateway.answers import preflight_head, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import COUNTS, Counting
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.edge import Edge
+from tokenharbor.gateway.kinds.chat import ChatKind
+from tokenharbor.gateway.kinds.form import FormKind
+from tokenharbor.gateway.kinds.json_media import JsonMediaKind
+from tokenharbor.gateway.kinds.kind import AnyKind
+from tokenharbor.gateway.kinds.video import VideoKind
 from tokenharbor.gateway.listing import Listing
 from tokenharbor.gateway.nearby import nearby
 from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.placed import METHODS, PREFIXES, read_placed
 from tokenharbor.gateway.serve import Gateway
-from tokenharbor.gateway.surfaces import FormGateway, SoundGateway, SurfaceGateway
-from tokenharbor.gateway.videos import VideoGateway
+from tokenharbor.gateway.video_tasks import VideoTasks
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
@@ -71,15 +75,20 @@ class Routes:
         self._counting = Counting(dependencies)
         self._edge = edge
         listing = Listing(dependencies)
-        self._answers = {path: WIRES[name] for path, name in ANSWERS.items()}
+        errors = WIRES[_DEFAULT_DIALECT]
+        self._kinds: Mapping[str, AnyKind] = {
+            **{path: ChatKind(dependencies, WIRES[name]) for path, name in ANSWERS.items()},
+            **{
+                path: JsonMediaKind(dependencies, errors, SURFACES[name])
+                for path, name in MEDIA.items()
+                if name in SURFACES
+            },
+            **{path: FormKind(dependencies, errors, FORMS[name]) for path, name in MEDIA.items() if name in FORMS},
+            "/v1/videos": VideoKind(dependencies, errors, FORMS["videos"]),
+        }
+        self._placing: AnyKind = ChatKind(dependencies, WIRES[PLACING])
         self._counts = {path: WIRES[name] for path, name in COUNTS.items()}
-        self.videos = VideoGateway(dependencies, FORMS["videos"])
-        self._desks: Mapping[str, SurfaceGateway] = {
-            path: FormGateway(dependencies, FORMS[name])
-            if name in FORMS
-            else SoundGateway(dependencies, SURFACES[name])
-            for path, name in MEDIA.items()
-        } | {"/v1/videos": self.videos}
+        self.videos = VideoTasks(dependencies)
         self._readings: Mapping[str, Callable[[Call], Awaitable[None]]] = {
             "/v1/models": listing.models,
             "/v1beta/models": listing.models_for_gemini,
@@ -94,12 +103,9 @@ class Routes:
         }
 
     def __call__(self, exchange: Exchange) -> Awaitable[None]:
-        dialect = self._answers.get(exchange.path)
-        if dialect is not None and exchange.method == "POST":
-            return self._gateway.serve(exchange, dialect)
-        desk = self._desks.get(exchange.path)
-        if desk is not None and exchange.method == "POST":
-            return desk.serve_surface(exchange)
+        kind = self._kinds.get(exchange.path)
+        if kind is not None and exchange.method == "POST":
+            return self._gateway.serve(exchange, kind)
         if exchange.path.startswith(("/v1/", "/v1beta/")):
             return self._post(exchange) if exchange.method == "POST" else self._read(exchange)
         if self._edge.serves(exchange) or self._nearby(exchange.path) is None:
@@ -107,11 +113,11 @@ class Routes:
         return self._read(exchange)
 
     def _nearby(self, path: str) -> str | None:
-        posted = (*self._answers, *self._counts, *self._desks)
+        posted = (*self._kinds, *self._counts)
         return nearby(path, self._is_served, (*posted, *self._readings))
 
     def _is_served(self, path: str) -> bool:
-        if path in self._answers or path in self._counts or path in self._desks or path in self._readings:
+        if path in self._kinds or path in self._counts or path in self._readings:
             return True
         return read_placed(path) is not None or self._named_by(path) is not None
 
@@ -127,8 +133,9 @@ class Routes:
         placed = read_placed(exchange.path) if PLACING in WIRES else None
         if placed is None:
             return self._read(exchange)
-        desk = self._counting if placed.counts else self._gateway
-        return desk.serve(exchange, WIRES[PLACING], placed.place)
+        if placed.counts:
+            return self._counting.serve(exchange, WIRES[PLACING], placed.place)
+        return self._gateway.serve(exchange, self._placing, placed.place)
 
     async def _read(self, exchange: Exchange) -> None:
         if exchange.method == "OPTIONS":
@@ -141,15 +148,14 @@ class Routes:
             call.read_query()
             await self._reading(exchange, call)
         except Refusal as refusal:
-            body = call.dialect.write_refusal(refusal, call.request_id)
-            exchange.respond(call.dialect.status_of(refusal), refusal_head(call, refusal), body)
+            exchange.respond(*write_refusal(call.dialect, call.request_id, refusal))
 
     async def _reading(self, exchange: Exchange, call: Call) -> None:
         path = exchange.path
         reading = self._readings.get(path)
         named = self._named_by(path)
         if reading is None and named is None:
-            if path in self._answers or path in self._counts or path in self._desks:
+            if path in self._kinds or path in self._counts:
                 raise MethodNotAllowed(f"{path} supports only POST.")
             there = self._nearby(path)
             next_step = f"Change the base URL of the client so that it requests {there[:100]}." if there else _PATHS
@@ -165,10 +171,7 @@ class Routes:
 
     def refuse(self, path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
         """Status, header lines and body for what the server refuses before a handler runs."""
-        request_id = self._new_id()
-        dialect = dialect_of(path)
-        body = dialect.write_refusal(refusal, request_id)
-        return dialect.status_of(refusal), bare_refusal_head(request_id, refusal), body
+        return write_refusal(dialect_of(path), self._new_id(), refusal)
 
     def _new_id(self) -> str:
         return ids.show("req", self._world.ids.new())

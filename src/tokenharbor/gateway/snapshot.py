@@ -12,60 +12,15 @@ from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant, Provider
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
+from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, Route, RouteCandidate, RouteRequest, plan_route
+from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteCandidate, RouteRequest
 from tokenharbor.upstream.surfaces import SurfaceReader, surface_target
-from tokenharbor.upstream.target import Target, make_target
+from tokenharbor.upstream.target import make_target
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.neutral.dialect import Vendor
 from tokenharbor.wire.surfaces import FORMS, SURFACES
-
-
-class ReadyEndpoint(msgspec.Struct, frozen=True):
-    """An endpoint ready to serve: its price and its address. `lines` are the answer's headers that name it; `vendor`
-    speaks its wire. `targets` are its addresses by surface, `fits` its prices by size and quality; `variant` is what is
-    set of a request that left them open.
-    """
-
-    offer: Offer
-    target: Target
-    lines: bytes
-    vendor: Vendor
-    model: Model
-    targets: Mapping[str, Target] = {}
-    fits: Sequence[tuple[PriceVariant, Offer]] = ()
-    variant: tuple[tuple[str, str], ...] = ()
-
-
-class Way(msgspec.Struct, frozen=True):
-    """A route with the sales along it; `foreign`: some of them speak another dialect than the caller."""
-
-    route: Route
-    ready: tuple[ReadyEndpoint, ...]
-    offers: tuple[Offer, ...]
-    foreign: bool = False
-
-
-class ModelOffers(msgspec.Struct, frozen=True):
-    """One model: its endpoints as candidates, cheapest first, and those that can serve, by endpoint name. `plain` has
-    the way of a request without any rule while every endpoint is healthy, by dialect.
-    """
-
-    model: Model
-    candidates: tuple[RouteCandidate, ...]
-    ready: Mapping[str, ReadyEndpoint]
-    plain: Mapping[str, Way]
-
-    def way(self, route: Route, dialect: str) -> Way:
-        return make_way(route, self.ready, dialect)
-
-
-def make_way(route: Route, sales: Mapping[str, ReadyEndpoint], dialect: str) -> Way:
-    along = tuple([sales[endpoint.name] for endpoint in route.endpoints])
-    foreign = any(endpoint.provider.wire != dialect for endpoint in route.endpoints)
-    return Way(route, along, tuple([sale.offer for sale in along]), foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +39,8 @@ class Snapshot:
 
     def prices(self) -> Mapping[bytes, str]:
         """Every price on sale in its canonical form, by version."""
-        sales = [sale for offers in self.offers.values() for sale in offers.ready.values()]
-        prices = [sale.offer.rates.price for sale in sales] + [fit.price for sale in sales for fit, _ in sale.fits]
+        ready = [each for offers in self.offers.values() for each in offers.ready.values()]
+        prices = [each.rates.price for each in ready] + [one.price for each in ready for one, _ in each.variants]
         return {price.version: write_price(price).decode() for price in prices}
 
 
@@ -119,20 +74,19 @@ def _shown(offers: ModelOffers) -> Model:
 def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> ModelOffers:
     at = clock.now()
     candidates = []
-    sales = {}
+    ready = {}
     for endpoint in model.endpoints:
         off = why_off(endpoint, secret_of)
         if off is not None or endpoint.price is None:
             candidates.append(RouteCandidate(endpoint, off=off))
             continue
-        rates = Rates(endpoint.price, terms_of(model, policy))
-        candidates.append(RouteCandidate(endpoint, *_ranked(model, rates, at)))
-        sales[endpoint.name] = _sale(endpoint, model, rates, secret_of, clock)
+        offer = make_offer(model, endpoint, Rates(endpoint.price, terms_of(model, policy)))
+        candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))
+        ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
-    plain = {
-        dialect: make_way(plan_route(plain_wish(dialect, candidates, policy)), sales, dialect) for dialect in WIRES
-    }
-    return ModelOffers(model, tuple(candidates), sales, plain)
+    offers = ModelOffers(model, tuple(candidates), ready)
+    plain = {dialect: offers.plan(plain_wish(dialect, candidates, policy)) for dialect in WIRES}
+    return msgspec.structs.replace(offers, plain=plain)
 
 
 def plain_wish(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
@@ -164,24 +118,25 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
     return prompt, sum(rates.highest_pico(unit, at) for unit in rates.priced - {"input"})
 
 
-def _sale(endpoint: Endpoint, model: Model, rates: Rates, secret_of: SecretOf, clock: Clock) -> ReadyEndpoint:
-    provider, secret = endpoint.provider, secret_of(endpoint.provider)
-    served: Mapping[str, SurfaceReader] = {**SURFACES, **FORMS}
+def _make_ready(offer: Offer, secret: str | None, clock: Clock) -> ReadyEndpoint:
+    model, endpoint, provider = offer.model, offer.endpoint, offer.endpoint.provider
+    surfaces: Mapping[str, SurfaceReader] = {**SURFACES, **FORMS}
     targets = {
-        name: surface_target(endpoint, served[name], secret, clock, form=name in FORMS)
+        name: surface_target(endpoint, surfaces[name], secret, clock, form=name in FORMS)
         for name in model.surfaces
         if name != CHAT
     }
     vendor = VENDORS[provider.wire]
     chats = CHAT in model.surfaces
-    target = make_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values()))
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return ReadyEndpoint(
-        offer=make_offer(endpoint, rates, model),
-        target=target,
+        **msgspec.structs.asdict(offer),
+        name=endpoint.name,
+        target=make_target(endpoint, vendor.path, secret, clock) if chats else next(iter(targets.values())),
         lines=lines.encode("ascii"),
         vendor=vendor,
-        model=model,
         targets=targets,
-        fits=tuple((each, make_offer(endpoint, Rates(each.price, rates.terms), model)) for each in endpoint.variants),
+        variants=tuple(
+            (each, make_offer(model, endpoint, Rates(each.price, offer.rates.terms))) for each in endpoint.variants
+        ),
     )

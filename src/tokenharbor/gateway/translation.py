@@ -8,11 +8,11 @@ import msgspec
 
 from tokenharbor.billing.counting import estimated_input
 from tokenharbor.catalog.types import Model
-from tokenharbor.gateway.call import Call
+from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.note_cache import NoteCache
-from tokenharbor.gateway.snapshot import ModelOffers, ReadyEndpoint, Way
+from tokenharbor.gateway.offers import ModelOffers, Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import DroppedEndpoint, Route
+from tokenharbor.routing.plan import DroppedEndpoint
 from tokenharbor.wire import VENDORS
 from tokenharbor.wire.fitting.cutter import CutLimits
 from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, VendorOptions
@@ -42,17 +42,17 @@ class Losses(msgspec.Struct, frozen=True):
     advice each of the rest leaves out.
     """
 
-    unsaid: Mapping[str, InvalidRequest] = {}
+    untranslatable: Mapping[str, InvalidRequest] = {}
     ignored: Mapping[str, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.unsaid or self.ignored)
+        return bool(self.untranslatable or self.ignored)
 
 
 NO_LOSSES = Losses()
 
 
-def losses_of(call: Call, request: Request, offers: ModelOffers, *, strict: bool) -> Losses:
+def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, strict: bool) -> Losses:
     """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
     try:
         chat = _chat_of(call, request)
@@ -60,22 +60,24 @@ def losses_of(call: Call, request: Request, offers: ModelOffers, *, strict: bool
         return Losses(dict.fromkeys(_others(call, offers), refusal))
     if not (chat.features or chat.advice or chat.unknown):
         return NO_LOSSES
-    unsaid: dict[str, InvalidRequest] = {}
+    untranslatable: dict[str, InvalidRequest] = {}
     ignored: dict[str, int] = {}
-    for wire, sale in _others(call, offers).items():
-        lost = _ignored(chat, _order(call, request, sale), sale.vendor)
+    for wire, ready in _others(call, offers).items():
+        lost = _ignored(chat, _order(call, request, ready), ready.vendor)
         left = {**lost, **chat.unknown} if strict else {}
-        why = _unsaid(chat, wire, offers.model) or (_not_supported(next(iter(left.values())), wire) if left else None)
+        why = _why_untranslatable(chat, wire, offers.model) or (
+            _not_supported(next(iter(left.values())), wire) if left else None
+        )
         if why is not None:
-            unsaid[wire] = why
+            untranslatable[wire] = why
         elif lost:
             ignored[wire] = len(lost)
-    return Losses(unsaid, ignored)
+    return Losses(untranslatable, ignored)
 
 
-def _others(call: Call, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
-    """A sale of each other wire: what can be said is a matter of the wire and the model."""
-    found = {sale.vendor.name: sale for sale in offers.ready.values()}
+def _others(call: MeteredCall, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
+    """An endpoint of each other wire: what can be said is a matter of the wire and the model."""
+    found = {ready.vendor.name: ready for ready in offers.ready.values()}
     found.pop(call.dialect.name, None)
     return found
 
@@ -90,14 +92,14 @@ def _ignored(chat: Chat, order: VendorOptions, vendor: Vendor) -> dict[str, str]
     return {name: hint.place for name, hint in chat.advice.items() if hint.advice not in heeded}
 
 
-def left_out(call: Call, request: Request, sale: ReadyEndpoint) -> tuple[str, ...]:
+def left_out(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> tuple[str, ...]:
     """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
-    if sale.vendor is call.dialect or request.demand is not None:
+    if ready.vendor is call.dialect or request.demand is not None:
         return ()
     chat = _chat_of(call, request)
     if not (chat.advice or chat.unknown):
         return ()
-    return shown({**_ignored(chat, _order(call, request, sale), sale.vendor), **chat.unknown})
+    return shown({**_ignored(chat, _order(call, request, ready), ready.vendor), **chat.unknown})
 
 
 _NO_TOKEN = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
@@ -120,7 +122,7 @@ def shown(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _chat_of(call: Call, request: Request) -> Chat:
+def _chat_of(call: MeteredCall, request: Request) -> Chat:
     if call.chat is None:
         if request.dialect != call.dialect.name:
             raise InvalidRequest(
@@ -146,7 +148,7 @@ def has_many_objects(body: bytes) -> bool:
     return packed.count(b'{"') + packed.count(b"{}") > MOST_OBJECTS
 
 
-def _unsaid(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
+def _why_untranslatable(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
     carries = VENDORS[wire].carries
     for feature, field in chat.features.items():
         if feature not in carries:
@@ -173,52 +175,50 @@ def _not_supported(field: str, wire: str) -> InvalidRequest:
     )
 
 
-def write_for(call: Call, request: Request, sale: ReadyEndpoint, notes: NoteCache) -> bytes:
+def write_for(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> bytes:
     """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
     chat = notes.restore(call.meter.account_id, _chat_of(call, request))
-    return _write(chat, call, request, sale)
+    return _write(chat, call, request, ready)
 
 
-def _write(chat: Chat, call: Call, request: Request, sale: ReadyEndpoint) -> bytes:
-    if "no_sampling" in sale.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
+def _write(chat: Chat, call: MeteredCall, request: Request, ready: ReadyEndpoint) -> bytes:
+    if "no_sampling" in ready.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
         sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
         chat = msgspec.structs.replace(chat, sampling=sampling)
-    return sale.vendor.write_chat(chat, _order(call, request, sale))
+    return ready.vendor.write_chat(chat, _order(call, request, ready))
 
 
-def _order(call: Call, request: Request, sale: ReadyEndpoint) -> VendorOptions:
-    capped, model, least = call.meter.capped, sale.model, sale.offer.endpoint.provider.least_output
+def _order(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> VendorOptions:
+    capped, model, least = call.meter.capped, ready.model, ready.endpoint.provider.least_output
     most = request.max_output if capped is None else capped
     return VendorOptions(
-        model=sale.offer.endpoint.upstream_model,
+        model=ready.endpoint.upstream_model,
         stream=request.stream,
         max_output=None if most is None else max(most, least),
         most_output=model.max_output,
         capabilities=model.capabilities,
-        max_field=sale.offer.endpoint.limit.max_field,
+        max_field=ready.endpoint.limit.max_field,
         max_thinking=model.max_thinking,
     )
 
 
-def drop_untranslatable(call: Call, request: Request, way: Way) -> Way:
-    """The way as it will be gone: without those to whom some value of the request has no form."""
-    if not way.foreign:
-        return way
-    kept: list[ReadyEndpoint] = []
-    dropped: list[DroppedEndpoint] = []
-    for sale in way.ready:
+def drop_untranslatable(call: MeteredCall, request: Request, plan: Plan) -> Plan:
+    """The plan as it will be followed: without those in whose dialect some value of the request has no form."""
+    if not plan.foreign:
+        return plan
+
+    def write(ready: ReadyEndpoint) -> ReadyEndpoint | DroppedEndpoint:
         try:
-            if sale.vendor is not call.dialect:
-                _write(_chat_of(call, request), call, request, sale)
+            if ready.vendor is not call.dialect:
+                _write(_chat_of(call, request), call, request, ready)
         except InvalidRequest as refusal:
-            dropped.append(DroppedEndpoint(sale.offer.endpoint, refusal.message, refusal=refusal))
-        else:
-            kept.append(sale)
-    route = Route([sale.offer.endpoint for sale in kept], [*way.route.dropped, *dropped])
-    return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple([sale.offer for sale in kept]))
+            return DroppedEndpoint(ready.endpoint, refusal.message, refusal=refusal)
+        return ready
+
+    return plan.narrow(write)
 
 
-def translation_of(call: Call, request: Request, sale: ReadyEndpoint, notes: NoteCache) -> Translation:
+def translation_of(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> Translation:
     """Who reads the answer of a vendor of another dialect."""
     created = int(call.meter.started_at.timestamp())
     recipient = ReplyContext(
@@ -226,20 +226,20 @@ def translation_of(call: Call, request: Request, sale: ReadyEndpoint, notes: Not
         request.wants_usage,
         request,
         call.request_id,
-        sale.model.name,
+        ready.model.name,
         lambda: int(call.clock.now().timestamp()),
         estimated_input(request.size),
     )
     keep = partial(notes.keep, call.meter.account_id)
-    return Translation(sale.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, sale))
+    return Translation(ready.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, ready))
 
 
-def _cut(chat: Chat, request: Request, sale: ReadyEndpoint) -> CutLimits | None:
+def _cut(chat: Chat, request: Request, ready: ReadyEndpoint) -> CutLimits | None:
     """What the vendor cannot be told of where the answer ends."""
-    least, most = sale.offer.endpoint.provider.least_output, request.max_output
+    least, most = ready.endpoint.provider.least_output, request.max_output
     below = most is not None and most < least
     if not (chat.stop or below):
         return None
-    told = sale.vendor.stops(chat) if chat.stop else ()
+    told = ready.vendor.stops(chat) if chat.stop else ()
     untold = tuple([stop for stop in chat.stop if stop and stop not in told])
     return CutLimits(untold, most if below else None) if untold or below else None

@@ -1,4 +1,4 @@
-"""What of a route fits a surface's request: models that can be asked for it, prices of its size and quality."""
+"""What of a plan fits a request for media: models that can be asked for it, prices of its size and quality."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,10 @@ import msgspec
 
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import Model
-from tokenharbor.gateway.snapshot import ReadyEndpoint, Snapshot, Way
+from tokenharbor.gateway.offers import Plan, ReadyEndpoint
+from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import DroppedEndpoint, Route
+from tokenharbor.routing.plan import DroppedEndpoint
 from tokenharbor.wire.neutral.request import MediaDemand, Request
 
 _MOST_NAMED = 8
@@ -26,37 +27,36 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     )
 
 
-def fit(way: Way, demand: MediaDemand) -> Way:
-    """The way with each sale at the price of what is asked for. Raises InvalidRequest if none prices it."""
-    fitted = [(sale, _fit(sale, demand)) for sale in way.ready]
-    kept = [sale for _, sale in fitted if sale is not None]
-    if way.ready and not kept:
-        raise _unpriced(way.ready, demand)
-    dropped = [
-        DroppedEndpoint(sale.offer.endpoint, "no price for this size and quality")
-        for sale, found in fitted
-        if not found
-    ]
-    route = Route(tuple(sale.offer.endpoint for sale in kept), (*way.route.dropped, *dropped))
-    return msgspec.structs.replace(way, route=route, ready=tuple(kept), offers=tuple(sale.offer for sale in kept))
+def demand_of(request: Request) -> MediaDemand:
+    """What a request for media asks for."""
+    assert request.demand is not None, "every surface but chat asks for something"  # noqa: S101  for mypy
+    return request.demand
 
 
-def _fit(sale: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | None:
+def choose_variant(plan: Plan, demand: MediaDemand) -> Plan:
+    """The plan with each endpoint at the price of what is asked for. Raises InvalidRequest if none prices it."""
+    chosen = plan.narrow(lambda ready: _choose(ready, demand))
+    if plan.endpoints and not chosen.endpoints:
+        raise _unpriced(plan.endpoints, demand)
+    return chosen
+
+
+def _choose(ready: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | DroppedEndpoint:
     """The first variant that matches the given values sets those that are not given."""
-    for variant, offer in sale.fits:
+    for variant, offer in ready.variants:
         if _agrees(demand.size, variant.size) and _agrees(demand.quality, variant.quality):
             open_ = (("size", variant.size, demand.size), ("quality", variant.quality, demand.quality))
             chosen = tuple((name, value) for name, value, said in open_ if value is not None and said is None)
-            return msgspec.structs.replace(sale, offer=offer, variant=chosen)
-    return None
+            return msgspec.structs.replace(ready, rates=offer.rates, served=offer.served, variant=chosen)
+    return DroppedEndpoint(ready.endpoint, "no price for this size and quality")
 
 
 def _agrees(said: str | None, priced: str | None) -> bool:
     return said is None or priced is None or said == priced
 
 
-def _unpriced(sales: Sequence[ReadyEndpoint], demand: MediaDemand) -> InvalidRequest:
-    priced = sorted({_shown(each.size, each.quality) for sale in sales for each, _ in sale.fits})
+def _unpriced(endpoints: Sequence[ReadyEndpoint], demand: MediaDemand) -> InvalidRequest:
+    priced = sorted({_shown(each.size, each.quality) for ready in endpoints for each, _ in ready.variants})
     asked = _shown(demand.size, demand.quality)
     param = "size" if demand.size is not None else "quality"
     return InvalidRequest(

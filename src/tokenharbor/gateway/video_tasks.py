@@ -1,4 +1,4 @@
-"""Videos: taken as tasks, asked after at whoever makes them, billed when they are seen to be done."""
+"""Videos after their request: asked after at whoever makes them, billed when they are seen to be done."""
 
 from datetime import timedelta
 from functools import partial
@@ -7,21 +7,18 @@ import structlog
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.gateway.admit import admit
-from tokenharbor.gateway.answers import json_head, sound_head, whole_head
+from tokenharbor.gateway.answers import json_head, media_head
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.planning import Planned
-from tokenharbor.gateway.snapshot import ReadyEndpoint
-from tokenharbor.gateway.surfaces import FormGateway
+from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.offers import ReadyEndpoint
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable
-from tokenharbor.kernel.money import ZERO
-from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.tasks import Task
 from tokenharbor.routing.verdict import FailedAttempt, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import StreamMask
-from tokenharbor.upstream.send import WholeAnswer, failure_of
+from tokenharbor.upstream.send import failure_of
 from tokenharbor.upstream.surfaces import read_failure_of
 from tokenharbor.upstream.target import Target
 from tokenharbor.wire.neutral.failure import Failure
@@ -30,37 +27,20 @@ from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
 _QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselves
 _LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
 _MOST_STATE_BYTES = 1 << 20
+_SURFACE = "videos"
 _CONTENT = "/content"
-_NOT_TAKEN = "The database lost this request. Nothing was charged; try again."
 _log = structlog.get_logger("videos")
 
 
-class VideoGateway(FormGateway):
-    """A video's hold outlives its request: it ends with the task."""
+class VideoTasks:
+    """Videos that have been taken, until their end and for as long as their vendor keeps them."""
 
-    async def _answer(self, call: Call, planned: Planned) -> None:
-        sale, whole = await self._open_first(call, planned)
-        assert isinstance(whole, WholeAnswer)  # noqa: S101  what a form opens
-        state = read_state(whole.body)
-        assert isinstance(state, VideoState)  # noqa: S101  or the answer had been garbage
-        meter, dependencies = call.meter, self._dependencies
-        meter.counted = whole.read.counted or Usage()
-        task = Task(dependencies.settler.waiting(meter), sale.offer.endpoint.name, state.id)
-        try:
-            added = await dependencies.desk.tasks.add(task)
-        except BooksError as error:
-            raise Unavailable(
-                "The database did not confirm the video. It may still be created and charged: see "
-                f"GET /v1/requests/{call.request_id}."
-            ) from error
-        if not added:
-            raise Unavailable(_NOT_TAKEN)
-        dependencies.settler.leave_to_task(meter)
-        call.exchange.respond(200, whole_head(call, sale.lines, ZERO), rename(whole.body, _shown(task)))
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     async def read(self, call: Call, rest: str) -> None:
         """`GET /v1/videos/{id}`, or its content."""
-        caller = await admit(self._dependencies.ring, call.key, call.exchange.peer, call.meter.started_at)
+        caller = await admit(self._dependencies.ring, call.key, call.exchange.peer, call.started_at)
         name = rest.removesuffix(_CONTENT)
         try:
             found = await self._dependencies.desk.tasks.find(ids.parse("video", name), caller.account_id)
@@ -119,7 +99,7 @@ class VideoGateway(FormGateway):
                 await dependencies.desk.failed(task)
             else:
                 await dependencies.desk.tasks.asked(task.id, dependencies.world.clock.now())
-        clean = self._sale(task).targets[self._surface.name].credential.mask(body)
+        clean = self._ready(task).targets[_SURFACE].credential.mask(body)
         if clean is not body:
             dependencies.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
         return clean, state
@@ -135,10 +115,10 @@ class VideoGateway(FormGateway):
         exchange = call.exchange
         try:
             length = answer.header(b"content-length") if answer.decoder is None else None
-            credential = self._sale(task).targets[self._surface.name].credential
+            credential = self._ready(task).targets[_SURFACE].credential
             masking = StreamMask(credential, partial(self._dependencies.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
             media = credential.mask(answer.header(b"content-type") or b"video/mp4")
-            exchange.start(200, sound_head(call, b"", media), length=None if length is None else int(length))
+            exchange.start(200, media_head(call.request_id, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():
                 answer.content_arrived()
                 if clean := masking.feed(piece):
@@ -151,7 +131,7 @@ class VideoGateway(FormGateway):
 
     async def _get(self, task: Task, suffix: str, *, stream: bool) -> HttpAnswer:
         """A GET at the vendor that has the task. Raises Refusal."""
-        target = self._sale(task).targets[self._surface.name]
+        target = self._ready(task).targets[_SURFACE]
         head = _get_head(target, f"/{task.vendor_id}{suffix}")
         try:
             answer = await self._dependencies.client.send(target.origin, head, b"", target.deadlines, stream=stream)
@@ -162,15 +142,15 @@ class VideoGateway(FormGateway):
             failure = failure_of(error)
         raise _refusal(task, failure)
 
-    def _sale(self, task: Task) -> ReadyEndpoint:
+    def _ready(self, task: Task) -> ReadyEndpoint:
         offers = self._dependencies.snapshots.current.offers.get(task.settlement.record.model)
-        sale = None if offers is None else offers.ready.get(task.endpoint)
-        if sale is None or self._surface.name not in sale.targets:
+        ready = None if offers is None else offers.ready.get(task.endpoint)
+        if ready is None or _SURFACE not in ready.targets:
             raise Unavailable(
                 f"{task.settlement.record.provider}, the provider of this video, is not configured now: contact the"
                 " operator."
             )
-        return sale
+        return ready
 
 
 def _shown(task: Task) -> str:

@@ -1,0 +1,106 @@
+"""Attempts: endpoints asked in order until one answers, and what each failure means for the next."""
+
+import asyncio
+
+import msgspec
+
+from tokenharbor.billing.alarms import Alarm
+from tokenharbor.billing.detail import Attempt
+from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.kinds.kind import A, Kind, LastFailure, R
+from tokenharbor.gateway.offers import Plan, ReadyEndpoint
+from tokenharbor.kernel.errors import InvalidRequest, Refusal
+from tokenharbor.routing.health import Health
+from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, broken_stream_refusal, refusal_after_attempts
+from tokenharbor.upstream.credential_mask import MaskedFailure
+from tokenharbor.upstream.send import OpenStream, WholeAnswer
+from tokenharbor.wire.neutral.failure import Failure, FailureKind
+
+_WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
+"""How vendors end what they have waited for too long."""
+
+
+async def open_first(
+    dependencies: Dependencies, kind: Kind[R, A], call: MeteredCall, request: R, plan: Plan
+) -> tuple[ReadyEndpoint, A]:
+    """The first endpoint of the plan that gives an answer (a stream: its first content), and that answer. Raises the
+    refusal that their failures come to.
+    """
+    meter, monotonic = call.meter, dependencies.world.clock.monotonic
+    faults: list[FailedAttempt] = []
+    untranslatable: InvalidRequest | None = None
+    for ready in plan.endpoints:
+        began = monotonic()
+        try:
+            outcome = await kind.ask(call, request, ready)
+        except asyncio.CancelledError:
+            took_ms = int((monotonic() - began) * 1000)
+            meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "hung_up", took_ms))
+            raise
+        except InvalidRequest as refusal:
+            if ready.vendor is call.dialect:
+                raise
+            untranslatable = refusal  # a value that has no form in this one's dialect: it may in the next one's
+            continue
+        if not isinstance(outcome, (Failure, LastFailure)):
+            _note_answer(dependencies, meter, ready, outcome, began)
+            return ready, outcome
+        failure = _note_failure(dependencies, meter, ready, outcome, began)
+        faults.append(FailedAttempt(ready.served.provider, failure))
+        if isinstance(outcome, LastFailure) or not VERDICTS[failure.kind].try_next:
+            break
+    if untranslatable is not None and not faults:
+        raise untranslatable
+    raise refusal_after_attempts(faults)
+
+
+def broke_off(dependencies: Dependencies, call: MeteredCall, ready: ReadyEndpoint, failure: Failure) -> Refusal:
+    """The refusal where an endpoint failed after its first content: no other endpoint may be tried."""
+    meter = call.meter
+    if isinstance(failure, MaskedFailure):
+        meter.alarm(Alarm.CREDENTIAL_SHOWN)
+    attempt = meter.attempts[-1]
+    since = dependencies.world.clock.monotonic() - (meter.first_at or 0.0)
+    meter.attempts[-1] = msgspec.structs.replace(
+        attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
+    )
+    _cool(dependencies.health, ready, failure)
+    return broken_stream_refusal(
+        FailedAttempt(ready.served.provider, failure), billed=meter.cut or meter.policy.billing.broken_streams
+    )
+
+
+def _note_answer(
+    dependencies: Dependencies, meter: Meter, ready: ReadyEndpoint, answer: WholeAnswer | OpenStream, began: float
+) -> None:
+    now = dependencies.world.clock.monotonic()
+    took_ms = int((now - began) * 1000)
+    meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "ok", took_ms))
+    meter.served_by(ready, answer.upstream_id, now)
+    if answer.exposed:
+        meter.alarm(Alarm.CREDENTIAL_SHOWN)
+    dependencies.health.record_success(ready.name, took_ms)
+
+
+def _note_failure(
+    dependencies: Dependencies, meter: Meter, ready: ReadyEndpoint, outcome: Failure | LastFailure, began: float
+) -> Failure:
+    """The failure itself, once the receipt and the endpoint's health know of it."""
+    took_ms = int((dependencies.world.clock.monotonic() - began) * 1000)
+    served, failure = ready.served, outcome.failure if isinstance(outcome, LastFailure) else outcome
+    meter.attempts.append(Attempt(served.provider, served.upstream_model, failure.kind.value, took_ms, failure.status))
+    if failure.kind is FailureKind.OVERLONG:
+        meter.alarm(Alarm.OUTPUT_OVER_BOUND, provider_asked=served.provider)
+    if isinstance(failure, MaskedFailure):
+        meter.alarm(Alarm.CREDENTIAL_SHOWN, provider=served.provider)
+    if failure.kind not in _WAITED or not (isinstance(outcome, LastFailure) and outcome.sending):
+        _cool(dependencies.health, ready, failure)
+    return failure
+
+
+def _cool(health: Health, ready: ReadyEndpoint, failure: Failure) -> None:
+    seconds = VERDICTS[failure.kind].cool_seconds
+    if seconds:
+        health.record_failure(ready.name, max(seconds, failure.retry_after or 0))
