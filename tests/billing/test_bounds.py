@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_struct
 
-from tokenharbor.billing.bounds import bound_of, counted, heard
+from tokenharbor.billing.bounds import bound_of, least_usage, recording_usage
 from tokenharbor.catalog.pricing import input_size
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import INPUT_UNITS, Usage
@@ -53,7 +53,7 @@ def request(demand: MediaDemand, text_bytes: int = 0, images: int = 0) -> Reques
 def test_what_we_count_ourselves_lies_within_the_bound(demand: MediaDemand, text_bytes: int, context: int) -> None:
     asked, model = request(demand, text_bytes), replace(MODEL, context=context)
     bound = asdict(bound_of(asked, demand, model))
-    check_within(counted(asked, demand, model), bound)
+    check_within(least_usage(asked, demand, model), bound)
 
 
 @given(st.integers(1, 10**8), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 5_000))
@@ -63,7 +63,7 @@ def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
     could = MediaDemand("transcriptions", items=1, upload_bytes=bound_bytes)
     did = replace_struct(could, upload_bytes=min(came, bound_bytes))
     bound = asdict(bound_of(request(could), could, MODEL))
-    check_within(heard(request(could), did, MODEL, (seconds, text_bytes)), bound)
+    check_within(recording_usage(request(could), did, MODEL, (seconds, text_bytes)), bound)
 
 
 @pytest.mark.parametrize(("upload_bytes", "seconds"), [(499, 1), (500, 2), (5_000_000, 7_200), (10**12, 7_200)])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tokenharbor.billing.counting import count
+from tokenharbor.billing.counting import billable_usage
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage
@@ -27,5 +27,5 @@ def test_R5_a_count_of_zero_of_what_there_was_is_none(said: Usage | None, billed
     meter.describe(Request("openai_chat", b"{}", (), "m", size=InputSize(12)), "m")  # type: ignore[arg-type]
     meter.delivered_bytes = 8
     meter.usage = said
-    counted = count(meter)
+    counted = billable_usage(meter)
     assert (counted.usage, counted.source) == (billed, whose)

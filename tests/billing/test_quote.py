@@ -10,7 +10,7 @@ from tests.editions.derived import derive
 
 from tokenharbor.billing.counting import find_excess
 from tokenharbor.billing.meter import Meter
-from tokenharbor.billing.quote import Offer, Wallet, cap, input_bound, make_offer, quote
+from tokenharbor.billing.quote import Offer, Spendable, cap, input_bound, make_offer, quote
 from tokenharbor.catalog.price import make_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.types import Endpoint, Model, OutputLimit, PriceComponent, Provider
@@ -108,7 +108,7 @@ def test_F9_a_rule_for_the_model_goes_before_the_kinds_of_characters() -> None:
 
 def test_a_thin_wallet_caps_an_open_maximum_to_half_of_what_it_has() -> None:
     whole = quote(request(), [CHEAP], AT)
-    wallet = Wallet(Usd(10_000_000), AT)
+    wallet = Spendable(Usd(10_000_000), AT)
     capped = cap(request(), [CHEAP], whole, POLICY, wallet)
     assert capped is not None
     assert capped.capped == 1_999  # (5,000,000 nano − 1,001 input tokens) / 2,000 nano a token
@@ -118,12 +118,12 @@ def test_a_thin_wallet_caps_an_open_maximum_to_half_of_what_it_has() -> None:
 
 def test_a_cap_under_the_least_is_no_answer() -> None:
     whole = quote(request(), [CHEAP], AT)
-    assert cap(request(), [CHEAP], whole, POLICY, Wallet(Usd(6_000_000), AT)) is None
+    assert cap(request(), [CHEAP], whole, POLICY, Spendable(Usd(6_000_000), AT)) is None
 
 
 def test_the_callers_own_maximum_is_never_changed() -> None:
     asked = request(max_output=5_000)
-    assert cap(asked, [CHEAP], quote(asked, [CHEAP], AT), POLICY, Wallet(Usd(10_000_000), AT)) is None
+    assert cap(asked, [CHEAP], quote(asked, [CHEAP], AT), POLICY, Spendable(Usd(10_000_000), AT)) is None
 
 
 def test_a_search_without_a_price_is_not_sold() -> None:
@@ -174,14 +174,14 @@ def test_F2_reasoning_that_is_outside_of_the_maximum_comes_on_top() -> None:
     obeys, apart = at(OutputLimit("max_tokens"), model=thinker), at(limit, model=thinker)
     whole = quote(request(choices=2), [obeys, apart], AT)
     assert whole.bound.output == 2 * 11_000
-    capped = cap(request(choices=2), [obeys, apart], whole, POLICY, Wallet(Usd(40_000_000), AT))
+    capped = cap(request(choices=2), [obeys, apart], whole, POLICY, Spendable(Usd(40_000_000), AT))
     assert capped is not None
     assert capped.bound.output == 2 * (capped.capped or 0) + 2 * 3_000
 
 
 def test_F2_nothing_is_capped_where_some_endpoint_obeys_no_maximum() -> None:
     whole = quote(request(), [OBEYS, IGNORES], AT)
-    assert cap(request(), [OBEYS, IGNORES], whole, POLICY, Wallet(Usd(10_000_000), AT)) is None
+    assert cap(request(), [OBEYS, IGNORES], whole, POLICY, Spendable(Usd(10_000_000), AT)) is None
 
 
 SMALL = replace(MODEL, name="small", context=2_000, max_output=500, bytes_per_token=1)
@@ -209,7 +209,7 @@ def test_media_are_bounded_by_each_model_too() -> None:
 def test_one_cap_fits_the_wallet_on_every_model_of_the_route() -> None:
     offers = [CHEAP, DEAR_AND_SMALL]
     asked, policy = request(), derive("token-harbor", cap={"min_tokens": 1})
-    whole, wallet = quote(asked, offers, AT), Wallet(Usd(90_000_000), AT)
+    whole, wallet = quote(asked, offers, AT), Spendable(Usd(90_000_000), AT)
     capped = cap(asked, offers, whole, policy, wallet)
     assert capped is not None
     assert capped.capped == 300  # (45,000,000 nano - 2,000 input tokens) / 90,000 nano a token

@@ -91,7 +91,7 @@ _MONEY = re.compile(rf"{HOUSE}(ledger/|billing/|accounts/|kernel/money\.py|catal
 DURATIONS: Final[Mapping[str, str]] = {
     "ledger/store.py: _PLACE_PAUSES": "seconds before a batch is tried again",
     "ledger/store.py: _END_PAUSES": "seconds before a batch is tried again",
-    "ledger/track.py: pauses": "seconds before a batch is tried again",
+    "ledger/batch_runner.py: pauses": "seconds before a batch is tried again",
     "billing/meter.py: first_at": "a reading of the monotonic clock, in seconds",
     "billing/meter.py: started": "a reading of the monotonic clock, in seconds",
     "billing/meter.py: now": "a reading of the monotonic clock, in seconds",

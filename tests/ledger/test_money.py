@@ -9,9 +9,9 @@ import pytest
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.reversal import Reversal
-from tokenharbor.ledger.types import Clawback, Hold, KeyLimits, Placed, Pool, Refused, Settled, Why
+from tokenharbor.ledger.types import Clawback, Hold, HoldRefusal, KeyLimits, Placed, Pool, Refused, Settled
 
 
 async def test_a_hold_and_its_settlement_move_exactly_the_charge(scene: Any) -> None:
@@ -29,14 +29,14 @@ async def test_one_oversized_hold_in_a_batch_of_50_refuses_only_itself(scene: An
     holds = [scene.hold(10) for _ in range(50)]
     holds[17] = scene.hold(1_000_000)
     answers = await scene.place(*holds)
-    assert answers.pop(17) == Refused(Why.BALANCE, Usd(490 - 170), Usd(170))
+    assert answers.pop(17) == Refused(HoldRefusal.BALANCE, Usd(490 - 170), Usd(170))
     assert answers == [Placed(Usd(10))] * 49
 
 
 async def test_300_concurrent_holds_on_a_wallet_that_affords_40_place_exactly_40(scene: Any) -> None:
     await scene.credit(40 * 7 + 6)
-    gather: Gather[Hold, Placed | Refused] = Gather(scene.book.place, batch=64)
-    answers = await asyncio.gather(*[gather.submit(scene.hold(7)) for _ in range(300)])
+    batcher: Batcher[Hold, Placed | Refused] = Batcher(scene.book.place, batch=64)
+    answers = await asyncio.gather(*[batcher.submit(scene.hold(7)) for _ in range(300)])
     assert [type(answer) for answer in answers] == [Placed] * 40 + [Refused] * 260
     assert (await scene.available(), await scene.held()) == (6, 280)
 
@@ -166,7 +166,7 @@ async def test_unknown_accounts_and_other_peoples_keys_hold_nothing(scene: Any) 
     hold = scene.hold(10)
     nobody = Hold(scene.world.ids.new(), scene.world.ids.new(), scene.key, Usd(1), scene.clock.now())
     theirs = Hold(scene.world.ids.new(), scene.account, scene.keys[stranger], Usd(1), scene.clock.now())
-    unknown = Refused(Why.UNKNOWN, ZERO, ZERO)
+    unknown = Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
     assert await scene.place(nobody, theirs, hold) == [unknown, unknown, Placed(Usd(10))]
 
 
@@ -178,7 +178,7 @@ async def test_credit_is_gone_when_its_time_is_over_without_any_job(scene: Any) 
     await scene.credit(50)
     scene.clock.advance(timedelta(days=7))
     assert await scene.available() == 50
-    assert await scene.place(scene.hold(51)) == [Refused(Why.BALANCE, Usd(50), ZERO)]
+    assert await scene.place(scene.hold(51)) == [Refused(HoldRefusal.BALANCE, Usd(50), ZERO)]
     assert await scene.place(scene.hold(50)) == [Placed(Usd(50))]
     assert await scene.fault() is None
 
@@ -263,7 +263,7 @@ async def test_debt_freezes_holds_until_a_credit_has_paid_it(scene: Any) -> None
     await scene.wallets.claw(claw)
     assert (await scene.wallets.balance(scene.account, now)).debt == 70
     await scene.credit(60)
-    assert await scene.place(scene.hold(0)) == [Refused(Why.DEBT, ZERO, ZERO)]
+    assert await scene.place(scene.hold(0)) == [Refused(HoldRefusal.DEBT, ZERO, ZERO)]
     await scene.credit(60)
     balance = await scene.wallets.balance(scene.account, now)
     assert (balance.debt, balance.available) == (0, 50)
@@ -349,7 +349,7 @@ async def test_a_quota_counts_what_is_spent_and_what_is_held(scene: Any) -> None
     await scene.spend(50)
     assert await scene.place(scene.hold(30), scene.hold(30), scene.hold(20)) == [
         Placed(Usd(30)),
-        Refused(Why.QUOTA, Usd(920), Usd(30), Usd(20)),
+        Refused(HoldRefusal.QUOTA, Usd(920), Usd(30), Usd(20)),
         Placed(Usd(20)),
     ]
 
@@ -357,12 +357,12 @@ async def test_a_quota_counts_what_is_spent_and_what_is_held(scene: Any) -> None
 @pytest.mark.parametrize(
     ("limits", "why", "last_moment"),
     [
-        (KeyLimits(daily=Usd(100)), Why.DAILY, datetime.fromisoformat("2026-11-25T23:59:59.999999Z")),
-        (KeyLimits(monthly=Usd(100)), Why.MONTHLY, datetime.fromisoformat("2026-11-30T23:59:59.999999Z")),
+        (KeyLimits(daily=Usd(100)), HoldRefusal.DAILY, datetime.fromisoformat("2026-11-25T23:59:59.999999Z")),
+        (KeyLimits(monthly=Usd(100)), HoldRefusal.MONTHLY, datetime.fromisoformat("2026-11-30T23:59:59.999999Z")),
     ],
 )
 async def test_a_budget_starts_again_with_its_utc_period(
-    scene: Any, limits: KeyLimits, why: Why, last_moment: datetime
+    scene: Any, limits: KeyLimits, why: HoldRefusal, last_moment: datetime
 ) -> None:
     await scene.credit(1000)
     await scene.limit(limits)
@@ -380,7 +380,7 @@ async def test_holds_of_a_batch_across_midnight_count_for_their_own_days(scene: 
     before = scene.hold(1)
     scene.clock.advance(timedelta(hours=12))
     assert await scene.place(before, scene.hold(100)) == [
-        Refused(Why.DAILY, Usd(900), ZERO, ZERO),
+        Refused(HoldRefusal.DAILY, Usd(900), ZERO, ZERO),
         Placed(Usd(100)),
     ]
 
@@ -388,7 +388,7 @@ async def test_holds_of_a_batch_across_midnight_count_for_their_own_days(scene: 
 async def test_a_limit_that_is_taken_back_no_longer_counts(scene: Any) -> None:
     await scene.credit(1000)
     await scene.limit(KeyLimits(quota=ZERO))
-    assert await scene.place(scene.hold(1)) == [Refused(Why.QUOTA, Usd(1000), ZERO, ZERO)]
+    assert await scene.place(scene.hold(1)) == [Refused(HoldRefusal.QUOTA, Usd(1000), ZERO, ZERO)]
     await scene.limit(KeyLimits())
     assert await scene.place(scene.hold(1)) == [Placed(Usd(1))]
 

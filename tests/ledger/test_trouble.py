@@ -9,7 +9,7 @@ import pytest
 
 from tokenharbor.kernel.errors import BooksAway, BooksRefused
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.types import Hold, Placed, Refused, Settled, Settlement
 
 
@@ -63,8 +63,8 @@ async def test_a_locked_wallet_does_not_stall_others(scene: Any) -> None:
     other = await scene.open_account()
     await scene.credit(100)
     await scene.credit(100, account=other)
-    holds: Gather[Hold, Placed | Refused] = Gather(scene.book.place)
-    ends: Gather[Settlement, Settled] = Gather(scene.book.settle)
+    holds: Batcher[Hold, Placed | Refused] = Batcher(scene.book.place)
+    ends: Batcher[Settlement, Settled] = Batcher(scene.book.settle)
     stuck, free = scene.hold(10), scene.hold(10, other)
     await scene.place(stuck, free)
     async with scene.conn.transaction():

@@ -8,8 +8,8 @@ import structlog
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.settlements import Keeps, Settlements
 from tokenharbor.kernel.errors import BooksAway, BooksError
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
-from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -23,9 +23,9 @@ class Books:
     def __init__(self, book: RequestBook, journal: Keeps, alarms: Alarms) -> None:
         self._book = book
         self._alarms = alarms
-        self._holds: Gather[Hold, Placed | Refused] = Gather(book.place)
+        self._holds: Batcher[Hold, Placed | Refused] = Batcher(book.place)
         self._settlements = Settlements(book, journal, alarms)
-        self._releases: Gather[Release, None] = Gather(self._release)
+        self._releases: Batcher[Release, None] = Batcher(self._release)
         self._loose: set[asyncio.Task[None]] = set()
 
     def place(self, hold: Hold) -> asyncio.Future[Placed | Refused]:

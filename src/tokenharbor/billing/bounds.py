@@ -96,7 +96,7 @@ def least_media(size: InputSize) -> int:
     return tokens
 
 
-def counted(request: Request, demand: MediaDemand, model: Model) -> Usage:
+def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
     """What is billed where the vendor says nothing, or what does not add up: the least that it can have counted."""
     tokens = max(-(-request.size.text_bytes // 4) + demand.tokens, 0 if request.size.audios else demand.items)
     bound = bound_of(request, demand, model)
@@ -112,11 +112,11 @@ def counted(request: Request, demand: MediaDemand, model: Model) -> Usage:
     return _with_sound(least, demand.seconds or demand.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
 
 
-def heard(request: Request, demand: MediaDemand, model: Model, known: tuple[int, int]) -> Usage:
+def recording_usage(request: Request, demand: MediaDemand, model: Model, known: tuple[int, int]) -> Usage:
     """The same of a recording that has come whole, of which so much is known for sure: its seconds, and the bytes of
     its transcript. `demand.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
     """
-    (seconds, text_bytes), least = known, counted(request, demand, model)
+    (seconds, text_bytes), least = known, least_usage(request, demand, model)
     said = msgspec.structs.replace(least, output=min(-(-text_bytes // 4), model.max_output))
     return _with_sound(said, max(least.seconds, seconds), bound_of(request, demand, model))
 

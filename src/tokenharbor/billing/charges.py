@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
-from tokenharbor.billing.counting import Counted, count, find_excess
+from tokenharbor.billing.counting import Counted, billable_usage, find_excess
 from tokenharbor.billing.detail import Detail, Status, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, State
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
@@ -92,7 +92,7 @@ class Settler:
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer
         assert offer is not None, "only a request that was sent to an endpoint can be settled"  # noqa: S101  for mypy
-        counted = count(meter)
+        counted = billable_usage(meter)
         charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
         return Settlement(
             self._record(meter, status, counted),
@@ -159,7 +159,7 @@ def _lost(meter: Meter) -> Usd:
     reported = meter.usage or meter.usage_so_far
     if meter.offer is None or reported is None:
         return ZERO
-    usages = [count(meter).usage]
+    usages = [billable_usage(meter).usage]
     if meter.quote is None or find_excess(reported, meter.quote) is None:
         usages.append(reported)
     return max(meter.offer.rates.rate(usage, meter.started_at).vendor_cost for usage in usages)

@@ -32,7 +32,7 @@ class Excess(msgspec.Struct, frozen=True):
     most: int
 
 
-def count(meter: Meter) -> Counted:
+def billable_usage(meter: Meter) -> Counted:
     """The provider's usage if it can be believed, else our own count of what was delivered: never raised later, never
     more than the quote's bound. What is not believed, and what is missing though the answer came to its end, is an
     alarm.

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from tokenharbor.billing.meter import Meter, State
-from tokenharbor.billing.quote import Offer, Quote, Wallet, cap
+from tokenharbor.billing.quote import Offer, Quote, Spendable, cap
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.types import Hold, Placed, Refused, Why
+from tokenharbor.ledger.types import Hold, HoldRefusal, Placed, Refused
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -36,9 +36,11 @@ class Holds:
         if isinstance(outcome, Placed):
             return
         smaller = None
-        if outcome.why in (Why.BALANCE, Why.QUOTA, Why.DAILY, Why.MONTHLY):
-            left = outcome.available if outcome.why is Why.BALANCE else min(outcome.available, outcome.limit_left)
-            smaller = cap(request, offers, whole, policy, Wallet(Usd(left), meter.started_at))
+        if outcome.why in (HoldRefusal.BALANCE, HoldRefusal.QUOTA, HoldRefusal.DAILY, HoldRefusal.MONTHLY):
+            left = (
+                outcome.available if outcome.why is HoldRefusal.BALANCE else min(outcome.available, outcome.limit_left)
+            )
+            smaller = cap(request, offers, whole, policy, Spendable(Usd(left), meter.started_at))
         if smaller is None:
             raise _refusal(outcome, whole.amount)
         outcome = await self._try(meter, smaller)
@@ -61,15 +63,15 @@ class Holds:
 
 
 _LIMITS = {
-    Why.QUOTA: "the key's quota",
-    Why.DAILY: "the key's daily budget",
-    Why.MONTHLY: "the key's monthly budget",
+    HoldRefusal.QUOTA: "the key's quota",
+    HoldRefusal.DAILY: "the key's daily budget",
+    HoldRefusal.MONTHLY: "the key's monthly budget",
 }
 
 
 def _refusal(outcome: Refused, needed: Usd) -> InsufficientQuota:
     state = f"balance ${outcome.available.brief_down()}, held ${outcome.held.brief_up()}, needed ${needed.brief_up()}"
-    if outcome.why is Why.DEBT:
+    if outcome.why is HoldRefusal.DEBT:
         return InsufficientQuota(f"The account has a debt and is frozen: {state}. Top up to cover the debt.")
     if outcome.why in _LIMITS:
         limit = _LIMITS[outcome.why]

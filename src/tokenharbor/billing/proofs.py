@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.signing import ALGORITHM, MessageSigner
 from tokenharbor.ledger.chain import entry_digest
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.history import Past
+from tokenharbor.ledger.history import RequestRecord
 from tokenharbor.ledger.proofs import Proof, prove
 from tokenharbor.ledger.roots import Root, split_path
 from tokenharbor.ledger.sign import last_root
@@ -44,7 +44,7 @@ class Prover:
         self._latest: Root | None = None
         self._seen_seconds: float | None = None
 
-    async def receipt(self, past: Past) -> dict[str, Any]:
+    async def receipt(self, past: RequestRecord) -> dict[str, Any]:
         """A receipt in JSON types, signed."""
         now = self._clock.now()
         entry = None if past.charged is None else past.entry

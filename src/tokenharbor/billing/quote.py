@@ -55,7 +55,7 @@ class Quote(msgspec.Struct, frozen=True):
         return self.by_model[offer.model.name] if self.by_model else self
 
 
-class Wallet(msgspec.Struct, frozen=True):
+class Spendable(msgspec.Struct, frozen=True):
     """What may be spent, and the time whose prices count."""
 
     available: Usd
@@ -129,7 +129,7 @@ def _reasoning_apart(model: Model, limit: OutputLimit) -> int:
     return model.context if model.max_thinking is None else model.max_thinking
 
 
-def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Wallet) -> Quote | None:
+def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Spendable) -> Quote | None:
     """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
     of its own, some endpoint obeys none, or less than the edition's least would be left.
     """

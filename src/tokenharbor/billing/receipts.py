@@ -15,7 +15,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.history import Charged, History, Past
+from tokenharbor.ledger.history import Charged, History, RequestRecord
 from tokenharbor.ledger.types import Balance
 from tokenharbor.ledger.wallets import Wallets
 
@@ -23,7 +23,7 @@ from tokenharbor.ledger.wallets import Wallets
 class Proves(Protocol):
     """Whatever proves and signs receipts."""
 
-    async def receipt(self, past: Past) -> Mapping[str, Any]: ...
+    async def receipt(self, past: RequestRecord) -> Mapping[str, Any]: ...
 
 
 class Receipts:
@@ -59,7 +59,7 @@ async def read_receipt(history: History, prover: Proves, request_id: UUID) -> Ma
     return await prover.receipt(past)
 
 
-def write_receipt(past: Past) -> dict[str, Any]:
+def write_receipt(past: RequestRecord) -> dict[str, Any]:
     """A receipt as JSON types: amounts in USD as decimal strings, times in UTC, durations in ms."""
     detail = None if past.detail is None else read_detail(past.detail)
     receipt = _summary(past, past.charged.amount if past.charged else ZERO)
@@ -72,7 +72,7 @@ def write_receipt(past: Past) -> dict[str, Any]:
     return receipt
 
 
-def _summary(past: Past, amount: Usd) -> dict[str, Any]:
+def _summary(past: RequestRecord, amount: Usd) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "id": ids.show("req", past.request_id),
         "object": "request",

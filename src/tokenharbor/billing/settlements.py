@@ -13,8 +13,8 @@ from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.kernel.errors import BooksAway, BooksError, BooksRefused
 from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
-from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Settled, Settlement
 
 _CONFIRM_SECONDS = 2.0
@@ -49,7 +49,7 @@ class Settlements:
         self._book = book
         self._journal = journal
         self._alarms = alarms
-        self._gather: Gather[Settlement, Settled] = Gather(self._settle)
+        self._batcher: Batcher[Settlement, Settled] = Batcher(self._settle)
         self._asked: dict[int, _Asked] = {}  # without an answer yet, oldest first
         self._kept: dict[int, _Kept] = {}  # in the journal or on the way there, not yet in the database
         self._insisting: set[int] = set()
@@ -62,7 +62,7 @@ class Settlements:
         """
         loop = asyncio.get_running_loop()
         try:
-            future = self._gather.submit(settlement)
+            future = self._batcher.submit(settlement)
         except BooksAway:  # too many wait
             self._insist(settlement)
             return self._keep(settlement)
@@ -169,7 +169,7 @@ class Settlements:
             await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
             try:
-                await self._gather.submit(settlement)
+                await self._batcher.submit(settlement)
             except BooksError as error:
                 _log.debug("settlement_not_confirmed", request=_shown(settlement), reason=str(error))
         self._insisting.discard(key)

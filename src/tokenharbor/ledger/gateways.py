@@ -11,7 +11,7 @@ from tokenharbor.kernel.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class GatewayQueries:
     """The SQL of gateways.sql."""
 
     enter: str
@@ -22,7 +22,7 @@ class Queries:
     leave: str
 
 
-SQL = read_queries(Queries, "tokenharbor.ledger", "gateways.sql")
+SQL = read_queries(GatewayQueries, "tokenharbor.ledger", "gateways.sql")
 _DROP = "SELECT drop_holds($1, $2)"
 
 

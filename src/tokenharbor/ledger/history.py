@@ -15,7 +15,7 @@ from tokenharbor.ledger.types import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class HistoryQueries:
     """The SQL of history.sql."""
 
     request: str
@@ -25,11 +25,11 @@ class Queries:
     add_prices: str
 
 
-SQL = read_queries(Queries, "tokenharbor.ledger", "history.sql")
+SQL = read_queries(HistoryQueries, "tokenharbor.ledger", "history.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class LotDraw:
     """How much of a lot a charge drew."""
 
     lot_id: UUID
@@ -53,11 +53,11 @@ class Charged:
     step: int
     ordinal: int
     price: str
-    lots: tuple[Drawn, ...]
+    lots: tuple[LotDraw, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RequestRecord:
     """A request as it ended. `detail` is None once it has been purged or erased; `charged` is None if nothing was.
     `entry` and `salt` are read with one request only.
     """
@@ -77,7 +77,7 @@ class History:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def request(self, account_id: UUID, request_id: UUID) -> Past | None:
+    async def request(self, account_id: UUID, request_id: UUID) -> RequestRecord | None:
         with books_away():
             row = await self._pool.fetchrow(SQL.request, account_id, request_id)
             if row is None:
@@ -87,19 +87,22 @@ class History:
                 lots = await self._pool.fetch(SQL.lots, account_id, row["pos"], row["pos"] + row["amount"])
         charged = _charged(row, lots) if row["type"] == "usage" else None
         entry = None if row["type"] is None else _entry(request_id, account_id, row)
-        return Past(request_id, row["at"] or row["entry_at"], row["key_id"], row["detail"], charged, entry, row["salt"])
+        return RequestRecord(
+            request_id, row["at"] or row["entry_at"], row["key_id"], row["detail"], charged, entry, row["salt"]
+        )
 
     async def owner(self, request_id: UUID) -> UUID | None:
         with books_away():
             owner: UUID | None = await self._pool.fetchval(SQL.owner, request_id)
         return owner
 
-    async def requests(self, account_id: UUID, limit: int) -> Sequence[tuple[Past, Usd]]:
+    async def requests(self, account_id: UUID, limit: int) -> Sequence[tuple[RequestRecord, Usd]]:
         """The latest ones, newest first, with what each was charged; without their entries."""
         with books_away():
             rows = await self._pool.fetch(SQL.requests, account_id, limit)
         return [
-            (Past(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"])) for row in rows
+            (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
+            for row in rows
         ]
 
     async def add_prices(self, prices: Mapping[bytes, str], at: datetime) -> None:
@@ -140,5 +143,5 @@ def _charged(row: asyncpg.Record, lots: Sequence[asyncpg.Record]) -> Charged:
         step=row["step"],
         ordinal=row["ordinal"],
         price=row["price"] or "",
-        lots=tuple(Drawn(lot["lot_id"], Pool(lot["pool"]), lot["origin"], Usd(lot["amount"])) for lot in lots),
+        lots=tuple(LotDraw(lot["lot_id"], Pool(lot["pool"]), lot["origin"], Usd(lot["amount"])) for lot in lots),
     )

@@ -14,8 +14,8 @@ import structlog
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.files import sync_folder
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.gather import Gather
 from tokenharbor.ledger.types import Settlement
 
 _SUFFIX = ".journal"
@@ -45,22 +45,22 @@ class Journal:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._size = 0  # of what was acknowledged
         self._unconfirmed: set[UUID] = set()
-        self._gather: Gather[Settlement | None, None] = Gather(self._write, batch=_MOST_AT_ONCE, queue=_MOST_WAITING)
+        self._batcher: Batcher[Settlement | None, None] = Batcher(self._write, batch=_MOST_AT_ONCE, queue=_MOST_WAITING)
 
     def append(self, settlement: Settlement) -> asyncio.Future[None]:
         """Durable when done. Raises OSError, and then nothing of it stays in the file."""
         self._unconfirmed.add(settlement.record.request_id)
-        return self._gather.submit(settlement)
+        return self._batcher.submit(settlement)
 
     def confirm(self, request_id: UUID) -> None:
         """The database has it. The file is emptied once that is true of all that stand in it."""
         self._unconfirmed.discard(request_id)
         if not self._unconfirmed:
-            self._gather.submit(None).add_done_callback(_look_at)
+            self._batcher.submit(None).add_done_callback(_look_at)
 
     async def close(self) -> None:
         """The file stays only if something in it is unconfirmed."""
-        await self._gather.barrier()
+        await self._batcher.barrier()
         os.close(self._descriptor)
         self._descriptor = -1
         if not self._unconfirmed:

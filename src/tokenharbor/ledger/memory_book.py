@@ -7,22 +7,22 @@ from typing import TypeVar
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.batch_arguments import by_day
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.chain import detail_digest
 from tokenharbor.ledger.checks import check_release, check_settlement
-from tokenharbor.ledger.columns import by_day
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.types import (
     Hold,
+    HoldRefusal,
     Placed,
     Record,
     Refused,
     Release,
     Settled,
     Settlement,
-    Why,
 )
 
 
@@ -76,7 +76,7 @@ class MemoryBook:
             return Placed(standing.amount)
         wallet, meter = self._tables.wallets.get(hold.account_id), self._tables.meters.get(hold.key_id)
         if wallet is None or meter is None or meter.account_id != hold.account_id:
-            return Refused(Why.UNKNOWN, ZERO, ZERO)
+            return Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
         refused = _refusal(hold.amount, wallet, meter, at)
         if refused is not None:
             return refused
@@ -170,9 +170,9 @@ def _or_refused(end: Callable[[Ending, datetime], Result], row: Ending, at: date
 
 def _refusal(amount: Usd, wallet: WalletRow, meter: KeyMeter, at: datetime) -> Refused | None:
     if wallet.debt:
-        return Refused(Why.DEBT, wallet.free, Usd(wallet.held))
+        return Refused(HoldRefusal.DEBT, wallet.free, Usd(wallet.held))
     if amount > wallet.free:
-        return Refused(Why.BALANCE, wallet.free, Usd(wallet.held))
+        return Refused(HoldRefusal.BALANCE, wallet.free, Usd(wallet.held))
     for why, left in meter.lefts(at).items():
         if amount > left:
             return Refused(why, wallet.free, Usd(wallet.held), Usd(max(left, 0)))

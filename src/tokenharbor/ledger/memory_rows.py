@@ -10,11 +10,11 @@ import msgspec
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
+from tokenharbor.ledger.batch_arguments import day_end, month_end
 from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
-from tokenharbor.ledger.columns import day_end, month_end
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import NEVER, Line, Lot, line_end, next_expiry
-from tokenharbor.ledger.types import KeyLimits, Why
+from tokenharbor.ledger.types import HoldRefusal, KeyLimits
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -77,15 +77,15 @@ class KeyMeter:
     day_end: datetime = _LONG_AGO
     month_end: datetime = _LONG_AGO
 
-    def lefts(self, at: datetime) -> Mapping[Why, int]:
+    def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
         """What quota and budgets still allow, in the order in which they are asked."""
         day = 0 if at >= self.day_end else self.day_spent
         month = 0 if at >= self.month_end else self.month_spent
         limits = self.limits
         return {
-            Why.QUOTA: _or_all(limits.quota) - self.spent - self.held,
-            Why.DAILY: _or_all(limits.daily) - day - self.held,
-            Why.MONTHLY: _or_all(limits.monthly) - month - self.held,
+            HoldRefusal.QUOTA: _or_all(limits.quota) - self.spent - self.held,
+            HoldRefusal.DAILY: _or_all(limits.daily) - day - self.held,
+            HoldRefusal.MONTHLY: _or_all(limits.monthly) - month - self.held,
         }
 
     def charge(self, amount: int, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.columns import day_end, month_end
+from tokenharbor.ledger.batch_arguments import day_end, month_end
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import Request

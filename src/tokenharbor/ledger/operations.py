@@ -8,14 +8,23 @@ import asyncpg
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.columns import hold_arguments, release_arguments, settlement_arguments
+from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments, settlement_arguments
 from tokenharbor.ledger.statements import Statements
-from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement, Why
+from tokenharbor.ledger.types import Hold, HoldRefusal, Placed, Refused, Release, Settled, Settlement
 
 Row_contra = TypeVar("Row_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
-_WHY = (None, Why.BALANCE, Why.QUOTA, Why.DAILY, Why.MONTHLY, Why.DEBT, Why.UNKNOWN)
+
+_REFUSALS = (
+    None,
+    HoldRefusal.BALANCE,
+    HoldRefusal.QUOTA,
+    HoldRefusal.DAILY,
+    HoldRefusal.MONTHLY,
+    HoldRefusal.DEBT,
+    HoldRefusal.UNKNOWN,
+)
 
 
 class Operation(Protocol[Row_contra, Result_co]):
@@ -59,7 +68,7 @@ class Placing:
 
 
 def _verdict(row: Hold, why: int, available: int, held: int, limit_left: int) -> Placed | Refused:
-    reason = _WHY[why]
+    reason = _REFUSALS[why]
     if reason is None:
         return Placed(row.amount)
     return Refused(reason, Usd(available), Usd(held), Usd(limit_left))

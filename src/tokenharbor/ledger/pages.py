@@ -23,7 +23,7 @@ _AMOUNTS = ("amount", "fee", "vendor_cost", "over")
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class PageQueries:
     """The SQL of pages.sql."""
 
     wallet: str
@@ -51,7 +51,7 @@ class Queries:
     odd_home: str
 
 
-SQL = read_queries(Queries, "tokenharbor.ledger", "pages.sql")
+SQL = read_queries(PageQueries, "tokenharbor.ledger", "pages.sql")
 
 
 @dataclass(frozen=True, slots=True)

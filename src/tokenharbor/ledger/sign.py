@@ -24,7 +24,7 @@ _NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class RootQueries:
     """The SQL of roots.sql."""
 
     lock: str
@@ -43,7 +43,7 @@ class Queries:
     add_cut: str
 
 
-SQL = read_queries(Queries, "tokenharbor.ledger", "roots.sql")
+SQL = read_queries(RootQueries, "tokenharbor.ledger", "roots.sql")
 
 
 @dataclass(slots=True)

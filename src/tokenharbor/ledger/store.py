@@ -12,10 +12,10 @@ from tokenharbor.db.errors import books_away
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
 from tokenharbor.kernel.errors import BooksAway
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.batch_runner import BatchRunner, OutcomeUnknown, SharedConnection
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.operations import Placing, Releasing, Settling
 from tokenharbor.ledger.statements import Statements, read_statements
-from tokenharbor.ledger.track import OutcomeUnknown, Rail, Track
 from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
 
 _LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
@@ -48,7 +48,7 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
         ReconnectingConnection(options, _greet) as ends,
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
-        book = PostgresBook(sql, gateway_id, Rails(Rail(holds), Rail(ends)), pool)
+        book = PostgresBook(sql, gateway_id, HotConnections(SharedConnection(holds), SharedConnection(ends)), pool)
         try:
             yield book
         finally:
@@ -63,10 +63,10 @@ async def _greet_holds(conn: asyncpg.Connection) -> None:
     await conn.execute(_STEADY_PLANS + "SET synchronous_commit = off;")
 
 
-class Rails:
+class HotConnections:
     """The two connections of the hot path."""
 
-    def __init__(self, holds: Rail, ends: Rail) -> None:
+    def __init__(self, holds: SharedConnection, ends: SharedConnection) -> None:
         self.holds = holds
         self.ends = ends
 
@@ -74,26 +74,26 @@ class Rails:
 class PostgresBook:
     """A RequestBook; see there. What belongs to no batch runs on the pool."""
 
-    def __init__(self, sql: Statements, gateway_id: UUID, rails: Rails, pool: asyncpg.Pool) -> None:
+    def __init__(self, sql: Statements, gateway_id: UUID, connections: HotConnections, pool: asyncpg.Pool) -> None:
         self._sql = sql
         self._pool = pool
-        self._rails = rails
-        self._places = Track(Placing(sql, gateway_id), sql, rails.holds, pool, _PLACE_PAUSES)
-        self._settles = Track(Settling(sql), sql, rails.ends, pool, _END_PAUSES)
-        self._releases = Track(Releasing(sql), sql, rails.ends, pool, _END_PAUSES)
+        self._connections = connections
+        self._places = BatchRunner(Placing(sql, gateway_id), sql, connections.holds, pool, _PLACE_PAUSES)
+        self._settles = BatchRunner(Settling(sql), sql, connections.ends, pool, _END_PAUSES)
+        self._releases = BatchRunner(Releasing(sql), sql, connections.ends, pool, _END_PAUSES)
         self._doubtful: dict[UUID, Hold] = {}
 
     @property
     def is_up(self) -> bool:
         """Whether both connections of the hot path stand."""
-        return self._rails.holds.link.is_up and self._rails.ends.link.is_up
+        return self._connections.holds.link.is_up and self._connections.ends.link.is_up
 
     async def close(self) -> None:
-        for track in (self._places, self._settles, self._releases):
-            await track.close()
+        for runner in (self._places, self._settles, self._releases):
+            await runner.close()
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]:
-        if self._doubtful and self._rails.holds.link.is_up:  # else these are refused at once, and the doubt remains
+        if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
             await self._clear_doubt(holds)
         answers = await self._places.run(holds)
         for hold, answer in zip(holds, answers, strict=True):

@@ -17,7 +17,7 @@ State = Literal["open", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class TaskQueries:
     """The SQL of tasks.sql."""
 
     add: str
@@ -27,7 +27,7 @@ class Queries:
     close: str
 
 
-SQL = read_queries(Queries, "tokenharbor.ledger", "tasks.sql")
+SQL = read_queries(TaskQueries, "tokenharbor.ledger", "tasks.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ class Hold(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Why(StrEnum):
-    """Why a hold was refused."""
+class HoldRefusal(StrEnum):
+    """HoldRefusal a hold was refused."""
 
     BALANCE = "balance"
     QUOTA = "quota"
@@ -52,7 +52,7 @@ class Refused(msgspec.Struct, frozen=True):
     budget still allows, where that was the reason.
     """
 
-    why: Why
+    why: HoldRefusal
     available: Usd
     held: Usd
     limit_left: Usd = ZERO

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from tokenharbor.billing.bounds import counted, heard
+from tokenharbor.billing.bounds import least_usage, recording_usage
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.intake import Intake
@@ -66,7 +66,7 @@ class FormKind:
         """What is billed where the vendor says nothing."""
         demand = demand_of(request)
         if not self._surface.passes:
-            return counted(request, demand, ready.model)
+            return least_usage(request, demand, ready.model)
         came, seconds = request.intake.sound  # only now is known how much it was
         demand = msgspec.structs.replace(demand, upload_bytes=min(came, demand.upload_bytes))
-        return heard(request, demand, ready.model, (seconds, answer.read.text_bytes))
+        return recording_usage(request, demand, ready.model, (seconds, answer.read.text_bytes))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from functools import partial
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.billing.bounds import counted
+from tokenharbor.billing.bounds import least_usage
 from tokenharbor.gateway.answers import media_head
 from tokenharbor.gateway.attempts import broke_off
 from tokenharbor.gateway.call import MeteredCall
@@ -57,7 +57,7 @@ class JsonMediaKind:
     def deliver(
         self, call: MeteredCall, request: Request, ready: ReadyEndpoint, answer: WholeAnswer | OpenStream
     ) -> Awaitable[None]:
-        call.meter.fallback = counted(request, demand_of(request), ready.model)
+        call.meter.fallback = least_usage(request, demand_of(request), ready.model)
         if isinstance(answer, OpenStream):
             return self._deliver_sound(call, request, ready, answer)
         return deliver_whole(self._dependencies.settler, call, request, ready, answer)

@@ -1,4 +1,4 @@
-"""A track: one connection on which batches of a kind run, and what is done when a batch does not go through."""
+"""The runner of batches: what a connection does with a batch, and what is done when it does not go through."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from tokenharbor.db.errors import in_one_line, is_away
 from tokenharbor.db.pool import ReconnectingConnection
 from tokenharbor.kernel.errors import BooksAway, BooksRefused
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.batch_arguments import by_day
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.columns import by_day
 from tokenharbor.ledger.operations import Operation
 from tokenharbor.ledger.statements import Statements
 
@@ -37,7 +37,7 @@ class OutcomeUnknown(BooksAway):
 
 
 @dataclass(slots=True)
-class Rail:
+class SharedConnection:
     """A connection, for one at a time."""
 
     link: ReconnectingConnection
@@ -45,15 +45,15 @@ class Rail:
 
 
 @dataclass(slots=True)
-class _Siding:
+class LockedAccountQueue:
     """Where rows wait whose account somebody else keeps locked, in order, out of the others' way."""
 
     rows: list[tuple[Any, asyncio.Future[Any]]] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 
-class Track(Generic[Row, Result]):
-    """Runs batches of one kind on one rail.
+class BatchRunner(Generic[Row, Result]):
+    """Runs batches of one kind on one connection.
 
     A batch in which something was done before, or an account is locked, is tried again more carefully; one that
     fails otherwise is split, until only the rows fail that are at fault; one whose outcome is not known (the
@@ -65,34 +65,34 @@ class Track(Generic[Row, Result]):
         self,
         operation: Operation[Row, Result],
         sql: Statements,
-        rail: Rail,
+        shared: SharedConnection,
         pool: asyncpg.Pool,
         pauses: Sequence[float],
     ) -> None:
         self._operation = operation
         self._sql = sql
-        self._rail = rail
+        self._shared = shared
         self._pool = pool
         self._pauses = pauses
-        self._sidings: dict[UUID, _Siding] = {}
+        self._locked_accounts: dict[UUID, LockedAccountQueue] = {}
 
     async def run(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         if not rows:
             return []
-        if self._sidings:
-            return await self._run_beside_sidings(rows)
+        if self._locked_accounts:
+            return await self._run_beside_locked(rows)
         return await self._run_by_day(rows)
 
     async def close(self) -> None:
         """Wait for the rows that were set aside."""
-        while tasks := [siding.task for siding in self._sidings.values() if siding.task is not None]:
+        while tasks := [queue.task for queue in self._locked_accounts.values() if queue.task is not None]:
             await asyncio.wait(tasks)
 
-    async def _run_beside_sidings(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+    async def _run_beside_locked(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         answers: list[Any] = [None] * len(rows)
         free: list[int] = []
         for i, row in enumerate(rows):
-            if self._operation.account(row) in self._sidings:
+            if self._operation.account(row) in self._locked_accounts:
                 answers[i] = self._set_aside(row)
             else:
                 free.append(i)
@@ -111,7 +111,7 @@ class Track(Generic[Row, Result]):
         kind = BooksAway
         for pause in (*self._pauses, None):
             try:
-                async with self._rail.turn:
+                async with self._shared.turn:
                     return await self._once(rows)
             except (BooksAway, *_DRIVERS) as error:
                 if not isinstance(error, BooksAway):
@@ -122,7 +122,7 @@ class Track(Generic[Row, Result]):
         raise AssertionError("the last turn returns")
 
     async def _once(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
-        conn = self._rail.link.connection
+        conn = self._shared.link.connection
         try:
             return await self._try(conn, rows)
         except _DRIVERS:
@@ -183,21 +183,21 @@ class Track(Generic[Row, Result]):
 
     def _set_aside(self, row: Row) -> asyncio.Future[Result]:
         account = self._operation.account(row)
-        siding = self._sidings.setdefault(account, _Siding())
+        queue = self._locked_accounts.setdefault(account, LockedAccountQueue())
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        siding.rows.append((row, answer))
-        if siding.task is None:
-            siding.task = asyncio.create_task(self._clear(account, siding))
+        queue.rows.append((row, answer))
+        if queue.task is None:
+            queue.task = asyncio.create_task(self._clear(account, queue))
         return answer
 
-    async def _clear(self, account: UUID, siding: _Siding) -> None:
-        while siding.rows:
-            waiting, siding.rows = siding.rows, []
+    async def _clear(self, account: UUID, queue: LockedAccountQueue) -> None:
+        while queue.rows:
+            waiting, queue.rows = queue.rows, []
             for day in by_day([row for row, _ in waiting]):
                 for answer, (_, future) in zip(await self._wait_and_do(day), waiting[: len(day)], strict=True):
                     _tell(future, answer)
                 waiting = waiting[len(day) :]
-        del self._sidings[account]
+        del self._locked_accounts[account]
 
     async def _wait_and_do(self, rows: Sequence[Row]) -> Sequence[Result | Exception]:
         """As often as one waits for a lock (the pool's lock_timeout), on a connection of its own."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.columns import by_day, day_end, hold_arguments, month_end, release_arguments
+from tokenharbor.ledger.batch_arguments import by_day, day_end, hold_arguments, month_end, release_arguments
 from tokenharbor.ledger.types import Hold, Record, Release
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

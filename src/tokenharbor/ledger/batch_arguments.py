@@ -1,4 +1,4 @@
-"""Columns: a batch of rows as the arguments that the database's functions take; what rows share is sent once."""
+"""The arguments of a batch: rows as what the database takes; what rows share is sent once."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Gathering: bursts go out together, in order, bounded, and each row gets its own answer."""
+"""The batcher: bursts go out together, in order, bounded, and each row gets its own answer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel.errors import BooksAway, BooksRefused
-from tokenharbor.ledger.gather import Gather
+from tokenharbor.ledger.batcher import Batcher
 
 
 class Calls:
@@ -32,17 +32,17 @@ async def _turns(count: int = 3) -> None:
 async def test_a_burst_of_one_turn_goes_out_together() -> None:
     calls = Calls()
     calls.go.set()
-    gather: Gather[int, int] = Gather(calls)
-    assert await asyncio.gather(*[gather.submit(row) for row in range(10)]) == [row * 10 for row in range(10)]
+    batcher: Batcher[int, int] = Batcher(calls)
+    assert await asyncio.gather(*[batcher.submit(row) for row in range(10)]) == [row * 10 for row in range(10)]
     assert calls.batches == [list(range(10))]
 
 
 async def test_what_gathers_while_one_call_is_in_flight_goes_into_the_next_in_order() -> None:
     calls = Calls()
-    gather: Gather[int, int] = Gather(calls, batch=3)
-    first = gather.submit(0)
+    batcher: Batcher[int, int] = Batcher(calls, batch=3)
+    first = batcher.submit(0)
     await _turns()
-    rest = [gather.submit(row) for row in range(1, 6)]
+    rest = [batcher.submit(row) for row in range(1, 6)]
     await _turns()
     assert calls.batches == [[0]]
     calls.go.set()
@@ -53,8 +53,8 @@ async def test_what_gathers_while_one_call_is_in_flight_goes_into_the_next_in_or
 async def test_each_row_gets_its_own_error() -> None:
     calls = Calls(lambda row: BooksRefused("two") if row == 2 else row)
     calls.go.set()
-    gather: Gather[int, int] = Gather(calls)
-    one, two = gather.submit(1), gather.submit(2)
+    batcher: Batcher[int, int] = Batcher(calls)
+    one, two = batcher.submit(1), batcher.submit(2)
     assert await one == 1
     with pytest.raises(BooksRefused, match="two"):
         await two
@@ -68,26 +68,26 @@ async def test_a_call_that_fails_tells_all_its_rows_and_the_next_call_is_made() 
 
     calls = Calls(answer)
     calls.go.set()
-    gather: Gather[int, int] = Gather(calls)
-    lost = [gather.submit(0), gather.submit(1)]
+    batcher: Batcher[int, int] = Batcher(calls)
+    lost = [batcher.submit(0), batcher.submit(1)]
     for future in lost:
         with pytest.raises(ValueError, match="broken"):
             await future
-    assert await gather.submit(2) == 2
+    assert await batcher.submit(2) == 2
 
 
 async def test_a_full_queue_says_so_at_once() -> None:
-    gather: Gather[int, int] = Gather(Calls(), queue=2)
-    gather.submit(0)
-    gather.submit(1)
+    batcher: Batcher[int, int] = Batcher(Calls(), queue=2)
+    batcher.submit(0)
+    batcher.submit(1)
     with pytest.raises(BooksAway):
-        gather.submit(2)
+        batcher.submit(2)
 
 
 async def test_a_caller_that_went_away_disturbs_nobody() -> None:
     calls = Calls()
-    gather: Gather[int, int] = Gather(calls)
-    gone, here = gather.submit(1), gather.submit(2)
+    batcher: Batcher[int, int] = Batcher(calls)
+    gone, here = batcher.submit(1), batcher.submit(2)
     await _turns()
     gone.cancel()
     calls.go.set()
@@ -99,11 +99,11 @@ async def test_a_row_that_is_answered_later_keeps_nobody_waiting() -> None:
     later: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     calls = Calls(lambda row: later if row == 1 else row)
     calls.go.set()
-    gather: Gather[int, int] = Gather(calls)
-    slow, fast = gather.submit(1), gather.submit(2)
+    batcher: Batcher[int, int] = Batcher(calls)
+    slow, fast = batcher.submit(1), batcher.submit(2)
     assert await fast == 2
-    assert await gather.submit(3) == 3
-    barrier = asyncio.create_task(gather.barrier())
+    assert await batcher.submit(3) == 3
+    barrier = asyncio.create_task(batcher.barrier())
     await _turns()
     assert not slow.done()
     assert not barrier.done()
@@ -114,10 +114,10 @@ async def test_a_row_that_is_answered_later_keeps_nobody_waiting() -> None:
 
 async def test_a_barrier_waits_for_what_came_before_it_and_for_nothing_else() -> None:
     calls = Calls()
-    gather: Gather[int, int] = Gather(calls)
-    await gather.barrier()
-    before = gather.submit(1)
-    barrier = asyncio.create_task(gather.barrier())
+    batcher: Batcher[int, int] = Batcher(calls)
+    await batcher.barrier()
+    before = batcher.submit(1)
+    barrier = asyncio.create_task(batcher.barrier())
     await _turns()
     assert not barrier.done()
     calls.go.set()

@@ -1,4 +1,4 @@
-"""Gathering: what many ask for one by one goes out in few calls; while one is in flight, the next one fills."""
+"""The batcher: what many ask for one by one goes out in few calls; while one is in flight, the next one fills."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 
-class Gather(Generic[Row, Result]):
+class Batcher(Generic[Row, Result]):
     """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
     waiting, `submit` raises BooksAway: the database is slower than what is asked of it.
 
