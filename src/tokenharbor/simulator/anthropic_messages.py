@@ -17,6 +17,7 @@ from tokenharbor.simulator.dialect import (
     split_text,
 )
 from tokenharbor.simulator.openai_chat import plain_text
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 
@@ -80,7 +81,7 @@ class SimulatedAnthropicMessages:
         """As `read`, without the need of a maximum: what counting tokens takes."""
         try:
             request = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not request.messages:
             raise VendorError(400, "messages: at least one message is required", "messages")

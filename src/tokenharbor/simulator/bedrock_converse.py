@@ -19,6 +19,7 @@ from tokenharbor.simulator.dialect import (
     split_text,
 )
 from tokenharbor.simulator.openai_chat import plain_text
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 
@@ -94,7 +95,7 @@ class SimulatedBedrockConverse:
     def read(self, body: bytes) -> SimulatedRequest:
         try:
             request = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         _check_turns(request.messages)
         tools = request.tool_config.tools if request.tool_config else []

@@ -18,6 +18,7 @@ from tokenharbor.simulator.dialect import (
     VendorError,
     split_text,
 )
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 
@@ -95,7 +96,7 @@ class SimulatedGemini:
     def read(self, body: bytes) -> SimulatedRequest:
         try:
             request = _decode(_SNAKE.sub(_camel, body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not request.contents:
             raise VendorError(400, "* GenerateContentRequest.contents: contents is not specified")

@@ -15,6 +15,7 @@ from tokenharbor.simulator.dialect import (
     VendorError,
     split_text,
 )
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 
@@ -83,7 +84,7 @@ class SimulatedOpenAIChat:
     def read(self, body: bytes) -> SimulatedRequest:
         try:
             request = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not request.messages:
             raise VendorError(400, "`messages` must have at least one message.", "messages")

@@ -18,6 +18,7 @@ from tokenharbor.simulator.dialect import (
     split_text,
 )
 from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat, plain_text
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 
@@ -78,7 +79,7 @@ class SimulatedOpenAIResponses:
         try:
             request = _decode(body)
             members = _decode_members(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VendorError(400, f"The simulator could not read the request: {error}") from None
         if not request.input:
             raise VendorError(400, "`input` must not be empty.", "input")

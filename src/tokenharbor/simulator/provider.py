@@ -24,6 +24,7 @@ from tokenharbor.simulator.script import CannedAnswer, Script, ScriptRule, read_
 from tokenharbor.simulator.steps import AnswerSpec, SendWhole, Step, plan_refusal, plan_steps
 from tokenharbor.simulator.surfaces import SimulatedSurface, surface_at
 from tokenharbor.simulator.videos import SimulatedVideoRequest, SimulatedVideos
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 BANNER = "Token Harbor's provider simulator: canned answers for tests, demos and benches. No model runs here."
 
@@ -68,7 +69,7 @@ class _FixedAnswers:
     def answer(self, exchange: Exchange, body: bytes) -> bool:
         try:
             request = _decode_quickly(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
         whole = None if request.stream else self._answers.get((exchange.path, request.model))
         if whole is not None:

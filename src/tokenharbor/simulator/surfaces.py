@@ -23,6 +23,7 @@ from tokenharbor.simulator.dialect import (
     VendorError,
 )
 from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat
+from tokenharbor.wire.framing.json_values import UNREADABLE
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -60,7 +61,7 @@ class SimulatedSurface(SimulatedOpenAIChat):
         try:
             self.body = _decode(body)
             return SimulatedRequest(model=self.body["model"], stream=self.streams, input_tokens=self.count())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
+        except (*UNREADABLE, KeyError, TypeError) as error:
             raise VendorError(400, f"The simulator could not read the request: {error!r}") from None
 
     streams = False

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import UNREADABLE
+
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Walk = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -74,7 +75,7 @@ def is_strict(schema: bytes | None) -> bool:
     try:
         read = _decode(schema or b"{}")
         return isinstance(read, dict) and read.get("type") == "object" and _is_strict(read)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -86,7 +87,7 @@ def _changed(schema: bytes, walk: Walk) -> bytes:
             return schema
         made = walk(read)
         return schema if made == read else _encode(made)
-    except _UNREADABLE:
+    except UNREADABLE:
         return schema
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.framing.body import Members, UnreadableError, scan
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 
 MOST_TOKENS = 100_000_000
 """No model writes more in one answer."""
@@ -23,7 +24,6 @@ _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 Check = Callable[[msgspec.Raw], str | None]
 """Looks at a field's value: None, or the sentence that says why it is refused."""
 
-NULL = msgspec.Raw(b"null")
 
 _BRACKET = ord("[")
 
@@ -107,7 +107,7 @@ def read_budget(raw: msgspec.Raw, *words: str) -> int:
         for word in words:
             raw = _object(raw).get(word, NULL)
         return max(_lax_whole(raw), 0)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return 0
 
 
@@ -127,7 +127,7 @@ def read_objects(raw: msgspec.Raw, name: str) -> list[Members]:
         raise InvalidRequest(f"`{name}` has more than {_MOST_OBJECTS} objects: send fewer.", param=name)
     try:
         objects = _objects(raw) or []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise InvalidRequest(f"`{name}` must be an array of objects.", param=name) from None
     # As in body.scan: if the lengths add up, there is no room for a repeated name.
     length = 1

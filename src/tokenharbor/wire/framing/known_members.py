@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 import msgspec
 
 from tokenharbor.wire.framing.body import Members
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 
 _BRACE, _BRACKET, _QUOTE = b'{["'
-_NULL = msgspec.Raw(b"null")
 
 _decode_members = msgspec.json.Decoder(Members).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -52,9 +52,9 @@ class KnownMembers:
                 return self._object(raw, form, place, name)
             if first == _BRACKET and form.items is not None:
                 return self._list(raw, form.items, place, name)
-            if self._spell and form.items is not None and raw != _NULL:
+            if self._spell and form.items is not None and raw != NULL:
                 return self._list(msgspec.Raw(b"[%b]" % bytes(raw)), form.items, place, name)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             pass  # whoever reads it says what is wrong
         return raw
 
@@ -76,14 +76,14 @@ class KnownMembers:
         kept: Members = {}
         changed = plain is not members
         for member, value in plain.items():
-            if member in shape.known and not (self._spell and value == _NULL):
+            if member in shape.known and not (self._spell and value == NULL):
                 inner = shape.inner.get(member)
                 new = value if inner is None else self.write(value, inner, dots[0] + member, dots[1] + member)
                 changed = changed or new is not value
                 kept[member] = new
                 continue
             changed = True
-            if value != _NULL:
+            if value != NULL:
                 self._unknown.setdefault(dots[1] + member, dots[0] + member)
         return msgspec.Raw(_encode(kept)) if changed else raw
 

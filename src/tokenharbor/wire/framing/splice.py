@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.first_content_limit import MOST_WAITING, too_much
-from tokenharbor.wire.framing.sse import Frame, SseFramer
+from tokenharbor.wire.framing.sse import Frame, SseFramer, write
 from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
@@ -97,7 +97,7 @@ class EventSplicer(ABC):
     def ending(self, cost_usd: str | None = None) -> bytes:
         if cost_usd is not None:
             for index in reversed(range(len(self._ending))):
-                priced = self._price(self._ending[index], cost_usd)
+                priced = self._price_event(self._ending[index], cost_usd)
                 if priced is not None:
                     return b"".join([*self._ending[:index], priced, *self._ending[index + 1 :]])
         return b"".join(self._ending)
@@ -165,6 +165,15 @@ class EventSplicer(ABC):
     def _judge(self, name: bytes, data: bytes | None) -> int:
         """Note the event's facts, and say its turn."""
 
-    @abstractmethod
-    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
+    def _price_event(self, raw: bytes, cost_usd: str) -> bytes | None:
         """The event with its cost, if it is one that carries usage."""
+        framer = SseFramer(len(raw) + 1)
+        for name, data, _ in (*framer.feed(raw), *framer.close()):
+            priced = self._price(data, cost_usd) if data is not None else None
+            if data is not None and priced is not None:
+                return raw.replace(data, priced, 1) if data in raw else write(priced, name)
+        return None
+
+    @abstractmethod
+    def _price(self, data: bytes, cost_usd: str) -> bytes | None:
+        """The data of an event with its cost, if it carries usage."""

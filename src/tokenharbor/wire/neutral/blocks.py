@@ -16,10 +16,8 @@ from tokenharbor.wire.neutral.events import (
     Started,
     UsageReported,
 )
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.translate import Reply, join
-
-GARBAGE = Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its API")
 
 
 class BlockSequence:
@@ -130,7 +128,7 @@ class BlockSequence:
         self._events.append(Failed(failure))
 
     def garbage(self) -> None:
-        self.fail(GARBAGE)
+        self.fail(GARBAGE_ANSWER)
 
     def _fit(self, reason: FinishReason) -> FinishReason:
         """Vendors confuse the reasons; what was seen decides."""

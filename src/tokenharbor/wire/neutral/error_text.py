@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import UNREADABLE
+
 _decode = msgspec.json.decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _WORDS = ("message", "Message", "msg", "error_msg", "status_msg", "error_message", "description")
 _AROUND = ("error", "errors", "detail", "details", "base_resp", "title")
@@ -17,7 +18,7 @@ def words(body: bytes) -> str:
     """The message; empty if there is none, or if it is a page for browsers."""
     try:
         return _words(_decode(body), _DEEPEST)[:_LONGEST]
-    except _UNREADABLE:
+    except UNREADABLE:
         plain = body[:_LONGEST].decode("utf-8", "replace").strip()
         return "" if plain[:1] in ("<", "{", "[") else plain
 

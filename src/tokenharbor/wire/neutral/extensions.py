@@ -7,7 +7,8 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.wire.framing.body import Members, UnreadableError, scan
-from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.framing.fields import is_null, wrong_shape
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, Request, UsageRules
 
 NAMES = ("provider", "cache", "usage")
@@ -106,7 +107,7 @@ def _read_price(raw: msgspec.Raw, param: str) -> str | None:
 def _read(decoder: "msgspec.json.Decoder[T]", name: str, raw: bytes | msgspec.Raw) -> T:
     try:
         read = decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         fields = [field.encode_name for field in msgspec.structs.fields(decoder.type)]
         raise wrong_shape(name, error, fields) from None
     _refuse_repeats(name, bytes(raw))

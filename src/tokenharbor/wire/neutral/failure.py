@@ -32,3 +32,9 @@ class Failure(msgspec.Struct, frozen=True):
     type: str = ""
     param: str | None = None
     retry_after: int | None = None  # seconds
+
+
+GARBAGE_ANSWER = Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")
+GARBAGE_EVENT = Failure(
+    FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API"
+)

@@ -15,7 +15,8 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.fitting.ids import originals
 from tokenharbor.wire.framing.body import Members
-from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.framing.fields import is_null, wrong_shape
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.known_members import keep_known
 from tokenharbor.wire.neutral.chat import (
     Advice,
@@ -34,7 +35,6 @@ from tokenharbor.wire.neutral.request import Request
 
 T = TypeVar("T")
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")

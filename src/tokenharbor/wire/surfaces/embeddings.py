@@ -6,20 +6,12 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check, wrong_shape
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
-from tokenharbor.wire.surfaces.surface import (
-    LISTED,
-    UNREADABLE,
-    asking,
-    decode_answer,
-    garbage,
-    one_of,
-    read_body,
-    write_body,
-)
+from tokenharbor.wire.surfaces.surface import LISTED, asking, decode_answer, one_of, read_body, write_body
 
 _MOST_INPUTS = 50_000
 _CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="no other value is supported.")}
@@ -66,7 +58,7 @@ class Embeddings:
         if isinstance(whole, Failure):
             return whole
         if not whole.data or (request.demand is not None and len(whole.data) != request.demand.items):
-            return garbage()
+            return GARBAGE_ANSWER
         try:
             return AnswerFacts(_usage(whole.usage))
         except BadUsageError:

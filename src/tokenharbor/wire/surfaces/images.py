@@ -5,16 +5,15 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check, only, read_count, refuse_if_set
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
-    UNREADABLE,
     asking,
     decode_answer,
-    garbage,
     read_body,
     read_text,
     read_word,
@@ -106,7 +105,7 @@ def read_images(request: Request, body: bytes) -> AnswerFacts | Failure:
     if isinstance(whole, Failure):
         return whole
     if not whole.data or request.demand is None:
-        return garbage()
+        return GARBAGE_ANSWER
     made = Usage(images_out=min(len(whole.data), request.demand.images))
     if len(whole.data) > request.demand.images:
         return AnswerFacts(None, quarantined=True, counted=made)

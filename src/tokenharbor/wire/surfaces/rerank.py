@@ -6,19 +6,12 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check, need_list, read_count
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, InputSize, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
-from tokenharbor.wire.surfaces.surface import (
-    UNREADABLE,
-    asking,
-    decode_answer,
-    garbage,
-    read_body,
-    read_text,
-    write_body,
-)
+from tokenharbor.wire.surfaces.surface import asking, decode_answer, read_body, read_text, write_body
 
 _MOST_DOCUMENTS = 10_000
 _CHECKS: dict[str, Check] = {}
@@ -51,8 +44,8 @@ class _Counts(msgspec.Struct, frozen=True):
 
 class _Whole(msgspec.Struct, frozen=True):
     results: list[msgspec.Raw]
-    meta: msgspec.Raw = msgspec.Raw(b"null")
-    usage: msgspec.Raw = msgspec.Raw(b"null")
+    meta: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
 
 
 _ANSWER = msgspec.json.Decoder(_Whole)
@@ -93,7 +86,7 @@ class Rerank:
         if isinstance(whole, Failure):
             return whole
         if not whole.results or request.demand is None or len(whole.results) > request.demand.items:
-            return garbage()
+            return GARBAGE_ANSWER
         try:
             return AnswerFacts(_usage(whole))
         except BadUsageError:

@@ -7,9 +7,9 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.fields import Check
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
-from tokenharbor.wire.surfaces.surface import asking, garbage, one_of, read_body, read_text, write_body
+from tokenharbor.wire.surfaces.surface import asking, one_of, read_body, read_text, write_body
 
 _CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}
 _KNOWN = ("input", "voice", "instructions", "response_format", "speed")
@@ -33,7 +33,7 @@ class Speech:
         return write_body(request, edit)
 
     def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  sound is not read
-        return garbage()
+        return GARBAGE_ANSWER
 
 
 class StreamFilter(Protocol):
@@ -87,7 +87,7 @@ class MediaSplicer:
 
     def close(self, *, whole: bool = True) -> bytes:  # noqa: ARG002  sound has no other end
         if not self.started:
-            self.failure = garbage()
+            self.failure = GARBAGE_ANSWER
             return b""
         piece = self._pass(self._cleans.rest())
         self.complete = True

@@ -11,9 +11,10 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import decode_chunk
 from tokenharbor.wire.dialects.openai_chat.failures import read_stream_failure
 from tokenharbor.wire.framing.body import Members, edit, is_swollen, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import Check, is_null, only, read_model, refuse_if_set, run_checks
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, InputSize, MediaDemand, Request
 
 _LONGEST_WORD = 40
@@ -21,14 +22,13 @@ _COMMON: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "store": refuse_if_set("must not be true: the gateway does not let providers store requests."),
 }
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ListedAnswer(msgspec.Struct, frozen=True):
     """An answer that lists what was made of the request, and says what that took."""
 
     data: list[msgspec.Raw]
-    usage: msgspec.Raw = msgspec.Raw(b"null")
+    usage: msgspec.Raw = NULL
 
 
 LISTED = msgspec.json.Decoder(ListedAnswer)
@@ -125,13 +125,13 @@ def one_of(*values: str, why: str) -> Check:
 def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failure:
     """An answer's facts; a Failure if it is an error after all, or of another shape."""
     if is_swollen(body):
-        return garbage()
+        return GARBAGE_ANSWER
     try:
         if not body.isascii():
             body.decode()
         return decoder.decode(body)
     except UNREADABLE:
-        return _told(body) or garbage()
+        return _told(body) or GARBAGE_ANSWER
 
 
 def _told(body: bytes) -> Failure | None:
@@ -140,7 +140,3 @@ def _told(body: bytes) -> Failure | None:
         return read_stream_failure(decode_chunk(body))
     except UNREADABLE:
         return None
-
-
-def garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of its endpoint")

@@ -5,12 +5,13 @@ import math
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import MOST, BadUsageError, check_range
 from tokenharbor.wire.surfaces.forms import COMMON, NOT_TRUE, UploadForm, read_model, refuse, refuse_tiers
-from tokenharbor.wire.surfaces.surface import UNREADABLE, decode_answer
+from tokenharbor.wire.surfaces.surface import decode_answer
 
 _FORMATS = frozenset({b"json", b"verbose_json", b"diarized_json"})
 
@@ -30,7 +31,7 @@ class _Counts(msgspec.Struct, frozen=True):
 class _Whole(msgspec.Struct, frozen=True):
     text: str
     duration: float | str | None = None
-    usage: msgspec.Raw = msgspec.Raw(b"null")
+    usage: msgspec.Raw = NULL
 
 
 _ANSWER = msgspec.json.Decoder(_Whole)

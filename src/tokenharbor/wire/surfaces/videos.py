@@ -9,7 +9,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.framing.body import UnreadableError, edit, scan
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import MediaDemand, Request
 from tokenharbor.wire.surfaces.forms import (
     COMMON,
@@ -21,7 +21,7 @@ from tokenharbor.wire.surfaces.forms import (
     refuse,
     refuse_tiers,
 )
-from tokenharbor.wire.surfaces.surface import decode_answer, garbage
+from tokenharbor.wire.surfaces.surface import decode_answer
 
 USUAL_SECONDS = 4
 """Of a video whose length was not said, in this convention."""
@@ -82,14 +82,14 @@ class Videos:
     def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         state = read_state(body)
         if isinstance(state, Failure) or request.demand is None:
-            return garbage()
+            return GARBAGE_ANSWER
         return AnswerFacts(None, counted=Usage(seconds=request.demand.seconds))
 
 
 def read_state(body: bytes) -> VideoState | Failure:
     state = decode_answer(_STATE, body)
     if not isinstance(state, Failure) and not _ID.fullmatch(state.id):
-        return garbage()
+        return GARBAGE_ANSWER
     return state
 
 

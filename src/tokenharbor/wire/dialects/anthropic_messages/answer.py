@@ -2,16 +2,15 @@
 
 import msgspec
 
-from tokenharbor.wire.dialects.anthropic_messages.answer_schema import NULL, block_size, decode_block, decode_whole
+from tokenharbor.wire.dialects.anthropic_messages.answer_schema import block_size, decode_block, decode_whole
 from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.dialects.anthropic_messages.usage import add_up, read_counts
 from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.usage import BadUsageError
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Glance(msgspec.Struct, frozen=True, gc=False):
@@ -33,12 +32,12 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
         if not body.isascii():
             body.decode()
         glance = _glance(body)
-    except _UNREADABLE:
-        return _garbage()
+    except UNREADABLE:
+        return GARBAGE_ANSWER
     if glance.type == "error" or len(glance.error) > 4:
         return read_stream_failure(glance.error)
     if memoryview(glance.content)[0] != ord("["):
-        return _garbage()
+        return GARBAGE_ANSWER
     word = glance.stop_reason or ""
     unknown = ENDS.unknown(word)
     if word not in ENDS.usual and (failure := ENDS.failure(word, empty=_is_empty(glance.content))) is not None:
@@ -50,11 +49,11 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
         except BadUsageError:
             pass
     if is_swollen(body):
-        return _garbage()
+        return GARBAGE_ANSWER
     try:
         return AnswerFacts(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
-    except _UNREADABLE:
-        return _garbage()
+    except UNREADABLE:
+        return GARBAGE_ANSWER
 
 
 def _is_empty(content: msgspec.Raw) -> bool:
@@ -65,13 +64,9 @@ def measure(body: bytes) -> int:
     """How much was generated, in bytes; 0 for what is no answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return 0
 
 
 def _text_bytes(body: bytes) -> int:
     return sum([block_size(decode_block(raw)) for raw in decode_whole(body).content or ()])
-
-
-def _garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

@@ -2,9 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import NULL, text_size
 from tokenharbor.wire.neutral import unseen
-
-NULL = msgspec.Raw(b"null")
 
 
 class AnthropicDelta(msgspec.Struct, frozen=True, gc=False):
@@ -70,11 +69,6 @@ class AnthropicAnswer(msgspec.Struct, frozen=True, gc=False):
 decode_event = msgspec.json.Decoder(AnthropicEvent).decode
 decode_whole = msgspec.json.Decoder(AnthropicAnswer).decode
 decode_block = msgspec.json.Decoder(AnthropicBlock).decode
-
-
-def text_size(text: str) -> int:
-    """In bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def block_size(block: AnthropicBlock) -> int:

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.events import Citation
-from tokenharbor.wire.neutral.strict_read import UNREADABLE
 
 _WEB = "web_search_result_location"
 

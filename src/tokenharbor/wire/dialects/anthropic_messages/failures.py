@@ -7,6 +7,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.dialects.anthropic_messages.causes import CAUSES
 from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -32,7 +33,6 @@ class _Body(msgspec.Struct, frozen=True):
 
 _decode = msgspec.json.Decoder(_Body).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # The contract's types are OpenAI's in two places; this dialect's clients know their own.
 _TYPES_BY_CODE = {
@@ -55,7 +55,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     """A non-2xx answer, whatever its body."""
     try:
         read = _decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         read = _Body()
     error = read.error
     if not isinstance(error, _Error):
@@ -79,7 +79,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure:
     """The `error` of an error event."""
     try:
         error = _decode_error(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         error = None
     if not isinstance(error, _Error):
         error = _Error(message=error)

@@ -9,6 +9,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import wrong_shape
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.request import InputSize
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class MediaTally:
 def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
     try:
         return decode(members[name])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise wrong_shape(name, error) from None
 
 

@@ -21,6 +21,7 @@ from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_fa
 from tokenharbor.wire.dialects.anthropic_messages.usage import AnthropicUsage, add_up, merge, read_counts
 from tokenharbor.wire.framing.body import check_text
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.sse import Frame, SseFramer
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
@@ -33,14 +34,13 @@ from tokenharbor.wire.neutral.usage import BadUsageError
 DIALECT = "anthropic_messages"
 
 _KINDS = {"text": BlockKind.TEXT, "thinking": BlockKind.REASONING, "tool_use": BlockKind.TOOL_CALL}
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Shell(msgspec.Struct, frozen=True):
     """The members that may have to be kept unread."""
 
-    content_block: msgspec.Raw = msgspec.Raw(b"null")
-    delta: msgspec.Raw = msgspec.Raw(b"null")
+    content_block: msgspec.Raw = NULL
+    delta: msgspec.Raw = NULL
 
 
 _decode_shell = msgspec.json.Decoder(_Shell).decode
@@ -122,7 +122,7 @@ class AnthropicReader(FirstContentLimit):
         try:
             check_text(data)
             event = decode_event(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             self._blocks.garbage()
             return
         if event.type == "error" or name == b"error":
@@ -221,7 +221,7 @@ def read_reply(body: bytes) -> Reply:
         check_text(body)
         whole = decode_whole(body)
         contents = [decode_block(raw) for raw in whole.content or ()]
-    except _UNREADABLE:
+    except UNREADABLE:
         blocks.garbage()
         return blocks.reply()
     if whole.type == "error" or len(whole.error) > 4:

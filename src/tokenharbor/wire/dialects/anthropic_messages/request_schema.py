@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
-
-NULL = msgspec.Raw(b"null")
 
 
 class AnthropicSource(StrictShape, frozen=True):

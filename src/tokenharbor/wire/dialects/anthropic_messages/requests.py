@@ -6,7 +6,6 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.anthropic_messages.media import MediaTally, mark_tool, measure
 from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import (
-    NULL,
     Check,
     need_list,
     only,
@@ -18,6 +17,7 @@ from tokenharbor.wire.framing.fields import (
     refuse_if_set,
     run_checks,
 )
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
 
@@ -59,7 +59,7 @@ def _edits_in_place(raw: msgspec.Raw) -> str | None:
         return None
     try:
         edits = _decode_management(raw).edits
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return "must be an object with an array `edits`."
     for change in edits or ():
         if not change.type.startswith("clear_"):

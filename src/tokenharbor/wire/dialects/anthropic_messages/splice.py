@@ -11,16 +11,16 @@ from tokenharbor.wire.dialects.anthropic_messages.answer_schema import (
     MessageStart,
     block_size,
     decode_event,
-    text_size,
 )
 from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.dialects.anthropic_messages.usage import AnthropicUsage, add_up, merge, read_counts
 from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.json_values import UNREADABLE, text_size
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, EventSplicer
 from tokenharbor.wire.neutral import unseen
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 from tokenharbor.wire.neutral.usage import BadUsageError
 
 _STOP = sse.write(b'{"type":"message_stop"}', b"message_stop")
@@ -41,8 +41,8 @@ class AnthropicSplicer(EventSplicer):
             return IDLE
         try:
             event = decode_event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._garbage()
+        except UNREADABLE:
+            return self._fail(GARBAGE_EVENT)
         kind = event.type
         if kind == "content_block_delta" and event.delta is not None:
             return self._grow(event.delta)
@@ -69,7 +69,7 @@ class AnthropicSplicer(EventSplicer):
             case "message_stop":
                 return self._end()
             case "" | "content_block_start" | "content_block_delta" | "message_delta" | "message_start":
-                return self._garbage()
+                return self._fail(GARBAGE_EVENT)
         return IDLE  # an event of a later version of the dialect
 
     def _grow(self, delta: AnthropicDelta) -> int:
@@ -123,15 +123,5 @@ class AnthropicSplicer(EventSplicer):
         self.complete = True
         return ENDING
 
-    def _garbage(self) -> int:
-        return self._fail(
-            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
-        )
-
-    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.SseFramer()
-        for name, data, _ in (*framer.feed(raw), *framer.close()):
-            priced = add_cost(data, cost_usd) if data is not None else None
-            if data is not None and priced is not None:
-                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
-        return None
+    def _price(self, data: bytes, cost_usd: str) -> bytes | None:
+        return add_cost(data, cost_usd)

@@ -3,6 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
 # Anthropic's convention: `input_tokens` excludes what was read from and written to the cache; `output_tokens`
@@ -43,7 +44,7 @@ def read_counts(raw: bytes | msgspec.Raw) -> AnthropicUsage:
     """Raises BadUsageError."""
     try:
         return _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadUsageError("a count is not an integer") from None
 
 

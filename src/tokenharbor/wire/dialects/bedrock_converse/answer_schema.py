@@ -2,7 +2,7 @@
 
 import msgspec
 
-NULL = msgspec.Raw(b"null")
+from tokenharbor.wire.framing.json_values import NULL
 
 
 class ReasoningText(msgspec.Struct, frozen=True, gc=False, rename="camel"):

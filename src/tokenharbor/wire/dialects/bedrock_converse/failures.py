@@ -6,6 +6,7 @@ import msgspec
 
 from tokenharbor.wire.dialects.bedrock_converse.causes import CAUSES
 from tokenharbor.wire.framing.eventstream import EventMessage
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -27,7 +28,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     """A non-2xx answer, whatever its body."""
     try:
         read = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         read = _Body()
     named = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or read.type or ""
     name = named.split(":", 1)[0].rpartition("#")[2].strip()

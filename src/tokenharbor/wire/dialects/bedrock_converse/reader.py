@@ -22,6 +22,7 @@ from tokenharbor.wire.dialects.bedrock_converse.usage import read_usage
 from tokenharbor.wire.framing.body import check_text
 from tokenharbor.wire.framing.eventstream import EventMessage, EventStreamFramer
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.framing.surrogates import replace_lone
 from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Citation, FinishReason, Note
@@ -31,8 +32,6 @@ from tokenharbor.wire.neutral.translate import Reply
 from tokenharbor.wire.neutral.usage import BadUsageError
 
 DIALECT = "bedrock_converse"
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _note(name: str, raw: bytes) -> tuple[Note, ...]:
@@ -77,7 +76,7 @@ class ConverseReader(FirstContentLimit):
                 self._blocks.fail(read_exception(message, event.message or ""))
             elif not self._tell(message.word(":event-type"), event):
                 self._blocks.garbage()
-        except _UNREADABLE:
+        except UNREADABLE:
             self._blocks.garbage()
 
     def _tell(self, name: str, event: ConverseEvent) -> bool:
@@ -267,7 +266,7 @@ def read_reply(body: bytes) -> Reply:
         blocks.start("", "")
         for raw in whole.output.message.content:
             add_whole(blocks, raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         blocks.garbage()
         return blocks.reply()
     report(blocks, whole.usage)

@@ -3,6 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
 # `inputTokens` excludes what was read from and written to the cache; `outputTokens` includes reasoning, which is not
@@ -32,7 +33,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     """The vector; raises BadUsageError."""
     try:
         counts = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadUsageError("a count is not an integer") from None
     if counts.input_tokens is None or counts.output_tokens is None:
         raise BadUsageError("the input or output count is missing")

@@ -1,16 +1,13 @@
 """Gemini's whole answers: what the books need of them, and whether they are answers at all."""
 
-import msgspec
-
 from tokenharbor.wire.dialects.gemini.answer_schema import GeminiChunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
@@ -18,17 +15,17 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
     refused is answered.
     """
     if is_swollen(body):
-        return _garbage()
+        return GARBAGE_ANSWER
     try:
         if not body.isascii():
             body.decode()
         whole = decode_chunk(body)
-    except _UNREADABLE:
-        return _garbage()
+    except UNREADABLE:
+        return GARBAGE_ANSWER
     if (failure := read_stream_failure(whole.error)) is not None:
         return failure
     if not whole.candidates and not is_blocked(whole):
-        return _garbage()
+        return GARBAGE_ANSWER
     candidates = whole.candidates or ()
     for candidate in candidates:
         if (failure := failure_of(candidate, empty=not (candidate.content and candidate.content.parts))) is not None:
@@ -45,13 +42,9 @@ def measure(body: bytes) -> int:
     """How much was generated, in bytes; 0 for what is no answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
-    except _UNREADABLE:
+    except UNREADABLE:
         return 0
 
 
 def _text_bytes(whole: GeminiChunk) -> int:
     return sum(map(candidate_size, whole.candidates or ()))
-
-
-def _garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

@@ -2,9 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import NULL, text_size
 from tokenharbor.wire.neutral import unseen
-
-NULL = msgspec.Raw(b"null")
 
 
 class FunctionCall(msgspec.Struct, frozen=True, gc=False):
@@ -127,11 +126,6 @@ def raw_parts(data: bytes, index: int) -> list[msgspec.Raw]:
 def is_blocked(chunk: GeminiChunk) -> bool:
     """Whether the prompt was refused: a valid answer without any candidate."""
     return not chunk.candidates and chunk.prompt_feedback is not None and bool(chunk.prompt_feedback.block_reason)
-
-
-def text_size(text: str) -> int:
-    """In bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def part_size(part: GeminiPart) -> int:

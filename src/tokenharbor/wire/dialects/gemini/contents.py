@@ -10,7 +10,8 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.gemini import request_schema
 from tokenharbor.wire.dialects.gemini.signatures import DIALECT, PART, read_signature
-from tokenharbor.wire.framing.fields import NULL, is_null
+from tokenharbor.wire.framing.fields import is_null
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.chat import (
     Audio,
     Feature,

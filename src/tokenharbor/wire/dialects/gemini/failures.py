@@ -8,6 +8,7 @@ import msgspec
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.dialects.gemini.causes import CAUSES
 from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -26,7 +27,7 @@ class _Error(msgspec.Struct, frozen=True):
     code: int | str | float | None = None
     message: str | None = None
     status: str | None = None
-    details: msgspec.Raw = msgspec.Raw(b"null")
+    details: msgspec.Raw = NULL
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -40,7 +41,6 @@ class _Body(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Body | list[_Body]).decode  # an array where no SSE was asked for
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _decode_details = msgspec.json.Decoder(list[_Detail] | None).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OVERLOADED = 529
 _DELAY = re.compile(r"(\d{1,6})(?:\.(\d{1,9}))?s")
 
@@ -65,7 +65,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
     """A non-2xx answer, whatever its body."""
     try:
         read = _decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         read = _Body()
     if isinstance(read, list):
         read = read[0] if read else _Body()
@@ -90,7 +90,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
     """The `error` of an event or of a body under a 200, if it has one."""
     try:
         error = _decode_error(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         error = "the provider sent an error in an unknown format"
     if error is None:
         return None
@@ -107,7 +107,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
 def _details(error: _Error) -> list[_Detail]:
     try:
         return _decode_details(error.details) or []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 

@@ -8,7 +8,8 @@ from tokenharbor.wire.dialects.gemini.contents import GeminiContentReader
 from tokenharbor.wire.dialects.gemini.schemas import standard
 from tokenharbor.wire.fitting.json_schema import is_strict
 from tokenharbor.wire.fitting.reasoning_effort import EFFORTS
-from tokenharbor.wire.framing.fields import MOST_TOKENS, NULL, is_null, lax_whole, read_count
+from tokenharbor.wire.framing.fields import MOST_TOKENS, is_null, lax_whole, read_count
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.chat import (
     Advice,
     AnswerFormat,

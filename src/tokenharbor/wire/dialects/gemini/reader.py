@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
-
 from tokenharbor.wire.dialects.gemini.answer_schema import (
     FunctionCall,
     GeminiCandidate,
@@ -21,13 +19,12 @@ from tokenharbor.wire.dialects.gemini.signatures import DIALECT, PART, read_sign
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.framing.body import check_text
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.framing.sse import Frame, SseFramer
 from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.events import BlockKind, Citation, Event, FinishReason, Note
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import Reply
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _EventBuilder:
@@ -158,7 +155,7 @@ def _tell(teller: _EventBuilder, data: bytes) -> None:
     try:
         check_text(data)
         chunk = decode_chunk(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         blocks.garbage()
         return
     if (failure := read_stream_failure(chunk.error)) is not None:

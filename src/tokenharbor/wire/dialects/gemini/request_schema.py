@@ -5,10 +5,10 @@ other spelling, or is null, is put right first.
 import msgspec
 
 from tokenharbor.wire.dialects.gemini.names import listed, spelled
-from tokenharbor.wire.framing.fields import NULL
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.known_members import KnownMembers
 from tokenharbor.wire.neutral.request import Request
-from tokenharbor.wire.neutral.strict_read import UNREADABLE, UnknownFieldError, decode, untranslatable_field
+from tokenharbor.wire.neutral.strict_read import UnknownFieldError, decode, untranslatable_field
 
 ABSENT = msgspec.UNSET
 Absent = msgspec.UnsetType

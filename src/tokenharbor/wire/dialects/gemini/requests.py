@@ -9,7 +9,6 @@ from tokenharbor.wire.dialects.gemini.names import is_blank, listed, name_in, sp
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.framing.fields import (
     MOST_TOKENS,
-    NULL,
     Check,
     is_null,
     lax_whole,
@@ -20,6 +19,7 @@ from tokenharbor.wire.framing.fields import (
     refuse_if_set,
     run_checks,
 )
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.framing.names import fold
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.dialect import ModelInPath

@@ -1,7 +1,5 @@
 """Gemini's streams passed on as they came: what each event means for the splice."""
 
-import msgspec
-
 from tokenharbor.wire.dialects.gemini.answer_schema import (
     GeminiCandidate,
     GeminiChunk,
@@ -12,11 +10,11 @@ from tokenharbor.wire.dialects.gemini.answer_schema import (
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
-from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.choices import Choices
 from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, KEPT, EventSplicer
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_EVENT
 
 USAGE = "usageMetadata"
 
@@ -44,8 +42,8 @@ class GeminiSplicer(EventSplicer):
             return IDLE
         try:
             chunk = decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._garbage()
+        except UNREADABLE:
+            return self._fail(GARBAGE_EVENT)
         if len(chunk.error) > 4 and (failure := read_stream_failure(chunk.error)) is not None:
             return self._fail(failure)
         self._note_usage(chunk)
@@ -54,7 +52,11 @@ class GeminiSplicer(EventSplicer):
         if not chunk.candidates and len(chunk.usage_metadata) > 4 and self._candidates.all_finished:
             return ENDING
         if chunk.candidates is None:
-            return IDLE if len(chunk.usage_metadata) > 4 or chunk.prompt_feedback is not None else self._garbage()
+            return (
+                IDLE
+                if len(chunk.usage_metadata) > 4 or chunk.prompt_feedback is not None
+                else self._fail(GARBAGE_EVENT)
+            )
         turn = max([self._judge_candidate(candidate) for candidate in chunk.candidates], default=IDLE)
         if turn == KEPT:
             for candidate in chunk.candidates:
@@ -89,15 +91,5 @@ class GeminiSplicer(EventSplicer):
         self.quarantined = usage is None
         self.usage_so_far = usage or self.usage_so_far
 
-    def _garbage(self) -> int:
-        return self._fail(
-            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
-        )
-
-    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.SseFramer()
-        for name, data, _ in (*framer.feed(raw), *framer.close()):
-            priced = add_cost(data, cost_usd, USAGE) if data is not None else None
-            if data is not None and priced is not None:
-                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
-        return None
+    def _price(self, data: bytes, cost_usd: str) -> bytes | None:
+        return add_cost(data, cost_usd, USAGE)

@@ -5,8 +5,8 @@ from contextlib import suppress
 import msgspec
 
 from tokenharbor.wire.fitting.ids import originals
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.request import Request
-from tokenharbor.wire.neutral.strict_read import UNREADABLE
 
 
 class _Named(msgspec.Struct, frozen=True):

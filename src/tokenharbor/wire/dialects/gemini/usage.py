@@ -3,6 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
 # Google's convention: `promptTokenCount` includes what was read from the cache, and media; `candidatesTokenCount` is
@@ -34,7 +35,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     """A vendor's `usageMetadata`; raises BadUsageError."""
     try:
         counts = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadUsageError("a count is not an integer") from None
     prompt, read = counts.prompt_token_count, counts.cached_content_token_count or 0
     tools = counts.tool_use_prompt_token_count or 0

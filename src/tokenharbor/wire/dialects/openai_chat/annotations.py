@@ -3,9 +3,9 @@
 import msgspec
 
 from tokenharbor.wire.fitting.media_url import read_url
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.chat import MediaSource
 from tokenharbor.wire.neutral.events import Citation
-from tokenharbor.wire.neutral.strict_read import UNREADABLE
 
 
 class _Page(msgspec.Struct, frozen=True):

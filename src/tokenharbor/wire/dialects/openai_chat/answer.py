@@ -3,7 +3,6 @@
 import msgspec
 
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
-    NULL,
     ChatChoice,
     ChatChunk,
     ChoiceEnd,
@@ -14,13 +13,12 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import (
 )
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
-from tokenharbor.wire.dialects.openai_chat.usage import Counts, usage_of_counts
+from tokenharbor.wire.dialects.openai_chat.usage import OpenAICounts, usage_of_counts
 from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.usage import BadUsageError
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +35,7 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
     """An answer without its text, which is read only if it must be counted."""
 
     choices: list[_Glanced] | None = None
-    usage: Counts | None = None
+    usage: OpenAICounts | None = None
     error: msgspec.Raw = NULL
 
 
@@ -50,10 +48,10 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
         if not body.isascii():
             body.decode()
     except UnicodeDecodeError:
-        return _garbage()
+        return GARBAGE_ANSWER
     try:
         glance = _glance(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _read_closely(body)
     if glance.usage is not None and len(glance.error) <= 4 and glance.choices and all(map(is_usual, glance.choices)):
         try:
@@ -67,17 +65,17 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 
 def _read_closely(body: bytes) -> AnswerFacts | Failure:
     if is_swollen(body):
-        return _garbage()
+        return GARBAGE_ANSWER
     try:
         whole = decode_chunk(body)
-    except _UNREADABLE:
-        return _garbage()
+    except UNREADABLE:
+        return GARBAGE_ANSWER
     if not whole.choices:
-        return read_stream_failure(whole) or _garbage()
+        return read_stream_failure(whole) or GARBAGE_ANSWER
     if (failure := read_stream_failure(whole) or _ended_in(whole.choices)) is not None:
         return failure
     if any(choice.message is None for choice in whole.choices):
-        return _garbage()
+        return GARBAGE_ANSWER
     unknown = next((word for choice in whole.choices if (word := ENDS.unknown(choice.finish_reason or ""))), "")
     raw = usage_of(whole)
     usage = try_usage(raw) if raw is not None else None
@@ -102,13 +100,9 @@ def measure(body: bytes) -> int:
     """How much was generated, in bytes; 0 for what is no answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
-    except _UNREADABLE:
+    except UNREADABLE:
         return 0
 
 
 def _text_bytes(whole: ChatChunk) -> int:
     return sum(delta_size(choice.message) for choice in whole.choices or () if choice.message is not None)
-
-
-def _garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")

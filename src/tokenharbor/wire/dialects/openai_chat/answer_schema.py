@@ -6,10 +6,9 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialects.openai_chat.usage import read_usage
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE, text_size
 from tokenharbor.wire.neutral import unseen
 from tokenharbor.wire.neutral.usage import BadUsageError
-
-NULL = msgspec.Raw(b"null")
 
 
 class ChatFunctionCall(msgspec.Struct, frozen=True, gc=False):
@@ -129,7 +128,7 @@ def is_idle(data: bytes) -> bool:
     """Whether a chunk says nothing: `null`, or an object with no more than the head that all chunks have."""
     try:
         members = _decode_members(data) or {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return all(name in _HEAD or raw == NULL for name, raw in members.items())
 
@@ -150,11 +149,6 @@ def try_usage(raw: msgspec.Raw) -> Usage | None:
         return read_usage(raw)
     except BadUsageError:
         return None
-
-
-def text_size(text: str) -> int:
-    """In bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def delta_size(words: ChatDelta) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire.dialects.openai_chat.answer_schema import NULL, ChatChunk
+from tokenharbor.wire.dialects.openai_chat.answer_schema import ChatChunk
 from tokenharbor.wire.dialects.openai_chat.causes import CAUSES
 from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.error_text import words
 from tokenharbor.wire.neutral.failure import Failure
@@ -41,14 +42,13 @@ class _Body(msgspec.Struct, frozen=True):
 _decode_status = msgspec.json.Decoder(_Status | None).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode  # some put it into an array
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
     """A non-2xx answer, whatever its body."""
     try:
         read = _decode_body(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         read = _Body()
     if isinstance(read, list):
         read = read[0] if read else _Body()
@@ -81,7 +81,7 @@ def read_status(chunk: ChatChunk) -> Failure | None:
     """The failure that a status beside empty choices tells; 0 is success."""
     try:
         status = _decode_status(chunk.base_resp)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if status is None or not status.status_code:
         return None
@@ -94,7 +94,7 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
         return None
     try:
         error = _decode_error(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         error = "the provider sent an error in an unknown format"
     if error is None:
         return None

@@ -5,6 +5,7 @@ import msgspec
 from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
 from tokenharbor.wire.framing.fields import wrong_shape
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.request import InputSize
 
 
@@ -39,7 +40,7 @@ def measure(body: bytes, members: Members) -> InputSize:
         return size_of(body, members)  # the array of messages is the only one: no content in parts
     try:
         messages = _decode(members["messages"])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise wrong_shape("messages", error) from None
     parts = [part for message in messages if isinstance(message.content, list) for part in message.content]
     return size_of(body, members, _tally(parts)) if parts else size_of(body, members)

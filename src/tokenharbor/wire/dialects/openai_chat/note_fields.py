@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import msgspec
 
 from tokenharbor.wire.dialects.openai_chat.request_schema import decode_entries, decode_entry
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.events import Note
-from tokenharbor.wire.neutral.strict_read import UNREADABLE
 
 DIALECT = "openai_chat"
 

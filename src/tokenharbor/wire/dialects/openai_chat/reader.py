@@ -6,7 +6,6 @@ import msgspec
 
 from tokenharbor.wire.dialects.openai_chat.annotations import read_annotations, read_images
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
-    NULL,
     PINGS,
     ChatChoice,
     ChatChunk,
@@ -32,16 +31,16 @@ from tokenharbor.wire.dialects.openai_chat.note_fields import (
 )
 from tokenharbor.wire.framing.body import check_text
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.sse import Frame, SseFramer
-from tokenharbor.wire.neutral.blocks import GARBAGE, BlockSequence, ReplyBuilder
+from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
 from tokenharbor.wire.neutral.chat import MediaSource
 from tokenharbor.wire.neutral.events import BlockKind, Event, FinishReason, Note
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure, FailureKind
 from tokenharbor.wire.neutral.translate import Reply, ReplyBlock, failed
 
 _NULL_SIZE = len(NULL)
 _NO_DETAILS: tuple[tuple[ForeignNotes, ...], tuple[Note, ...]] = (), ()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Call:
@@ -200,7 +199,7 @@ class _EventBuilder:
 def _is_whole(arguments: str) -> bool:
     try:
         msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return True
 
@@ -262,7 +261,7 @@ class OpenAIReader(FirstContentLimit):
         try:
             check_text(data)
             chunk = decode_chunk(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             if not is_idle(data):
                 self._blocks.garbage()
             return
@@ -346,14 +345,14 @@ def read_reply(body: bytes) -> Reply:
     try:
         check_text(body)
         whole = decode_chunk(body)
-    except _UNREADABLE:
-        return failed(GARBAGE)
+    except UNREADABLE:
+        return failed(GARBAGE_ANSWER)
     failure = read_stream_failure(whole)
     if failure is not None:
         return failed(failure)
     choice = _first(whole)
     if choice is None or choice.message is None:
-        return failed(GARBAGE)
+        return failed(GARBAGE_ANSWER)
     if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
         return failed(failure)
     if is_empty(choice.message) and (failure := read_status(whole)) is not None:

@@ -2,9 +2,8 @@
 
 import msgspec
 
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
-
-NULL = msgspec.Raw(b"null")
 
 
 class ImageURL(StrictShape, frozen=True):

@@ -6,7 +6,6 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_chat.media import measure
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.framing.fields import (
-    NULL,
     Check,
     is_null,
     need_list,
@@ -19,6 +18,7 @@ from tokenharbor.wire.framing.fields import (
     refuse_if_set,
     run_checks,
 )
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
 

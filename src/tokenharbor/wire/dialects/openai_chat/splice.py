@@ -1,9 +1,6 @@
 """OpenAI's streams passed on as they came: what each chunk means for the splice."""
 
-import msgspec
-
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
-    NULL,
     PINGS,
     ChatChoice,
     ChatChunk,
@@ -18,8 +15,9 @@ from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_str
 from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.choices import Choices
 from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, KEPT, EventSplicer
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 
 DONE = b"[DONE]"
 
@@ -43,8 +41,8 @@ class OpenAISplicer(EventSplicer):
             return self._end()
         try:
             chunk = decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return IDLE if is_idle(data) else self._garbage()
+        except UNREADABLE:
+            return IDLE if is_idle(data) else self._fail(GARBAGE_EVENT)
         choices = chunk.choices
         if choices is None or len(chunk.error) > 4:
             return self._judge_other(name, data, chunk)
@@ -129,19 +127,8 @@ class OpenAISplicer(EventSplicer):
         if name == b"error":
             return self._fail(Failure(FailureKind.SERVER, message="the provider sent an error in an unknown format"))
         if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
-            return self._garbage()
+            return self._fail(GARBAGE_EVENT)
         return IDLE
 
-    def _garbage(self) -> int:
-        return self._fail(
-            Failure(FailureKind.GARBAGE, message="the stream has a chunk that does not match the schema of this API")
-        )
-
-    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.SseFramer()
-        for name, data, _ in (*framer.feed(raw), *framer.close()):
-            if data is not None and data.startswith(b"{"):
-                priced = add_cost(data, cost_usd)
-                if priced is not None:
-                    return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
-        return None
+    def _price(self, data: bytes, cost_usd: str) -> bytes | None:
+        return add_cost(data, cost_usd)

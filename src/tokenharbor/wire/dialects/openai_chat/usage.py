@@ -3,51 +3,56 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
 # OpenAI's convention: `prompt_tokens` includes what was read from and written to the cache and audio;
 # `completion_tokens` includes reasoning and audio. Image tokens are part of the prompt, at its price.
 
 
-class _PromptDetails(msgspec.Struct, frozen=True, gc=False):
+class PromptDetails(msgspec.Struct, frozen=True, gc=False):
+    """Of the prompt, what was read from or written to the cache, and sound."""
+
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     audio_tokens: int | None = None
 
 
-class _CompletionDetails(msgspec.Struct, frozen=True, gc=False):
+class CompletionDetails(msgspec.Struct, frozen=True, gc=False):
+    """Of the completion, reasoning and sound."""
+
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
 
 
-class Counts(msgspec.Struct, frozen=True, gc=False):
-    """A vendor's `usage` object, as it was said."""
+class OpenAICounts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A vendor's `usage` object as it came; the Responses dialect has it under other names."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None
     cached_tokens: int | None = None
 
 
-_decode = msgspec.json.Decoder(Counts).decode
-_NO_PROMPT_DETAILS = _PromptDetails()
-_NO_COMPLETION_DETAILS = _CompletionDetails()
+_decode = msgspec.json.Decoder(OpenAICounts).decode
+_NO_PROMPT_DETAILS = PromptDetails()
+_NO_COMPLETION_DETAILS = CompletionDetails()
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> Usage:
     """A vendor's `usage` object; raises BadUsageError."""
     try:
         counts = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadUsageError("a count is not an integer") from None
     return usage_of_counts(counts)
 
 
-def usage_of_counts(counts: Counts) -> Usage:
+def usage_of_counts(counts: OpenAICounts) -> Usage:
     """Raises BadUsageError."""
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS

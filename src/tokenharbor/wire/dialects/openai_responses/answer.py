@@ -1,7 +1,6 @@
 """Whole Responses answers: what the books need of them, and whether they are answers at all."""
 
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
-    UNREADABLE,
     ResponseObject,
     decode_item,
     decode_response,
@@ -13,8 +12,9 @@ from tokenharbor.wire.dialects.openai_responses.ends import ENDS
 from tokenharbor.wire.dialects.openai_responses.failures import read_error
 from tokenharbor.wire.framing.body import UnreadableError, check_text, edit, is_swollen, scan
 from tokenharbor.wire.framing.cost import add_cost
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure, FailureKind
 
 OVER = frozenset({"completed", "incomplete"})
 
@@ -22,7 +22,7 @@ OVER = frozenset({"completed", "incomplete"})
 def read_answer(body: bytes) -> AnswerFacts | Failure:
     """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
     if is_swollen(body):
-        return garbage()
+        return GARBAGE_ANSWER
     try:
         check_text(body)
         response = decode_response(body)
@@ -38,7 +38,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
             finish_unknown=unknown_end(response),
         )
     except UNREADABLE:
-        return garbage()
+        return GARBAGE_ANSWER
 
 
 def measure(body: bytes) -> int:
@@ -56,7 +56,7 @@ def failure_of(response: ResponseObject) -> Failure | None:
     if response.status in ("failed", "cancelled"):
         return Failure(FailureKind.SERVER, message="the answer failed without an error message")
     if response.output is None or response.status not in (*OVER, None) or not _holds_objects(response):
-        return garbage()
+        return GARBAGE_ANSWER
     return ENDS.failure(reason_of(response), empty=not response.output)
 
 
@@ -68,10 +68,6 @@ def reason_of(response: ResponseObject) -> str:
 
 def unknown_end(response: ResponseObject) -> str:
     return ENDS.unknown(reason_of(response))
-
-
-def garbage() -> Failure:
-    return Failure(FailureKind.GARBAGE, message="the answer does not match the schema of this API")
 
 
 def _holds_objects(response: ResponseObject) -> bool:

@@ -4,12 +4,11 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialects.openai_responses.usage import read_usage
+from tokenharbor.wire.framing.json_values import NULL, text_size
 from tokenharbor.wire.neutral import unseen
 from tokenharbor.wire.neutral.usage import BadUsageError
 
 DIALECT = "openai_responses"
-NULL = msgspec.Raw(b"null")
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 OWN_KINDS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "image_generation_call"})
 """The items whose meaning other dialects can say."""
@@ -162,11 +161,6 @@ def _searches(response: ResponseObject) -> int:
                 not isinstance(action, SearchAction) or action.type in (None, "search")
             )
     return count
-
-
-def text_size(text: str) -> int:
-    """In bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def item_size(item: OutputItem) -> int:

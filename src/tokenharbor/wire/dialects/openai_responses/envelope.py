@@ -7,10 +7,10 @@ import msgspec
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialects.openai_responses import request_schema
-from tokenharbor.wire.dialects.openai_responses.answer_schema import NULL, UNREADABLE
 from tokenharbor.wire.dialects.openai_responses.usage import write_usage
 from tokenharbor.wire.fitting.ids import LONG, SHORT, fit, fit_answer
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, scan
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import FinishReason
 from tokenharbor.wire.neutral.request import Request

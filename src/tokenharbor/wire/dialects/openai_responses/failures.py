@@ -4,9 +4,10 @@ import msgspec
 
 from tokenharbor.kernel.errors import ContextLengthExceeded, InsufficientQuota, RateLimited, Refusal
 from tokenharbor.wire.dialects.openai_chat.causes import CAUSES
-from tokenharbor.wire.dialects.openai_responses.answer_schema import UNREADABLE, ResponsesEvent
+from tokenharbor.wire.dialects.openai_responses.answer_schema import ResponsesEvent
 from tokenharbor.wire.dialects.openai_responses.envelope import ResponseEnvelope
 from tokenharbor.wire.framing import sse
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.causes import ErrorDetails
 from tokenharbor.wire.neutral.dialect import NO_CONTEXT
 from tokenharbor.wire.neutral.failure import Failure, FailureKind

@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
-from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT, UNREADABLE, decode_item
+from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT, decode_item
 from tokenharbor.wire.dialects.openai_responses.envelope import Json
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.events import BlockGrew, BlockKind, BlockOpened, Citation, Note
 from tokenharbor.wire.neutral.translate import ReplyBlock

@@ -7,7 +7,8 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.count.most_tokens import BodyMedia, size_of
 from tokenharbor.wire.framing.body import Members
-from tokenharbor.wire.framing.fields import NULL, is_null, wrong_shape
+from tokenharbor.wire.framing.fields import is_null, wrong_shape
+from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.request import InputSize
 
 
@@ -54,7 +55,7 @@ def measure_input(body: bytes, members: Members) -> InputMeasure:
     """Raises InvalidRequest where the input has the wrong shape or refers to what is stored elsewhere."""
     try:
         items = _decode(members["input"])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise wrong_shape("input", error) from None
     if isinstance(items, str):
         return InputMeasure(size_of(body, members))

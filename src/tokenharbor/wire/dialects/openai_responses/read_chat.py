@@ -11,7 +11,8 @@ from tokenharbor.wire.dialects.openai_responses.conversation import ResponsesInp
 from tokenharbor.wire.dialects.openai_responses.requests import KNOWN
 from tokenharbor.wire.fitting.reasoning_effort import EFFORTS
 from tokenharbor.wire.framing.body import Members
-from tokenharbor.wire.framing.fields import NULL, is_null, read_count, read_flag
+from tokenharbor.wire.framing.fields import is_null, read_count, read_flag
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.chat import (
     Advice,
     AnswerFormat,

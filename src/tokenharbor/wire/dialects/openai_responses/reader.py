@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from tokenharbor.wire.dialects.openai_responses.answer import failure_of, reason_of
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     DIALECT,
     MARKS,
     OWN_KINDS,
-    UNREADABLE,
     Annotation,
     OutputItem,
     ResponseObject,
@@ -28,6 +25,7 @@ from tokenharbor.wire.dialects.openai_responses.request_schema import full_name
 from tokenharbor.wire.dialects.openai_responses.splice import MOST_EVENT, most_waiting
 from tokenharbor.wire.framing.body import check_text
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.framing.sse import Frame, SseFramer
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.blocks import BlockSequence, ReplyBuilder
@@ -369,6 +367,6 @@ def read_reply(body: bytes) -> Reply:
             teller.finish(response)
         else:
             blocks.garbage()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         blocks.garbage()
     return blocks.reply()

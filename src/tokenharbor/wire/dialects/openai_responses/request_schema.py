@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tokenharbor.wire.dialects.openai_responses.answer_schema import NULL
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral.strict_read import StrictShape
 
 

@@ -14,16 +14,8 @@ from tokenharbor.wire.dialects.openai_responses.tools import (
     without_searches,
 )
 from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_variants
-from tokenharbor.wire.framing.fields import (
-    NULL,
-    Check,
-    only,
-    read_count,
-    read_flag,
-    read_model,
-    refuse_if_set,
-    run_checks,
-)
+from tokenharbor.wire.framing.fields import Check, only, read_count, read_flag, read_model, refuse_if_set, run_checks
+from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.request import Edit, Request
 

@@ -3,7 +3,6 @@
 from tokenharbor.wire.dialects.openai_responses.answer import failure_of, price_event, unknown_end
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     OWN_KINDS,
-    UNREADABLE,
     ResponsesEvent,
     decode_event,
     decode_item,
@@ -11,15 +10,15 @@ from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     has_usage,
     item_size,
     sealed_size,
-    text_size,
     usage_of,
 )
 from tokenharbor.wire.dialects.openai_responses.failures import read_error_event
 from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.first_content_limit import MOST_WAITING
+from tokenharbor.wire.framing.json_values import UNREADABLE, text_size
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
 from tokenharbor.wire.neutral import unseen
-from tokenharbor.wire.neutral.failure import Failure, FailureKind
+from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 
 MOST_EVENT = 2 << 20
 """Bytes of one event: the first ones and the last repeat the request's instructions and tools."""
@@ -58,7 +57,7 @@ class ResponsesSplicer(EventSplicer):
                 return self._grow(event)
             return self._judge_frame(event, name)
         except UNREADABLE:
-            return self._garbage()
+            return self._fail(GARBAGE_EVENT)
 
     def _judge_done(self) -> int:
         """The older dialect's end is none here: only the closing event is."""
@@ -68,7 +67,7 @@ class ResponsesSplicer(EventSplicer):
 
     def _grow(self, event: ResponsesEvent) -> int:
         if not event.type.startswith("response."):
-            return self._garbage()
+            return self._fail(GARBAGE_EVENT)
         if not isinstance(event.delta, str) or not event.delta:
             return IDLE
         self._grew.add(event.output_index)
@@ -91,10 +90,10 @@ class ResponsesSplicer(EventSplicer):
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self._end(event)
             case "response.output_item.added" | "response.output_item.done":
-                return self._garbage()
+                return self._fail(GARBAGE_EVENT)
         if kind in ("keepalive", "ping") or "." in kind:
             return IDLE  # the beginning, the ends of parts, and events of a later version of the dialect
-        return self._garbage()
+        return self._fail(GARBAGE_EVENT)
 
     def _close(self, event: ResponsesEvent) -> int:
         """An item is whole; what of it came in no piece before counts now."""
@@ -116,15 +115,5 @@ class ResponsesSplicer(EventSplicer):
         self.complete = True
         return ENDING
 
-    def _garbage(self) -> int:
-        return self._fail(
-            Failure(FailureKind.GARBAGE, message="the stream has an event that does not match the schema of this API")
-        )
-
-    def _price(self, raw: bytes, cost_usd: str) -> bytes | None:
-        framer = sse.SseFramer(MOST_EVENT)
-        for name, data, _ in (*framer.feed(raw), *framer.close()):
-            priced = price_event(data, cost_usd) if data is not None else None
-            if data is not None and priced is not None:
-                return raw.replace(data, priced, 1) if data in raw else sse.write(priced, name)
-        return None
+    def _price(self, data: bytes, cost_usd: str) -> bytes | None:
+        return price_event(data, cost_usd)

@@ -4,7 +4,8 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.framing.body import Members
-from tokenharbor.wire.framing.fields import NULL, read_count, read_objects
+from tokenharbor.wire.framing.fields import read_count, read_objects
+from tokenharbor.wire.framing.json_values import NULL
 
 _CALLER_RUN = frozenset({"function", "custom", "local_shell", "apply_patch", "computer", "computer_use_preview"})
 _SEARCH = "web_search"

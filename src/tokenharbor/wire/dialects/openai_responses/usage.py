@@ -3,66 +3,41 @@
 import msgspec
 
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.wire.dialects.openai_chat.usage import (
+    CompletionDetails,
+    OpenAICounts,
+    PromptDetails,
+    usage_of_counts,
+)
+from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# The convention: `input_tokens` includes what was read from and written to the cache; `output_tokens` includes
-# reasoning. Searches are counted outside of the usage.
+# The convention is the older dialect's under other names. Searches are counted outside of the usage.
 
 
-class _InputDetails(msgspec.Struct, frozen=True, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class _OutputDetails(msgspec.Struct, frozen=True, gc=False):
-    reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class _Counts(msgspec.Struct, frozen=True, gc=False):
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+class _Counts(OpenAICounts, frozen=True, gc=False, kw_only=True):
+    prompt_tokens: int = msgspec.field(name="input_tokens")
+    completion_tokens: int = msgspec.field(name="output_tokens")
+    prompt_tokens_details: PromptDetails | None = msgspec.field(default=None, name="input_tokens_details")
+    completion_tokens_details: CompletionDetails | None = msgspec.field(default=None, name="output_tokens_details")
 
 
 _decode = msgspec.json.Decoder(_Counts).decode
-_NO_INPUT_DETAILS = _InputDetails()
-_NO_OUTPUT_DETAILS = _OutputDetails()
 
 
 def read_usage(raw: bytes | msgspec.Raw, searches: int = 0) -> Usage:
     """A vendor's `usage` object, and the searches that its answer shows; raises BadUsageError."""
     try:
         counts = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadUsageError("a count is not an integer") from None
-    before, after = counts.input_tokens, counts.output_tokens
-    details = counts.input_tokens_details or _NO_INPUT_DETAILS
-    generated = counts.output_tokens_details or _NO_OUTPUT_DETAILS
-    read, written = details.cached_tokens or 0, details.cache_write_tokens or 0
-    reasoning = generated.reasoning_tokens or 0
-    audio_in, audio_out = details.audio_tokens or 0, generated.audio_tokens or 0
-    check_range(before, after, read | written | reasoning | audio_in | audio_out | searches)
-    if counts.total_tokens and counts.total_tokens != before + after:
+    if counts.total_tokens and counts.total_tokens != counts.prompt_tokens + counts.completion_tokens:
         raise BadUsageError("the total is not the sum of the counts")
-    if read + written > before:
-        raise BadUsageError("more cached tokens than input tokens")
-    if reasoning + audio_out > after:
-        raise BadUsageError("more reasoning tokens than output tokens")
-    audio_in = min(audio_in, before - read - written)  # cached audio is counted as cached
-    return Usage(
-        input=before - read - written - audio_in,
-        cache_read=read,
-        cache_write_5m=written,
-        output=after - reasoning - audio_out,
-        reasoning=reasoning,
-        audio_in=audio_in,
-        audio_out=audio_out,
-        web_searches=searches,
-    )
+    usage = usage_of_counts(counts)
+    if not searches:
+        return usage
+    check_range(0, 0, searches)
+    return msgspec.structs.replace(usage, web_searches=searches)
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
