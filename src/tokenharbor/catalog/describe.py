@@ -1,19 +1,20 @@
 """The catalogue as the API shows it: one object per model that OpenAI's, Anthropic's and Gemini's clients can read.
 
-Prices are what a caller pays at that moment, with the markup and without the service fee, which is stated beside
-them: decimal strings in USD per 1M tokens, and for one image, second, search or tool use. `prompt` and `completion`
-are the same input and output prices in USD per token, under the names that OpenRouter's clients know.
+Prices are what a caller pays at that moment, with markup and discount and without the service fee, which is stated
+beside them: decimal strings in USD per 1M tokens, and for one image, second, search or tool use. `prompt` and
+`completion` are the same input and output prices in USD per token, under the names that OpenRouter's clients know.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT
+from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, Selling, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
 
 OTHER_UNITS: Mapping[str, str] = {
@@ -31,21 +32,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
-class Selling(Protocol):
-    """What the policy in force says of prices, in basis points."""
-
-    @property
-    def service_fee_bp(self) -> int: ...
-
-    def markup_of(self, model: str) -> int: ...
-
-
 class Showcase:
     """Every model's object, worked out anew only when a minute has passed, for prices may change with time."""
 
-    def __init__(self, catalog: Catalog, selling: Selling) -> None:
+    def __init__(self, catalog: Catalog, selling: Selling, plan: AccountPlan = STANDARD_PLAN) -> None:
         self._models = catalog.models
         self._selling = selling
+        self._plan = plan
         self._tariff = Tariff()
         self._minute: datetime | None = None
         self._objects: dict[str, dict[str, Any]] = {}
@@ -79,18 +72,16 @@ class Showcase:
         }
 
     def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
-        markup = self._selling.markup_of(model.name)
+        terms = account_terms(self._selling, self._plan, model.name)
         rates = {
-            endpoint.name: self._tariff.rates(endpoint.price, Terms(markup_bp=markup))
+            endpoint.name: self._tariff.rates(endpoint.price, terms)
             for endpoint in model.endpoints
             if endpoint.price is not None
         }
         pricing = {name: self._pricing(each, at) for name, each in rates.items()}
         for endpoint in model.endpoints:
             if len(endpoint.variants) > 1:
-                pricing[endpoint.name]["variants"] = [
-                    self._variant(each, Terms(markup_bp=markup), at) for each in endpoint.variants
-                ]
+                pricing[endpoint.name]["variants"] = [self._variant(each, terms, at) for each in endpoint.variants]
         cheapest = min(rates, key=lambda name: _plain_price(rates[name], at), default="")
         return {
             "id": model.name,
@@ -118,15 +109,15 @@ class Showcase:
         return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0)}
 
     def _pricing(self, rates: Rates, at: datetime) -> dict[str, Any]:
-        sold = BP + rates.terms.markup_bp
+        sold = rates.terms.sold
         first, *steps = rates.thresholds(at)
         prompt, completion = rates.pico("input", at) * sold, rates.pico("output", at) * sold
         shown = {
             "currency": "USD",
             **_prices(rates, at, first),
-            "prompt": show_one(prompt, BP),
-            "completion": show_one(completion, BP),
-            "service_fee_bp": self._selling.service_fee_bp,
+            "prompt": show_one(prompt, BP * BP),
+            "completion": show_one(completion, BP * BP),
+            "service_fee_bp": rates.terms.fee_bp,
         }
         if steps:
             shown["steps"] = [{"above_input": step, **_prices(rates, at, step)} for step in steps]
@@ -135,14 +126,14 @@ class Showcase:
 
 def _prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
     """The priced units under the names that the catalogue's files use, for an input just above the threshold."""
-    sold = BP + rates.terms.markup_bp
+    sold = rates.terms.sold
     millions = {
-        field: show_million(rates.pico(unit, at, threshold + 1) * sold, BP)
+        field: show_million(rates.pico(unit, at, threshold + 1) * sold, BP * BP)
         for field, unit in PER_MILLION.items()
         if unit in rates.priced
     }
     ones = {
-        field: show_one(rates.pico(unit, at, threshold + 1) * sold, BP)
+        field: show_one(rates.pico(unit, at, threshold + 1) * sold, BP * BP)
         for field, unit in PER_ONE.items()
         if unit in rates.priced
     }

@@ -47,6 +47,11 @@ class Terms(msgspec.Struct, frozen=True):
         if self.markup_bp < 0 or self.fee_bp < 0 or not 0 <= self.discount_bp < BP:
             raise ValueError(f"invalid terms: {self}")
 
+    @property
+    def sold(self) -> int:
+        """What a model costs before the service fee, in parts of `BP` times `BP` of the vendor's price."""
+        return (BP + self.markup_bp) * (BP - self.discount_bp)
+
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
     """What a usage costs: `total` to the caller, of which `fee` is the service fee; `vendor_cost` to us.
@@ -146,7 +151,7 @@ class Rates:
         self._marks = _marks(price)
         self._by_time = [[_steps(price, since, mark) for mark in self._marks] for since in self._sinces]
         self._always = self._by_time[0][0] if len(self._sinces) == len(self._marks) == 1 else None
-        sold = (BP + terms.markup_bp) * (BP - terms.discount_bp)
+        sold = terms.sold
         self._plain = sold == BP * BP and terms.fee_bp == 0
         model = Fraction(sold, PICO_PER_NANO * BP * BP)  # the vendor's pico → our nano, in lowest terms
         self._model = model.as_integer_ratio()

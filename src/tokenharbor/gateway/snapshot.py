@@ -12,6 +12,7 @@ from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
+from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
@@ -58,11 +59,18 @@ SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
 
 
-def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Snapshot:
-    """Endpoints are ordered by the prices of now; requests that are signed one by one look at the clock again."""
-    models = {model.name: _model_offers(model, policy, secret_of, clock) for model in catalog.models.values()}
-    shown = {name: _shown(offers) for name, offers in models.items()}
-    return Snapshot(catalog, NameIndex(catalog), policy, models, Showcase(replace(catalog, models=shown), policy.price))
+def build_snapshot(
+    catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, plan: AccountPlan = STANDARD_PLAN
+) -> Snapshot:
+    """What accounts of one plan are sold. Endpoints are ordered by the prices of now; requests that are signed one by
+    one look at the clock again.
+    """
+    offers = {}
+    for model in catalog.models.values():
+        terms = account_terms(policy.price, plan, model.name)
+        offers[model.name] = _model_offers(model, terms, policy, secret_of, clock)
+    shown = replace(catalog, models={name: _shown(each) for name, each in offers.items()})
+    return Snapshot(catalog, NameIndex(catalog), policy, offers, Showcase(shown, policy.price, plan))
 
 
 def _shown(offers: ModelOffers) -> Model:
@@ -71,7 +79,7 @@ def _shown(offers: ModelOffers) -> Model:
     return replace(offers.model, endpoints=serving) if serving else offers.model
 
 
-def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Clock) -> ModelOffers:
+def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretOf, clock: Clock) -> ModelOffers:
     at = clock.now()
     candidates = []
     ready = {}
@@ -80,7 +88,7 @@ def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Cloc
         if off is not None or endpoint.price is None:
             candidates.append(RouteCandidate(endpoint, off=off))
             continue
-        offer = make_offer(model, endpoint, Rates(endpoint.price, terms_of(model, policy)))
+        offer = make_offer(model, endpoint, Rates(endpoint.price, terms))
         candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))
         ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
@@ -92,10 +100,6 @@ def _model_offers(model: Model, policy: Policy, secret_of: SecretOf, clock: Cloc
 def plain_wish(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
     """What a request without any rule wants, while every endpoint is healthy."""
     return RouteRequest(dialect, candidates, NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
-
-
-def terms_of(model: Model, policy: Policy) -> Terms:
-    return Terms(markup_bp=policy.price.markup_of(model.name), discount_bp=0, fee_bp=policy.price.service_fee_bp)
 
 
 def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:

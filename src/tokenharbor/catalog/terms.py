@@ -1,0 +1,31 @@
+"""The terms of an account: what its edition and its plan put on vendors' prices, for what is sold and what is shown."""
+
+from typing import Protocol
+
+import msgspec
+
+from tokenharbor.catalog.pricing import Terms
+
+
+class Selling(Protocol):
+    """What the policy in force says of prices, in basis points."""
+
+    @property
+    def service_fee_bp(self) -> int: ...
+
+    def markup_of(self, model: str) -> int: ...
+
+
+class AccountPlan(msgspec.Struct, frozen=True):
+    """What an account has agreed on beside its edition: a discount on marked-up prices, in basis points."""
+
+    name: str
+    discount_bp: int = 0
+
+
+STANDARD_PLAN = AccountPlan("standard")
+
+
+def account_terms(selling: Selling, plan: AccountPlan, model: str) -> Terms:
+    """On a model, by its canonical name."""
+    return Terms(selling.markup_of(model), plan.discount_bp, selling.service_fee_bp)

@@ -1,0 +1,36 @@
+"""The terms of an account: one function for what is sold and what is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.pricing import Terms
+from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, account_terms
+from tokenharbor.catalog.types import Catalog
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Prices with a markup on one model."""
+
+    service_fee_bp: int = 300
+
+    def markup_of(self, model: str) -> int:
+        return 2_500 if model == "acme-v3.2" else 0
+
+
+def test_the_edition_gives_markup_and_fee_and_the_plan_the_discount() -> None:
+    assert account_terms(Edition(), STANDARD_PLAN, "acme-v3.2") == Terms(2_500, 0, 300)
+    assert account_terms(Edition(), AccountPlan("pro", 1_000), "another") == Terms(0, 1_000, 300)
+
+
+def test_a_plans_discount_is_shown_on_the_marked_up_price(
+    load: Callable[[dict[str, Any]], Catalog], operator: dict[str, Any]
+) -> None:
+    pricing = Showcase(load(operator), Edition(), AccountPlan("pro", 1_000)).model("acme-v3.2", AT)["pricing"]
+    assert (pricing["input"], pricing["service_fee_bp"]) == ("0.315", 300), "0.28 + 25 % - 10 %"
+    assert pricing["prompt"] == "0.000000315"
