@@ -15,16 +15,16 @@ from bench import rows
 from bench.against import compare
 from bench.bodies import LARGE, SMALL
 from bench.fsync import fdatasync_us
-from bench.house import settle_down, start_house
+from bench.house import pause_between_rows, start_house
 from bench.litellm import KEY, start_litellm, version
-from bench.machine import TOOLS, Missing, Program, Started, describe, find_program, free_port, pin, said_by
+from bench.machine import TOOLS, Missing, Program, Started, command_output, describe, find_program, free_port, pin
 from bench.nginx import start_proxy, start_vendor
 from bench.report import Results, render, write_readme
-from bench.rows import Cost, Stage
+from bench.rows import BenchSetup, Cost
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schedule:
     """How long and how often."""
 
     rounds: int
@@ -39,7 +39,7 @@ class Plan:
         return not self.only or row in self.only
 
 
-def read_plan() -> Plan:
+def read_schedule() -> Schedule:
     parser = argparse.ArgumentParser(prog="bench", description="What Token Harbor costs to run.")
     parser.add_argument("--quick", action="store_true", help="about a minute, rough; the README is left alone")
     parser.add_argument("--only", default="", help="rows by name, comma-separated; the README is left alone")
@@ -49,15 +49,15 @@ def read_plan() -> Plan:
     words = parser.parse_args()
     only = frozenset(filter(None, words.only.split(",")))
     if words.against:
-        return Plan(words.turns, words.seconds or 4, 0, 0, quick=words.quick, only=only, against=words.against)
+        return Schedule(words.turns, words.seconds or 4, 0, 0, quick=words.quick, only=only, against=words.against)
     if words.quick:
-        return Plan(1, words.seconds or 2, 6, 500, quick=True, only=only)
-    return Plan(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
+        return Schedule(1, words.seconds or 2, 6, 500, quick=True, only=only)
+    return Schedule(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
 
 
 def main() -> int:
     began = perf_counter()
-    plan = read_plan()
+    plan = read_schedule()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 16_384)), hard))
     (TOOLS / "bench").mkdir(parents=True, exist_ok=True)
@@ -83,37 +83,37 @@ def main() -> int:
     return 0
 
 
-def measure(started: Started, plan: Plan, results: Results) -> None:
+def measure(started: Started, plan: Schedule, results: Results) -> None:
     stage = set_up(started, plan)
     if plan.wants("open streams"):  # first: what a press of large bodies leaves in the heap is no stream's
         results.memory = rows.open_streams(stage)
-        say(f"open streams: {results.memory}")
+        print_progress(f"open streams: {results.memory}")
     with_litellm = start_litellm_if_wanted(stage, plan)
     for row, run in apart_rows(stage, with_litellm, plan):
         cost = run()
         results.note(row, cost)
-        say(row, cost)
-        settle_down()
+        print_progress(row, cost)
+        pause_between_rows()
     if with_litellm is not None:
         with_litellm.stop()
     whole_machine(stage, plan, results)
-    say("ledger verify: " + stage.house.cli("ledger", "verify"))
+    print_progress("ledger verify: " + stage.house.cli("ledger", "verify"))
     results.facts += facts(stage, with_litellm=with_litellm is not None)
 
 
-def set_up(started: Started, plan: Plan) -> Stage:
+def set_up(started: Started, plan: Schedule) -> BenchSetup:
     drip_port = free_port()
     started.start("drip", sys.executable, "-m", "bench.drip", str(drip_port), port=drip_port)
     _, vendor_port = start_vendor(started)
     proxy, proxy_port = start_proxy(started, vendor_port, drip_port)
     house = start_house(started, (vendor_port, drip_port), rows.MODELS)
-    say("opening wallets")
+    print_progress("opening wallets")
     keys = house.open_wallets(rows.WALLETS)
     ports = {"vendor": vendor_port, "drip": drip_port, "proxy": proxy_port}
-    return Stage(started, house, proxy, ports, keys, plan.seconds)
+    return BenchSetup(started, house, proxy, ports, keys, plan.seconds)
 
 
-def start_litellm_if_wanted(stage: Stage, plan: Plan) -> Program | None:
+def start_litellm_if_wanted(stage: BenchSetup, plan: Schedule) -> Program | None:
     if not plan.wants("litellm"):
         return None
     program, stage.ports["litellm"] = start_litellm(stage.started, stage.ports["vendor"])
@@ -121,7 +121,7 @@ def start_litellm_if_wanted(stage: Stage, plan: Plan) -> Program | None:
     return program
 
 
-def apart_rows(stage: Stage, litellm: Program | None, plan: Plan) -> list[tuple[str, Callable[[], Cost]]]:
+def apart_rows(stage: BenchSetup, litellm: Program | None, plan: Schedule) -> list[tuple[str, Callable[[], Cost]]]:
     """The rows of one core for the proxy, round after round, so that a noisy minute meets all alike."""
     rows.pin_apart(stage)
     each: list[tuple[str, Callable[[], Cost]]] = [
@@ -143,26 +143,26 @@ def apart_rows(stage: Stage, litellm: Program | None, plan: Plan) -> list[tuple[
     return [row for _ in range(plan.rounds) for row in each if plan.wants(row[0])]
 
 
-def whole_machine(stage: Stage, plan: Plan, results: Results) -> None:
+def whole_machine(stage: BenchSetup, plan: Schedule, results: Results) -> None:
     """The rows in which everything shares all cores."""
     rows.pin_nothing(stage)
     if plan.wants("latency"):
         results.latency = rows.latency(stage, plan.latency_times)
         results.fdatasync_us = fdatasync_us(stage.started.folder)
-        say(f"latency: {results.latency}; fdatasync {results.fdatasync_us} µs")
+        print_progress(f"latency: {results.latency}; fdatasync {results.fdatasync_us} µs")
     if plan.wants("rate"):
         for _ in range(plan.rounds):
             results.rate.append(rows.all_cores_rate(stage, stage.keys[:1]))
-            say("rate, one wallet", results.rate[-1])
+            print_progress("rate, one wallet", results.rate[-1])
             results.rate_many.append(rows.all_cores_rate(stage, stage.keys))
-            say("rate, 1,000 wallets", results.rate_many[-1])
+            print_progress("rate, 1,000 wallets", results.rate_many[-1])
     if plan.wants("snapshot"):
         results.under_snapshot = rows.rate_under_snapshot(stage, plan.snapshot_seconds)
-        say("rate under a snapshot", Cost.middle(results.under_snapshot))
+        print_progress("rate under a snapshot", Cost.middle(results.under_snapshot))
 
 
-def facts(stage: Stage, *, with_litellm: bool) -> list[str]:
-    nginx = said_by(find_program("nginx", "nginx-light"), "-v").rpartition("/")[2]
+def facts(stage: BenchSetup, *, with_litellm: bool) -> list[str]:
+    nginx = command_output(find_program("nginx", "nginx-light"), "-v").rpartition("/")[2]
     compared = f", LiteLLM {version()}" if with_litellm else ""
     return [
         f"{describe()}.",
@@ -171,7 +171,7 @@ def facts(stage: Stage, *, with_litellm: bool) -> list[str]:
     ]
 
 
-def say(what: str, cost: Cost | None = None) -> None:
+def print_progress(what: str, cost: Cost | None = None) -> None:
     if cost is not None:
         what += (
             f": {cost.proxy_us:.1f} µs, PostgreSQL {cost.postgres_us:.1f} µs, {cost.rate:,.0f}/s, core {cost.busy:.0%}"

@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 
 from bench import rows
-from bench.house import settle_down, start_house
+from bench.house import pause_between_rows, start_house
 from bench.machine import ROOT, Missing
-from bench.rows import Cost, Stage
+from bench.rows import BenchSetup, Cost
 
 _SAMPLES = 10_000
 _LEAST, _MOST = 0.025, 0.975
-_ROWS: Sequence[tuple[str, Callable[[Stage], Cost]]] = (
+_ROWS: Sequence[tuple[str, Callable[[BenchSetup], Cost]]] = (
     ("one wallet", lambda stage: rows.gateway_requests(stage, "bench", stage.keys[:1])),
     ("many wallets", lambda stage: rows.gateway_requests(stage, "bench", stage.keys)),
     ("messages on chat", rows.messages_on_chat),
@@ -23,7 +23,7 @@ _ROWS: Sequence[tuple[str, Callable[[Stage], Cost]]] = (
 )
 
 
-def compare(new: Stage, commit: str, turns: int, wants: Callable[[str], bool]) -> None:
+def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], bool]) -> None:
     """Measure each row on both, one after the other and each first in turn, and print the ratios new / old."""
     chosen = [row for row in _ROWS if wants(row[0])]
     found: dict[str, list[tuple[float, float]]] = {name: [] for name, _ in chosen}
@@ -43,11 +43,13 @@ def compare(new: Stage, commit: str, turns: int, wants: Callable[[str], bool]) -
     print("\n" + "\n".join(table(found, commit)))
 
 
-def _in_turn(run: Callable[[Stage], Cost], new: Stage, old: Stage, *, new_first: bool) -> tuple[float, float]:
+def _in_turn(
+    run: Callable[[BenchSetup], Cost], new: BenchSetup, old: BenchSetup, *, new_first: bool
+) -> tuple[float, float]:
     costs = {}
     for stage in (new, old) if new_first else (old, new):
         costs[id(stage)] = run(stage).proxy_us
-        settle_down()
+        pause_between_rows()
     return costs[id(new)], costs[id(old)]
 
 

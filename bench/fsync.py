@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bench.machine import said_by
+from bench.machine import command_output
 from tokenharbor.db.programs import find_programs
 
 _LINE = re.compile(r"fdatasync\s+([\d.]+) ops/sec\s+([\d.]+) usecs/op")
@@ -12,7 +12,7 @@ _LINE = re.compile(r"fdatasync\s+([\d.]+) ops/sec\s+([\d.]+) usecs/op")
 def fdatasync_us(folder: Path) -> float:
     """Microseconds of one 8 KiB write with fdatasync, in the folder's file system."""
     file = folder / "fsync.bin"
-    said = said_by(str(find_programs().folder / "pg_test_fsync"), "-s", "1", "-f", str(file))
+    said = command_output(str(find_programs().folder / "pg_test_fsync"), "-s", "1", "-f", str(file))
     found = _LINE.search(said)
     assert found is not None, said
     return float(found[2])

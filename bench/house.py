@@ -53,7 +53,7 @@ price = {{ input = "1.00", output = "2.00", cache_read = "0.10", cache_write = "
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
+class SoldModel:
     """A model on sale in the bench."""
 
     name: str
@@ -131,7 +131,7 @@ def python(source: Path, *variables: str) -> list[str]:
     return ["/usr/bin/env", f"PYTHONPATH={source}", *variables, sys.executable]
 
 
-def start_house(started: Started, ports: tuple[int, int], models: Sequence[Sold], source: Path = SOURCE) -> House:
+def start_house(started: Started, ports: tuple[int, int], models: Sequence[SoldModel], source: Path = SOURCE) -> House:
     """Serve with the bench's providers (the vendor's port, the drip's) and models, in a new HOME."""
     port = free_port()
     folder = started.folder / f"house-{port}"
@@ -166,7 +166,7 @@ class Snapshot:
         self._program.stop()
 
 
-def settle_down() -> None:
+def pause_between_rows() -> None:
     """A breath between two rows."""
     sleep(0.3)
 

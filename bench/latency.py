@@ -8,7 +8,7 @@ from time import perf_counter
 _HEAD_END = b"\r\n\r\n"
 
 
-class Asker:
+class LatencyProbe:
     """One kept connection that sends one prepared request."""
 
     def __init__(self, port: int, request: bytes) -> None:
@@ -45,7 +45,7 @@ def _length(head: bytes) -> int:
     raise AssertionError("an answer without its length")
 
 
-def in_turn(askers: Sequence[Asker], times: int) -> None:
+def in_turn(askers: Sequence[LatencyProbe], times: int) -> None:
     """Each asks once, then each again, so that a noisy moment meets all alike."""
     for _ in range(times):
         for asker in askers:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from http.client import HTTPConnection
 
 from bench.bodies import SMALL, request_body
-from bench.machine import ROOT, TOOLS, Missing, Program, Started, free_port, said_by, wait_until
+from bench.machine import ROOT, TOOLS, Missing, Program, Started, command_output, free_port, wait_until
 
 KEY = "sk-bench"
 _LOCK = ROOT / "bench" / "requirements-litellm.lock"
@@ -55,7 +55,7 @@ def _answers(port: int) -> bool:
 
 def version() -> str:
     code = "import importlib.metadata as m; print(m.version('litellm'))"
-    return said_by(str(TOOLS / "litellm/bin/python"), "-c", code)
+    return command_output(str(TOOLS / "litellm/bin/python"), "-c", code)
 
 
 def _install() -> None:

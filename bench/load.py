@@ -41,7 +41,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class LoadResult:
     """`good` are the 200s that wrk read in full."""
 
     good: int
@@ -55,7 +55,7 @@ class Answered:
         return self.good / self.seconds
 
 
-def press(folder: Path, load: Load, seconds: float, cores: set[int]) -> Answered:
+def run_wrk(folder: Path, load: Load, seconds: float, cores: set[int]) -> LoadResult:
     """Run wrk, one thread, on some cores."""
     script, keys, body = folder / "load.lua", folder / "load.keys", folder / "load.body"
     script.write_text(_SCRIPT)
@@ -70,5 +70,5 @@ def press(folder: Path, load: Load, seconds: float, cores: set[int]) -> Answered
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             total, bad, broken, late, took, p50 = map(int, line.split()[1:])
-            return Answered(total - bad, bad, broken + late, took / 1e6, p50 / 1e3)
+            return LoadResult(total - bad, bad, broken + late, took / 1e6, p50 / 1e3)
     raise Missing(f"wrk fails: {done.stdout} {done.stderr}")

@@ -180,7 +180,7 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 
 
-def said_by(*command: str) -> str:
+def command_output(*command: str) -> str:
     """What a command prints, on either stream."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return (done.stdout + done.stderr).strip()

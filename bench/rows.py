@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.bodies import LARGE, SMALL, gemini_body, messages_body, request_body, responses_body
-from bench.house import House, Snapshot, Sold, settle_down
-from bench.latency import Asker, in_turn, raw_request
-from bench.load import Answered, Load, press
+from bench.house import House, Snapshot, SoldModel, pause_between_rows
+from bench.latency import LatencyProbe, in_turn, raw_request
+from bench.load import Load, LoadResult, run_wrk
 from bench.machine import Program, Started, all_cores, cpu_seconds, pin
 from bench.streams import CHAT_MARKS, MESSAGES_MARKS, Marks, Streamed, read_streams
 
@@ -18,11 +18,11 @@ STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
 OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
 WALLETS = 1_000
 MODELS = (
-    Sold("bench", "bench", "bench-upstream"),
-    Sold("bench-large", "benchlarge", "bench-upstream"),
-    Sold("bench-messages", "benchmessages", "bench-upstream"),
-    Sold("bench-chunks", "benchdrip", f"drip-{CHUNKS}-{CHUNK_MS}"),
-    Sold("bench-open", "benchdrip", f"drip-{OPEN_CHUNKS}-{OPEN_MS}"),
+    SoldModel("bench", "bench", "bench-upstream"),
+    SoldModel("bench-large", "benchlarge", "bench-upstream"),
+    SoldModel("bench-messages", "benchmessages", "bench-upstream"),
+    SoldModel("bench-chunks", "benchdrip", f"drip-{CHUNKS}-{CHUNK_MS}"),
+    SoldModel("bench-open", "benchdrip", f"drip-{OPEN_CHUNKS}-{OPEN_MS}"),
 )
 
 
@@ -46,7 +46,7 @@ class Cost:
 
 
 @dataclass
-class Stage:
+class BenchSetup:
     """Everything that runs while the rows are measured."""
 
     started: Started
@@ -68,7 +68,7 @@ class Stage:
         return f"http://127.0.0.1:{self.ports[name]}{path}{CHAT}"
 
 
-def pin_apart(stage: Stage) -> None:
+def pin_apart(stage: BenchSetup) -> None:
     """The measured proxies on one core, everything else on the other."""
     stage.house.pin(GATEWAY_CORE, OTHER_CORES)
     pin(stage.proxy.pid, GATEWAY_CORE)
@@ -77,38 +77,38 @@ def pin_apart(stage: Stage) -> None:
             pin(program.pid, OTHER_CORES)
 
 
-def pin_nothing(stage: Stage) -> None:
+def pin_nothing(stage: BenchSetup) -> None:
     stage.house.pin(all_cores(), all_cores())
     for program in stage.started.programs:
         pin(program.pid, all_cores())
 
 
-def gateway_requests(stage: Stage, model: str, keys: Sequence[str], connections: int = 256) -> Cost:
+def gateway_requests(stage: BenchSetup, model: str, keys: Sequence[str], connections: int = 256) -> Cost:
     """Billed requests through the gateway, as fast as they go."""
     size = LARGE if model == "bench-large" else SMALL
     return _billed(stage, Load(stage.house.url(CHAT), request_body(model, size), keys, connections))
 
 
-def chat_on_messages(stage: Stage) -> Cost:
+def chat_on_messages(stage: BenchSetup) -> Cost:
     """A client of OpenAI's chat, served by a vendor of Anthropic's dialect."""
     return gateway_requests(stage, "bench-messages", stage.keys[:1])
 
 
-def messages_on_chat(stage: Stage) -> Cost:
+def messages_on_chat(stage: BenchSetup) -> Cost:
     return _billed(stage, Load(stage.house.url(MESSAGES), messages_body("bench", SMALL), stage.keys[:1]))
 
 
-def responses_on_chat(stage: Stage) -> Cost:
+def responses_on_chat(stage: BenchSetup) -> Cost:
     return _billed(stage, Load(stage.house.url(RESPONSES), responses_body("bench", SMALL), stage.keys[:1]))
 
 
-def gemini_on_chat(stage: Stage) -> Cost:
+def gemini_on_chat(stage: BenchSetup) -> Cost:
     return _billed(stage, Load(stage.house.url(GEMINI), gemini_body(SMALL), stage.keys[:1]))
 
 
-def _billed(stage: Stage, load: Load) -> Cost:
+def _billed(stage: BenchSetup, load: Load) -> Cost:
     before = stage.house.cpu()
-    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    answered = run_wrk(stage.started.folder, load, stage.seconds, OTHER_CORES)
     after = stage.house.cpu()
     _all_good(answered)
     stage.check_books(answered.good, load.connections)
@@ -116,49 +116,49 @@ def _billed(stage: Stage, load: Load) -> Cost:
     return _cost(answered, gateway, postgres)
 
 
-def nginx_requests(stage: Stage, size: int) -> Cost:
+def nginx_requests(stage: BenchSetup, size: int) -> Cost:
     """The same requests through nginx, which looks at nothing and bills nobody."""
     path = "/large" if size == LARGE else "/small"
     load = Load(stage.target("proxy", path), request_body("bench", size), stage.keys[:1])
     before = cpu_seconds(stage.proxy.pid)
-    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    answered = run_wrk(stage.started.folder, load, stage.seconds, OTHER_CORES)
     took = cpu_seconds(stage.proxy.pid) - before
     _all_good(answered)
     return _cost(answered, took, 0.0)
 
 
-def litellm_requests(stage: Stage, program: Program, key: str) -> Cost:
+def litellm_requests(stage: BenchSetup, program: Program, key: str) -> Cost:
     """The same through LiteLLM, which keeps no books here."""
     load = Load(stage.target("litellm"), request_body("bench", SMALL), [key], connections=16)
     before = cpu_seconds(program.pid)
-    answered = press(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    answered = run_wrk(stage.started.folder, load, stage.seconds, OTHER_CORES)
     took = cpu_seconds(program.pid) - before
     _all_good(answered)
     return _cost(answered, took, 0.0)
 
 
-def _all_good(answered: Answered) -> None:
+def _all_good(answered: LoadResult) -> None:
     assert answered.good, "not one request was answered with 200"
     assert not answered.bad, f"{answered.bad} of {answered.good + answered.bad} requests were refused"
     assert not answered.broken, f"{answered.broken} connections broke or were late"
 
 
-def _cost(answered: Answered, proxy: float, postgres: float) -> Cost:
+def _cost(answered: LoadResult, proxy: float, postgres: float) -> Cost:
     return Cost(proxy / answered.good * 1e6, postgres / answered.good * 1e6, answered.rate, proxy / answered.seconds)
 
 
-def gateway_chunks(stage: Stage) -> Cost:
+def gateway_chunks(stage: BenchSetup) -> Cost:
     """Streams through the gateway, billed, each chunk on its way at once."""
     return _billed_chunks(stage, _stream_request("bench-chunks", stage.keys[0]), CHAT_MARKS)
 
 
-def translated_chunks(stage: Stage) -> Cost:
+def translated_chunks(stage: BenchSetup) -> Cost:
     """The same streams for a client of Anthropic's dialect."""
     body = messages_body("bench-chunks", SMALL, stream=True)
     return _billed_chunks(stage, raw_request(MESSAGES, stage.keys[0], body), MESSAGES_MARKS)
 
 
-def _billed_chunks(stage: Stage, request: bytes, marks: Marks) -> Cost:
+def _billed_chunks(stage: BenchSetup, request: bytes, marks: Marks) -> Cost:
     before = stage.house.cpu()
     streamed = read_streams(stage.house.port, request, marks, STREAMS)
     after = stage.house.cpu()
@@ -166,7 +166,7 @@ def _billed_chunks(stage: Stage, request: bytes, marks: Marks) -> Cost:
     return _chunk_cost(streamed, after[0] - before[0], after[1] - before[1])
 
 
-def nginx_chunks(stage: Stage) -> Cost:
+def nginx_chunks(stage: BenchSetup) -> Cost:
     request = _stream_request(f"drip-{CHUNKS}-{CHUNK_MS}", stage.keys[0], "/drip")
     before = cpu_seconds(stage.proxy.pid)
     streamed = read_streams(stage.ports["proxy"], request, CHAT_MARKS, STREAMS)
@@ -184,7 +184,7 @@ def _chunk_cost(streamed: Streamed, proxy: float, postgres: float) -> Cost:
     )
 
 
-def open_streams(stage: Stage) -> tuple[float, float]:
+def open_streams(stage: BenchSetup) -> tuple[float, float]:
     """MiB of the gateway before, and the most while 1,000 streams are open (all billed at their ends)."""
     before = stage.house.resident_mib()
     seen = [before]
@@ -210,13 +210,13 @@ class Latency:
     gateway: float
 
 
-def latency(stage: Stage, times: int) -> Latency:
+def latency(stage: BenchSetup, times: int) -> Latency:
     body = request_body("bench", SMALL)
     key = stage.keys[0]
     askers = [
-        Asker(stage.ports["vendor"], raw_request(f"/small{CHAT}", key, body)),
-        Asker(stage.ports["proxy"], raw_request(f"/small{CHAT}", key, body)),
-        Asker(stage.house.port, raw_request(CHAT, key, body)),
+        LatencyProbe(stage.ports["vendor"], raw_request(f"/small{CHAT}", key, body)),
+        LatencyProbe(stage.ports["proxy"], raw_request(f"/small{CHAT}", key, body)),
+        LatencyProbe(stage.house.port, raw_request(CHAT, key, body)),
     ]
     in_turn(askers, 50)
     for asker in askers:
@@ -228,22 +228,22 @@ def latency(stage: Stage, times: int) -> Latency:
     return Latency(*(asker.median_ms() for asker in askers))
 
 
-def all_cores_rate(stage: Stage, keys: Sequence[str]) -> Cost:
+def all_cores_rate(stage: BenchSetup, keys: Sequence[str]) -> Cost:
     """Billed requests a second with load, vendor, gateway and PostgreSQL sharing all cores as they like."""
     load = Load(stage.house.url(CHAT), request_body("bench", SMALL), keys, connections=256)
     before = stage.house.cpu()
-    answered = press(stage.started.folder, load, stage.seconds, all_cores())
+    answered = run_wrk(stage.started.folder, load, stage.seconds, all_cores())
     after = stage.house.cpu()
     _all_good(answered)
     stage.check_books(answered.good, 256)
     return _cost(answered, after[0] - before[0], after[1] - before[1])
 
 
-def rate_under_snapshot(stage: Stage, seconds: float) -> Sequence[Cost]:
+def rate_under_snapshot(stage: BenchSetup, seconds: float) -> Sequence[Cost]:
     """The same while somebody keeps one old snapshot open, so that no dead row can be cleaned away: its slices."""
     slices = []
     with Snapshot(stage.started, stage.house.database_url):
         for _ in range(max(1, round(seconds / stage.seconds))):
             slices.append(all_cores_rate(stage, stage.keys[:1]))
-            settle_down()
+            pause_between_rows()
     return slices

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from fractions import Fraction
 from typing import Any
 
-from tests.e2e.asker import Heard
+from tests.e2e.raw_client import ClientAnswer
 
 NANO = 1_000_000_000
 _INPUT = ("input", "cache_read", "cache_write_5m", "cache_write_1h")
@@ -101,7 +101,7 @@ class Audit:
     records: Mapping[str, Mapping[str, Any]]
     receipts: Mapping[str, Mapping[str, Any]]  # by the client's own id
 
-    def all(self, answers: Sequence[Heard]) -> Findings:
+    def all(self, answers: Sequence[ClientAnswer]) -> Findings:
         """Every request by itself; then that nobody else was billed, and no answer of a vendor twice."""
         found = Findings()
         for heard in answers:
@@ -113,7 +113,7 @@ class Audit:
         assert found.charged == sum(nano(r["cost_usd"]) for r in self.receipts.values()), "somebody else was billed"
         return found
 
-    def _one(self, heard: Heard, found: Findings) -> None:
+    def _one(self, heard: ClientAnswer, found: Findings) -> None:
         name = heard.question.name
         receipt = self.receipts.get(name)
         if receipt is not None and heard.id:
@@ -133,7 +133,7 @@ class Audit:
         else:
             self._left(heard, receipt, found)
 
-    def _nothing(self, heard: Heard, receipt: Mapping[str, Any] | None, found: Findings) -> None:
+    def _nothing(self, heard: ClientAnswer, receipt: Mapping[str, Any] | None, found: Findings) -> None:
         """Who read something pays for it, unless the vendor broke off."""
         found.nothing += 1
         found.failed += heard.how == "failed"
@@ -147,7 +147,7 @@ class Audit:
             assert (receipt["status"], bool(receipt["refusal"])) == ("failed", True), (heard.question.name, receipt)
             assert self._record(receipt)["fault"] in _BROKEN_OFF, receipt
 
-    def _complete(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
+    def _complete(self, heard: ClientAnswer, receipt: Mapping[str, Any], found: Findings) -> None:
         """The vendor's usage, unless it has none or one that does not add up."""
         found.complete += 1
         record = self._record(receipt)
@@ -166,13 +166,13 @@ class Audit:
             assert (receipt["usage_source"], receipt["usage_quarantined"]) == ("vendor", False), receipt
         self._check(heard, receipt, usage, found)
 
-    def _left(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
+    def _left(self, heard: ClientAnswer, receipt: Mapping[str, Any], found: Findings) -> None:
         """Text read by the client <= text billed <= text sent by the vendor, and the input as far as it was said."""
         found.hung_up += 1
         assert (receipt["status"], heard.how) == ("hung_up", "left"), (heard.question.name, receipt)
         self._delivered(heard, receipt, found)
 
-    def _broken(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
+    def _broken(self, heard: ClientAnswer, receipt: Mapping[str, Any], found: Findings) -> None:
         """An edition may bill what was delivered before the vendor broke off."""
         assert self.prices.edition["billing"]["broken_streams"], receipt
         assert heard.how in ("failed", "left"), heard.question.name
@@ -180,7 +180,7 @@ class Audit:
         found.broken += 1
         self._delivered(heard, receipt, found)
 
-    def _delivered(self, heard: Heard, receipt: Mapping[str, Any], found: Findings) -> None:
+    def _delivered(self, heard: ClientAnswer, receipt: Mapping[str, Any], found: Findings) -> None:
         record = self._record(receipt)
         if receipt["usage_source"] == "vendor":  # it had said the usage, and only its terminator was awaited
             self._check(heard, receipt, record["usage"], found)
@@ -190,7 +190,7 @@ class Audit:
         assert delivered > 0, receipt
         self._check(heard, receipt, self._estimate(heard, receipt, delivered), found)
 
-    def _estimate(self, heard: Heard, receipt: Mapping[str, Any], text_bytes: int) -> Mapping[str, int]:
+    def _estimate(self, heard: ClientAnswer, receipt: Mapping[str, Any], text_bytes: int) -> Mapping[str, int]:
         """Our own count, by the rule that is written down."""
         assert receipt["usage_source"] == "estimated", receipt
         record = self._record(receipt)
@@ -209,7 +209,9 @@ class Audit:
             return {kind: record["usage"].get(kind, 0) for kind in _INPUT} | {"output": output}
         return own
 
-    def _check(self, heard: Heard, receipt: Mapping[str, Any], usage: Mapping[str, int], found: Findings) -> None:
+    def _check(
+        self, heard: ClientAnswer, receipt: Mapping[str, Any], usage: Mapping[str, int], found: Findings
+    ) -> None:
         """To the nano: on the receipt, its lines, its place on the line of credit, in the head and in the answer."""
         bill = self.prices.bill(receipt["model"], receipt["provider"], usage).within(nano(receipt["hold_usd"]))
         assert {kind: count for kind, count in receipt["usage"].items() if count} == {
@@ -240,7 +242,7 @@ def nano(text: str) -> int:
     return amount.numerator
 
 
-def _check_said(heard: Heard, receipt: Mapping[str, Any], bill: Bill) -> None:
+def _check_said(heard: ClientAnswer, receipt: Mapping[str, Any], bill: Bill) -> None:
     headers = heard.headers
     assert headers["x-tokenharbor-model"] == receipt["model"], headers
     assert headers["x-tokenharbor-provider"] == receipt["provider"], headers

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from tests.e2e.asker import read
 from tests.e2e.auditor import NANO, nano
 from tests.e2e.harbor import Harbor
+from tests.e2e.raw_client import read
 
 from tokenharbor.kernel import ids
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.e2e.asker import Heard, Question, ask
 from tests.e2e.auditor import nano
 from tests.e2e.books import usd
 from tests.e2e.harbor import Harbor
+from tests.e2e.raw_client import ClientAnswer, ClientRequest, ask
 from tests.e2e.vendor import Vendor
 
 CONFIG = """
@@ -54,16 +54,16 @@ class House:
         account = self.harbor.new_account(f"tester{next(self.numbers)}@example.com", usd(amount))
         return account, self.harbor.new_key(account)
 
-    async def quote(self, asked: Question) -> tuple[int, int]:
+    async def quote(self, asked: ClientRequest) -> tuple[int, int]:
         """What would be held for it (nano-USD), and the input tokens that are reckoned with."""
         heard = await ask(self.url, replace(asked, key=self.harbor.key, path=f"{asked.path}?dry_run=1"))
         quoted = heard.json()["quote"]
         assert nano(quoted["amount_usd"]) == cost(quoted["input_tokens"], quoted["output_tokens"])
         return nano(quoted["amount_usd"]), quoted["input_tokens"]
 
-    async def ask_all(self, asked: Sequence[Question]) -> tuple[Sequence[Heard], "asyncio.Task[None]"]:
+    async def ask_all(self, asked: Sequence[ClientRequest]) -> tuple[Sequence[ClientAnswer], "asyncio.Task[None]"]:
         """All at once; what is heard so far, and the task that ends with the last of them."""
-        heard = [Heard(each) for each in asked]
+        heard = [ClientAnswer(each) for each in asked]
 
         async def all_of_them() -> None:
             await asyncio.gather(*(ask(self.url, each.question, each) for each in heard))

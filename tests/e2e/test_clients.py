@@ -11,7 +11,7 @@ from tests.e2e.clients.place import Place
 from tests.e2e.clients.toolbox import ToolboxError
 from tests.e2e.clients.trial import commands_of, try_client
 from tests.e2e.clients.upstreams import House, open_house
-from tests.e2e.counting import Counting
+from tests.e2e.counting_proxy import CountingProxy
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_it_stops_when_the_wallet_is_empty(
     client: Client, most: int, says: str, harbour: House, tmp_path: Path
 ) -> None:
     key = harbour.new_poor_key(f"{client.name}-{client.dialect}@example.com".replace(" ", "-"))
-    with Counting(harbour.harbor.url) as counting:
+    with CountingProxy(harbour.harbor.url) as counting:
         place = Place(counting.url, key, _commands(client), tmp_path)
         ended = client.run(place, "Say hello.")
     assert 1 <= len(counting.refused) <= most, f"{counting.refused}\n{ended}"

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import pytest
 from tests.e2e import books
-from tests.e2e.asker import PATHS, Heard, ask, get, question, read, until
 from tests.e2e.auditor import NANO, Prices, nano, read_prices
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.e2e.raw_client import PATHS, ClientAnswer, ask, get, question, read, until
 from tests.editions.derived import derive_text
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ class Load:
     harbor: Harbor
     seed: int
     leave: float = 0  # how likely a client is to hang up
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[ClientAnswer] = field(default_factory=list)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +70,7 @@ class Load:
             asked = question(dice.choice(PATHS), self.harbor.key, stream=dice.random() < 0.6, max_tokens=500)
             if dice.random() < self.leave:
                 asked = replace(asked, leave_bytes=dice.randrange(1, 3000))
-            heard = Heard(asked)
+            heard = ClientAnswer(asked)
             try:
                 await ask(self.harbor.url, asked, heard)
             except ConnectionError:  # nobody listens
@@ -87,7 +87,7 @@ class Books:
     left: int = 100 * NANO
     answers: set[str] = field(default_factory=set)
 
-    async def check(self, heard: Sequence[Heard]) -> int:
+    async def check(self, heard: Sequence[ClientAnswer]) -> int:
         """How many answers a client saw complete."""
         url, key = self.harbor.url, self.harbor.key
         listed = (await read(url, "/v1/requests?limit=1000", key))["data"]
@@ -199,7 +199,7 @@ async def test_while_the_database_is_away_the_answer_is_503_and_never_401(harbor
 async def test_F3_a_server_ends_in_good_order_while_the_database_is_away(harbor: Harbor) -> None:
     """What it still owes the books is in its journal, which its successor replays."""
     books.simulator(harbor, "POST", "script", "[answer]\ndelay_ms = 300")
-    heard = [Heard(question(path, harbor.key, stream=True, max_tokens=500)) for path in PATHS]
+    heard = [ClientAnswer(question(path, harbor.key, stream=True, max_tokens=500)) for path in PATHS]
     clients = [asyncio.create_task(ask(harbor.url, one.question, one)) for one in heard]
     await until(lambda: all(one.text_bytes for one in heard))
     assert (await books.balance(harbor.url, harbor.key))[1] > 0
@@ -231,7 +231,7 @@ def _put_away(file: Path) -> Iterator[None]:
         away.rename(file)
 
 
-def _unavailable(heard: Heard) -> None:
+def _unavailable(heard: ClientAnswer) -> None:
     error = heard.error
     assert error is not None, heard.raw
     assert (heard.status, error["type"], error["code"]) == (503, "api_error", "unavailable"), heard.raw

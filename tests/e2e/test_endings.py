@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from tests.e2e import books
-from tests.e2e.asker import PATHS, Heard, ask, question, until
 from tests.e2e.auditor import NANO, nano
 from tests.e2e.house import House
+from tests.e2e.raw_client import PATHS, ClientAnswer, ask, question, until
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ async def late_commits(house: House, _account: str) -> AsyncIterator[None]:
 async def test_the_ending_waits_for_the_commit(house: House, slowly: Slowly) -> None:
     account, key = house.new_wallet(NANO)
     asked = [question(path, key, stream=stream, max_tokens=50) for path, stream in ALL_WAYS]
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     house.vendor.shut()
     heard, asking = await house.ask_all(asked)
     await until(lambda: house.vendor.waiting == len(asked))
@@ -68,7 +68,7 @@ async def test_the_ending_waits_for_the_commit(house: House, slowly: Slowly) -> 
 async def test_F3_a_commit_that_does_not_come_in_time_is_in_the_journal_and_billed_once(house: House) -> None:
     account, key = house.new_wallet(NANO)
     asked = [question(path, key, stream=stream, max_tokens=50) for path, stream in ALL_WAYS]
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     house.vendor.shut()
     heard, asking = await house.ask_all(asked)
     await until(lambda: house.vendor.waiting == len(asked))
@@ -89,9 +89,9 @@ async def test_F3_a_commit_that_does_not_come_in_time_is_in_the_journal_and_bill
 async def test_who_hangs_up_before_a_commit_that_fails_is_billed_once_it_can_be(house: House) -> None:
     """All the text is theirs already; and no hold may wait for a client that is gone."""
     account, key = house.new_wallet(NANO)
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     house.vendor.shut()
-    heard = [Heard(question(path, key, stream=True, max_tokens=50)) for path in PATHS]
+    heard = [ClientAnswer(question(path, key, stream=True, max_tokens=50)) for path in PATHS]
     clients = [asyncio.create_task(ask(house.url, one.question, one)) for one in heard]
     await until(lambda: house.vendor.waiting == len(heard))
     async with locked_wallet(house, account):
@@ -112,7 +112,7 @@ async def test_who_hangs_up_before_a_commit_that_fails_is_billed_once_it_can_be(
 async def test_a_locked_wallet_does_not_stall_others(house: House) -> None:
     """Neither at the hold nor at the settlement."""
     account, key = house.new_wallet(NANO)
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     house.vendor.shut()
     settling, asking = await house.ask_all([question(path, key, stream=True) for path in PATHS])
     await until(lambda: house.vendor.waiting == len(settling))
@@ -134,7 +134,7 @@ async def test_a_locked_wallet_does_not_stall_others(house: House) -> None:
     await books.nothing_held(house.url, key)
 
 
-def _unavailable(heard: Heard) -> None:
+def _unavailable(heard: ClientAnswer) -> None:
     error = heard.error
     assert error is not None, heard.raw
     assert (error["type"], error["code"]) == ("api_error", "unavailable"), heard.raw

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.e2e import books
-from tests.e2e.asker import CHAT, PATHS, Heard, ask, get, question, read, until
 from tests.e2e.auditor import NANO, nano
 from tests.e2e.harbor import Harbor, launch, make_harbor, start_simulator
+from tests.e2e.raw_client import CHAT, PATHS, ClientAnswer, ask, get, question, read, until
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +49,10 @@ def silent_database(harbor: Harbor) -> Iterator[None]:
 
 async def begun(
     harbor: Harbor, count: int, *, leave: int | None = None
-) -> tuple[list[Heard], list[asyncio.Task[Heard]]]:
+) -> tuple[list[ClientAnswer], list[asyncio.Task[ClientAnswer]]]:
     """Streams whose first content has come, so that their holds stand; `leave`: hang up after so many bytes."""
     asked = [question(PATHS[i % 2], harbor.key, stream=True, max_tokens=500) for i in range(count)]
-    heard = [Heard(one) for one in asked]
+    heard = [ClientAnswer(one) for one in asked]
     clients = [asyncio.create_task(ask(harbor.url, one.question, one)) for one in heard]
     await until(lambda: all(one.text_bytes for one in heard))
     return heard, clients
@@ -63,7 +63,7 @@ def journaled(harbor: Harbor) -> int:
     return sum(file.stat().st_size for file in (harbor.home / "journal").glob("*.journal"))
 
 
-async def charged_once(harbor: Harbor, heard: Sequence[Heard]) -> None:
+async def charged_once(harbor: Harbor, heard: Sequence[ClientAnswer]) -> None:
     """Each has its receipt, charged, and the wallet has paid for these alone."""
     available = await books.nothing_held(harbor.url, harbor.key)
     receipts = await books.receipts(harbor.url, harbor.key)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from tests.e2e import books
-from tests.e2e.asker import CHAT, MESSAGES, PATHS, Ending, Heard, Question, ask, question, read, until
 from tests.e2e.auditor import nano
 from tests.e2e.house import INPUT_PICO, OUTPUT_PICO, House, cost
+from tests.e2e.raw_client import CHAT, MESSAGES, PATHS, ClientAnswer, ClientRequest, Ending, ask, question, read, until
 
 from tokenharbor.kernel.money import Usd
 
@@ -29,7 +29,7 @@ async def test_of_300_at_once_exactly_those_that_fit_succeed(house: House, at_th
     each, tokens = await house.quote(asked[0])
     left = each - 1  # of a wallet for exactly forty
     _, key = house.new_wallet(40 * each + left)
-    house.vendor.says(_as_dear_as_quoted(tokens))
+    house.vendor.set_answer(_as_dear_as_quoted(tokens))
     if at_the_gate:
         house.vendor.shut()
     heard, asking = await house.ask_all([replace(one, key=key) for one in asked])
@@ -58,7 +58,7 @@ async def test_a_keys_limit_holds_however_many_ask_at_once(house: House, limit: 
     each, tokens = await house.quote(asked[0])
     account, free = house.new_wallet(100 * each)
     key = house.harbor.new_key(account, f"--{limit}-usd", books.usd(12 * each + 5))
-    house.vendor.says(_as_dear_as_quoted(tokens))
+    house.vendor.set_answer(_as_dear_as_quoted(tokens))
     house.vendor.shut()
     heard, asking = await house.ask_all([replace(one, key=key) for one in asked])
     await until(lambda: _answered(heard) == 48)
@@ -84,7 +84,7 @@ async def test_without_a_maximum_half_of_what_is_left_caps_the_answer(house: Hou
     if short == "daily":
         key = house.harbor.new_key(account, "--daily-usd", books.usd(left))
     for stream in (False, True):
-        house.vendor.says({"text": TEXT}, keep_bodies=True)
+        house.vendor.set_answer({"text": TEXT}, keep_bodies=True)
         asked = question(CHAT, key, stream=stream)
         _, tokens = await house.quote(asked)
         most = (left // 2 * 1000 - tokens * INPUT_PICO) // OUTPUT_PICO
@@ -104,7 +104,7 @@ async def test_below_the_least_answer_a_request_is_refused_rather_than_capped(ho
     asked = question(CHAT, house.harbor.key)
     whole, tokens = await house.quote(asked)
     account, key = house.new_wallet(2 * cost(tokens, 1024) - 1)
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     assert _refused(await ask(house.url, replace(asked, key=key)))[2] == nano(Usd(whole).brief_up())
     house.harbor.cli("credit", account, "--usd", books.usd(1), "--pool", "promo", "--reason", "test")
     heard = await ask(house.url, replace(asked, key=key))
@@ -116,7 +116,7 @@ async def test_capped_requests_at_once_never_hold_more_than_there_is(house: Hous
     whole, _ = await house.quote(asked)
     amount = whole * 5 // 2
     _, key = house.new_wallet(amount)
-    house.vendor.says({"text": TEXT})
+    house.vendor.set_answer({"text": TEXT})
     house.vendor.shut()
     heard, asking = await house.ask_all([replace(asked, key=key)] * 20)
     await until(lambda: _answered(heard) + house.vendor.waiting == 20)
@@ -137,7 +137,7 @@ async def test_capped_requests_at_once_never_hold_more_than_there_is(house: Hous
     assert await books.balance(house.url, key) == (amount - sum(costs), 0)
 
 
-def _equals(key: str, count: int) -> Sequence[Question]:
+def _equals(key: str, count: int) -> Sequence[ClientRequest]:
     """Streams and not, in both dialects, all of one length, so that they are all quoted alike."""
     asked = []
     for number in range(count):
@@ -153,15 +153,15 @@ def _as_dear_as_quoted(tokens: int) -> dict[str, Any]:
     return {"text": TEXT, "usage": {"input": tokens, "output": MAX_TOKENS}}
 
 
-def _count(heard: Sequence[Heard], how: Ending) -> int:
+def _count(heard: Sequence[ClientAnswer], how: Ending) -> int:
     return sum(one.how == how for one in heard)
 
 
-def _answered(heard: Sequence[Heard]) -> int:
+def _answered(heard: Sequence[ClientAnswer]) -> int:
     return sum(one.closed for one in heard)
 
 
-def _refused(heard: Heard) -> tuple[int, int, int]:
+def _refused(heard: ClientAnswer) -> tuple[int, int, int]:
     """The contract's 402, and what its message says: balance, held, needed."""
     error = heard.error
     assert error is not None, heard.raw

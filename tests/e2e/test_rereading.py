@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.asker import CHAT, MESSAGES, PATHS, Question, ask
 from tests.e2e.books import nothing_held
 from tests.e2e.books import simulator as tool
 from tests.e2e.harbor import READY_SECONDS, Harbor, running_harbor
 from tests.e2e.mistakes import IN_THE_CATALOGUE, IN_THE_FILE, MODEL, PRICE, PROVIDER, SECRET
+from tests.e2e.raw_client import CHAT, MESSAGES, PATHS, ClientRequest, ask
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def told(harbor: Harbor) -> list[str]:
 def chat(harbor: Harbor, model: str = "sim") -> int:
     """A request's status."""
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
-    asked = ask(harbor.url, Question(CHAT, harbor.key, json.dumps(body).encode()))
+    asked = ask(harbor.url, ClientRequest(CHAT, harbor.key, json.dumps(body).encode()))
     return asyncio.run(asked).status or 0
 
 
@@ -107,12 +107,12 @@ def test_neither_logs_nor_files_hold_content_or_keys(running: Harbor) -> None:
     tool(running, "POST", "script", f'answer = {{ text = "{text}", chunk_chars = 4, delay_ms = 10 }}')
     for path in PATHS:
         questions = [
-            Question(path, running.key, telling(path)),
-            Question(path, running.key, telling(path, stream=True)),
-            Question(path, running.key, telling(path, stream=True), leave_bytes=400),
-            Question(path, running.key, telling(path, model=f"{CANARY}Model")),
-            Question(path, running.key, telling(path, max_tokens=f"{CANARY}Maximum")),
-            Question(path, f"thk_live_{CANARY}{'x' * (32 - len(CANARY))}", telling(path)),
+            ClientRequest(path, running.key, telling(path)),
+            ClientRequest(path, running.key, telling(path, stream=True)),
+            ClientRequest(path, running.key, telling(path, stream=True), leave_bytes=400),
+            ClientRequest(path, running.key, telling(path, model=f"{CANARY}Model")),
+            ClientRequest(path, running.key, telling(path, max_tokens=f"{CANARY}Maximum")),
+            ClientRequest(path, f"thk_live_{CANARY}{'x' * (32 - len(CANARY))}", telling(path)),
         ]
         statuses = [asyncio.run(ask(running.url, question)).status for question in questions]
         assert statuses == [200, 200, 200, 404, 400, 401]
@@ -121,7 +121,7 @@ def test_neither_logs_nor_files_hold_content_or_keys(running: Harbor) -> None:
         tool(running, "POST", "script", f'answer = {{ text = "{text}" }}\n[[rules]]\nfault = {{ {fault} }}')
         for path in PATHS:
             for stream in (False, True):
-                asyncio.run(ask(running.url, Question(path, running.key, telling(path, stream=stream))))
+                asyncio.run(ask(running.url, ClientRequest(path, running.key, telling(path, stream=stream))))
     tool(running, "POST", "script", "")
     asyncio.run(nothing_held(running.url, running.key))
     assert running.server is not None

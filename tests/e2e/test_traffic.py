@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.e2e import books, traffic
-from tests.e2e.asker import Heard, Question, ask
 from tests.e2e.auditor import NANO, Audit, Findings, Prices, read_prices
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.e2e.raw_client import ClientAnswer, ClientRequest, ask
 from tests.editions.derived import derive_text
 
 pytestmark = pytest.mark.slow
@@ -74,10 +74,10 @@ async def test_random_traffic_is_billed_to_the_nano(run: Run) -> None:
     assert bool(found.broken) == run.prices.edition["billing"]["broken_streams"], found
 
 
-async def _ask_all(url: str, asked: Sequence[Question]) -> Sequence[Heard]:
+async def _ask_all(url: str, asked: Sequence[ClientRequest]) -> Sequence[ClientAnswer]:
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(question: Question) -> Heard:
+    async def one(question: ClientRequest) -> ClientAnswer:
         async with places:
             return await ask(url, question)
 

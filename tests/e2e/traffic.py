@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.e2e.asker import CHAT, MESSAGES, PATHS, Question
+from tests.e2e.raw_client import CHAT, MESSAGES, PATHS, ClientRequest
 
 OWN_TERMS: Mapping[str, Mapping[str, object]] = {
     "price": {"service_fee_bp": 325, "markup_bp": 1234, "markup_bp_by_model": {"stepped": 77}},
@@ -186,12 +186,12 @@ def _some(dice: random.Random, most: int) -> list[int]:
     return sorted((dice.randrange(1, most), dice.randrange(1, most)))
 
 
-def questions(seed: int, keys: Sequence[str], count: int) -> Sequence[Question]:
+def questions(seed: int, keys: Sequence[str], count: int) -> Sequence[ClientRequest]:
     dice = random.Random(seed)
     return [_question(dice, keys, f"n{number}") for number in range(count)]
 
 
-def _question(dice: random.Random, keys: Sequence[str], name: str) -> Question:
+def _question(dice: random.Random, keys: Sequence[str], name: str) -> ClientRequest:
     path, stream = dice.choice(PATHS), dice.random() < 0.6
     words = " ".join(dice.choices(_WORDS, k=dice.randrange(200)))
     scenario = dice.randrange(_SCENARIOS)
@@ -210,7 +210,7 @@ def _question(dice: random.Random, keys: Sequence[str], name: str) -> Question:
     if dice.random() < 0.25:
         body["usage"] = {"include": True}
     encoded = json.dumps(body, ensure_ascii=dice.random() < 0.5).encode()
-    return Question(path, dice.choice(keys), encoded, name, **_patience(dice))
+    return ClientRequest(path, dice.choice(keys), encoded, name, **_patience(dice))
 
 
 def _patience(dice: random.Random) -> dict[str, Any]:

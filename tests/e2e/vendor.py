@@ -53,7 +53,7 @@ class Vendor:
         self._thread.join()
         self._loop.close()
 
-    def says(self, answer: dict[str, Any], **more: Any) -> None:
+    def set_answer(self, answer: dict[str, Any], **more: Any) -> None:
         """From now on, to everybody; the gate is open."""
         script = read_script(msgspec.json.encode({"answer": answer} | more), form="json", where="test")
         self._loop.call_soon_threadsafe(self._provider.set_script, script)

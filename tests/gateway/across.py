@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 SCHEMA: Any = {"type": "object", "properties": {"command": {"type": "string"}}}
 
@@ -18,33 +18,33 @@ class Client:
     path: Callable[[str, bool], str]
     body: Callable[[str, bool], dict[str, Any]]
     tools: Any
-    text: Callable[[Said], str]
-    calls: Callable[[Said], list[tuple[str, Any]]]
-    finished: Callable[[Said], bool]
+    text: Callable[[RawAnswer], str]
+    calls: Callable[[RawAnswer], list[tuple[str, Any]]]
+    finished: Callable[[RawAnswer], bool]
     unknown: dict[str, Any]  # a field that only this dialect could have
-    code: Callable[[Said], str] = lambda said: said.error["code"]
+    code: Callable[[RawAnswer], str] = lambda said: said.error["code"]
     cost: str = "cost"
 
 
-async def ask(house: House, dialect: str, model: str, *, stream: bool, **more: Any) -> Said:
+async def ask(house: House, dialect: str, model: str, *, stream: bool, **more: Any) -> RawAnswer:
     client = CLIENTS[dialect]
     return await house.post(client.path(model, stream), {**client.body(model, stream), **more})
 
 
-def _whole(said: Said) -> bool:
+def _whole(said: RawAnswer) -> bool:
     return said.headers["content-type"] == "application/json"
 
 
 # Chat completions
 
 
-def _chat_deltas(said: Said) -> list[Any]:
+def _chat_deltas(said: RawAnswer) -> list[Any]:
     if _whole(said):
         return [said.json()["choices"][0]["message"]]
     return [choice["delta"] for chunk in said.data for choice in chunk.get("choices", ())]
 
 
-def _chat_calls(said: Said) -> list[tuple[str, Any]]:
+def _chat_calls(said: RawAnswer) -> list[tuple[str, Any]]:
     found: dict[int, list[str]] = {}
     for delta in _chat_deltas(said):
         for place, call in enumerate(delta.get("tool_calls") or ()):
@@ -54,7 +54,7 @@ def _chat_calls(said: Said) -> list[tuple[str, Any]]:
     return [(name, json.loads(arguments)) for name, arguments in found.values()]
 
 
-def _chat_finished(said: Said) -> bool:
+def _chat_finished(said: RawAnswer) -> bool:
     if _whole(said):
         return bool(said.json()["choices"][0]["finish_reason"])
     reasons = [choice.get("finish_reason") for chunk in said.data for choice in chunk.get("choices", ())]
@@ -64,20 +64,20 @@ def _chat_finished(said: Said) -> bool:
 # Responses
 
 
-def _responses_done(said: Said) -> Any:
+def _responses_done(said: RawAnswer) -> Any:
     if _whole(said):
         return said.json()
     return next((event["response"] for event in said.data if event["type"] == "response.completed"), None)
 
 
-def _responses_text(said: Said) -> str:
+def _responses_text(said: RawAnswer) -> str:
     if _whole(said):
         items = [item for item in said.json()["output"] if item["type"] == "message"]
         return "".join(part["text"] for item in items for part in item["content"])
     return "".join(event["delta"] for event in said.data if event["type"] == "response.output_text.delta")
 
 
-def _responses_calls(said: Said) -> list[tuple[str, Any]]:
+def _responses_calls(said: RawAnswer) -> list[tuple[str, Any]]:
     items = [item for item in _responses_done(said)["output"] if item["type"] == "function_call"]
     return [(item["name"], json.loads(item["arguments"])) for item in items]
 
@@ -85,13 +85,13 @@ def _responses_calls(said: Said) -> list[tuple[str, Any]]:
 # Messages
 
 
-def _message_text(said: Said) -> str:
+def _message_text(said: RawAnswer) -> str:
     if _whole(said):
         return "".join(block.get("text", "") for block in said.json()["content"])
     return "".join(event["delta"].get("text", "") for event in said.data if event["type"] == "content_block_delta")
 
 
-def _message_calls(said: Said) -> list[tuple[str, Any]]:
+def _message_calls(said: RawAnswer) -> list[tuple[str, Any]]:
     if _whole(said):
         return [(block["name"], block["input"]) for block in said.json()["content"] if block["type"] == "tool_use"]
     rows: dict[int, list[str]] = {}
@@ -103,7 +103,7 @@ def _message_calls(said: Said) -> list[tuple[str, Any]]:
     return [(name, json.loads(arguments)) for name, arguments in rows.values()]
 
 
-def _message_finished(said: Said) -> bool:
+def _message_finished(said: RawAnswer) -> bool:
     if _whole(said):
         return bool(said.json()["stop_reason"])
     return any(event["type"] in ("message_delta", "message_stop") for event in said.data)
@@ -112,7 +112,7 @@ def _message_finished(said: Said) -> bool:
 # Gemini
 
 
-def _gemini_parts(said: Said) -> list[Any]:
+def _gemini_parts(said: RawAnswer) -> list[Any]:
     chunks = [said.json()] if _whole(said) else said.data
     contents = [each["content"] for chunk in chunks for each in chunk.get("candidates", ()) if "content" in each]
     return [part for content in contents for part in content.get("parts", ()) if not part.get("thought")]

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.gateway import raw
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
@@ -40,7 +40,7 @@ def body(**fields: Any) -> bytes:
     return json.dumps(good | fields).encode()
 
 
-def in_words_of(dialect: str, content: bytes) -> bytes:
+def in_dialect_of(dialect: str, content: bytes) -> bytes:
     """The same where a dialect has other names for the conversation and the maximum."""
     if dialect == "gemini":
         return content.replace(b'"messages"', b'"contents"')
@@ -56,7 +56,7 @@ def with_raw(name: str, value: bytes) -> bytes:
     return b"{%b}" % b",".join(b'"%b":%b' % (each.encode(), written) for each, written in members.items())
 
 
-def check_refusal(said: Said, dialect: str, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+def check_refusal(said: RawAnswer, dialect: str, status: int, code: str, param: str | None = None) -> dict[str, Any]:
     """The contract's error in the dialect of the path, short, about nothing of ours and without content."""
     text = said.body.decode()
     assert said.status == status, text
@@ -101,7 +101,7 @@ async def check_untouched(house: House) -> None:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class LogWatcher:
     """Sees all that the process says beside its answers."""
 
     caplog: pytest.LogCaptureFixture
@@ -113,11 +113,11 @@ class Eyes:
 
 
 @contextlib.contextmanager
-def watching(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], *secrets: str) -> Iterator[None]:
+def watching_logs(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], *secrets: str) -> Iterator[None]:
     """No crash, no warning and none of the secrets in any log, whatever happens meanwhile."""
     caplog.set_level(logging.DEBUG)
     yield
-    said = Eyes(caplog, capfd).said()
+    said = LogWatcher(caplog, capfd).said()
     for secret in (CANARY, *secrets):
         assert secret not in said, said
     loud = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -148,10 +148,10 @@ async def counting_server(
         await more.drain(0.1)
 
 
-async def send(port: int, path: str, key: str, lines: str, content: bytes) -> Said:
+async def send(port: int, path: str, key: str, lines: str, content: bytes) -> RawAnswer:
     """A POST with these header lines, each with its CRLF, and these bytes after them."""
     head = f"POST {path} HTTP/1.1\r\nhost: harbor\r\nx-api-key: {key}\r\nconnection: close\r\n{lines}\r\n"
-    return raw.read_answer(await raw.say(port, head.encode("latin-1") + content))
+    return raw.read_answer(await raw.send_bytes(port, head.encode("latin-1") + content))
 
 
 async def rows_holding(house: House, words: Sequence[str]) -> list[str]:

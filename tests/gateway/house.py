@@ -12,7 +12,7 @@ import anthropic
 import asyncpg
 import openai
 from tests.gateway import raw
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.gateway.tape import Tape, play
 
 from tokenharbor.app.build import Harbor, open_harbor
@@ -152,17 +152,21 @@ def configuration(simulator: str, tape: str) -> str:
     """The operator's file: every provider is the simulator under a prefix of its own, or the tape."""
     text = "".join(_provider(name, simulator) for name in VENDORS) + _provider("taped", tape)
     text += _provider("dead", _NOBODY) + _SIGNED.format(url=simulator)
-    text += "".join(_provider(far(wire), simulator, wire=wire) for wire in PLAYED)
+    text += "".join(_provider(provider_of_wire(wire), simulator, wire=wire) for wire in PLAYED)
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
     models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",), "abroad": ("signed",)}
     models["last-resort"] = ("dead", "quick_connect", "alpha")
-    models |= {f"only-{wire}": (far(wire),) for wire in PLAYED}
-    models["refusing"] = (far("anthropic_messages"),)
-    models |= {f"then-{wire}": ("alpha", far(wire)) for wire in PLAYED}
-    models["mixed"] = (far("anthropic_messages"), far("gemini"), far("openai_chat"))
-    models["mixed-foreign"] = (far("openai_chat"), far("gemini"))
+    models |= {f"only-{wire}": (provider_of_wire(wire),) for wire in PLAYED}
+    models["refusing"] = (provider_of_wire("anthropic_messages"),)
+    models |= {f"then-{wire}": ("alpha", provider_of_wire(wire)) for wire in PLAYED}
+    models["mixed"] = (
+        provider_of_wire("anthropic_messages"),
+        provider_of_wire("gemini"),
+        provider_of_wire("openai_chat"),
+    )
+    models["mixed-foreign"] = (provider_of_wire("openai_chat"), provider_of_wire("gemini"))
     models |= {f"quick-{timer}": (f"quick_{timer}",) for timer in TIMERS}
     for model, providers in models.items():
         text += _MODEL.format(name=model).replace('"tools"', _REFUSES if model == "refusing" else '"tools"')
@@ -175,7 +179,7 @@ def configuration(simulator: str, tape: str) -> str:
     return text
 
 
-def far(wire: str) -> str:
+def provider_of_wire(wire: str) -> str:
     """The provider that speaks this wire and no other: its are the models `only-WIRE` and, after alpha, `then-WIRE`."""
     return f"far_{wire}"
 
@@ -318,27 +322,27 @@ class House:
 
     # Requests
 
-    async def chat(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+    async def chat(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> RawAnswer:
         return await self.post(CHAT, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)
 
-    async def respond(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+    async def respond(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> RawAnswer:
         return await self.post(RESPONSES, {"model": model, "input": HELLO, "max_output_tokens": 100, **more}, headers)
 
-    async def message(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> Said:
+    async def message(self, model: str = "solo", *, headers: Mapping[str, str] | None = None, **more: Any) -> RawAnswer:
         return await self.post(MESSAGES, {"model": model, "messages": HELLO, "max_tokens": 100, **more}, headers)
 
-    async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Said:
+    async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> RawAnswer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = self._signed(headers) | {"content-type": "application/json"}
         return await raw.ask(self.port, "POST", path, signed, data)
 
-    async def post_form(self, path: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    async def post_form(self, path: str, body: bytes, headers: Mapping[str, str]) -> RawAnswer:
         return await raw.ask(self.port, "POST", path, self._signed(headers), body)
 
-    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Said:
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> RawAnswer:
         return await raw.ask(self.port, "GET", path, self._signed(headers))
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Said:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> RawAnswer:
         """Without a key, unless the headers have one."""
         return await raw.ask(self.port, method, path, headers or {})
 
@@ -381,7 +385,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
-    providers = (*VENDORS, *map(far, PLAYED), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
+    providers = (*VENDORS, *map(provider_of_wire, PLAYED), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(
         folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url, "KEY_OF_SIGNED": f"{SIGNER}:a/secret+key"}

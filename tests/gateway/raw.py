@@ -10,7 +10,7 @@ PATIENCE = 20.0  # seconds that no answer takes, however busy the machine
 
 
 @dataclass(frozen=True)
-class Said:
+class RawAnswer:
     """An answer. `ended`: by its framing's own end, or by the connection's before it."""
 
     status: int
@@ -32,7 +32,7 @@ class Said:
         return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
 
 
-async def say(port: int, raw: bytes) -> bytes:
+async def send_bytes(port: int, raw: bytes) -> bytes:
     """All that comes back until the connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -43,17 +43,17 @@ async def say(port: int, raw: bytes) -> bytes:
         writer.close()
 
 
-async def ask(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Said:
+async def ask(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> RawAnswer:
     """One request on a connection of its own."""
     lines = {"host": "harbor", "connection": "close", **headers}
     if body is not None:
         lines["content-length"] = str(len(body))
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     raw = f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
-    return read_answer(await say(port, raw), bodiless=method == "HEAD")
+    return read_answer(await send_bytes(port, raw), bodiless=method == "HEAD")
 
 
-def read_answer(raw: bytes, *, bodiless: bool = False) -> Said:
+def read_answer(raw: bytes, *, bodiless: bool = False) -> RawAnswer:
     head, _, rest = raw.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
     headers: dict[str, str] = {}
@@ -62,7 +62,7 @@ def read_answer(raw: bytes, *, bodiless: bool = False) -> Said:
         assert name not in headers, f"{name} stands twice in the answer"
         headers[name] = value
     complete, body = (True, b"") if bodiless else _content(headers, rest)
-    return Said(int(status.split(" ")[1]), headers, body, "complete" if complete else "cut")
+    return RawAnswer(int(status.split(" ")[1]), headers, body, "complete" if complete else "cut")
 
 
 def _content(headers: Mapping[str, str], rest: bytes) -> tuple[bool, bytes]:

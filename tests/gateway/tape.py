@@ -11,7 +11,7 @@ JSON = b"application/json"
 
 
 @dataclass(frozen=True)
-class Asked:
+class RecordedRequest:
     """A request as it came: header lines with their names in lower case, and the body's bytes."""
 
     line: str
@@ -34,7 +34,7 @@ class Tape:
     content_type: bytes = JSON
     head: bytes = b""  # more header lines
     cuts: Sequence[int] = ()
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[RecordedRequest] = field(default_factory=list)
 
     def begin(self) -> None:
         self.put(b"", JSON)
@@ -65,13 +65,13 @@ class Tape:
         await writer.drain()
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked:
+async def _read(reader: asyncio.StreamReader) -> RecordedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
     headers = [(name.lower(), value) for name, _, value in (each.partition(": ") for each in lines)]
-    asked = Asked(line, headers, b"")
+    asked = RecordedRequest(line, headers, b"")
     body = await reader.readexactly(int(asked.header("content-length") or 0))
-    return Asked(line, headers, body)
+    return RecordedRequest(line, headers, body)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.across import CLIENTS, ask
-from tests.gateway.house import PLAYED, House, far
+from tests.gateway.house import PLAYED, House, provider_of_wire
 from tests.gateway.raw import PATIENCE
 
 from tokenharbor.kernel.money import Usd
@@ -168,7 +168,7 @@ async def test_a_provider_of_ones_own_dialect_is_followed_by_one_of_another(
 ) -> None:
     house.fail("kind = 'status', status = 500")
     said = await ask(house, client, f"then-{wire}", stream=stream)
-    assert (said.status, said.headers["x-tokenharbor-provider"]) == (200, far(wire))
+    assert (said.status, said.headers["x-tokenharbor-provider"]) == (200, provider_of_wire(wire))
     assert CLIENTS[client].text(said) == "one two three four"
     assert [record.wire for record in await house.seen()][-1] == wire
 

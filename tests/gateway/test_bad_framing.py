@@ -15,10 +15,10 @@ from tests.gateway.attack import (
     counting_server,
     send,
     server,
-    watching,
+    watching_logs,
 )
 from tests.gateway.house import ANSWER, HELLO, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.http.support import until
 
 from tokenharbor.http.message import ServerLimits
@@ -32,7 +32,7 @@ GOOD = body()
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd):
+    with watching_logs(caplog, capfd):
         yield
 
 
@@ -118,7 +118,7 @@ async def test_a_body_that_stops_coming_is_given_up(house: House, dialect: str) 
             (f"content-length: {len(GOOD)}\r\n", GOOD[:-1]),
             ("transfer-encoding: chunked\r\n", chunked(GOOD)[:-3]),
         ):
-            assert await raw.say(port, f"{head}{lines}\r\n".encode() + begun) == b""
+            assert await raw.send_bytes(port, f"{head}{lines}\r\n".encode() + begun) == b""
     await check_untouched(house)
 
 
@@ -181,6 +181,6 @@ async def test_an_upgrade_is_refused_at_once(house: House, dialect: str) -> None
 @DIALECTS
 async def test_after_all_this_an_ordinary_request_is_served(house: House, dialect: str) -> None:
     house.script(ANSWER)
-    said: Said = await house.post(PATHS[dialect], body(messages=HELLO))
+    said: RawAnswer = await house.post(PATHS[dialect], body(messages=HELLO))
     assert said.status == 200
     assert (await house.money()) != UNTOUCHED

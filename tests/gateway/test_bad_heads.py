@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.gateway import raw
-from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, check_untouched, send, watching
+from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, check_untouched, send, watching_logs
 from tests.gateway.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -14,7 +14,7 @@ GOOD = body()
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd):
+    with watching_logs(caplog, capfd):
         yield
 
 
@@ -157,7 +157,7 @@ async def test_broken_keys_are_refused_before_the_body_is_read(house: House, dia
     for name, (header, value) in broken_keys(house.payer.key).items():
         head = f"POST {PATHS[dialect]} HTTP/1.1\r\nhost: harbor\r\n{header}: {value}\r\n"
         for framing in ("content-length: 30000000\r\n", "transfer-encoding: chunked\r\n"):
-            answer = await raw.say(house.port, f"{head}{framing}\r\n".encode("latin-1"))
+            answer = await raw.send_bytes(house.port, f"{head}{framing}\r\n".encode("latin-1"))
             said = raw.read_answer(answer)
             check_refusal(said, dialect, 401, "invalid_api_key")
             assert house.payer.key[9:-4] not in said.body.decode(), name

@@ -12,8 +12,8 @@ from tests.gateway.attack import (
     body,
     check_refusal,
     check_untouched,
-    in_words_of,
-    watching,
+    in_dialect_of,
+    watching_logs,
     with_raw,
 )
 from tests.gateway.house import House
@@ -29,7 +29,7 @@ DEEP = 100_000
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd):
+    with watching_logs(caplog, capfd):
         yield
 
 
@@ -94,7 +94,7 @@ UNREADABLE: dict[str, bytes] = {
 @EVERY_DIALECT
 async def test_a_body_that_is_no_request(house: House, dialect: str) -> None:
     for name, content in UNREADABLE.items():
-        said = await house.post(PATHS[dialect], in_words_of(dialect, content))
+        said = await house.post(PATHS[dialect], in_dialect_of(dialect, content))
         assert said.status == 400, (name, said.body)
         check_refusal(said, dialect, 400, "invalid_request")
     await check_untouched(house)
@@ -131,9 +131,9 @@ VARIANTS = {
 @EVERY_DIALECT
 async def test_a_repeated_key(house: House, dialect: str) -> None:
     for name, (more, param) in REPEATED.items():
-        said = await house.post(PATHS[dialect], in_words_of(dialect, GOOD[:-1] + more + b"}"))
+        said = await house.post(PATHS[dialect], in_dialect_of(dialect, GOOD[:-1] + more + b"}"))
         assert said.status == 400, (name, said.body)
-        named = in_words_of(dialect, b'"%b"' % param.encode()).decode().strip('"')
+        named = in_dialect_of(dialect, b'"%b"' % param.encode()).decode().strip('"')
         check_refusal(said, dialect, 400, "invalid_request", named)
     await check_untouched(house)
 
@@ -297,10 +297,10 @@ OURS: dict[str, tuple[bytes, ...]] = {
 async def test_wrong_types_and_numbers_are_refused_by_name(house: House, dialect: str) -> None:
     for field, values in (*WRONG[dialect].items(), *OURS.items()):
         for value in values:
-            said = await house.post(PATHS[dialect], in_words_of(dialect, with_raw(field, value)))
+            said = await house.post(PATHS[dialect], in_dialect_of(dialect, with_raw(field, value)))
             assert said.status == 400, (field, value[:60], said.body)
             error = check_refusal(said, dialect, 400, "invalid_request")
-            named = in_words_of(dialect, b'"%b"' % field.encode()).decode().strip('"')
+            named = in_dialect_of(dialect, b'"%b"' % field.encode()).decode().strip('"')
             assert str(error.get("param")).startswith(named), (field, value[:60], error)
     await check_untouched(house)
 

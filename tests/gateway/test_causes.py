@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.gateway.across import CLIENTS, ask
 from tests.gateway.house import House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,7 +91,7 @@ UNKNOWN: list[tuple[str, int, Any]] = [
 ]
 
 
-async def tried(house: House, said: Said) -> list[tuple[str, str]]:
+async def tried(house: House, said: RawAnswer) -> list[tuple[str, str]]:
     receipt = await house.receipt(said.headers["x-request-id"])
     return [(attempt["provider"], attempt["outcome"]) for attempt in receipt["attempts"]]
 
@@ -210,7 +210,7 @@ async def test_C3_an_empty_wallet_and_a_bad_key_have_anthropics_types(house: Hou
     assert (said.status, said.error["type"]) == (401, "authentication_error")
 
 
-async def ask_with(house: House, key: str) -> Said:
+async def ask_with(house: House, key: str) -> RawAnswer:
     client = CLIENTS[MESSAGES]
     return await house.post(client.path("solo", False), client.body("solo", False), {"x-api-key": key})
 

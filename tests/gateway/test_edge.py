@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.gateway import raw
 from tests.gateway.house import CHAT, MESSAGES, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.routes import ANSWERS, MEDIA, Routes
@@ -24,7 +24,7 @@ FAR = {"x-forwarded-for": "192.0.2.7"}
 TOKEN = "tok-1"
 
 
-def check_error(said: Said, path: str, status: int, code: str) -> None:
+def check_error(said: RawAnswer, path: str, status: int, code: str) -> None:
     """The contract's error in the dialect of the path, with its request id."""
     assert (said.status, said.error["code"]) == (status, code), said.body
     assert said.headers["content-type"] == "application/json"
@@ -71,7 +71,7 @@ async def test_a_websocket_is_told_at_once(house: House, path: str) -> None:
     """Before the key and without a body; the connection then closes."""
     upgrade = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: eA==\r\n"
     for method in ("GET", "POST"):
-        answer = await raw.say(house.port, f"{method} {path} HTTP/1.1\r\nhost: h\r\n{upgrade}\r\n".encode())
+        answer = await raw.send_bytes(house.port, f"{method} {path} HTTP/1.1\r\nhost: h\r\n{upgrade}\r\n".encode())
         check_error(raw.read_answer(answer), path, 426, "upgrade_required")
 
 
@@ -451,7 +451,7 @@ async def test_F11_a_header_of_ours_that_stands_twice_is_refused(house: House, p
         (f"authorization: Bearer {house.payer.key}\r\n" * 2, 401, "invalid_api_key"),
     ):
         head = f"POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{twice}content-length: {len(body)}\r\n\r\n"
-        check_error(raw.read_answer(await raw.say(house.port, head.encode() + body)), path, status, code)
+        check_error(raw.read_answer(await raw.send_bytes(house.port, head.encode() + body)), path, status, code)
 
 
 @BOTH
@@ -502,7 +502,7 @@ async def test_F12_without_a_balance_no_large_body_is_awaited(house: House, path
     house.payer = await house.new_payer("0")
     heads = f"host: h\r\nconnection: close\r\nx-api-key: {house.payer.key}\r\n"
     for framing in ("content-length: 13000000", "transfer-encoding: chunked"):
-        answer = await raw.say(house.port, f"POST {path} HTTP/1.1\r\n{heads}{framing}\r\n\r\n".encode())
+        answer = await raw.send_bytes(house.port, f"POST {path} HTTP/1.1\r\n{heads}{framing}\r\n\r\n".encode())
         check_error(raw.read_answer(answer), path, 402, "insufficient_quota")
     body = {"model": "solo", "max_tokens": 5, "messages": [{"role": "user", "content": "x" * 300_000}]}
     assert (await house.post(f"{path}?dry_run=1", body)).status == 200

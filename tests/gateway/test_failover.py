@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import VENDORS, House, credential_of
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.editions.load import edition_names
 from tokenharbor.kernel.money import Usd
@@ -43,12 +43,12 @@ FINAL = {
 }
 
 
-async def ask(house: House, dialect: str, model: str = "duo", **more: Any) -> Said:
-    said: Said = await {"chat": house.chat, "message": house.message}[dialect](model, **more)
+async def ask(house: House, dialect: str, model: str = "duo", **more: Any) -> RawAnswer:
+    said: RawAnswer = await {"chat": house.chat, "message": house.message}[dialect](model, **more)
     return said
 
 
-async def receipt_of(house: House, said: Said) -> Any:
+async def receipt_of(house: House, said: RawAnswer) -> Any:
     return await house.receipt(said.headers["x-request-id"])
 
 

@@ -45,7 +45,7 @@ FILE: Part = ("file", "a.wav", SOUND)
 SCRIBE: Part = ("model", b"scribe")
 
 
-async def send(house: House, path: str, *parts: Part) -> raw.Said:
+async def send(house: House, path: str, *parts: Part) -> raw.RawAnswer:
     return await house.post_form(path, form(*parts), FORM)
 
 
@@ -139,14 +139,14 @@ async def test_only_the_models_name_is_changed_of_a_form(house: House) -> None:
     assert record.body == sent.replace(b"scribe", b"alpha-scribe").decode()
 
 
-async def post_in_chunks(house: House, body: bytes) -> raw.Said:
+async def post_in_chunks(house: House, body: bytes) -> raw.RawAnswer:
     """Without a word on how long it will be."""
     head = (
         f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\nconnection: close\r\n"
         f"content-type: {FORM['content-type']}\r\ntransfer-encoding: chunked\r\n\r\n"
     )
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:30_000], body[30_000:]))
-    return raw.read_answer(await raw.say(house.port, head.encode() + chunks + b"0\r\n\r\n"))
+    return raw.read_answer(await raw.send_bytes(house.port, head.encode() + chunks + b"0\r\n\r\n"))
 
 
 @contextlib.asynccontextmanager
@@ -392,5 +392,7 @@ async def test_F11_a_content_type_that_stands_twice_is_refused(house: House) -> 
     body = form(SCRIBE, FILE)
     types = f"content-type: {FORM['content-type']}\r\ncontent-type: multipart/form-data; boundary=other\r\n"
     head = f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {house.payer.key}\r\nconnection: close\r\n{types}"
-    said = raw.read_answer(await raw.say(house.port, f"{head}content-length: {len(body)}\r\n\r\n".encode() + body))
+    said = raw.read_answer(
+        await raw.send_bytes(house.port, f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+    )
     assert said.status == 400

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.gateway.attack import DIALECTS, PATHS, UNTOUCHED, check_refusal, watching
+from tests.gateway.attack import DIALECTS, PATHS, UNTOUCHED, check_refusal, watching_logs
 from tests.gateway.house import HELLO, TIMERS, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.kernel.money import Usd
 
@@ -29,7 +29,7 @@ HEAD = {
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd):
+    with watching_logs(caplog, capfd):
         yield
 
 
@@ -62,7 +62,7 @@ def configure(house: House, text: str) -> None:
     house.settings.file.write_text(text)
 
 
-async def ask(house: House, dialect: str, *, stream: bool, **more: Any) -> Said:
+async def ask(house: House, dialect: str, *, stream: bool, **more: Any) -> RawAnswer:
     request = {"model": "tape", "messages": HELLO, "max_tokens": 100, "stream": stream}
     return await house.post(PATHS[dialect], request | more)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import CHAT, HELLO, MESSAGES, House
-from tests.gateway.raw import Said, read_answer
+from tests.gateway.raw import RawAnswer, read_answer
 
 from tokenharbor.identity import store
 from tokenharbor.identity.store import KeyRules
@@ -23,7 +23,7 @@ async def use_key(house: House, **rules: Any) -> None:
     house.payer = await house.new_key(house.payer.account_id, KeyRules(**rules))
 
 
-async def ask(house: House, path: str, model: str = "solo", **headers: str) -> Said:
+async def ask(house: House, path: str, model: str = "solo", **headers: str) -> RawAnswer:
     body = {"model": model, "messages": HELLO, "max_tokens": 50}
     return await house.post(path, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -43,7 +43,7 @@ async def refused_within(house: House, path: str, seconds: float) -> bool:
     return False
 
 
-def check_denied(said: Said) -> None:
+def check_denied(said: RawAnswer) -> None:
     assert (said.status, said.error["code"], said.error["type"]) == (403, "permission_denied", "permission_error")
     assert said.headers["x-should-retry"] == "false"
 

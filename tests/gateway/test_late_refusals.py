@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.gateway.attack import UNTOUCHED
 from tests.gateway.house import House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.wire.splits import tape
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,7 +36,7 @@ SAYS: dict[str, Any] = {
 }
 
 
-async def broken_off(house: House, dialect: str, message: str) -> Said:
+async def broken_off(house: House, dialect: str, message: str) -> RawAnswer:
     """An answer that has begun, and then this."""
     begun = tape(dialect, "cut_off")
     error = json.dumps(SAYS[dialect](message)).encode()
@@ -48,7 +48,7 @@ async def broken_off(house: House, dialect: str, message: str) -> Said:
     return said
 
 
-def last_error(said: Said) -> Any:
+def last_error(said: RawAnswer) -> Any:
     return next(data["error"] for data in reversed(said.data) if data.get("error"))
 
 

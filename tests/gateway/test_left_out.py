@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.across import CLIENTS, ask
-from tests.gateway.house import CHAT, HELLO, PLAYED, House, far
+from tests.gateway.house import CHAT, HELLO, PLAYED, House, provider_of_wire
 
 from tokenharbor.wire import WIRES
 
@@ -73,7 +73,7 @@ async def test_C4_an_unknown_field_is_left_out_and_named(house: House, client: s
     assert (said.headers["x-tokenharbor-provider"], HEADER in said.headers) == ("alpha", False)
     assert name in ((await house.seen())[-1].body or ""), "within one dialect it passes"
     rows = (await dry(house, client, f"then-{wire}", **unknown))["route"]
-    assert [(row["provider"], row["left_out"]) for row in rows] == [("alpha", []), (far(wire), [name])]
+    assert [(row["provider"], row["left_out"]) for row in rows] == [("alpha", []), (provider_of_wire(wire), [name])]
 
 
 @PAIRS
@@ -107,18 +107,25 @@ async def test_C4_advice_and_extras_of_chat_clients_are_left_out_by_name(house: 
 async def test_C4_whoever_takes_the_advice_is_asked_first(house: House) -> None:
     """Of four providers the cheapest is not asked first, if a dearer one takes what is asked of the sampling."""
     route = [row["provider"] for row in (await dry(house, "openai_responses", "mixed"))["route"]]
-    assert route == [far("anthropic_messages"), far("gemini"), far("openai_chat")]
+    assert route == [
+        provider_of_wire("anthropic_messages"),
+        provider_of_wire("gemini"),
+        provider_of_wire("openai_chat"),
+    ]
     said = await dry(house, "anthropic_messages", "mixed-foreign", top_k=3)
-    assert [row["provider"] for row in said["route"]] == [far("gemini"), far("openai_chat")]
+    assert [row["provider"] for row in said["route"]] == [provider_of_wire("gemini"), provider_of_wire("openai_chat")]
     assert [row["left_out"] for row in said["route"]] == [[], ["top_k"]]
-    order = {"provider": {"order": [far("openai_chat")]}}
+    order = {"provider": {"order": [provider_of_wire("openai_chat")]}}
     said = await dry(house, "anthropic_messages", "mixed-foreign", top_k=3, **order)
-    assert [row["provider"] for row in said["route"]] == [far("openai_chat"), far("gemini")], "the caller's own order"
+    assert [row["provider"] for row in said["route"]] == [
+        provider_of_wire("openai_chat"),
+        provider_of_wire("gemini"),
+    ], "the caller's own order"
 
 
 async def test_C4_unknown_fields_do_not_change_the_order(house: House) -> None:
     said = await dry(house, "anthropic_messages", "mixed-foreign", chat_id="x")
-    assert [row["provider"] for row in said["route"]] == [far("openai_chat"), far("gemini")]
+    assert [row["provider"] for row in said["route"]] == [provider_of_wire("openai_chat"), provider_of_wire("gemini")]
 
 
 async def test_C4_a_temperature_above_a_vendors_range_is_lowered_and_named(house: House) -> None:

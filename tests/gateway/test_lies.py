@@ -10,7 +10,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.identity.store import KeyRules
@@ -138,7 +138,7 @@ def whole(lie: Lie) -> bytes:
     return json.dumps(_with(answer, "usage", usage)).encode()
 
 
-async def ask(house: House, lie: Lie) -> Said:
+async def ask(house: House, lie: Lie) -> RawAnswer:
     if lie.stream:
         house.tape.put(streamed(lie))
     else:

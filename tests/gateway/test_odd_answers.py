@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.gateway.attack import PATHS
 from tests.gateway.house import HELLO, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.gateway.tape import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -16,7 +16,7 @@ HALF = json.dumps("Ship \ud83d")[1:-1].encode()
 USAGE = b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
 
 
-async def ask(house: House, dialect: str, *, stream: bool, **more: Any) -> Said:
+async def ask(house: House, dialect: str, *, stream: bool, **more: Any) -> RawAnswer:
     request = {"model": "tape", "messages": HELLO, "max_tokens": 100, "stream": stream}
     return await house.post(PATHS[dialect], request | more)
 
@@ -53,7 +53,7 @@ STOPPED = (
 )
 
 
-async def charged(house: House, said: Said) -> tuple[str, str]:
+async def charged(house: House, said: RawAnswer) -> tuple[str, str]:
     """How the request ended, and by whose count it was billed."""
     receipt = await house.receipt(said.headers["x-request-id"])
     return receipt["status"], receipt["usage_source"]

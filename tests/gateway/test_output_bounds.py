@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 from tokenharbor.app.secrets import secret_of
 from tokenharbor.catalog.types import OutputLimit
@@ -69,7 +69,7 @@ def limit(house: House, stated: OutputLimit, model: str = "tape") -> None:
     snapshots.swap(build_snapshot(catalog, snapshots.current.policy, secrets, house.parts.world.clock))
 
 
-async def at_once(house: House, usd: str, path: str = CHAT, /, **fields: Any) -> list[Said]:
+async def at_once(house: House, usd: str, path: str = CHAT, /, **fields: Any) -> list[RawAnswer]:
     """So many requests in one moment, by a payer with so much money."""
     house.payer = await house.new_payer(usd)
     said = {"input": HELLO} if path == RESPONSES else {"messages": HELLO}

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.gateway.attack import CANARY, DIALECTS, PATHS, body, check_refusal, in_words_of, rows_holding, watching
+from tests.gateway.attack import (
+    CANARY,
+    DIALECTS,
+    PATHS,
+    body,
+    check_refusal,
+    in_dialect_of,
+    rows_holding,
+    watching_logs,
+)
 from tests.gateway.house import HELLO, VENDORS, House, credential_of
 from tests.gateway.raw import PATIENCE
 
@@ -26,7 +35,7 @@ PASSPHRASE = "correcthorsebatterystaple"
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd, PASSPHRASE, *map(credential_of, VENDORS)):
+    with watching_logs(caplog, capfd, PASSPHRASE, *map(credential_of, VENDORS)):
         yield
 
 
@@ -50,7 +59,7 @@ def telling(dialect: str, **fields: Any) -> bytes:
     else:
         tool = {"name": TOOL, "description": TOOL, "input_schema": {"type": "object"}}
         told |= {"system": SYSTEM, "tools": [tool], "metadata": {"user_id": PERSON}, "novel": NOTE}
-    return in_words_of(dialect, body(**told, **fields))
+    return in_dialect_of(dialect, body(**told, **fields))
 
 
 def address(dialect: str, *, stream: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import CHAT, MESSAGES, RESPONSES, House, credential_of
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.gateway.tape import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -61,7 +61,7 @@ def body(path: str, **more: Any) -> dict[str, Any]:
     return asked | more
 
 
-async def play(house: House, path: str, tape: bytes, *, cuts: Any = (), **more: Any) -> Said:
+async def play(house: House, path: str, tape: bytes, *, cuts: Any = (), **more: Any) -> RawAnswer:
     house.tape.put(tape, cuts=cuts)
     if path == GEMINI:
         streaming = path.replace("generateContent", "streamGenerateContent?alt=sse")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.gateway import raw
-from tests.gateway.attack import check_refusal, server, watching
+from tests.gateway.attack import check_refusal, server, watching_logs
 from tests.gateway.house import CHAT, HELLO, House
 
 from tokenharbor.http.message import ServerLimits
@@ -21,7 +21,7 @@ PROXIES = ("127.0.0.1", "198.51.100.0/24")
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    with watching(caplog, capfd):
+    with watching_logs(caplog, capfd):
         yield
 
 
@@ -52,7 +52,7 @@ async def test_metrics_through_a_proxy_that_nobody_told_us_of(house: House) -> N
     assert (await house.ask("GET", "/metrics")).status == 200
 
 
-async def chat(port: int, key: str, headers: dict[str, str]) -> raw.Said:
+async def chat(port: int, key: str, headers: dict[str, str]) -> raw.RawAnswer:
     content = b'{"model":"solo","messages":[{"role":"user","content":"hello"}],"max_tokens":10}'
     return await raw.ask(port, "POST", CHAT, {"x-api-key": key, **headers}, content)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import ANSWER, QUICK, House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -14,10 +14,10 @@ PING = {"chat": b"\n: ", "message": b"event: ping"}
 DONE = {"chat": b"[DONE]", "message": b"message_stop"}
 
 
-async def ask(house: House, dialect: str, timer: str, fault: str, *, stream: bool) -> Said:
+async def ask(house: House, dialect: str, timer: str, fault: str, *, stream: bool) -> RawAnswer:
     house.script(f"{ANSWER}[[rules]]\nfault = {{ {fault} }}\n")
     asked: Any = {"chat": house.chat, "message": house.message}[dialect]
-    said: Said = await asked(f"quick-{timer}", stream=stream)
+    said: RawAnswer = await asked(f"quick-{timer}", stream=stream)
     return said
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import House
-from tests.gateway.raw import Said
+from tests.gateway.raw import RawAnswer
 from tests.gateway.test_false_usage import alarms, no_alarms
 from tests.gateway.test_forms import EDITS, FILE, TRANSCRIPTIONS, Part, send
 from tests.gateway.test_surfaces import BODIES, EMBEDDINGS, IMAGES
@@ -21,7 +21,7 @@ FAULTS = ("none", "negative")
 ZERO = "answer = { usage = { input = 0, output = 0, reasoning = 0 } }\n"
 
 
-async def ask(house: House, path: str, **more: Any) -> Said:
+async def ask(house: House, path: str, **more: Any) -> RawAnswer:
     """Some request of each surface, at a model that is priced by the provider's tokens where there is one."""
     if path == EDITS:
         fields = {"model": "token-painter", "prompt": "a tug", **more}
@@ -39,7 +39,7 @@ def break_usage(house: House, how: str) -> None:
     house.script(f"answer = {{ text = 'ahoy' }}\n[[rules]]\nfault = {{ kind = 'usage', how = '{how}' }}\n")
 
 
-async def check(house: House, said: Said, name: object) -> Any:
+async def check(house: House, said: RawAnswer, name: object) -> Any:
     assert said.status == 200, (name, said.body)
     receipt = await house.receipt(said.headers["x-request-id"])
     assert Usd(0) < Usd.parse(receipt["cost_usd"]) <= Usd.parse(receipt["hold_usd"]), name

@@ -111,7 +111,7 @@ async def serving(handler: Handler, limits: ServerLimits | None = None, **option
 
 
 @asynccontextmanager
-async def asking(**options: object) -> AsyncIterator[Client]:
+async def http_client(**options: object) -> AsyncIterator[Client]:
     client = Client(**options)  # type: ignore[arg-type]
     try:
         yield client
@@ -121,49 +121,49 @@ async def asking(**options: object) -> AsyncIterator[Client]:
 
 
 @dataclass
-class Raw:
+class RawPeer:
     """A client or an upstream that says exactly the bytes it is told."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def say(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def hear(self, until: bytes) -> bytes:
+    async def receive(self, until: bytes) -> bytes:
         async with asyncio.timeout(SOON):
             return await self.reader.readuntil(until)
 
-    async def hear_all(self) -> bytes:
+    async def receive_all(self) -> bytes:
         """To the end of the connection."""
         async with asyncio.timeout(SOON):
             return await self.reader.read()
 
-    async def hear_hang_up(self) -> None:
+    async def receive_hang_up(self) -> None:
         """Until the peer is gone, in order or with a reset: it resets where bytes were left unread."""
         with suppress(ConnectionError):
-            await self.hear_all()
+            await self.receive_all()
 
-    async def hear_answer(self) -> tuple[int, bytes, bytes]:
+    async def receive_answer(self) -> tuple[int, bytes, bytes]:
         """Status, head and body of one answer."""
-        head = await self.hear(b"\r\n\r\n")
+        head = await self.receive(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         lower = head.lower()
         if b"transfer-encoding: chunked" in lower:
-            return status, head, await self._hear_chunks()
+            return status, head, await self._receive_chunks()
         if b"content-length: " not in lower:
             return status, head, b""
         length = int(lower.split(b"content-length: ")[1].split(b"\r\n")[0])
         async with asyncio.timeout(SOON):
             return status, head, await self.reader.readexactly(length)
 
-    async def _hear_chunks(self) -> bytes:
+    async def _receive_chunks(self) -> bytes:
         body = b""
-        while size := int(await self.hear(b"\r\n"), 16):
+        while size := int(await self.receive(b"\r\n"), 16):
             async with asyncio.timeout(SOON):
                 body += (await self.reader.readexactly(size + 2))[:-2]
-        await self.hear(b"\r\n")
+        await self.receive(b"\r\n")
         return body
 
     def hang_up(self) -> None:
@@ -174,11 +174,11 @@ class Raw:
 
 
 @asynccontextmanager
-async def calling(origin: Origin) -> AsyncIterator[Raw]:
+async def raw_client(origin: Origin) -> AsyncIterator[RawPeer]:
     """A raw client's connection."""
     reader, writer = await asyncio.open_connection(origin.host, origin.port, limit=1 << 20)
     try:
-        yield Raw(reader, writer)
+        yield RawPeer(reader, writer)
     finally:
         writer.close()
         await settle()
@@ -189,20 +189,20 @@ class Upstream:
     """A raw upstream: its connections in the order they came."""
 
     origin: Origin
-    lines: asyncio.Queue[Raw] = field(default_factory=asyncio.Queue)
+    lines: asyncio.Queue[RawPeer] = field(default_factory=asyncio.Queue)
     accepted: int = 0
 
-    async def line(self) -> Raw:
+    async def line(self) -> RawPeer:
         async with asyncio.timeout(SOON):
             return await self.lines.get()
 
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
-    raws: list[Raw] = []
+    raws: list[RawPeer] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        raws.append(Raw(reader, writer))
+        raws.append(RawPeer(reader, writer))
         made.accepted += 1
         made.lines.put_nowait(raws[-1])
 

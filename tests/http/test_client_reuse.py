@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from tests.http.support import PATIENT, SOON, asking, settle, upstream
+from tests.http.support import PATIENT, SOON, http_client, settle, upstream
 
 from tokenharbor.http.client import Origin
 from tokenharbor.http.message import BrokenAnswer
@@ -19,25 +19,25 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 
 
 async def test_idle_connections_are_closed_after_a_while() -> None:
-    async with upstream() as up, asking(idle_seconds=0.05) as client:
+    async with upstream() as up, http_client(idle_seconds=0.05) as client:
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(OK)
+        await line.receive(b"\r\n\r\n")
+        await line.send(OK)
         await asked
-        assert await line.hear_all() == b""
+        assert await line.receive_all() == b""
 
 
 async def test_no_more_connections_idle_than_may() -> None:
-    async with upstream() as up, asking(max_idle_per_origin=1) as client:
+    async with upstream() as up, http_client(max_idle_per_origin=1) as client:
         asked = [asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False)) for _ in range(2)]
         first, second = await up.line(), await up.line()
         for line in (first, second):
-            await line.hear(b"\r\n\r\n")
-            await line.say(OK)
+            await line.receive(b"\r\n\r\n")
+            await line.send(OK)
         for task in asked:
             await task
-        ends = [asyncio.create_task(line.hear_all()) for line in (first, second)]
+        ends = [asyncio.create_task(line.receive_all()) for line in (first, second)]
         done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=SOON)
         assert (len(done), len(waiting)) == (1, 1)
         client.close()
@@ -49,12 +49,12 @@ async def test_no_more_connections_idle_than_may() -> None:
 
 
 async def test_a_connection_closed_while_idle_is_not_used() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         for accepted in (1, 2, 3):
             asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
             line = await up.line()
-            await line.hear(b"\r\n\r\n")
-            await line.say(OK)
+            await line.receive(b"\r\n\r\n")
+            await line.send(OK)
             assert await (await asked).read(10) == b"ok"
             line.writer.close()
             await asyncio.sleep(0.02)
@@ -76,7 +76,7 @@ async def test_a_request_that_crossed_the_close_is_sent_again(size: int) -> None
             await loop.sock_sendall(line, OK)
             return line
 
-        async with asking() as client:
+        async with http_client() as client:
             serving_once = asyncio.create_task(serve_once())
             answer = await client.send(origin, HEAD, b"!", PATIENT, stream=False)
             assert await answer.read(10) == b"ok"
@@ -90,14 +90,14 @@ async def test_a_request_that_crossed_the_close_is_sent_again(size: int) -> None
 
 @pytest.mark.parametrize("reset", [True, False])
 async def test_a_request_that_may_have_been_read_is_not_sent_again(reset: bool) -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"1", PATIENT, stream=False))
         line = await up.line()
-        await line.hear(b"\r\n\r\n1")
-        await line.say(OK)
+        await line.receive(b"\r\n\r\n1")
+        await line.send(OK)
         await (await asked).read(10)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"2", PATIENT, stream=False))
-        await line.hear(b"\r\n\r\n2")
+        await line.receive(b"\r\n\r\n2")
         if reset:
             line.hang_up()
         else:
@@ -110,17 +110,17 @@ async def test_a_request_that_may_have_been_read_is_not_sent_again(reset: bool) 
 
 async def test_a_get_is_sent_again() -> None:
     get = b"GET / HTTP/1.1\r\nhost: up\r\n"
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(OK)
+        await line.receive(b"\r\n\r\n")
+        await line.send(OK)
         await (await asked).read(10)
         asked = asyncio.create_task(client.send(up.origin, get, b"", PATIENT, stream=False))
-        await line.hear(b"\r\n\r\n")
+        await line.receive(b"\r\n\r\n")
         line.writer.close()
         second = await up.line()
-        await second.hear(b"\r\n\r\n")
+        await second.receive(b"\r\n\r\n")
         second.writer.close()  # and not a third time
         with pytest.raises(BrokenAnswer):
             await asked

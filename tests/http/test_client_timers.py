@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from tests.http.support import PATIENT, Raw, asking, chunked, upstream
+from tests.http.support import PATIENT, RawPeer, chunked, http_client, upstream
 
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.client import Origin
@@ -26,13 +26,13 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 
 
 @asynccontextmanager
-async def dripping(line: Raw, piece: bytes) -> AsyncIterator[None]:
+async def dripping(line: RawPeer, piece: bytes) -> AsyncIterator[None]:
     """The upstream goes on saying this, until it is hung up on."""
 
     async def drip() -> None:
         with suppress(ConnectionError):
             while True:
-                await line.say(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await line.send(b"%x\r\n%b\r\n" % (len(piece), piece))
                 await asyncio.sleep(0.02)
 
     task = asyncio.create_task(drip())
@@ -52,34 +52,34 @@ async def test_connecting_has_its_timer() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    async with asking(connector=never) as client:
+    async with http_client(connector=never) as client:
         with pytest.raises(TimedOut) as raised:
             await client.send(Origin("h", 1), HEAD, b"", replace(PATIENT, connect=0.05), stream=False)
         assert raised.value.phase == "connect"
 
 
 async def test_the_first_event_has_its_timer_and_headers_or_pings_do_not_count() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         deadlines = replace(PATIENT, first_event=0.3)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM)
         answer = await asked
         async with dripping(line, b": ping"):
             with pytest.raises(TimedOut) as raised:
                 await read_on(answer, as_content=False)
         assert raised.value.phase == "first_event"
-        await line.hear_hang_up()
+        await line.receive_hang_up()
 
 
 async def test_between_events_has_its_timer_and_only_content_resets_it() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         deadlines = replace(PATIENT, first_event=0.7, between_events=0.7, total=1.6)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM)
         answer = await asked
         async with dripping(line, b"data"):
             with pytest.raises(TimedOut) as raised:
@@ -88,8 +88,8 @@ async def test_between_events_has_its_timer_and_only_content_resets_it() -> None
 
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(deadlines, total=9), stream=True))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM + b"4\r\ndata\r\n")
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM + b"4\r\ndata\r\n")
         answer = await asked
         await answer.next()
         answer.content_arrived()
@@ -100,11 +100,11 @@ async def test_between_events_has_its_timer_and_only_content_resets_it() -> None
 
 
 async def test_the_total_has_its_timer_where_there_is_no_stream() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", replace(PATIENT, total=0.3), stream=False))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM)
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM)
         async with dripping(line, b"data"):
             with pytest.raises(TimedOut) as raised:
                 await asked
@@ -112,25 +112,25 @@ async def test_the_total_has_its_timer_where_there_is_no_stream() -> None:
 
 
 async def test_what_is_no_stream_has_no_timer_but_connect_and_total() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         deadlines = replace(PATIENT, first_event=0.05, between_events=0.05)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=False))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
+        await line.receive(b"\r\n\r\n")
         await asyncio.sleep(0.3)
-        await line.say(OK)
+        await line.send(OK)
         assert await (await asked).read(10) == b"ok"
 
 
 async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         deadlines = replace(PATIENT, first_event=0.1)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
-        await line.say(STREAM + b"4\r\ndata\r\n")
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM + b"4\r\ndata\r\n")
         answer = await asked
         await asyncio.sleep(0.4)
         assert await answer.next() == b"data"
-        await line.say(chunked(b"more"))
+        await line.send(chunked(b"more"))
         assert await answer.read(10) == b"more"

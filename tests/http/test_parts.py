@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.http.support import calling, serving, until
+from tests.http.support import raw_client, serving, until
 
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.forwarded import TrustedProxies
@@ -162,6 +162,6 @@ async def test_a_handler_knows_its_client() -> None:
 
     request = b"GET / HTTP/1.1\r\nHost: h\r\nX: 1 \r\nx: 2\r\nX-Forwarded-For: 8.8.8.8\r\n\r\n"
     for trusted, expected in (((), b"127.0.0.1 False"), (("127.0.0.1",), b"8.8.8.8 True")):
-        async with serving(who, trusted_proxies=trusted) as origin, calling(origin) as raw:
-            await raw.say(request)
-            assert (await raw.hear_answer())[2] == expected
+        async with serving(who, trusted_proxies=trusted) as origin, raw_client(origin) as raw:
+            await raw.send(request)
+            assert (await raw.receive_answer())[2] == expected

@@ -3,7 +3,17 @@
 import asyncio
 
 import pytest
-from tests.http.support import PATIENT, MemoryTransport, asking, chunked, make_server, serving, settle, until, upstream
+from tests.http.support import (
+    PATIENT,
+    MemoryTransport,
+    chunked,
+    http_client,
+    make_server,
+    serving,
+    settle,
+    until,
+    upstream,
+)
 
 from tokenharbor.http.client import Upload
 from tokenharbor.http.exchange import Exchange
@@ -35,7 +45,7 @@ def pieces_of(*pieces: bytes, length: int | None = None) -> Upload:
 
 @pytest.mark.parametrize("length", [5, None])
 async def test_what_is_sent_in_pieces_arrives_whole(length: int | None) -> None:
-    async with serving(take_all) as origin, asking() as client:
+    async with serving(take_all) as origin, http_client() as client:
         for _ in range(2):
             head = HEAD.replace(b"up", origin.authority.encode())
             answer = await client.upload(origin, head, pieces_of(b"ab", b"c", b"de", length=length), PATIENT)
@@ -76,7 +86,7 @@ async def test_a_body_waits_in_the_socket_until_it_is_wanted() -> None:
 
 
 async def test_a_body_in_pieces_is_bounded_like_any() -> None:
-    async with serving(take_all, limits=ServerLimits(body=10)) as origin, asking() as client:
+    async with serving(take_all, limits=ServerLimits(body=10)) as origin, http_client() as client:
         for length in (11, None):
             head = HEAD.replace(b"up", origin.authority.encode())
             answer = await client.upload(origin, head, pieces_of(b"x" * 6, b"x" * 5, length=length), PATIENT)
@@ -91,10 +101,10 @@ async def test_the_sender_waits_for_a_slow_upstream() -> None:
         sent += 1
         return bytes(SEGMENT) if sent <= 1_000 else b""
 
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.upload(up.origin, HEAD, Upload(b"", more, 1_000 * SEGMENT), PATIENT))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
+        await line.receive(b"\r\n\r\n")
         last = -1
         while sent != last:
             last = sent
@@ -110,17 +120,17 @@ async def test_an_early_answer_ends_the_sending_and_the_connection() -> None:
         await more.wait()
         return b"x" * 10
 
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.upload(up.origin, HEAD, Upload(b"ab", next_piece, 100), PATIENT))
         line = await up.line()
-        await line.hear(b"ab")
-        await line.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        await line.receive(b"ab")
+        await line.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
         await settle()
         more.set()
         answer = await asked
         assert (answer.status, await answer.read(10)) == (413, b"no")
         again = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
-        await (await up.line()).say(OK)
+        await (await up.line()).send(OK)
         assert (await again).status == 200
         assert up.accepted == 2, "a connection with half a request on it is not used again"
 
@@ -129,7 +139,7 @@ async def test_what_goes_wrong_with_the_pieces_ends_the_request() -> None:
     async def fail() -> bytes:
         raise InvalidRequest("the second half is wrong")
 
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.upload(up.origin, HEAD, Upload(b"ab", fail, 100), PATIENT))
         with pytest.raises(InvalidRequest):
             await asked
@@ -140,10 +150,10 @@ async def test_an_upstream_that_goes_away_ends_the_sending() -> None:
         await asyncio.sleep(0)
         return bytes(SEGMENT)
 
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
         asked = asyncio.create_task(client.upload(up.origin, HEAD, Upload(b"", more, 10**9), PATIENT))
         line = await up.line()
-        await line.hear(b"\r\n\r\n")
+        await line.receive(b"\r\n\r\n")
         line.writer.transport.abort()
         with pytest.raises(BrokenAnswer):
             await asked

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.http.support import NOON, PATIENT, asking, calling, chunked, make_server, serving, upstream
+from tests.http.support import NOON, PATIENT, chunked, http_client, make_server, raw_client, serving, upstream
 
 from tokenharbor.http.client import Origin
 from tokenharbor.http.exchange import Exchange
@@ -27,18 +27,18 @@ async def test_a_page_comes_from_the_server_behind_over_a_unix_socket(socket_pat
     behind = make_server(console, trusted_proxies=["unix"])
     await behind.start_unix(socket_path)
     console_at = Origin("localhost", 80, unix=socket_path)
-    async with asking() as client:
+    async with http_client() as client:
 
         async def front(exchange: Exchange) -> None:
             await forward(exchange, client, console_at, PATIENT)
 
-        async with serving(front) as origin, calling(origin) as raw:
-            await raw.say(
+        async with serving(front) as origin, raw_client(origin) as raw:
+            await raw.send(
                 b"POST /api/keys?page=2 HTTP/1.1\r\nHost: harbor.example\r\nCookie: session=1\r\n"
                 b"Connection: keep-alive, X-Private\r\nX-Private: 1\r\nTE: trailers\r\nKeep-Alive: timeout=5\r\n"
                 b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nContent-Length: 4\r\n\r\nbody"
             )
-            status, head, body = await raw.hear_answer()
+            status, head, body = await raw.receive_answer()
     await behind.drain(1)
     assert status == 200
     assert head.count(b"\r\ndate: ") == 1
@@ -57,23 +57,23 @@ async def test_a_page_comes_from_the_server_behind_over_a_unix_socket(socket_pat
 
 
 async def test_a_trusted_proxy_before_us_is_believed() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
 
         async def front(exchange: Exchange) -> None:
             await forward(exchange, client, up.origin, PATIENT)
 
-        async with serving(front, trusted_proxies=["127.0.0.0/8"]) as origin, calling(origin) as raw:
-            await raw.say(
+        async with serving(front, trusted_proxies=["127.0.0.0/8"]) as origin, raw_client(origin) as raw:
+            await raw.send(
                 b"GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 6.6.6.6, 9.9.9.9\r\n"
                 b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: harbor.example\r\n\r\n"
             )
             line = await up.line()
-            head = await line.hear(b"\r\n\r\n")
+            head = await line.receive(b"\r\n\r\n")
             assert b"\r\nx-forwarded-for: 9.9.9.9\r\n" in head
             assert b"\r\nx-forwarded-proto: https\r\n" in head
             assert b"\r\nx-forwarded-host: harbor.example\r\n" in head
-            await line.say(b"HTTP/1.1 204 No Content\r\n\r\n")
-            assert (await raw.hear(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
+            await line.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+            assert (await raw.receive(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
 
 
 @pytest.mark.parametrize(
@@ -110,45 +110,45 @@ async def test_a_trusted_proxy_before_us_is_believed() -> None:
     ],
 )
 async def test_answers_come_back_as_they_are(request_bytes: bytes, answer: bytes, expected: bytes) -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
 
         async def front(exchange: Exchange) -> None:
             await forward(exchange, client, up.origin, PATIENT)
 
-        async with serving(front) as origin, calling(origin) as raw:
+        async with serving(front) as origin, raw_client(origin) as raw:
             for time in range(2):
-                await raw.say(request_bytes)
+                await raw.send(request_bytes)
                 if time == 0 or request_bytes.startswith(b"HEAD"):
                     line = await up.line()
-                await line.hear(b"\r\n\r\n")
-                await line.say(answer)
+                await line.receive(b"\r\n\r\n")
+                await line.send(answer)
                 wanted = expected.replace(b"date: D", b"date: " + NOON.strftime("%a, %d %b %Y %H:%M:%S GMT").encode())
                 async with asyncio.timeout(5):
                     assert await raw.reader.readexactly(len(wanted)) == wanted
 
 
 async def test_an_answer_that_breaks_off_breaks_off_here_too() -> None:
-    async with upstream() as up, asking() as client:
+    async with upstream() as up, http_client() as client:
 
         async def front(exchange: Exchange) -> None:
             await forward(exchange, client, up.origin, PATIENT)
 
-        async with serving(front) as origin, calling(origin) as raw:
-            await raw.say(GET)
+        async with serving(front) as origin, raw_client(origin) as raw:
+            await raw.send(GET)
             line = await up.line()
-            await line.hear(b"\r\n\r\n")
-            await line.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-            await raw.hear(b"half\r\n")
+            await line.receive(b"\r\n\r\n")
+            await line.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+            await raw.receive(b"half\r\n")
             line.writer.close()
-            assert await raw.hear_all() == b""
+            assert await raw.receive_all() == b""
 
 
 async def test_a_server_behind_that_is_away_is_a_503() -> None:
-    async with asking() as client:
+    async with http_client() as client:
 
         async def front(exchange: Exchange) -> None:
             await forward(exchange, client, Origin("localhost", 80, unix="/nowhere.sock"), PATIENT)
 
-        async with serving(front) as origin, calling(origin) as raw:
-            await raw.say(GET)
-            assert (await raw.hear_answer())[0] == 503
+        async with serving(front) as origin, raw_client(origin) as raw:
+            await raw.send(GET)
+            assert (await raw.receive_answer())[0] == 503

@@ -11,11 +11,11 @@ from tests.http.support import (
     PATIENT,
     SOON,
     MemoryTransport,
-    asking,
-    calling,
     echo,
+    http_client,
     make_server,
     post,
+    raw_client,
     refuse_with_code,
     serving,
     settle,
@@ -40,9 +40,9 @@ async def test_an_answer_cut_short_has_no_terminating_chunk() -> None:
         await exchange.write(b"half")
         exchange.abort()
 
-    async with serving(breaks) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        assert (await raw.hear_all()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
+    async with serving(breaks) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        assert (await raw.receive_all()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
 
 
 async def test_an_answer_that_only_the_connection_could_end_is_reset_when_cut_short() -> None:
@@ -54,12 +54,12 @@ async def test_an_answer_that_only_the_connection_could_end_is_reset_when_cut_sh
         await gate.wait()
         exchange.abort()
 
-    async with serving(breaks) as origin, calling(origin) as raw:
-        await raw.say(b"GET / HTTP/1.0\r\n\r\n")
-        await raw.hear(b"half")
+    async with serving(breaks) as origin, raw_client(origin) as raw:
+        await raw.send(b"GET / HTTP/1.0\r\n\r\n")
+        await raw.receive(b"half")
         gate.set()
         with pytest.raises(ConnectionResetError):
-            await raw.hear_all()
+            await raw.receive_all()
 
 
 async def test_a_crash_is_a_500_that_says_nothing_and_is_logged_without_content(
@@ -69,9 +69,9 @@ async def test_a_crash_is_a_500_that_says_nothing_and_is_logged_without_content(
         raise ValueError("the caller's secret")
 
     with caplog.at_level(logging.ERROR):
-        async with serving(crashes) as origin, calling(origin) as raw:
-            await raw.say(GET)
-            said = await raw.hear_all()
+        async with serving(crashes) as origin, raw_client(origin) as raw:
+            await raw.send(GET)
+            said = await raw.receive_all()
     assert said.startswith(b"HTTP/1.1 500 ")
     assert b"connection: close" in said
     assert b"secret" not in said
@@ -86,9 +86,9 @@ async def test_a_crash_in_a_stream_cuts_it(caplog: pytest.LogCaptureFixture) -> 
         await exchange.write(b"half")
         raise ValueError
 
-    async with serving(crashes) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        assert (await raw.hear_all()).endswith(b"half\r\n")
+    async with serving(crashes) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        assert (await raw.receive_all()).endswith(b"half\r\n")
     assert "ValueError" in caplog.text
 
 
@@ -96,9 +96,9 @@ async def test_a_handler_that_forgets_to_answer_is_a_500(caplog: pytest.LogCaptu
     async def silent(_exchange: Exchange) -> None:
         return
 
-    async with serving(silent) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        assert (await raw.hear_answer())[0] == 500
+    async with serving(silent) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        assert (await raw.receive_answer())[0] == 500
     assert "RuntimeError" in caplog.text
 
 
@@ -107,9 +107,9 @@ async def test_a_refusal_after_a_start_that_was_never_sent_is_still_told() -> No
         exchange.start(200, b"content-type: text/event-stream\r\n")
         raise InvalidRequest("No.")
 
-    async with serving(hesitant, refuse=refuse_with_code) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        assert (await raw.hear_answer())[::2] == (400, b"/hello: invalid_request")
+    async with serving(hesitant, refuse=refuse_with_code) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        assert (await raw.receive_answer())[::2] == (400, b"/hello: invalid_request")
 
 
 @pytest.mark.parametrize("gracefully", [True, False])
@@ -124,8 +124,8 @@ async def test_a_hang_up_cancels_the_handler_at_once(gracefully: bool) -> None:
             assert exchange.disconnected
             cancelled.set()
 
-    async with serving(waits) as origin, calling(origin) as raw:
-        await raw.say(GET)
+    async with serving(waits) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
         async with asyncio.timeout(SOON):
             await started.wait()
             if gracefully:
@@ -161,21 +161,21 @@ async def test_closed_connections_leave_nothing_to_the_garbage_collector() -> No
     def alive() -> int:
         return sum(isinstance(thing, kinds) for thing in gc.get_objects())
 
-    async with asking() as client, serving(stream) as origin:
+    async with http_client() as client, serving(stream) as origin:
         gc.collect()
         gc.freeze()  # what was there before need not be looked at again and again
         gc.disable()
         try:
             before = alive()
             for _ in range(3):
-                async with calling(origin) as raw:
-                    await raw.say(GET)
-                    await raw.hear_answer()
-                    await raw.say(post("/", b"never whole")[:-1])
-                    await raw.say(b"")
-                async with calling(origin) as raw:
-                    await raw.say(b"nonsense\r\n\r\n")
-                    await raw.hear_all()
+                async with raw_client(origin) as raw:
+                    await raw.send(GET)
+                    await raw.receive_answer()
+                    await raw.send(post("/", b"never whole")[:-1])
+                    await raw.send(b"")
+                async with raw_client(origin) as raw:
+                    await raw.send(b"nonsense\r\n\r\n")
+                    await raw.receive_all()
                 head = b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
                 answer = await client.send(origin, head, b"", PATIENT, stream=False)
                 assert await answer.read(100) == b"onetwothree"
@@ -199,9 +199,9 @@ async def test_answering_after_a_hang_up_is_no_error() -> None:
         exchange.end(b"x")
         answered.set()
 
-    async with serving(stubborn) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        await raw.hear(b"x\r\n")
+    async with serving(stubborn) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        await raw.receive(b"x\r\n")
         raw.hang_up()
         async with asyncio.timeout(SOON):
             await answered.wait()
@@ -215,9 +215,9 @@ async def test_a_handler_is_not_cancelled_once_its_answer_is_complete() -> None:
         await asyncio.sleep(0.05)
         finished.set()
 
-    async with serving(tidies) as origin, calling(origin) as raw:
-        await raw.say(GET)
-        await raw.hear_answer()
+    async with serving(tidies) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
+        await raw.receive_answer()
         raw.hang_up()
         async with asyncio.timeout(SOON):
             await finished.wait()
@@ -238,8 +238,8 @@ async def test_writing_waits_for_a_slow_reader_and_ends_with_its_hang_up() -> No
             ended.set_result(error)
             raise
 
-    async with serving(gushes) as origin, calling(origin) as raw:
-        await raw.say(GET)
+    async with serving(gushes) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
         before = -1
         async with asyncio.timeout(SOON):
             while written != before or not written:
@@ -258,10 +258,10 @@ async def test_the_slow_reader_gets_every_byte() -> None:
                 await exchange.drained()
         exchange.end()
 
-    async with serving(large) as origin, calling(origin) as raw:
-        await raw.say(GET)
+    async with serving(large) as origin, raw_client(origin) as raw:
+        await raw.send(GET)
         await asyncio.sleep(0.05)
-        assert (await raw.hear_answer())[2] == b"".join(bytes([n]) * 50_000 for n in range(200))
+        assert (await raw.receive_answer())[2] == b"".join(bytes([n]) * 50_000 for n in range(200))
 
 
 async def test_no_more_requests_are_read_from_a_client_that_reads_no_answers() -> None:
@@ -272,9 +272,9 @@ async def test_no_more_requests_are_read_from_a_client_that_reads_no_answers() -
         served += 1
         exchange.respond(200, b"", b"x" * (1 << 20))
 
-    async with serving(large) as origin, calling(origin) as raw:
+    async with serving(large) as origin, raw_client(origin) as raw:
         count = 100
-        sending = asyncio.create_task(raw.say(GET * count))
+        sending = asyncio.create_task(raw.send(GET * count))
         before = -1
         async with asyncio.timeout(SOON):
             while served != before:
@@ -282,6 +282,6 @@ async def test_no_more_requests_are_read_from_a_client_that_reads_no_answers() -
                 await asyncio.sleep(0.05)
         assert 0 < served < count
         for _ in range(count):
-            await raw.hear_answer()
+            await raw.receive_answer()
         await sending
         assert served == count

@@ -7,11 +7,11 @@ import pytest
 from tests.http.support import (
     SOON,
     MemoryTransport,
-    calling,
     chunked,
     echo,
     make_server,
     post,
+    raw_client,
     refuse_with_code,
     serving,
     settle,
@@ -39,9 +39,9 @@ async def test_limits_are_told(caplog: pytest.LogCaptureFixture) -> None:
     ]
     async with serving(echo, limits) as origin:
         for request, status in cases:
-            async with calling(origin) as raw:
-                await raw.say(request)
-                assert (await raw.hear_answer())[0] == status, request[:80]
+            async with raw_client(origin) as raw:
+                await raw.send(request)
+                assert (await raw.receive_answer())[0] == status, request[:80]
     assert not caplog.records
 
 
@@ -54,16 +54,16 @@ async def test_all_bodies_together_are_bounded() -> None:
         exchange.respond(200, b"", b"")
 
     async with serving(holds, ServerLimits(body=1000, buffered=1500)) as origin:
-        async with calling(origin) as first, calling(origin) as second:
-            await first.say(post("/", b"b" * 900))
+        async with raw_client(origin) as first, raw_client(origin) as second:
+            await first.send(post("/", b"b" * 900))
             await asyncio.sleep(0.05)
-            await second.say(post("/", b"b" * 900))
-            assert (await second.hear_answer())[0] == 503
+            await second.send(post("/", b"b" * 900))
+            assert (await second.receive_answer())[0] == 503
             gate.set()
-            assert (await first.hear_answer())[0] == 200
-        async with calling(origin) as third:
-            await third.say(post("/", b"b" * 900))
-            assert (await third.hear_answer())[0] == 200
+            assert (await first.receive_answer())[0] == 200
+        async with raw_client(origin) as third:
+            await third.send(post("/", b"b" * 900))
+            assert (await third.receive_answer())[0] == 200
 
 
 async def test_what_cannot_be_served_is_refused_in_the_words_of_whoever_runs_the_server() -> None:
@@ -75,23 +75,23 @@ async def test_what_cannot_be_served_is_refused_in_the_words_of_whoever_runs_the
     ]
     async with serving(echo, refuse=refuse_with_code) as origin:
         for request, status in cases:
-            async with calling(origin) as raw:
-                await raw.say(request)
-                answered, head, body = await raw.hear_answer()
+            async with raw_client(origin) as raw:
+                await raw.send(request)
+                answered, head, body = await raw.receive_answer()
                 assert answered == status
                 assert b"connection: close" in head
                 assert body.startswith((b"/v1", b": "))
-                assert await raw.hear_all() == b""
+                assert await raw.receive_all() == b""
 
 
 async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_request() -> None:
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-    async with serving(echo) as origin, calling(origin) as raw:
+    async with serving(echo) as origin, raw_client(origin) as raw:
         for _ in range(2):
-            await raw.say(post("/j", b"java", upgrade))
-            assert (await raw.hear_answer())[2] == b"POST /j  java"
-        await raw.say(post("/j", b"later"))
-        assert (await raw.hear_answer())[2] == b"POST /j  later"
+            await raw.send(post("/j", b"java", upgrade))
+            assert (await raw.receive_answer())[2] == b"POST /j  java"
+        await raw.send(post("/j", b"later"))
+        assert (await raw.receive_answer())[2] == b"POST /j  later"
 
 
 @pytest.mark.parametrize(
@@ -100,32 +100,32 @@ async def test_an_upgrade_that_is_only_offered_is_declined_by_serving_the_reques
 )
 async def test_whoever_goes_on_too_slowly_is_closed(beginning: bytes) -> None:
     limits = ServerLimits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1)
-    async with serving(echo, limits) as origin, calling(origin) as raw:
-        await raw.say(beginning)
-        assert await raw.hear_all() == b""
+    async with serving(echo, limits) as origin, raw_client(origin) as raw:
+        await raw.send(beginning)
+        assert await raw.receive_all() == b""
 
 
 async def test_a_dripping_head_is_closed_however_steadily_it_drips() -> None:
-    async with serving(echo, ServerLimits(head_seconds=0.2)) as origin, calling(origin) as raw:
+    async with serving(echo, ServerLimits(head_seconds=0.2)) as origin, raw_client(origin) as raw:
 
         async def drip() -> None:
             for letter in b"GET / HTTP/1.1\r\nX: " + b"a" * 1000:
-                await raw.say(bytes([letter]))
+                await raw.send(bytes([letter]))
                 await asyncio.sleep(0.02)
 
         dripping = asyncio.create_task(drip())
-        await raw.hear_hang_up()
+        await raw.receive_hang_up()
         dripping.cancel()
         await asyncio.wait([dripping])
 
 
 async def test_a_dripping_body_is_read() -> None:
-    async with serving(echo, ServerLimits(body_seconds=1)) as origin, calling(origin) as raw:
-        await raw.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
+    async with serving(echo, ServerLimits(body_seconds=1)) as origin, raw_client(origin) as raw:
+        await raw.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
         for letter in b"patience":
-            await raw.say(bytes([letter]))
+            await raw.send(bytes([letter]))
             await asyncio.sleep(0.03)
-        assert (await raw.hear_answer())[2] == b"POST /  patience"
+        assert (await raw.receive_answer())[2] == b"POST /  patience"
 
 
 async def test_the_bodys_timer_ends_with_the_body() -> None:
@@ -134,11 +134,11 @@ async def test_the_bodys_timer_ends_with_the_body() -> None:
         await asyncio.sleep(0.4)
         exchange.respond(200, b"", body)
 
-    async with serving(thorough, ServerLimits(body_seconds=0.1)) as origin, calling(origin) as raw:
-        await raw.say(post("/", b"half and half")[:-4])
+    async with serving(thorough, ServerLimits(body_seconds=0.1)) as origin, raw_client(origin) as raw:
+        await raw.send(post("/", b"half and half")[:-4])
         await asyncio.sleep(0.02)
-        await raw.say(b"half")
-        assert (await raw.hear_answer())[2] == b"half and half"
+        await raw.send(b"half")
+        assert (await raw.receive_answer())[2] == b"half and half"
 
 
 async def test_whoever_reads_nothing_of_an_answer_is_closed() -> None:
@@ -234,26 +234,26 @@ async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
         exchange.respond(200, b"", b"")
 
     async with serving(holds, ServerLimits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
-        busy = [await stack.enter_async_context(calling(origin)) for _ in range(2)]
+        busy = [await stack.enter_async_context(raw_client(origin)) for _ in range(2)]
         for raw in busy:
-            await raw.say(GET)
-        first, half = [await stack.enter_async_context(calling(origin)) for _ in range(2)]
-        await half.say(GET[:10])
+            await raw.send(GET)
+        first, half = [await stack.enter_async_context(raw_client(origin)) for _ in range(2)]
+        await half.send(GET[:10])
         await asyncio.sleep(0.05)
-        third = await stack.enter_async_context(calling(origin))
-        await third.say(GET)
-        await first.hear_hang_up()
-        fourth = await stack.enter_async_context(calling(origin))
-        await fourth.say(GET)
-        await half.hear_hang_up()
-        fifth = await stack.enter_async_context(calling(origin))
-        assert (await fifth.hear_answer())[0] == 503
+        third = await stack.enter_async_context(raw_client(origin))
+        await third.send(GET)
+        await first.receive_hang_up()
+        fourth = await stack.enter_async_context(raw_client(origin))
+        await fourth.send(GET)
+        await half.receive_hang_up()
+        fifth = await stack.enter_async_context(raw_client(origin))
+        assert (await fifth.receive_answer())[0] == 503
         gate.set()
         for raw in (*busy, third, fourth):
-            assert (await raw.hear_answer())[0] == 200
-        async with calling(origin) as sixth:
-            await sixth.say(GET)
-            assert (await sixth.hear_answer())[0] == 200
+            assert (await raw.receive_answer())[0] == 200
+        async with raw_client(origin) as sixth:
+            await sixth.send(GET)
+            assert (await sixth.receive_answer())[0] == 200
 
 
 @pytest.mark.parametrize("holders", [1, 2])
@@ -272,22 +272,22 @@ async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
         serving(holds, ServerLimits(body=400_000, buffered=800_000)) as origin,
         contextlib.AsyncExitStack() as stack,
     ):
-        first, second, third, small = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
-        await first.say(post("/a", large))
+        first, second, third, small = [await stack.enter_async_context(raw_client(origin)) for _ in range(4)]
+        await first.send(post("/a", large))
         await asyncio.sleep(0.05)
-        await second.say(post("/b" if holders == 2 else "/a", large))
+        await second.send(post("/b" if holders == 2 else "/a", large))
         if holders == 1:
-            assert (await second.hear_answer())[0] == 429
-            await third.say(post("/b", large))
+            assert (await second.receive_answer())[0] == 429
+            await third.send(post("/b", large))
         else:
             await asyncio.sleep(0.05)
-            await third.say(post("/c", large))
-            assert (await third.hear_answer())[0] == 503
-        await small.say(post("/d", b"b" * free))
+            await third.send(post("/c", large))
+            assert (await third.receive_answer())[0] == 503
+        await small.send(post("/d", b"b" * free))
         gate.set()
-        assert (await small.hear_answer())[0] == 200
-        assert (await first.hear_answer())[0] == 200
-        assert (await (third if holders == 1 else second).hear_answer())[0] == 200
+        assert (await small.receive_answer())[0] == 200
+        assert (await first.receive_answer())[0] == 200
+        assert (await (third if holders == 1 else second).receive_answer())[0] == 200
 
 
 async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -> None:
@@ -303,23 +303,23 @@ async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -
         exchange.respond(200, b"", b"")
 
     async with serving(reads, ServerLimits(connections=8)) as origin, contextlib.AsyncExitStack() as stack:
-        first, second, third, other = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
+        first, second, third, other = [await stack.enter_async_context(raw_client(origin)) for _ in range(4)]
         for raw, path in ((first, "/a/whole"), (second, "/a/pieces")):
-            await raw.say(post(path, b"xy")[:-1])
+            await raw.send(post(path, b"xy")[:-1])
         await asyncio.sleep(0.05)
         for path in ("/a/whole", "/a/pieces"):
-            async with calling(origin) as more:
-                await more.say(post(path, b"xy")[:-1])
-                assert (await more.hear_answer())[0] == 429
-        await third.say(post("/a/whole", b"xy"))
-        assert (await third.hear_answer())[0] == 200
-        await other.say(post("/b/whole", b"xy")[:-1])
-        await first.say(b"y")
-        assert (await first.hear_answer())[0] == 200
-        await third.say(post("/a/whole", b"xy")[:-1])
+            async with raw_client(origin) as more:
+                await more.send(post(path, b"xy")[:-1])
+                assert (await more.receive_answer())[0] == 429
+        await third.send(post("/a/whole", b"xy"))
+        assert (await third.receive_answer())[0] == 200
+        await other.send(post("/b/whole", b"xy")[:-1])
+        await first.send(b"y")
+        assert (await first.receive_answer())[0] == 200
+        await third.send(post("/a/whole", b"xy")[:-1])
         for raw in (second, third, other):
-            await raw.say(b"y")
-            assert (await raw.hear_answer())[0] == 200
+            await raw.send(b"y")
+            assert (await raw.receive_answer())[0] == 200
 
 
 async def test_F13_who_was_refused_and_stays_makes_room_for_others() -> None:
@@ -329,31 +329,31 @@ async def test_F13_who_was_refused_and_stays_makes_room_for_others() -> None:
         exchange.respond(200, b"", b"")
 
     async with serving(reads, ServerLimits(connections=4)) as origin, contextlib.AsyncExitStack() as stack:
-        first, *refused = [await stack.enter_async_context(calling(origin)) for _ in range(4)]
-        await first.say(post("/a", b"xy")[:-1])
+        first, *refused = [await stack.enter_async_context(raw_client(origin)) for _ in range(4)]
+        await first.send(post("/a", b"xy")[:-1])
         await asyncio.sleep(0.05)
         for raw in refused:
-            await raw.say(post("/a", b"xy")[:-1])
-            assert (await raw.hear_answer())[0] == 429
-        async with calling(origin) as other:
-            await other.say(post("/b", b"xy"))
-            assert (await other.hear_answer())[0] == 200
-        await first.say(b"y")
-        assert (await first.hear_answer())[0] == 200
+            await raw.send(post("/a", b"xy")[:-1])
+            assert (await raw.receive_answer())[0] == 429
+        async with raw_client(origin) as other:
+            await other.send(post("/b", b"xy"))
+            assert (await other.receive_answer())[0] == 200
+        await first.send(b"y")
+        assert (await first.receive_answer())[0] == 200
 
 
 async def test_F13_a_drip_is_cut_off_as_silence_is() -> None:
     limits = ServerLimits(body_seconds=0.3, body_rate=1_000)
     head = post("/", b"x" * 1_200)[:-1_200]
-    async with serving(echo, limits) as origin, calling(origin) as drip, calling(origin) as steady:
-        await drip.say(head)
-        cut_off = asyncio.ensure_future(drip.hear_hang_up())
+    async with serving(echo, limits) as origin, raw_client(origin) as drip, raw_client(origin) as steady:
+        await drip.send(head)
+        cut_off = asyncio.ensure_future(drip.receive_hang_up())
         while not cut_off.done():
             with contextlib.suppress(ConnectionError):
-                await drip.say(b"x")
+                await drip.send(b"x")
             await asyncio.sleep(0.02)
-        await steady.say(head)
+        await steady.send(head)
         for _ in range(3):  # each time enough for another 0.3 s
             await asyncio.sleep(0.05)
-            await steady.say(b"x" * 400)
-        assert (await steady.hear_answer())[0] == 200
+            await steady.send(b"x" * 400)
+        assert (await steady.receive_answer())[0] == 200

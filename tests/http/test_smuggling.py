@@ -3,7 +3,7 @@ the one way that is safe. The refused are followed by a request that must never 
 """
 
 import pytest
-from tests.http.support import MemoryTransport, calling, chunked, echo, make_server, post, serving, settle
+from tests.http.support import MemoryTransport, chunked, echo, make_server, post, raw_client, serving, settle
 
 from tokenharbor.http.exchange import Exchange
 
@@ -207,25 +207,25 @@ async def test_is_read_in_the_one_safe_way(shape: str) -> None:
     ],
 )
 async def test_a_host_that_is_none_is_refused(host: str) -> None:
-    async with serving(echo) as origin, calling(origin) as raw:
-        await raw.say(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
-        assert (await raw.hear_answer())[0] == 400
+    async with serving(echo) as origin, raw_client(origin) as raw:
+        await raw.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
+        assert (await raw.receive_answer())[0] == 400
 
 
 @pytest.mark.parametrize(
     "host", ["harbor", "a.b:80", "127.0.0.1:8080", "[::1]:80", "[::1]", "a_b", "", "xn--a-", "a%20b"]
 )
 async def test_a_host_passes(host: str) -> None:
-    async with serving(echo) as origin, calling(origin) as raw:
-        await raw.say(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        assert (await raw.hear_answer())[0] == 200
+    async with serving(echo) as origin, raw_client(origin) as raw:
+        await raw.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert (await raw.receive_answer())[0] == 200
 
 
 @pytest.mark.parametrize(
     "trailer", [b"a\x00b: 1", b"a b: 1", b"a: \x00", b": 1", b"a", b" a: 1", b"a\x7f: 1", b"a\tb: 1"]
 )
 async def test_a_trailer_that_is_none_is_refused(trailer: bytes) -> None:
-    async with serving(echo) as origin, calling(origin) as raw:
+    async with serving(echo) as origin, raw_client(origin) as raw:
         head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-        await raw.say(head + b"1\r\nx\r\n0\r\nfine: yes\r\n" + trailer + b"\r\n\r\n")
-        assert (await raw.hear_answer())[0] == 400
+        await raw.send(head + b"1\r\nx\r\n0\r\nfine: yes\r\n" + trailer + b"\r\n\r\n")
+        assert (await raw.receive_answer())[0] == 400

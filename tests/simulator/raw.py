@@ -11,7 +11,7 @@ MESSAGES = "/v1/messages"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawAnswer:
     """`ended`: the framing's own end came, or the connection was closed or reset before it."""
 
     status: int | None
@@ -46,12 +46,12 @@ def body(path: str, *, stream: bool = False, **more: Any) -> dict[str, Any]:
     return asked | more
 
 
-async def ask(port: int, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> Answer:
+async def ask(port: int, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> RawAnswer:
     """One request on a connection of its own, read to its end."""
     return await post(port, path, json.dumps(body(path, **more)).encode(), headers)
 
 
-async def post(port: int, path: str, data: bytes, headers: dict[str, str] | None = None) -> Answer:
+async def post(port: int, path: str, data: bytes, headers: dict[str, str] | None = None) -> RawAnswer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(_request("POST", path, data, headers or {}))
@@ -60,7 +60,7 @@ async def post(port: int, path: str, data: bytes, headers: dict[str, str] | None
         await _close(writer)
 
 
-async def get(port: int, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
+async def get(port: int, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> RawAnswer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(_request(method, path, b"", headers or {}))
@@ -94,15 +94,15 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         return
 
 
-async def _read(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answer:
+async def _read(reader: asyncio.StreamReader, *, bodiless: bool = False) -> RawAnswer:
     data, ended = await _drain(reader)
     head, _, rest = data.partition(b"\r\n\r\n")
     if not head:
-        return Answer(None, ended=ended)
+        return RawAnswer(None, ended=ended)
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)
     complete, content = (True, b"") if bodiless else _content(headers, rest)
-    return Answer(int(status.split(" ")[1]), headers, content, "complete" if complete else ended)
+    return RawAnswer(int(status.split(" ")[1]), headers, content, "complete" if complete else ended)
 
 
 async def _drain(reader: asyncio.StreamReader) -> tuple[bytes, Literal["closed", "reset"]]:

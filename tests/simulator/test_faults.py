@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, Answer, ask, ask_and_leave
+from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, RawAnswer, ask, ask_and_leave
 
 EACH = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 TERMINATOR = {
@@ -22,7 +22,7 @@ def rule(fault: str, answer: str = "text = 'one two three four five six', chunk_
     return f"[[rules]]\nanswer = {{ {answer} }}\nfault = {{ {fault} }}\n"
 
 
-def text_of(answer: Answer) -> str:
+def text_of(answer: RawAnswer) -> str:
     """All text in a stream, whichever dialect."""
     found = []
     for data in answer.data:

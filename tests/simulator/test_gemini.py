@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.simulator.conftest import Start
-from tests.simulator.raw import Answer as Came
+from tests.simulator.raw import RawAnswer as Came
 from tests.simulator.raw import post
 
 from tokenharbor.wire import WIRES

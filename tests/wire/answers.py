@@ -70,7 +70,7 @@ class Call(NamedTuple):
     arguments: str
 
 
-class Meaning(NamedTuple):
+class AnswerMeaning(NamedTuple):
     """What an answer says in any dialect; where one dialect has fewer words, both are put into those."""
 
     text: str
@@ -86,7 +86,7 @@ PLAIN = {FinishReason.STOP_SEQUENCE: FinishReason.STOP, FinishReason.PAUSE: Fini
 VAGUE = (FailureKind.CONNECT, FailureKind.BROKEN, FailureKind.GARBAGE, FailureKind.OVERLONG)
 
 
-def meaning(events: Iterable[Event]) -> Meaning:
+def meaning(events: Iterable[Event]) -> AnswerMeaning:
     reply = collect(events)
     calls = tuple(
         Call(block.call_id, block.name, block.text or "{}")
@@ -97,7 +97,7 @@ def meaning(events: Iterable[Event]) -> Meaning:
     if reason is FinishReason.STOP and calls:
         reason = FinishReason.TOOL_CALLS
     failure = reply.failure.kind if reply.failure else None
-    return Meaning(
+    return AnswerMeaning(
         "".join(block.text for block in reply.blocks if block.kind in SPOKEN),
         "".join(block.text for block in reply.blocks if block.kind is BlockKind.REASONING),
         calls,

@@ -127,7 +127,7 @@ def _features(messages: Iterable[Message], tools: list[Tool], answer: AnswerForm
     return found
 
 
-class Sense(NamedTuple):
+class ConversationMeaning(NamedTuple):
     """What a conversation says in any dialect: calls and results by the order of the calls."""
 
     turns: tuple[tuple[Role, tuple[object, ...]], ...]
@@ -139,7 +139,7 @@ class Sense(NamedTuple):
     stop: tuple[str, ...]
 
 
-def sense(chat: Chat) -> Sense:
+def meaning_of(chat: Chat) -> ConversationMeaning:
     calls: list[str] = []  # their ids: some vendors begin anew in each answer
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
@@ -151,7 +151,7 @@ def sense(chat: Chat) -> Sense:
     effort = (thinking.effort or effort_of(thinking.budget or 0)) if thinking else None
     mode = chat.tool_choice.mode if chat.tool_choice else None
     sampling = chat.sampling if effort is None else Sampling()
-    return Sense(
+    return ConversationMeaning(
         tuple((role, tuple(parts)) for role, parts in turns),
         tuple((tool.name, tool.description, tool.schema) for tool in callable_tools(chat)),
         None if mode is ToolChoiceMode.AUTO else mode,

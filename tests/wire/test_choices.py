@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.wire.passing import GEMINI, OPENAI, passed, splicer
+from tests.wire.spliced_streams import GEMINI, OPENAI, splice_stream, splicer
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.dialect import Splicer
@@ -67,7 +67,7 @@ def test_F10_the_usage_chunk_that_we_asked_for_begins_the_ending_and_stays_ours(
 def test_F10_other_choices_go_on_while_a_finish_waits(dialect: str) -> None:
     pieces = [event(dialect, 0, "one"), event(dialect, 1, "two"), event(dialect, 0, finish=True)]
     pieces += [event(dialect, 1, "three"), event(dialect, 1, finish=True), usage(dialect), DONE]
-    result = passed(asked(dialect, 2), pieces if dialect == OPENAI else pieces[:-1])
+    result = splice_stream(asked(dialect, 2), pieces if dialect == OPENAI else pieces[:-1])
     assert result.left == pieces[0] + pieces[1] + pieces[3]
     assert result.ending.startswith(pieces[2] + pieces[4])
     assert (result.complete, result.text_bytes) == (True, len("onetwothree"))
@@ -77,7 +77,7 @@ def test_F10_other_choices_go_on_while_a_finish_waits(dialect: str) -> None:
 def test_F10_more_choices_than_were_asked_for_end_together(dialect: str) -> None:
     pieces = [event(dialect, 0, "one"), event(dialect, 1, "two"), event(dialect, 0, finish=True)]
     pieces += [event(dialect, 1, "three"), event(dialect, 1, finish=True), usage(dialect)]
-    result = passed(asked(dialect, 1), [*pieces, DONE] if dialect == OPENAI else pieces)
+    result = splice_stream(asked(dialect, 1), [*pieces, DONE] if dialect == OPENAI else pieces)
     assert result.left == pieces[0] + pieces[1] + pieces[3]
     assert (result.complete, result.usage) == (True, Usage(input=5, output=2))
 
@@ -113,11 +113,11 @@ def test_F10_what_comes_behind_the_terminator_is_not_looked_at() -> None:
     """However the bytes are cut: in one piece with it as in the next."""
     frames = [event(OPENAI, 0, "one"), event(OPENAI, 0, finish=True), usage(OPENAI), DONE]
     lie = usage(OPENAI).replace(b": 2", b": 900")
-    result = passed(asked(OPENAI, 1), [b"".join([*frames, lie, DONE])])
+    result = splice_stream(asked(OPENAI, 1), [b"".join([*frames, lie, DONE])])
     assert (result.usage, result.ending) == (Usage(input=5, output=2), b"".join(frames[1:]))
 
 
 def test_F10_a_choice_without_its_finish_is_no_complete_answer() -> None:
     """A Gemini stream has no terminator."""
     pieces = [event(GEMINI, 0, "one"), event(GEMINI, 1, "two"), event(GEMINI, 0, finish=True)]
-    assert not passed(asked(GEMINI, 2), pieces).complete
+    assert not splice_stream(asked(GEMINI, 2), pieces).complete

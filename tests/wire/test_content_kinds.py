@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
+from tests.wire.spliced_streams import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral import unseen

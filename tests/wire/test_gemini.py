@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from tests.examples import at_most
 from tests.google_sdk import google_client
 from tests.wire.answers import answers, meaning
-from tests.wire.asking import asked, told
 from tests.wire.conversations import ABLE, ORDER, conversations
 from tests.wire.splits import tape
+from tests.wire.translated_requests import client_request, vendor_request
 
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
@@ -282,7 +282,7 @@ class TestAcross:
     def test_a_turn_of_the_users_stands_before_calls(self) -> None:
         call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
         said = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "high"}]
-        out = told(GEMINI, asked("openai_chat", {"messages": said}))
+        out = vendor_request(GEMINI, client_request("openai_chat", {"messages": said}))
         assert [content["role"] for content in out["contents"]] == ["user", "model", "user"]
 
     def test_a_beginning_of_the_answer_is_asked_for_by_the_models_turn_at_the_end(self) -> None:

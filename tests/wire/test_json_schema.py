@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.wire.asking import ANTHROPIC, OPENAI, asked, told
+from tests.wire.translated_requests import ANTHROPIC, OPENAI, client_request, vendor_request
 
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.fitting.json_schema import alone, closed, is_strict, whole
@@ -70,8 +70,8 @@ def test_what_needs_no_change_keeps_every_byte(raw: bytes) -> None:
 
 def test_formats_reach_vendors_that_hold_models_to_closed_schemas() -> None:
     body = {"response_format": {"type": "json_schema", "json_schema": {"name": "port", "schema": PORT}}}
-    chat = asked(OPENAI, body)
-    assert told(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(closed, PORT)
+    chat = client_request(OPENAI, body)
+    assert vendor_request(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(closed, PORT)
     sent = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))
     assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(closed, PORT)
 
@@ -87,14 +87,14 @@ def test_strict_tools_reach_them_closed_and_others_as_they_are() -> None:
         {"type": "function", "function": {"name": name, "parameters": port, "strict": name == "exact"}}
         for name in ("exact", "loose")
     ]
-    out = told(ANTHROPIC, asked(OPENAI, {"tools": tools}))["tools"]
+    out = vendor_request(ANTHROPIC, client_request(OPENAI, {"tools": tools}))["tools"]
     assert [tool["input_schema"] == port for tool in out] == [False, True]
     assert out[0]["input_schema"] == made(closed, port)
 
 
 def strictness(chat: Chat) -> list[object]:
     """What vendors of both of OpenAI's dialects are told: of the format, of the tool."""
-    first, second = told(OPENAI, chat), told("openai_responses", chat)
+    first, second = vendor_request(OPENAI, chat), vendor_request("openai_responses", chat)
     return [
         first["response_format"]["json_schema"].get("strict"),
         first["tools"][0]["function"].get("strict", False),
@@ -109,7 +109,7 @@ def test_a_strict_wish_of_anthropics_clients_is_told_where_every_member_is_requi
         "output_config": {"format": {"type": "json_schema", "schema": schema}},
         "tools": [{"name": "tide", "input_schema": schema, "strict": True}],
     }
-    assert strictness(asked(ANTHROPIC, body)) == [schema is STRICT] * 4
+    assert strictness(client_request(ANTHROPIC, body)) == [schema is STRICT] * 4
 
 
 @pytest.mark.parametrize("field", ["responseSchema", "responseJsonSchema"])
@@ -119,7 +119,7 @@ def test_a_format_of_googles_clients_is_strict_where_it_can_be(field: str) -> No
         config = {"responseMimeType": "application/json", field: schema}
         body = {"contents": [{"role": "user", "parts": [{"text": "?"}]}], "generationConfig": config}
         chat = wire.read_chat(wire.read_request(json.dumps(body).encode(), PLACE))
-        assert told(OPENAI, chat)["response_format"]["json_schema"]["strict"] is (schema is STRICT)
+        assert vendor_request(OPENAI, chat)["response_format"]["json_schema"]["strict"] is (schema is STRICT)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_what_only_looks_strict(more: dict[str, Any]) -> None:
 def test_functions_say_their_members_and_their_items() -> None:
     schema = {"type": "object", "properties": {"tags": {"type": "array"}, "pairs": {"type": ["array", "null"]}}}
     tools = [{"name": "tide", "input_schema": {"type": "object"}}, {"name": "tag", "input_schema": schema}]
-    chat = asked(ANTHROPIC, {"tools": tools})
-    first, second = told(OPENAI, chat)["tools"], told("openai_responses", chat)["tools"]
+    chat = client_request(ANTHROPIC, {"tools": tools})
+    first, second = vendor_request(OPENAI, chat)["tools"], vendor_request("openai_responses", chat)["tools"]
     told_twice = [[tool["function"]["parameters"] for tool in first], [tool["parameters"] for tool in second]]
     items = {"tags": {"type": "array", "items": {}}, "pairs": {"type": ["array", "null"], "items": {}}}
     assert told_twice == [[{"type": "object", "properties": {}}, {"type": "object", "properties": items}]] * 2
@@ -157,7 +157,7 @@ def test_a_reference_stands_as_alone_as_the_vendor_wants_it() -> None:
     kind = {"$ref": "#/$defs/Kind", "title": "Kind", "description": "d"}
     tool = {"name": "port", "input_schema": {**PORT, "properties": {"k": kind}}}
     body = {"tools": [tool], "output_config": {"format": {"type": "json_schema", "schema": PORT}}}
-    out = told("gemini", asked(ANTHROPIC, body))
+    out = vendor_request("gemini", client_request(ANTHROPIC, body))
     (declared,) = out["tools"][0]["functionDeclarations"]
     assert declared["parametersJsonSchema"]["properties"] == {"k": {"$ref": "#/$defs/Kind", "description": "d"}}
     assert out["generationConfig"]["responseJsonSchema"]["properties"]["kind"] == {"$ref": "#/$defs/Kind"}

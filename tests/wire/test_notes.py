@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.wire.asking import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, asked, told
 from tests.wire.conversations import ORDER
+from tests.wire.translated_requests import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, client_request, vendor_request
 
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import ToolCall
@@ -54,7 +54,7 @@ def test_signed_thinking_comes_back_to_its_vendor_through_a_client_of_the_other_
     events = thoughtful(*blocks)
     message = whole(OPENAI, streamed(OPENAI, events) if in_pieces else events)["choices"][0]["message"]
     said = [LOOP[0], message, {"role": "tool", "tool_call_id": "toolu_1", "content": "high"}]
-    body = WIRES[ANTHROPIC].write_chat(asked(OPENAI, {"messages": said, "reasoning_effort": "high"}), ORDER)
+    body = WIRES[ANTHROPIC].write_chat(client_request(OPENAI, {"messages": said, "reasoning_effort": "high"}), ORDER)
     assert b'"content":[' + b",".join(blocks) + b"]" in body
     assert b'"thinking":{' in body
 
@@ -72,15 +72,22 @@ def test_a_turn_that_began_with_signed_thinking_goes_on_with_it() -> None:
         {"role": "user", "content": [{**given, "tool_use_id": "toolu_2"}, {"type": "text", "text": "And now?"}]},
     ]
     thinking = {"type": "enabled", "budget_tokens": 2_000}
-    assert told(ANTHROPIC, asked(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED)["thinking"] == thinking
+    assert (
+        vendor_request(ANTHROPIC, client_request(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED)[
+            "thinking"
+        ]
+        == thinking
+    )
     said[1] = {"role": "assistant", "content": [json.loads(USE)]}
-    assert "thinking" not in told(ANTHROPIC, asked(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED)
+    assert "thinking" not in vendor_request(
+        ANTHROPIC, client_request(ANTHROPIC, {"messages": said, "thinking": thinking}), BUDGETED
+    )
 
 
 def test_a_signature_whose_thinking_was_changed_is_left_out() -> None:
     message = whole(OPENAI, thoughtful(SIGNED, USE))["choices"][0]["message"]
     changed = {**message, "reasoning_content": "Something else."}
-    out = told(ANTHROPIC, asked(OPENAI, {"messages": [LOOP[0], changed]}))
+    out = vendor_request(ANTHROPIC, client_request(OPENAI, {"messages": [LOOP[0], changed]}))
     assert [block["type"] for block in out["messages"][1]["content"]] == ["tool_use"]
 
 
@@ -94,17 +101,17 @@ def test_reasoning_details_come_back_to_their_vendor_through_a_client_of_the_oth
     answer = whole(ANTHROPIC, list(WIRES[OPENAI].read_reply(json.dumps(reply).encode())))
     assert [block["type"] for block in answer["content"]] == ["thinking", "text"]
     said = [LOOP[0], {"role": "assistant", "content": answer["content"]}, {"role": "user", "content": "Sure?"}]
-    chat = asked(ANTHROPIC, {"messages": said})
-    back = told(OPENAI, chat)["messages"][1]
+    chat = client_request(ANTHROPIC, {"messages": said})
+    back = vendor_request(OPENAI, chat)["messages"][1]
     assert (back["reasoning_content"], back["reasoning_details"], back["content"]) == ("Hm.", DETAILS, "High.")
-    assert "thinking" not in json.dumps(told(ANTHROPIC, chat)["messages"])
-    assert "reasoning_details" not in json.dumps(told(OPENAI, chat, "reasoning"))
+    assert "thinking" not in json.dumps(vendor_request(ANTHROPIC, chat)["messages"])
+    assert "reasoning_details" not in json.dumps(vendor_request(OPENAI, chat, "reasoning"))
 
 
 def test_thought_signatures_of_calls_stand_beside_them_in_openais_dialect() -> None:
     call = {**CALL, "extra_content": SIGNATURE}
-    chat = asked(OPENAI, {"messages": [LOOP[0], {"role": "assistant", "tool_calls": [call]}]})
-    assert told(OPENAI, chat)["messages"][1]["tool_calls"][0]["extra_content"] == SIGNATURE
+    chat = client_request(OPENAI, {"messages": [LOOP[0], {"role": "assistant", "tool_calls": [call]}]})
+    assert vendor_request(OPENAI, chat)["messages"][1]["tool_calls"][0]["extra_content"] == SIGNATURE
     note = Note("elsewhere", "thought", b"raw \xff")
     events: list[Event] = [
         Started("a", "m"),
@@ -116,7 +123,7 @@ def test_thought_signatures_of_calls_stand_beside_them_in_openais_dialect() -> N
     for answer in (events, streamed(OPENAI, events), list(WIRES[OPENAI].read_reply(WIRES[OPENAI].write_reply(events)))):
         assert collect(answer).blocks[0].notes == (note,)
         message = whole(OPENAI, answer)["choices"][0]["message"]
-        (call_,) = asked(OPENAI, {"messages": [LOOP[0], message]}).messages[1].parts
+        (call_,) = client_request(OPENAI, {"messages": [LOOP[0], message]}).messages[1].parts
         assert isinstance(call_, ToolCall)
         assert call_.notes == (note,)
 
@@ -145,7 +152,7 @@ def test_names_of_tools_that_a_vendor_would_refuse_are_made_fit_and_come_back_as
     request = WIRES[ANTHROPIC].read_request(
         json.dumps({"model": "m", "messages": [], "max_tokens": 9, **body}).encode()
     )
-    out = told(OPENAI, asked(ANTHROPIC, body))
+    out = vendor_request(OPENAI, client_request(ANTHROPIC, body))
     name = out["tools"][0]["function"]["name"]
     assert len(name) <= 64
     assert out["tool_choice"]["function"]["name"] == name

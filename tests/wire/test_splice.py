@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from tests.examples import at_most
-from tests.wire.passing import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, passed, splicer, whole
+from tests.wire.spliced_streams import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, splice_stream, splicer, whole
 from tests.wire.splits import cut, places, tape, tape_names
 
 from tokenharbor.wire import VENDORS, WIRES
@@ -21,14 +21,14 @@ from tokenharbor.wire.neutral.failure import Failure, FailureKind
 def test_any_split_gives_the_same_bytes_and_facts(dialect: str, name: str, where: list[int]) -> None:
     stream = tape(dialect, name)
     for hide in (False, True):
-        expected = passed(splicer(dialect, hide_usage=hide), [stream])
-        assert passed(splicer(dialect, hide_usage=hide), cut(stream, where)) == expected
+        expected = splice_stream(splicer(dialect, hide_usage=hide), [stream])
+        assert splice_stream(splicer(dialect, hide_usage=hide), cut(stream, where)) == expected
 
 
 @pytest.mark.parametrize(("dialect", "name"), tape_names())
 def test_byte_by_byte_gives_the_same_and_nothing_is_held_in_the_end(dialect: str, name: str) -> None:
     stream = tape(dialect, name)
-    assert passed(splicer(dialect), [stream[i : i + 1] for i in range(len(stream))]) == whole(dialect, name)
+    assert splice_stream(splicer(dialect), [stream[i : i + 1] for i in range(len(stream))]) == whole(dialect, name)
 
 
 COMPLETE = [
@@ -207,7 +207,7 @@ def test_a_stream_without_its_terminator_is_not_complete(dialect: str) -> None:
 def test_garbage_is_a_failure_and_does_not_leave(garbage: bytes) -> None:
     for dialect in WIRES:
         for before in (b"", tape(dialect, "cut_off")):
-            result = passed(splicer(dialect), [before + garbage])
+            result = splice_stream(splicer(dialect), [before + garbage])
             assert result.failure is FailureKind.GARBAGE, (dialect, before)
             assert result.left == before, dialect
             assert not result.complete, (dialect, before)
@@ -216,7 +216,7 @@ def test_garbage_is_a_failure_and_does_not_leave(garbage: bytes) -> None:
 @pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {GEMINI}))  # which has no terminator
 def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
     end = b"data: [DONE]\n\n" if dialect != ANTHROPIC else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-    result = passed(splicer(dialect), [end])
+    result = splice_stream(splicer(dialect), [end])
     assert result.failure is FailureKind.BROKEN
     assert not result.complete
 
@@ -233,14 +233,14 @@ def test_a_terminator_without_its_blank_line_counts_at_the_end_of_the_bytes(dial
 
 
 def test_an_event_named_error_is_one_whatever_it_says() -> None:
-    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + b'event: error\ndata: {"what":"a secret"}\n\n'])
+    result = splice_stream(splicer(OPENAI), [tape(OPENAI, "cut_off") + b'event: error\ndata: {"what":"a secret"}\n\n'])
     assert (result.failure, result.complete) == (FailureKind.SERVER, False)
     assert result.left == tape(OPENAI, "cut_off")
 
 
 def test_an_answer_that_finishes_in_an_error_is_a_failure() -> None:
     chunk = b'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\ndata: [DONE]\n\n'
-    result = passed(splicer(OPENAI), [tape(OPENAI, "cut_off") + chunk])
+    result = splice_stream(splicer(OPENAI), [tape(OPENAI, "cut_off") + chunk])
     assert (result.failure, result.complete) == (FailureKind.SERVER, False)
     assert result.left == tape(OPENAI, "cut_off")
 
@@ -249,8 +249,8 @@ def test_an_answer_may_repeat_a_long_request_before_its_first_content() -> None:
     """Vendors of this dialect begin with two events that repeat instructions and tools."""
     asked = "жук" * 50_000  # a vendor may write each letter as an escape
     stream = tape(RESPONSES, "text").replace(b'"instructions":null', b'"instructions":' + json.dumps(asked).encode())
-    assert passed(splicer(RESPONSES, instructions=asked), [stream]).complete
-    assert passed(splicer(RESPONSES), [stream]).failure is FailureKind.GARBAGE, "nobody asked for so much"
+    assert splice_stream(splicer(RESPONSES, instructions=asked), [stream]).complete
+    assert splice_stream(splicer(RESPONSES), [stream]).failure is FailureKind.GARBAGE, "nobody asked for so much"
 
 
 @pytest.mark.parametrize("dialect", WIRES)
@@ -259,7 +259,7 @@ def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
     for size, well in ((60_000, True), (70_000, False)):
         stream = b": " + b"x" * size + b"\n\n" + tape(dialect, "text")
         for pieces in ([stream], cut(stream, [1000, size, size + 5])):
-            assert (passed(splicer(dialect), pieces).failure is None) is well
+            assert (splice_stream(splicer(dialect), pieces).failure is None) is well
 
 
 @pytest.mark.parametrize("dialect", WIRES)
@@ -286,7 +286,7 @@ def test_an_item_of_a_kind_of_its_own_may_have_members_of_other_types() -> None:
         b'event: %b\ndata: {"type":"%b","output_index":0,"item":%b}\n\n' % (kind, kind, item) for kind in kinds
     )
     stream = frames[0] + search + b"".join(frames[1:])
-    result = passed(splicer(RESPONSES), [stream])
+    result = splice_stream(splicer(RESPONSES), [stream])
     assert result.complete
     assert result.left + result.ending == stream
     reader = WIRES[RESPONSES].reader()
@@ -303,7 +303,7 @@ def test_reasoning_of_which_only_the_seal_is_shown_is_content() -> None:
 
 def test_what_follows_the_closing_event_is_left_out() -> None:
     stream = tape(RESPONSES, "text")
-    result = passed(splicer(RESPONSES), [stream + b"data: [DONE]\n\n"])
+    result = splice_stream(splicer(RESPONSES), [stream + b"data: [DONE]\n\n"])
     assert result.left + result.ending == stream
 
 
@@ -363,7 +363,7 @@ def test_a_ping_may_say_anything() -> None:
     ],
 )
 def test_errors_in_a_stream_are_told_apart(dialect: str, event: bytes, kind: FailureKind) -> None:
-    assert passed(splicer(dialect), [event]).failure is kind
+    assert splice_stream(splicer(dialect), [event]).failure is kind
 
 
 def test_events_of_a_later_version_pass() -> None:
@@ -392,7 +392,7 @@ def test_R1_an_empty_chunk_is_ignored_and_passed_on() -> None:
     for data in EMPTY:
         chunk = b"data: %b\n\n" % data
         for stream in (chunk + AYE + STOPPED, AYE + chunk + STOPPED, chunk + AYE + chunk + chunk + STOPPED):
-            result = passed(splicer(OPENAI), [stream])
+            result = splice_stream(splicer(OPENAI), [stream])
             assert (result.failure, result.complete, result.left + result.ending) == (None, True, stream), data
             events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
             assert isinstance(events[-1], Finished), data
@@ -401,11 +401,11 @@ def test_R1_an_empty_chunk_is_ignored_and_passed_on() -> None:
 def test_R1_empty_chunks_alone_are_no_answer() -> None:
     for data in EMPTY:
         chunk = b"data: %b\n\n" % data
-        assert passed(splicer(OPENAI), [chunk + b"data: [DONE]\n\n"]).failure is FailureKind.BROKEN
+        assert splice_stream(splicer(OPENAI), [chunk + b"data: [DONE]\n\n"]).failure is FailureKind.BROKEN
         reader = VENDORS[OPENAI].reader()
         assert isinstance([*reader.feed(chunk + b"data: [DONE]\n\n"), *reader.close()][-1], Failed)
     odd = b'data: {"choices":null,"result":{"code":7}}\n\n'
-    assert passed(splicer(OPENAI), [odd + AYE + STOPPED]).failure is FailureKind.GARBAGE
+    assert splice_stream(splicer(OPENAI), [odd + AYE + STOPPED]).failure is FailureKind.GARBAGE
 
 
 def test_R1_a_whole_body_without_framing_is_no_stream() -> None:
@@ -415,7 +415,7 @@ def test_R1_a_whole_body_without_framing_is_no_stream() -> None:
     indented = json.dumps(json.loads(whole), indent=2).encode()
     for body in (whole, indented, whole + b"\n\n", b"[%b]" % whole, b"[%b\n,\r\n%b]" % (whole, whole), b"\n " + whole):
         for pieces in ([body], [body[:9], body[9:]]):
-            result = passed(splicer(GEMINI), pieces)
+            result = splice_stream(splicer(GEMINI), pieces)
             assert (result.failure, result.left) == (FailureKind.GARBAGE, b""), body
 
 
@@ -427,7 +427,7 @@ def test_R1_a_status_beside_empty_choices_is_a_failure() -> None:
             for choice in ({"finish_reason": "stop"}, {"finish_reason": None}):
                 chunk = {"choices": [{"index": 0, "delta": {"content": ""}, **choice}], **told}
                 stream = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode()
-                assert passed(splicer(OPENAI), [stream]).failure is kind
+                assert splice_stream(splicer(OPENAI), [stream]).failure is kind
                 events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
                 assert isinstance(events[-1], Failed)
                 assert events[-1].failure.kind is kind

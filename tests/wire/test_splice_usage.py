@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.wire.passing import ANTHROPIC, OPENAI, RESPONSES, events, passed, splicer, whole
+from tests.wire.spliced_streams import ANTHROPIC, OPENAI, RESPONSES, events, splice_stream, splicer, whole
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
@@ -51,7 +51,7 @@ def test_the_input_is_known_from_the_start_where_the_dialect_says_it() -> None:
     assert result.usage is None
     assert whole(OPENAI, "cut_off").usage_so_far is None
     without_output = tape(ANTHROPIC, "cut_off").replace(b'"output_tokens":1,', b"")
-    assert passed(splicer(ANTHROPIC), [without_output]).usage_so_far == Usage(input=21)
+    assert splice_stream(splicer(ANTHROPIC), [without_output]).usage_so_far == Usage(input=21)
 
 
 def test_the_text_is_counted_as_it_leaves() -> None:
@@ -91,7 +91,7 @@ def test_text_that_is_held_back_is_counted_apart() -> None:
 def test_usage_that_does_not_add_up_is_quarantined_and_the_answer_goes_on(usage: bytes) -> None:
     stream = b"".join(events(tape(OPENAI, "text"))[:-2])
     stream += b'data: {"choices":[],"usage":' + usage + b"}\n\ndata: [DONE]\n\n"
-    result = passed(splicer(OPENAI), [stream])
+    result = splice_stream(splicer(OPENAI), [stream])
     assert (result.usage, result.quarantined, result.complete, result.failure) == (None, True, True, None)
 
 
@@ -100,7 +100,7 @@ def test_usage_that_does_not_add_up_is_quarantined_and_the_answer_goes_on(usage:
 )
 def test_an_output_count_that_never_came_is_not_taken_from_the_start(usage: bytes) -> None:
     stream = tape(ANTHROPIC, "text").replace(b'{"output_tokens":12}', usage)
-    result = passed(splicer(ANTHROPIC), [stream])
+    result = splice_stream(splicer(ANTHROPIC), [stream])
     assert (result.usage, result.quarantined, result.complete) == (None, True, True)
     assert result.usage_so_far == Usage(input=21)
 
@@ -119,16 +119,16 @@ def test_the_last_usage_counts() -> None:
 def test_a_usage_chunk_without_choices_is_ours_too() -> None:
     frames = events(tape(OPENAI, "text"))
     frames[-2] = b'data: {"id":"x","usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
-    hidden = passed(splicer(OPENAI, hide_usage=True), frames)
+    hidden = splice_stream(splicer(OPENAI, hide_usage=True), frames)
     assert hidden.left + hidden.ending == b"".join(frames[:-2] + frames[-1:])
-    shown = passed(splicer(OPENAI), frames)
+    shown = splice_stream(splicer(OPENAI), frames)
     assert shown.left + shown.ending == b"".join(frames)
     assert hidden.usage == shown.usage == Usage(input=5, output=2)
 
 
 def test_no_usage_is_no_quarantine() -> None:
     frames = events(tape(OPENAI, "text"))
-    result = passed(splicer(OPENAI), [b"".join(frames[:-2] + frames[-1:])])
+    result = splice_stream(splicer(OPENAI), [b"".join(frames[:-2] + frames[-1:])])
     assert (result.usage, result.quarantined, result.complete) == (None, False, True)
 
 
@@ -186,5 +186,5 @@ def test_what_is_written_to_the_cache_may_grow(
         stream = stream.replace(b'"%b":0' % name, b'"%b":%d' % (name, count))
     last = b'"usage":{"output_tokens":1}'
     stream = stream.replace(last, b'"usage":{"output_tokens":1,"cache_creation_input_tokens":%d}' % total)
-    result = passed(splicer(ANTHROPIC), [stream])
+    result = splice_stream(splicer(ANTHROPIC), [stream])
     assert (result.usage, result.quarantined) == (expected, expected is None)

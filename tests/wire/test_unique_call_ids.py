@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.wire.asking import CALL, LOOP, OPENAI, TIDE, asked
+from tests.wire.translated_requests import CALL, LOOP, OPENAI, TIDE, client_request
 
 from tokenharbor.wire import VENDORS, WIRES
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
@@ -31,7 +31,7 @@ def pairs(messages: tuple[Message, ...]) -> tuple[list[str], dict[str, str]]:
 def test_results_stay_with_the_calls_that_they_answer() -> None:
     third = {"role": "tool", "tool_call_id": "c1", "content": "third"}
     again = [*loop("first", "second"), *LOOP[:2], third]
-    ids, said = pairs(unique_call_ids(asked(OPENAI, {"messages": again, "tools": [TIDE]}).messages))
+    ids, said = pairs(unique_call_ids(client_request(OPENAI, {"messages": again, "tools": [TIDE]}).messages))
     assert len(set(ids)) == 3
     assert ids[0] == "c1"
     assert [said[id_] for id_ in ids] == ["first", "second", "third"]
@@ -39,25 +39,25 @@ def test_results_stay_with_the_calls_that_they_answer() -> None:
 
 def test_a_call_that_was_never_answered_takes_no_later_result() -> None:
     messages = [*LOOP[:2], {"role": "user", "content": "Never mind."}, *LOOP]
-    ids, said = pairs(unique_call_ids(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    ids, said = pairs(unique_call_ids(client_request(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
     assert said == {ids[1]: "high"}
 
 
 def test_a_made_id_is_none_that_is_there_already() -> None:
     other = {**CALL, "id": "c1_2"}
     messages = [*LOOP, {"role": "assistant", "content": None, "tool_calls": [other, CALL]}]
-    ids, _ = pairs(unique_call_ids(asked(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
+    ids, _ = pairs(unique_call_ids(client_request(OPENAI, {"messages": messages, "tools": [TIDE]}).messages))
     assert len(set(ids)) == 3
 
 
 def test_a_conversation_without_repeats_is_the_same_one() -> None:
-    messages = asked(OPENAI, {"messages": LOOP, "tools": [TIDE]}).messages
+    messages = client_request(OPENAI, {"messages": LOOP, "tools": [TIDE]}).messages
     assert unique_call_ids(messages) is messages
 
 
 @pytest.mark.parametrize("dialect", sorted(VENDORS.keys() - {"gemini"}))  # which goes by names and order
 def test_no_vendor_is_told_an_id_twice(dialect: str) -> None:
-    chat = asked(OPENAI, {"messages": [*LOOP, *loop("first", "second")], "tools": [TIDE]})
+    chat = client_request(OPENAI, {"messages": [*LOOP, *loop("first", "second")], "tools": [TIDE]})
     body = VENDORS[dialect].write_chat(chat, ORDER).decode()
     assert all(body.count(f'"{id_}"') == 2 for id_ in ("c1", "c1_2", "c1_3"))
 

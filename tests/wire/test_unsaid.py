@@ -5,7 +5,7 @@ unknown are left out and named.
 from typing import Any
 
 import pytest
-from tests.wire.asking import ANTHROPIC, CHOICES, LOOP, OPENAI, TIDE, asked, told, user
+from tests.wire.translated_requests import ANTHROPIC, CHOICES, LOOP, OPENAI, TIDE, client_request, user, vendor_request
 
 from tokenharbor.kernel.errors import InvalidRequest
 
@@ -36,7 +36,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 )
 def test_what_no_other_dialect_can_say_is_refused_by_name(dialect: str, body: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        asked(dialect, body)
+        client_request(dialect, body)
     assert refused.value.param == param
     assert param in refused.value.message
 
@@ -64,7 +64,7 @@ EXTRAS: list[tuple[str, dict[str, Any], str, str]] = [
 def test_C4_what_no_dialect_has_is_left_out_and_named(
     dialect: str, body: dict[str, Any], name: str, place: str
 ) -> None:
-    chat = asked(dialect, body)
+    chat = client_request(dialect, body)
     assert chat.unknown == {name: place}
 
 
@@ -74,9 +74,9 @@ def test_C4_what_is_left_out_leaves_all_else_as_it_was() -> None:
     said = [{"role": "assistant", "content": None, "tool_calls": [call], "id": 7}, {"role": "user", "content": "?"}]
     schema = {"type": "object", "properties": {"x": {"type": "number", "z": 1}}}
     tool = {"type": "function", "function": {"name": "tide", "parameters": schema}, "z": None}
-    chat = asked(OPENAI, {"messages": said, "tools": [tool]})
+    chat = client_request(OPENAI, {"messages": said, "tools": [tool]})
     assert set(chat.unknown) == {"messages.tool_calls.function.x", "messages.tool_calls.y", "messages.id"}
-    out = told(OPENAI, chat)
+    out = vendor_request(OPENAI, chat)
     assert out["tools"][0]["function"]["parameters"] == schema
     assert out["messages"][0]["tool_calls"][0]["function"]["arguments"] == '{ "a":1.0 }'
 
@@ -106,7 +106,7 @@ SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "a
 def test_what_only_some_can_say_is_named_by_the_callers_own_field(
     dialect: str, body: dict[str, Any], features: set[str]
 ) -> None:
-    assert set(asked(dialect, body).features.values()) == features
+    assert set(client_request(dialect, body).features.values()) == features
 
 
 ADVICE: list[tuple[str, dict[str, Any], set[str]]] = [
@@ -140,7 +140,7 @@ ADVICE: list[tuple[str, dict[str, Any], set[str]]] = [
 
 @pytest.mark.parametrize(("dialect", "body", "names"), ADVICE)
 def test_C4_advice_is_no_meaning(dialect: str, body: dict[str, Any], names: set[str]) -> None:
-    chat = asked(dialect, body)
+    chat = client_request(dialect, body)
     assert (chat.features, set(chat.advice)) == ({}, names)
 
 
@@ -154,27 +154,31 @@ HINTS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("dialect", "body"), HINTS)
 def test_hints_without_meaning_elsewhere_are_taken_and_left_out(dialect: str, body: dict[str, Any]) -> None:
-    chat, plain = asked(dialect, body), asked(dialect, {})
+    chat, plain = client_request(dialect, body), client_request(dialect, {})
     assert chat.features == {}
-    assert [told(one, chat) for one in (OPENAI, ANTHROPIC)] == [told(one, plain) for one in (OPENAI, ANTHROPIC)]
+    assert [vendor_request(one, chat) for one in (OPENAI, ANTHROPIC)] == [
+        vendor_request(one, plain) for one in (OPENAI, ANTHROPIC)
+    ]
 
 
 def test_a_value_beyond_the_vendors_range_is_the_nearest_that_it_takes() -> None:
-    assert "temperature" not in told(ANTHROPIC, asked(OPENAI, {"temperature": 1.5})), "1 is what it does anyway"
-    assert told(ANTHROPIC, asked(OPENAI, {"temperature": 0.5, "top_p": 0.5}))["temperature"] == 0.5
+    assert "temperature" not in vendor_request(ANTHROPIC, client_request(OPENAI, {"temperature": 1.5})), (
+        "1 is what it does anyway"
+    )
+    assert vendor_request(ANTHROPIC, client_request(OPENAI, {"temperature": 0.5, "top_p": 0.5}))["temperature"] == 0.5
 
 
 def test_C5_a_vendor_is_told_the_stop_sequences_that_it_takes() -> None:
-    assert told(ANTHROPIC, asked(OPENAI, {"stop": ["\n", "END"]}))["stop_sequences"] == ["END"]
-    assert "stop_sequences" not in told(ANTHROPIC, asked(OPENAI, {"stop": "\n"}))
+    assert vendor_request(ANTHROPIC, client_request(OPENAI, {"stop": ["\n", "END"]}))["stop_sequences"] == ["END"]
+    assert "stop_sequences" not in vendor_request(ANTHROPIC, client_request(OPENAI, {"stop": "\n"}))
     many = ["a", "b", "c", "d", "e"]
-    assert told(OPENAI, asked(ANTHROPIC, {"stop_sequences": many}))["stop"] == many[:4]
+    assert vendor_request(OPENAI, client_request(ANTHROPIC, {"stop_sequences": many}))["stop"] == many[:4]
 
 
 @pytest.mark.parametrize("stop", [["x"] * 65, ["x" * 1_001]])
 def test_C5_so_many_stop_sequences_are_refused(stop: list[str]) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        asked(OPENAI, {"stop": stop})
+        client_request(OPENAI, {"stop": stop})
     assert refused.value.param == "stop"
 
 
@@ -183,14 +187,14 @@ def test_what_vendors_ran_for_themselves_is_left_out_elsewhere() -> None:
     found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
     text = {"type": "text", "text": "High.", "citations": [{"type": "web_search_result_location", "url": "u"}]}
     said = [LOOP[0], {"role": "assistant", "content": [search, found, text]}, {"role": "user", "content": "Sure?"}]
-    chat = asked(ANTHROPIC, {"messages": said})
-    assert told(OPENAI, chat)["messages"][1] == {"role": "assistant", "content": "High."}
-    kept = told(ANTHROPIC, chat)["messages"][1]["content"]
+    chat = client_request(ANTHROPIC, {"messages": said})
+    assert vendor_request(OPENAI, chat)["messages"][1] == {"role": "assistant", "content": "High."}
+    kept = vendor_request(ANTHROPIC, chat)["messages"][1]["content"]
     assert kept == [search, found, {"type": "text", "text": "High."}]
 
 
 def test_C1_an_assistants_message_as_other_clients_send_it_back_is_read() -> None:
-    plain = asked(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", "reasoning": "Hm."}]})
+    plain = client_request(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", "reasoning": "Hm."}]})
     for message in (
         {"content": [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Aye."}]},
         {"content": [{"type": "reasoning", "text": "Hm.", "id": "r"}, {"type": "output_text", "text": "Aye."}]},
@@ -199,7 +203,7 @@ def test_C1_an_assistants_message_as_other_clients_send_it_back_is_read() -> Non
         {"content": "Aye.", "reasoning": "Hm.", "reasoning_details": {}},
         {"content": "Aye.", "reasoning": "Hm.", "provider_specific_fields": []},
     ):
-        chat = asked(OPENAI, {"messages": [{"role": "assistant", **message}]})
+        chat = client_request(OPENAI, {"messages": [{"role": "assistant", **message}]})
         assert chat.messages == plain.messages, message
         assert not chat.unknown.keys() & {"messages.reasoning_details", "messages.provider_specific_fields"}, message
 
@@ -210,5 +214,5 @@ def test_C1_what_cannot_be_read_of_it_is_left_out_by_name() -> None:
         ({"provider_specific_fields": [1]}, "provider_specific_fields"),
         ({"reasoning": {"effort": "low"}}, "reasoning.effort"),
     ):
-        chat = asked(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", **message}]})
+        chat = client_request(OPENAI, {"messages": [{"role": "assistant", "content": "Aye.", **message}]})
         assert chat.unknown == {f"messages.{name}": f"messages[0].{name}"}, message

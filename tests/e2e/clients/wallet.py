@@ -15,7 +15,7 @@ from tests.e2e.clients.place import Ended, Place
 from tests.e2e.clients.toolbox import ToolboxError
 from tests.e2e.clients.trial import commands_of
 from tests.e2e.clients.upstreams import House, open_house
-from tests.e2e.counting import Counting
+from tests.e2e.counting_proxy import CountingProxy
 
 SECONDS = 120
 RETRIES = 2
@@ -62,7 +62,7 @@ def _try_all(clients: Sequence[Client]) -> list[Refused]:
 
 def _try(house: House, client: Client, folder: Path) -> Refused:
     key = house.new_poor_key(f"{folder.name}@example.com")
-    with Counting(house.harbor.url) as counting:
+    with CountingProxy(house.harbor.url) as counting:
         place = Place(counting.url, key, commands_of(client), folder, seconds=SECONDS, retries=RETRIES)
         ended = client.run(place, "Say hello.")
     statuses = tuple(status for _, status in counting.refused if status in _OUT_OF_MONEY)

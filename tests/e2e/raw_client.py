@@ -17,7 +17,7 @@ Ending = Literal["complete", "failed", "cut", "left"]
 
 
 @dataclass(frozen=True)
-class Question:
+class ClientRequest:
     """One request. `leave_bytes`, `leave_seconds`: hang up after so much of the answer, or so long after asking."""
 
     path: str
@@ -33,10 +33,10 @@ class Question:
 
 
 @dataclass
-class Heard:
+class ClientAnswer:
     """An answer as far as it came; it grows while it is read."""
 
-    question: Question
+    question: ClientRequest
     raw: bytes = b""
     closed: bool = False  # by the server, or the framing's end came
     left: bool = False  # by us, before that
@@ -125,9 +125,9 @@ class Heard:
         return _unchunk(rest)
 
 
-async def ask(url: str, question: Question, heard: Heard | None = None) -> Heard:
+async def ask(url: str, question: ClientRequest, heard: ClientAnswer | None = None) -> ClientAnswer:
     """Ask on a connection of its own and read on to the end, or until it is time to leave."""
-    heard = Heard(question) if heard is None else heard
+    heard = ClientAnswer(question) if heard is None else heard
     try:
         async with asyncio.timeout(question.leave_seconds):
             await _converse(url, heard)
@@ -136,8 +136,8 @@ async def ask(url: str, question: Question, heard: Heard | None = None) -> Heard
     return heard
 
 
-async def get(url: str, path: str, key: str | None = None) -> Heard:
-    heard = Heard(Question(path, key or "", b"{}"))
+async def get(url: str, path: str, key: str | None = None) -> ClientAnswer:
+    heard = ClientAnswer(ClientRequest(path, key or "", b"{}"))
     lines = f"authorization: Bearer {key}\r\n" if key else ""
     async with _connected(url) as (reader, writer):
         writer.write(f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{lines}\r\n".encode())
@@ -152,12 +152,12 @@ async def read(url: str, path: str, key: str) -> Any:
     return heard.json()
 
 
-def question(path: str, key: str, text: str = "hello", *, model: str = "sim", **more: Any) -> Question:
+def question(path: str, key: str, text: str = "hello", *, model: str = "sim", **more: Any) -> ClientRequest:
     """A plain request; Anthropic's dialect must have a maximum."""
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}]}
     if path == MESSAGES:
         body["max_tokens"] = 1000
-    return Question(path, key, json.dumps(body | more).encode())
+    return ClientRequest(path, key, json.dumps(body | more).encode())
 
 
 async def until(happened: Callable[[], bool], seconds: float = 30) -> None:
@@ -167,7 +167,7 @@ async def until(happened: Callable[[], bool], seconds: float = 30) -> None:
             await asyncio.sleep(0.02)
 
 
-async def _converse(url: str, heard: Heard) -> None:
+async def _converse(url: str, heard: ClientAnswer) -> None:
     asked = heard.question
     async with _connected(url) as (reader, writer):
         writer.write(
@@ -179,7 +179,7 @@ async def _converse(url: str, heard: Heard) -> None:
         await _read(reader, heard)
 
 
-async def _read(reader: asyncio.StreamReader, heard: Heard) -> None:
+async def _read(reader: asyncio.StreamReader, heard: ClientAnswer) -> None:
     enough = heard.question.leave_bytes
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65536):

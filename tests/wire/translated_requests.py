@@ -11,7 +11,7 @@ from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 
 
-def asked(dialect: str, body: dict[str, Any] | bytes) -> Chat:
+def client_request(dialect: str, body: dict[str, Any] | bytes) -> Chat:
     """What a client of a dialect asks; what its path needs is added."""
     if isinstance(body, dict):
         least: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
@@ -21,7 +21,7 @@ def asked(dialect: str, body: dict[str, Any] | bytes) -> Chat:
     return WIRES[dialect].read_chat(WIRES[dialect].read_request(body))
 
 
-def told(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
+def vendor_request(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
     """What a vendor of a dialect is told."""
     order = VendorOptions("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
     body: dict[str, Any] = json.loads(WIRES[dialect].write_chat(chat, order))

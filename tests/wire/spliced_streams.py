@@ -41,7 +41,7 @@ def events(stream: bytes) -> list[bytes]:
     return [raw for _, _, raw in [*framer.feed(stream), *framer.close()]]
 
 
-class Passed(NamedTuple):
+class SplicedStream(NamedTuple):
     """What came of a stream, however it was cut."""
 
     left: bytes
@@ -55,9 +55,9 @@ class Passed(NamedTuple):
     usage_so_far: Usage | None
 
 
-def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
+def splice_stream(spliced: Splicer, pieces: Iterable[bytes]) -> SplicedStream:
     left = b"".join([*(spliced.feed(piece) for piece in pieces), spliced.close()])
-    return Passed(
+    return SplicedStream(
         left,
         spliced.ending(),
         spliced.started,
@@ -70,5 +70,5 @@ def passed(spliced: Splicer, pieces: Iterable[bytes]) -> Passed:
     )
 
 
-def whole(dialect: str, name: str, **options: Any) -> Passed:
-    return passed(splicer(dialect, **options), [tape(dialect, name)])
+def whole(dialect: str, name: str, **options: Any) -> SplicedStream:
+    return splice_stream(splicer(dialect, **options), [tape(dialect, name)])

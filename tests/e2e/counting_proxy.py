@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 _PER_CONNECTION = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive", "host"})
 
 
-class Counting:
+class CountingProxy:
     """Runs in threads of its own for as long as the `with` lasts. `refused`: path and status, in order."""
 
     def __init__(self, url: str) -> None:
