@@ -16,7 +16,7 @@ from tests.gateway.raw import RawAnswer
 from tests.gateway.tape import Tape, play
 
 from tokenharbor.app.build import Harbor, open_harbor
-from tokenharbor.app.secrets import secret_of
+from tokenharbor.app.secrets import credential_lookup
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
@@ -272,7 +272,7 @@ class House:
 
     def use_policy(self, policy: Policy) -> None:
         snapshots = self.parts.snapshots
-        secrets = secret_of(self.settings, {})
+        secrets = credential_lookup(self.settings, {})
         snapshots.swap(build_snapshot(snapshots.current.catalog, policy, secrets, self.parts.world.clock))
 
     # Accounts and keys
@@ -288,7 +288,7 @@ class House:
 
     async def _make_payers(self, count: int, usd: str, rules: KeyRules) -> list[Payer]:
         """Many at once: keys are read anew once for all of them."""
-        world = self.harbor.home.world
+        world = self.harbor.context.world
         async with self.harbor.pool.acquire() as conn, conn.transaction():
             emails = [f"{world.ids.new()}@example.com" for _ in range(count)]
             accounts = [await store.create_account(conn, world, email, "token-harbor") for email in emails]
@@ -298,13 +298,15 @@ class House:
         return payers
 
     async def _add_key(self, conn: asyncpg.Connection, account_id: UUID, rules: KeyRules) -> Payer:
-        harbor, issued = self.harbor, make_key(self.harbor.home.world.entropy)
-        derived = harbor.home.root.derive(SecretPurpose.KEY_HASHES)
-        key_id = await store.add_key(conn, harbor.home.world, derived, account_id=account_id, key=issued, rules=rules)
+        harbor, issued = self.harbor, make_key(self.harbor.context.world.entropy)
+        derived = harbor.context.root.derive(SecretPurpose.KEY_HASHES)
+        key_id = await store.add_key(
+            conn, harbor.context.world, derived, account_id=account_id, key=issued, rules=rules
+        )
         return Payer(account_id, key_id, issued.key)
 
     async def _grant(self, account_id: UUID, amount: Usd) -> None:
-        world = self.harbor.home.world
+        world = self.harbor.context.world
         entry_id, lot_id, now = world.ids.new(), world.ids.new(), world.clock.now()
         credit = Credit(entry_id, lot_id, account_id, Pool.PAID, "operator", amount, now, "test")
         async with self.harbor.pool.acquire() as conn:

@@ -48,10 +48,10 @@ async def hurried(house: House) -> AsyncIterator[None]:
     quick = ", ".join(f"{name} = {QUICK}" for name in TIMERS)
     begin, end = rest.index("timeouts = {"), rest.index("}") + 1
     configure(house, f"{head}{found}{rest[:begin]}timeouts = {{ {quick} }}{rest[end:]}")
-    await house.harbor.offering.reload()
+    await house.harbor.reload()
     yield
     configure(house, before)
-    await house.harbor.offering.reload()
+    await house.harbor.reload()
 
 
 def configured(house: House) -> str:

@@ -11,7 +11,7 @@ import pytest
 from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House
 from tests.gateway.raw import RawAnswer
 
-from tokenharbor.app.secrets import secret_of
+from tokenharbor.app.secrets import credential_lookup
 from tokenharbor.catalog.types import OutputLimit
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
@@ -65,7 +65,7 @@ def limit(house: House, stated: OutputLimit, model: str = "tape") -> None:
     chats = tuple(each for each in endpoints if each.provider.wire == "openai_chat")
     models[model] = replace(models[model], endpoints=chats)
     catalog = replace(snapshots.current.catalog, models=MappingProxyType(models))
-    secrets = secret_of(house.settings, {})
+    secrets = credential_lookup(house.settings, {})
     snapshots.swap(build_snapshot(catalog, snapshots.current.policy, secrets, house.parts.world.clock))
 
 

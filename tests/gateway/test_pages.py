@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.house import House
 from tests.house.checkout import ROOT
 
-from tokenharbor.app.first_run import VARIABLE
+from tokenharbor.app.first_run import KEY_VARIABLE
 from tokenharbor.gateway.page import front_frame, render_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -92,9 +92,9 @@ async def test_C8_the_page_fetches_nothing_from_elsewhere_and_runs_only_its_own(
 async def test_C8_the_keys_variable_has_one_name_everywhere(house: House) -> None:
     pages = [await page(house), (ROOT / "README.md").read_text(), (ROOT / "docs/clients.md").read_text()]
     for text in pages:
-        assert VARIABLE in text
-        assert set(re.findall(r"\$\{?([A-Z_]*KEY)\b", text)) <= {VARIABLE}
-    assert pages[0].count(f"export {VARIABLE}=thk_live_") == 1
+        assert KEY_VARIABLE in text
+        assert set(re.findall(r"\$\{?([A-Z_]*KEY)\b", text)) <= {KEY_VARIABLE}
+    assert pages[0].count(f"export {KEY_VARIABLE}=thk_live_") == 1
 
 
 async def test_C8_models_stand_by_vendor_with_those_that_are_on_first(house: House) -> None:
@@ -107,12 +107,12 @@ async def test_C8_models_stand_by_vendor_with_those_that_are_on_first(house: Hou
         rows = re.findall(r'<tr class="(ready|off)"', group)
         assert rows == sorted(rows, reverse=True)
     names = re.findall(r'<th scope="row"><code>([^<]+)', text)
-    assert sorted(names) == sorted(house.harbor.offering.snapshots.current.offers)
+    assert sorted(names) == sorted(house.harbor.snapshots.current.offers)
     assert "set <code>OPENAI_API_KEY</code>" in text
 
 
 async def test_C8_the_page_works_with_the_demo_alone_and_with_nothing_on(house: House) -> None:
-    snapshot = house.harbor.offering.snapshots.current
+    snapshot = house.harbor.snapshots.current
     demo = {name: offers for name, offers in snapshot.offers.items() if offers.model.vendor == "demo"}
     empty = {name: type(offers)(offers.model, offers.candidates, {}, {}) for name, offers in demo.items()}
     at = house.parts.world.clock.now()

@@ -28,7 +28,7 @@ async def keys_of(house: House) -> dict[str, bytes]:
 
 async def sign(house: House) -> None:
     async with house.harbor.pool.acquire() as conn:
-        signed = await sign_books(conn, house.harbor.home.world, receipt_signer(house.harbor.home.root))
+        signed = await sign_books(conn, house.harbor.context.world, receipt_signer(house.harbor.context.root))
     assert signed.faults == []
 
 
@@ -164,7 +164,7 @@ MONEY = [
 async def test_F8_a_receipt_that_we_sign_ourselves_and_that_lies_fails(house: House) -> None:
     """The signature is right; what is stated does not follow from what is proven."""
     receipt, keys = await signed_receipt(house), await keys_of(house)
-    signer = receipt_signer(house.harbor.home.root)
+    signer = receipt_signer(house.harbor.context.root)
 
     def signed_anew(document: Any) -> bytes:
         document["signature"]["value"] = signer.sign(receipt_bytes(document)).hex()
@@ -214,7 +214,7 @@ async def test_the_public_key_and_the_latest_root_are_published(house: House) ->
 
 async def test_books_of_a_running_gateway_verify_against_their_roots(house: House) -> None:
     await signed_receipt(house)
-    signer = receipt_signer(house.harbor.home.root)
+    signer = receipt_signer(house.harbor.context.root)
     async with house.harbor.pool.acquire() as conn:
         kept = [root async for root in roots(conn)]
         trust = Trust({signer.key_id: signer.public_key}, kept)

@@ -88,7 +88,7 @@ async def test_a_video_goes_on_when_the_gateway_is_another(house: House) -> None
     video = await make(house)
     chat_hold = await held(house)
     harbor = house.harbor
-    await enter_gateway(harbor.pool, harbor.home.world, str(harbor.home.settings.home))
+    await enter_gateway(harbor.pool, harbor.context.world, str(harbor.context.settings.home))
     assert await held(house) == chat_hold == "0.400000000"
     for _ in range(2):
         await house.chats().videos.retrieve(video.id)

@@ -1,15 +1,15 @@
 """Composition: a running Token Harbor, opened in phases in the order in which they need each other."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
 
-from tokenharbor.app.home import ServerHome, take_home
-from tokenharbor.app.offering import Offering, open_offering
+from tokenharbor.app.context import ServerContext, open_context
 from tokenharbor.app.settings import Settings
+from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
 from tokenharbor.billing.books import Books
 from tokenharbor.billing.charges import Settler
@@ -26,6 +26,7 @@ from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.routes import Routes
+from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
@@ -54,11 +55,12 @@ class Keys:
 class Harbor:
     """Everything that a server needs while it runs."""
 
-    home: ServerHome
+    context: ServerContext
     pool: asyncpg.Pool
     book: PostgresBook
     books: Books
-    offering: Offering
+    snapshots: CurrentSnapshot
+    reload: Callable[[], Awaitable[None]]
     server: Server
     background: Background
 
@@ -67,57 +69,66 @@ class Harbor:
 async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     """All parts, started and not yet listening; closed in reverse. Raises Misconfigured, BooksAway."""
     async with (
-        take_home(settings) as home,
-        open_database(home) as database,
-        open_books(home, database) as opened,
-        _open_keys(home, database) as keys,
-        open_offering(home, database) as offering,
-        _open_gateway(home, database, opened, keys, offering) as routes,
-        Background(home.failed) as background,
+        open_context(settings) as context,
+        open_database(context) as database,
+        open_books(context, database) as opened,
+        _open_keys(context, database) as keys,
+        open_snapshots(context, database) as snapshots,
+        _open_gateway(context, database, opened, keys, snapshots) as routes,
+        Background(context.failed) as background,
     ):
-        context = JobContext(database.pool, home.world, opened.signer, routes.videos.tend)
-        _start_jobs(background, keys, offering, context)
-        yield Harbor(home, database.pool, opened.book, opened.books, offering, _server(home, routes), background)
+        jobs = JobContext(database.pool, context.world, opened.signer, routes.videos.tend)
+        _start_jobs(background, keys, snapshots, jobs)
+        yield Harbor(
+            context=context,
+            pool=database.pool,
+            book=opened.book,
+            books=opened.books,
+            snapshots=snapshots.current,
+            reload=snapshots.reload,
+            server=_server(context, routes),
+            background=background,
+        )
 
 
 @contextlib.asynccontextmanager
-async def _open_keys(home: ServerHome, database: Database) -> AsyncIterator[Keys]:
+async def _open_keys(context: ServerContext, database: Database) -> AsyncIterator[Keys]:
     async with NotificationListener(ConnectOptions(database.url, "tokenharbor-listen"), ["identity"]) as listener:
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
-        ring = KeyRing(database.pool, hasher(home.root.derive(SecretPurpose.KEY_HASHES)), home.world.clock)
+        ring = KeyRing(database.pool, hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
         await ring.refresh()
         yield Keys(ring, listener)
 
 
 @contextlib.asynccontextmanager
 async def _open_gateway(
-    home: ServerHome, database: Database, opened: OpenBooks, keys: Keys, offering: Offering
+    context: ServerContext, database: Database, opened: OpenBooks, keys: Keys, snapshots: Snapshots
 ) -> AsyncIterator[Routes]:
     """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
-    dependencies = _dependencies(home, database, opened, keys, offering)
+    dependencies = _dependencies(context, database, opened, keys, snapshots)
     with contextlib.closing(dependencies.client):
         try:
-            yield Routes(dependencies, _edge(home, opened, dependencies))
+            yield Routes(dependencies, _edge(context, opened, dependencies))
         finally:
             await dependencies.lingering.drain()
 
 
 def _dependencies(
-    home: ServerHome, database: Database, opened: OpenBooks, keys: Keys, offering: Offering
+    context: ServerContext, database: Database, opened: OpenBooks, keys: Keys, snapshots: Snapshots
 ) -> Dependencies:
-    world, books = home.world, opened.books
+    world, books = context.world, opened.books
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books, world)
     receipts = Receipts(History(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
-        offering.snapshots,
+        snapshots.current,
         keys.ring,
         Holds(books, world),
         settler,
         receipts,
-        Client(max_idle_per_origin=home.descriptors.idle_per_origin),
+        Client(max_idle_per_origin=context.descriptors.idle_per_origin),
         health,
         metrics,
         TaskDesk(Tasks(database.pool), books, world),
@@ -127,33 +138,33 @@ def _dependencies(
     )
 
 
-def _edge(home: ServerHome, opened: OpenBooks, dependencies: Dependencies) -> Edge:
-    console = Console(home.settings.home / "console.sock", dependencies.client)
-    token = home.settings.secret(home.settings.server.metrics_token)
+def _edge(context: ServerContext, opened: OpenBooks, dependencies: Dependencies) -> Edge:
+    console = Console(context.settings.home / "console.sock", dependencies.client)
+    token = context.settings.secret(context.settings.server.metrics_token)
     return Edge(
         dependencies.snapshots,
         dependencies.metrics,
         lambda: opened.book.is_up,
         token,
         console,
-        home.world.clock,
+        context.world.clock,
         opened.prover.published,
     )
 
 
-def _server(home: ServerHome, routes: Routes) -> Server:
-    stated = home.settings.server
+def _server(context: ServerContext, routes: Routes) -> Server:
+    stated = context.settings.server
     limits = ServerLimits(
         body=stated.max_body,
         buffered=stated.max_buffered,
         body_rate=stated.min_body_rate,
-        connections=home.descriptors.connections,
+        connections=context.descriptors.connections,
     )
-    return Server(routes, limits, home.world.clock, trusted_proxies=stated.trusted_proxies, refuse=routes.refuse)
+    return Server(routes, limits, context.world.clock, trusted_proxies=stated.trusted_proxies, refuse=routes.refuse)
 
 
-def _start_jobs(background: Background, keys: Keys, offering: Offering, context: JobContext) -> None:
+def _start_jobs(background: Background, keys: Keys, snapshots: Snapshots, jobs: JobContext) -> None:
     background.run("keys", keys.ring.run)
-    background.run("notices", partial(follow_notices, keys.listener, keys.ring, offering.reload))
+    background.run("notices", partial(follow_notices, keys.listener, keys.ring, snapshots.reload))
     for job in JOBS:
-        background.run(job.name, partial(repeat, job, context))
+        background.run(job.name, partial(repeat, job, jobs))

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.secrets import SECRET_FILE, credential_seal, root_secret, secret_of
-from tokenharbor.app.session import missing_parts, nothing_there, open_database
+from tokenharbor.app.secrets import SECRET_FILE, credential_lookup, credential_seal, root_secret
+from tokenharbor.app.session import connect_for_command, missing_parts, no_home_error
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Provider
+from tokenharbor.db.errors import in_one_line
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import pending, read_migrations
 from tokenharbor.editions.load import load_edition
@@ -61,21 +62,23 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     """
     missing = missing_parts(settings)
     if missing and not any((settings.home / name).exists() for name in _OURS):
-        raise nothing_there(settings, f"it has none of {', '.join(_OURS)}")
-    checks = [_configuration(settings), *_home(settings.home)]
-    root = _root(settings, world, missing, checks)
+        raise no_home_error(settings, f"it has none of {', '.join(_OURS)}")
+    checks = [_check_configuration(settings), *_check_home(settings.home)]
+    root = _check_root_secret(settings, world, missing, checks)
     stored: Mapping[str, str] = {}
     if "postgres/data" in missing:
         checks.append(Check("database", CheckState.BAD, f"{settings.home}/postgres/data is not there", _RESTORE))
     else:
-        found, stored = await _database(settings, world, root)
+        found, stored = await _check_database(settings, world, root)
         checks += found
-    checks.append(_redis(settings))
-    checks += await _providers(settings, stored, world)
+    checks.append(_check_redis(settings))
+    checks += await _check_providers(settings, stored, world)
     return checks
 
 
-def _root(settings: Settings, world: World, missing: Collection[str], checks: list[Check]) -> RootSecret | None:
+def _check_root_secret(
+    settings: Settings, world: World, missing: Collection[str], checks: list[Check]
+) -> RootSecret | None:
     """The root secret, its check added."""
     source = settings.server.secret or str(settings.home / SECRET_FILE)
     if SECRET_FILE in missing:
@@ -84,22 +87,22 @@ def _root(settings: Settings, world: World, missing: Collection[str], checks: li
     try:
         root = root_secret(settings, world.entropy)
     except HarborError as error:
-        checks.append(Check("root secret", CheckState.BAD, _line(error)))
+        checks.append(Check("root secret", CheckState.BAD, in_one_line(error)))
         return None
     checks.append(Check("root secret", CheckState.OK, f"{source}, for its owner only"))
     return root
 
 
-def _configuration(settings: Settings) -> Check:
+def _check_configuration(settings: Settings) -> Check:
     try:
         policy = load_edition(settings.edition)
     except HarborError as error:
-        return Check("configuration", CheckState.BAD, _line(error), "correct it")
+        return Check("configuration", CheckState.BAD, in_one_line(error), "correct it")
     source = str(settings.file) if settings.file.exists() else f"no {settings.file}, so all is as by default"
     return Check("configuration", CheckState.OK, f"{source}; edition {policy.name}")
 
 
-def _home(home: Path) -> Iterator[Check]:
+def _check_home(home: Path) -> Iterator[Check]:
     found = home.stat() if home.exists() else None
     if found is None or not stat.S_ISDIR(found.st_mode) or not os.access(home, os.W_OK | os.X_OK):
         yield Check(
@@ -116,23 +119,27 @@ def _home(home: Path) -> Iterator[Check]:
     yield Check("disk", state, f"{free >> 20} MiB free", fix)
 
 
-async def _database(settings: Settings, world: World, root: RootSecret | None) -> tuple[list[Check], Mapping[str, str]]:
+async def _check_database(
+    settings: Settings, world: World, root: RootSecret | None
+) -> tuple[list[Check], Mapping[str, str]]:
     """The checks, and the credentials that are stored there."""
     checks: list[Check] = []
     stored: Mapping[str, str] = {}
     try:
-        async with open_database(settings) as (_, conn):
-            checks += [check async for check in _inside(conn, root)]
+        async with connect_for_command(settings) as (_, conn):
+            checks += [check async for check in _check_schema(conn, root)]
             if all(check.state is CheckState.OK for check in checks):
-                checks.append(await _clock(conn, world.clock.now()))
+                checks.append(await _check_clock(conn, world.clock.now()))
             if root is not None and all(check.state is CheckState.OK for check in checks):
                 stored = await read_credentials(conn, credential_seal(root, world.entropy))
     except (HarborError, OSError, asyncpg.PostgresError) as error:
-        checks.append(Check("database", CheckState.BAD, _line(error), "see whether it runs and what its log says"))
+        checks.append(
+            Check("database", CheckState.BAD, in_one_line(error), "see whether it runs and what its log says")
+        )
     return checks, stored
 
 
-async def _inside(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIterator[Check]:
+async def _check_schema(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIterator[Check]:
     version = conn.get_server_version()
     yield Check("database", CheckState.OK, f"PostgreSQL {version.major}.{version.minor} answers")
     migrations = read_migrations()
@@ -146,7 +153,7 @@ async def _inside(conn: asyncpg.Connection, root: RootSecret | None) -> AsyncIte
         await check_fingerprint(conn, root.fingerprint)
 
 
-async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:
+async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
     """Ids bear their time: none is of the future, if nobody has set the clock back."""
     newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
     latest = max((ids.made_at(each) for each in newest if each is not None), default=now)
@@ -155,21 +162,23 @@ async def _clock(conn: asyncpg.Connection, now: datetime) -> Check:
     return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
 
 
-def _redis(settings: Settings) -> Check:
+def _check_redis(settings: Settings) -> Check:
     message = "one gateway process needs none" if settings.redis.url is None else "set, and not used by one process"
     return Check("redis", CheckState.OFF, message)
 
 
-async def _providers(settings: Settings, stored: Mapping[str, str], world: World) -> list[Check]:
+async def _check_providers(settings: Settings, stored: Mapping[str, str], world: World) -> list[Check]:
     try:
         catalog = read_catalog(settings)
-        find = secret_of(settings, stored)
-        return list(await asyncio.gather(*(_provider(each, find(each), world) for each in catalog.providers.values())))
+        find = credential_lookup(settings, stored)
+        return list(
+            await asyncio.gather(*(_check_provider(each, find(each), world) for each in catalog.providers.values()))
+        )
     except HarborError as error:
-        return [Check("providers", CheckState.BAD, _line(error), "correct it")]
+        return [Check("providers", CheckState.BAD, in_one_line(error), "correct it")]
 
 
-async def _provider(provider: Provider, secret: str | None, world: World) -> Check:
+async def _check_provider(provider: Provider, secret: str | None, world: World) -> Check:
     name = f"provider {provider.name}"
     url = urlsplit(provider.base_url)
     host = url.hostname or ""
@@ -181,18 +190,14 @@ async def _provider(provider: Provider, secret: str | None, world: World) -> Che
     try:
         make_signer(provider, secret, world.clock)
     except Misconfigured as error:
-        return Check(name, CheckState.BAD, _line(error), "correct it")
+        return Check(name, CheckState.BAD, in_one_line(error), "correct it")
     if provider.builtin:
         return Check(name, CheckState.OK, "built in: it runs when the server does")
     try:
         async with asyncio.timeout(_REACH_SECONDS):
             _, writer = await asyncio.open_connection(host, url.port or (443 if url.scheme == "https" else 80))
     except (OSError, TimeoutError) as error:
-        message = f"{host} cannot be reached: {_line(error)}"
+        message = f"{host} cannot be reached: {in_one_line(error)}"
         return Check(name, CheckState.BAD, message, "see whether the network, its name and a firewall let us through")
     writer.close()
     return Check(name, CheckState.OK, f"{host} answers")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

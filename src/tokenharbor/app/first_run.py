@@ -22,7 +22,7 @@ from tokenharbor.kernel.money import NANO_PER_USD, Usd
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.ledger.types import Pool
 
-VARIABLE: Final = "TOKENHARBOR_KEY"
+KEY_VARIABLE: Final = "TOKENHARBOR_KEY"
 """What holds a caller's key in all our examples."""
 
 OPERATOR: Final = "operator@localhost"
@@ -35,15 +35,15 @@ async def first_run(harbor: Harbor, url: str) -> list[str]:
     async with harbor.pool.acquire() as conn:
         account_id = await store.account_of(conn, OPERATOR)
         if await store.has_keys(conn):
-            return _again(harbor, account_id)
+            return _later_lines(harbor, account_id)
         issued = await _issue_first(harbor, conn, account_id)
-    return _first(issued.key, url, harbor.offering.snapshots.current)
+    return _first_lines(issued.key, url, harbor.snapshots.current)
 
 
 async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUID | None) -> IssuedKey:
     """The operator's key; the account is opened where there is none, and welcomed once."""
-    world, snapshot = harbor.home.world, harbor.offering.snapshots.current
-    derived = harbor.home.root.derive(SecretPurpose.KEY_HASHES)
+    world, snapshot = harbor.context.world, harbor.snapshots.current
+    derived = harbor.context.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
         if account_id is None:
             edition = snapshot.policy.name
@@ -54,8 +54,8 @@ async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUI
         return await issue_key(conn, world, derived, account_id=account_id, rules=rules, catalog=snapshot.catalog)
 
 
-def _first(key: str, url: str, snapshot: Snapshot) -> list[str]:
-    body = json.dumps({"model": _model(snapshot), "messages": [{"role": "user", "content": "Hello"}]})
+def _first_lines(key: str, url: str, snapshot: Snapshot) -> list[str]:
+    body = json.dumps({"model": _example_model(snapshot), "messages": [{"role": "user", "content": "Hello"}]})
     credit = f"{WELCOME.amount // NANO_PER_USD} USD of trial credit for {WELCOME_DAYS} days"
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     return [
@@ -72,12 +72,12 @@ def _first(key: str, url: str, snapshot: Snapshot) -> list[str]:
         "",
         "The examples of the page and of the docs read the key from this variable:",
         "",
-        f"export {VARIABLE}={key}",
+        f"export {KEY_VARIABLE}={key}",
         "",
     ]
 
 
-def _model(snapshot: Snapshot) -> str:
+def _example_model(snapshot: Snapshot) -> str:
     """One that is sold without any vendor's key, else one that is sold at all."""
     sold = [offers for offers in snapshot.offers.values() if offers.ready]
     keyless = [
@@ -86,10 +86,10 @@ def _model(snapshot: Snapshot) -> str:
     return next((offers.model.name for offers in keyless + sold), "MODEL")
 
 
-def _again(harbor: Harbor, account_id: UUID | None) -> list[str]:
+def _later_lines(harbor: Harbor, account_id: UUID | None) -> list[str]:
     called = sys.argv[0]
     program = called if Path(called).name == "tokenharbor" else "python -m tokenharbor"
-    home = f"--home {shlex.quote(str(harbor.home.settings.home))}"
+    home = f"--home {shlex.quote(str(harbor.context.settings.home))}"
     if account_id is None:
         return [f"Another API key: {program} keys create ID {home} (for the ID: {program} accounts list {home})"]
     return [f"Another API key: {program} keys create {ids.show('acct', account_id)} {home}"]

@@ -14,34 +14,34 @@ from tokenharbor.kernel.tables import ConfigFaults, did_you_mean
 _KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"providers": ProviderTable, "models": ModelTable}
 _REFERENCE = re.compile(r"(?:env|file|store):")
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 """Where a value stands: the table's kind, its name, and the field within it."""
 
 
-def lies_over(variable: str, prefix: str) -> bool:
+def is_override(variable: str, prefix: str) -> bool:
     """Whether a variable is meant for one of these tables."""
     return any(variable.startswith(f"{prefix}{kind}_".upper()) for kind in _KINDS)
 
 
-def overridden(
+def apply_overrides(
     tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], variables: Iterable[str], prefix: str
 ) -> dict[str, dict[str, Any]]:
     """`tables` with what these variables say. Raises Misconfigured for one that says nothing of them."""
     faults = ConfigFaults()
     found: dict[str, dict[str, Any]] = {kind: dict(tables[kind]) for kind in _KINDS}
-    known: dict[str, tuple[Path, inspect.Type]] = {}
+    known: dict[str, tuple[FieldPath, inspect.Type]] = {}
     for variable in variables:
-        known = known or _known(tables, prefix)
+        known = known or _override_fields(tables, prefix)
         if variable not in known:
             faults.add(f"environment: unknown variable {variable!r}{_nearest(variable, known)}")
             continue
         (kind, name, *within), type_ = known[variable]
-        found[kind][name] = _with(found[kind].get(name, {}), within, _value(type_, variable, environ[variable]))
+        found[kind][name] = _set_field(found[kind].get(name, {}), within, _value(type_, variable, environ[variable]))
     faults.raise_any()
     return found
 
 
-def _known(tables: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, tuple[Path, inspect.Type]]:
+def _override_fields(tables: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, tuple[FieldPath, inspect.Type]]:
     known = {}
     for kind, table in _KINDS.items():
         for name in {*tables[kind], *shipped_names(kind)}:
@@ -51,7 +51,7 @@ def _known(tables: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, tu
     return known
 
 
-def _fields(table: type) -> Iterator[tuple[Path, inspect.Type]]:
+def _fields(table: type) -> Iterator[tuple[FieldPath, inspect.Type]]:
     """What one variable can hold: text, a number or a list; and so in a table within."""
     for field in inspect.type_info(table).fields:  # type: ignore[attr-defined]  # a struct's has them
         for type_ in getattr(field.type, "types", (field.type,)):
@@ -74,12 +74,12 @@ def _value(type_: inspect.Type, variable: str, text: str) -> object:
     return text
 
 
-def _with(table: object, within: list[str], value: object) -> object:
+def _set_field(table: object, within: list[str], value: object) -> object:
     """The table with a value in it; what is no table stays, for its reader to refuse."""
     if not isinstance(table, Mapping):
         return table
     first, *rest = within
-    return {**table, first: _with(table.get(first, {}), rest, value) if rest else value}
+    return {**table, first: _set_field(table.get(first, {}), rest, value) if rest else value}
 
 
 def _nearest(variable: str, known: Collection[str]) -> str:

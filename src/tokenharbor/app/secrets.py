@@ -37,7 +37,7 @@ def receipt_signer(root: RootSecret) -> MessageSigner:
     return MessageSigner(root.derive(SecretPurpose.RECEIPTS))
 
 
-def secret_of(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:
+def credential_lookup(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:
     """Each provider's credential: the one that the operator stored, else what its reference points to."""
 
     def find(provider: Provider) -> str | None:

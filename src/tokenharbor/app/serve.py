@@ -39,11 +39,11 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()  # what lives as long as the process is not looked at again by the collector
         gc.set_threshold(50_000, 20, 100)
         harbor.background.run("reload", partial(_reload, harbor, hup))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), harbor.home.failed]
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), harbor.context.failed]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await harbor.server.drain(settings.server.drain_seconds)
-        if harbor.home.failed.done():
-            harbor.home.failed.result()
+        if harbor.context.failed.done():
+            harbor.context.failed.result()
 
 
 def _log_to_stderr() -> None:
@@ -60,7 +60,7 @@ def _log_to_stderr() -> None:
 
 
 async def _listen(harbor: Harbor) -> str:
-    server = harbor.home.settings.server
+    server = harbor.context.settings.server
     try:
         port = await harbor.server.start(server.host, server.port)
     except OSError as error:
@@ -76,4 +76,4 @@ async def _reload(harbor: Harbor, hup: asyncio.Event) -> None:
     while True:
         await hup.wait()
         hup.clear()
-        await harbor.offering.reload()
+        await harbor.reload()

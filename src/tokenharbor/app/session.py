@@ -25,7 +25,7 @@ _STATEMENT_TIMEOUT_MS = 600_000  # an operator waits, and presses Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CommandSession:
     """What a command works with."""
 
     settings: Settings
@@ -35,24 +35,24 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def open_session(settings: Settings, *, makes: bool = False) -> AsyncIterator[Session]:
-    """`makes`: secret, database and tables are made where they are missing; else nothing is.
+async def open_session(settings: Settings, *, create_missing: bool = False) -> AsyncIterator[CommandSession]:
+    """`create_missing`: secret, database and tables are made where they are missing; else nothing is.
 
     Raises Misconfigured, BooksAway.
     """
-    if not makes:
+    if not create_missing:
         require_home(settings)
     world = real_world()
     root = root_secret(settings, world.entropy)
-    async with open_database(settings) as (url, conn):
-        if not makes and not await is_migrated(conn):
-            raise _nothing(f"the database at {show_address(url)}", "it has no tables", settings.home)
-        await prepare(conn, world, root)
-        yield Session(settings, world, root, conn)
+    async with connect_for_command(settings) as (url, conn):
+        if not create_missing and not await is_migrated(conn):
+            raise _not_found_error(f"the database at {show_address(url)}", "it has no tables", settings.home)
+        await prepare_database(conn, world, root)
+        yield CommandSession(settings, world, root, conn)
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
+async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
     """The database's URL and a connection, the embedded PostgreSQL brought up if need be.
 
     Raises Misconfigured, BooksAway.
@@ -71,7 +71,7 @@ def require_home(settings: Settings) -> None:
     """For a command that only reads. Raises Misconfigured where a part that is kept under HOME is not there."""
     missing = missing_parts(settings)
     if missing:
-        raise nothing_there(settings, f"{' and '.join(missing)} not there")
+        raise no_home_error(settings, f"{' and '.join(missing)} not there")
 
 
 def missing_parts(settings: Settings) -> list[str]:
@@ -84,23 +84,23 @@ def missing_parts(settings: Settings) -> list[str]:
     return [part for part in own if not (settings.home / part).exists()]
 
 
-def nothing_there(settings: Settings, why: str) -> Misconfigured:
+def no_home_error(settings: Settings, why: str) -> Misconfigured:
     home = settings.home
     if not home.exists():
         why = "there is no such folder"
     elif not home.is_dir():
         why = "it is not a folder"
-    return _nothing(str(home), why, home)
+    return _not_found_error(str(home), why, home)
 
 
-def _nothing(place: str, why: str, home: Path) -> Misconfigured:
+def _not_found_error(place: str, why: str, home: Path) -> Misconfigured:
     return Misconfigured(
         f"no Token Harbor in {place}: {why}. Name its folder with --home, "
         f"or start a new one: tokenharbor serve --home {shlex.quote(str(home))}"
     )
 
 
-async def prepare(conn: asyncpg.Connection, world: World, root: RootSecret) -> None:
+async def prepare_database(conn: asyncpg.Connection, world: World, root: RootSecret) -> None:
     """Migrations and partitions up to now, and a database that belongs to this secret. Raises Misconfigured."""
     now = world.clock.now()
     await migrate(conn, read_migrations(), now)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
-from tokenharbor.app.overrides import lies_over, overridden
+from tokenharbor.app.overrides import apply_overrides, is_override
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
@@ -22,7 +22,9 @@ from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean,
 PREFIX: Final = "TOKENHARBOR_"
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
-_OF_CALLERS = frozenset(f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL"))  # no settings: our pages use them
+_CALLER_VARIABLES = frozenset(
+    f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL")
+)  # no settings: our pages use them
 _HINT = "write env:NAME or file:PATH, which say where it is"
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -59,7 +61,7 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True):
+class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand at the top of the file."""
 
     edition: str = "token-harbor"
@@ -111,7 +113,7 @@ def load_settings(
     path = (named or usual).absolute()
     tables = _parse(path, must_exist=path != usual)
     faults = ConfigFaults()
-    stated = read_fields(_File, tables, TableLocation(str(path), faults)) or _File()
+    stated = read_fields(_SettingsFile, tables, TableLocation(str(path), faults)) or _SettingsFile()
     over_tables = _refuse_unknown_variables(environ, frozenset(_references(tables)), faults)
     sections = {
         name: _section(name, getattr(stated, name), environ, TableLocation(f"{path} [{name}]", faults))
@@ -119,11 +121,11 @@ def load_settings(
     }
     catalog: Mapping[str, Any] = {"providers": stated.providers, "models": stated.models}
     with faults.catch():
-        catalog = overridden(catalog, environ, over_tables, PREFIX)
+        catalog = apply_overrides(catalog, environ, over_tables, PREFIX)
     settings = Settings(
         home=home,
         file=path,
-        edition=environ.get(f"{PREFIX}EDITION") or _beside(path, stated.edition),
+        edition=environ.get(f"{PREFIX}EDITION") or _edition_path(path, stated.edition),
         server=sections["server"],
         database=sections["database"],
         redis=sections["redis"],
@@ -197,12 +199,12 @@ def _refuse_unknown_variables(
     known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
     pointed_at = {environ[name].removeprefix("env:") for name in known if environ.get(name, "").startswith("env:")}
-    meant = known | references | pointed_at | _OF_CALLERS
+    meant = known | references | pointed_at | _CALLER_VARIABLES
     others = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in meant]
     for name in others:
-        if not lies_over(name, PREFIX):
+        if not is_override(name, PREFIX):
             faults.add(f"environment: unknown variable {name!r}{did_you_mean(name, known)}")
-    return [name for name in others if environ[name] and lies_over(name, PREFIX)]
+    return [name for name in others if environ[name] and is_override(name, PREFIX)]
 
 
 def _variable(section: str, name: str) -> str:
@@ -250,7 +252,7 @@ def _has_password(url: str) -> bool:
     return parts.password is not None or "password=" in parts.query
 
 
-def _beside(path: Path, edition: str) -> str:
+def _edition_path(path: Path, edition: str) -> str:
     """An edition of one's own is named by its path, a relative one from the folder of the file that names it."""
     return str(path.parent / edition) if "/" in edition or edition.endswith(".toml") else edition
 

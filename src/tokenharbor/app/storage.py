@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from tokenharbor.app.home import ServerHome
+from tokenharbor.app.context import ServerContext
 from tokenharbor.app.secrets import receipt_signer
-from tokenharbor.app.session import prepare
+from tokenharbor.app.session import prepare_database
 from tokenharbor.app.settings import database_url
 from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import Books
@@ -53,54 +53,54 @@ class OpenBooks:
 
 
 @contextlib.asynccontextmanager
-async def open_database(home: ServerHome) -> AsyncIterator[Database]:
+async def open_database(context: ServerContext) -> AsyncIterator[Database]:
     """Raises Misconfigured, BooksAway."""
-    async with _postgres(home) as url:
-        await _migrate(url, home)
+    async with _postgres(context) as url:
+        await _migrate(url, context)
         async with await open_pool(ConnectOptions(url)) as pool:
             yield Database(url, pool)
 
 
 @contextlib.asynccontextmanager
-async def open_books(home: ServerHome, database: Database) -> AsyncIterator[OpenBooks]:
+async def open_books(context: ServerContext, database: Database) -> AsyncIterator[OpenBooks]:
     """The books, once all that earlier gateways of this HOME left in their journals is in the database: until then
     their holds stand. At the end everything is settled, then signed, then the gateway leaves.
     """
-    folder, alarms = home.settings.home / "journal", Alarms()
-    await _replay(folder, database.url, home.world, alarms)
+    folder, alarms = context.settings.home / "journal", Alarms()
+    await _replay(folder, database.url, context.world, alarms)
     async with contextlib.AsyncExitStack() as stack:
-        gateway_id = await enter_gateway(database.pool, home.world, str(home.settings.home))
-        stack.push_async_callback(_leave, database.pool, gateway_id, home.world)
+        gateway_id = await enter_gateway(database.pool, context.world, str(context.settings.home))
+        stack.push_async_callback(_leave, database.pool, gateway_id, context.world)
         book = await stack.enter_async_context(open_book(database.url, gateway_id))
         journal = open_journal(folder, gateway_id)
         stack.push_async_callback(journal.close)
-        signer = receipt_signer(home.root)
-        prover = Prover(database.pool, signer, home.world.clock)
+        signer = receipt_signer(context.root)
+        prover = Prover(database.pool, signer, context.world.clock)
         opened = OpenBooks(book, Books(book, journal, alarms), alarms, signer, prover)
-        stack.push_async_callback(_sign_last, opened, database.pool, home.world)
+        stack.push_async_callback(_sign_last, opened, database.pool, context.world)
         stack.push_async_callback(opened.books.drain)
         yield opened
 
 
 @contextlib.asynccontextmanager
-async def _postgres(home: ServerHome) -> AsyncIterator[str]:
+async def _postgres(context: ServerContext) -> AsyncIterator[str]:
     """Its URL: the operator's own, or the embedded one's, which is started again whenever it dies."""
-    url = database_url(home.settings)
+    url = database_url(context.settings)
     if url is not None:
         yield url
         return
     async with (
-        EmbeddedPostgres(home.settings.home, lasting=True) as embedded,
-        Background(home.failed) as background,
+        EmbeddedPostgres(context.settings.home, lasting=True) as embedded,
+        Background(context.failed) as background,
     ):
         background.run("postgres", embedded.supervise)
         yield embedded.url
 
 
-async def _migrate(url: str, home: ServerHome) -> None:
+async def _migrate(url: str, context: ServerContext) -> None:
     conn = await connect(ConnectOptions(url, "tokenharbor-setup", _SETUP_TIMEOUT_MS))
     try:
-        await prepare(conn, home.world, home.root)
+        await prepare_database(conn, context.world, context.root)
     finally:
         await conn.close()
 

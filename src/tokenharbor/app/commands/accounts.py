@@ -11,7 +11,7 @@ from tokenharbor.accounts.documents import account_document, balance_document, c
 from tokenharbor.app.commands.arguments import ACCOUNT, REASON, SPAN, USD
 from tokenharbor.app.commands.common import Command, CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
-from tokenharbor.app.session import Session
+from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity import store
 from tokenharbor.kernel import ids
@@ -30,7 +30,7 @@ def accounts() -> None:
 @accounts.command()
 @click.option("--email", required=True, metavar="E", help="E-mail of the owner.")
 @making_database
-async def create(session: Session, email: str) -> CommandResult:
+async def create(session: CommandSession, email: str) -> CommandResult:
     """Create an account and its owner, and print the account id."""
     edition = load_edition(session.settings.edition).name
     account = await open_account(session.conn, session.world, email=email, edition=edition)
@@ -41,7 +41,7 @@ async def create(session: Session, email: str) -> CommandResult:
 @accounts.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
-async def show(session: Session, account_id: UUID) -> CommandResult:
+async def show(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account."""
     document = account_document(await store.get_account(session.conn, account_id))
     return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in document.items()])
@@ -49,7 +49,7 @@ async def show(session: Session, account_id: UUID) -> CommandResult:
 
 @accounts.command("list")
 @at_database
-async def list_all(session: Session) -> CommandResult:
+async def list_all(session: CommandSession) -> CommandResult:
     """List all accounts, oldest first."""
     found = [account_document(account) async for account in store.list_accounts(session.conn)]
     rows = [(each["id"], each["created_at"], _plain(each["emails"])) for each in found]
@@ -59,7 +59,7 @@ async def list_all(session: Session) -> CommandResult:
 @click.command(cls=Command)
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
-async def balance(session: Session, account_id: UUID) -> CommandResult:
+async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
     found = await read_balance(session.conn, session.world, account_id)
     document = balance_document(found)
@@ -78,7 +78,7 @@ async def balance(session: Session, account_id: UUID) -> CommandResult:
 @click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
 async def credit(
-    session: Session, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
+    session: CommandSession, account_id: UUID, *, usd: Usd, pool: str, expires: timedelta | None, reason: str
 ) -> CommandResult:
     """Add credit to an account."""
     grant = Grant(usd, Pool(pool), reason, lasts=expires)

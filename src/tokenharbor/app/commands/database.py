@@ -12,27 +12,29 @@ import asyncpg
 import structlog
 
 from tokenharbor.app.commands.common import CommandResult, current_settings, show_result
-from tokenharbor.app.session import Session, open_session
+from tokenharbor.app.session import CommandSession, open_session
 from tokenharbor.db.errors import is_away
 from tokenharbor.kernel.errors import BooksAway
 
 P = ParamSpec("P")
 
 
-def at_database(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]]) -> Callable[P, None]:
+def at_database(work: Callable[Concatenate[CommandSession, P], Awaitable[CommandResult]]) -> Callable[P, None]:
     """A command that works on what is there: without a HOME or tables it fails, and makes nothing."""
-    return _in_session(work, makes=False)
+    return _in_session(work, create_missing=False)
 
 
-def making_database(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]]) -> Callable[P, None]:
+def making_database(work: Callable[Concatenate[CommandSession, P], Awaitable[CommandResult]]) -> Callable[P, None]:
     """A command with which a Token Harbor may begin: HOME, secret and tables are made where they are missing."""
-    return _in_session(work, makes=True)
+    return _in_session(work, create_missing=True)
 
 
-def _in_session(work: Callable[Concatenate[Session, P], Awaitable[CommandResult]], *, makes: bool) -> Callable[P, None]:
+def _in_session(
+    work: Callable[Concatenate[CommandSession, P], Awaitable[CommandResult]], *, create_missing: bool
+) -> Callable[P, None]:
     async def run(*args: P.args, **kwargs: P.kwargs) -> CommandResult:
         log_to_stderr()
-        async with open_session(current_settings(), makes=makes) as session:
+        async with open_session(current_settings(), create_missing=create_missing) as session:
             return await work(session, *args, **kwargs)
 
     @functools.wraps(work)

@@ -12,7 +12,7 @@ from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAME, NAMES, NETWORKS, SPAN, USD, Names, Networks
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
-from tokenharbor.app.session import Session
+from tokenharbor.app.session import CommandSession
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
@@ -41,7 +41,7 @@ def keys() -> None:
 @click.option("--ip", type=NETWORKS, default=(), metavar="CIDR,…", help="Allowed client addresses; default all.")
 @at_database
 async def create(  # noqa: PLR0913  click passes each option
-    session: Session,
+    session: CommandSession,
     account_id: UUID,
     *,
     name: str,
@@ -68,7 +68,7 @@ async def create(  # noqa: PLR0913  click passes each option
 @keys.command("list")
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
-async def list_all(session: Session, account_id: UUID) -> CommandResult:
+async def list_all(session: CommandSession, account_id: UUID) -> CommandResult:
     """List an account's keys with their limits, oldest first."""
     found = [key_document(row) for row in await list_keys(session.conn, account_id)]
     heads = ("id", "key", "name", "created", "expires", "revoked", "rules")
@@ -80,7 +80,7 @@ async def list_all(session: Session, account_id: UUID) -> CommandResult:
 @keys.command()
 @click.argument("key_id", type=KEY, metavar="KEYID")
 @at_database
-async def revoke(session: Session, key_id: UUID) -> CommandResult:
+async def revoke(session: CommandSession, key_id: UUID) -> CommandResult:
     """Revoke a key. It is refused within a second; open streams finish."""
     revoked_at = await revoke_key(session.conn, session.world, key_id)
     document = {"id": ids.show("key", key_id), "revoked_at": show_time(revoked_at)}

@@ -14,7 +14,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import CommandResult, Group, table, wants_json
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer
-from tokenharbor.app.session import Session
+from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
@@ -41,7 +41,7 @@ def ledger() -> None:
     help="Signed roots that you kept elsewhere, as `ledger roots --export` wrote them.",
 )
 @at_database
-async def verify(session: Session, *, kept: BinaryIO | None) -> CommandResult:
+async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandResult:
     """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
@@ -62,7 +62,7 @@ async def verify(session: Session, *, kept: BinaryIO | None) -> CommandResult:
 
 @ledger.command()
 @at_database
-async def sign(session: Session) -> CommandResult:
+async def sign(session: CommandSession) -> CommandResult:
     """Sign the entries written since the last root, as the server does every ten minutes."""
     signed = await sign_books(session.conn, session.world, receipt_signer(session.root))
     document = {"root": None if signed.root is None else write_root(signed.root), "faults": signed.faults}
@@ -81,7 +81,7 @@ async def sign(session: Session) -> CommandResult:
     help="Write them as JSON, a root a line, to keep elsewhere; - is stdout.",
 )
 @at_database
-async def roots(session: Session, *, target: Path | None) -> CommandResult:
+async def roots(session: CommandSession, *, target: Path | None) -> CommandResult:
     """List the signed roots, or write them to a file."""
     found = [root async for root in roots_of(session.conn)]
     if target is not None:
@@ -108,7 +108,7 @@ def _exported(found: Sequence[Root], target: Path) -> CommandResult:
 @click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive.")
 @at_database
 async def export(
-    session: Session, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
+    session: CommandSession, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
 ) -> CommandResult:
     """Export an account's ledger as CSV with a running balance."""
     lines = export_ledger(session.conn, account_id, Choice(kind, since, until))

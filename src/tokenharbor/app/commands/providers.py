@@ -14,7 +14,7 @@ from tokenharbor.app.commands.arguments import SPAN
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, making_database
 from tokenharbor.app.secrets import credential_seal
-from tokenharbor.app.session import Session
+from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.clock import show_time
 
 _COLUMNS: Final = ("provider", "attempts", "ok", "failed", "median_ms", "last_ok_at", "last_failed_at")
@@ -30,7 +30,7 @@ def providers() -> None:
 @click.argument("name")
 @click.option("--credential-stdin", is_flag=True, required=True, help="Read the credential from stdin.")
 @making_database
-async def set_(session: Session, name: str, *, credential_stdin: bool) -> CommandResult:  # noqa: ARG001  it must be said
+async def set_(session: CommandSession, name: str, *, credential_stdin: bool) -> CommandResult:  # noqa: ARG001  it must be said
     """Store a provider's credential, encrypted. It overrides the one from the configuration."""
     provider = get_provider(read_catalog(session.settings), name)
     seal = credential_seal(session.root, session.world.entropy)
@@ -48,7 +48,7 @@ def _read_stdin() -> str:
 @providers.command()
 @click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="Time span to report.")
 @at_database
-async def health(session: Session, *, last: timedelta) -> CommandResult:
+async def health(session: CommandSession, *, last: timedelta) -> CommandResult:
     """Show each provider's attempts, failures and alarms."""
     since = session.world.clock.now() - last
     known = read_catalog(session.settings).providers

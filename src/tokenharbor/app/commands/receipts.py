@@ -10,7 +10,7 @@ from tokenharbor.app.commands.arguments import REQUEST
 from tokenharbor.app.commands.common import Command, CommandResult, Group, current_settings, show_result
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer, root_secret
-from tokenharbor.app.session import Session, require_home
+from tokenharbor.app.session import CommandSession, require_home
 from tokenharbor.billing.check import check_receipt, read_keys
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.billing.receipts import read_receipt
@@ -41,7 +41,7 @@ def receipt() -> None:
 @click.command(cls=Command)
 @click.argument("request_id", type=REQUEST, metavar="REQUEST_ID")
 @at_database
-async def _show(session: Session, request_id: UUID) -> CommandResult:
+async def _show(session: CommandSession, request_id: UUID) -> CommandResult:
     """Show a request's receipt with its proof, signed."""
     prover = Prover(session.conn, receipt_signer(session.root), session.world.clock)
     document = await read_receipt(History(session.conn), prover, request_id)

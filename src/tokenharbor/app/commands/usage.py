@@ -9,7 +9,7 @@ from tokenharbor.accounts.usage import read_usage
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import Command, CommandResult, table
 from tokenharbor.app.commands.database import at_database
-from tokenharbor.app.session import Session
+from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO
 
@@ -22,7 +22,9 @@ _COLUMNS = ("day", "model", "provider", "requests", "input", "cache_read", "cach
 @click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
 @click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
 @at_database
-async def usage(session: Session, account_id: UUID, *, since: datetime | None, until: datetime | None) -> CommandResult:
+async def usage(
+    session: CommandSession, account_id: UUID, *, since: datetime | None, until: datetime | None
+) -> CommandResult:
     """Show an account's usage and cost by day, model and provider."""
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN

@@ -1,14 +1,15 @@
-"""What a server sells: the snapshot in force, read from settings, catalogue, edition and stored credentials."""
+"""The snapshot that a server sells by: loaded from settings, catalogue, edition and stored credentials."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.home import ServerHome
-from tokenharbor.app.secrets import credential_seal, secret_of
+from tokenharbor.app.context import ServerContext
+from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
 from tokenharbor.catalog.load import relocate
@@ -24,37 +25,28 @@ _log = structlog.get_logger("app")
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotReader:
-    """Reads a snapshot, and writes its prices into the books before anything is sold by it."""
+class SnapshotLoader:
+    """Loads snapshots. What is sold by one has its prices in the books before."""
 
-    home: ServerHome
+    context: ServerContext
     database: Database
     demo_url: str
 
-    async def read(self, settings: Settings) -> Snapshot:
+    async def load(self, settings: Settings) -> Snapshot:
         """Raises Misconfigured, BooksAway."""
-        world, pool = self.home.world, self.database.pool
-        stored = await read_credentials(pool, credential_seal(self.home.root, world.entropy))
+        world, pool = self.context.world, self.database.pool
+        stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
         catalog = relocate(read_catalog(settings), f"{self.demo_url}/v1")
         policy = load_edition(settings.edition)
-        snapshot = build_snapshot(catalog, policy, secret_of(settings, stored), world.clock)
+        snapshot = build_snapshot(catalog, policy, credential_lookup(settings, stored), world.clock)
         await History(pool).add_prices(snapshot.prices(), world.clock.now())
         return snapshot
 
-
-@dataclass(frozen=True, slots=True)
-class Offering:
-    """What is sold now, and how it is renewed."""
-
-    snapshots: CurrentSnapshot
-    reader: SnapshotReader
-
-    async def reload(self) -> None:
+    async def reload(self, snapshots: CurrentSnapshot) -> None:
         """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there."""
-        stated = self.reader.home.settings
+        stated = self.context.settings
         try:
-            settings = load_settings(stated.home, stated.file, stated.environ)
-            self.snapshots.swap(await self.reader.read(settings))
+            snapshots.swap(await self.load(load_settings(stated.home, stated.file, stated.environ)))
         except (Misconfigured, BooksAway) as error:
             _log.error("not_reloaded", reason=str(error))
         except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
@@ -63,12 +55,21 @@ class Offering:
             _log.info("reloaded")
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """The snapshot in force, and what renews it."""
+
+    current: CurrentSnapshot
+    reload: Callable[[], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
-async def open_offering(home: ServerHome, database: Database) -> AsyncIterator[Offering]:
+async def open_snapshots(context: ServerContext, database: Database) -> AsyncIterator[Snapshots]:
     """The built-in provider, started, and the first snapshot. Raises Misconfigured, BooksAway."""
-    demo = await start(home.world, demo_script(home.demo_models))
+    demo = await start(context.world, demo_script(context.demo_models))
     try:
-        reader = SnapshotReader(home, database, demo.url)
-        yield Offering(CurrentSnapshot(await reader.read(home.settings)), reader)
+        loader = SnapshotLoader(context, database, demo.url)
+        current = CurrentSnapshot(await loader.load(context.settings))
+        yield Snapshots(current, partial(loader.reload, current))
     finally:
         await demo.stop()

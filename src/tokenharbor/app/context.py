@@ -1,4 +1,4 @@
-"""The HOME of a server: made, held by one server at a time, its files checked before anything is started."""
+"""What a server is opened with: a HOME that no other server holds, its secret, and files that were found right."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tokenharbor.kernel.world import World, real_world
 
 
 @dataclass(frozen=True, slots=True)
-class ServerHome:
+class ServerContext:
     """What everything is opened with. `failed` gets the first fault of the work beside the server."""
 
     settings: Settings
@@ -31,22 +31,22 @@ class ServerHome:
 
 
 @contextlib.asynccontextmanager
-async def take_home(settings: Settings) -> AsyncIterator[ServerHome]:
+async def open_context(settings: Settings) -> AsyncIterator[ServerContext]:
     """HOME, until this server ends. Raises Misconfigured."""
     world, descriptors = real_world(), claim_descriptors()
-    _make(settings.home)
-    with _only_one(settings.home):
+    _make_home(settings.home)
+    with _locked(settings.home):
         root = root_secret(settings, world.entropy)
         load_edition(settings.edition)
         demo_models = _demo_models(read_catalog(settings))
         failed = asyncio.get_running_loop().create_future()
         try:
-            yield ServerHome(settings, world, root, descriptors, demo_models, failed)
+            yield ServerContext(settings, world, root, descriptors, demo_models, failed)
         finally:
             failed.cancel()
 
 
-def _make(home: Path) -> None:
+def _make_home(home: Path) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -55,7 +55,7 @@ def _make(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[None]:
+def _locked(home: Path) -> Iterator[None]:
     """One server for a HOME: the lock goes with the process, however it ends."""
     with (home / "serve.lock").open("wb") as file:
         try:
