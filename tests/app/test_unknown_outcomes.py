@@ -4,14 +4,15 @@ import asyncpg
 import pytest
 
 from tokenharbor.app.commands.database import changing
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 
 
 @pytest.mark.parametrize(
-    "error", [asyncpg.ConnectionDoesNotExistError("lost"), ConnectionResetError(104, "reset"), BooksAway("silent")]
+    "error",
+    [asyncpg.ConnectionDoesNotExistError("lost"), ConnectionResetError(104, "reset"), DatabaseUnavailable("silent")],
 )
 def test_F3_a_change_that_was_not_confirmed_is_not_called_undone(error: Exception) -> None:
-    with pytest.raises(BooksAway, match="balance"), changing("balance acct_1"):
+    with pytest.raises(DatabaseUnavailable, match="balance"), changing("balance acct_1"):
         raise error
 
 

@@ -9,7 +9,7 @@ import pytest
 from tokenharbor.billing import settlements as module
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.settlements import Settlements
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.book import Answer
@@ -100,7 +100,7 @@ async def test_F3_a_silent_database_is_not_waited_for_and_its_late_answer_is_not
 
 
 async def test_F3_a_database_that_is_away_is_asked_until_it_answers(desk: Desk) -> None:
-    desk.database.say(BooksAway("gone"))
+    desk.database.say(DatabaseUnavailable("gone"))
     assert await desk.settlements.submit(settlement(1)) == CHARGED
     assert desk.journal.kept == [UUID(int=1)]
     desk.database.say(CHARGED)
@@ -120,7 +120,7 @@ async def test_F3_a_settlement_that_nobody_waits_for_is_kept_as_well(desk: Desk)
 
 async def test_F3_with_neither_database_nor_journal_the_outcome_is_unknown_and_said_so(desk: Desk) -> None:
     desk.journal.full = True
-    with pytest.raises(BooksAway):
+    with pytest.raises(DatabaseUnavailable):
         await desk.settlements.submit(settlement(1))
     desk.database.say(CHARGED)
     assert await desk.settlements.submit(settlement(2)) == CHARGED
@@ -129,7 +129,7 @@ async def test_F3_with_neither_database_nor_journal_the_outcome_is_unknown_and_s
 async def test_F3_what_nobody_waits_for_outlives_a_full_disk(desk: Desk) -> None:
     desk.journal.full = True
     one = settlement(1)
-    desk.database.say(BooksAway("gone"))
+    desk.database.say(DatabaseUnavailable("gone"))
     desk.settlements.submit_soon(one)
     async with asyncio.timeout(10):
         while len(desk.database.asked) < 3:  # noqa: ASYNC110  likewise

@@ -1,4 +1,4 @@
-"""Connections: set up alike, telling a database that is away from a mistake, and coming back by themselves."""
+"""Connections: set up alike, telling a database that is unavailable from a mistake, and reconnecting by themselves."""
 
 import asyncio
 import socket
@@ -11,9 +11,9 @@ import pytest
 from tests.db.proxy import Proxy
 
 from tokenharbor.db import pool
-from tokenharbor.db.errors import books_away, errors_as_unavailable, is_away
+from tokenharbor.db.errors import as_database_unavailable, as_unavailable_refusal, is_unavailable
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, connect, open_pool
-from tokenharbor.kernel.errors import BooksAway, Misconfigured, Unavailable
+from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured, Unavailable
 
 
 @pytest.fixture
@@ -47,16 +47,16 @@ async def test_json_goes_in_and_out_as_bytes(conn: asyncpg.Connection) -> None:
 
 
 async def test_a_statement_that_takes_too_long_is_the_database_being_away(conn: asyncpg.Connection) -> None:
-    with pytest.raises(Unavailable) as told, errors_as_unavailable():
+    with pytest.raises(Unavailable) as told, as_unavailable_refusal():
         await conn.execute("select pg_sleep(30)")
     assert told.value.retry_after == 1
-    with pytest.raises(BooksAway), books_away():
+    with pytest.raises(DatabaseUnavailable), as_database_unavailable():
         await conn.execute("select pg_sleep(30)")
 
 
 async def test_a_closed_connection_is_the_database_being_away(conn: asyncpg.Connection) -> None:
     await conn.close()
-    with pytest.raises(Unavailable), errors_as_unavailable():
+    with pytest.raises(Unavailable), as_unavailable_refusal():
         await conn.execute("select 1")
 
 
@@ -71,9 +71,9 @@ async def test_a_closed_connection_is_the_database_being_away(conn: asyncpg.Conn
 async def test_a_mistake_is_not_called_away(
     conn: asyncpg.Connection, statement: str, arguments: tuple[str, ...], mistake: type[Exception]
 ) -> None:
-    with pytest.raises(mistake) as told, errors_as_unavailable():
+    with pytest.raises(mistake) as told, as_unavailable_refusal():
         await conn.fetch(statement, *arguments)
-    assert not is_away(told.value)
+    assert not is_unavailable(told.value)
 
 
 async def test_a_row_that_somebody_else_holds_is_not_called_away(
@@ -84,9 +84,9 @@ async def test_a_row_that_somebody_else_holds_is_not_called_away(
     try:
         async with conn.transaction():
             await conn.execute("select from berth for update")
-            with pytest.raises(asyncpg.LockNotAvailableError) as told, errors_as_unavailable():
+            with pytest.raises(asyncpg.LockNotAvailableError) as told, as_unavailable_refusal():
                 await other.execute("select from berth for update")
-        assert not is_away(told.value)
+        assert not is_unavailable(told.value)
     finally:
         await other.close()
 
@@ -101,9 +101,9 @@ async def test_a_wrong_url_is_said_in_one_line(empty_database_url: str) -> None:
 
 async def test_nobody_there_is_the_database_being_away(tmp_path: Path) -> None:
     url = f"postgresql://u@/d?host={tmp_path}"
-    with pytest.raises(BooksAway):
+    with pytest.raises(DatabaseUnavailable):
         await connect(ConnectOptions(url))
-    with pytest.raises(BooksAway):
+    with pytest.raises(DatabaseUnavailable):
         await open_pool(ConnectOptions(url))
 
 
@@ -112,7 +112,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_away(tmp_path: Path, mo
     with TemporaryDirectory(prefix="th-") as folder, socket.socket(socket.AF_UNIX) as silent:
         silent.bind(f"{folder}/.s.PGSQL.5432")
         silent.listen()
-        with pytest.raises(BooksAway):
+        with pytest.raises(DatabaseUnavailable):
             await connect(ConnectOptions(f"postgresql://u@/d?host={folder}"))
 
 
@@ -128,7 +128,7 @@ async def test_a_pool_works_again_after_its_connections_were_lost(proxy: Proxy) 
     async with await open_pool(ConnectOptions(proxy.url)) as some:
         assert await some.fetchval("select 1") == 1
         await proxy.go_away()
-        with pytest.raises(Unavailable), errors_as_unavailable():
+        with pytest.raises(Unavailable), as_unavailable_refusal():
             await some.fetchval("select 1")
         await proxy.come_back()
         assert await some.fetchval("select '{}'::jsonb") == b"{}"
@@ -145,7 +145,7 @@ async def test_a_link_is_greeted_anew_each_time_it_comes_back(proxy: Proxy) -> N
         assert await first.fetchval("select pg_backend_pid()") == greeted[0]
         await proxy.go_away()
         await until(lambda: not link.is_up)
-        with pytest.raises(BooksAway):
+        with pytest.raises(DatabaseUnavailable):
             _ = link.connection
         await proxy.come_back()
         await until(lambda: link.is_up)

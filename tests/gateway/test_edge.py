@@ -12,7 +12,7 @@ from tests.gateway.raw import RawAnswer
 
 from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.routes import ANSWERS, MEDIA, Routes
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.ledger.types import Balance, Hold
 from tokenharbor.ledger.wallets import Wallets
 
@@ -381,11 +381,11 @@ class Away:
 
 @BOTH
 async def test_without_our_books_it_is_a_503(house: House, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lost(holds: Sequence[Hold]) -> Sequence[BooksAway]:
-        return [BooksAway("gone") for _ in holds]
+    async def lost(holds: Sequence[Hold]) -> Sequence[DatabaseUnavailable]:
+        return [DatabaseUnavailable("gone") for _ in holds]
 
     async def away(*_: object) -> Balance:
-        raise BooksAway("gone")
+        raise DatabaseUnavailable("gone")
 
     monkeypatch.setattr(house.harbor.book._places, "run", lost)
     monkeypatch.setattr(Wallets, "balance", away)

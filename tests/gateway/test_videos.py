@@ -10,7 +10,7 @@ from tests.gateway.house import House, credential_of
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway
 from tokenharbor.ledger.tasks import Task, Tasks
@@ -185,7 +185,7 @@ async def test_F3_a_video_whose_row_was_not_confirmed_is_given_back_whole(
 
     async def add_and_lose(task: Task) -> bool:
         assert await add(task)
-        raise BooksAway("lost")
+        raise DatabaseUnavailable("lost")
 
     monkeypatch.setattr(tasks, "add", add_and_lose)
     with pytest.raises(openai.InternalServerError) as caught:

@@ -14,7 +14,7 @@ from tokenharbor.jobs import job as jobs
 from tokenharbor.jobs.job import Job, attempt, repeat
 from tokenharbor.jobs.notices import follow_notices
 from tokenharbor.jobs.table import JOBS
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 
 SOON = timedelta(milliseconds=1)
 CONTEXT: Any = None
@@ -54,7 +54,12 @@ async def test_a_job_is_done_again_and_again() -> None:
 
 async def test_a_failure_is_logged_where_its_reason_is_news_and_tried_again() -> None:
     work = Work(
-        BooksAway("away"), OSError("no memory"), OSError("no memory"), KeyError("k"), None, OSError("no memory")
+        DatabaseUnavailable("away"),
+        OSError("no memory"),
+        OSError("no memory"),
+        KeyError("k"),
+        None,
+        OSError("no memory"),
     )
     with capture_logs() as logs:
         await _run(Job("work", SOON, work), work.done)
@@ -64,7 +69,7 @@ async def test_a_failure_is_logged_where_its_reason_is_news_and_tried_again() ->
 
 async def test_a_job_of_a_long_period_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    work = Work(BooksAway("away"), None)
+    work = Work(DatabaseUnavailable("away"), None)
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)

@@ -41,7 +41,7 @@ USE_CASES = [
     (errors.Missing("no account"), 404, "not_found"),
     (errors.Conflict("exists"), 409, "conflict"),
     (errors.BooksRefused("too much"), 409, "books_refused"),
-    (errors.BooksAway("silent"), 503, "unavailable"),
+    (errors.DatabaseUnavailable("silent"), 503, "unavailable"),
     (errors.Misconfigured("edition"), 500, "misconfigured"),
     (errors.HarborError("?"), 500, "internal_error"),
 ]

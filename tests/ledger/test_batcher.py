@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.ledger.batcher import Batcher
 
 
@@ -80,7 +80,7 @@ async def test_a_full_queue_says_so_at_once() -> None:
     batcher: Batcher[int, int] = Batcher(Calls(), queue=2)
     batcher.submit(0)
     batcher.submit(1)
-    with pytest.raises(BooksAway):
+    with pytest.raises(DatabaseUnavailable):
         batcher.submit(2)
 
 

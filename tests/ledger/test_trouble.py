@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.types import Hold, Placed, Refused, Settled, Settlement
@@ -88,7 +88,7 @@ async def test_a_wallet_that_stays_locked_is_away_and_neither_refused_nor_charge
     async with scene.conn.transaction():
         await scene.conn.execute("select from wallet where account_id = $1 for update", scene.account)
         (answer,) = await scene.place(scene.hold(10))
-    assert isinstance(answer, BooksAway)
+    assert isinstance(answer, DatabaseUnavailable)
     assert (await scene.available(), await scene.held()) == (100, 0)
 
 
@@ -142,12 +142,12 @@ async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> No
         (settled,) = await scene.settle(scene.settlement(hold, 10))
         (released,) = await scene.release(hold)
         await scene.conn.close()
-        with pytest.raises(BooksAway):
+        with pytest.raises(DatabaseUnavailable):
             await scene.credit(1)
     finally:
         await admin.execute(f"alter database {name} allow_connections true")
         await admin.close()
-    assert all(isinstance(answer, BooksAway) for answer in (placed, settled, released))
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in (placed, settled, released))
 
 
 async def test_a_hold_that_nobody_was_told_of_is_given_back(lone_scene: Any) -> None:
@@ -171,7 +171,7 @@ async def test_a_hold_that_nobody_was_told_of_is_given_back(lone_scene: Any) -> 
     await scene.conn.execute("update key_meter set held = 60")
     await admin.execute(f"alter database {name} allow_connections true")
     await admin.close()
-    assert isinstance(answer, BooksAway)
+    assert isinstance(answer, DatabaseUnavailable)
     while not scene.book.is_up:  # noqa: ASYNC110  it comes back by itself
         await asyncio.sleep(0.01)
     assert await scene.place(scene.hold(100)) == [Placed(Usd(100))]

@@ -34,7 +34,7 @@ class Grant:
 async def grant_credit(conn: asyncpg.Connection, world: World, account_id: UUID, grant: Grant) -> Credit:
     """An operator's grant, through the ledger like any other credit.
 
-    Raises Missing for the account, Rejected for pool and reason, BooksRefused, BooksAway.
+    Raises Missing for the account, Rejected for pool and reason, BooksRefused, DatabaseUnavailable.
     """
     if grant.pool not in GRANTABLE:
         raise Rejected(f"credit of the pool {grant.pool} is not granted: use {', '.join(GRANTABLE)}", param="pool")
@@ -59,6 +59,6 @@ async def grant_credit(conn: asyncpg.Connection, world: World, account_id: UUID,
 
 
 async def read_balance(conn: asyncpg.Connection, world: World, account_id: UUID) -> Balance:
-    """What an account has now. Raises Missing, BooksAway."""
+    """What an account has now. Raises Missing, DatabaseUnavailable."""
     await store.get_account(conn, account_id)
     return await Wallets(conn).balance(account_id, world.clock.now())

@@ -67,7 +67,7 @@ class Harbor:
 
 @contextlib.asynccontextmanager
 async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
-    """All parts, started and not yet listening; closed in reverse. Raises Misconfigured, BooksAway."""
+    """All parts, started and not yet listening; closed in reverse. Raises Misconfigured, DatabaseUnavailable."""
     async with (
         open_context(settings) as context,
         open_database(context) as database,

@@ -31,7 +31,7 @@ WELCOME: Final = Grant(Usd.parse("5"), Pool.TRIAL, "first run", lasts=timedelta(
 
 
 async def first_run(harbor: Harbor, url: str) -> list[str]:
-    """The lines to print at the start. Where no key was ever issued, one is. Raises Misconfigured, BooksAway."""
+    """The lines to print at the start; issues the first key. Raises Misconfigured, DatabaseUnavailable."""
     async with harbor.pool.acquire() as conn:
         account_id = await store.account_of(conn, OPERATOR)
         if await store.has_keys(conn):

@@ -20,7 +20,7 @@ from tokenharbor.kernel.errors import Misconfigured
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises Misconfigured, BooksAway."""
+    """Run until SIGTERM or SIGINT, then drain. Raises Misconfigured, DatabaseUnavailable."""
     _log_to_stderr()
     uvloop.run(_serve(settings))
 

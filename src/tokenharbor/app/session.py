@@ -38,7 +38,7 @@ class CommandSession:
 async def open_session(settings: Settings, *, create_missing: bool = False) -> AsyncIterator[CommandSession]:
     """`create_missing`: secret, database and tables are made where they are missing; else nothing is.
 
-    Raises Misconfigured, BooksAway.
+    Raises Misconfigured, DatabaseUnavailable.
     """
     if not create_missing:
         require_home(settings)
@@ -55,7 +55,7 @@ async def open_session(settings: Settings, *, create_missing: bool = False) -> A
 async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
     """The database's URL and a connection, the embedded PostgreSQL brought up if need be.
 
-    Raises Misconfigured, BooksAway.
+    Raises Misconfigured, DatabaseUnavailable.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = database_url(settings)

@@ -16,7 +16,7 @@ from tokenharbor.catalog.load import relocate
 from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshot
 from tokenharbor.identity.credentials import read_credentials
-from tokenharbor.kernel.errors import BooksAway, Misconfigured
+from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.ledger.history import History
 from tokenharbor.simulator.demo import demo_script
 from tokenharbor.simulator.serve import start
@@ -33,7 +33,7 @@ class SnapshotLoader:
     demo_url: str
 
     async def load(self, settings: Settings) -> Snapshot:
-        """Raises Misconfigured, BooksAway."""
+        """Raises Misconfigured, DatabaseUnavailable."""
         world, pool = self.context.world, self.database.pool
         stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
         catalog = relocate(read_catalog(settings), f"{self.demo_url}/v1")
@@ -47,7 +47,7 @@ class SnapshotLoader:
         stated = self.context.settings
         try:
             snapshots.swap(await self.load(load_settings(stated.home, stated.file, stated.environ)))
-        except (Misconfigured, BooksAway) as error:
+        except (Misconfigured, DatabaseUnavailable) as error:
             _log.error("not_reloaded", reason=str(error))
         except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
             _log.error("not_reloaded", reason=f"a fault of ours: {type(error).__name__}")
@@ -65,7 +65,7 @@ class Snapshots:
 
 @contextlib.asynccontextmanager
 async def open_snapshots(context: ServerContext, database: Database) -> AsyncIterator[Snapshots]:
-    """The built-in provider, started, and the first snapshot. Raises Misconfigured, BooksAway."""
+    """The built-in provider, started, and the first snapshot. Raises Misconfigured, DatabaseUnavailable."""
     demo = await start(context.world, demo_script(context.demo_models))
     try:
         loader = SnapshotLoader(context, database, demo.url)

@@ -21,7 +21,7 @@ from tokenharbor.db.pool import ConnectOptions, connect, open_pool
 from tokenharbor.jobs.background import Background
 from tokenharbor.jobs.job import attempt
 from tokenharbor.jobs.table import sign_new_entries
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
@@ -54,7 +54,7 @@ class OpenBooks:
 
 @contextlib.asynccontextmanager
 async def open_database(context: ServerContext) -> AsyncIterator[Database]:
-    """Raises Misconfigured, BooksAway."""
+    """Raises Misconfigured, DatabaseUnavailable."""
     async with _postgres(context) as url:
         await _migrate(url, context)
         async with await open_pool(ConnectOptions(url)) as pool:
@@ -114,7 +114,7 @@ async def _replay(folder: Path, url: str, world: World, alarms: Alarms) -> None:
 async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
     try:
         await leave_gateway(pool, gateway_id, world)
-    except BooksAway as error:
+    except DatabaseUnavailable as error:
         _log.warning("gateway_not_left", reason=str(error))
 
 

@@ -7,7 +7,7 @@ import structlog
 
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.settlements import Keeps, Settlements
-from tokenharbor.kernel.errors import BooksAway, BooksError
+from tokenharbor.kernel.errors import BooksError, DatabaseUnavailable
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
 from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
@@ -39,12 +39,12 @@ class Books:
         return self._releases.submit(release)
 
     def settle_soon(self, settlement: Settlement) -> None:
-        """Goes through even if the books are away for now; nobody waits."""
+        """Goes through even if the database is unavailable for now; nobody waits."""
         self._settlements.submit_soon(settlement)
 
     def release_soon(self, release: Release) -> None:
-        """Goes through even if the books are away for now; nobody waits. After every hold that was asked for, so
-        that a hold on its way cannot overtake its own release.
+        """Goes through even if the database is unavailable for now; nobody waits. After every hold that was asked for,
+        so that a hold on its way cannot overtake its own release.
         """
         task = asyncio.ensure_future(self._until_released(release))
         self._loose.add(task)
@@ -79,7 +79,7 @@ class Books:
             try:
                 await self._holds.barrier()
                 await self._releases.submit(release)
-            except BooksAway:
+            except DatabaseUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
                 tries += 1
             except BooksError as error:

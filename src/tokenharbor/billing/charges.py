@@ -22,7 +22,7 @@ class Settles(Protocol):
     """
 
     def settle(self, settlement: Settlement) -> Awaitable[Settled]:
-        """Raises BooksRefused; BooksAway where it is not known whether it goes through."""
+        """Raises BooksRefused; DatabaseUnavailable where it is not known whether it goes through."""
 
     def release(self, release: Release) -> Awaitable[None]: ...
 
@@ -63,7 +63,7 @@ class Settler:
         meter.state = State.CLOSED
 
     async def give_back(self, meter: Meter) -> None:
-        """Release what is held before the caller hears of the failure; if the books are away, once they return."""
+        """Release the hold before the caller hears of the failure; if the database is unavailable, once it answers."""
         if meter.state is not State.HELD or (meter.delivered_bytes and _bills_broken(meter)):
             return self.abandon(meter)
         meter.state = State.CLOSED

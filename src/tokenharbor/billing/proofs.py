@@ -11,7 +11,7 @@ import msgspec
 from tokenharbor.billing.receipts import write_receipt
 from tokenharbor.billing.roots import write_cut, write_entry, write_root
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.signing import ALGORITHM, MessageSigner
 from tokenharbor.ledger.chain import entry_digest
 from tokenharbor.ledger.entry import Entry
@@ -35,7 +35,7 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
 
 
 class Prover:
-    """Proves and signs receipts when they are read. Raises BooksAway."""
+    """Proves and signs receipts when they are read. Raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool, signer: MessageSigner, clock: Clock) -> None:
         self._pool = pool
@@ -60,11 +60,13 @@ class Prover:
         return document
 
     async def published(self) -> bytes:
-        """The public key and the latest root, as JSON for anybody. While the books are away, the root last seen."""
+        """The public key and the latest root, as JSON for anybody. While the database is unavailable, the root last
+        seen.
+        """
         now = self._clock.monotonic()
         if self._seen_seconds is None or now - self._seen_seconds > _REMEMBERED_SECONDS:
             self._seen_seconds = now
-            with contextlib.suppress(BooksAway):
+            with contextlib.suppress(DatabaseUnavailable):
                 self._latest = await last_root(self._pool)
         root = self._latest
         document = {

@@ -10,7 +10,7 @@ import msgspec
 from tokenharbor.billing.detail import Detail, Served, read_detail
 from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
@@ -35,7 +35,7 @@ class Receipts:
         self._prover = prover
 
     async def balance(self, account_id: UUID, at: datetime) -> Balance:
-        with books_away():
+        with as_database_unavailable():
             async with self._pool.acquire() as conn:
                 return await Wallets(conn).balance(account_id, at)
 
@@ -51,7 +51,7 @@ class Receipts:
 
 
 async def read_receipt(history: History, prover: Proves, request_id: UUID) -> Mapping[str, Any]:
-    """The receipt of a request of whatever account, for operators. Raises Missing, BooksAway."""
+    """The receipt of a request of whatever account, for operators. Raises Missing, DatabaseUnavailable."""
     owner = await history.owner(request_id)
     past = None if owner is None else await history.request(owner, request_id)
     if past is None:

@@ -19,7 +19,7 @@ _log = structlog.get_logger("journal")
 async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> None:
     """Settle what stands in journals, each request once and at its own time, then remove them; one of which the books
     refused something is set aside. Raises Misconfigured for a journal that is damaged, before anything is settled;
-    BooksAway, and then the files stay.
+    DatabaseUnavailable, and then the files stay.
     """
     read = [(file, read_journal(file)) for file in files]
     for file, settlements in read:

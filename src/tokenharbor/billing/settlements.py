@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from tokenharbor.billing.alarms import Alarm, Alarms
-from tokenharbor.kernel.errors import BooksAway, BooksError, BooksRefused
+from tokenharbor.kernel.errors import BooksError, BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.batcher import Batcher
@@ -57,13 +57,13 @@ class Settlements:
         self._look: asyncio.TimerHandle | None = None
 
     def submit(self, settlement: Settlement) -> asyncio.Future[Settled]:
-        """Durable when done. Goes through even if the future is cancelled. Raises BooksAway: neither database nor
-        journal has it for certain; BooksRefused.
+        """Durable when done. Goes through even if the future is cancelled. Raises DatabaseUnavailable: neither database
+        nor journal has it for certain; BooksRefused.
         """
         loop = asyncio.get_running_loop()
         try:
             future = self._batcher.submit(settlement)
-        except BooksAway:  # too many wait
+        except DatabaseUnavailable:  # too many wait
             self._insist(settlement)
             return self._keep(settlement)
         self._asked.setdefault(id(settlement), _Asked(loop.time(), settlement, future))
@@ -149,10 +149,10 @@ class Settlements:
     async def _write(self, settlement: Settlement) -> Settled:
         try:
             await self._journal.append(settlement)
-        except (OSError, BooksAway) as error:
+        except (OSError, DatabaseUnavailable) as error:
             self._kept.pop(id(settlement), None)
             _log.error("journal_not_written", request=_shown(settlement), reason=str(error))
-            raise BooksAway("neither the database nor the journal confirmed the settlement") from error
+            raise DatabaseUnavailable("neither the database nor the journal confirmed the settlement") from error
         self._report(Alarm.JOURNALED, settlement)
         charge = Usd(min(settlement.cost, settlement.bound))
         over = settlement.cost - charge
@@ -179,7 +179,7 @@ class Settlements:
         while True:
             try:
                 await self.submit(settlement)
-            except BooksAway:
+            except DatabaseUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
                 tries += 1
             except BooksRefused:

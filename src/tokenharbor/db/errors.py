@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from tokenharbor.kernel.errors import BooksAway, Misconfigured, Unavailable
+from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured, Unavailable
 
 _AWAY = (
     asyncpg.PostgresConnectionError,
@@ -31,55 +31,57 @@ _WRONG = (
 _LOGIN = re.compile(r'\b(user|role) "[^"]*"')
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the database itself failed, not this statement: asking for something else would fail as well."""
     return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # those are values that do not fit
 
 
 @contextlib.contextmanager
-def books_away() -> Iterator[None]:
-    """Every error of the database that is not caught inside is a BooksAway."""
+def as_database_unavailable() -> Iterator[None]:
+    """Every error of the database that is not caught inside is a DatabaseUnavailable."""
     try:
         yield
     except (asyncpg.PostgresError, *_AWAY) as error:
-        raise BooksAway(in_one_line(error)) from error
+        raise DatabaseUnavailable(in_one_line(error)) from error
 
 
 @contextlib.contextmanager
-def errors_as_unavailable() -> Iterator[None]:
-    """A database that is away is an Unavailable; a mistake in a statement stays what it is."""
+def as_unavailable_refusal() -> Iterator[None]:
+    """A database that fails is an Unavailable for the caller; a mistake in a statement stays what it is."""
     try:
         yield
     except (asyncpg.PostgresError, *_AWAY) as error:
-        if not is_away(error):
+        if not is_unavailable(error):
             raise
-        raise Unavailable("the database is away; try again in a moment", retry_after=1) from error
+        raise Unavailable("The database is unavailable: try again shortly.", retry_after=1) from error
 
 
 @contextlib.contextmanager
 def connect_errors(place: str) -> Iterator[None]:
-    """While a connection to `place` is opened: what waiting cannot mend is Misconfigured, all else is BooksAway."""
+    """While a connection to `place` is opened: what waiting cannot mend is Misconfigured, all else is
+    DatabaseUnavailable.
+    """
     try:
         yield
     except _WRONG as error:
         raise Misconfigured(f"database.url: {place}: {_without_login(error)}") from error
     except (asyncpg.PostgresError, *_AWAY) as error:
-        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
+        raise DatabaseUnavailable(f"database unavailable at {place}: {_without_login(error)}") from error
 
 
 @contextlib.contextmanager
 def command_errors(place: str) -> Iterator[None]:
-    """While a command uses its connection to `place`: a database that goes away is a BooksAway that names it."""
+    """While a command uses its connection to `place`: a database that fails is a DatabaseUnavailable that names it."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
-        if not is_away(error):
+        if not is_unavailable(error):
             raise
-        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
-    except BooksAway as error:
+        raise DatabaseUnavailable(f"database unavailable at {place}: {_without_login(error)}") from error
+    except DatabaseUnavailable as error:
         if place in str(error):
             raise
-        raise BooksAway(f"database unavailable at {place}: {_without_login(error)}") from error
+        raise DatabaseUnavailable(f"database unavailable at {place}: {_without_login(error)}") from error
 
 
 def _without_login(error: BaseException) -> str:

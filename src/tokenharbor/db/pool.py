@@ -12,7 +12,7 @@ import structlog
 
 from tokenharbor.db.address import show_address
 from tokenharbor.db.errors import connect_errors
-from tokenharbor.kernel.errors import BooksAway, Misconfigured
+from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 
 OLDEST = 15
 """The oldest major version of PostgreSQL that we are tested with."""
@@ -41,7 +41,7 @@ class ConnectOptions:
 async def connect(options: ConnectOptions) -> asyncpg.Connection:
     """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
 
-    Raises Misconfigured where the URL, the login or the version is wrong, BooksAway where nobody answers.
+    Raises Misconfigured where the URL, the login or the version is wrong, DatabaseUnavailable where nobody answers.
     """
     with connect_errors(options.address):
         conn = await asyncpg.connect(**_arguments(options))
@@ -119,11 +119,11 @@ class ReconnectingConnection:
 
     @property
     def connection(self) -> asyncpg.Connection:
-        """The connection as it is now, for one user at a time. Raises BooksAway while there is none."""
+        """The connection as it is now, for one user at a time. Raises DatabaseUnavailable while there is none."""
         connection = self._connection
         if connection is None or connection.is_closed():
             self._lost.set()  # one that dies in the middle of a call tells no listener
-            raise BooksAway(f"database unavailable at {self._options.address}")
+            raise DatabaseUnavailable(f"database unavailable at {self._options.address}")
         return connection
 
     @property
@@ -174,7 +174,7 @@ class ReconnectingConnection:
         for pause in itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1])):
             try:
                 return await self._open()
-            except (BooksAway, Misconfigured) as error:
+            except (DatabaseUnavailable, Misconfigured) as error:
                 if str(error) != reason:
                     reason = str(error)
                     self._log.warning("database_away", application=self._options.application, reason=reason)
@@ -186,5 +186,5 @@ async def close(connection: asyncpg.Connection) -> None:
     """Close it, whatever state it is in."""
     try:
         await connection.close(timeout=_GRACE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it is away, or still busy
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # unavailable, or still busy
         connection.terminate()

@@ -9,7 +9,7 @@ from tokenharbor.ledger.types import Balance
 
 
 class AccountReads(Protocol):
-    """What the gateway reads of the books. Each raises BooksError when they are away."""
+    """What the gateway reads of the books. Each raises BooksError while the database is unavailable."""
 
     def balance(self, account_id: UUID, at: datetime) -> Awaitable[Balance]: ...
 

@@ -76,7 +76,7 @@ class Edge:
             exchange.respond(200, _TEXT, b"ok\n")
         elif path == "/readyz":
             ready = self.ready()
-            exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"the database is away\n")
+            exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"database unavailable\n")
         elif path == "/metrics":
             self._metrics(exchange)
         elif path == _RECEIPT_KEYS and exchange.method in ("GET", "HEAD"):

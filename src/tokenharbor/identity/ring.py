@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from tokenharbor.db.errors import errors_as_unavailable
+from tokenharbor.db.errors import as_unavailable_refusal
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
@@ -66,7 +66,7 @@ class KeyRing:
         return self._snapshot.callers.get(self._hash(presented))
 
     async def look_up(self, presented: bytes) -> Caller:
-        """The caller, asking the database if need be. Raises InvalidApiKey, or Unavailable while it is away."""
+        """The caller, asking the database if need be. Raises InvalidApiKey, or Unavailable while it cannot answer."""
         if not is_well_formed(presented):
             raise InvalidApiKey("Malformed API key: a key begins with thk_live_ and has 41 characters.")
         hashed = self._hash(presented)
@@ -141,7 +141,7 @@ class KeyRing:
         callers: dict[bytes, Caller] | None = None
         change = self._snapshot.change
         while True:
-            with errors_as_unavailable():
+            with as_unavailable_refusal():
                 rows = await self._reader.fetch(SQL.changed_keys, change, _PAGE)
             if not rows:
                 break

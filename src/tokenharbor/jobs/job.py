@@ -8,7 +8,7 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
@@ -48,7 +48,7 @@ async def repeat(job: Job, context: JobContext) -> None:
 async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
     """Do work once. Why it failed, "" if it did not; logged unless it failed for the same reason `before`."""
     try:
-        with books_away():
+        with as_database_unavailable():
             await work
     except HarborError as error:
         reason = str(error)

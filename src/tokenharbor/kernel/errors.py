@@ -24,8 +24,8 @@ HarborError
 ├── Missing                    what a use case works on is not there
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
-└── BooksError                 the ledger refuses or cannot be reached
-    ├── BooksAway              the database did not answer; what happened is unknown
+└── BooksError                 the ledger refuses, or the database is unavailable
+    ├── DatabaseUnavailable    the database did not answer; what happened is unknown
     └── BooksRefused           an operation that the books' rules forbid
 """
 
@@ -133,7 +133,7 @@ class BoundariesLeaveNobody(NoProviderAvailable):
 
 
 class Unavailable(Refusal):
-    """Our own database is away: never a 401, never an unbilled request."""
+    """Our own database is unavailable: never a 401, never an unbilled request."""
 
 
 class UpstreamTimeout(Refusal):
@@ -168,7 +168,7 @@ class BooksError(HarborError):
     """The ledger's own."""
 
 
-class BooksAway(BooksError):
+class DatabaseUnavailable(BooksError):
     """The database did not answer in time, or reported an unexpected error."""
 
 
@@ -206,7 +206,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Missing: HttpError(404, "not_found", "invalid_request_error"),
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),
-    BooksAway: HttpError(503, "unavailable", "api_error"),
+    DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }
 """Each error's own row, or that of the class above it. A dialect may differ: `Dialect.status_of`."""

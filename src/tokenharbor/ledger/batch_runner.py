@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 import asyncpg
 
-from tokenharbor.db.errors import in_one_line, is_away
+from tokenharbor.db.errors import in_one_line, is_unavailable
 from tokenharbor.db.pool import ReconnectingConnection
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batch_arguments import by_day
 from tokenharbor.ledger.book import Answer
@@ -32,7 +32,7 @@ _RULES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.
 _OWN_RULE = "TH001"
 
 
-class OutcomeUnknown(BooksAway):
+class OutcomeUnknown(DatabaseUnavailable):
     """The database was asked and did not answer: it may have been done."""
 
 
@@ -58,7 +58,7 @@ class BatchRunner(Generic[Row, Result]):
     A batch in which something was done before, or an account is locked, is tried again more carefully; one that
     fails otherwise is split, until only the rows fail that are at fault; one whose outcome is not known (the
     connection was lost) is asked again: the request ids make it once. `pauses` are the seconds before each
-    time, after which the rows are BooksAway.
+    time, after which the rows are DatabaseUnavailable.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class BatchRunner(Generic[Row, Result]):
         return [answer for day in days for answer in await self._insist(day)]
 
     async def _insist(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
-        kind = BooksAway
+        kind = DatabaseUnavailable
         for pause in (*self._pauses, None):
             try:
                 async with self._shared.turn:
                     return await self._once(rows)
-            except (BooksAway, *_DRIVERS) as error:
-                if not isinstance(error, BooksAway):
+            except (DatabaseUnavailable, *_DRIVERS) as error:
+                if not isinstance(error, DatabaseUnavailable):
                     kind = OutcomeUnknown
                 if pause is None:
                     return [kind(in_one_line(error))] * len(rows)
@@ -135,11 +135,11 @@ class BatchRunner(Generic[Row, Result]):
         except LOOK_FIRST:
             return await self._carefully(conn, rows)
         except asyncpg.PostgresError as error:
-            if is_away(error):
+            if is_unavailable(error):
                 raise
             return await self._split(conn, rows, error)
         except (asyncpg.InterfaceError, ValueError) as error:
-            if is_away(error):
+            if is_unavailable(error):
                 raise
             return await self._split(conn, rows, error)
 
@@ -159,7 +159,7 @@ class BatchRunner(Generic[Row, Result]):
                 ours |= {r["id"] for r in await conn.fetch(self._sql.unknown_accounts, missing)}
                 done = await self._do_new(conn, [row for row in rows if self._operation.account(row) in ours])
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            if is_away(error):
+            if is_unavailable(error):
                 raise
             if len(rows) == 1:
                 return [_as_books_error(error)]
@@ -214,7 +214,7 @@ class BatchRunner(Generic[Row, Result]):
             OSError,
             ValueError,
         ) as error:
-            if len(rows) == 1 or is_away(error) or isinstance(error, asyncpg.LockNotAvailableError):
+            if len(rows) == 1 or is_unavailable(error) or isinstance(error, asyncpg.LockNotAvailableError):
                 return [_as_books_error(error)] * len(rows)
         half = len(rows) // 2
         return [*await self._wait_and_do(rows[:half]), *await self._wait_and_do(rows[half:])]
@@ -234,7 +234,7 @@ def _as_books_error(error: Exception) -> Exception:
     if _breaks_a_rule(error):
         ours: Exception = BooksRefused(in_one_line(error))
     else:
-        ours = (OutcomeUnknown if is_away(error) else BooksAway)(in_one_line(error))
+        ours = (OutcomeUnknown if is_unavailable(error) else DatabaseUnavailable)(in_one_line(error))
     ours.__cause__ = error
     return ours
 
@@ -243,4 +243,4 @@ def _breaks_a_rule(error: Exception) -> bool:
     if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
         return False  # there is no partition for the row yet
     own = isinstance(error, asyncpg.PostgresError) and error.sqlstate == _OWN_RULE
-    return own or (isinstance(error, _RULES) and not is_away(error))
+    return own or (isinstance(error, _RULES) and not is_unavailable(error))

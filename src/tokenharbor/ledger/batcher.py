@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.ledger.book import Answer
 
 Row = TypeVar("Row")
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 class Batcher(Generic[Row, Result]):
     """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
-    waiting, `submit` raises BooksAway: the database is slower than what is asked of it.
+    waiting, `submit` raises DatabaseUnavailable: the database is slower than what is asked of it.
 
     A burst within one turn of the event loop goes out together: the first row only schedules the call.
     """
@@ -40,7 +40,7 @@ class Batcher(Generic[Row, Result]):
     def submit(self, row: Row) -> asyncio.Future[Result]:
         """The row's answer to be. Cancelling it does not take the row back."""
         if len(self._rows) >= self._queue:
-            raise BooksAway(f"{self._queue} rows are waiting for the database")
+            raise DatabaseUnavailable(f"{self._queue} rows are waiting for the database")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._rows.append(row)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
@@ -49,8 +49,8 @@ class Choice:
 
 
 async def export(conn: asyncpg.Connection, account_id: UUID, choice: Choice) -> AsyncIterator[str]:
-    """The lines of the CSV, the header first. Raises Missing for an account that is not there, BooksAway."""
-    with books_away():
+    """The lines of the CSV, the header first. Raises Missing for an account that is not there, DatabaseUnavailable."""
+    with as_database_unavailable():
         state = await pages.read_state(conn, account_id)
         if state.wallet is None:
             raise Missing(f"no account {ids.show('acct', account_id)}")

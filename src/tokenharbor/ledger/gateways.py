@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
@@ -42,6 +42,6 @@ async def enter_gateway(pool: asyncpg.Pool, world: World, home: str) -> UUID:
 
 
 async def leave_gateway(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
-    """Raises BooksAway: then the gateway has not left, and its successor ends it."""
-    with books_away():
+    """Raises DatabaseUnavailable: then the gateway has not left, and its successor ends it."""
+    with as_database_unavailable():
         await pool.execute(SQL.leave, gateway_id, world.clock.now())

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -72,13 +72,13 @@ class RequestRecord:
 
 
 class History:
-    """Reads; raises BooksAway."""
+    """Reads; raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def request(self, account_id: UUID, request_id: UUID) -> RequestRecord | None:
-        with books_away():
+        with as_database_unavailable():
             row = await self._pool.fetchrow(SQL.request, account_id, request_id)
             if row is None:
                 return None
@@ -92,13 +92,13 @@ class History:
         )
 
     async def owner(self, request_id: UUID) -> UUID | None:
-        with books_away():
+        with as_database_unavailable():
             owner: UUID | None = await self._pool.fetchval(SQL.owner, request_id)
         return owner
 
     async def requests(self, account_id: UUID, limit: int) -> Sequence[tuple[RequestRecord, Usd]]:
         """The latest ones, newest first, with what each was charged; without their entries."""
-        with books_away():
+        with as_database_unavailable():
             rows = await self._pool.fetch(SQL.requests, account_id, limit)
         return [
             (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
@@ -107,7 +107,7 @@ class History:
 
     async def add_prices(self, prices: Mapping[bytes, str], at: datetime) -> None:
         """Keep prices by their version, so that whoever reads a receipt can work it out again."""
-        with books_away():
+        with as_database_unavailable():
             await self._pool.execute(SQL.add_prices, list(prices), list(prices.values()), at)
 
 

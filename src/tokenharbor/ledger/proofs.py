@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.merkle import levels, path_to
 from tokenharbor.ledger.roots import Cut, Root, read_cut, read_root
@@ -21,8 +21,8 @@ class Proof:
 
 
 async def prove(pool: asyncpg.Pool, entry: Entry) -> Proof | None:
-    """None: no root covers it yet. Raises BooksAway."""
-    with books_away():
+    """None: no root covers it yet. Raises DatabaseUnavailable."""
+    with as_database_unavailable():
         row = await pool.fetchrow(SQL.cut_of, entry.account_id, entry.seq)
         if row is None:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
@@ -56,9 +56,9 @@ class Signed:
 
 async def sign_books(conn: asyncpg.Connection, world: World, signer: MessageSigner, *, wait: bool = True) -> Signed:
     """Sign what is new. Whoever finds another at it waits, or else does nothing. After an error the connection keeps
-    the lock until it is closed or given back to its pool. Raises BooksAway.
+    the lock until it is closed or given back to its pool. Raises DatabaseUnavailable.
     """
-    with books_away():
+    with as_database_unavailable():
         if wait:
             await conn.execute(SQL.lock, timeout=None)
         elif not await conn.fetchval(SQL.try_lock):
@@ -69,8 +69,8 @@ async def sign_books(conn: asyncpg.Connection, world: World, signer: MessageSign
 
 
 async def last_root(pool: asyncpg.Pool) -> Root | None:
-    """Raises BooksAway."""
-    with books_away():
+    """Raises DatabaseUnavailable."""
+    with as_database_unavailable():
         row = await pool.fetchrow(SQL.last_root)
     return None if row is None else read_root(row)
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batch_runner import BatchRunner, OutcomeUnknown, SharedConnection
 from tokenharbor.ledger.book import Answer
@@ -39,7 +39,7 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
     """The books behind a URL, for a gateway whose holds bear its id. Holds commit without waiting for the disk,
     as they need not survive a crash; settlements and releases are durable when answered.
 
-    Raises BooksAway, Misconfigured.
+    Raises DatabaseUnavailable, Misconfigured.
     """
     options = ConnectOptions(url, "tokenharbor-book", _STATEMENT_TIMEOUT_MS, _LOCK_TIMEOUT_MS)
     sql = read_statements()
@@ -118,7 +118,7 @@ class PostgresBook:
         return await self._releases.run(releases)
 
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
-        with books_away():
+        with as_database_unavailable():
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
 
     async def _clear_doubt(self, holds: Sequence[Hold]) -> None:
@@ -127,6 +127,6 @@ class PostgresBook:
         lost = [hold for request_id, hold in self._doubtful.items() if request_id not in asked]
         try:
             await self.drop([hold.request_id for hold in lost], max(hold.at for hold in holds))
-        except BooksAway:
+        except DatabaseUnavailable:
             return  # as is what comes next; the doubt remains
         self._doubtful.clear()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -45,7 +45,7 @@ class Task:
 
 
 class Tasks:
-    """Raises BooksAway."""
+    """Raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -53,7 +53,7 @@ class Tasks:
     async def add(self, task: Task) -> bool:
         """Whether it is in the books: without its request's hold there is no task. A release takes both back."""
         settlement, record = task.settlement, task.settlement.record
-        with books_away():
+        with as_database_unavailable():
             added = await self._pool.fetchval(
                 SQL.add,
                 record.request_id,
@@ -77,22 +77,22 @@ class Tasks:
         return added is not None
 
     async def find(self, request_id: UUID, account_id: UUID) -> Task | None:
-        with books_away():
+        with as_database_unavailable():
             row = await self._pool.fetchrow(SQL.find, request_id, account_id)
         return None if row is None else _task(row)
 
     async def due(self, before: datetime) -> Sequence[Task]:
         """Open ones after which nobody has asked since; at most a hundred."""
-        with books_away():
+        with as_database_unavailable():
             rows = await self._pool.fetch(SQL.due, before)
         return [_task(row) for row in rows]
 
     async def asked(self, request_id: UUID, at: datetime) -> None:
-        with books_away():
+        with as_database_unavailable():
             await self._pool.execute(SQL.asked, request_id, at)
 
     async def close(self, request_id: UUID, state: State, at: datetime) -> None:
-        with books_away():
+        with as_database_unavailable():
             await self._pool.execute(SQL.close, request_id, state, at)
 
 

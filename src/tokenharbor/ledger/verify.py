@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
@@ -45,10 +45,10 @@ class Trust:
 
 async def verify(conn: asyncpg.Connection, only: Collection[UUID] = (), trust: Trust | None = None) -> Report:
     """Verify the books while they are in use: each account as it was at one moment, one after the other; or only
-    some accounts. Without `trust` no signature is checked. Raises BooksAway.
+    some accounts. Without `trust` no signature is checked. Raises DatabaseUnavailable.
     """
     report = Report()
-    with books_away():
+    with as_database_unavailable():
         try:
             report.signed = await _verify_roots(conn, trust)
             await _verify_tables(conn)

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import asyncpg
 
-from tokenharbor.db.errors import books_away, in_one_line
+from tokenharbor.db.errors import as_database_unavailable, in_one_line
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksAway, BooksRefused
+from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, ZERO, Usd
 from tokenharbor.ledger.checks import check_clawback, check_credit
@@ -40,8 +40,8 @@ SQL = read_queries(WalletQueries, "tokenharbor.ledger", "wallets.sql")
 
 
 class Wallets:
-    """Every call raises BooksAway, and BooksRefused where a rule of the books forbids it: a transaction around it is
-    then to be undone.
+    """Every call raises DatabaseUnavailable, and BooksRefused where a rule of the books forbids it: a transaction
+    around it is then to be undone.
     """
 
     def __init__(self, conn: asyncpg.Connection) -> None:
@@ -96,9 +96,9 @@ class Wallets:
 def _refusals() -> Iterator[None]:
     """What breaks a rule of the database is refused; whatever else it says is its own trouble."""
     try:
-        with books_away():
+        with as_database_unavailable():
             yield
-    except BooksAway as error:
+    except DatabaseUnavailable as error:
         cause = error.__cause__
         if isinstance(cause, asyncpg.NumericValueOutOfRangeError):
             raise BooksRefused(f"the balance would exceed the maximum of {Usd(MAX_NANO)} USD") from cause

@@ -13,8 +13,8 @@ import structlog
 
 from tokenharbor.app.commands.common import CommandResult, current_settings, show_result
 from tokenharbor.app.session import CommandSession, open_session
-from tokenharbor.db.errors import is_away
-from tokenharbor.kernel.errors import BooksAway
+from tokenharbor.db.errors import is_unavailable
+from tokenharbor.kernel.errors import DatabaseUnavailable
 
 P = ParamSpec("P")
 
@@ -47,14 +47,14 @@ def _in_session(
 @contextlib.contextmanager
 def changing(look: str) -> Iterator[None]:
     """Around a change that must not be made twice: a database that is lost meanwhile may have made it. `look` is the
-    command that shows it. Raises BooksAway.
+    command that shows it. Raises DatabaseUnavailable.
     """
     try:
         yield
-    except (BooksAway, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        if not isinstance(error, BooksAway) and not is_away(error):
+    except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if not isinstance(error, DatabaseUnavailable) and not is_unavailable(error):
             raise
-        raise BooksAway(
+        raise DatabaseUnavailable(
             f"the database did not confirm the change ({error}), so it may have been made: "
             f"look with tokenharbor {look} before you repeat it"
         ) from error
