@@ -43,7 +43,7 @@ def names(route: Route) -> list[str]:
 
 
 def reasons(route: Route) -> dict[str, str]:
-    return {drop.endpoint.provider.name: drop.why for drop in route.dropped}
+    return {drop.endpoint.provider.name: drop.reason for drop in route.dropped}
 
 
 def test_without_rules_the_price_order_stands() -> None:
@@ -105,7 +105,7 @@ def test_sorting_by_latency_prefers_the_quick() -> None:
 
 
 def test_no_more_providers_than_the_edition_allows() -> None:
-    route = plan(*map(candidate, NAMES), at_most=3)
+    route = plan(*map(candidate, NAMES), max_providers=3)
     assert names(route) == ["alpha", "beta", "gamma"]
     assert " 3 " in reasons(route)["delta"]
 
@@ -140,20 +140,22 @@ def test_a_provider_of_another_dialect_is_left_out_only_if_the_request_cannot_be
     wish = RouteRequest("anthropic_messages", [candidate("alpha")], NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
     assert names(plan_route(wish)) == ["alpha"]
     refusal = InvalidRequest("`top_k` cannot be told.", param="top_k")
-    route = plan_route(msgspec.structs.replace(wish, unsaid={"openai_chat": refusal}))
+    route = plan_route(msgspec.structs.replace(wish, untranslatable={"openai_chat": refusal}))
     assert not route.endpoints
-    assert route.dropped[0].why == refusal.message
+    assert route.dropped[0].reason == refusal.message
     assert no_route_refusal("m", route.dropped) is refusal
 
 
 def test_what_cannot_be_said_elsewhere_is_no_fault_in_the_callers_own_dialect() -> None:
     wish = RouteRequest("openai_chat", [candidate("alpha")], NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, 3)
     refusals = {"openai_chat": InvalidRequest("`n`"), "anthropic_messages": InvalidRequest("`n`")}
-    assert names(plan_route(msgspec.structs.replace(wish, unsaid=refusals))) == ["alpha"]
+    assert names(plan_route(msgspec.structs.replace(wish, untranslatable=refusals))) == ["alpha"]
 
 
 def test_nobody_says_whose_boundary_it_was() -> None:
-    key = plan(candidate("alpha"), candidate("off", off="no price"), key=RoutingRules(providers=frozenset({"beta"})))
+    key = plan(
+        candidate("alpha"), candidate("off", unavailable="no price"), key=RoutingRules(providers=frozenset({"beta"}))
+    )
     assert isinstance(no_route_refusal("m", key.dropped), PermissionDenied)
     both = Boundaries(only=frozenset({"alpha"}))
     pinned = plan(candidate("alpha"), candidate("beta"), rules=both, key=RoutingRules(providers=frozenset({"beta"})))
@@ -165,7 +167,7 @@ def test_nobody_says_whose_boundary_it_was() -> None:
     assert isinstance(refusal, BoundariesLeaveNobody)
     assert refusal.should_retry is False
     assert "provider.ignore" in refusal.message
-    off = plan(candidate("alpha", off="no credential"))
+    off = plan(candidate("alpha", unavailable="no credential"))
     refusal = no_route_refusal("m", off.dropped)
     assert type(refusal) is NoProviderAvailable
     assert "alpha: no credential" in refusal.message

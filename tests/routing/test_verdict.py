@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import (
     UpstreamTimeout,
     VendorRefused,
 )
-from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, broken_stream_refusal, refusal_after_attempts
+from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, provider_failure_refusal, refusal_after_attempts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 TABLE: dict[FailureKind, tuple[bool, type[Refusal], int]] = {
@@ -73,9 +73,9 @@ def test_what_was_our_fault_never_reaches_the_caller_in_the_vendors_words() -> N
 @pytest.mark.parametrize("kind", FailureKind)
 def test_asking_again_is_advised_only_where_it_may_help(kind: FailureKind) -> None:
     """Also of a stream that has begun: what the vendor holds against the request, it will hold against it again."""
-    refusal = broken_stream_refusal(fault(kind, message="too long by half"))
+    refusal = provider_failure_refusal(fault(kind, message="too long by half"))
     assert ("try again" in refusal.message) is VERDICTS[kind].try_next
     if not VERDICTS[kind].try_next:
         assert (type(refusal), refusal.status) == (TABLE[kind][1], 400)
         assert refusal.message == "too long by half"
-        assert broken_stream_refusal(fault(kind), billed=True).message.endswith(" is billed.")
+        assert provider_failure_refusal(fault(kind), billed=True).message.endswith(" is billed.")

@@ -13,7 +13,7 @@ from tokenharbor.gateway.kinds.kind import A, Kind, LastFailure, R
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.health import Health
-from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, broken_stream_refusal, refusal_after_attempts
+from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, provider_failure_refusal, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import MaskedFailure
 from tokenharbor.upstream.send import OpenStream, WholeAnswer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -67,7 +67,7 @@ def broke_off(dependencies: Dependencies, call: MeteredCall, ready: ReadyEndpoin
         attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
     )
     _cool(dependencies.health, ready, failure)
-    return broken_stream_refusal(
+    return provider_failure_refusal(
         FailedAttempt(ready.served.provider, failure), billed=meter.cut or meter.policy.billing.broken_streams
     )
 

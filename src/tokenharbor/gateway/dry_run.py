@@ -34,7 +34,7 @@ async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, pl
             }
             for ready in plan.endpoints
         ],
-        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.why} for drop in plan.dropped],
+        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.reason} for drop in plan.dropped],
         "quote": None,
         "affordable": False,
     }

@@ -19,7 +19,7 @@ from tokenharbor.gateway.planning import find_model, no_model
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
-from tokenharbor.routing.plan import NO_ROUTING_RULES, against_key
+from tokenharbor.routing.plan import NO_ROUTING_RULES, key_rule_against
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -107,7 +107,7 @@ async def _read(reading: Awaitable[T]) -> T:
 def _allowed(caller: Caller | None) -> MayUse | None:
     """At whom the key may ask; None where it has no rules of providers."""
     rules = NO_ROUTING_RULES if caller is None else key_rules(caller)
-    return None if rules is NO_ROUTING_RULES else lambda provider: against_key(provider, rules) is None
+    return None if rules is NO_ROUTING_RULES else lambda provider: key_rule_against(provider, rules) is None
 
 
 def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
@@ -118,7 +118,7 @@ def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
         return False
     rules = key_rules(caller)
     providers = {ready.endpoint.provider.name for ready in offers.ready.values()}
-    return any(against_key(provider, rules) is None for provider in providers)
+    return any(key_rule_against(provider, rules) is None for provider in providers)
 
 
 def _limit(text: str) -> int:

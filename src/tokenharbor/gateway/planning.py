@@ -41,7 +41,7 @@ def make_plan(call: MeteredCall, caller: Caller, request: Request, snapshot: Sna
             boundaries=bounds,
             cooling=cooling,
             latency_ms=health.latency_ms,
-            at_most=snapshot.policy.failover.at_most,
+            max_providers=snapshot.policy.failover.at_most,
         )
         strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))
         plan = _plan_by_rules(call, request, offers, wanted, strict=strict)
@@ -53,7 +53,9 @@ def _plan_by_rules(
 ) -> Plan:
     plan = offers.plan(wanted)
     if plan.foreign and (lost := losses_of(call, request, offers, strict=strict)):
-        plan = offers.plan(msgspec.structs.replace(wanted, unsaid=lost.untranslatable, ignored=lost.ignored))
+        plan = offers.plan(
+            msgspec.structs.replace(wanted, untranslatable=lost.untranslatable, dropped_advice=lost.dropped_advice)
+        )
     return plan
 
 

@@ -84,9 +84,9 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
     candidates = []
     ready = {}
     for endpoint in model.endpoints:
-        off = why_off(endpoint, secret_of)
-        if off is not None or endpoint.price is None:
-            candidates.append(RouteCandidate(endpoint, off=off))
+        unavailable = why_off(endpoint, secret_of)
+        if unavailable is not None or endpoint.price is None:
+            candidates.append(RouteCandidate(endpoint, unavailable=unavailable))
             continue
         offer = make_offer(model, endpoint, Rates(endpoint.price, terms))
         candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))

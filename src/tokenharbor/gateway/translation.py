@@ -43,10 +43,10 @@ class Losses(msgspec.Struct, frozen=True):
     """
 
     untranslatable: Mapping[str, InvalidRequest] = {}
-    ignored: Mapping[str, int] = {}
+    dropped_advice: Mapping[str, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.untranslatable or self.ignored)
+        return bool(self.untranslatable or self.dropped_advice)
 
 
 NO_LOSSES = Losses()

@@ -16,14 +16,14 @@ from tokenharbor.kernel.errors import (
 
 
 class RouteCandidate(msgspec.Struct, frozen=True):
-    """An endpoint that could serve. `off` says why it cannot, whatever the request; prices are in pico-USD per
+    """An endpoint that could serve. `unavailable` says why it cannot, whatever the request; prices are in pico-USD per
     token at their dearest step.
     """
 
     endpoint: Endpoint
     input_pico: int = 0
     output_pico: int = 0
-    off: str | None = None
+    unavailable: str | None = None
 
 
 class RoutingRules(msgspec.Struct, frozen=True):
@@ -47,8 +47,8 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 
 class RouteRequest(msgspec.Struct, frozen=True):
-    """What is asked of the plan. `candidates` come sorted by price, cheapest first. `unsaid` has the wires in which the
-    request cannot be said, and why; `ignored`, those that leave some of its advice out, and how many pieces.
+    """What is asked of the plan. `candidates` come sorted by price, cheapest first. `untranslatable` has the wires in
+    which the request cannot be said, and why; `dropped_advice`, those that leave some of its advice out, and how much.
     """
 
     dialect: str
@@ -57,18 +57,18 @@ class RouteRequest(msgspec.Struct, frozen=True):
     boundaries: Boundaries
     cooling: frozenset[str]
     latency_ms: Mapping[str, float]
-    at_most: int
-    unsaid: Mapping[str, InvalidRequest] = {}
-    ignored: Mapping[str, int] = {}
+    max_providers: int
+    untranslatable: Mapping[str, InvalidRequest] = {}
+    dropped_advice: Mapping[str, int] = {}
 
 
 class DroppedEndpoint(msgspec.Struct, frozen=True):
     """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was, `refusal` that
-    the request itself cannot be said to it.
+    the request has no form in its wire.
     """
 
     endpoint: Endpoint
-    why: str
+    reason: str
     by_key: bool = False
     by_request: bool = False
     refusal: InvalidRequest | None = None
@@ -85,38 +85,38 @@ NO_ROUTING_RULES = RoutingRules()
 NO_BOUNDARIES = Boundaries()
 
 
-def plan_route(wanted: RouteRequest) -> Route:
+def plan_route(request: RouteRequest) -> Route:
     """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
     leave nobody: see `no_route_refusal`.
     """
     kept: list[Endpoint] = []
     asked: set[str] = set()
     dropped: list[DroppedEndpoint] = []
-    for candidate in _in_dialect(_advised(wanted), wanted.dialect):
+    for candidate in _in_dialect(_by_advice(request), request.dialect):
         if candidate.endpoint.provider.name in asked:
             continue  # one endpoint of a company: in its other wire it would fail alike
-        drop = _drop(candidate, wanted)
+        drop = _check_candidate(candidate, request)
         if drop is None:
             kept.append(candidate.endpoint)
             asked.add(candidate.endpoint.provider.name)
         else:
             dropped.append(drop)
-    if len(kept) > 1 and _unsorted(wanted):
-        kept.sort(key=_preference(wanted))
-    if len(kept) > wanted.at_most:
-        why = f"over the limit of {wanted.at_most} providers for one request"
-        dropped.extend(DroppedEndpoint(endpoint, why) for endpoint in kept[wanted.at_most :])
-    return Route(kept[: wanted.at_most], dropped)
+    if len(kept) > 1 and _needs_sorting(request):
+        kept.sort(key=_preference(request))
+    if len(kept) > request.max_providers:
+        reason = f"over the limit of {request.max_providers} providers for one request"
+        dropped.extend(DroppedEndpoint(endpoint, reason) for endpoint in kept[request.max_providers :])
+    return Route(kept[: request.max_providers], dropped)
 
 
 def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
     """The refusal when a plan leaves no endpoint: the field that is not supported, else whose boundary it was, and
     each endpoint's reason.
     """
-    unsaid = next((drop.refusal for drop in dropped if drop.refusal is not None), None)
-    if unsaid is not None:
-        return unsaid
-    reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.why}" for drop in dropped}))
+    untranslatable = next((drop.refusal for drop in dropped if drop.refusal is not None), None)
+    if untranslatable is not None:
+        return untranslatable
+    reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.reason}" for drop in dropped}))
     if any(drop.by_key for drop in dropped):  # the request itself would have had somebody
         return PermissionDenied(f"The provider rules of this API key exclude every provider of {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
@@ -128,16 +128,16 @@ def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
 
 
-def _advised(wanted: RouteRequest) -> Sequence[RouteCandidate]:
+def _by_advice(request: RouteRequest) -> Sequence[RouteCandidate]:
     """Who takes more of the advice comes first; those alike stay in order."""
-    if not wanted.ignored:
-        return wanted.candidates
-    return sorted(wanted.candidates, key=lambda each: _ignored(each.endpoint, wanted))
+    if not request.dropped_advice:
+        return request.candidates
+    return sorted(request.candidates, key=lambda each: _dropped_advice(each.endpoint, request))
 
 
-def _ignored(endpoint: Endpoint, wanted: RouteRequest) -> int:
+def _dropped_advice(endpoint: Endpoint, request: RouteRequest) -> int:
     wire = endpoint.provider.wire
-    return 0 if wire == wanted.dialect else wanted.ignored.get(wire, 0)
+    return 0 if wire == request.dialect else request.dropped_advice.get(wire, 0)
 
 
 def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[RouteCandidate]:
@@ -149,26 +149,26 @@ def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[
             yield each
 
 
-def _drop(candidate: RouteCandidate, wanted: RouteRequest) -> DroppedEndpoint | None:
+def _check_candidate(candidate: RouteCandidate, request: RouteRequest) -> DroppedEndpoint | None:
     endpoint = candidate.endpoint
-    if candidate.off is not None:
-        return DroppedEndpoint(endpoint, candidate.off)
-    if wanted.boundaries is not NO_BOUNDARIES:
-        why = _against_request(candidate, wanted.boundaries)
-        if why is not None:
-            return DroppedEndpoint(endpoint, why, by_request=True)
-    if wanted.key is not NO_ROUTING_RULES:
-        why = against_key(endpoint.provider.name, wanted.key)
-        if why is not None:
-            return DroppedEndpoint(endpoint, why, by_key=True)
-    if wanted.unsaid and endpoint.provider.wire != wanted.dialect:
-        refusal = wanted.unsaid.get(endpoint.provider.wire)
+    if candidate.unavailable is not None:
+        return DroppedEndpoint(endpoint, candidate.unavailable)
+    if request.boundaries is not NO_BOUNDARIES:
+        reason = _request_rule_against(candidate, request.boundaries)
+        if reason is not None:
+            return DroppedEndpoint(endpoint, reason, by_request=True)
+    if request.key is not NO_ROUTING_RULES:
+        reason = key_rule_against(endpoint.provider.name, request.key)
+        if reason is not None:
+            return DroppedEndpoint(endpoint, reason, by_key=True)
+    if request.untranslatable and endpoint.provider.wire != request.dialect:
+        refusal = request.untranslatable.get(endpoint.provider.wire)
         if refusal is not None:
             return DroppedEndpoint(endpoint, refusal.message, refusal=refusal)
     return None
 
 
-def against_key(provider: str, rules: RoutingRules) -> str | None:
+def key_rule_against(provider: str, rules: RoutingRules) -> str | None:
     """Why the key's owner does not allow a provider, or None."""
     if rules.providers and provider not in rules.providers:
         return "not in the providers that the API key allows"
@@ -177,7 +177,7 @@ def against_key(provider: str, rules: RoutingRules) -> str | None:
     return None
 
 
-def _against_request(candidate: RouteCandidate, rules: Boundaries) -> str | None:
+def _request_rule_against(candidate: RouteCandidate, rules: Boundaries) -> str | None:
     endpoint = candidate.endpoint
     provider = endpoint.provider
     if rules.only and provider.name not in rules.only:
@@ -195,19 +195,19 @@ def _against_request(candidate: RouteCandidate, rules: Boundaries) -> str | None
     return None
 
 
-def _unsorted(wanted: RouteRequest) -> bool:
-    return bool(wanted.cooling or wanted.boundaries.order or wanted.boundaries.by_latency)
+def _needs_sorting(request: RouteRequest) -> bool:
+    return bool(request.cooling or request.boundaries.order or request.boundaries.by_latency)
 
 
-def _preference(wanted: RouteRequest) -> Callable[[Endpoint], tuple[int, bool, int, float]]:
-    rank = {name: place for place, name in enumerate(wanted.boundaries.order)}
-    latency = wanted.latency_ms if wanted.boundaries.by_latency else {}
+def _preference(request: RouteRequest) -> Callable[[Endpoint], tuple[int, bool, int, float]]:
+    rank = {name: place for place, name in enumerate(request.boundaries.order)}
+    latency = request.latency_ms if request.boundaries.by_latency else {}
 
     def prefer(endpoint: Endpoint) -> tuple[int, bool, int, float]:
         return (
             rank.get(endpoint.provider.name, len(rank)),
-            endpoint.name in wanted.cooling,
-            _ignored(endpoint, wanted),
+            endpoint.name in request.cooling,
+            _dropped_advice(endpoint, request),
             latency.get(endpoint.name, 0.0),
         )
 

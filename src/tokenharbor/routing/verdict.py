@@ -22,27 +22,29 @@ class Verdict(msgspec.Struct, frozen=True):
 
     try_next: bool
     cool_seconds: float
-    says: str  # for the receipt and for people
+    description: str  # for the receipt and for people
 
 
 VERDICTS: Mapping[FailureKind, Verdict] = {
-    FailureKind.REQUEST: Verdict(try_next=False, cool_seconds=0, says="the provider rejected the request"),
+    FailureKind.REQUEST: Verdict(try_next=False, cool_seconds=0, description="the provider rejected the request"),
     FailureKind.CONTEXT: Verdict(
-        try_next=False, cool_seconds=0, says="the input exceeds the context length of the model"
+        try_next=False, cool_seconds=0, description="the input exceeds the context length of the model"
     ),
     FailureKind.CREDENTIAL: Verdict(
-        try_next=True, cool_seconds=60, says="the provider rejected the gateway's credential"
+        try_next=True, cool_seconds=60, description="the provider rejected the gateway's credential"
     ),
-    FailureKind.NOT_FOUND: Verdict(try_next=True, cool_seconds=60, says="the provider does not know the model"),
-    FailureKind.RATE_LIMIT: Verdict(try_next=True, cool_seconds=2, says="the rate limit of the provider was reached"),
-    FailureKind.OVERLOADED: Verdict(try_next=True, cool_seconds=2, says="the provider is overloaded"),
-    FailureKind.SERVER: Verdict(try_next=True, cool_seconds=2, says="the provider had a server error"),
-    FailureKind.CONNECT: Verdict(try_next=True, cool_seconds=5, says="the connection to the provider failed"),
-    FailureKind.TIMEOUT: Verdict(try_next=True, cool_seconds=5, says="the provider did not answer in time"),
-    FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, says="the provider ended the answer early"),
-    FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, says="the provider sent an invalid answer"),
+    FailureKind.NOT_FOUND: Verdict(try_next=True, cool_seconds=60, description="the provider does not know the model"),
+    FailureKind.RATE_LIMIT: Verdict(
+        try_next=True, cool_seconds=2, description="the rate limit of the provider was reached"
+    ),
+    FailureKind.OVERLOADED: Verdict(try_next=True, cool_seconds=2, description="the provider is overloaded"),
+    FailureKind.SERVER: Verdict(try_next=True, cool_seconds=2, description="the provider had a server error"),
+    FailureKind.CONNECT: Verdict(try_next=True, cool_seconds=5, description="the connection to the provider failed"),
+    FailureKind.TIMEOUT: Verdict(try_next=True, cool_seconds=5, description="the provider did not answer in time"),
+    FailureKind.BROKEN: Verdict(try_next=True, cool_seconds=2, description="the provider ended the answer early"),
+    FailureKind.GARBAGE: Verdict(try_next=True, cool_seconds=2, description="the provider sent an invalid answer"),
     FailureKind.OVERLONG: Verdict(
-        try_next=True, cool_seconds=2, says="the provider sent far more than the output limit"
+        try_next=True, cool_seconds=2, description="the provider sent far more than the output limit"
     ),
 }
 
@@ -58,45 +60,47 @@ class FailedAttempt(msgspec.Struct, frozen=True):
     failure: Failure
 
 
-def refusal_after_attempts(faults: Sequence[FailedAttempt]) -> Refusal:
+def refusal_after_attempts(failed_attempts: Sequence[FailedAttempt]) -> Refusal:
     """The error for the caller when no endpoint is left; `faults` in the order of the attempts, at least one."""
-    last = faults[-1]
+    last = failed_attempts[-1]
     if not VERDICTS[last.failure.kind].try_next:
-        return _vendors_own(last)
-    if all(fault.failure.kind in _BUSY for fault in faults):
-        waits = [fault.failure.retry_after for fault in faults if fault.failure.retry_after is not None]
+        return _vendor_refusal(last)
+    if all(failed.failure.kind in _BUSY for failed in failed_attempts):
+        waits = [failed.failure.retry_after for failed in failed_attempts if failed.failure.retry_after is not None]
         return RateLimited(
             "Every provider of this model has reached its rate limit: wait and try again.",
             provider=last.provider,
             retry_after=max(min(waits, default=0), _LEAST_RETRY_SECONDS),
         )
-    blamed = next(fault for fault in reversed(faults) if fault.failure.kind not in _BUSY)
-    return broken_stream_refusal(blamed)
+    to_blame = next(failed for failed in reversed(failed_attempts) if failed.failure.kind not in _BUSY)
+    return provider_failure_refusal(to_blame)
 
 
-def broken_stream_refusal(fault: FailedAttempt, *, billed: bool = False) -> Refusal:
+def provider_failure_refusal(failed: FailedAttempt, *, billed: bool = False) -> Refusal:
     """The error for the caller after one provider's failure. `billed`: the edition bills the output so far. Where the
     provider rejects the request itself, a retry would cost as much and fail as well.
     """
-    if not VERDICTS[fault.failure.kind].try_next:
-        return _vendors_own(fault, " The output received so far is billed." if billed else "")
-    kind = UpstreamTimeout if fault.failure.kind is FailureKind.TIMEOUT else UpstreamError
-    says = VERDICTS[fault.failure.kind].says
-    return kind(f"{fault.provider}: {says}. {_bill(billed=billed)}; try again.", provider=fault.provider)
+    if not VERDICTS[failed.failure.kind].try_next:
+        return _vendor_refusal(failed, " The output received so far is billed." if billed else "")
+    kind = UpstreamTimeout if failed.failure.kind is FailureKind.TIMEOUT else UpstreamError
+    description = VERDICTS[failed.failure.kind].description
+    return kind(
+        f"{failed.provider}: {description}. {_billing_sentence(billed=billed)}; try again.", provider=failed.provider
+    )
 
 
 def server_stopping_refusal(*, billed: bool = False) -> Refusal:
     """The error for a caller whose answer is incomplete when the server stops."""
-    return Unavailable(f"The server is stopping. {_bill(billed=billed)}; try again shortly.")
+    return Unavailable(f"The server is stopping. {_billing_sentence(billed=billed)}; try again shortly.")
 
 
-def _bill(*, billed: bool) -> str:
+def _billing_sentence(*, billed: bool) -> str:
     return "The output received so far is billed" if billed else "Nothing was billed"
 
 
-def _vendors_own(fault: FailedAttempt, more: str = "") -> Refusal:
-    failure = fault.failure
-    message, param = scrub(failure.message), _word(failure.param)
+def _vendor_refusal(failed: FailedAttempt, more: str = "") -> Refusal:
+    failure = failed.failure
+    message, param = scrub(failure.message), _safe_word(failure.param)
     if failure.kind is FailureKind.CONTEXT:
         return ContextLengthExceeded(
             (message or "The input exceeds the context length of the model: send less input.") + more, param=param
@@ -105,12 +109,12 @@ def _vendors_own(fault: FailedAttempt, more: str = "") -> Refusal:
         (message or "The provider rejected the request without a reason: check its fields, or use another model.")
         + more,
         status=failure.status if failure.status in (400, 413, 422) else 400,
-        code=_word(failure.code) or "invalid_request",
-        type=_word(failure.type) or "invalid_request_error",
+        code=_safe_word(failure.code) or "invalid_request",
+        type=_safe_word(failure.type) or "invalid_request_error",
         param=param,
     )
 
 
-def _word(text: str | None) -> str | None:
+def _safe_word(text: str | None) -> str | None:
     """A code, a type or a field's name as a vendor said it; None where it is empty or no such thing."""
     return text if text and len(text) <= _LONGEST_WORD and scrub(text) == text else None
