@@ -34,7 +34,7 @@ def candidate(
 def plan(
     *candidates: RouteCandidate, key: RoutingRules = NO_ROUTING_RULES, rules: Boundaries = NO_BOUNDARIES, **more: object
 ) -> Route:
-    defaults: dict[str, object] = {"cooling": frozenset(), "latency_ms": {}, "at_most": 10} | more
+    defaults: dict[str, object] = {"cooling": frozenset(), "latency_ms": {}, "max_providers": 10} | more
     return plan_route(RouteRequest(dialect="openai_chat", candidates=candidates, key=key, boundaries=rules, **defaults))  # type: ignore[arg-type]
 
 

@@ -87,7 +87,7 @@ NO_BOUNDARIES = Boundaries()
 
 def plan_route(request: RouteRequest) -> Route:
     """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
-    leave nobody: see `no_route_refusal`.
+    leave none: see `no_route_refusal`.
     """
     kept: list[Endpoint] = []
     asked: set[str] = set()
