@@ -7,7 +7,7 @@ import pytest
 
 from tokenharbor.accounts.keys import issue_key, list_keys, name_rules, revoke_key
 from tokenharbor.catalog.types import Catalog
-from tokenharbor.identity.keys import hasher
+from tokenharbor.identity.keys import key_hasher
 from tokenharbor.identity.store import Account, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
@@ -31,7 +31,7 @@ async def test_a_key_is_issued_with_its_rules_and_stored_as_a_hash(
     assert (listed.id, listed.account_id, listed.revoked_at) == (issued.id, account.id, None)
     assert listed.rules == name_rules(rules, catalog)
     assert listed.rules.models == ("demo-chat",), "under the name that the gateway compares, once"
-    assert await conn.fetchval("select hash from api_key") == hasher(derived)(issued.key.encode())
+    assert await conn.fetchval("select hash from api_key") == key_hasher(derived)(issued.key.encode())
     assert issued.key not in repr(issued)
 
 

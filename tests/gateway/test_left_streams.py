@@ -103,7 +103,7 @@ async def test_F4_only_so_many_are_read_on_for_at_once(
 
 
 def media() -> dict[str, tuple[Any, int]]:
-    """Dependencies of a message, and the least tokens that they count for."""
+    """Parts of a message, and the least tokens that they count for."""
     pdf = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7\n" + b"x" * 1_000_000).decode()
     sound = base64.b64encode(b"RIFF" + b"x" * 640_000).decode()
     picture = "data:image/png;base64,iVBORw0KGgo="

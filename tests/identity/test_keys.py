@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.identity.caller import Caller
-from tokenharbor.identity.keys import NewKey, allows_ip, hasher, is_well_formed, make_key
+from tokenharbor.identity.keys import NewKey, allows_ip, is_well_formed, key_hasher, make_key
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
@@ -71,11 +71,11 @@ def test_anything_else_is_malformed(presented: bytes) -> None:
 
 def test_the_hash_depends_on_the_secret_and_on_every_character(derived: DerivedSecret) -> None:
     key = make_key(SeededEntropy(1)).key.encode()
-    hash_key = hasher(derived)
+    hash_key = key_hasher(derived)
     hashed = hash_key(key)
     assert len(hashed) == 32
     assert hash_key(key) == hashed
-    assert hasher(RootSecret("another root secret " * 2).derive(SecretPurpose.KEY_HASHES))(key) != hashed
+    assert key_hasher(RootSecret("another root secret " * 2).derive(SecretPurpose.KEY_HASHES))(key) != hashed
     others = {hash_key(key[:at] + b"~" + key[at + 1 :]) for at in range(len(key))}
     assert len(others - {hashed}) == len(key)
 

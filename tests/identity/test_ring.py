@@ -12,7 +12,7 @@ import pytest
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.identity import ring as ring_module
 from tokenharbor.identity import store
-from tokenharbor.identity.keys import NewKey, hasher, make_key
+from tokenharbor.identity.keys import NewKey, key_hasher, make_key
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.clock import ManualClock
@@ -70,7 +70,7 @@ async def house(
     pool = await open_pool(ConnectOptions(database_url), size=2)
     reader = Reader(pool)
     account = await store.create_account(conn, world, "ada@example.com", "e")
-    ring = KeyRing(reader, hasher(derived), world.clock)
+    ring = KeyRing(reader, key_hasher(derived), world.clock)
     yield House(conn, world, derived, account.id, reader, ring)
     await pool.close()
 

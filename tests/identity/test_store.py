@@ -8,7 +8,7 @@ import pytest
 
 from tokenharbor.identity import store
 from tokenharbor.identity.credentials import read_credentials, set_credential
-from tokenharbor.identity.keys import hasher, make_key
+from tokenharbor.identity.keys import key_hasher, make_key
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, Rejected
@@ -71,7 +71,7 @@ async def test_a_key_is_stored_as_a_hash_with_its_rules_and_meter(
     assert (listed.id, listed.account_id, listed.rules, listed.revoked_at) == (key_id, account.id, RULES, None)
     assert (listed.first4, listed.last4) == (made.first4, made.last4)
     row = await conn.fetchrow("select * from api_key")
-    assert (row["hash"], row["hash_key_id"]) == (hasher(derived)(made.key.encode()), derived.id)
+    assert (row["hash"], row["hash_key_id"]) == (key_hasher(derived)(made.key.encode()), derived.id)
     assert made.key not in str(dict(row))
     meter = await conn.fetchrow("select quota, daily, monthly from key_meter where key_id = $1", key_id)
     assert tuple(meter) == (RULES.quota, RULES.daily, RULES.monthly)

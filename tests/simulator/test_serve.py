@@ -15,7 +15,7 @@ from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, get
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.world import real_world
 from tokenharbor.simulator.demo import DEMO_TEXT, demo_script
-from tokenharbor.simulator.model import filler
+from tokenharbor.simulator.model import filler_text
 from tokenharbor.simulator.script import Script
 from tokenharbor.simulator.serve import start
 
@@ -96,6 +96,6 @@ async def test_a_fixed_answer_is_the_same_bytes_each_time(simulate: Start, path:
 
 
 def test_filler_is_one_token_for_each_word() -> None:
-    assert filler(0) == ""
-    assert filler(3) == "sea tug oar."
-    assert {len(filler(count)) for count in (1, 2, 50)} == {4, 8, 200}
+    assert filler_text(0) == ""
+    assert filler_text(3) == "sea tug oar."
+    assert {len(filler_text(count)) for count in (1, 2, 50)} == {4, 8, 200}

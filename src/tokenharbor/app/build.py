@@ -30,7 +30,7 @@ from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
-from tokenharbor.identity.keys import hasher
+from tokenharbor.identity.keys import key_hasher
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.jobs.background import Background
 from tokenharbor.jobs.job import JobContext, repeat
@@ -95,7 +95,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
 async def _open_keys(context: ServerContext, database: Database) -> AsyncIterator[Keys]:
     async with NotificationListener(ConnectOptions(database.url, "tokenharbor-listen"), ["identity"]) as listener:
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
-        ring = KeyRing(database.pool, hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
+        ring = KeyRing(database.pool, key_hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
         await ring.refresh()
         yield Keys(ring, listener)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from tokenharbor.catalog.find import NameIndex, names_of
+from tokenharbor.catalog.find import NameIndex, claimed_names
 from tokenharbor.catalog.price import show_million
 from tokenharbor.catalog.pricing import Rates, Terms
 from tokenharbor.catalog.surfaces import CHAT
@@ -111,7 +111,7 @@ def _unusual(rates: Rates, at: datetime, input_size: int) -> Iterator[str]:
 def _shadowed(catalog: Catalog) -> Iterator[Finding]:
     index = NameIndex(catalog)
     for model in catalog.models.values():
-        for name in names_of(model):
+        for name in claimed_names(model):
             found = index.find(name)
             if found is not None and found.model.name != model.name:
                 message = f"the name {name!r} selects {found.model.name} instead"

@@ -77,7 +77,7 @@ def _vendor_names(model: Model) -> Iterator[tuple[str, str | None]]:
 _RANKS = (_own_names, _aliases, _pins, _vendor_names)
 
 
-def names_of(model: Model) -> Iterator[str]:
+def claimed_names(model: Model) -> Iterator[str]:
     """Every name that a model claims, whether or not another has a better claim to it."""
     for rank in _RANKS:
         for name, _ in rank(model):

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
-from tokenharbor.catalog.surfaces import CHAT, missing
+from tokenharbor.catalog.surfaces import CHAT, uncovered_surface
 from tokenharbor.catalog.types import Price, PriceComponent, PriceHours, PriceVariant
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, read_fields, type_name
@@ -149,7 +149,7 @@ def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -
 def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) -> Price:
     stated = [field for field in (*PER_MILLION, *PER_ONE) if isinstance(table, Mapping) and field in table]
     read = _read_row(_Table, table, place)
-    lacking = missing(surfaces, stated)
+    lacking = uncovered_surface(surfaces, stated)
     if lacking is not None and not place.faults.was_misread(place.name, ""):
         what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} needs {lacking[1]} to"
         place.fault(f'{what} be stated ("0" if free)')

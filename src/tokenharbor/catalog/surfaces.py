@@ -24,7 +24,7 @@ NEEDS: Mapping[str, Sequence[frozenset[str]]] = {
 """Each surface, and the fields of a price of which one group must be stated: what is not would be given away."""
 
 
-def missing(surfaces: Collection[str], stated: Collection[str]) -> tuple[str, str] | None:
+def uncovered_surface(surfaces: Collection[str], stated: Collection[str]) -> tuple[str, str] | None:
     """The first surface that these fields of a price do not cover, and the words for what it needs."""
     for surface in sorted(surfaces):
         groups = NEEDS[surface]

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class LargeBodies:
-    """AccountReads one large body at a time, so that the event loop keeps its share of the interpreter."""
+    """Reads one large body at a time, so that the event loop keeps its share of the interpreter."""
 
     def __init__(self, reads: AccountReads) -> None:
         self._reads = reads

@@ -7,7 +7,7 @@ from tokenharbor.billing.bounds import most_content, most_wire
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.http.message import BrokenAnswer, TimedOut
-from tokenharbor.upstream.send import OpenStream, failure_of
+from tokenharbor.upstream.send import OpenStream, failure_of_error
 from tokenharbor.wire.neutral.dialect import AnswerFacts, Splicer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
@@ -55,7 +55,7 @@ async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
         try:
             data = await answer.next()
         except (BrokenAnswer, TimedOut) as error:
-            return failure_of(error)
+            return failure_of_error(error)
         over = not data
         came += len(data)
         before = grown

@@ -18,7 +18,7 @@ from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refu
 from tokenharbor.ledger.tasks import Task
 from tokenharbor.routing.verdict import FailedAttempt, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import StreamMask
-from tokenharbor.upstream.send import failure_of
+from tokenharbor.upstream.send import failure_of_error
 from tokenharbor.upstream.surfaces import read_failure_of
 from tokenharbor.upstream.target import Target
 from tokenharbor.wire.neutral.failure import Failure
@@ -84,7 +84,7 @@ class VideoTasks:
         try:
             body = await answer.read(_MOST_STATE_BYTES)
         except (BrokenAnswer, TimedOut) as error:
-            raise _refusal(task, failure_of(error)) from None
+            raise _refusal(task, failure_of_error(error)) from None
         finally:
             answer.close()
         state = read_state(body)
@@ -139,7 +139,7 @@ class VideoTasks:
                 return answer
             failure = await read_failure_of(answer, target)
         except (ConnectFailed, BrokenAnswer, TimedOut) as error:
-            failure = failure_of(error)
+            failure = failure_of_error(error)
         raise _refusal(task, failure)
 
     def _ready(self, task: Task) -> ReadyEndpoint:

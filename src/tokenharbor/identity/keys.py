@@ -51,7 +51,7 @@ def is_well_formed(presented: bytes) -> bool:
     )
 
 
-def hasher(derived: DerivedSecret) -> KeyHash:
+def key_hasher(derived: DerivedSecret) -> KeyHash:
     """The keyed hash (BLAKE2b). A key has 190 bits, so that a slow hash would protect nothing more."""
     keyed = hashlib.blake2b(key=derived.secret, digest_size=32)
 

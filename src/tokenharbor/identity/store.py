@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
-from tokenharbor.identity.keys import NewKey, hasher
+from tokenharbor.identity.keys import NewKey, key_hasher
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
@@ -141,7 +141,7 @@ async def add_key(
         key_id,
         account_id,
         rules.name,
-        hasher(derived)(key.key.encode()),
+        key_hasher(derived)(key.key.encode()),
         derived.id,
         key.first4,
         key.last4,

@@ -31,7 +31,7 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class HoldRefusal(StrEnum):
-    """HoldRefusal a hold was refused."""
+    """Why a hold was refused."""
 
     BALANCE = "balance"
     QUOTA = "quota"

@@ -93,10 +93,10 @@ def _text(answer: CannedAnswer, request: SimulatedRequest, number: RequestSeed) 
     if answer.refusal:
         return ""
     count = max(number.of(answer.tokens, "tokens"), answer.chunks or 0)
-    return filler(count)
+    return filler_text(count)
 
 
-def filler(tokens: int) -> str:
+def filler_text(tokens: int) -> str:
     """Text of exactly so many tokens."""
     words = " ".join(_FILLER[index % len(_FILLER)] for index in range(tokens))
     return words and words + "."

@@ -49,7 +49,7 @@ _PICTURE = _png()
 
 
 class SimulatedSurface(SimulatedOpenAIChat):
-    """One request of one surface; `said` is its body. Errors are OpenAI's."""
+    """One request of one surface; `body` is its JSON. Errors are OpenAI's."""
 
     name = "surface"
 

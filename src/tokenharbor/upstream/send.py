@@ -74,7 +74,7 @@ async def fetch_answer(client: Client, outgoing: OutgoingRequest) -> WholeAnswer
         )
         return await _read_whole_answer(answer, outgoing)
     except _ERRORS as error:
-        return failure_of(error)
+        return failure_of_error(error)
 
 
 async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, upload: Upload) -> WholeAnswer | Failure:
@@ -85,7 +85,7 @@ async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, uplo
         answer = await client.upload(target.origin, head, upload, target.deadlines)
         return await _read_whole_answer(answer, outgoing)
     except _ERRORS as error:
-        return failure_of(error)
+        return failure_of_error(error)
 
 
 async def _read_whole_answer(answer: HttpAnswer, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
@@ -117,12 +117,12 @@ async def open_stream(client: Client, outgoing: OutgoingRequest, splicer: Splice
             stream=True,
         )
     except _ERRORS as error:
-        return failure_of(error)
+        return failure_of_error(error)
     opened: OpenStream | Failure | None = None
     try:
         opened = await _to_first_content(answer, splicer, outgoing)
     except _ERRORS as error:
-        opened = failure_of(error)
+        opened = failure_of_error(error)
     finally:
         if not isinstance(opened, OpenStream):
             answer.close()
@@ -163,7 +163,7 @@ async def read_failure(answer: HttpAnswer, target: Target, reads: AnswerReader) 
     return target.credential.mask_failure(failure)
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of_error(error: Exception) -> Failure:
     """What a connection's error means for the attempt."""
     if isinstance(error, ConnectFailed):
         return Failure(FailureKind.CONNECT)
