@@ -9,20 +9,21 @@ from msgspec.structs import asdict
 from msgspec.structs import replace as replace_struct
 
 from tokenharbor.billing.bounds import bound_of, least_usage, recording_usage
-from tokenharbor.catalog.pricing import input_size
+from tokenharbor.catalog.pricing import UsageBound
 from tokenharbor.catalog.types import Model
-from tokenharbor.kernel.usage import INPUT_UNITS, Usage
+from tokenharbor.kernel.usage import INPUT_UNITS, PIECE_UNITS, Usage, input_size
 from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 
 MODEL = Model("m", "", 1_000, 50, frozenset(), ())
 counts = st.integers(0, 10_000)
 
 
-def check_within(usage: Usage, bound: dict[str, int]) -> None:
+def check_within(usage: Usage, bound: UsageBound) -> None:
     """The bound has one number for all that is read."""
-    assert input_size(usage) <= bound["input"]
+    assert input_size(usage) <= bound.input
     for unit, count in asdict(usage).items():
-        assert unit in INPUT_UNITS or count <= bound.get(unit, 0), unit
+        most = getattr(bound.pieces, unit) if unit in PIECE_UNITS else getattr(bound, unit, 0)
+        assert unit in INPUT_UNITS or count <= most, unit
 
 
 def request(demand: MediaDemand, text_bytes: int = 0, images: int = 0) -> Request:
@@ -52,7 +53,7 @@ def request(demand: MediaDemand, text_bytes: int = 0, images: int = 0) -> Reques
 )
 def test_what_we_count_ourselves_lies_within_the_bound(demand: MediaDemand, text_bytes: int, context: int) -> None:
     asked, model = request(demand, text_bytes), replace(MODEL, context=context)
-    bound = asdict(bound_of(asked, demand, model))
+    bound = bound_of(asked, demand, model)
     check_within(least_usage(asked, demand, model), bound)
 
 
@@ -62,7 +63,7 @@ def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
 ) -> None:
     could = MediaDemand("transcriptions", items=1, upload_bytes=bound_bytes)
     did = replace_struct(could, upload_bytes=min(came, bound_bytes))
-    bound = asdict(bound_of(request(could), could, MODEL))
+    bound = bound_of(request(could), could, MODEL)
     check_within(recording_usage(request(could), did, MODEL, (seconds, text_bytes)), bound)
 
 
@@ -71,13 +72,13 @@ def test_a_recording_has_at_most_a_second_for_so_many_bytes_and_no_more_than_the
     upload_bytes: int, seconds: int
 ) -> None:
     demand = MediaDemand("transcriptions", items=1, upload_bytes=upload_bytes)
-    assert bound_of(request(demand), demand, replace(MODEL, max_seconds=7_200)).seconds == seconds
+    assert bound_of(request(demand), demand, replace(MODEL, max_seconds=7_200)).pieces.seconds == seconds
 
 
 def test_images_may_each_have_the_most_tokens() -> None:
     demand = MediaDemand("images", items=1, images=4)
     bound = bound_of(request(demand, 30), demand, MODEL)
-    assert (bound.output, bound.images_out, bound.input) == (200, 4, 11)
+    assert (bound.output, bound.pieces.images_out, bound.input) == (200, 4, 11)
 
 
 def test_images_that_are_sent_count_for_the_most_that_one_can() -> None:
@@ -90,4 +91,4 @@ def test_images_that_are_sent_count_for_the_most_that_one_can() -> None:
 )
 def test_long_documents_are_cut_into_pieces_that_count(documents: int, text_bytes: int, units: int) -> None:
     demand = MediaDemand("rerank", items=documents)
-    assert bound_of(request(demand, text_bytes), demand, MODEL).search_units == units
+    assert bound_of(request(demand, text_bytes), demand, MODEL).pieces.search_units == units

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from tokenharbor.catalog.price import make_price, read_price
-from tokenharbor.catalog.pricing import Charge, Rates, Tariff, Terms, UsageBound, input_size
+from tokenharbor.catalog.pricing import Charge, Rates, Tariff, Terms, UsageBound
 from tokenharbor.catalog.types import Price, PriceComponent, PriceHours
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.usage import INPUT_UNITS, UNITS, Usage
+from tokenharbor.kernel.usage import INPUT_UNITS, PIECE_UNITS, UNITS, Usage, input_size
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FALLBACK = {
@@ -117,12 +117,7 @@ def _bound_of(usage: Usage, spare: int) -> UsageBound:
         cache_writes_1h=usage.cache_write_1h > 0,
         images=usage.image_in > 0,
         audio=usage.audio_in + usage.audio_out > 0,
-        images_out=usage.images_out + spare,
-        seconds=usage.seconds + spare,
-        web_searches=usage.web_searches + spare,
-        tool_uses=usage.tool_uses + spare,
-        characters=usage.characters + spare,
-        search_units=usage.search_units + spare,
+        pieces=Usage(**{unit: getattr(usage, unit) + spare for unit in PIECE_UNITS}),
     )
 
 
@@ -143,7 +138,7 @@ def test_the_most_output_is_the_most_that_the_budget_covers(
     most = rates.most_output(bound, Usd(budget), at)
 
     def cost(output: int) -> Usd:
-        return rates.upper_bound(UsageBound(**{**asdict(bound), "output": output}), at)
+        return rates.upper_bound(replace(bound, output=output), at)
 
     if most < 0:
         assert cost(0) > budget
@@ -240,7 +235,7 @@ def test_a_bound_takes_only_the_classes_that_can_apply() -> None:
     assert str(rates.upper_bound(plain, MONDAY)) == "18.000000000"
 
     def dearer(**flags: bool) -> str:
-        return str(rates.upper_bound(UsageBound(**{**asdict(plain), **flags}), MONDAY))
+        return str(rates.upper_bound(replace(plain, **flags), MONDAY))
 
     assert dearer(cache_writes=True) == "18.750000000"
     assert dearer(cache_writes_1h=True) == "21.000000000"

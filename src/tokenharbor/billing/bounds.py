@@ -22,10 +22,12 @@ def bound_of(request: Request, demand: MediaDemand, model: Model) -> UsageBound:
         output=made * model.max_output,
         images=demand.upload_bytes > 0,
         audio=demand.upload_bytes > 0,
-        images_out=demand.images,
-        seconds=_seconds(demand, model),
-        characters=demand.characters,
-        search_units=_units(request, demand, model) if demand.surface == "rerank" else 0,
+        pieces=Usage(
+            images_out=demand.images,
+            seconds=_seconds(demand, model),
+            characters=demand.characters,
+            search_units=_units(request, demand, model) if demand.surface == "rerank" else 0,
+        ),
     )
 
 
@@ -107,7 +109,7 @@ def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
         image_in=min(request.size.images * _LEAST_IMAGE_TOKENS, bound.input - read),
         images_out=demand.images,
         characters=demand.characters,
-        search_units=min(bound.search_units, -(-demand.items // _UNIT_PIECES)),
+        search_units=min(bound.pieces.search_units, -(-demand.items // _UNIT_PIECES)),
     )
     return _with_sound(least, demand.seconds or demand.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
 
@@ -123,7 +125,7 @@ def recording_usage(request: Request, demand: MediaDemand, model: Model, known: 
 
 def _with_sound(usage: Usage, seconds: int, bound: UsageBound) -> Usage:
     """Nothing is shorter than a second; where tokens are counted, a second has ten of them."""
-    heard_for = min(max(seconds, 1), bound.seconds)
+    heard_for = min(max(seconds, 1), bound.pieces.seconds)
     if not bound.audio or not heard_for:
         return msgspec.structs.replace(usage, seconds=heard_for)
     tokens = min(heard_for * _AUDIO_TOKENS_PER_SECOND, bound.input)

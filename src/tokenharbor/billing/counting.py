@@ -7,13 +7,12 @@ from tokenharbor.billing.bounds import least_media
 from tokenharbor.billing.detail import UsageSource
 from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Quote
-from tokenharbor.catalog.pricing import UsageBound, input_size
-from tokenharbor.kernel.usage import Usage
+from tokenharbor.catalog.pricing import UsageBound
+from tokenharbor.kernel.usage import PIECE_UNITS, Usage, input_size
 from tokenharbor.wire.neutral.request import InputSize
 
 BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
 
-_PIECES = ("images_out", "seconds", "web_searches", "tool_uses", "characters", "search_units")
 _MADE = ("output", "images_out", "seconds", "characters", "search_units")
 
 
@@ -93,8 +92,8 @@ def find_excess(usage: Usage, quote: Quote) -> Excess | None:
     size = input_size(usage)
     if size > bound.input and size > quote.most_input:
         return Excess("input", size, max(bound.input, quote.most_input))
-    for unit in _PIECES:
-        reported, most = getattr(usage, unit), getattr(bound, unit)
+    for unit in PIECE_UNITS:
+        reported, most = getattr(usage, unit), getattr(bound.pieces, unit)
         if reported > most:
             return Excess(unit, reported, most)
     return None

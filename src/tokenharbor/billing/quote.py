@@ -12,6 +12,7 @@ from tokenharbor.catalog.types import Endpoint, Model, OutputLimit
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd, round_down
+from tokenharbor.kernel.usage import NO_USAGE, Usage
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -84,9 +85,9 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
         cache_writes_1h=request.cache_writes_1h,
         images=request.size.images > 0,
         audio=request.size.audios > 0,
-        web_searches=request.web_search_uses,
+        pieces=Usage(web_searches=request.web_search_uses) if request.web_search_uses else NO_USAGE,
     )
-    if bound.web_searches:
+    if request.web_search_uses:
         _refuse_unpriced_search(offers)
     return Quote(_upper_bound(bound, offers, at), bound, apart, most_input=most_input(request, model))
 

@@ -1,28 +1,8 @@
 """The usage vector: what a request used, in disjoint whole numbers."""
 
+from operator import attrgetter
+
 import msgspec
-
-UNITS = (
-    "input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "output",
-    "reasoning",
-    "audio_in",
-    "audio_out",
-    "image_in",
-    "images_out",
-    "seconds",
-    "web_searches",
-    "tool_uses",
-    "characters",
-    "search_units",
-)
-"""Every unit's name, in the vector's order."""
-
-INPUT_UNITS = frozenset({"input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in"})
-"""The units whose sum is the input's size, by which prices may step."""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -45,3 +25,22 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tool_uses: int = 0
     characters: int = 0
     search_units: int = 0
+
+
+NO_USAGE = Usage()
+
+UNITS: tuple[str, ...] = Usage.__struct_fields__
+"""Every unit's name, in the vector's order."""
+
+INPUT_UNITS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+OUTPUT_UNITS = ("output", "reasoning", "audio_out")
+
+PIECE_UNITS = tuple([unit for unit in UNITS if unit not in {*INPUT_UNITS, *OUTPUT_UNITS}])
+"""What is counted rather than measured in tokens."""
+
+_INPUT_COUNTS = attrgetter(*INPUT_UNITS)
+
+
+def input_size(usage: Usage) -> int:
+    """The input's size in tokens, by which prices may step."""
+    return sum(_INPUT_COUNTS(usage))
