@@ -7,6 +7,7 @@ import struct
 from tokenharbor.http.body import Body
 from tokenharbor.http.exchange import CLOSE, DONE, Exchange, Handler
 from tokenharbor.http.message import Disconnected
+from tokenharbor.http.phase import ACCEPTED, HANDLING, HEAD, IDLE, LINGERING
 from tokenharbor.http.reader import RequestReader
 from tokenharbor.http.server_state import ServerState
 from tokenharbor.http.sweeper import NEVER
@@ -24,13 +25,11 @@ class ServerConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_begun",
         "_enough",
         "_exchange",
         "_fault",
         "_handler",
         "_holding",
-        "_lingering",
         "_peer",
         "_piecewise",
         "_reader",
@@ -40,9 +39,9 @@ class ServerConnection(asyncio.Protocol):
         "_wanted",
         "_writable",
         "deadline",
-        "head_incomplete",
         "lost",
         "paused",
+        "phase",
         "shared",
         "stopped",
         "transport",
@@ -53,13 +52,13 @@ class ServerConnection(asyncio.Protocol):
     def __init__(self, shared: ServerState, handler: Handler) -> None:
         self.shared = shared
         self._handler = handler
+        self.phase = IDLE
         self.deadline = NEVER
         self.paused = False
         self.lost = False
         self._reader = RequestReader(shared)
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._begun = False  # the task has run at least once
         self.stopped = False  # the server has no more time
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
@@ -67,9 +66,7 @@ class ServerConnection(asyncio.Protocol):
         self._enough = 0  # of the body's bytes, for its sender to have more time
         self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
-        self.head_incomplete = False  # the head's timer runs
         self._holding = False  # reading is paused
-        self._lingering = False  # the last answer is out; what still comes is thrown away
         self._unsent = 0
         self._peer: str | None = None
 
@@ -86,17 +83,19 @@ class ServerConnection(asyncio.Protocol):
             self._refuse("", Unavailable("Too many connections are open: try again.", retry_after=1), unread=False)
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is not None:
-            self._receive(data)
-        elif not self._lingering:
+        if self.phase < ACCEPTED:
             self._begin(data)
+        elif self.phase < LINGERING:
+            self._receive(data)
 
     def eof_received(self) -> None:
-        if self._exchange is not None and self._exchange.stage != DONE:
+        if self._exchange is None:
+            self.phase = LINGERING  # the transport closes itself once all is sent
+        elif self._exchange.stage == DONE:
+            self._exchange.keep_alive = False
+        else:
             self.transport.abort()
             self.connection_lost(None)
-        else:
-            self._lingering = True  # the transport closes itself once all is sent
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         if self.lost:
@@ -109,7 +108,7 @@ class ServerConnection(asyncio.Protocol):
             self.shared.connection_closed(self)
         elif self._exchange.stage != DONE and self._task is not None:
             self._task.cancel()
-            if not self._begun:  # it will never run, not even to its own end
+            if self.phase == ACCEPTED:  # it will never run, not even to its own end
                 self._finish(self._exchange)
         self._reader.close()
 
@@ -124,7 +123,7 @@ class ServerConnection(asyncio.Protocol):
             self._writable.set_result(None)
         if self._exchange is not None:
             self.deadline = NEVER
-        elif not self._lingering and not self.transport.is_closing():
+        elif self.phase != LINGERING and not self.transport.is_closing():
             self._next()
 
     # What the exchange calls
@@ -195,7 +194,7 @@ class ServerConnection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Nothing of a request is here, no more than a piece of its head, or the rest of one whose answer is out."""
-        return self._exchange is None and not (self._lingering and self.transport.get_write_buffer_size())
+        return self.phase < ACCEPTED or (self.phase == LINGERING and not self.transport.get_write_buffer_size())
 
     def expire(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
@@ -212,7 +211,7 @@ class ServerConnection(asyncio.Protocol):
     def stop(self) -> None:
         """The server's time is over: a request under way is cancelled, and its handler may still say so."""
         exchange, task = self._exchange, self._task
-        if exchange is None or exchange.stage == DONE or task is None or not self._begun:
+        if exchange is None or exchange.stage == DONE or task is None or self.phase != HANDLING:
             self.abort()
         else:
             self.stopped = True
@@ -236,11 +235,11 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(reader.path_of(data), refusal)
             return
         if exchange is None:
-            if not self.head_incomplete and reader.rest:
-                self.head_incomplete = True
+            if self.phase == IDLE and reader.rest:
+                self.phase = HEAD
                 self._wait(self.shared.limits.head_seconds)
             return
-        self.head_incomplete = self._begun = False
+        self.phase = ACCEPTED
         self._exchange = exchange
         self._taken = 0
         self.deadline = NEVER
@@ -316,7 +315,7 @@ class ServerConnection(asyncio.Protocol):
     # Answers
 
     async def _serve(self, exchange: Exchange) -> None:
-        self._begun = True
+        self.phase = HANDLING
         try:
             await self._handler(exchange)
             if exchange.stage != DONE:
@@ -344,11 +343,12 @@ class ServerConnection(asyncio.Protocol):
         if exchange.reserved:
             self.shared.release(exchange)
         self._exchange = self._task = None
+        self.phase = IDLE
         if self.lost:
             self.shared.connection_closed(self)
         elif exchange.stage != DONE:
             self.transport.abort()
-        elif exchange.keep_alive and not self._lingering:
+        elif exchange.keep_alive:
             self._next()
         else:
             self._leave(unread=exchange.body is None)
@@ -367,7 +367,7 @@ class ServerConnection(asyncio.Protocol):
         if reader.rest:
             data, reader.rest = reader.rest, b""
             self._begin(data)
-        if self._holding and not self._lingering and len(reader.rest) <= _AHEAD:
+        if self._holding and self.phase != LINGERING and len(reader.rest) <= _AHEAD:
             self._release()
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
@@ -381,7 +381,7 @@ class ServerConnection(asyncio.Protocol):
         """Close after the last answer. What the client still sends is read and thrown away for a while: closing
         over unread bytes would reset the connection, and the client could lose the answer.
         """
-        self._lingering = True
+        self.phase = LINGERING
         if self.transport.is_closing() or not (unread or self._reader.rest):
             self.transport.close()
             self._wait(self.shared.limits.write_seconds)

@@ -11,6 +11,7 @@ from typing import Protocol
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.head import RequestLine, is_host, read_request_line
 from tokenharbor.http.message import ServerLimits
+from tokenharbor.http.phase import HEAD
 from tokenharbor.http.sweeper import DeadlineSweeper
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidRequest, RateLimited, Refusal, RequestTooLarge, Unavailable
@@ -51,7 +52,7 @@ class ManagedConnection(Protocol):
     """A connection, as the server sees it."""
 
     deadline: float
-    head_incomplete: bool  # a request's head has begun and is not complete
+    phase: int
 
     @property
     def idle(self) -> bool: ...
@@ -201,4 +202,4 @@ class ServerState:
 
 def _idleness(connection: ManagedConnection) -> tuple[bool, float]:
     """Those without a byte of a request come first, the one idle for longest before the others."""
-    return connection.head_incomplete, connection.deadline
+    return connection.phase == HEAD, connection.deadline
