@@ -15,9 +15,10 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.store import open_book
-from tokenharbor.ledger.types import Hold, KeyLimits, Record, Settlement
+from tokenharbor.ledger.types import Hold, KeyLimits, Product, Settlement
 
 PRICE = b'{"input":"1"}'
 DETAIL = (
@@ -38,6 +39,7 @@ async def _spend(url: str, account_id: UUID) -> str:
     world, conn = real_world(), await asyncpg.connect(url)
     await ensure_partitions(conn, world.clock.now())
     key, request = world.ids.new(), world.ids.new()
+    payer = Payer(account_id, key)
     gateway, now = world.ids.new(), world.clock.now()
     await conn.execute("insert into gateway values ($1, '/home', 1, $2)", gateway, now)
     version = await conn.fetchval(
@@ -46,9 +48,9 @@ async def _spend(url: str, account_id: UUID) -> str:
     await open_meter(conn, key, account_id, KeyLimits())
     await conn.close()
     async with open_book(url, gateway) as book:
-        await book.place([Hold(request, account_id, key, Usd(50), now)])
-        record = Record(request, account_id, key, "m", "", "complete", DETAIL, b"salt", "token-harbor")
-        await book.settle([Settlement(record, Usd(40), Usd(1), Usd(30), Usd(50), version, now)])
+        await book.place([Hold(request, payer, Usd(50), now)])
+        end = (request, payer, Product("m", "", "token-harbor", "", version), "complete", DETAIL, b"salt", now)
+        await book.settle([Settlement(*end, Usd(40), Usd(1), Usd(30), Usd(50))])
     return ids.show("req", request)
 
 

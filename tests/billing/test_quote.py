@@ -29,7 +29,7 @@ MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozense
 def offer(terms: Terms = Terms(), model: Model = MODEL, **picos: int) -> Offer:  # noqa: B008  frozen
     price = make_price([PriceComponent(unit, pico) for unit, pico in picos.items()])
     endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
-    return make_offer(model, endpoint, Rates(price, terms))
+    return make_offer(model, endpoint, Rates(price, terms), "token-harbor")
 
 
 def request(**more: object) -> Request:
@@ -134,7 +134,7 @@ def test_a_search_without_a_price_is_not_sold() -> None:
 def at(limit: OutputLimit, wire: str = "openai_chat", model: Model = MODEL) -> Offer:
     """CHEAP, at a provider that limits answers like this."""
     endpoint = replace(CHEAP.endpoint, limit=limit, provider=replace(CHEAP.endpoint.provider, wire=wire))
-    return make_offer(model, endpoint, CHEAP.rates)
+    return make_offer(model, endpoint, CHEAP.rates, "token-harbor")
 
 
 OBEYS, UNSTATED, IGNORES = at(OutputLimit("max_tokens")), at(OutputLimit()), at(OutputLimit(""))

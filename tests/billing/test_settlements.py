@@ -12,15 +12,17 @@ from tokenharbor.billing.settlements import Settlements
 from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.types import Record, Settled, Settlement
+from tokenharbor.ledger.types import Product, Settled, Settlement
 
 CHARGED = Settled(Usd(10), ZERO, ZERO)
 
 
 def settlement(number: int, cost: int = 10) -> Settlement:
-    record = Record(UUID(int=number), UUID(int=1), UUID(int=2), "m", "p", "complete", b"{}", b"salt", "e")
-    return Settlement(record, Usd(cost), ZERO, ZERO, Usd(10), b"", datetime(2026, 11, 25, tzinfo=UTC))
+    payer, product, at = Payer(UUID(int=1), UUID(int=2)), Product("m", "p", "e"), datetime(2026, 11, 25, tzinfo=UTC)
+    end = (UUID(int=number), payer, product, "complete", b"{}", b"salt", at)
+    return Settlement(*end, Usd(cost), ZERO, ZERO, Usd(10))
 
 
 class Database:
@@ -32,7 +34,7 @@ class Database:
         self.speak = asyncio.Event()
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
-        self.asked += [each.record.request_id for each in settlements]
+        self.asked += [each.request_id for each in settlements]
         await self.speak.wait()
         assert self.answer is not None
         return [self.answer] * len(settlements)
@@ -54,7 +56,7 @@ class Paper:
         if self.full:
             future.set_exception(OSError(28, "No space left on device"))
         else:
-            self.kept.append(settlement.record.request_id)
+            self.kept.append(settlement.request_id)
             future.set_result(None)
         return future
 

@@ -12,6 +12,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import NewKey, allows_ip, is_well_formed, key_hasher, make_key
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 
 
@@ -97,12 +98,12 @@ def test_the_hash_depends_on_the_secret_and_on_every_character(derived: DerivedS
 )
 def test_a_key_bound_to_networks_is_for_their_addresses_only(peer: str, allowed: bool) -> None:
     networks = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"), ip_network("fe80::/10"))
-    caller = Caller(UUID(int=1), UUID(int=2), networks=networks)
+    caller = Caller(Payer(UUID(int=2), UUID(int=1)), networks=networks)
     assert allows_ip(caller, peer) is allowed
 
 
 def test_a_key_without_networks_is_for_any_address() -> None:
-    assert allows_ip(Caller(UUID(int=1), UUID(int=2)), "anywhere")
+    assert allows_ip(Caller(Payer(UUID(int=2), UUID(int=1))), "anywhere")
 
 
 def test_first_and_last_characters_are_of_the_random_part() -> None:

@@ -17,6 +17,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SystemEntropy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.book import all_answers
 from tokenharbor.ledger.store import PostgresBook, open_book
@@ -26,7 +27,7 @@ from tokenharbor.ledger.types import (
     KeyLimits,
     Placed,
     Pool,
-    Record,
+    Product,
     Refused,
     Release,
     Settled,
@@ -43,6 +44,8 @@ DETAIL = (
     '{"asked":"m","model":"%s","status":"complete","served":{"provider":"alibaba"},'
     '"key_id":"%s","edition":"token-harbor"}'
 )
+
+SOLD = Product("deepseek-v3.2", "alibaba", "token-harbor", "", VERSION)
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -106,27 +109,39 @@ class Scene:
 
     def hold(self, amount: int, account: UUID | None = None) -> Hold:
         account = account or self.account
-        return Hold(self.world.ids.new(), account, self.keys[account], Usd(amount), self.clock.now())
+        return Hold(self.world.ids.new(), self.payer(account), Usd(amount), self.clock.now())
 
-    def record(self, hold: Hold, model: str = "deepseek-v3.2") -> Record:
-        return Record(
-            hold.request_id,
-            hold.account_id,
-            hold.key_id,
-            model,
-            "alibaba",
-            "complete",
-            (DETAIL % (model, hold.key_id)).encode("utf-8", "replace"),
-            b"sixteen of salt.",
-            "token-harbor",
-        )
+    def payer(self, account: UUID) -> Payer:
+        return Payer(account, self.keys[account])
 
     def settlement(
-        self, hold: Hold, cost: int, fee: int = 0, vendor_cost: int = 0, bound: int | None = None
+        self,
+        hold: Hold,
+        cost: int,
+        fee: int = 0,
+        vendor_cost: int = 0,
+        bound: int | None = None,
+        product: Product = SOLD,
     ) -> Settlement:
         """The bound is the hold's, unless another is given."""
         most = hold.amount if bound is None else Usd(bound)
-        return Settlement(self.record(hold), Usd(cost), Usd(fee), Usd(vendor_cost), most, VERSION, self.clock.now())
+        return Settlement(
+            hold.request_id,
+            hold.payer,
+            product,
+            "complete",
+            (DETAIL % (product.model, hold.payer.key_id)).encode("utf-8", "replace"),
+            b"sixteen of salt.",
+            self.clock.now(),
+            Usd(cost),
+            Usd(fee),
+            Usd(vendor_cost),
+            most,
+        )
+
+    def as_release(self, hold: Hold, loss: int = 0) -> Release:
+        end = self.settlement(hold, 0)
+        return Release(end.request_id, end.payer, end.product, end.status, end.detail, end.salt, end.at, Usd(loss))
 
     async def place(self, *holds: Hold) -> list[Placed | Refused | Exception]:
         answers = await self.book.place(holds)
@@ -137,8 +152,7 @@ class Scene:
         return [*await all_answers(await self.book.settle(settlements))]
 
     async def release(self, *holds: Hold, loss: int = 0) -> list[Exception | None]:
-        at = self.clock.now()
-        releases = [Release(self.record(hold), Usd(loss), at) for hold in holds]
+        releases = [self.as_release(hold, loss) for hold in holds]
         return [*await all_answers(await self.book.release(releases))]
 
     async def spend(self, amount: int) -> None:

@@ -1,19 +1,25 @@
 """Batches as arguments: a batch lies in one UTC day, and what its rows share is sent once."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Any
 
+import pytest
+
+from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.batch_arguments import by_day, day_end, hold_arguments, month_end, release_arguments
-from tokenharbor.ledger.types import Hold, Record, Release
+from tokenharbor.kernel.payer import Payer
+from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments
+from tokenharbor.ledger.periods import by_day, day_end, month_end
+from tokenharbor.ledger.types import Hold, Product, Release, Settled, Settlement
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 A, B, K, L = (UUID(int=number) for number in (2, 1, 8, 9))
 
 
 def _hold(account: UUID, key: UUID, at: datetime = NOON) -> Hold:
-    return Hold(UUID(int=100), account, key, Usd(5), at)
+    return Hold(UUID(int=100), Payer(account, key), Usd(5), at)
 
 
 def test_periods_end_at_utc_midnights() -> None:
@@ -33,18 +39,71 @@ def test_a_batch_is_cut_at_midnight_and_keeps_its_order() -> None:
 
 
 def test_accounts_and_keys_are_sorted_and_each_row_names_its_pair() -> None:
-    arguments = hold_arguments([_hold(A, L), _hold(B, K), _hold(A, L)], UUID(int=7))
-    assert arguments[:4] == ([B, A], [K, L], [2, 1], [2, 1])
-    assert [row[1] for row in arguments[-1]] == [1, 2, 1]
+    accounts, keys, wallet, meter, *_, payers, _amounts = hold_arguments([_hold(A, L), _hold(B, K)], UUID(int=7))
+    assert (accounts, keys) == (f"{{{B.hex},{A.hex}}}", f"{{{K.hex},{L.hex}}}")
+    assert (wallet, meter, payers) == ("{2,1}", "{2,1}", "{1,2}")
 
 
-def test_kinds_are_sent_once_and_times_as_distances() -> None:
-    def release(model: str, at: datetime, **labels: str) -> Release:
-        record = Record(UUID(int=100), A, K, model, "p", "failed", b"{}", b"s", "e", labels=labels)
-        return Release(record, Usd(3), at)
+def test_what_rows_share_is_sent_once_and_times_as_distances() -> None:
+    payer, one, two = Payer(A, K), Product("m", "p", "e"), Product('"n\\', "p", "e")
 
-    rows = [release("m", NOON - timedelta(microseconds=7)), release("n", NOON, team="x"), release("m", NOON)]
+    def release(product: Product, at: datetime) -> Release:
+        return Release(UUID(int=100), payer, product, "failed", b"{}", b"s", at, Usd(3))
+
+    rows = [release(one, NOON - timedelta(microseconds=7)), release(two, NOON), release(one, NOON)]
     arguments: Any = release_arguments(rows)
-    models, labels = arguments[8], arguments[13]
-    assert (models, labels) == (["m", "n"], ["{}", '{"team":"x"}'])
-    assert [(row[2], row[3]) for row in arguments[-1]] == [(1, 7), (2, 0), (1, 0)]
+    assert arguments[1] == f"{{{A.hex}}}"
+    assert arguments[6] == '{"m","\\"n\\\\"}'
+    assert arguments[12:15] == ("{1,1,1}", "{1,2,1}", "{7,0,0}")
+    assert arguments[16:18] == ("{1,2,1,2,1,2}", b"s{}" * 3)
+
+
+async def test_every_value_arrives_as_it_was_sent(scene: Any) -> None:
+    huge, odd = 2**62 + 1, 'a "quoted", {braced} \\back NULL é\n'
+    await scene.credit(huge)
+    products = [Product(odd, "NULL", "", '"', bytes(range(256))), Product("", "", "NULL", "\\", b"")]
+    holds = [scene.hold(huge - 1), scene.hold(1)]
+    await scene.place(*holds)
+    salts, details = [bytes(range(256)), b""], [b"\\x00\x00{}\xff\"',", b""]
+    at = scene.clock.now()
+    ends = [
+        Settlement(
+            hold.request_id,
+            hold.payer,
+            product,
+            "complete",
+            detail,
+            salt,
+            at - timedelta(microseconds=row),
+            hold.amount,
+            Usd(row),
+            Usd(2**53 + 1),
+            hold.amount,
+        )
+        for row, (hold, product, salt, detail) in enumerate(zip(holds, products, salts, details, strict=True))
+    ]
+    assert await scene.settle(*ends) == [Settled(end.cost, end.fee, Usd(0)) for end in ends]
+    for end in ends:
+        row = await scene.conn.fetchrow("select * from request where id = $1", end.request_id)
+        assert (row["model"], row["provider"], row["edition"], row["region"]) == (
+            end.product.model,
+            end.product.provider,
+            end.product.edition,
+            end.product.region,
+        )
+        assert (row["salt"], row["detail"], row["at"], row["labels"]) == (end.salt, end.detail, end.at, "{}")
+        entry = await scene.conn.fetchrow("select * from entry where id = $1", end.request_id)
+        assert (entry["amount"], entry["vendor_cost"], entry["at"]) == (end.cost, end.vendor_cost, end.at)
+        assert entry["price_version"] == end.product.price_version
+        assert entry["detail_digest"] == sha256(end.salt + end.detail).digest()
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_a_text_that_postgresql_cannot_hold_refuses_its_row_alone(scene: Any, text: str) -> None:
+    await scene.credit(100)
+    good, bad = scene.hold(10), scene.hold(10)
+    await scene.place(good, bad)
+    product = Product(text, "p", "e")
+    settled, refused = await scene.settle(scene.settlement(good, 5), scene.settlement(bad, 5, product=product))
+    assert settled == Settled(Usd(5), Usd(0), Usd(0))
+    assert isinstance(refused, BooksRefused)

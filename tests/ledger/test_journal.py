@@ -13,17 +13,18 @@ import pytest
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.journal import Journal, left_journals, open_journal, read_journal
-from tokenharbor.ledger.types import Record, Settlement
+from tokenharbor.ledger.types import Product, Settlement
 
 GATEWAY = UUID(int=7)
 
 
 def settlement(number: int) -> Settlement:
-    request, account, key = UUID(int=number), UUID(int=1), UUID(int=2)
-    record = Record(request, account, key, "m", "p", "complete", b'{"a": 1}', bytes(range(16)), "e", "eu", {"a": "b"})
+    payer, product = Payer(UUID(int=1), UUID(int=2)), Product("m", "p", "e", "eu", bytes(range(32)))
     at = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
-    return Settlement(record, Usd(10), Usd(1), Usd(8), Usd(12), bytes(range(32)), at)
+    end = (UUID(int=number), payer, product, "complete", b'{"a": 1}', bytes(range(16)), at)
+    return Settlement(*end, Usd(10), Usd(1), Usd(8), Usd(12))
 
 
 async def written(folder: Path, *numbers: int) -> tuple[Journal, Path]:

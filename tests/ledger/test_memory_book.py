@@ -6,11 +6,12 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.memory_book import MemoryBook
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.memory_wallets import MemoryWallets
-from tokenharbor.ledger.types import Credit, Hold, KeyLimits, Placed, Pool, Record, Settled, Settlement
+from tokenharbor.ledger.types import Credit, Hold, KeyLimits, Placed, Pool, Product, Settled, Settlement
 
 
 class Small:
@@ -22,6 +23,7 @@ class Small:
         self.tables = MemoryTables()
         self.book, self.wallets = MemoryBook(self.tables), MemoryWallets(self.tables)
         self.account, self.key = self.world.ids.new(), self.world.ids.new()
+        self.payer = Payer(self.account, self.key)
 
     async def open(self) -> None:
         self.tables.open_account(self.account)
@@ -35,13 +37,14 @@ class Small:
             )
 
     async def place(self, amount: int) -> UUID:
-        hold = Hold(self.world.ids.new(), self.account, self.key, Usd(amount), self.clock.now())
+        hold = Hold(self.world.ids.new(), self.payer, Usd(amount), self.clock.now())
         assert await self.book.place([hold]) == [Placed(Usd(amount))]
         return hold.request_id
 
     async def settle(self, request_id: UUID, amount: int) -> None:
-        record = Record(request_id, self.account, self.key, "m", "p", "complete", b"{}", b"salt", "token-harbor")
-        settlement = Settlement(record, Usd(amount), ZERO, ZERO, Usd(amount), b"", self.clock.now())
+        product, at = Product("m", "p", "token-harbor"), self.clock.now()
+        end = (request_id, self.payer, product, "complete", b"{}", b"salt", at)
+        settlement = Settlement(*end, Usd(amount), ZERO, ZERO, Usd(amount))
         assert await self.book.settle([settlement]) == [Settled(Usd(amount), ZERO, ZERO)]
 
     async def available(self) -> tuple[int, int]:

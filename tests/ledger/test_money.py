@@ -9,6 +9,7 @@ import pytest
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.reversal import Reversal
 from tokenharbor.ledger.types import Clawback, Hold, HoldRefusal, KeyLimits, Placed, Pool, Refused, Settled
@@ -164,8 +165,8 @@ async def test_unknown_accounts_and_other_peoples_keys_hold_nothing(scene: Any) 
     stranger = await scene.open_account()
     await scene.credit(100)
     hold = scene.hold(10)
-    nobody = Hold(scene.world.ids.new(), scene.world.ids.new(), scene.key, Usd(1), scene.clock.now())
-    theirs = Hold(scene.world.ids.new(), scene.account, scene.keys[stranger], Usd(1), scene.clock.now())
+    nobody = Hold(scene.world.ids.new(), Payer(scene.world.ids.new(), scene.key), Usd(1), scene.clock.now())
+    theirs = Hold(scene.world.ids.new(), Payer(scene.account, scene.keys[stranger]), Usd(1), scene.clock.now())
     unknown = Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
     assert await scene.place(nobody, theirs, hold) == [unknown, unknown, Placed(Usd(10))]
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.examples import at_most
-from tests.ledger.conftest import PRICE, VERSION, open_meter, open_wallet
+from tests.ledger.conftest import PRICE, SOLD, VERSION, open_meter, open_wallet
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -32,6 +32,7 @@ from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.errors import BooksError, BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.line import drawn, is_whole, line_end
@@ -48,7 +49,7 @@ from tokenharbor.ledger.types import (
     KeyLimits,
     Placed,
     Pool,
-    Record,
+    Product,
     Release,
     Settled,
     Settlement,
@@ -195,7 +196,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(settlement=settled)
     def reverse_what_is_no_credit(self, settlement: Settlement) -> None:
-        reversal = Reversal(settlement.record.request_id, self.clock.now())
+        reversal = Reversal(settlement.request_id, self.clock.now())
         assert self.both_wallets(lambda wallets: wallets.reverse(reversal)) is BooksRefused
 
     @rule(
@@ -210,8 +211,7 @@ class Machine(RuleBasedStateMachine):
         batch += [
             Hold(
                 self.world.ids.new(),
-                self.accounts[account],
-                self.keys[self.accounts[account]][key],
+                Payer(self.accounts[account], self.keys[self.accounts[account]][key]),
                 Usd(amount),
                 self.clock.now(),
             )
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
     )
     def settle(self, ends: list[tuple[Hold, int, int, int, int | None]], again: list[Settlement]) -> Any:
         done = self.memory.requests
-        batch = [s for s in _distinct(again, lambda s: s.record.request_id) if s.record.request_id in done]
+        batch = [s for s in _distinct(again, lambda s: s.request_id) if s.request_id in done]
         batch += [
             self._settlement(hold, cost, fee, vendor, bound)
             for hold, cost, fee, vendor, bound in _distinct(ends, lambda end: end[0].request_id)
@@ -247,7 +247,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=released, ends=st.lists(st.tuples(consumes(holds), st.integers(-1, 50)), max_size=4))
     def release(self, ends: list[tuple[Hold, int]]) -> Any:
         batch = [
-            Release(self._record(hold), Usd(max(loss, 0)), self.clock.now())
+            Release(*self._end(hold), Usd(max(loss, 0)))
             for hold, loss in _distinct(ends, lambda end: end[0].request_id)
             if hold.request_id not in self.memory.requests
         ]
@@ -257,19 +257,21 @@ class Machine(RuleBasedStateMachine):
     @rule(release=released)
     def release_again_or_settle_what_was_released(self, release: Release) -> None:
         self.both(lambda book: book.release([release]))
-        settlement = Settlement(release.record, Usd(5), Usd(1), Usd(2), Usd(5), b"v", self.clock.now())
+        settlement = Settlement(
+            *self._end(Hold(release.request_id, release.payer, Usd(5), release.at)), Usd(5), Usd(1), Usd(2), Usd(5)
+        )
         self.both(lambda book: book.settle([settlement]))
 
     @rule(settlement=settled)
     def hold_and_release_what_was_settled(self, settlement: Settlement) -> None:
-        record, at = settlement.record, self.clock.now()
-        self.both(lambda book: book.place([Hold(record.request_id, record.account_id, record.key_id, Usd(3), at)]))
-        self.both(lambda book: book.release([Release(record, Usd(7), at)]))
+        hold = Hold(settlement.request_id, settlement.payer, Usd(3), self.clock.now())
+        self.both(lambda book: book.place([hold]))
+        self.both(lambda book: book.release([Release(*self._end(hold), Usd(7))]))
 
     @rule(hold=holds, stranger=st.integers(0, ACCOUNTS - 1))
     def settle_for_somebody(self, hold: Hold, stranger: int) -> None:
         account = self.accounts[stranger]
-        other = Hold(hold.request_id, account, self.keys[account][0], hold.amount, hold.at)
+        other = Hold(hold.request_id, Payer(account, self.keys[account][0]), hold.amount, hold.at)
         if hold.request_id not in self.memory.requests:
             self.both(lambda book: book.settle([self._settlement(other, 10, 0, 5)]))
 
@@ -296,9 +298,11 @@ class Machine(RuleBasedStateMachine):
         for wallet in self.memory.wallets.values():
             assert is_whole(wallet.line)
             assert 0 <= wallet.spent <= wallet.cut <= line_end(wallet.line)
-            assert wallet.held == sum(h.amount for h in self.memory.holds.values() if h.account_id == wallet.account_id)
+            assert wallet.held == sum(
+                h.amount for h in self.memory.holds.values() if h.payer.account_id == wallet.account_id
+            )
         for key_id, meter in self.memory.meters.items():
-            assert meter.held == sum(hold.amount for hold in self.memory.holds.values() if hold.key_id == key_id)
+            assert meter.held == sum(hold.amount for hold in self.memory.holds.values() if hold.payer.key_id == key_id)
 
     @invariant()
     def every_cent_of_a_lot_is_somewhere(self) -> None:
@@ -338,26 +342,16 @@ class Machine(RuleBasedStateMachine):
     def _settlement(self, hold: Hold, cost: int, fee: int, vendor: int, bound: int | None = None) -> Settlement:
         """The bound is the hold's, unless another is given."""
         most = hold.amount if bound is None else Usd(bound)
-        return Settlement(
-            self._record(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, VERSION, self.clock.now()
-        )
+        return Settlement(*self._end(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most)
 
     def _limit(self, key: UUID, account: UUID, limits: KeyLimits) -> None:
         self.memory.open_key(key, account, limits)
         self.stage.runner.run(open_meter(self.stage.conn, key, account, limits))
 
-    def _record(self, hold: Hold) -> Record:
-        return Record(
-            hold.request_id,
-            hold.account_id,
-            hold.key_id,
-            "deepseek-v3.2",
-            "alibaba",
-            "complete",
-            b'{"asked": "deepseek-v3.2"}',
-            hold.request_id.bytes,
-            "token-harbor",
-        )
+    def _end(self, hold: Hold) -> tuple[UUID, Payer, Product, str, bytes, bytes, datetime]:
+        """What settlements and releases have in common."""
+        detail = b'{"asked": "deepseek-v3.2"}'
+        return hold.request_id, hold.payer, SOLD, "complete", detail, hold.request_id.bytes, self.clock.now()
 
 
 async def _balance(account: UUID, at: datetime, wallets: Wallets | MemoryWallets) -> Balance:

@@ -9,8 +9,9 @@ import pytest
 
 from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batcher import Batcher
-from tokenharbor.ledger.types import Hold, Placed, Refused, Settled, Settlement
+from tokenharbor.ledger.types import Hold, Placed, Product, Refused, Settled, Settlement
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ async def test_a_settlement_does_not_take_somebody_elses_hold(scene: Any) -> Non
     await scene.credit(100, account=stranger)
     hold = scene.hold(50)
     await scene.place(hold)
-    theirs = Hold(hold.request_id, stranger, scene.keys[stranger], hold.amount, hold.at)
+    theirs = Hold(hold.request_id, scene.payer(stranger), hold.amount, hold.at)
     (answer,) = await scene.settle(scene.settlement(theirs, 50))
     assert isinstance(answer, BooksRefused)
     assert (await scene.available(), await scene.held(), await scene.available(stranger)) == (50, 50, 100)
@@ -165,7 +166,7 @@ async def test_a_hold_that_nobody_was_told_of_is_given_back(lone_scene: Any) -> 
         await _cut_connections(scene, admin)
     (answer,) = await placing
     await scene.conn.execute(
-        "insert into hold values ($1, $2, $3, 60, $1)", lost.request_id, lost.account_id, lost.key_id
+        "insert into hold values ($1, $2, $3, 60, $1)", lost.request_id, lost.payer.account_id, lost.payer.key_id
     )
     await scene.conn.execute("update wallet set held = 60")
     await scene.conn.execute("update key_meter set held = 60")
@@ -197,9 +198,10 @@ async def _cut_connections(scene: Any, by: asyncpg.Connection | None = None) -> 
 
 
 def _with_model(scene: Any, hold: Hold, model: str) -> Settlement:
-    now = scene.clock.now()
-    return Settlement(scene.record(hold, model), Usd(5), ZERO, ZERO, Usd(5), b"", now)
+    product = Product(model, "alibaba", "token-harbor")
+    settlement: Settlement = scene.settlement(hold, 5, product=product)
+    return settlement
 
 
 def _of_nobody(scene: Any, hold: Hold) -> Hold:
-    return Hold(hold.request_id, scene.world.ids.new(), hold.key_id, hold.amount, hold.at)
+    return Hold(hold.request_id, Payer(scene.world.ids.new(), hold.payer.key_id), hold.amount, hold.at)

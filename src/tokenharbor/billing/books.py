@@ -68,9 +68,10 @@ class Books:
         answers = await self._book.release(releases)
         for release, answer in zip(releases, answers, strict=True):
             if release.loss and not isinstance(answer, Exception):
-                record = release.record
                 lost = int(release.loss)
-                self._alarms.report(Alarm.UNBILLED, record.request_id, record.provider, record.model, lost_nano=lost)
+                self._alarms.report(
+                    Alarm.UNBILLED, release.request_id, release.product.provider, release.product.model, lost_nano=lost
+                )
         return answers
 
     async def _until_released(self, release: Release) -> None:
@@ -83,7 +84,7 @@ class Books:
                 await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
                 tries += 1
             except BooksError as error:
-                _log.error("books_refused", request=str(release.record.request_id), reason=str(error))
+                _log.error("books_refused", request=str(release.request_id), reason=str(error))
                 return
             else:
                 return

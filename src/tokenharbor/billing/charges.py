@@ -11,7 +11,7 @@ from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.types import Record, Release, Settled, Settlement
+from tokenharbor.ledger.types import Product, Release, Settled, Settlement
 
 _SALT_BYTES = 16
 
@@ -94,31 +94,38 @@ class Settler:
         assert offer is not None, "only a request that was sent to an endpoint can be settled"  # noqa: S101  for mypy
         counted = billable_usage(meter)
         charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
+        meter.status = status
+        world = self._world
         return Settlement(
-            self._record(meter, status, counted),
+            meter.request_id,
+            meter.payer,
+            offer.product,
+            status,
+            self._detail(meter, offer.product, counted),
+            world.entropy.bytes(_SALT_BYTES),
+            world.clock.now(),
             charge.total,
             charge.fee,
             charge.vendor_cost,
             meter.hold,
-            offer.rates.price.version,
-            self._world.clock.now(),
         )
 
     def _release(self, meter: Meter, status: Status = "failed") -> Release:
-        loss = _lost(meter)
-        return Release(self._record(meter, status, None), loss, self._world.clock.now())
-
-    def _record(self, meter: Meter, status: Status, counted: Counted | None) -> Record:
+        loss, world = _lost(meter), self._world
+        product = Product(meter.model, "", meter.policy.name) if meter.offer is None else meter.offer.product
         meter.status = status
-        world, offer = self._world, meter.offer
-        began, first_at = meter.started, meter.first_at
+        detail, salt = self._detail(meter, product, None), world.entropy.bytes(_SALT_BYTES)
+        return Release(meter.request_id, meter.payer, product, status, detail, salt, world.clock.now(), loss)
+
+    def _detail(self, meter: Meter, product: Product, counted: Counted | None) -> bytes:
+        offer, began, first_at = meter.offer, meter.started, meter.first_at
         detail = Detail(
             asked=meter.request.model,
-            model=meter.model,
+            model=product.model,
             dialect=meter.request.dialect,
-            status=status,
+            status=meter.status,
             started_at=meter.started_at,
-            total_ms=int((world.clock.monotonic() - began) * 1000),
+            total_ms=int((self._world.clock.monotonic() - began) * 1000),
             first_ms=None if first_at is None else int((first_at - began) * 1000),
             served=offer.served if offer else None,
             upstream_id=meter.upstream_id,
@@ -135,21 +142,10 @@ class Settler:
             max_output_capped=meter.capped,
             left_out=meter.left_out,
             hold=int(meter.hold),  # msgspec writes no subclass of int
-            key_id=meter.key_id,
-            edition=meter.policy.name,
+            key_id=meter.payer.key_id,
+            edition=product.edition,
         )
-        return Record(
-            meter.request_id,
-            meter.account_id,
-            meter.key_id,
-            meter.model,
-            offer.served.provider if offer else "",
-            status,
-            write_detail(detail),
-            world.entropy.bytes(_SALT_BYTES),
-            meter.policy.name,
-            offer.served.region if offer else "",
-        )
+        return write_detail(detail)
 
 
 def _lost(meter: Meter) -> Usd:

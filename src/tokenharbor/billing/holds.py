@@ -49,7 +49,7 @@ class Holds:
         meter.capped = smaller.capped
 
     async def _try(self, meter: Meter, quote: Quote) -> Placed | Refused:
-        hold = Hold(meter.request_id, meter.account_id, meter.key_id, quote.amount, self._world.clock.now())
+        hold = Hold(meter.request_id, meter.payer, quote.amount, self._world.clock.now())
         meter.state = State.ASKED
         try:
             outcome = await self._books.place(hold)

@@ -10,6 +10,7 @@ from tokenharbor.billing.quote import Offer, Quote
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import Request
 
@@ -27,8 +28,7 @@ class State(Enum):
 class Meter:
     """Written by the gateway as the request goes on; read by the settler. Times are monotonic seconds."""
 
-    account_id: UUID
-    key_id: UUID
+    payer: Payer
     policy: Policy
     request: Request
     model = ""  # its canonical name
@@ -66,9 +66,8 @@ class Meter:
         self.request = request
         self.model = model
 
-    def bill_to(self, account_id: UUID, key_id: UUID, policy: Policy) -> None:
-        self.account_id = account_id
-        self.key_id = key_id
+    def bill_to(self, payer: Payer, policy: Policy) -> None:
+        self.payer = payer
         self.policy = policy
 
     def alarm(self, alarm: Alarm, **facts: int | str) -> None:

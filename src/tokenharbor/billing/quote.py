@@ -13,6 +13,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.money import Usd, round_down
 from tokenharbor.kernel.usage import NO_USAGE, Usage
+from tokenharbor.ledger.types import Product
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -23,18 +24,22 @@ class Offer(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     rates: Rates
     served: Served
+    product: Product  # what the books keep of it
     apart: int  # the most tokens of reasoning outside of the maximum
 
 
-def make_offer(model: Model, endpoint: Endpoint, rates: Rates) -> Offer:
+def make_offer(model: Model, endpoint: Endpoint, rates: Rates, edition: str) -> Offer:
+    provider, version = endpoint.provider.name, rates.price.version
+    region = endpoint.region or endpoint.provider.region or ""
     served = Served(
-        provider=endpoint.provider.name,
+        provider=provider,
         upstream_model=endpoint.upstream_model,
-        price_version=rates.price.version.hex(),
-        region=endpoint.region or endpoint.provider.region or "",
+        price_version=version.hex(),
+        region=region,
         terms=rates.terms,
     )
-    return Offer(model, endpoint, rates, served, _reasoning_apart(model, endpoint.limit))
+    product = Product(model.name, provider, edition, region, version)
+    return Offer(model, endpoint, rates, served, product, _reasoning_apart(model, endpoint.limit))
 
 
 class Quote(msgspec.Struct, frozen=True):

@@ -38,12 +38,11 @@ async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> No
 
 def _note(settlement: Settlement, answer: Settled | Exception, alarms: Alarms) -> bool:
     """Whether it was refused."""
-    record = settlement.record
     if isinstance(answer, BooksRefused):
-        _log.error("journal_refused", request=show("req", record.request_id), reason=str(answer))
+        _log.error("journal_refused", request=show("req", settlement.request_id), reason=str(answer))
     elif isinstance(answer, Exception):
         raise answer
     elif answer.overrun and not answer.again:
-        lost = int(answer.overrun)
-        alarms.report(Alarm.OVERRUN, record.request_id, record.provider, record.model, lost_nano=lost)
+        lost, product = int(answer.overrun), settlement.product
+        alarms.report(Alarm.OVERRUN, settlement.request_id, product.provider, product.model, lost_nano=lost)
     return isinstance(answer, BooksRefused)

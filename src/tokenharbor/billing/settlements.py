@@ -193,7 +193,7 @@ class Settlements:
         asked = self._asked.pop(key, None)
         kept = self._kept.pop(key, None) if self._kept else None
         if kept is not None:
-            self._journal.confirm(settlement.record.request_id)
+            self._journal.confirm(settlement.request_id)
         return asked is not None or kept is not None
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -202,8 +202,8 @@ class Settlements:
         task.add_done_callback(self._loose.discard)
 
     def _report(self, alarm: Alarm, settlement: Settlement, **facts: int | str) -> None:
-        record = settlement.record
-        self._alarms.report(alarm, record.request_id, record.provider, record.model, **facts)
+        product = settlement.product
+        self._alarms.report(alarm, settlement.request_id, product.provider, product.model, **facts)
 
 
 def _pass_on(future: asyncio.Future[Settled], written: asyncio.Future[Settled]) -> None:
@@ -229,4 +229,4 @@ def _all_in_full(answers: Sequence[Answer[Settled]]) -> bool:
 
 
 def _shown(settlement: Settlement) -> str:
-    return show("req", settlement.record.request_id)
+    return show("req", settlement.request_id)

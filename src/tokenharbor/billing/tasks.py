@@ -1,5 +1,7 @@
 """The end of a task: settled when it is done, released when it failed, once whoever sees it first."""
 
+from datetime import datetime
+
 import msgspec
 
 from tokenharbor.billing.books import Books
@@ -8,7 +10,7 @@ from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.tasks import Task, Tasks
-from tokenharbor.ledger.types import Record, Release
+from tokenharbor.ledger.types import Release
 
 
 class TaskDesk:
@@ -22,7 +24,7 @@ class TaskDesk:
     async def done(self, task: Task) -> None:
         """Bill it, before anybody is told that it is done. Raises Unavailable."""
         now = self._world.clock.now()
-        settlement = msgspec.structs.replace(task.settlement, record=self._ended(task, "complete"), at=now)
+        settlement = msgspec.structs.replace(task.settlement, detail=self._detail(task, "complete"), at=now)
         try:
             await self._books.settle(settlement)
             await self.tasks.close(task.id, "done", now)
@@ -33,16 +35,16 @@ class TaskDesk:
         """Give back what was held. Raises Unavailable."""
         now = self._world.clock.now()
         try:
-            await self._books.release(Release(self._ended(task, "failed"), ZERO, now))
+            await self._books.release(self._release(task, now))
             await self.tasks.close(task.id, "failed", now)
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error
 
-    def _ended(self, task: Task, status: Status) -> Record:
-        record = task.settlement.record
-        detail = read_detail(record.detail)
+    def _release(self, task: Task, at: datetime) -> Release:
+        taken, detail = task.settlement, self._detail(task, "failed")
+        return Release(taken.request_id, taken.payer, taken.product, "failed", detail, taken.salt, at, ZERO)
+
+    def _detail(self, task: Task, status: Status) -> bytes:
+        detail = read_detail(task.settlement.detail)
         took = self._world.clock.now() - detail.started_at
-        written = write_detail(
-            msgspec.structs.replace(detail, status=status, total_ms=int(took.total_seconds() * 1000))
-        )
-        return msgspec.structs.replace(record, status=status, detail=written)
+        return write_detail(msgspec.structs.replace(detail, status=status, total_ms=int(took.total_seconds() * 1000)))

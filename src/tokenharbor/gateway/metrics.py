@@ -47,8 +47,8 @@ class Metrics(Collector):
 
     def alarm(self, alarm: Alarm, task: Task) -> None:
         """What is found out about a task after its request has ended."""
-        record = task.settlement.record
-        self._alarms.report(alarm, record.request_id, record.provider, record.model)
+        product = task.settlement.product
+        self._alarms.report(alarm, task.id, product.provider, product.model)
 
     def note_count(self, model: str) -> None:
         """Tokens were counted: no request, and in no sum of requests."""

@@ -42,7 +42,7 @@ class Gateway:
                 return await answer_dry_run(call, caller, request, plan, dependencies.reads)
             if not plan.endpoints:
                 raise no_route_refusal(plan.model.name, plan.dropped)
-            meter.bill_to(caller.account_id, caller.key_id, snapshot.policy)
+            meter.bill_to(caller.payer, snapshot.policy)
             quoted = quote(request, plan.endpoints, meter.started_at, writes=plan.foreign)
             await dependencies.holds.place(meter, request, plan.endpoints, snapshot.policy, quoted)
             ready, answer = await open_first(dependencies, kind, call, request, plan)

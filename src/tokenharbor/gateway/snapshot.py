@@ -88,7 +88,7 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
         if unavailable is not None or endpoint.price is None:
             candidates.append(RouteCandidate(endpoint, unavailable=unavailable))
             continue
-        offer = make_offer(model, endpoint, Rates(endpoint.price, terms))
+        offer = make_offer(model, endpoint, Rates(endpoint.price, terms), policy.name)
         candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))
         ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
@@ -141,6 +141,7 @@ def _make_ready(offer: Offer, secret: str | None, clock: Clock) -> ReadyEndpoint
         vendor=vendor,
         targets=targets,
         variants=tuple(
-            (each, make_offer(model, endpoint, Rates(each.price, offer.rates.terms))) for each in endpoint.variants
+            (each, make_offer(model, endpoint, Rates(each.price, offer.rates.terms), offer.product.edition))
+            for each in endpoint.variants
         ),
     )

@@ -177,7 +177,7 @@ def _not_supported(field: str, wire: str) -> InvalidRequest:
 
 def write_for(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> bytes:
     """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
-    chat = notes.restore(call.meter.account_id, _chat_of(call, request))
+    chat = notes.restore(call.meter.payer.account_id, _chat_of(call, request))
     return _write(chat, call, request, ready)
 
 
@@ -230,7 +230,7 @@ def translation_of(call: MeteredCall, request: Request, ready: ReadyEndpoint, no
         lambda: int(call.clock.now().timestamp()),
         estimated_input(request.size),
     )
-    keep = partial(notes.keep, call.meter.account_id)
+    keep = partial(notes.keep, call.meter.payer.account_id)
     return Translation(ready.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, ready))
 
 

@@ -143,11 +143,11 @@ class VideoTasks:
         raise _refusal(task, failure)
 
     def _ready(self, task: Task) -> ReadyEndpoint:
-        offers = self._dependencies.snapshots.current.offers.get(task.settlement.record.model)
+        offers = self._dependencies.snapshots.current.offers.get(task.settlement.product.model)
         ready = None if offers is None else offers.ready.get(task.endpoint)
         if ready is None or _SURFACE not in ready.targets:
             raise Unavailable(
-                f"{task.settlement.record.provider}, the provider of this video, is not configured now: contact the"
+                f"{task.settlement.product.provider}, the provider of this video, is not configured now: contact the"
                 " operator."
             )
         return ready
@@ -158,7 +158,7 @@ def _shown(task: Task) -> str:
 
 
 def _refusal(task: Task, failure: Failure) -> Refusal:
-    return refusal_after_attempts([FailedAttempt(task.settlement.record.provider, failure)])
+    return refusal_after_attempts([FailedAttempt(task.settlement.product.provider, failure)])
 
 
 def _get_head(target: Target, rest: str) -> bytes:

@@ -5,16 +5,24 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.payer import Payer
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An API key in force. Empty sets mean no rule."""
 
-    key_id: UUID
-    account_id: UUID
+    payer: Payer
     models: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
     denied_providers: frozenset[str] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     expires_at: datetime | None = None
+
+    @property
+    def account_id(self) -> UUID:
+        return self.payer.account_id
+
+    @property
+    def key_id(self) -> UUID:
+        return self.payer.key_id

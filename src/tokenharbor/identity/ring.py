@@ -13,6 +13,7 @@ from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
+from tokenharbor.kernel.payer import Payer
 
 _PAGE = 5_000
 _POLL_SECONDS = 0.4  # what a lost NOTIFY may cost; a revoked key is refused within a second
@@ -160,8 +161,7 @@ class KeyRing:
             callers.pop(hashed, None)
             return
         callers[hashed] = Caller(
-            key_id=row["id"],
-            account_id=row["account_id"],
+            payer=Payer(row["account_id"], row["id"]),
             models=frozenset(row["models"]),
             providers=frozenset(row["providers"]),
             denied_providers=frozenset(row["denied_providers"]),

@@ -11,9 +11,9 @@ from tokenharbor.db.errors import in_one_line, is_unavailable
 from tokenharbor.db.pool import ReconnectingConnection
 from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.batch_arguments import by_day
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.operations import Operation
+from tokenharbor.ledger.periods import by_day
 from tokenharbor.ledger.statements import Statements
 
 Row = TypeVar("Row", bound=Any)

@@ -49,7 +49,7 @@ class Journal:
 
     def append(self, settlement: Settlement) -> asyncio.Future[None]:
         """Durable when done. Raises OSError, and then nothing of it stays in the file."""
-        self._unconfirmed.add(settlement.record.request_id)
+        self._unconfirmed.add(settlement.request_id)
         return self._batcher.submit(settlement)
 
     def confirm(self, request_id: UUID) -> None:
@@ -67,8 +67,8 @@ class Journal:
             self._file.unlink(missing_ok=True)
 
     async def _write(self, rows: Sequence[Settlement | None]) -> Sequence[Answer[None]]:
-        due = [row for row in rows if row is not None and row.record.request_id in self._unconfirmed]
-        new = {row.record.request_id for row in due}
+        due = [row for row in rows if row is not None and row.request_id in self._unconfirmed]
+        new = {row.request_id for row in due}
         if self._size and self._unconfirmed <= new:
             await _in_a_thread(self._empty)
         try:

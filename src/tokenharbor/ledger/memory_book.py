@@ -7,18 +7,18 @@ from typing import TypeVar
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.batch_arguments import by_day
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.chain import detail_digest
 from tokenharbor.ledger.checks import check_release, check_settlement
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.memory_tables import MemoryTables
+from tokenharbor.ledger.periods import by_day
 from tokenharbor.ledger.types import (
+    Ending,
     Hold,
     HoldRefusal,
     Placed,
-    Record,
     Refused,
     Release,
     Settled,
@@ -39,7 +39,7 @@ class MemoryBook:
         for day in by_day(holds) if holds else ():
             at = max(hold.at for hold in day)
             new = [hold for hold in day if hold.request_id not in self._tables.holds]
-            with self._tables.changing([hold.account_id for hold in new], at):
+            with self._tables.changing([hold.payer.account_id for hold in new], at):
                 answers += [self._place(hold, at) for hold in day]
         return answers
 
@@ -47,9 +47,9 @@ class MemoryBook:
         answers: list[Answer[Settled]] = []
         for day in by_day(settlements) if settlements else ():
             at = max(settlement.at for settlement in day)
-            ended = {s.record.request_id for s in day} & self._tables.entries.keys()
+            ended = {s.request_id for s in day} & self._tables.entries.keys()
             self._tables.drop(ended, at)
-            with self._tables.changing([s.record.account_id for s in day if s.record.request_id not in ended], at):
+            with self._tables.changing([s.payer.account_id for s in day if s.request_id not in ended], at):
                 answers += [_or_refused(self._settle, settlement, at) for settlement in day]
         self._tables.sync()
         return answers
@@ -59,9 +59,9 @@ class MemoryBook:
         for day in by_day(releases) if releases else ():
             at = max(release.at for release in day)
             done = self._tables.entries.keys() | self._tables.requests.keys()
-            ended = {release.record.request_id for release in day} & done
+            ended = {release.request_id for release in day} & done
             self._tables.drop(ended, at)
-            with self._tables.changing([r.record.account_id for r in day if r.record.request_id not in ended], at):
+            with self._tables.changing([r.payer.account_id for r in day if r.request_id not in ended], at):
                 answers += [_or_refused(self._release, release, at) for release in day]
         self._tables.sync()
         return answers
@@ -74,8 +74,8 @@ class MemoryBook:
         standing = self._tables.holds.get(hold.request_id)
         if standing is not None:
             return Placed(standing.amount)
-        wallet, meter = self._tables.wallets.get(hold.account_id), self._tables.meters.get(hold.key_id)
-        if wallet is None or meter is None or meter.account_id != hold.account_id:
+        wallet, meter = self._tables.wallets.get(hold.payer.account_id), self._tables.meters.get(hold.payer.key_id)
+        if wallet is None or meter is None or meter.account_id != hold.payer.account_id:
             return Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
         refused = _refusal(hold.amount, wallet, meter, at)
         if refused is not None:
@@ -89,79 +89,77 @@ class MemoryBook:
         return Placed(hold.amount)
 
     def _settle(self, settlement: Settlement, at: datetime) -> Settled:
-        record = settlement.record
-        before = self._tables.entries.get(record.request_id)
+        before = self._tables.entries.get(settlement.request_id)
         if before is not None:
             return _settled_before(before)
         check_settlement(settlement)
-        wallet = self._may_end(record)
+        wallet = self._may_end(settlement)
         charge = self._chargeable(settlement, wallet, at)
-        self._tables.give_back(record.request_id)
+        self._tables.give_back(settlement.request_id)
         over = settlement.cost - charge
         entry = Entry(
-            id=record.request_id,
-            account_id=record.account_id,
+            id=settlement.request_id,
+            account_id=settlement.payer.account_id,
             at=settlement.at,
             type="usage",
             amount=charge,
             fee=Usd(max(settlement.fee - over, 0)),
             vendor_cost=settlement.vendor_cost,
             over=over,
-            provider=record.provider,
-            price_version=settlement.price_version,
-            detail_digest=detail_digest(record.salt, record.detail),
+            provider=settlement.product.provider,
+            price_version=settlement.product.price_version,
+            detail_digest=detail_digest(settlement.salt, settlement.detail),
         )
         self._tables.write(wallet, entry)
         wallet.spent += charge
-        if record.key_id in self._tables.meters:
-            self._tables.meters[record.key_id].charge(charge, at)
-        self._tables.requests[record.request_id] = record
+        if settlement.payer.key_id in self._tables.meters:
+            self._tables.meters[settlement.payer.key_id].charge(charge, at)
+        self._tables.requests[settlement.request_id] = settlement
         return Settled(charge, entry.fee, over)
 
     def _chargeable(self, settlement: Settlement, wallet: WalletRow, at: datetime) -> Usd:
         """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the key's
         limits leave allow it.
         """
-        hold = self._tables.holds.get(settlement.record.request_id)
+        hold = self._tables.holds.get(settlement.request_id)
         own = ZERO if hold is None else hold.amount
         most = min(settlement.cost, settlement.bound, own + wallet.free)
-        meter = self._tables.meters.get(settlement.record.key_id)
+        meter = self._tables.meters.get(settlement.payer.key_id)
         return Usd(most if meter is None else min(most, own + max(min(meter.lefts(at).values()), 0)))
 
     def _release(self, release: Release, _at: datetime) -> None:
-        record = release.record
-        if record.request_id in self._tables.entries or record.request_id in self._tables.requests:
+        if release.request_id in self._tables.entries or release.request_id in self._tables.requests:
             return
         check_release(release)
-        wallet = self._may_end(record)
-        self._tables.give_back(record.request_id)
-        self._tables.requests[record.request_id] = record
+        wallet = self._may_end(release)
+        self._tables.give_back(release.request_id)
+        self._tables.requests[release.request_id] = release
         if release.loss:
             entry = Entry(
-                id=record.request_id,
-                account_id=record.account_id,
+                id=release.request_id,
+                account_id=release.payer.account_id,
                 at=release.at,
                 type="loss",
                 vendor_cost=release.loss,
-                provider=record.provider,
-                detail_digest=detail_digest(record.salt, record.detail),
+                provider=release.product.provider,
+                detail_digest=detail_digest(release.salt, release.detail),
             )
             self._tables.write(wallet, entry)
 
-    def _may_end(self, record: Record) -> WalletRow:
-        if record.request_id in self._tables.requests:
+    def _may_end(self, ending: Ending) -> WalletRow:
+        if ending.request_id in self._tables.requests:
             raise BooksRefused("a released request cannot be settled")
-        hold = self._tables.holds.get(record.request_id)
-        if hold is not None and (hold.account_id, hold.key_id) != (record.account_id, record.key_id):
+        hold = self._tables.holds.get(ending.request_id)
+        if hold is not None and hold.payer != ending.payer:
             raise BooksRefused("the hold belongs to another account or key")
-        return self._tables.wallet(record.account_id)
+        return self._tables.wallet(ending.payer.account_id)
 
 
-Ending = TypeVar("Ending", Settlement, Release)
+Row = TypeVar("Row", Settlement, Release)
 Result = TypeVar("Result")
 
 
-def _or_refused(end: Callable[[Ending, datetime], Result], row: Ending, at: datetime) -> Result | BooksRefused:
+def _or_refused(end: Callable[[Row, datetime], Result], row: Row, at: datetime) -> Result | BooksRefused:
     try:
         return end(row, at)
     except BooksRefused as error:

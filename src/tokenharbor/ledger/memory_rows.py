@@ -10,10 +10,10 @@ import msgspec
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
-from tokenharbor.ledger.batch_arguments import day_end, month_end
 from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import NEVER, Line, Lot, line_end, next_expiry
+from tokenharbor.ledger.periods import day_end, month_end
 from tokenharbor.ledger.types import HoldRefusal, KeyLimits
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

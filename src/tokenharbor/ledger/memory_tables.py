@@ -12,7 +12,7 @@ from tokenharbor.ledger.chain import line_digest, own_id, sealed_digest
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.posting import Posting, expiry_postings
-from tokenharbor.ledger.types import Hold, KeyLimits, Record
+from tokenharbor.ledger.types import Ending, Hold, KeyLimits
 
 
 class MemoryTables:
@@ -22,7 +22,7 @@ class MemoryTables:
         self.wallets: dict[UUID, WalletRow] = {}
         self.meters: dict[UUID, KeyMeter] = {}
         self.holds: dict[UUID, Hold] = {}
-        self.requests: dict[UUID, Record] = {}
+        self.requests: dict[UUID, Ending] = {}
         self.entries: dict[UUID, Entry] = {}
         self.postings: dict[UUID, Sequence[Posting]] = {}
         self.references: dict[str, UUID] = {}
@@ -93,12 +93,12 @@ class MemoryTables:
 
     def drop(self, request_ids: Iterable[UUID], at: datetime) -> None:
         held = [request_id for request_id in request_ids if request_id in self.holds]
-        with self.changing([self.holds[request_id].account_id for request_id in held], at):
+        with self.changing([self.holds[request_id].payer.account_id for request_id in held], at):
             for request_id in held:
                 self.give_back(request_id)
 
     def give_back(self, request_id: UUID) -> None:
         hold = self.holds.pop(request_id, None)
         if hold is not None:
-            self.wallets[hold.account_id].held -= hold.amount
-            self.meters[hold.key_id].held -= hold.amount
+            self.wallets[hold.payer.account_id].held -= hold.amount
+            self.meters[hold.payer.key_id].held -= hold.amount

@@ -8,10 +8,10 @@ from typing import Any
 
 from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.batch_arguments import day_end, month_end
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import Request
+from tokenharbor.ledger.periods import day_end, month_end
 
 _INSTANT = timedelta(microseconds=1)
 _MOST_LATE = 100_000  # charges that may arrive after their period's end

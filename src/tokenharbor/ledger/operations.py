@@ -51,7 +51,7 @@ class Placing:
         self._gateway_id = gateway_id
 
     def account(self, row: Hold) -> UUID:
-        return row.account_id
+        return row.payer.account_id
 
     def request(self, row: Hold) -> UUID:
         return row.request_id
@@ -81,10 +81,10 @@ class Settling:
         self._sql = sql
 
     def account(self, row: Settlement) -> UUID:
-        return row.record.account_id
+        return row.payer.account_id
 
     def request(self, row: Settlement) -> UUID:
-        return row.record.request_id
+        return row.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Sequence[Settled]:
         numbers = await conn.fetchval(self._sql.end_requests, *settlement_arguments(rows))
@@ -94,7 +94,7 @@ class Settling:
         return [Settled(charge, fee, over) for charge, fee, over in zip(amounts, amounts, amounts, strict=True)]
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Mapping[UUID, Settled | Exception]:
-        ids = [row.record.request_id for row in rows]
+        ids = [row.request_id for row in rows]
         found = await conn.fetch(self._sql.ended_requests, ids, min(ids), max(ids))
         ended = {r["id"]: _settled_before(r) for r in found}
         if ended:
@@ -115,20 +115,20 @@ class Releasing:
         self._sql = sql
 
     def account(self, row: Release) -> UUID:
-        return row.record.account_id
+        return row.payer.account_id
 
     def request(self, row: Release) -> UUID:
-        return row.record.request_id
+        return row.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Sequence[None]:
         await conn.fetchval(self._sql.release_requests, *release_arguments(rows))
         return [None] * len(rows)
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Release]) -> Mapping[UUID, None]:
-        ids = [row.record.request_id for row in rows]
+        ids = [row.request_id for row in rows]
         bounds = min(ids), max(ids)
         ended = {r["id"] for r in await conn.fetch(self._sql.ended_requests, ids, *bounds)}
-        accounts = [*{row.record.account_id for row in rows}]
+        accounts = [*{row.payer.account_id for row in rows}]
         ended |= {r["id"] for r in await conn.fetch(self._sql.written_requests, accounts, ids, *bounds)}
         if ended:
             await conn.fetchval(self._sql.drop_holds, [*ended], max(row.at for row in rows))

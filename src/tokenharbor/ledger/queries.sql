@@ -1,16 +1,18 @@
 -- What the books are asked to do: one call each, for many requests at once or for one account.
 
 -- name: place_holds
--- Holds what fits, in order of arrival.
-SELECT place_holds($1, $2, $3, $4, $5, $6, $7)
+-- Holds what fits, in order of arrival. Every array comes as text.
+SELECT place_holds($1::text::uuid[], $2::text::uuid[], $3::text::int[], $4::text::int[], $5, $6, $7::text::uuid[], $8::text::int[], $9::text::bigint[])
 
 -- name: end_requests
 -- Settles.
-SELECT end_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+SELECT end_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[],
+    $12::text::uuid[], $13::text::int[], $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[], $21::text::bigint[], $22::text::bigint[])
 
 -- name: release_requests
 -- Releases, and ends the tasks that the released had.
-SELECT release_requests($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+SELECT release_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[],
+    $12::text::uuid[], $13::text::int[], $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[], $21::text::bigint[], $22::text::bigint[])
 
 -- name: drop_holds
 -- Gives holds back without a word about their requests.

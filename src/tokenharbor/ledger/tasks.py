@@ -11,7 +11,8 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.types import Record, Settlement
+from tokenharbor.kernel.payer import Payer
+from tokenharbor.ledger.types import Product, Settlement
 
 State = Literal["open", "done", "failed"]
 
@@ -41,7 +42,7 @@ class Task:
 
     @property
     def id(self) -> UUID:
-        return self.settlement.record.request_id
+        return self.settlement.request_id
 
 
 class Tasks:
@@ -52,26 +53,27 @@ class Tasks:
 
     async def add(self, task: Task) -> bool:
         """Whether it is in the books: without its request's hold there is no task. A release takes both back."""
-        settlement, record = task.settlement, task.settlement.record
+        settlement = task.settlement
+        payer, product = settlement.payer, settlement.product
         with as_database_unavailable():
             added = await self._pool.fetchval(
                 SQL.add,
-                record.request_id,
-                record.account_id,
-                record.key_id,
+                settlement.request_id,
+                payer.account_id,
+                payer.key_id,
                 task.endpoint,
                 task.vendor_id,
-                record.model,
-                record.provider,
-                record.edition,
-                record.region,
+                product.model,
+                product.provider,
+                product.edition,
+                product.region,
                 settlement.cost,
                 settlement.fee,
                 settlement.vendor_cost,
                 settlement.bound,
-                settlement.price_version,
-                record.salt,
-                record.detail,
+                product.price_version,
+                settlement.salt,
+                settlement.detail,
                 settlement.at,
             )
         return added is not None
@@ -97,25 +99,17 @@ class Tasks:
 
 
 def _task(row: asyncpg.Record) -> Task:
-    record = Record(
+    settlement = Settlement(
         request_id=row["request_id"],
-        account_id=row["account_id"],
-        key_id=row["key_id"],
-        model=row["model"],
-        provider=row["provider"],
+        payer=Payer(row["account_id"], row["key_id"]),
+        product=Product(row["model"], row["provider"], row["edition"], row["region"], row["price_version"]),
         status="complete",
         detail=row["detail"],
         salt=row["salt"],
-        edition=row["edition"],
-        region=row["region"],
-    )
-    settlement = Settlement(
-        record,
-        Usd(row["cost"]),
-        Usd(row["fee"]),
-        Usd(row["vendor_cost"]),
-        Usd(row["bound"]),
-        row["price_version"],
-        row["created_at"],
+        at=row["created_at"],
+        cost=Usd(row["cost"]),
+        fee=Usd(row["fee"]),
+        vendor_cost=Usd(row["vendor_cost"]),
+        bound=Usd(row["bound"]),
     )
     return Task(settlement, row["endpoint"], row["vendor_id"], row["state"])

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import Payer
 
 
 class Pool(StrEnum):
@@ -20,12 +22,34 @@ class Pool(StrEnum):
     PROMO = "promo"
 
 
+class Product(msgspec.Struct, frozen=True, dict=True):
+    """What is sold: a model at a provider, by an edition, at a version of its price. Made once and shared by all
+    requests for it. Without a provider: nobody served.
+    """
+
+    model: str
+    provider: str
+    edition: str
+    region: str = ""
+    price_version: bytes = b""
+
+    @cached_property
+    def elements(self) -> tuple[str, str, str, str, str]:
+        """Each field as an element of an array in PostgreSQL's text."""
+        texts = (self.model, self.provider, self.edition, self.region)
+        model, provider, edition, region = [_quoted(text) for text in texts]
+        return model, provider, edition, region, _quoted(f"\\x{self.price_version.hex()}")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class Hold(msgspec.Struct, frozen=True):
     """A reservation asked for: `amount` for a request, until it is settled or released."""
 
     request_id: UUID
-    account_id: UUID
-    key_id: UUID
+    payer: Payer
     amount: Usd
     at: datetime
 
@@ -58,37 +82,36 @@ class Refused(msgspec.Struct, frozen=True):
     limit_left: Usd = ZERO
 
 
-class Record(msgspec.Struct, frozen=True):
-    """The row of `request` that explains a request: its detail may be erased, the books stay whole.
+class Ending(msgspec.Struct, frozen=True):
+    """The end of a request, and the row of `request` that explains it: its detail may be erased, the books stay whole.
 
     `detail` is JSON text; its digest with the salt is what the entry keeps.
     """
 
     request_id: UUID
-    account_id: UUID
-    key_id: UUID
-    model: str
-    provider: str
+    payer: Payer
+    product: Product
     status: str  # complete | hung_up | failed | refused
     detail: bytes
     salt: bytes
-    edition: str
-    region: str = ""
-    labels: Mapping[str, str] = {}
+    at: datetime
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class Settlement(Ending, frozen=True):
     """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay. `bound` is
     the quote's, and the most that is charged.
     """
 
-    record: Record
     cost: Usd
     fee: Usd
     vendor_cost: Usd
     bound: Usd
-    price_version: bytes
-    at: datetime
+
+
+class Release(Ending, frozen=True):
+    """A hold given back: nothing valid was delivered. `loss` is what the vendor costs us all the same."""
+
+    loss: Usd
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -100,14 +123,6 @@ class Settled(msgspec.Struct, frozen=True):
     fee: Usd
     overrun: Usd
     again: bool = False
-
-
-class Release(msgspec.Struct, frozen=True):
-    """A hold given back: nothing valid was delivered. `loss` is what the vendor costs us all the same."""
-
-    record: Record
-    loss: Usd
-    at: datetime
 
 
 class Credit(msgspec.Struct, frozen=True):

@@ -1,0 +1,38 @@
+"""The UTC days and months in which budgets count, and batches cut along them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+
+class _Timed(Protocol):
+    @property
+    def at(self) -> datetime: ...
+
+
+Row = TypeVar("Row", bound=_Timed)
+
+
+def by_day(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows as runs that lie in one UTC day each, so that daily and monthly budgets turn over exactly."""
+    times = [row.at for row in rows]
+    if min(times).date() == max(times).date():
+        yield rows
+        return
+    begin = 0
+    for i in range(1, len(rows) + 1):
+        if i == len(rows) or times[i].date() != times[begin].date():
+            yield rows[begin:i]
+            begin = i
+
+
+def day_end(at: datetime) -> datetime:
+    return _midnight(at) + timedelta(days=1)
+
+
+def month_end(at: datetime) -> datetime:
+    return (_midnight(at).replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
