@@ -50,13 +50,17 @@ def test_an_operator_overrides_one_field_and_keeps_the_rest(load: Load) -> None:
 
 
 def test_a_company_that_is_moved_is_nowhere_else_any_more(load: Load) -> None:
-    spoken = {face.wire for face in (load({}).providers["google"], *load({}).other_wires) if face.name == "google"}
+    spoken = {
+        provider.wire for provider in (load({}).providers["google"], *load({}).other_wires) if provider.name == "google"
+    }
     assert len(spoken) == 2
     moved = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1"}}})
-    assert [face for face in moved.other_wires if face.name == "google"] == []
+    assert [provider for provider in moved.other_wires if provider.name == "google"] == []
     wires = {"gemini": {"base_url": "http://127.0.0.1:9/v1beta"}}
     again = load({"providers": {"google": {"base_url": "http://127.0.0.1:9/v1", "wires": wires}}})
-    assert [face.base_url for face in again.other_wires if face.name == "google"] == ["http://127.0.0.1:9/v1beta"]
+    assert [provider.base_url for provider in again.other_wires if provider.name == "google"] == [
+        "http://127.0.0.1:9/v1beta"
+    ]
 
 
 def test_an_operator_overrides_an_endpoint_by_its_provider_and_a_price_as_a_whole(load: Load) -> None:
@@ -258,10 +262,10 @@ def test_F2_an_endpoints_limit_goes_before_its_providers(load: Load, operator: T
 
 
 def test_F2_a_wire_with_one_field_for_the_maximum_has_no_other(load: Load, operator: Tables) -> None:
-    face = {"base_url": "http://127.0.0.1:9101/v1", "max_field": "max_completion_tokens"}
-    operator["providers"]["acme"] |= {"wires": {"anthropic_messages": face}}
+    wire = {"base_url": "http://127.0.0.1:9101/v1", "max_field": "max_completion_tokens"}
+    operator["providers"]["acme"] |= {"wires": {"anthropic_messages": wire}}
     with pytest.raises(Misconfigured, match=r"max_field .*'max_tokens'"):
         load(operator)
-    face["max_field"] = "none"
+    wire["max_field"] = "none"
     (acme,) = load(operator).other_wires[-1:]
     assert acme.limit == OutputLimit("")

@@ -138,7 +138,7 @@ async def test_R6_a_maximum_below_the_vendors_least(house: House, client: str, s
 
 async def test_R6_the_least_stands_in_the_catalogue(house: House) -> None:
     catalog = house.parts.snapshots.current.catalog
-    least = {face.wire: face.least_output for face in (*catalog.providers.values(), *catalog.other_wires)}
+    least = {provider.wire: provider.least_output for provider in (*catalog.providers.values(), *catalog.other_wires)}
     assert {wire: least[wire] for wire in WIRES} == {wire: 16 if wire == "openai_responses" else 1 for wire in WIRES}
 
 

@@ -36,46 +36,40 @@ def build_catalog(
     """`usual` is each wire's usual way; `wires` are those that are spoken here. With a fault the catalogue is not to be
     used.
     """
-    faces = {
-        name: _faces(name, table, (usual, wires), stated.places[f"providers.{name}"], faults)
+    providers = {
+        name: _providers_by_wire(name, table, _TableChecks(stated.places[f"providers.{name}"], faults), usual, wires)
         for name, table in stated.providers.items()
     }
     for name in stated.moved:
-        faces[name] = tuple(replace(face, moved=True) for face in faces[name])
+        providers[name] = tuple(replace(provider, moved=True) for provider in providers[name])
     models = {
-        name: _model(name, table, faces, stated.places[f"models.{name}"], faults)
+        name: _model(name, table, providers, stated.places[f"models.{name}"], faults)
         for name, table in stated.models.items()
     }
     _refuse_clashes(models, stated.places, faults)
     return Catalog(
         models=MappingProxyType(models),
-        providers=MappingProxyType({name: first for name, (first, *_) in faces.items()}),
-        other_wires=tuple(face for _, *rest in faces.values() for face in rest),
+        providers=MappingProxyType({name: first for name, (first, *_) in providers.items()}),
+        other_wires=tuple(provider for _, *rest in providers.values() for provider in rest),
     )
 
 
-def _faces(
-    name: str,
-    table: ProviderTable,
-    spoken: tuple[Mapping[str, WireTable], Collection[str]],
-    place: str,
-    faults: ConfigFaults,
+def _providers_by_wire(
+    name: str, table: ProviderTable, check: "_TableChecks", usual: Mapping[str, WireTable], wires: Collection[str]
 ) -> tuple[Provider, ...]:
     """A company in each of its wires, the one that it names first in front."""
-    check = _TableChecks(place, faults)
     check.matches(_PROVIDER_NAME, name, "the name of a provider must be lower-case letters, digits, '.', '_' and '-'")
     first = check.needed(table.wire, "wire") or ""
     further = table.wires or {}
     if first in further:
         check.fault(f"wire {first!r} is listed more than once")
-    usual, wires = spoken
-    stated = [(first, table, check), *((wire, face, check.within(f"wires.{wire}")) for wire, face in further.items())]
+    stated = [(first, table, check), *((wire, each, check.within(f"wires.{wire}")) for wire, each in further.items())]
     for wire, _, here in stated:
         if wire and wire not in wires:
             here.fault(f"unknown wire {wire[:40]!r}{did_you_mean(wire, wires)}")
     return tuple(
-        _provider(name, table, _ProviderInWire(wire, face, usual.get(wire, WireTable())), check, here)
-        for wire, face, here in stated
+        _provider(name, table, _ProviderInWire(wire, each, usual.get(wire, WireTable())), check, here)
+        for wire, each, here in stated
     )
 
 
@@ -88,15 +82,15 @@ class _ProviderInWire(msgspec.Struct, frozen=True):
 
 
 def _provider(
-    name: str, table: ProviderTable, face: _ProviderInWire, check: "_TableChecks", here: "_TableChecks"
+    name: str, table: ProviderTable, in_wire: _ProviderInWire, check: "_TableChecks", here: "_TableChecks"
 ) -> Provider:
     """`check` is for what the company states, `here` for what it states of this wire."""
-    auth = face.stated.auth or face.usual.auth or "bearer"
-    headers = face.stated.headers if face.stated.headers is not None else face.usual.headers or {}
+    auth = in_wire.stated.auth or in_wire.usual.auth or "bearer"
+    headers = in_wire.stated.headers if in_wire.stated.headers is not None else in_wire.usual.headers or {}
     return Provider(
         name=name,
-        wire=face.wire,
-        base_url=here.base_url(face.stated.base_url),
+        wire=in_wire.wire,
+        base_url=here.base_url(in_wire.stated.base_url),
         credential=None if auth == "none" else check.credential(table.credential),
         auth=auth,
         headers=tuple(here.header(*header) for header in headers.items()),
@@ -104,21 +98,23 @@ def _provider(
         retention=check.retention(table.retention),
         timeouts=_timeouts(table),
         label=table.label or name,
-        limit=_usual_limit(face, here),
-        least_output=face.stated.least_output or face.usual.least_output or 1,
+        limit=_usual_limit(in_wire, here),
+        least_output=in_wire.stated.least_output or in_wire.usual.least_output or 1,
         service=here.optional(
-            _WORD, face.stated.service or face.usual.service, "service must be the service name used in signatures"
+            _WORD,
+            in_wire.stated.service or in_wire.usual.service,
+            "service must be the service name used in signatures",
         ),
         builtin=bool(table.builtin),
     )
 
 
-def _usual_limit(face: _ProviderInWire, check: "_TableChecks") -> OutputLimit:
+def _usual_limit(in_wire: _ProviderInWire, check: "_TableChecks") -> OutputLimit:
     """A wire with one field for the maximum has no other; a vendor may obey none."""
-    field, usual = check.max_field(face.stated), face.usual.max_field
+    field, usual = check.max_field(in_wire.stated), in_wire.usual.max_field
     if field and usual is not None and field != usual:
         check.fault(f"max_field must be {usual!r} for this wire, or {_NO_FIELD!r} if the provider ignores it")
-    return OutputLimit(usual if field is None else field, bool(face.stated.reasoning_apart))
+    return OutputLimit(usual if field is None else field, bool(in_wire.stated.reasoning_apart))
 
 
 def _limit(stated: EndpointTable, provider: Provider, check: "_TableChecks") -> OutputLimit:
@@ -130,7 +126,7 @@ def _limit(stated: EndpointTable, provider: Provider, check: "_TableChecks") -> 
 
 
 def _model(
-    name: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], place: str, faults: ConfigFaults
+    name: str, table: ModelTable, providers: Mapping[str, tuple[Provider, ...]], place: str, faults: ConfigFaults
 ) -> Model:
     check = _TableChecks(place, faults)
     check.matches(_MODEL_NAME, name, "the name of a model must be letters, digits and any of . _ : @ + / -")
@@ -149,7 +145,7 @@ def _model(
         context=context,
         max_output=max_output,
         capabilities=frozenset(table.capabilities or ()),
-        endpoints=tuple(_endpoints(name, table, faces, check)),
+        endpoints=tuple(_endpoints(name, table, providers, check)),
         aliases=aliases,
         max_thinking=table.max_thinking,
         label=table.label or name,
@@ -173,7 +169,7 @@ def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_TableChecks") 
 
 
 def _endpoints(
-    model: str, table: ModelTable, faces: Mapping[str, tuple[Provider, ...]], check: "_TableChecks"
+    model: str, table: ModelTable, providers: Mapping[str, tuple[Provider, ...]], check: "_TableChecks"
 ) -> Iterator[Endpoint]:
     """An endpoint in each wire of each company that sells the model."""
     for name, stated in (table.endpoints or {}).items():
@@ -184,11 +180,11 @@ def _endpoints(
         surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
         variants = () if stated.price is None else read_variants(stated.price, here.within("price"), surfaces)
         price = variants[0].price if variants else None
-        if name not in faces:
+        if name not in providers:
             if not here.faults.was_misread("providers", ""):
-                here.fault(f"unknown provider{did_you_mean(name, faces)}")
+                here.fault(f"unknown provider{did_you_mean(name, providers)}")
             continue
-        selling = faces[name] if stated.wires is None else _selling(stated.wires, faces[name], here)
+        selling = providers[name] if stated.wires is None else _selling(stated.wires, providers[name], here)
         for provider in _speaking(surfaces, selling, here):
             yield Endpoint(model, provider, upstream_model, price, region, variants, _limit(stated, provider, here))
 
@@ -210,11 +206,11 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "
     return unsigned
 
 
-def _selling(wires: Sequence[str], faces: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
+def _selling(wires: Sequence[str], providers: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
     """The company in these wires; one that was moved may no longer be there in all of them."""
-    spoken = {face.wire: face for face in faces}
+    spoken = {provider.wire: provider for provider in providers}
     for wire in wires:
-        if wire not in spoken and not faces[0].moved:
+        if wire not in spoken and not providers[0].moved:
             check.fault(f"its provider does not support wire {wire[:40]!r}{did_you_mean(wire, spoken)}")
     return tuple(spoken[wire] for wire in wires if wire in spoken)
 

@@ -8,9 +8,8 @@
 | `vendor/name` | the model; the prefix only says who made it |
 
 Where a vendor also sells (`anthropic/claude-…`, `deepseek/deepseek-…`), both of the last two read the same, and the
-pin wins: a boundary that somebody meant and we do not keep cannot be mended, while a failover that somebody hoped
-for is had by leaving the prefix out. Where the vendor does not sell the model here, its prefix pins nothing, so that
-names copied from other gateways work.
+pin wins. A caller who meant a boundary must get it; a caller who wants failover leaves the prefix out. Where the vendor
+does not sell the model here, its prefix pins nothing, so that names copied from other gateways work.
 """
 
 import difflib

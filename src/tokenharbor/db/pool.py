@@ -41,7 +41,7 @@ class ConnectOptions:
 async def connect(options: ConnectOptions) -> asyncpg.Connection:
     """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
 
-    Raises Misconfigured where the URL, the login or the version is wrong, DatabaseUnavailable where nobody answers.
+    Raises Misconfigured where the URL, the login or the version is wrong, DatabaseUnavailable where none answers.
     """
     with connect_errors(options.address):
         conn = await asyncpg.connect(**_arguments(options))

@@ -141,7 +141,7 @@ class Exchange:
         return self._line.shared.limits.body if length is None else int(length)
 
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
-        """The whole answer, in one write; nobody hears it after a hang-up. `length`: what HEAD is told instead."""
+        """The whole answer, in one write; dropped after a hang-up. `length`: what HEAD is told instead."""
         if self.stage != OPEN:
             raise RuntimeError("this exchange already has an answer")
         self.stage = DONE
@@ -201,7 +201,7 @@ class Exchange:
             await self._line.drained()
 
     def end(self, data: bytes = b"") -> None:
-        """The last piece and the end of the answer, in one write; nobody hears it after a hang-up."""
+        """The last piece and the end of the answer, in one write; dropped after a hang-up."""
         if self.stage != STARTED:
             raise RuntimeError("this answer has not started, or has already ended")
         self.stage = DONE
