@@ -64,7 +64,7 @@ def test_a_recording_that_we_measure_lies_within_the_bound_of_what_could_come(
     could = MediaDemand("transcriptions", items=1, upload_bytes=bound_bytes)
     did = replace_struct(could, upload_bytes=min(came, bound_bytes))
     bound = bound_of(request(could), could, MODEL)
-    check_within(recording_usage(request(could), did, MODEL, (seconds, text_bytes)), bound)
+    check_within(recording_usage(request(could), did, MODEL, seconds=seconds, transcript_bytes=text_bytes), bound)
 
 
 @pytest.mark.parametrize(("upload_bytes", "seconds"), [(499, 1), (500, 2), (5_000_000, 7_200), (10**12, 7_200)])

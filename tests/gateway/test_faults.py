@@ -193,7 +193,7 @@ CALLERS = {
 EACH = pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 
 
-async def recording_usage(pieces: AsyncIterator[str]) -> tuple[str, Exception | None]:
+async def received(pieces: AsyncIterator[str]) -> tuple[str, Exception | None]:
     """The text that came, and what ended it."""
     text = ""
     try:
@@ -230,7 +230,7 @@ GOOD_WHOLE = {name: fault for name, fault in FAULTS.items() if not fault.whole}
 @pytest.mark.parametrize("fault", BAD_WHOLE.values(), ids=BAD_WHOLE)
 async def test_a_whole_answer_that_fails(house: House, caller: Caller, fault: Fault) -> None:
     house.fail(caller.script(fault))
-    text, error = await recording_usage(caller.ask(house, "solo", stream=False))
+    text, error = await received(caller.ask(house, "solo", stream=False))
     assert fault.whole is not None
     assert text == ""
     caller.check(error, fault.whole)
@@ -242,7 +242,7 @@ async def test_a_whole_answer_that_fails(house: House, caller: Caller, fault: Fa
 async def test_a_stream_that_fails_before_its_first_content(house: House, caller: Caller, fault: Fault) -> None:
     """Nothing has been sent: the caller gets a status, as for a whole answer."""
     house.fail(caller.script(fault))
-    text, error = await recording_usage(caller.ask(house, "solo", stream=True))
+    text, error = await received(caller.ask(house, "solo", stream=True))
     assert fault.stream is not None
     assert text == ""
     caller.check(error, fault.stream)
@@ -254,7 +254,7 @@ async def test_a_stream_that_fails_before_its_first_content(house: House, caller
 async def test_a_stream_that_fails_after_its_first_content(house: House, caller: Caller, fault: Fault) -> None:
     """What came is true, then the library raises: an error event has told it, and no terminator came."""
     house.fail(caller.script(fault))
-    text, error = await recording_usage(caller.ask(house, "solo", stream=True))
+    text, error = await received(caller.ask(house, "solo", stream=True))
     assert text
     assert TEXT.startswith(text)
     assert fault.stream is not None
@@ -268,7 +268,7 @@ async def test_what_only_streams_can_have_does_no_harm_to_a_whole_answer(
     house: House, caller: Caller, fault: Fault
 ) -> None:
     house.fail(caller.script(fault))
-    text, error = await recording_usage(caller.ask(house, "solo", stream=False))
+    text, error = await received(caller.ask(house, "solo", stream=False))
     assert error is None
     assert text
     assert (await latest_receipt(house))["status"] == "complete"
@@ -281,7 +281,7 @@ async def test_usage_that_cannot_be_believed_is_replaced_by_our_own_count(
     house: House, caller: Caller, how: str, stream: bool
 ) -> None:
     house.fail(f"kind = 'usage', how = '{how}'")
-    text, error = await recording_usage(caller.ask(house, "solo", stream=stream))
+    text, error = await received(caller.ask(house, "solo", stream=stream))
     assert (text, error) == (TEXT, None)
     receipt = await latest_receipt(house)
     assert (receipt["status"], receipt["usage_source"]) == ("complete", "estimated")
@@ -296,7 +296,7 @@ async def test_usage_that_cannot_be_believed_is_replaced_by_our_own_count(
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_an_answer_that_comes_in_crumbs_is_whole(house: House, caller: Caller, stream: bool) -> None:
     house.fail("kind = 'drip', bytes = 7, ms = 0")
-    assert await recording_usage(caller.ask(house, "solo", stream=stream)) == (TEXT, None)
+    assert await received(caller.ask(house, "solo", stream=stream)) == (TEXT, None)
     receipt = await latest_receipt(house)
     assert (receipt["status"], receipt["usage_source"]) == ("complete", "vendor")
 
@@ -308,7 +308,7 @@ async def test_the_vendors_refusal_of_the_request_is_the_callers(
     house: House, caller: Caller, number: int, stream: bool
 ) -> None:
     house.fail(f"kind = 'status', status = {number}, message = 'temperature is above 2', code = 'too_hot'")
-    text, error = await recording_usage(caller.ask(house, "solo", stream=stream))
+    text, error = await received(caller.ask(house, "solo", stream=stream))
     assert text == ""
     caller.check(error, "too_hot", number)
     assert "temperature is above 2" in str(error)
@@ -320,7 +320,7 @@ async def test_the_vendors_refusal_of_the_request_is_the_callers(
 async def test_the_vendors_refusal_inside_a_stream(house: House, caller: Caller, late: bool) -> None:
     """It is the callers', whenever it is said: asking again would not help."""
     house.fail(f"kind = 'error_event', status = 400, message = 'no such seed', after_content = {int(late)}")
-    _, error = await recording_usage(caller.ask(house, "solo", stream=True))
+    _, error = await received(caller.ask(house, "solo", stream=True))
     assert error is not None
     assert "no such seed" in str(error)
     if late:
@@ -335,7 +335,7 @@ async def test_the_vendors_refusal_inside_a_stream(house: House, caller: Caller,
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_too_long_an_input_has_the_contracts_code(house: House, caller: Caller, stream: bool) -> None:
     house.fail("kind = 'status', status = 400, message = 'the maximum context length is 8 tokens'")
-    _, error = await recording_usage(caller.ask(house, "solo", stream=stream))
+    _, error = await received(caller.ask(house, "solo", stream=stream))
     caller.check(error, "context_length_exceeded", 400)
     await check_nobody_paid(house, "context_length_exceeded", "context")
 
@@ -347,7 +347,7 @@ async def test_a_broken_stream_is_billed_only_where_the_edition_says_so(house: H
     house.use_policy(derive(policy.name, billing={"broken_streams": how == "vendor"}))
     try:
         house.fail("kind = 'break', after_content = 3")
-        text, error = await recording_usage(caller.ask(house, "solo", stream=True))
+        text, error = await received(caller.ask(house, "solo", stream=True))
     finally:
         house.use_policy(policy)
     caller.check_late(error, "upstream_error")

@@ -71,7 +71,7 @@ async def spent(house: House) -> Usd:
     return Usd(Usd.parse("100") - Usd.parse(balance))
 
 
-async def recording_usage(models: Any, *, stream: bool, **asked: Any) -> list[types.GenerateContentResponse]:
+async def received(models: Any, *, stream: bool, **asked: Any) -> list[types.GenerateContentResponse]:
     if not stream:
         return [await models.generate_content(**asked)]
     return [answer async for answer in await models.generate_content_stream(**asked)]
@@ -91,7 +91,7 @@ async def test_a_whole_answer(scripted: House, models: Any, model: str) -> None:
 
 @EACH
 async def test_a_stream(scripted: House, models: Any, model: str) -> None:
-    answers = await recording_usage(models, stream=True, model=model, contents="hello")
+    answers = await received(models, stream=True, model=model, contents="hello")
     assert len(answers) > 3
     assert words(answers) == TEXT
     last = answers[-1]
@@ -106,7 +106,7 @@ async def test_a_stream(scripted: House, models: Any, model: str) -> None:
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_an_agent_runs_a_tool(scripted: House, models: Any, model: str, stream: bool) -> None:
     ask = {"model": model, "config": TOOLS}
-    answers = await recording_usage(models, stream=stream, contents="hello", **ask)
+    answers = await received(models, stream=stream, contents="hello", **ask)
     parts = [part for answer in answers for part in answer.parts or ()]
     (call,) = [part.function_call for part in parts if part.function_call]
     assert (call.name, call.args) == ("bash", {"command": "echo ahoy", "Odd Key": [1, 2.5]})
@@ -189,7 +189,7 @@ async def test_a_vendors_failure(
 ) -> None:
     house.script(f"[[rules]]\nfault = {{ kind = 'status', status = {status}, message = 'no such luck' }}")
     with pytest.raises(raised) as failed:
-        await recording_usage(models, stream=stream, model=model, contents="hello")
+        await received(models, stream=stream, model=model, contents="hello")
     assert (failed.value.code, failed.value.status) == (code, word)
     assert await spent(house) == Usd(0)
 
@@ -198,7 +198,7 @@ async def test_a_vendors_failure(
 async def test_a_stream_that_breaks_off_is_raised(house: House, models: Any, model: str) -> None:
     house.script(SCRIPT + "[[rules]]\nfault = { kind = 'break', after_content = 1 }\n")
     with pytest.raises(errors.APIError) as failed:
-        await recording_usage(models, stream=True, model=model, contents="hello")
+        await received(models, stream=True, model=model, contents="hello")
     assert failed.value.code == 502
     assert await spent(house) == Usd(0)
 

@@ -114,12 +114,14 @@ def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
     return _with_sound(least, demand.seconds or demand.upload_bytes // _MOST_BYTES_PER_SECOND, bound)
 
 
-def recording_usage(request: Request, demand: MediaDemand, model: Model, known: tuple[int, int]) -> Usage:
-    """The same of a recording that has come whole, of which so much is known for sure: its seconds, and the bytes of
-    its transcript. `demand.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
+def recording_usage(
+    request: Request, demand: MediaDemand, model: Model, *, seconds: int, transcript_bytes: int
+) -> Usage:
+    """The same of a recording that has come whole, of which the seconds and the bytes of its transcript are known for
+    sure. `demand.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
     """
-    (seconds, text_bytes), least = known, least_usage(request, demand, model)
-    said = msgspec.structs.replace(least, output=min(-(-text_bytes // 4), model.max_output))
+    least = least_usage(request, demand, model)
+    said = msgspec.structs.replace(least, output=min(-(-transcript_bytes // 4), model.max_output))
     return _with_sound(said, max(least.seconds, seconds), bound_of(request, demand, model))
 
 

@@ -69,4 +69,4 @@ class FormKind:
             return least_usage(request, demand, ready.model)
         came, seconds = request.intake.sound  # only now is known how much it was
         demand = msgspec.structs.replace(demand, upload_bytes=min(came, demand.upload_bytes))
-        return recording_usage(request, demand, ready.model, (seconds, answer.read.text_bytes))
+        return recording_usage(request, demand, ready.model, seconds=seconds, transcript_bytes=answer.read.text_bytes)
