@@ -66,7 +66,7 @@ class MeteredCall(Call):
         headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
-        self.lines = b"" if dialect.passes.isdisjoint(headers) else passed_on(headers, dialect)
+        self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else passed_on(headers, dialect)
         self.rules = headers.get(b"x-tokenharbor-provider")
         if b"x-request-id" in headers:
             first = headers[b"x-request-id"].partition(b"\n")[0]
@@ -120,17 +120,17 @@ def presented_key(headers: HeaderMap) -> bytes | None:
 def passed_on(headers: HeaderMap, dialect: Dialect) -> bytes:
     """The caller's header lines that go on to a vendor of its dialect."""
     lines = [
-        b"%b: %b\r\n" % (name, sold)
+        b"%b: %b\r\n" % (name, kept)
         for name, joined in headers.items()
-        if name in dialect.passes
+        if name in dialect.forwarded_headers
         for value in joined.split(b"\n")
-        if (sold := _sold(value, dialect.unsold))
+        if (kept := _without(value, dialect.withheld_values))
     ]
     return b"".join(lines)
 
 
-def _sold(value: bytes, unsold: tuple[bytes, ...]) -> bytes:
+def _without(value: bytes, withheld: tuple[bytes, ...]) -> bytes:
     """A header's value without those of its items that are not sold; as it came where there are none."""
-    if not any(each in value.lower() for each in unsold):
+    if not any(each in value.lower() for each in withheld):
         return value
-    return b",".join([item for item in value.split(b",") if not item.strip().lower().startswith(unsold)])
+    return b",".join([item for item in value.split(b",") if not item.strip().lower().startswith(withheld)])

@@ -62,7 +62,7 @@ def dialect_of(path: str, headers: Collection[bytes] = ()) -> Dialect:
         return WIRES[PLACING]
     if PLACING in WIRES and path.startswith(_MODELS) and _PLACERS_KEY in headers:
         return WIRES[PLACING]
-    told = (dialect for dialect in WIRES.values() if not dialect.passes.isdisjoint(headers))
+    told = (dialect for dialect in WIRES.values() if not dialect.forwarded_headers.isdisjoint(headers))
     return next(told, WIRES[_DEFAULT_DIALECT])
 
 

@@ -14,3 +14,8 @@ def add_cost(body: bytes, cost_usd: str, name: str = "usage") -> bytes | None:
         return edit(body, members, {name: priced})
     except UnreadableError:
         return None
+
+
+def price_answer(body: bytes, cost_usd: str) -> bytes:
+    """A whole answer with its cost; as it came if it has no usage."""
+    return add_cost(body, cost_usd) or body

@@ -122,6 +122,11 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
 NO_CONTEXT = ReplyContext()
 
 
+def own_status(refusal: Refusal) -> int:
+    """The status that most dialects give a refusal."""
+    return refusal.status
+
+
 class ModelInPath(msgspec.Struct, frozen=True):
     """What a dialect says in the path rather than in the body: the model, and whether the answer is a stream."""
 
@@ -167,8 +172,10 @@ class Dialect(Vendor, Protocol):
     `write_chat`, a stream `reader` → `writer`, a whole answer `read_reply` → `write_reply`.
     """
 
-    passes: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
-    unsold: tuple[bytes, ...]  # how the values begin that stay behind: what they switch on has a price of its own
+    forwarded_headers: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
+    withheld_values: tuple[
+        bytes, ...
+    ]  # how values of these begin that stay behind: what they switch on has its own price
 
     def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
         """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""
@@ -178,7 +185,7 @@ class Dialect(Vendor, Protocol):
         `unknown`. Raises InvalidRequest for meaning that none of them could be told.
         """
 
-    def write_request(self, request: Request, edit: Edit) -> bytes:
+    def write_request(self, request: Request, edit: Edit, /) -> bytes:
         """The body for a vendor of the same dialect."""
 
     def read_answer(self, body: bytes) -> AnswerFacts | Failure:

@@ -19,6 +19,7 @@ from tokenharbor.wire.framing.fields import (
 )
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit, Request
 
 NAME = "anthropic_messages"
@@ -107,7 +108,7 @@ SEARCH = "web_search_"
 _decode_text = msgspec.json.Decoder(str | None).decode
 
 
-def read(body: bytes) -> Request:
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
     """Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)

@@ -67,7 +67,7 @@ class AnthropicWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: ReplyContext) -> None:
+    def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         self._names = caller_names(recipient.request)
         self._started: Started | None = None  # not yet written: the usage of the input may follow
         self._estimate = Usage(input=recipient.input_tokens)  # until the vendor counts, if it does

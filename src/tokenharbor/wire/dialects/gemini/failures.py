@@ -136,7 +136,7 @@ def error_of(status: int, code: str, message: str, metadata: Mapping[str, str]) 
     return {"code": status, "message": message, "status": word, "details": [info]}
 
 
-def write_refusal(refusal: Refusal) -> bytes:
+def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header carries it
     said = {"type": refusal.type, "param": refusal.param, "provider": refusal.provider}
     metadata = {name: value for name, value in said.items() if value}
     error = error_of(refusal.status, refusal.code, refusal.message, metadata)
@@ -146,5 +146,5 @@ def write_refusal(refusal: Refusal) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-def write_stream_refusal(refusal: Refusal) -> bytes:
-    return sse.write(write_refusal(refusal))
+def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
+    return sse.write(write_refusal(refusal, request_id))

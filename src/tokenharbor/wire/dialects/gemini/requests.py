@@ -88,7 +88,7 @@ _TOOL_KINDS = frozenset(
 _CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
 
 
-def read(body: bytes, place: ModelInPath | None) -> Request:
+def read(body: bytes, place: ModelInPath | None = None) -> Request:
     """Raises InvalidRequest."""
     if place is None or not place.model:
         raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")

@@ -66,7 +66,7 @@ class GeminiWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: ReplyContext) -> None:
+    def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         self._names = caller_names(recipient.request)
         self._started = Started("", "")
         self._usage: Usage | None = None

@@ -116,7 +116,7 @@ def _type(error: _Error) -> str:
     return error.type or (error.status if isinstance(error.status, str) else "")
 
 
-def write_refusal(refusal: Refusal) -> bytes:
+def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header carries it
     error: dict[str, object] = {
         "message": refusal.message,
         "type": refusal.type,
@@ -128,5 +128,5 @@ def write_refusal(refusal: Refusal) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-def write_stream_refusal(refusal: Refusal) -> bytes:
-    return sse.write(write_refusal(refusal))
+def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
+    return sse.write(write_refusal(refusal, request_id))

@@ -20,6 +20,7 @@ from tokenharbor.wire.framing.fields import (
 )
 from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit, Request
 
 NAME = "openai_chat"
@@ -127,7 +128,7 @@ KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTEN
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
-def read(body: bytes) -> Request:
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
     """Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)

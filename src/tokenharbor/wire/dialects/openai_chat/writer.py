@@ -59,7 +59,7 @@ class OpenAIWriter:
 
     cost_usd: str | None = None
 
-    def __init__(self, recipient: ReplyContext) -> None:
+    def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         self._created = recipient.created
         self._wants_usage = recipient.usage
         self._names = caller_names(recipient.request)

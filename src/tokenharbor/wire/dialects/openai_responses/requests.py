@@ -17,6 +17,7 @@ from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_va
 from tokenharbor.wire.framing.fields import Check, only, read_count, read_flag, read_model, refuse_if_set, run_checks
 from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.neutral import extensions
+from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit, Request
 
 _PLAIN = frozenset(
@@ -77,7 +78,7 @@ _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS)
 
 
-def read(body: bytes) -> Request:
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
     """Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)

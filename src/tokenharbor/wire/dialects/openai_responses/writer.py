@@ -45,7 +45,7 @@ class _Items:
 
     _refused = False
 
-    def __init__(self, recipient: ReplyContext) -> None:
+    def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         self._envelope = ResponseEnvelope(recipient)
         self._request = recipient.request
         self._items: list[WrittenItem] = []
@@ -107,7 +107,7 @@ class ResponsesWriter(_Items):
     _started = False
     _usage: Usage | None = None
 
-    def __init__(self, recipient: ReplyContext) -> None:
+    def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         super().__init__(recipient)
         self._blocks: dict[int, BlockOpened] = {}
         self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
