@@ -1,4 +1,21 @@
-"""An answer cut by us where its vendor does not do it: at a stop sequence, or at a maximum below the vendor's least."""
+"""An answer cut by us where its vendor does not do it: at a stop sequence, or at a maximum below the vendor's least.
+
+The idea. The cut is made in the neutral events between reader and writer, so it is the same for all dialects. A stop
+sequence may be spread over pieces, and over adjacent blocks of text: text whose end may begin a sequence waits in
+`_held`, with all events behind it, until the next text decides. `_waiting` is that text as one string.
+
+What always holds:
+
+- Events leave in the order in which they came, and blocks open and close well nested: at the cut, those that were
+  passed on are closed, those that wait are dropped.
+- Nothing from the stop sequence on leaves, and at most as many characters wait as the longest sequence has, less one.
+- Of several sequences the one that ends first decides, as it would for a vendor that looks after each character.
+- A tool call that is being written is never cut by words beside it.
+- After the cut only usage passes, and one Finished: the cut's own, not the vendor's.
+
+A stream that was cut is not closed at once: the vendor may stop at the same place by itself, and its usage is worth
+more than our count. The first content behind the cut shows that it does not stop; then the stream ends early.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,30 @@
-"""A vendor's stream passed on to a client of the same dialect: one state machine for every dialect of events."""
+"""A vendor's stream passed on to a client of the same dialect: one state machine for every dialect of events.
+
+The idea. Within a dialect nothing is written anew: the framer cuts the bytes into events, the dialect says of each
+event what it means (its *turn*), and the event's own bytes leave, wait or are dropped. So vendors' new fields reach
+their clients, and an event costs one read and no write. A stream is in one of three states:
+
+    head     before the first content. Events gather in `_head`; a failure here can still go to another endpoint
+    body     `started`. Events leave as they come
+    ending   `over`: the event with the stop reason has come. It and all that follows gathers in `_ending`
+
+What always holds:
+
+- The bytes that `feed` and `close` return, then those of `ending`, are the vendor's bytes in their order, without
+  HIDDEN events and what comes behind the terminator. The only bytes of ours are `usage.cost` and a terminator that
+  was left out.
+- Any split of the same bytes gives the same total output.
+- No byte of the ending leaves before `ending` is called, which is after the settlement: clients take the stop reason,
+  not the terminator, for a complete answer.
+- `text_bytes` counts the content that has left, `ending_text_bytes` the content that waits. Together they are the
+  answer.
+- What waits before the first content has a bound; so has an event that is not whole yet.
+
+What was rejected (docs/decisions/0009). To hold back the terminator alone: SDKs act on the stop reason before it comes.
+To send the head and pings at once: an error as the first event of a 200 could not move on. To keep the turns as an
+enumeration: a look-up for each event. A choice of several that is finished waits (KEPT) while the others still come:
+its stop reason would be taken for the end of the answer.
+"""
 
 from abc import ABC, abstractmethod
 

@@ -1,8 +1,17 @@
 """What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
 without a word.
 
-A body that has only known fields is read once. Else `keep_known` leaves out the fields that no shape has, notes their
-names, and what is left is read.
+The idea. Within one dialect a field that we do not know passes. Between two it cannot, so each must be accounted for:
+it is read (then it is part of the `Chat`), or it is refused, or its name is noted in `unknown` and the caller is told.
+The shapes forbid unknown fields, so msgspec finds them while it decodes, at no cost for the usual body.
+
+A body that has only known fields is read once. Else the decoder's error names the first unknown field
+(`UnknownFieldError`), `keep_known` leaves out all fields that no shape has and notes their names, and what is left is
+read again (`read_twice`). So only unusual bodies are read twice.
+
+What the caller asked for is kept in three classes, with the field in which it stands: `Feature` (no route without it),
+`Advice` (a route that leaves it out is asked last), `unknown` (nobody is asked). A wrong type is InvalidRequest with
+the place of the value; places have indices, names in `advice` and `unknown` do not.
 """
 
 import re

@@ -1,4 +1,24 @@
-"""A vendor's answer passed on to a client of another dialect: its stream event by event, or the whole of it."""
+"""A vendor's answer passed on to a client of another dialect: its stream event by event, or the whole of it.
+
+The idea. For n dialects there are n readers (bytes to neutral events) and n writers (events to bytes), and one
+translator between them. To the relay it is a splicer like those of one dialect, with the same three states: before the
+first content what is written gathers in `_head`; then it leaves; the ending is the Finished alone, which is not even
+written before `ending` asks for it.
+
+What always holds:
+
+- `started` is set by the first piece of a block or the first tool call. An empty block of text or reasoning is no
+  content.
+- Usage counts only if no content came after it: what was reported before cannot have counted that. `usage_so_far`
+  keeps the last one, for its input.
+- Bytes of text are counted when the writer let them go: a writer whose dialect has one block at a time keeps the
+  others back, and its client has not seen them (`ending_text_bytes`).
+- Notes of tool calls go to `keep` as they come, for clients whose dialect has no field for them.
+- A failure keeps the vendor's words, but none of its names for fields: they are none of the caller's.
+
+A whole answer is no stream of events: its reader makes a `Reply`, whose blocks are whole, and its writer takes one.
+Only where it must be cut is it replayed as events.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
