@@ -4,7 +4,7 @@ from datetime import datetime
 
 import asyncpg
 
-from tokenharbor.billing.detail import Attempt, Detail, write_detail
+from tokenharbor.billing.detail import Attempt, RequestDetail, write_detail
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage
 
@@ -31,7 +31,7 @@ async def write_request(
     """A request that ended then, with one alarm; its provider is the last that was asked."""
     last = attempts[-1] if attempts else Attempt("", "m", "", 0)
     alarms = ("usage_missing",)
-    detail = Detail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts, alarms=alarms, usage=usage)
+    detail = RequestDetail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts, alarms=alarms, usage=usage)
     await conn.execute(_REQUEST, request_id, account_id, at, last.upstream_model, last.provider, write_detail(detail))
 
 

@@ -14,9 +14,9 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.types import Product, Settled, Settlement
+from tokenharbor.ledger.types import Product, SettledCharge, Settlement
 
-CHARGED = Settled(Usd(10), ZERO, ZERO)
+CHARGED = SettledCharge(Usd(10), ZERO, ZERO)
 
 
 def settlement(number: int, cost: int = 10) -> Settlement:
@@ -29,17 +29,17 @@ class Database:
     """Answers as it is told to; keeps silent until then."""
 
     def __init__(self) -> None:
-        self.answer: Settled | Exception | None = None
+        self.answer: SettledCharge | Exception | None = None
         self.asked: list[UUID] = []
         self.speak = asyncio.Event()
 
-    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         self.asked += [each.request_id for each in settlements]
         await self.speak.wait()
         assert self.answer is not None
         return [self.answer] * len(settlements)
 
-    def say(self, answer: Settled | Exception) -> None:
+    def say(self, answer: SettledCharge | Exception) -> None:
         self.answer = answer
         self.speak.set()
 
@@ -156,7 +156,7 @@ async def test_F3_at_the_end_what_is_under_way_goes_to_the_journal(desk: Desk) -
 
 
 async def test_F6_F9_an_overrun_is_alarmed_once_whoever_waits(desk: Desk) -> None:
-    cut = Settled(Usd(10), ZERO, Usd(90))
+    cut = SettledCharge(Usd(10), ZERO, Usd(90))
     answer = desk.settlements.submit(settlement(1, cost=100))
     assert await answer == cut, "as the charge rule will cut it"
     desk.database.say(cut)

@@ -11,7 +11,7 @@ from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.types import Settled, Settlement
+from tokenharbor.ledger.types import SettledCharge, Settlement
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -81,7 +81,7 @@ async def test_F4_a_broken_stream_whose_usage_had_come_is_a_loss_of_ours(house: 
 async def test_F4_a_settlement_that_could_not_be_made_is_a_loss_of_ours(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(settlement: Settlement) -> Settled:
+    async def refuse(settlement: Settlement) -> SettledCharge:
         raise BooksRefused("no")
 
     lost = house.parts.metrics._alarms.lost_nano

@@ -14,7 +14,7 @@ from tokenharbor.billing.check import check_receipt, read_keys
 from tokenharbor.billing.proofs import receipt_bytes
 from tokenharbor.kernel.signing import is_signed
 from tokenharbor.ledger.sign import roots, sign_books
-from tokenharbor.ledger.verify import Trust, verify
+from tokenharbor.ledger.verify import TrustAnchors, verify
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -217,5 +217,5 @@ async def test_books_of_a_running_gateway_verify_against_their_roots(house: Hous
     signer = receipt_signer(house.harbor.context.root)
     async with house.harbor.pool.acquire() as conn:
         kept = [root async for root in roots(conn)]
-        trust = Trust({signer.key_id: signer.public_key}, kept)
+        trust = TrustAnchors({signer.key_id: signer.public_key}, kept)
         assert (await verify(conn, [house.payer.account_id], trust)).fault is None

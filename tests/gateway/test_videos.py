@@ -13,7 +13,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway
-from tokenharbor.ledger.tasks import Task, Tasks
+from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.simulator.videos import simulated_mp4
 
 pytestmark = [
@@ -129,15 +129,15 @@ async def test_a_caller_that_leaves_while_its_task_is_written_leaves_neither_hol
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is there, but nobody was told of it."""
-    add, written = Tasks.add, asyncio.Event()
+    add, written = VendorTasks.add, asyncio.Event()
 
-    async def add_and_hear_nothing(tasks: Tasks, task: Task) -> bool:
+    async def add_and_hear_nothing(tasks: VendorTasks, task: VendorTask) -> bool:
         await add(tasks, task)
         written.set()
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr(Tasks, "add", add_and_hear_nothing)
+    monkeypatch.setattr(VendorTasks, "add", add_and_hear_nothing)
     asking = asyncio.ensure_future(make(house))
     await written.wait()
     asking.cancel()
@@ -183,7 +183,7 @@ async def test_F3_a_video_whose_row_was_not_confirmed_is_given_back_whole(
     tasks = house.parts.desk.tasks
     add = tasks.add
 
-    async def add_and_lose(task: Task) -> bool:
+    async def add_and_lose(task: VendorTask) -> bool:
         assert await add(task)
         raise DatabaseUnavailable("lost")
 

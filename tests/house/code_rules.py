@@ -55,18 +55,9 @@ def names_nobody(source: Source, excused: Mapping[str, str] = EXCUSED_NAMES) -> 
 
 # ---- one class, one name
 
-REPEATED_CLASSES: Final[Mapping[str, str]] = {
-    "Placed": "not yet renamed",
-    "Queries": "not yet renamed",
-    "Request": "not yet renamed",
-    "State": "not yet renamed",
-    "Verdict": "not yet renamed",
-}
-"""Public class names that stand more than once in the house, and why."""
 
-
-def repeats_no_class_name(sources: Iterable[Source], excused: Mapping[str, str] = REPEATED_CLASSES) -> Iterator[str]:
-    """A public class has a name of its own in the house."""
+def repeats_no_class_name(sources: Iterable[Source]) -> Iterator[str]:
+    """A public class has a name of its own in the house, without any exception."""
     places: dict[str, set[str]] = {}
     for source in sources:
         if source.is_python and source.path.startswith(HOUSE):
@@ -74,7 +65,7 @@ def repeats_no_class_name(sources: Iterable[Source], excused: Mapping[str, str] 
             for name in _public_classes(source.tree):
                 places.setdefault(name, set()).add(path)
     for name, where in sorted(places.items()):
-        if len(where) > 1 and name not in excused:
+        if len(where) > 1:
             yield f"class {name} is in {', '.join(sorted(where))}: one name for one thing"
 
 

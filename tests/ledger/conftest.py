@@ -25,12 +25,12 @@ from tokenharbor.ledger.types import (
     Credit,
     Hold,
     KeyLimits,
-    Placed,
+    PlacedHold,
     Pool,
     Product,
-    Refused,
+    RefusedHold,
     Release,
-    Settled,
+    SettledCharge,
     Settlement,
 )
 from tokenharbor.ledger.verify import verify
@@ -143,12 +143,12 @@ class Scene:
         end = self.settlement(hold, 0)
         return Release(end.request_id, end.payer, end.product, end.status, end.detail, end.salt, end.at, Usd(loss))
 
-    async def place(self, *holds: Hold) -> list[Placed | Refused | Exception]:
+    async def place(self, *holds: Hold) -> list[PlacedHold | RefusedHold | Exception]:
         answers = await self.book.place(holds)
         come: Sequence[Any] = await all_answers(answers)
         return list(come)
 
-    async def settle(self, *settlements: Settlement) -> list[Settled | Exception]:
+    async def settle(self, *settlements: Settlement) -> list[SettledCharge | Exception]:
         return [*await all_answers(await self.book.settle(settlements))]
 
     async def release(self, *holds: Hold, loss: int = 0) -> list[Exception | None]:
@@ -158,8 +158,8 @@ class Scene:
     async def spend(self, amount: int) -> None:
         """A request from hold to settlement."""
         hold = self.hold(amount)
-        assert await self.place(hold) == [Placed(Usd(amount))]
-        assert await self.settle(self.settlement(hold, amount)) == [Settled(Usd(amount), Usd(0), Usd(0))]
+        assert await self.place(hold) == [PlacedHold(Usd(amount))]
+        assert await self.settle(self.settlement(hold, amount)) == [SettledCharge(Usd(amount), Usd(0), Usd(0))]
 
     async def available(self, account: UUID | None = None) -> Usd:
         return (await self.wallets.balance(account or self.account, self.clock.now())).available

@@ -12,7 +12,7 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments
 from tokenharbor.ledger.periods import by_day, day_end, month_end
-from tokenharbor.ledger.types import Hold, Product, Release, Settled, Settlement
+from tokenharbor.ledger.types import Hold, Product, Release, SettledCharge, Settlement
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 A, B, K, L = (UUID(int=number) for number in (2, 1, 8, 9))
@@ -82,7 +82,7 @@ async def test_every_value_arrives_as_it_was_sent(scene: Any) -> None:
         )
         for row, (hold, product, salt, detail) in enumerate(zip(holds, products, salts, details, strict=True))
     ]
-    assert await scene.settle(*ends) == [Settled(end.cost, end.fee, Usd(0)) for end in ends]
+    assert await scene.settle(*ends) == [SettledCharge(end.cost, end.fee, Usd(0)) for end in ends]
     for end in ends:
         row = await scene.conn.fetchrow("select * from request where id = $1", end.request_id)
         assert (row["model"], row["provider"], row["edition"], row["region"]) == (
@@ -105,5 +105,5 @@ async def test_a_text_that_postgresql_cannot_hold_refuses_its_row_alone(scene: A
     await scene.place(good, bad)
     product = Product(text, "p", "e")
     settled, refused = await scene.settle(scene.settlement(good, 5), scene.settlement(bad, 5, product=product))
-    assert settled == Settled(Usd(5), Usd(0), Usd(0))
+    assert settled == SettledCharge(Usd(5), Usd(0), Usd(0))
     assert isinstance(refused, BooksRefused)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.types import KeyLimits, Placed, Settled
+from tokenharbor.ledger.types import KeyLimits, PlacedHold, SettledCharge
 
 LIMITS = [KeyLimits(quota=Usd(150)), KeyLimits(daily=Usd(150)), KeyLimits(monthly=Usd(150))]
 
 
-def charged(charge: int, over: int, fee: int = 0) -> Settled:
-    return Settled(Usd(charge), Usd(fee), Usd(over))
+def charged(charge: int, over: int, fee: int = 0) -> SettledCharge:
+    return SettledCharge(Usd(charge), Usd(fee), Usd(over))
 
 
 async def test_F6_a_cost_above_the_bound_of_the_quote_is_lost_and_not_charged(scene: Any) -> None:
@@ -58,10 +58,10 @@ async def test_F6_a_lost_hold_does_not_open_the_limits_of_the_key(scene: Any, li
     await scene.credit(1000)
     await scene.limit(limits)
     lost = [scene.hold(75) for _ in range(2)]
-    assert await scene.place(*lost) == [Placed(Usd(75))] * 2
+    assert await scene.place(*lost) == [PlacedHold(Usd(75))] * 2
     await scene.book.drop([hold.request_id for hold in lost], scene.clock.now())
     later = scene.hold(100)
-    assert await scene.place(later) == [Placed(Usd(100))]
+    assert await scene.place(later) == [PlacedHold(Usd(100))]
     answers = await scene.settle(*[scene.settlement(hold, 75) for hold in lost], scene.settlement(later, 100))
     assert answers == [charged(50, 25), charged(0, 75), charged(100, 0)]
     assert await scene.fault() is None

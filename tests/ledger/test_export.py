@@ -10,13 +10,13 @@ import pytest
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.export import Choice, export
+from tokenharbor.ledger.export import EntryFilter, export
 from tokenharbor.ledger.types import Clawback, Pool
 
-EVERYTHING = Choice()
+EVERYTHING = EntryFilter()
 
 
-async def _rows(scene: Any, choice: Choice = EVERYTHING) -> Sequence[dict[str, str]]:
+async def _rows(scene: Any, choice: EntryFilter = EVERYTHING) -> Sequence[dict[str, str]]:
     return list(csv.DictReader([line async for line in export(scene.conn, scene.account, choice)]))
 
 
@@ -67,11 +67,11 @@ async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
     await scene.spend(50)
     scene.clock.advance(timedelta(hours=12))
     await scene.credit(7)
-    recharges = await _rows(scene, Choice(type="recharge"))
+    recharges = await _rows(scene, EntryFilter(type="recharge"))
     assert [row["Running balance USD"] for row in recharges] == ["0.000000060", "0.000000017"]
     midnight = datetime(2026, 11, 26, tzinfo=UTC)
-    assert [row["Amount USD"] for row in await _rows(scene, Choice(since=midnight))] == ["0.000000007"]
-    assert len(await _rows(scene, Choice(until=midnight))) == 2
+    assert [row["Amount USD"] for row in await _rows(scene, EntryFilter(since=midnight))] == ["0.000000007"]
+    assert len(await _rows(scene, EntryFilter(until=midnight))) == 2
 
 
 async def test_a_formula_in_a_reference_is_text(scene: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.store import open_book
-from tokenharbor.ledger.types import Placed
+from tokenharbor.ledger.types import PlacedHold
 
 
 async def test_the_holds_of_the_dead_are_given_back_and_only_theirs(lone_scene: Any) -> None:
@@ -15,8 +15,8 @@ async def test_the_holds_of_the_dead_are_given_back_and_only_theirs(lone_scene: 
     dead = await enter_gateway(pool, scene.world, "/home/a")
     elsewhere = await enter_gateway(pool, scene.world, "/home/b")
     async with open_book(scene.url, dead) as first, open_book(scene.url, elsewhere) as second:
-        assert await first.place([scene.hold(30), scene.hold(20)]) == [Placed(Usd(30)), Placed(Usd(20))]
-        assert await second.place([scene.hold(10)]) == [Placed(Usd(10))]
+        assert await first.place([scene.hold(30), scene.hold(20)]) == [PlacedHold(Usd(30)), PlacedHold(Usd(20))]
+        assert await second.place([scene.hold(10)]) == [PlacedHold(Usd(10))]
     assert await scene.held() == 60
     await enter_gateway(pool, scene.world, "/home/a")
     assert await scene.held() == 10

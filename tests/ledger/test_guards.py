@@ -12,12 +12,12 @@ from tests.house.test_docs import page, rows
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.ledger.sign import roots, sign_books
-from tokenharbor.ledger.tasks import Task, Tasks
+from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.ledger.types import Pool
-from tokenharbor.ledger.verify import Trust, verify
+from tokenharbor.ledger.verify import TrustAnchors, verify
 
 SIGNER = MessageSigner(RootSecret("r" * 32).derive(SecretPurpose.RECEIPTS))
-TRUST = Trust({SIGNER.key_id: SIGNER.public_key})
+TRUST = TrustAnchors({SIGNER.key_id: SIGNER.public_key})
 
 NO_BOOKS = {"app_user", "membership", "credential", "key_change", "migration", "meta"}
 """Tables in which there is no money and from which none follows."""
@@ -88,7 +88,7 @@ async def fill(scene: Any) -> None:
     await scene.spend(100)
     task_hold = scene.hold(40)
     await scene.place(task_hold)
-    assert await Tasks(scene.book._pool).add(Task(scene.settlement(task_hold, 40), "camera", "theirs"))
+    assert await VendorTasks(scene.book._pool).add(VendorTask(scene.settlement(task_hold, 40), "camera", "theirs"))
     await sign_books(conn, scene.world, SIGNER)
     await scene.spend(70)
     await scene.conn.execute("insert into gateway values ($1, '/home/2', 1, $2)", scene.world.ids.new(), now)
@@ -205,7 +205,7 @@ async def test_F8_a_rewritten_history_is_found_by_a_root_kept_elsewhere(lone_sce
     assert "root 3" in fault
     await conn.execute("delete from signed_cut where root = 3; delete from signed_root where number = 3")
     assert (await verify(conn, trust=TRUST)).fault is None
-    elsewhere = Trust(TRUST.keys, kept)
+    elsewhere = TrustAnchors(TRUST.keys, kept)
     assert "root 3" in ((await verify(conn, trust=elsewhere)).fault or "")
     await sign_books(conn, lone_scene.world, SIGNER)
     assert (await verify(conn, trust=TRUST)).fault is None

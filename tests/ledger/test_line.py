@@ -10,9 +10,9 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.line import (
     Line,
+    LineSegment,
     Lot,
-    Piece,
-    Segment,
+    LotAmount,
     drawn,
     insert,
     is_whole,
@@ -51,7 +51,7 @@ def _build(granted: list[Lot], at: list[int]) -> tuple[Line, dict[UUID, Lot]]:
     known: dict[UUID, Lot] = {}
     for lot, cut in zip(granted, at, strict=False):
         known[lot.id] = lot
-        line = insert(line, known, min(cut, line_end(line)), Piece(lot, lot.amount))
+        line = insert(line, known, min(cut, line_end(line)), LotAmount(lot, lot.amount))
     return line, known
 
 
@@ -78,7 +78,7 @@ def test_a_grant_changes_nothing_before_the_cut_and_orders_what_lies_beyond(
     cut = min(cut, line_end(line))
     for lot in granted[-1:]:
         known[lot.id] = lot
-        longer = insert(line, known, cut, Piece(lot, lot.amount))
+        longer = insert(line, known, cut, LotAmount(lot, lot.amount))
         assert drawn(longer, 0, cut) == drawn(line, 0, cut)
         beyond = [known[lot_id] for lot_id, _ in drawn(longer, cut, line_end(longer))]
         assert beyond == sorted(beyond, key=spending_order)
@@ -102,7 +102,7 @@ def test_taking_from_a_lot_leaves_the_others(granted: list[Lot], at: list[int], 
     cut = min(cut, line_end(line))
     for piece in tail(line, known, cut)[:1]:
         amount = Usd(data.draw(st.integers(0, piece.amount)))
-        shorter = take(line, known, cut, Piece(piece.lot, amount))
+        shorter = take(line, known, cut, LotAmount(piece.lot, amount))
         before, after = _amounts(line, cut, line_end(line)), _amounts(shorter, cut, line_end(shorter))
         before[piece.lot.id] -= amount
         assert after == {lot_id: left for lot_id, left in before.items() if left}
@@ -110,13 +110,13 @@ def test_taking_from_a_lot_leaves_the_others(granted: list[Lot], at: list[int], 
 
 def test_neighbours_of_one_lot_become_one_segment() -> None:
     a, b = (Lot(UUID(int=n), Pool.PAID, "operator", Usd(10), NOW) for n in (1, 2))
-    line = (Segment(0, 5, a.id), Segment(5, 8, b.id), Segment(8, 13, a.id))
-    assert lay(line, 5, [Piece(a, Usd(5))]) == (Segment(0, 10, a.id),)
+    line = (LineSegment(0, 5, a.id), LineSegment(5, 8, b.id), LineSegment(8, 13, a.id))
+    assert lay(line, 5, [LotAmount(a, Usd(5))]) == (LineSegment(0, 10, a.id),)
 
 
 def test_a_line_with_a_gap_an_overlap_or_a_late_start_is_not_whole() -> None:
     lot = UUID(int=1)
     assert is_whole(())
-    assert not is_whole((Segment(1, 2, lot),))
-    assert not is_whole((Segment(0, 2, lot), Segment(3, 4, lot)))
-    assert not is_whole((Segment(0, 2, lot), Segment(1, 4, lot)))
+    assert not is_whole((LineSegment(1, 2, lot),))
+    assert not is_whole((LineSegment(0, 2, lot), LineSegment(3, 4, lot)))
+    assert not is_whole((LineSegment(0, 2, lot), LineSegment(1, 4, lot)))

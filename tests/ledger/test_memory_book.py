@@ -11,7 +11,7 @@ from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.memory_book import MemoryBook
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.memory_wallets import MemoryWallets
-from tokenharbor.ledger.types import Credit, Hold, KeyLimits, Placed, Pool, Product, Settled, Settlement
+from tokenharbor.ledger.types import Credit, Hold, KeyLimits, PlacedHold, Pool, Product, SettledCharge, Settlement
 
 
 class Small:
@@ -38,14 +38,14 @@ class Small:
 
     async def place(self, amount: int) -> UUID:
         hold = Hold(self.world.ids.new(), self.payer, Usd(amount), self.clock.now())
-        assert await self.book.place([hold]) == [Placed(Usd(amount))]
+        assert await self.book.place([hold]) == [PlacedHold(Usd(amount))]
         return hold.request_id
 
     async def settle(self, request_id: UUID, amount: int) -> None:
         product, at = Product("m", "p", "token-harbor"), self.clock.now()
         end = (request_id, self.payer, product, "complete", b"{}", b"salt", at)
         settlement = Settlement(*end, Usd(amount), ZERO, ZERO, Usd(amount))
-        assert await self.book.settle([settlement]) == [Settled(Usd(amount), ZERO, ZERO)]
+        assert await self.book.settle([settlement]) == [SettledCharge(Usd(amount), ZERO, ZERO)]
 
     async def available(self) -> tuple[int, int]:
         balance = await self.wallets.balance(self.account, self.clock.now())

@@ -12,15 +12,24 @@ from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.reversal import Reversal
-from tokenharbor.ledger.types import Clawback, Hold, HoldRefusal, KeyLimits, Placed, Pool, Refused, Settled
+from tokenharbor.ledger.types import (
+    Clawback,
+    Hold,
+    HoldRefusal,
+    KeyLimits,
+    PlacedHold,
+    Pool,
+    RefusedHold,
+    SettledCharge,
+)
 
 
 async def test_a_hold_and_its_settlement_move_exactly_the_charge(scene: Any) -> None:
     await scene.credit(1000)
     hold = scene.hold(400)
-    assert await scene.place(hold) == [Placed(Usd(400))]
+    assert await scene.place(hold) == [PlacedHold(Usd(400))]
     assert (await scene.available(), await scene.held()) == (600, 400)
-    assert await scene.settle(scene.settlement(hold, 250, fee=10)) == [Settled(Usd(250), Usd(10), ZERO)]
+    assert await scene.settle(scene.settlement(hold, 250, fee=10)) == [SettledCharge(Usd(250), Usd(10), ZERO)]
     assert (await scene.available(), await scene.held()) == (750, 0)
     assert await scene.fault() is None
 
@@ -30,23 +39,23 @@ async def test_one_oversized_hold_in_a_batch_of_50_refuses_only_itself(scene: An
     holds = [scene.hold(10) for _ in range(50)]
     holds[17] = scene.hold(1_000_000)
     answers = await scene.place(*holds)
-    assert answers.pop(17) == Refused(HoldRefusal.BALANCE, Usd(490 - 170), Usd(170))
-    assert answers == [Placed(Usd(10))] * 49
+    assert answers.pop(17) == RefusedHold(HoldRefusal.BALANCE, Usd(490 - 170), Usd(170))
+    assert answers == [PlacedHold(Usd(10))] * 49
 
 
 async def test_300_concurrent_holds_on_a_wallet_that_affords_40_place_exactly_40(scene: Any) -> None:
     await scene.credit(40 * 7 + 6)
-    batcher: Batcher[Hold, Placed | Refused] = Batcher(scene.book.place, batch=64)
+    batcher: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(scene.book.place, batch=64)
     answers = await asyncio.gather(*[batcher.submit(scene.hold(7)) for _ in range(300)])
-    assert [type(answer) for answer in answers] == [Placed] * 40 + [Refused] * 260
+    assert [type(answer) for answer in answers] == [PlacedHold] * 40 + [RefusedHold] * 260
     assert (await scene.available(), await scene.held()) == (6, 280)
 
 
 async def test_a_hold_of_the_same_request_stands_once_even_if_nothing_is_left(scene: Any) -> None:
     await scene.credit(100)
     hold = scene.hold(100)
-    assert await scene.place(hold, hold) == [Placed(Usd(100))] * 2
-    assert await scene.place(hold) == [Placed(Usd(100))]
+    assert await scene.place(hold, hold) == [PlacedHold(Usd(100))] * 2
+    assert await scene.place(hold) == [PlacedHold(Usd(100))]
     assert await scene.held() == 100
 
 
@@ -56,8 +65,8 @@ async def test_a_replayed_settlement_charges_once_and_answers_what_the_first_did
     await scene.place(first, other)
     await scene.settle(scene.settlement(first, 200, fee=6))
     again, new = await scene.settle(scene.settlement(first, 999, fee=9), scene.settlement(other, 50))
-    assert again == Settled(Usd(200), Usd(6), ZERO, again=True)
-    assert new == Settled(Usd(50), ZERO, ZERO)
+    assert again == SettledCharge(Usd(200), Usd(6), ZERO, again=True)
+    assert new == SettledCharge(Usd(50), ZERO, ZERO)
     assert await scene.available() == 750
 
 
@@ -85,9 +94,9 @@ async def test_a_charge_goes_beyond_its_hold_only_as_far_as_there_is_balance(sce
     await scene.credit(1000)
     ours, other = scene.hold(100), scene.hold(600)
     await scene.place(ours, other)
-    assert await scene.settle(scene.settlement(ours, 150, bound=200)) == [Settled(Usd(150), ZERO, ZERO)]
+    assert await scene.settle(scene.settlement(ours, 150, bound=200)) == [SettledCharge(Usd(150), ZERO, ZERO)]
     beyond = scene.settlement(other, 900, fee=100, bound=900)
-    assert await scene.settle(beyond) == [Settled(Usd(850), Usd(50), Usd(50))]
+    assert await scene.settle(beyond) == [SettledCharge(Usd(850), Usd(50), Usd(50))]
     assert await scene.available() == 0
     assert await scene.fault() is None
 
@@ -97,9 +106,9 @@ async def test_an_overrun_never_takes_what_others_hold(scene: Any) -> None:
     ours, other = scene.hold(100), scene.hold(900)
     await scene.place(ours, other)
     assert await scene.settle(scene.settlement(ours, 5000, fee=5000, bound=5000)) == [
-        Settled(Usd(100), Usd(100), Usd(4900))
+        SettledCharge(Usd(100), Usd(100), Usd(4900))
     ]
-    assert await scene.settle(scene.settlement(other, 900)) == [Settled(Usd(900), ZERO, ZERO)]
+    assert await scene.settle(scene.settlement(other, 900)) == [SettledCharge(Usd(900), ZERO, ZERO)]
 
 
 async def test_an_overrun_is_a_loss_in_the_postings(scene: Any) -> None:
@@ -146,17 +155,17 @@ async def test_what_was_released_is_not_settled(scene: Any, loss: int) -> None:
     await scene.release(hold, loss=loss)
     refused, fine = await scene.settle(scene.settlement(hold, 10), scene.settlement(other, 10))
     assert isinstance(refused, BooksRefused)
-    assert fine == Settled(Usd(10), ZERO, ZERO)
+    assert fine == SettledCharge(Usd(10), ZERO, ZERO)
 
 
 async def test_a_settlement_without_its_hold_is_taken_as_far_as_there_is_balance(scene: Any) -> None:
     await scene.credit(100)
-    assert await scene.settle(scene.settlement(scene.hold(130), 130)) == [Settled(Usd(100), ZERO, Usd(30))]
+    assert await scene.settle(scene.settlement(scene.hold(130), 130)) == [SettledCharge(Usd(100), ZERO, Usd(30))]
 
 
 async def test_a_free_request_needs_no_hold_and_has_its_entry(scene: Any) -> None:
     hold = scene.hold(0)
-    assert await scene.settle(scene.settlement(hold, 0)) == [Settled(ZERO, ZERO, ZERO)]
+    assert await scene.settle(scene.settlement(hold, 0)) == [SettledCharge(ZERO, ZERO, ZERO)]
     assert await scene.conn.fetchval("select amount from entry where id = $1", hold.request_id) == 0
     assert await scene.fault() is None
 
@@ -167,8 +176,8 @@ async def test_unknown_accounts_and_other_peoples_keys_hold_nothing(scene: Any) 
     hold = scene.hold(10)
     nobody = Hold(scene.world.ids.new(), Payer(scene.world.ids.new(), scene.key), Usd(1), scene.clock.now())
     theirs = Hold(scene.world.ids.new(), Payer(scene.account, scene.keys[stranger]), Usd(1), scene.clock.now())
-    unknown = Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
-    assert await scene.place(nobody, theirs, hold) == [unknown, unknown, Placed(Usd(10))]
+    unknown = RefusedHold(HoldRefusal.UNKNOWN, ZERO, ZERO)
+    assert await scene.place(nobody, theirs, hold) == [unknown, unknown, PlacedHold(Usd(10))]
 
 
 # Expiry
@@ -179,15 +188,15 @@ async def test_credit_is_gone_when_its_time_is_over_without_any_job(scene: Any) 
     await scene.credit(50)
     scene.clock.advance(timedelta(days=7))
     assert await scene.available() == 50
-    assert await scene.place(scene.hold(51)) == [Refused(HoldRefusal.BALANCE, Usd(50), ZERO)]
-    assert await scene.place(scene.hold(50)) == [Placed(Usd(50))]
+    assert await scene.place(scene.hold(51)) == [RefusedHold(HoldRefusal.BALANCE, Usd(50), ZERO)]
+    assert await scene.place(scene.hold(50)) == [PlacedHold(Usd(50))]
     assert await scene.fault() is None
 
 
 async def test_a_moment_before_its_end_credit_is_still_good(scene: Any) -> None:
     await scene.credit(100, Pool.TRIAL, timedelta(days=7))
     scene.clock.advance(timedelta(days=7) - timedelta(microseconds=1))
-    assert await scene.place(scene.hold(100)) == [Placed(Usd(100))]
+    assert await scene.place(scene.hold(100)) == [PlacedHold(Usd(100))]
 
 
 async def test_what_a_hold_covers_expires_when_it_is_given_back(scene: Any) -> None:
@@ -197,7 +206,7 @@ async def test_what_a_hold_covers_expires_when_it_is_given_back(scene: Any) -> N
     scene.clock.advance(timedelta(hours=2))
     await scene.wallets.expire(scene.account, scene.clock.now())
     assert (await scene.available(), await scene.held()) == (0, 40)
-    assert await scene.settle(scene.settlement(hold, 30)) == [Settled(Usd(30), ZERO, ZERO)]
+    assert await scene.settle(scene.settlement(hold, 30)) == [SettledCharge(Usd(30), ZERO, ZERO)]
     assert (await scene.available(), await scene.held()) == (0, 0)
     gone = await scene.conn.fetch(
         "select amount from entry where account_id = $1 and type = 'expiry' order by seq", scene.account
@@ -264,11 +273,11 @@ async def test_debt_freezes_holds_until_a_credit_has_paid_it(scene: Any) -> None
     await scene.wallets.claw(claw)
     assert (await scene.wallets.balance(scene.account, now)).debt == 70
     await scene.credit(60)
-    assert await scene.place(scene.hold(0)) == [Refused(HoldRefusal.DEBT, ZERO, ZERO)]
+    assert await scene.place(scene.hold(0)) == [RefusedHold(HoldRefusal.DEBT, ZERO, ZERO)]
     await scene.credit(60)
     balance = await scene.wallets.balance(scene.account, now)
     assert (balance.debt, balance.available) == (0, 50)
-    assert await scene.place(scene.hold(50)) == [Placed(Usd(50))]
+    assert await scene.place(scene.hold(50)) == [PlacedHold(Usd(50))]
     assert await scene.fault() is None
 
 
@@ -315,7 +324,7 @@ async def test_a_clawback_leaves_what_is_held(scene: Any) -> None:
         Clawback(scene.world.ids.new(), scene.account, credit.lot_id, Usd(50), now, "clearing/manual/usd")
     )
     assert (await scene.wallets.balance(scene.account, now)).debt == 30
-    assert await scene.settle(scene.settlement(hold, 80)) == [Settled(Usd(80), ZERO, ZERO)]
+    assert await scene.settle(scene.settlement(hold, 80)) == [SettledCharge(Usd(80), ZERO, ZERO)]
 
 
 async def test_a_credit_with_a_known_reference_is_granted_once(scene: Any) -> None:
@@ -349,9 +358,9 @@ async def test_a_quota_counts_what_is_spent_and_what_is_held(scene: Any) -> None
     await scene.limit(KeyLimits(quota=Usd(100)))
     await scene.spend(50)
     assert await scene.place(scene.hold(30), scene.hold(30), scene.hold(20)) == [
-        Placed(Usd(30)),
-        Refused(HoldRefusal.QUOTA, Usd(920), Usd(30), Usd(20)),
-        Placed(Usd(20)),
+        PlacedHold(Usd(30)),
+        RefusedHold(HoldRefusal.QUOTA, Usd(920), Usd(30), Usd(20)),
+        PlacedHold(Usd(20)),
     ]
 
 
@@ -369,9 +378,9 @@ async def test_a_budget_starts_again_with_its_utc_period(
     await scene.limit(limits)
     scene.clock.advance(last_moment - scene.clock.now())
     await scene.spend(70)
-    assert await scene.place(scene.hold(31)) == [Refused(why, Usd(930), ZERO, Usd(30))]
+    assert await scene.place(scene.hold(31)) == [RefusedHold(why, Usd(930), ZERO, Usd(30))]
     scene.clock.advance(timedelta(microseconds=1))
-    assert await scene.place(scene.hold(100)) == [Placed(Usd(100))]
+    assert await scene.place(scene.hold(100)) == [PlacedHold(Usd(100))]
 
 
 async def test_holds_of_a_batch_across_midnight_count_for_their_own_days(scene: Any) -> None:
@@ -381,17 +390,17 @@ async def test_holds_of_a_batch_across_midnight_count_for_their_own_days(scene: 
     before = scene.hold(1)
     scene.clock.advance(timedelta(hours=12))
     assert await scene.place(before, scene.hold(100)) == [
-        Refused(HoldRefusal.DAILY, Usd(900), ZERO, ZERO),
-        Placed(Usd(100)),
+        RefusedHold(HoldRefusal.DAILY, Usd(900), ZERO, ZERO),
+        PlacedHold(Usd(100)),
     ]
 
 
 async def test_a_limit_that_is_taken_back_no_longer_counts(scene: Any) -> None:
     await scene.credit(1000)
     await scene.limit(KeyLimits(quota=ZERO))
-    assert await scene.place(scene.hold(1)) == [Refused(HoldRefusal.QUOTA, Usd(1000), ZERO, ZERO)]
+    assert await scene.place(scene.hold(1)) == [RefusedHold(HoldRefusal.QUOTA, Usd(1000), ZERO, ZERO)]
     await scene.limit(KeyLimits())
-    assert await scene.place(scene.hold(1)) == [Placed(Usd(1))]
+    assert await scene.place(scene.hold(1)) == [PlacedHold(Usd(1))]
 
 
 async def _postings(scene: Any, entry_id: UUID) -> dict[tuple[str, str], int]:

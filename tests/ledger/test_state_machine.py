@@ -47,11 +47,11 @@ from tokenharbor.ledger.types import (
     Credit,
     Hold,
     KeyLimits,
-    Placed,
+    PlacedHold,
     Pool,
     Product,
     Release,
-    Settled,
+    SettledCharge,
     Settlement,
 )
 from tokenharbor.ledger.verify import verify
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
             for account, key, amount in asked
         ]
         answers = self.both(lambda book: book.place(batch))
-        return multiple(*[hold for hold, answer in zip(batch, answers, strict=True) if isinstance(answer, Placed)])
+        return multiple(*[hold for hold, answer in zip(batch, answers, strict=True) if isinstance(answer, PlacedHold)])
 
     @rule(
         target=settled,
@@ -236,13 +236,13 @@ class Machine(RuleBasedStateMachine):
         used = {key: meter.spent + meter.held for key, meter in self.memory.meters.items()}
         answers = self.both(lambda book: book.settle(batch))
         for settlement, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Settled) and not answer.again:
+            if isinstance(answer, SettledCharge) and not answer.again:
                 assert answer.charge <= settlement.bound
                 assert answer.charge + answer.overrun == settlement.cost
         for key, meter in self.memory.meters.items():
             quota = meter.limits.quota
             assert quota is None or meter.spent + meter.held <= max(quota, used[key])
-        return multiple(*[s for s, answer in zip(batch, answers, strict=True) if isinstance(answer, Settled)])
+        return multiple(*[s for s, answer in zip(batch, answers, strict=True) if isinstance(answer, SettledCharge)])
 
     @rule(target=released, ends=st.lists(st.tuples(consumes(holds), st.integers(-1, 50)), max_size=4))
     def release(self, ends: list[tuple[Hold, int]]) -> Any:

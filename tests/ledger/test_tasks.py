@@ -4,19 +4,19 @@ import asyncio
 from typing import Any
 
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.tasks import Task, Tasks
+from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.ledger.types import Hold
 
 
-async def take(scene: Any) -> tuple[Tasks, Hold, Task]:
+async def take(scene: Any) -> tuple[VendorTasks, Hold, VendorTask]:
     """A request that has held, and the task that its vendor took."""
     await scene.credit(100)
     hold = scene.hold(40)
     await scene.place(hold)
-    return Tasks(scene.book._pool), hold, Task(scene.settlement(hold, 40), "camera", "vendors-own-id")
+    return VendorTasks(scene.book._pool), hold, VendorTask(scene.settlement(hold, 40), "camera", "vendors-own-id")
 
 
-async def state_of(scene: Any, task: Task) -> str | None:
+async def state_of(scene: Any, task: VendorTask) -> str | None:
     state: str | None = await scene.conn.fetchval("select state from task where request_id = $1", task.id)
     return state
 

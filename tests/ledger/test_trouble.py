@@ -11,7 +11,7 @@ from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batcher import Batcher
-from tokenharbor.ledger.types import Hold, Placed, Product, Refused, Settled, Settlement
+from tokenharbor.ledger.types import Hold, PlacedHold, Product, RefusedHold, SettledCharge, Settlement
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ async def test_a_poisonous_settlement_stops_only_itself(scene: Any, poison: Any)
     batch[11] = poison(scene, holds[11])
     answers = await scene.settle(*batch)
     assert isinstance(answers.pop(11), BooksRefused)
-    assert answers == [Settled(Usd(10), ZERO, ZERO)] * 29
+    assert answers == [SettledCharge(Usd(10), ZERO, ZERO)] * 29
     assert (await scene.available(), await scene.held()) == (700, 10)
     assert await scene.fault() is None
 
@@ -45,7 +45,7 @@ async def test_a_poisonous_hold_stops_only_itself(scene: Any, amount: int) -> No
     holds = [scene.hold(10), scene.hold(amount), scene.hold(10)]
     first, bad, last = await scene.place(*holds)
     assert isinstance(bad, BooksRefused)
-    assert (first, last) == (Placed(Usd(10)), Placed(Usd(10)))
+    assert (first, last) == (PlacedHold(Usd(10)), PlacedHold(Usd(10)))
 
 
 async def test_a_settlement_does_not_take_somebody_elses_hold(scene: Any) -> None:
@@ -64,23 +64,23 @@ async def test_a_locked_wallet_does_not_stall_others(scene: Any) -> None:
     other = await scene.open_account()
     await scene.credit(100)
     await scene.credit(100, account=other)
-    holds: Batcher[Hold, Placed | Refused] = Batcher(scene.book.place)
-    ends: Batcher[Settlement, Settled] = Batcher(scene.book.settle)
+    holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(scene.book.place)
+    ends: Batcher[Settlement, SettledCharge] = Batcher(scene.book.settle)
     stuck, free = scene.hold(10), scene.hold(10, other)
     await scene.place(stuck, free)
     async with scene.conn.transaction():
         await scene.conn.execute("select from wallet where account_id = $1 for update", scene.account)
         stuck_settlement = ends.submit(scene.settlement(stuck, 10))
-        assert await ends.submit(scene.settlement(free, 10)) == Settled(Usd(10), ZERO, ZERO)
+        assert await ends.submit(scene.settlement(free, 10)) == SettledCharge(Usd(10), ZERO, ZERO)
         stuck_hold = holds.submit(scene.hold(20))
         begin = time.monotonic()
         for _ in range(20):
-            assert await holds.submit(scene.hold(1, other)) == Placed(Usd(1))
+            assert await holds.submit(scene.hold(1, other)) == PlacedHold(Usd(1))
         assert time.monotonic() - begin < 1
         assert not stuck_hold.done()
         assert not stuck_settlement.done()
-    assert await stuck_settlement == Settled(Usd(10), ZERO, ZERO)
-    assert await stuck_hold == Placed(Usd(20))
+    assert await stuck_settlement == SettledCharge(Usd(10), ZERO, ZERO)
+    assert await stuck_hold == PlacedHold(Usd(20))
     assert await scene.fault() is None
 
 
@@ -126,7 +126,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_charged_again(scene: Any) -
     await scene.settle(settlement)
     await _cut_connections(scene)
     (answer,) = await scene.settle(settlement)
-    assert answer == Settled(Usd(10), ZERO, ZERO, again=True)
+    assert answer == SettledCharge(Usd(10), ZERO, ZERO, again=True)
     assert await scene.available() == 990
 
 
@@ -175,7 +175,7 @@ async def test_a_hold_that_nobody_was_told_of_is_given_back(lone_scene: Any) -> 
     assert isinstance(answer, DatabaseUnavailable)
     while not scene.book.is_up:  # noqa: ASYNC110  it comes back by itself
         await asyncio.sleep(0.01)
-    assert await scene.place(scene.hold(100)) == [Placed(Usd(100))]
+    assert await scene.place(scene.hold(100)) == [PlacedHold(Usd(100))]
     assert await scene.fault() is None
 
 

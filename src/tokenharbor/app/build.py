@@ -11,11 +11,11 @@ from tokenharbor.app.context import ServerContext, open_context
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
-from tokenharbor.billing.books import Books
+from tokenharbor.billing.books import BatchedBook
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.receipts import Receipts
-from tokenharbor.billing.tasks import TaskDesk
+from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
@@ -37,9 +37,9 @@ from tokenharbor.jobs.job import JobContext, repeat
 from tokenharbor.jobs.notices import follow_notices
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.secret import SecretPurpose
-from tokenharbor.ledger.history import History
+from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.store import PostgresBook
-from tokenharbor.ledger.tasks import Tasks
+from tokenharbor.ledger.tasks import VendorTasks
 from tokenharbor.routing.health import Health
 
 
@@ -58,7 +58,7 @@ class Harbor:
     context: ServerContext
     pool: asyncpg.Pool
     book: PostgresBook
-    books: Books
+    books: BatchedBook
     snapshots: CurrentSnapshot
     reload: Callable[[], Awaitable[None]]
     server: Server
@@ -120,7 +120,7 @@ def _dependencies(
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books, world)
-    receipts = Receipts(History(database.pool), database.pool, opened.prover)
+    receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
         snapshots.current,
@@ -131,7 +131,7 @@ def _dependencies(
         Client(max_idle_per_origin=context.descriptors.idle_per_origin),
         health,
         metrics,
-        TaskDesk(Tasks(database.pool), books, world),
+        TaskBilling(VendorTasks(database.pool), books, world),
         Lingering(settler, metrics),
         NoteCache(world.clock),
         LargeBodies(receipts),

@@ -17,7 +17,7 @@ from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshot
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
-from tokenharbor.ledger.history import History
+from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.simulator.demo import demo_script
 from tokenharbor.simulator.serve import start
 
@@ -39,7 +39,7 @@ class SnapshotLoader:
         catalog = relocate(read_catalog(settings), f"{self.demo_url}/v1")
         policy = load_edition(settings.edition)
         snapshot = build_snapshot(catalog, policy, credential_lookup(settings, stored), world.clock)
-        await History(pool).add_prices(snapshot.prices(), world.clock.now())
+        await RequestHistory(pool).add_prices(snapshot.prices(), world.clock.now())
         return snapshot
 
     async def reload(self, snapshots: CurrentSnapshot) -> None:

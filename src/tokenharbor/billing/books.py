@@ -6,32 +6,32 @@ from collections.abc import Sequence
 import structlog
 
 from tokenharbor.billing.alarms import Alarm, Alarms
-from tokenharbor.billing.settlements import Keeps, Settlements
+from tokenharbor.billing.settlements import SettlementJournal, Settlements
 from tokenharbor.kernel.errors import BooksError, DatabaseUnavailable
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
-from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
+from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
 
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _DRAIN_SECONDS = 5.0
 _log = structlog.get_logger("books")
 
 
-class Books:
+class BatchedBook:
     """Holds and settlements of one process; see money.md, "A request's money"."""
 
-    def __init__(self, book: RequestBook, journal: Keeps, alarms: Alarms) -> None:
+    def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
         self._book = book
         self._alarms = alarms
-        self._holds: Batcher[Hold, Placed | Refused] = Batcher(book.place)
+        self._holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place)
         self._settlements = Settlements(book, journal, alarms)
         self._releases: Batcher[Release, None] = Batcher(self._release)
         self._loose: set[asyncio.Task[None]] = set()
 
-    def place(self, hold: Hold) -> asyncio.Future[Placed | Refused]:
+    def place(self, hold: Hold) -> asyncio.Future[PlacedHold | RefusedHold]:
         return self._holds.submit(hold)
 
-    def settle(self, settlement: Settlement) -> asyncio.Future[Settled]:
+    def settle(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
         """Durable when done: in the database, or in the journal and soon in the database."""
         return self._settlements.submit(settlement)
 

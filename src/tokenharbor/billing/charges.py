@@ -4,24 +4,24 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
-from tokenharbor.billing.counting import Counted, billable_usage, find_excess
-from tokenharbor.billing.detail import Detail, Status, cache_layer, write_detail
-from tokenharbor.billing.meter import Meter, State
+from tokenharbor.billing.counting import BilledUsage, billable_usage, find_excess
+from tokenharbor.billing.detail import RequestDetail, Status, cache_layer, write_detail
+from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.types import Product, Release, Settled, Settlement
+from tokenharbor.ledger.types import Product, Release, SettledCharge, Settlement
 
 _SALT_BYTES = 16
 
 
-class Settles(Protocol):
+class SettlementWriter(Protocol):
     """Whatever settles and releases: the books, with many requests gathered into one call. Both go through even
     if nobody waits for them any more.
     """
 
-    def settle(self, settlement: Settlement) -> Awaitable[Settled]:
+    def settle(self, settlement: Settlement) -> Awaitable[SettledCharge]:
         """Raises BooksRefused; DatabaseUnavailable where it is not known whether it goes through."""
 
     def release(self, release: Release) -> Awaitable[None]: ...
@@ -34,14 +34,14 @@ class Settles(Protocol):
 class Settler:
     """Turns meters into settlements and releases."""
 
-    def __init__(self, books: Settles, world: World) -> None:
+    def __init__(self, books: SettlementWriter, world: World) -> None:
         self._books = books
         self._world = world
 
     async def settle(self, meter: Meter) -> Usd:
         """Bill a complete answer; returns the charge once it is durable. Raises Unavailable."""
         settlement = self._settlement(meter, "complete")
-        meter.state = State.SETTLING
+        meter.state = MeterState.SETTLING
         try:
             settled = await self._books.settle(settlement)
         except asyncio.CancelledError:  # the client has left, and nobody would hear that this failed
@@ -49,9 +49,9 @@ class Settler:
             raise
         except BooksError as error:
             self._books.release_soon(self._release(meter))
-            meter.state = State.CLOSED
+            meter.state = MeterState.CLOSED
             raise Unavailable(_unsettled(meter, error)) from error
-        meter.state = State.CLOSED
+        meter.state = MeterState.CLOSED
         return settled.charge
 
     def waiting(self, meter: Meter) -> Settlement:
@@ -60,13 +60,13 @@ class Settler:
 
     def leave_to_task(self, meter: Meter) -> None:
         """The task is in the books: from now on the hold is its own. Until this is said, a release ends both."""
-        meter.state = State.CLOSED
+        meter.state = MeterState.CLOSED
 
     async def give_back(self, meter: Meter) -> None:
         """Release the hold before the caller hears of the failure; if the database is unavailable, once it answers."""
-        if meter.state is not State.HELD or (meter.delivered_bytes and _bills_broken(meter)):
+        if meter.state is not MeterState.HELD or (meter.delivered_bytes and _bills_broken(meter)):
             return self.abandon(meter)
-        meter.state = State.CLOSED
+        meter.state = MeterState.CLOSED
         release = self._release(meter)
         try:
             await self._books.release(release)
@@ -80,9 +80,9 @@ class Settler:
         """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
         Synchronous, and nothing for a request that holds nothing, so that a cancelled request cannot miss it.
         """
-        if meter.state not in (State.ASKED, State.HELD):
+        if meter.state not in (MeterState.ASKED, MeterState.HELD):
             return
-        meter.state = State.CLOSED
+        meter.state = MeterState.CLOSED
         status: Status = "failed" if meter.refusal else "hung_up"
         if meter.delivered_bytes and (not meter.refusal or _bills_broken(meter)):
             self._books.settle_soon(self._settlement(meter, status))
@@ -117,9 +117,9 @@ class Settler:
         detail, salt = self._detail(meter, product, None), world.entropy.bytes(_SALT_BYTES)
         return Release(meter.request_id, meter.payer, product, status, detail, salt, world.clock.now(), loss)
 
-    def _detail(self, meter: Meter, product: Product, counted: Counted | None) -> bytes:
+    def _detail(self, meter: Meter, product: Product, counted: BilledUsage | None) -> bytes:
         offer, began, first_at = meter.offer, meter.started, meter.first_at
-        detail = Detail(
+        detail = RequestDetail(
             asked=meter.request.model,
             model=product.model,
             dialect=meter.request.dialect,

@@ -36,7 +36,7 @@ class ReceiptError(ValueError):
 
 
 @dataclass(slots=True)
-class Verdict:
+class ReceiptCheck:
     """What a receipt proves, what it does not, and what is wrong with it."""
 
     id: str = ""
@@ -45,9 +45,9 @@ class Verdict:
     fault: str | None = None
 
 
-def check_receipt(text: bytes, keys: Mapping[str, bytes]) -> Verdict:
+def check_receipt(text: bytes, keys: Mapping[str, bytes]) -> ReceiptCheck:
     """Check everything that follows from the file and these public keys (by id)."""
-    verdict = Verdict()
+    verdict = ReceiptCheck()
     try:
         receipt = _read(text)
         verdict.id = str(receipt.get("id", ""))
@@ -100,7 +100,7 @@ def _read(text: bytes) -> dict[str, Any]:
     return receipt
 
 
-def _check_signature(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict: Verdict) -> None:
+def _check_signature(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict: ReceiptCheck) -> None:
     signature = receipt["signature"]
     if (signature["algorithm"], signature["format"]) != (ALGORITHM, FORMAT):
         raise ReceiptError("unknown format or algorithm of the signature: use a newer version of this program")
@@ -112,7 +112,7 @@ def _check_signature(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verd
     verdict.proven.append(f"the owner of key {signature['key_id']} issued this receipt at {signature['signed_at']}")
 
 
-def _check_proof(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict: Verdict) -> None:
+def _check_proof(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict: ReceiptCheck) -> None:
     proof = receipt["proof"]
     if proof["status"] == "none":
         _check_nothing_charged(receipt, verdict)
@@ -135,7 +135,7 @@ def _check_proof(receipt: Mapping[str, Any], keys: Mapping[str, bytes], verdict:
     ]
 
 
-def _check_nothing_charged(receipt: Mapping[str, Any], verdict: Verdict) -> None:
+def _check_nothing_charged(receipt: Mapping[str, Any], verdict: ReceiptCheck) -> None:
     if Usd.parse(receipt["cost_usd"]):
         raise ReceiptError("a charge has no entry")
     verdict.proven.append("the issuer states that nothing was charged")
@@ -162,7 +162,7 @@ def _compare(receipt: Mapping[str, Any], due: Mapping[str, Any], source: str) ->
             raise ReceiptError(f"{name} is {receipt.get(name)!r}, but by {source} it is {value!r}")
 
 
-def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: Verdict) -> None:
+def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: ReceiptCheck) -> None:
     stated = receipt["entry"]
     if (stated["id"], stated["seq"]) != (ids.show("ent", entry.id), entry.seq):
         raise ReceiptError("the entry differs from the entry of the proof")
@@ -184,7 +184,7 @@ def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: Verdict) ->
     verdict.proven.append(f"it was for {receipt['model']} at {receipt['provider']}, counted as the detail says")
 
 
-def _check_path(proof: Mapping[str, Any], entry: Entry, keys: Mapping[str, bytes], verdict: Verdict) -> None:
+def _check_path(proof: Mapping[str, Any], entry: Entry, keys: Mapping[str, bytes], verdict: ReceiptCheck) -> None:
     cut = read_cut_text(read_text(proof["cut"], CutText))
     root = read_root_text(read_text(proof["root"], RootText))
     path = [read_hex(each) for each in proof["path"]]

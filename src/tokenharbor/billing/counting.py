@@ -16,14 +16,14 @@ BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than p
 _MADE = ("output", "images_out", "seconds", "characters", "search_units")
 
 
-class Counted(msgspec.Struct, frozen=True):
+class BilledUsage(msgspec.Struct, frozen=True):
     """The usage that is billed, and whose count it is."""
 
     usage: Usage
     source: UsageSource
 
 
-class Excess(msgspec.Struct, frozen=True):
+class ExcessUsage(msgspec.Struct, frozen=True):
     """A count that is more than the request allowed."""
 
     unit: str
@@ -31,19 +31,19 @@ class Excess(msgspec.Struct, frozen=True):
     most: int
 
 
-def billable_usage(meter: Meter) -> Counted:
+def billable_usage(meter: Meter) -> BilledUsage:
     """The provider's usage if it can be believed, else our own count of what was delivered: never raised later, never
     more than the quote's bound. What is not believed, and what is missing though the answer came to its end, is an
     alarm.
     """
     usage, excess, quote = meter.usage, None, meter.quote
     if usage is not None and quote is not None and meter.fallback is None and _is_plain(usage, quote.bound):
-        return Counted(usage, "vendor")  # as nearly all: within the bound, and of tokens alone
+        return BilledUsage(usage, "vendor")  # as nearly all: within the bound, and of tokens alone
     if usage is not None:
         excess = None if quote is None else find_excess(usage, quote)
         if excess is None and not _is_empty(usage, meter):
             _compare_input(meter, usage)
-            return Counted(usage, "vendor")
+            return BilledUsage(usage, "vendor")
         meter.quarantined = True
     own = _count_ourselves(meter)
     if meter.quarantined:
@@ -74,28 +74,28 @@ def estimated_input(size: InputSize) -> int:
     return -(-size.text_bytes // BYTES_PER_OUTPUT_TOKEN) + least_media(size)
 
 
-def _alarm_quarantined(meter: Meter, own: Usage, excess: Excess | None) -> None:
+def _alarm_quarantined(meter: Meter, own: Usage, excess: ExcessUsage | None) -> None:
     facts: dict[str, int | str] = {"estimated_input": input_size(own), "estimated_output": own.output}
     if excess is not None:
         facts |= {"unit": excess.unit, "reported": excess.reported, "most": excess.most}
     meter.alarm(Alarm.USAGE_QUARANTINED, **facts)
 
 
-def find_excess(usage: Usage, quote: Quote) -> Excess | None:
+def find_excess(usage: Usage, quote: Quote) -> ExcessUsage | None:
     """The first count that is beyond the request's own bounds. Input is compared with the model's context: the quote's
     bound of it is made from bytes.
     """
     bound = quote.bound
     output = usage.output + usage.reasoning + usage.audio_out
     if output > bound.output:
-        return Excess("output", output, bound.output)
+        return ExcessUsage("output", output, bound.output)
     size = input_size(usage)
     if size > bound.input and size > quote.most_input:
-        return Excess("input", size, max(bound.input, quote.most_input))
+        return ExcessUsage("input", size, max(bound.input, quote.most_input))
     for unit in PIECE_UNITS:
         reported, most = getattr(usage, unit), getattr(bound.pieces, unit)
         if reported > most:
-            return Excess(unit, reported, most)
+            return ExcessUsage(unit, reported, most)
     return None
 
 
@@ -126,13 +126,13 @@ def _delivered_bytes(meter: Meter) -> int:
     return meter.delivered_bytes
 
 
-def _count_ourselves(meter: Meter) -> Counted:
+def _count_ourselves(meter: Meter) -> BilledUsage:
     own, fallback = meter.counted, meter.fallback
     if own is not None and (fallback is None or _is_priced(own, meter)):
-        return Counted(own, "counted")
+        return BilledUsage(own, "counted")
     if fallback is not None:
-        return Counted(fallback if own is None else _of_made(fallback, own), "estimated")
-    return Counted(_estimate(meter), "estimated")
+        return BilledUsage(fallback if own is None else _of_made(fallback, own), "estimated")
+    return BilledUsage(_estimate(meter), "estimated")
 
 
 def _of_made(asked: Usage, made: Usage) -> Usage:

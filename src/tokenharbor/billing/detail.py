@@ -23,7 +23,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
 
 
-class Served(msgspec.Struct, frozen=True, omit_defaults=True):
+class ServedBy(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who served and at what price: the same for every request that an offer serves. Rates in basis points."""
 
     provider: str
@@ -33,7 +33,7 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True):
     terms: Terms = Terms()
 
 
-class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+class RequestDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """As frozen at settlement. Amounts in nano-USD, times in ms."""
 
     asked: str
@@ -43,7 +43,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: datetime
     total_ms: int
     first_ms: int | None = None
-    served: Served | None = None
+    served: ServedBy | None = None
     upstream_id: str = ""
     stream: bool = False
     usage: Usage | None = None
@@ -68,12 +68,12 @@ def cache_layer(usage: Usage | None) -> str:
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Detail)
+_DECODER = msgspec.json.Decoder(RequestDetail)
 
 
-def write_detail(detail: Detail) -> bytes:
+def write_detail(detail: RequestDetail) -> bytes:
     return _ENCODER.encode(detail)
 
 
-def read_detail(text: bytes | str) -> Detail:
+def read_detail(text: bytes | str) -> RequestDetail:
     return _DECODER.decode(text)

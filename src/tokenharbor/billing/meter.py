@@ -15,7 +15,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import Request
 
 
-class State(Enum):
+class MeterState(Enum):
     """Where a request's money stands."""
 
     OPEN = auto()  # nothing is held
@@ -32,7 +32,7 @@ class Meter:
     policy: Policy
     request: Request
     model = ""  # its canonical name
-    state = State.OPEN
+    state = MeterState.OPEN
     status: Status = "refused"
     refusal = ""
     lingers = False  # the caller has left, and the provider is read on for a moment
@@ -85,4 +85,4 @@ class Meter:
     def held(self, quote: Quote) -> None:
         self.quote = quote
         self.hold = quote.amount
-        self.state = State.HELD
+        self.state = MeterState.HELD

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from tokenharbor.billing.bounds import bound_of, most_input, text_bound
-from tokenharbor.billing.detail import Served
+from tokenharbor.billing.detail import ServedBy
 from tokenharbor.catalog.pricing import BP, Rates, UsageBound
 from tokenharbor.catalog.types import Endpoint, Model, OutputLimit
 from tokenharbor.editions.policy import Policy
@@ -23,7 +23,7 @@ class Offer(msgspec.Struct, frozen=True):
     model: Model
     endpoint: Endpoint
     rates: Rates
-    served: Served
+    served: ServedBy
     product: Product  # what the books keep of it
     apart: int  # the most tokens of reasoning outside of the maximum
 
@@ -31,7 +31,7 @@ class Offer(msgspec.Struct, frozen=True):
 def make_offer(model: Model, endpoint: Endpoint, rates: Rates, edition: str) -> Offer:
     provider, version = endpoint.provider.name, rates.price.version
     region = endpoint.region or endpoint.provider.region or ""
-    served = Served(
+    served = ServedBy(
         provider=provider,
         upstream_model=endpoint.upstream_model,
         price_version=version.hex(),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 
-from tokenharbor.billing.detail import Detail, Served, read_detail
+from tokenharbor.billing.detail import RequestDetail, ServedBy, read_detail
 from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
 from tokenharbor.db.errors import as_database_unavailable
@@ -15,12 +15,12 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.history import Charged, History, RequestRecord
+from tokenharbor.ledger.history import RequestCharge, RequestHistory, RequestRecord
 from tokenharbor.ledger.types import Balance
 from tokenharbor.ledger.wallets import Wallets
 
 
-class Proves(Protocol):
+class ReceiptProver(Protocol):
     """Whatever proves and signs receipts."""
 
     async def receipt(self, past: RequestRecord) -> Mapping[str, Any]: ...
@@ -29,7 +29,7 @@ class Proves(Protocol):
 class Receipts:
     """What callers read of requests and balances. Raises BooksError."""
 
-    def __init__(self, history: History, pool: asyncpg.Pool, prover: Proves) -> None:
+    def __init__(self, history: RequestHistory, pool: asyncpg.Pool, prover: ReceiptProver) -> None:
         self._history = history
         self._pool = pool
         self._prover = prover
@@ -50,7 +50,7 @@ class Receipts:
         return [_summary(past, amount) for past, amount in rows]
 
 
-async def read_receipt(history: History, prover: Proves, request_id: UUID) -> Mapping[str, Any]:
+async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_id: UUID) -> Mapping[str, Any]:
     """The receipt of a request of whatever account, for operators. Raises Missing, DatabaseUnavailable."""
     owner = await history.owner(request_id)
     past = None if owner is None else await history.request(owner, request_id)
@@ -98,7 +98,7 @@ def _summary(past: RequestRecord, amount: Usd) -> dict[str, Any]:
     }
 
 
-def _explained(detail: Detail) -> dict[str, Any]:
+def _explained(detail: RequestDetail) -> dict[str, Any]:
     return {
         "dialect": detail.dialect,
         "upstream_model": detail.served.upstream_model if detail.served else None,
@@ -116,7 +116,7 @@ def _explained(detail: Detail) -> dict[str, Any]:
     }
 
 
-def _booked(request_id: UUID, charged: Charged) -> dict[str, Any]:
+def _booked(request_id: UUID, charged: RequestCharge) -> dict[str, Any]:
     return {
         "charged_at": charged.at,
         "model_usd": str(charged.amount - charged.fee),
@@ -141,7 +141,7 @@ def _booked(request_id: UUID, charged: Charged) -> dict[str, Any]:
     }
 
 
-def _priced(detail: Detail, served: Served, charged: Charged) -> dict[str, Any]:
+def _priced(detail: RequestDetail, served: ServedBy, charged: RequestCharge) -> dict[str, Any]:
     """Every component, at the prices of the quote; exact until the total is rounded up, once."""
     priced: dict[str, Any] = {"version": served.price_version, **msgspec.structs.asdict(served.terms)}
     if charged.price and detail.usage is not None:

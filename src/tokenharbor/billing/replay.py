@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import show
 from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.journal import read_journal, remove_journal, set_journal_aside
-from tokenharbor.ledger.types import Settled, Settlement
+from tokenharbor.ledger.types import SettledCharge, Settlement
 
 _BATCH = 256
 _log = structlog.get_logger("journal")
@@ -36,7 +36,7 @@ async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> No
         _log.info("journal_replayed", file=file.name, requests=len(settlements), refused=refused)
 
 
-def _note(settlement: Settlement, answer: Settled | Exception, alarms: Alarms) -> bool:
+def _note(settlement: Settlement, answer: SettledCharge | Exception, alarms: Alarms) -> bool:
     """Whether it was refused."""
     if isinstance(answer, BooksRefused):
         _log.error("journal_refused", request=show("req", settlement.request_id), reason=str(answer))

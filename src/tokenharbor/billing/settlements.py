@@ -15,7 +15,7 @@ from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
-from tokenharbor.ledger.types import Settled, Settlement
+from tokenharbor.ledger.types import SettledCharge, Settlement
 
 _CONFIRM_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
@@ -23,7 +23,7 @@ _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _log = structlog.get_logger("settlements")
 
 
-class Keeps(Protocol):
+class SettlementJournal(Protocol):
     """A journal; see `ledger/journal.py`."""
 
     def append(self, settlement: Settlement) -> asyncio.Future[None]: ...
@@ -34,29 +34,29 @@ class Keeps(Protocol):
 class _Asked(msgspec.Struct, frozen=True):
     at_seconds: float
     settlement: Settlement
-    future: asyncio.Future[Settled]
+    future: asyncio.Future[SettledCharge]
 
 
 class _Kept(NamedTuple):
     settlement: Settlement
-    written: asyncio.Future[Settled]
+    written: asyncio.Future[SettledCharge]
 
 
 class Settlements:
     """Settles, many in one call. A settlement is known by its object: the same object may be submitted again."""
 
-    def __init__(self, book: RequestBook, journal: Keeps, alarms: Alarms) -> None:
+    def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
         self._book = book
         self._journal = journal
         self._alarms = alarms
-        self._batcher: Batcher[Settlement, Settled] = Batcher(self._settle)
+        self._batcher: Batcher[Settlement, SettledCharge] = Batcher(self._settle)
         self._asked: dict[int, _Asked] = {}  # without an answer yet, oldest first
         self._kept: dict[int, _Kept] = {}  # in the journal or on the way there, not yet in the database
         self._insisting: set[int] = set()
         self._loose: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
 
-    def submit(self, settlement: Settlement) -> asyncio.Future[Settled]:
+    def submit(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
         """Durable when done. Goes through even if the future is cancelled. Raises DatabaseUnavailable: neither database
         nor journal has it for certain; BooksRefused.
         """
@@ -91,24 +91,26 @@ class Settlements:
         for task in self._loose:
             task.cancel()
 
-    async def _settle(self, rows: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
+    async def _settle(self, rows: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         answers = await self._book.settle(rows)
         if not self._kept and _all_in_full(answers):
             for row in rows:
                 self._asked.pop(id(row), None)
             return answers
         return [
-            self._confirmed(row, answer) if isinstance(answer, Settled) else self._unconfirmed(row, answer)
+            self._confirmed(row, answer) if isinstance(answer, SettledCharge) else self._unconfirmed(row, answer)
             for row, answer in zip(rows, answers, strict=True)
         ]
 
-    def _confirmed(self, settlement: Settlement, settled: Settled) -> Settled:
+    def _confirmed(self, settlement: Settlement, settled: SettledCharge) -> SettledCharge:
         first = self._forget(settlement)
         if settled.overrun and first:
             self._report(Alarm.OVERRUN, settlement, lost_nano=int(settled.overrun))
         return settled
 
-    def _unconfirmed(self, settlement: Settlement, answer: Exception | asyncio.Future[Settled]) -> Answer[Settled]:
+    def _unconfirmed(
+        self, settlement: Settlement, answer: Exception | asyncio.Future[SettledCharge]
+    ) -> Answer[SettledCharge]:
         if isinstance(answer, asyncio.Future):
             return asyncio.ensure_future(self._later(settlement, answer))
         if isinstance(answer, BooksRefused):
@@ -119,7 +121,7 @@ class Settlements:
         self._insist(settlement)
         return kept
 
-    async def _later(self, settlement: Settlement, coming: asyncio.Future[Settled]) -> Settled:
+    async def _later(self, settlement: Settlement, coming: asyncio.Future[SettledCharge]) -> SettledCharge:
         """The answer of one whose account somebody else keeps locked."""
         try:
             return self._confirmed(settlement, await coming)
@@ -138,7 +140,7 @@ class Settlements:
         if self._asked:
             self._look = loop.call_later(_LOOK_SECONDS, self._keep_overdue)
 
-    def _keep(self, settlement: Settlement) -> asyncio.Future[Settled]:
+    def _keep(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
         """Into the journal, once."""
         key = id(settlement)
         self._asked.pop(key, None)
@@ -146,7 +148,7 @@ class Settlements:
             self._kept[key] = _Kept(settlement, asyncio.ensure_future(self._write(settlement)))
         return self._kept[key].written
 
-    async def _write(self, settlement: Settlement) -> Settled:
+    async def _write(self, settlement: Settlement) -> SettledCharge:
         try:
             await self._journal.append(settlement)
         except (OSError, DatabaseUnavailable) as error:
@@ -156,7 +158,7 @@ class Settlements:
         self._report(Alarm.JOURNALED, settlement)
         charge = Usd(min(settlement.cost, settlement.bound))
         over = settlement.cost - charge
-        return Settled(charge, Usd(max(settlement.fee - over, 0)), over)
+        return SettledCharge(charge, Usd(max(settlement.fee - over, 0)), over)
 
     def _insist(self, settlement: Settlement) -> None:
         if id(settlement) not in self._insisting:
@@ -206,7 +208,7 @@ class Settlements:
         self._alarms.report(alarm, settlement.request_id, product.provider, product.model, **facts)
 
 
-def _pass_on(future: asyncio.Future[Settled], written: asyncio.Future[Settled]) -> None:
+def _pass_on(future: asyncio.Future[SettledCharge], written: asyncio.Future[SettledCharge]) -> None:
     """To whoever waits."""
     if written.cancelled():
         future.cancel()
@@ -220,10 +222,10 @@ def _pass_on(future: asyncio.Future[Settled], written: asyncio.Future[Settled]) 
         future.set_result(written.result())
 
 
-def _all_in_full(answers: Sequence[Answer[Settled]]) -> bool:
+def _all_in_full(answers: Sequence[Answer[SettledCharge]]) -> bool:
     """Whether every settlement of a batch is in the database, without a loss: as nearly always."""
     for answer in answers:  # noqa: SIM110  a generator costs more than the comparison
-        if type(answer) is not Settled or answer.overrun:
+        if type(answer) is not SettledCharge or answer.overrun:
             return False
     return True
 

@@ -4,24 +4,24 @@ from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.books import Books
+from tokenharbor.billing.books import BatchedBook
 from tokenharbor.billing.detail import Status, read_detail, write_detail
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.tasks import Task, Tasks
+from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.ledger.types import Release
 
 
-class TaskDesk:
+class TaskBilling:
     """Tasks and the books behind them."""
 
-    def __init__(self, tasks: Tasks, books: Books, world: World) -> None:
+    def __init__(self, tasks: VendorTasks, books: BatchedBook, world: World) -> None:
         self.tasks = tasks
         self._books = books
         self._world = world
 
-    async def done(self, task: Task) -> None:
+    async def done(self, task: VendorTask) -> None:
         """Bill it, before anybody is told that it is done. Raises Unavailable."""
         now = self._world.clock.now()
         settlement = msgspec.structs.replace(task.settlement, detail=self._detail(task, "complete"), at=now)
@@ -31,7 +31,7 @@ class TaskDesk:
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error
 
-    async def failed(self, task: Task) -> None:
+    async def failed(self, task: VendorTask) -> None:
         """Give back what was held. Raises Unavailable."""
         now = self._world.clock.now()
         try:
@@ -40,11 +40,11 @@ class TaskDesk:
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error
 
-    def _release(self, task: Task, at: datetime) -> Release:
+    def _release(self, task: VendorTask, at: datetime) -> Release:
         taken, detail = task.settlement, self._detail(task, "failed")
         return Release(taken.request_id, taken.payer, taken.product, "failed", detail, taken.salt, at, ZERO)
 
-    def _detail(self, task: Task, status: Status) -> bytes:
+    def _detail(self, task: VendorTask, status: Status) -> bytes:
         detail = read_detail(task.settlement.detail)
         took = self._world.clock.now() - detail.started_at
         return write_detail(msgspec.structs.replace(detail, status=status, total_ms=int(took.total_seconds() * 1000)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
-from tokenharbor.billing.tasks import TaskDesk
+from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.admit import Ring
 from tokenharbor.gateway.large import LargeBodies
@@ -30,7 +30,7 @@ class Dependencies:
     client: Client
     health: Health
     metrics: Metrics
-    desk: TaskDesk
+    desk: TaskBilling
     lingering: Lingering
     notes: NoteCache
     large: LargeBodies

@@ -3,7 +3,7 @@
 import asyncio
 
 from tokenharbor.billing.charges import Settler
-from tokenharbor.billing.meter import Meter, State
+from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.relay import note_usage
 from tokenharbor.http.message import BrokenAnswer, TimedOut
@@ -30,7 +30,7 @@ class Lingering:
         splicer = opened.splicer
         if splicer.complete or splicer.failure is not None or len(self._tasks) >= _MOST_AT_ONCE:
             return False
-        if meter.state is not State.HELD or not meter.delivered_bytes:
+        if meter.state is not MeterState.HELD or not meter.delivered_bytes:
             return False
         meter.lingers = True
         task = asyncio.ensure_future(self._finish(opened, meter))

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.meter import Meter
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.ledger.tasks import Task
+from tokenharbor.ledger.tasks import VendorTask
 from tokenharbor.routing.health import Health
 
 _NANO = 1_000_000_000
@@ -45,7 +45,7 @@ class Metrics(Collector):
                 if attempt.outcome not in ("ok", "hung_up"):
                     self._failures[attempt.provider, attempt.outcome] += 1
 
-    def alarm(self, alarm: Alarm, task: Task) -> None:
+    def alarm(self, alarm: Alarm, task: VendorTask) -> None:
         """What is found out about a task after its request has ended."""
         product = task.settlement.product
         self._alarms.report(alarm, task.id, product.provider, product.model)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tokenharbor.billing.meter import State
+from tokenharbor.billing.meter import MeterState
 from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import route_lines, write_refusal
@@ -52,7 +52,7 @@ class Gateway:
         except Disconnected:
             meter.status = "hung_up"
         except asyncio.CancelledError:
-            if not exchange.stopped or meter.state is State.SETTLING:
+            if not exchange.stopped or meter.state is MeterState.SETTLING:
                 raise
             await self._refuse(call, kind, server_stopping_refusal(billed=snapshot.policy.billing.broken_streams))
         finally:

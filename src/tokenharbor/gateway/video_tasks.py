@@ -15,7 +15,7 @@ from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable
-from tokenharbor.ledger.tasks import Task
+from tokenharbor.ledger.tasks import VendorTask
 from tokenharbor.routing.verdict import FailedAttempt, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import StreamMask
 from tokenharbor.upstream.send import failure_of_error
@@ -69,7 +69,7 @@ class VideoTasks:
             except (Refusal, BooksError) as error:
                 _log.warning("video_not_asked_after", task=_shown(task), reason=str(error))
 
-    async def _tend_one(self, task: Task) -> None:
+    async def _tend_one(self, task: VendorTask) -> None:
         try:
             await self._ask_after(task)
         except Refusal:
@@ -77,7 +77,7 @@ class VideoTasks:
                 await self._dependencies.desk.failed(task)
             raise
 
-    async def _ask_after(self, task: Task) -> tuple[bytes, VideoState]:
+    async def _ask_after(self, task: VendorTask) -> tuple[bytes, VideoState]:
         """What the vendor says now; its money has moved before anybody hears of an end. Raises Refusal."""
         dependencies = self._dependencies
         answer = await self._get(task, "", stream=False)
@@ -104,7 +104,7 @@ class VideoTasks:
             dependencies.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
         return clean, state
 
-    async def _content(self, call: Call, task: Task) -> None:
+    async def _content(self, call: Call, task: VendorTask) -> None:
         if task.state != "done":
             _, state = await self._ask_after(task)
             if not state.done:
@@ -129,7 +129,7 @@ class VideoTasks:
         finally:
             answer.close()
 
-    async def _get(self, task: Task, suffix: str, *, stream: bool) -> HttpAnswer:
+    async def _get(self, task: VendorTask, suffix: str, *, stream: bool) -> HttpAnswer:
         """A GET at the vendor that has the task. Raises Refusal."""
         target = self._ready(task).targets[_SURFACE]
         head = _get_head(target, f"/{task.vendor_id}{suffix}")
@@ -142,7 +142,7 @@ class VideoTasks:
             failure = failure_of_error(error)
         raise _refusal(task, failure)
 
-    def _ready(self, task: Task) -> ReadyEndpoint:
+    def _ready(self, task: VendorTask) -> ReadyEndpoint:
         offers = self._dependencies.snapshots.current.offers.get(task.settlement.product.model)
         ready = None if offers is None else offers.ready.get(task.endpoint)
         if ready is None or _SURFACE not in ready.targets:
@@ -153,11 +153,11 @@ class VideoTasks:
         return ready
 
 
-def _shown(task: Task) -> str:
+def _shown(task: VendorTask) -> str:
     return ids.show("video", task.id)
 
 
-def _refusal(task: Task, failure: Failure) -> Refusal:
+def _refusal(task: VendorTask, failure: Failure) -> Refusal:
     return refusal_after_attempts([FailedAttempt(task.settlement.product.provider, failure)])
 
 

@@ -22,22 +22,22 @@ from tokenharbor.ledger.cuts import CutAudit
 from tokenharbor.ledger.explained import row_fault
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expiry
-from tokenharbor.ledger.metering import Metering
-from tokenharbor.ledger.pages import Request, State, Written
+from tokenharbor.ledger.metering import KeyMeterAudit
+from tokenharbor.ledger.pages import AccountState, StoredEntry, StoredRequest
 from tokenharbor.ledger.posting import Posting
 
 _OF_REQUESTS = ("usage", "loss")
 
 
 @dataclass(slots=True)
-class Audit:
+class AccountAudit:
     """Takes an account's entries in order; `close` says whether the rest of the account follows from them.
 
     `days` are the names of the days whose requests have not been dropped. Every call raises FaultError.
     """
 
     account_id: UUID
-    state: State
+    state: AccountState
     days: AbstractSet[str]
     seq: int = 0
     spent: int = 0
@@ -49,14 +49,14 @@ class Audit:
     flows: Counter[str] = field(default_factory=Counter)
     prices: set[bytes] = field(default_factory=set)  # every version that was charged by
     sealed_line: bytes | None = None  # as the last entry left it that changed the line
-    metering: Metering = field(init=False)
+    metering: KeyMeterAudit = field(init=False)
     cuts: CutAudit = field(init=False)
 
     def __post_init__(self) -> None:
-        self.metering = Metering(self.state.meters)
+        self.metering = KeyMeterAudit(self.state.meters)
         self.cuts = CutAudit(self.state.cuts)
 
-    def take(self, written: Written) -> None:
+    def take(self, written: StoredEntry) -> None:
         self._take_in_order(written)
         if written.entry.type in _OF_REQUESTS:
             self._take_request(written)
@@ -66,7 +66,7 @@ class Audit:
         if self.cuts.ends_at(self.seq):
             self.cuts.end(self.step, self.spent, next_head(self.head, self.leaves))
 
-    def take_uncharged(self, request: Request) -> None:
+    def take_uncharged(self, request: StoredRequest) -> None:
         """A request without an entry."""
         if request.key_id not in self.state.meters:
             raise FaultError(f"{ids.show('req', request.id)} refers to a key without a meter")
@@ -81,7 +81,7 @@ class Audit:
         self.metering.close(self.spent)
         self.cuts.close(self.state.line)
 
-    def _take_in_order(self, written: Written) -> None:
+    def _take_in_order(self, written: StoredEntry) -> None:
         entry = written.entry
         if entry.seq != self.seq + 1:
             raise FaultError(f"entry {self.seq + 1} is missing; the next entry is {entry.seq}")
@@ -95,7 +95,7 @@ class Audit:
         self.leaves.append(entry_digest(entry))
         self.seq += 1
 
-    def _take_request(self, written: Written) -> None:
+    def _take_request(self, written: StoredEntry) -> None:
         entry, request = written.entry, written.request
         if entry.type == "usage":
             self.spent += entry.amount
@@ -106,12 +106,12 @@ class Audit:
             raise FaultError(f"{ids.show('req', entry.id)} has an entry but no request")
         self.metering.take(entry, request)
 
-    def _check_row(self, request: Request, written: Written | None) -> None:
+    def _check_row(self, request: StoredRequest, written: StoredEntry | None) -> None:
         changed = row_fault(request, None if written is None else written.entry)
         if changed is not None:
             raise FaultError(f"of {ids.show('req', request.id)} was changed: {changed}")
 
-    def _take_postings(self, written: Written) -> None:
+    def _take_postings(self, written: StoredEntry) -> None:
         entry = written.entry
         if entry.detail_digest != self._digest_of(written):
             raise FaultError(f"entry {entry.seq} was changed: its postings, the terms of its lot, or its seal")
@@ -119,7 +119,7 @@ class Audit:
         for posting in written.postings:
             self._take_posting(posting, entry.id)
 
-    def _digest_of(self, written: Written) -> bytes:
+    def _digest_of(self, written: StoredEntry) -> bytes:
         if written.sealed_line is None:  # older than seals
             return postings_digest(written.postings)
         terms = b""

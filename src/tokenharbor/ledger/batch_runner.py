@@ -12,9 +12,9 @@ from tokenharbor.db.pool import ReconnectingConnection
 from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.operations import Operation
+from tokenharbor.ledger.operations import BatchOperation
 from tokenharbor.ledger.periods import by_day
-from tokenharbor.ledger.statements import Statements
+from tokenharbor.ledger.statements import LedgerQueries
 
 Row = TypeVar("Row", bound=Any)
 Result = TypeVar("Result")
@@ -63,8 +63,8 @@ class BatchRunner(Generic[Row, Result]):
 
     def __init__(
         self,
-        operation: Operation[Row, Result],
-        sql: Statements,
+        operation: BatchOperation[Row, Result],
+        sql: LedgerQueries,
         shared: SharedConnection,
         pool: asyncpg.Pool,
         pauses: Sequence[float],

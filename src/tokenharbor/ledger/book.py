@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
+from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
 
 Result = TypeVar("Result")
 Answer: TypeAlias = Result | Exception | asyncio.Future[Result]
@@ -21,9 +21,9 @@ class RequestBook(Protocol):
     idempotent by request id.
     """
 
-    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]: ...
+    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]: ...
 
-    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]: ...
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]: ...
 
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]: ...
 

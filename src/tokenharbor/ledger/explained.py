@@ -5,7 +5,7 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.chain import detail_digest
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.pages import Request
+from tokenharbor.ledger.pages import StoredRequest
 
 
 class _Served(msgspec.Struct):
@@ -26,7 +26,7 @@ class _Detail(msgspec.Struct):
 _read = msgspec.json.Decoder(_Detail).decode
 
 
-def row_fault(request: Request, entry: Entry | None) -> str | None:
+def row_fault(request: StoredRequest, entry: Entry | None) -> str | None:
     """What of a request's row was changed, if anything. `entry` is None where nothing was charged or lost."""
     if (request.salt is None) != (request.detail is None):
         return "the detail or its salt is missing"
@@ -38,7 +38,7 @@ def row_fault(request: Request, entry: Entry | None) -> str | None:
     return None if request.detail is None else _difference(request, request.detail)
 
 
-def _difference(request: Request, text: bytes) -> str | None:
+def _difference(request: StoredRequest, text: bytes) -> str | None:
     try:
         detail = _read(text)
     except msgspec.DecodeError:

@@ -16,7 +16,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger import pages
 from tokenharbor.ledger.line import drawn
-from tokenharbor.ledger.pages import State, Written
+from tokenharbor.ledger.pages import AccountState, StoredEntry
 from tokenharbor.ledger.types import Pool
 
 HEADER = (
@@ -33,7 +33,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EntryFilter:
     """Which rows: all, or those of a type and of a time, `[since, until)`. Balances count every row all the same."""
 
     type: str | None = None
@@ -48,7 +48,7 @@ class Choice:
         )
 
 
-async def export(conn: asyncpg.Connection, account_id: UUID, choice: Choice) -> AsyncIterator[str]:
+async def export(conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter) -> AsyncIterator[str]:
     """The lines of the CSV, the header first. Raises Missing for an account that is not there, DatabaseUnavailable."""
     with as_database_unavailable():
         state = await pages.read_state(conn, account_id)
@@ -65,12 +65,12 @@ async def export(conn: asyncpg.Connection, account_id: UUID, choice: Choice) -> 
 class _Ledger:
     """Writes an account's entries, in order."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: AccountState) -> None:
         self._state = state
         self._starts = [segment.start for segment in state.line]
         self._balance = ZERO
 
-    def rows(self, written: Written, choice: Choice) -> Iterator[str]:
+    def rows(self, written: StoredEntry, choice: EntryFilter) -> Iterator[str]:
         entry = written.entry
         kind = self._kind(written)
         reference = _text(entry.reference)
@@ -81,11 +81,11 @@ class _Ledger:
             if amount and choice.takes(kind, entry.at):
                 yield _line((date, kind, pool, str(amount), str(self._balance), "posted", order, reference))
 
-    def _amounts(self, written: Written) -> Mapping[str, Usd]:
+    def _amounts(self, written: StoredEntry) -> Mapping[str, Usd]:
         """By pool, what the entry adds to the account's spendable and held credit."""
         return self._drawn(written) if written.entry.type == "usage" else self._posted(written)
 
-    def _drawn(self, written: Written) -> Mapping[str, Usd]:
+    def _drawn(self, written: StoredEntry) -> Mapping[str, Usd]:
         start, end = written.entry.pos, written.entry.pos + written.entry.amount
         first = max(bisect_right(self._starts, start) - 1, 0)
         near = self._state.line[first : bisect_right(self._starts, end)]
@@ -95,7 +95,7 @@ class _Ledger:
             amounts[pool] = amounts.get(pool, ZERO) - amount
         return amounts
 
-    def _posted(self, written: Written) -> Mapping[str, Usd]:
+    def _posted(self, written: StoredEntry) -> Mapping[str, Usd]:
         own = f"account/{written.entry.account_id}/"
         amounts: dict[str, Usd] = {}
         for posting in written.postings:
@@ -105,7 +105,7 @@ class _Ledger:
                     amounts[pool] = amounts.get(pool, ZERO) + amount
         return amounts
 
-    def _kind(self, written: Written) -> str:
+    def _kind(self, written: StoredEntry) -> str:
         """A credit is called by its lot's origin, a top-up `recharge`; everything else by its type."""
         if written.entry.type != "credit":
             return written.entry.type

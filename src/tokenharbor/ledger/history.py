@@ -39,7 +39,7 @@ class LotDraw:
 
 
 @dataclass(frozen=True, slots=True)
-class Charged:
+class RequestCharge:
     """A request's entry: `[position, position + amount)` of the line, the last `fee` of it the service fee. `lost`
     is what the books wrote off instead of charging it.
     """
@@ -66,12 +66,12 @@ class RequestRecord:
     at: datetime
     key_id: UUID | None
     detail: bytes | None
-    charged: Charged | None
+    charged: RequestCharge | None
     entry: Entry | None = None
     salt: bytes | None = None
 
 
-class History:
+class RequestHistory:
     """Reads; raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -132,8 +132,8 @@ def _entry(request_id: UUID, account_id: UUID, row: asyncpg.Record) -> Entry:
     )
 
 
-def _charged(row: asyncpg.Record, lots: Sequence[asyncpg.Record]) -> Charged:
-    return Charged(
+def _charged(row: asyncpg.Record, lots: Sequence[asyncpg.Record]) -> RequestCharge:
+    return RequestCharge(
         at=row["entry_at"],
         amount=Usd(row["amount"]),
         fee=Usd(row["fee"]),

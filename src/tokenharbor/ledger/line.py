@@ -31,7 +31,7 @@ class Lot(msgspec.Struct, frozen=True):
     withdrawable_from: datetime | None = None
 
 
-class Segment(msgspec.Struct, frozen=True):
+class LineSegment(msgspec.Struct, frozen=True):
     """A piece of the line, `[start, end)`, that draws on one lot."""
 
     start: int
@@ -39,14 +39,14 @@ class Segment(msgspec.Struct, frozen=True):
     lot_id: UUID
 
 
-class Piece(msgspec.Struct, frozen=True):
+class LotAmount(msgspec.Struct, frozen=True):
     """An amount of a lot."""
 
     lot: Lot
     amount: Usd
 
 
-Line = tuple[Segment, ...]
+Line = tuple[LineSegment, ...]
 
 
 def spending_order(lot: Lot) -> tuple[datetime, int, datetime, int]:
@@ -54,19 +54,19 @@ def spending_order(lot: Lot) -> tuple[datetime, int, datetime, int]:
     return lot.expires_at or NEVER, _RANK[lot.pool], lot.granted_at, lot.id.int
 
 
-def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[Piece]:
+def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[LotAmount]:
     """What lies beyond the cut, by lot, in the order in which it is to be spent."""
     amounts: dict[UUID, int] = {}
     for segment in line:
         if segment.end > cut:
             amounts[segment.lot_id] = amounts.get(segment.lot_id, 0) + segment.end - max(segment.start, cut)
-    pieces = [Piece(lots[lot_id], Usd(amount)) for lot_id, amount in amounts.items()]
+    pieces = [LotAmount(lots[lot_id], Usd(amount)) for lot_id, amount in amounts.items()]
     return sorted(pieces, key=lambda piece: spending_order(piece.lot))
 
 
-def lay(line: Line, cut: int, pieces: Sequence[Piece]) -> Line:
+def lay(line: Line, cut: int, pieces: Sequence[LotAmount]) -> Line:
     """The line with everything beyond the cut replaced. Neighbours of one lot become one segment."""
-    laid = [Segment(s.start, min(s.end, cut), s.lot_id) for s in line if s.start < cut]
+    laid = [LineSegment(s.start, min(s.end, cut), s.lot_id) for s in line if s.start < cut]
     here = cut
     for piece in pieces:
         if not piece.amount:
@@ -75,28 +75,28 @@ def lay(line: Line, cut: int, pieces: Sequence[Piece]) -> Line:
         here += piece.amount
         if laid and laid[-1].lot_id == piece.lot.id:
             start = laid.pop().start
-        laid.append(Segment(start, here, piece.lot.id))
+        laid.append(LineSegment(start, here, piece.lot.id))
     return tuple(laid)
 
 
-def insert(line: Line, lots: Mapping[UUID, Lot], cut: int, new: Piece) -> Line:
+def insert(line: Line, lots: Mapping[UUID, Lot], cut: int, new: LotAmount) -> Line:
     pieces = [*tail(line, lots, cut), new]
     return lay(line, cut, sorted(pieces, key=lambda piece: spending_order(piece.lot)))
 
 
-def take(line: Line, lots: Mapping[UUID, Lot], cut: int, taken: Piece) -> Line:
+def take(line: Line, lots: Mapping[UUID, Lot], cut: int, taken: LotAmount) -> Line:
     """The line without an amount of a lot, which lies beyond the cut."""
     return lay(
         line,
         cut,
         [
-            Piece(piece.lot, piece.amount - taken.amount) if piece.lot.id == taken.lot.id else piece
+            LotAmount(piece.lot, piece.amount - taken.amount) if piece.lot.id == taken.lot.id else piece
             for piece in tail(line, lots, cut)
         ],
     )
 
 
-def split_expired(line: Line, lots: Mapping[UUID, Lot], cut: int, at: datetime) -> tuple[Line, Sequence[Piece]]:
+def split_expired(line: Line, lots: Mapping[UUID, Lot], cut: int, at: datetime) -> tuple[Line, Sequence[LotAmount]]:
     """The line without what has expired beyond the cut, and what that was."""
     pieces = tail(line, lots, cut)
     gone = [piece for piece in pieces if piece.lot.expires_at is not None and piece.lot.expires_at <= at]

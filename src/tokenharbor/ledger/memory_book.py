@@ -18,10 +18,10 @@ from tokenharbor.ledger.types import (
     Ending,
     Hold,
     HoldRefusal,
-    Placed,
-    Refused,
+    PlacedHold,
+    RefusedHold,
     Release,
-    Settled,
+    SettledCharge,
     Settlement,
 )
 
@@ -34,8 +34,8 @@ class MemoryBook:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]:
-        answers: list[Answer[Placed | Refused]] = []
+    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
+        answers: list[Answer[PlacedHold | RefusedHold]] = []
         for day in by_day(holds) if holds else ():
             at = max(hold.at for hold in day)
             new = [hold for hold in day if hold.request_id not in self._tables.holds]
@@ -43,8 +43,8 @@ class MemoryBook:
                 answers += [self._place(hold, at) for hold in day]
         return answers
 
-    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
-        answers: list[Answer[Settled]] = []
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
+        answers: list[Answer[SettledCharge]] = []
         for day in by_day(settlements) if settlements else ():
             at = max(settlement.at for settlement in day)
             ended = {s.request_id for s in day} & self._tables.entries.keys()
@@ -70,13 +70,13 @@ class MemoryBook:
         self._tables.drop(request_ids, at)
         self._tables.sync()
 
-    def _place(self, hold: Hold, at: datetime) -> Answer[Placed | Refused]:
+    def _place(self, hold: Hold, at: datetime) -> Answer[PlacedHold | RefusedHold]:
         standing = self._tables.holds.get(hold.request_id)
         if standing is not None:
-            return Placed(standing.amount)
+            return PlacedHold(standing.amount)
         wallet, meter = self._tables.wallets.get(hold.payer.account_id), self._tables.meters.get(hold.payer.key_id)
         if wallet is None or meter is None or meter.account_id != hold.payer.account_id:
-            return Refused(HoldRefusal.UNKNOWN, ZERO, ZERO)
+            return RefusedHold(HoldRefusal.UNKNOWN, ZERO, ZERO)
         refused = _refusal(hold.amount, wallet, meter, at)
         if refused is not None:
             return refused
@@ -86,9 +86,9 @@ class MemoryBook:
         wallet.held += hold.amount
         meter.held += hold.amount
         self._tables.holds[hold.request_id] = hold
-        return Placed(hold.amount)
+        return PlacedHold(hold.amount)
 
-    def _settle(self, settlement: Settlement, at: datetime) -> Settled:
+    def _settle(self, settlement: Settlement, at: datetime) -> SettledCharge:
         before = self._tables.entries.get(settlement.request_id)
         if before is not None:
             return _settled_before(before)
@@ -115,7 +115,7 @@ class MemoryBook:
         if settlement.payer.key_id in self._tables.meters:
             self._tables.meters[settlement.payer.key_id].charge(charge, at)
         self._tables.requests[settlement.request_id] = settlement
-        return Settled(charge, entry.fee, over)
+        return SettledCharge(charge, entry.fee, over)
 
     def _chargeable(self, settlement: Settlement, wallet: WalletRow, at: datetime) -> Usd:
         """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the key's
@@ -166,18 +166,18 @@ def _or_refused(end: Callable[[Row, datetime], Result], row: Row, at: datetime) 
         return error
 
 
-def _refusal(amount: Usd, wallet: WalletRow, meter: KeyMeter, at: datetime) -> Refused | None:
+def _refusal(amount: Usd, wallet: WalletRow, meter: KeyMeter, at: datetime) -> RefusedHold | None:
     if wallet.debt:
-        return Refused(HoldRefusal.DEBT, wallet.free, Usd(wallet.held))
+        return RefusedHold(HoldRefusal.DEBT, wallet.free, Usd(wallet.held))
     if amount > wallet.free:
-        return Refused(HoldRefusal.BALANCE, wallet.free, Usd(wallet.held))
+        return RefusedHold(HoldRefusal.BALANCE, wallet.free, Usd(wallet.held))
     for why, left in meter.lefts(at).items():
         if amount > left:
-            return Refused(why, wallet.free, Usd(wallet.held), Usd(max(left, 0)))
+            return RefusedHold(why, wallet.free, Usd(wallet.held), Usd(max(left, 0)))
     return None
 
 
-def _settled_before(entry: Entry) -> Settled:
+def _settled_before(entry: Entry) -> SettledCharge:
     if entry.type != "usage":
         raise BooksRefused("a released request cannot be settled")
-    return Settled(entry.amount, entry.fee, entry.over, again=True)
+    return SettledCharge(entry.amount, entry.fee, entry.over, again=True)

@@ -10,7 +10,7 @@ from tokenharbor.ledger import line
 from tokenharbor.ledger.chain import line_digest, lot_digest, sealed_digest
 from tokenharbor.ledger.checks import check_clawback, check_credit
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.line import Piece
+from tokenharbor.ledger.line import LotAmount
 from tokenharbor.ledger.memory_rows import WalletRow
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.posting import claw_postings, credit_postings
@@ -73,7 +73,7 @@ class MemoryWallets:
             credit.withdrawable_from,
         )
         postings = credit_postings(credit, Usd(wallet.debt))
-        rest = Piece(lot, credit.amount - min(wallet.debt, credit.amount))
+        rest = LotAmount(lot, credit.amount - min(wallet.debt, credit.amount))
         wallet.debt -= min(wallet.debt, credit.amount)
         wallet.lots = {**wallet.lots, lot.id: lot}
         wallet.relay(line.insert(wallet.line, wallet.lots, wallet.cut, rest))
@@ -94,7 +94,7 @@ class MemoryWallets:
         lot = wallet.lots[clawback.lot_id]
         there = sum(p.amount for p in line.tail(wallet.line, wallet.lots, wallet.cut) if p.lot == lot)
         taken = Usd(min(there, clawback.amount))
-        wallet.relay(line.take(wallet.line, wallet.lots, wallet.cut, Piece(lot, taken)))
+        wallet.relay(line.take(wallet.line, wallet.lots, wallet.cut, LotAmount(lot, taken)))
         wallet.debt += clawback.amount - taken
         postings = claw_postings(clawback, lot.pool, taken)
         entry = Entry(

@@ -10,7 +10,7 @@ from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.faults import FaultError
-from tokenharbor.ledger.pages import Request
+from tokenharbor.ledger.pages import StoredRequest
 from tokenharbor.ledger.periods import day_end, month_end
 
 _INSTANT = timedelta(microseconds=1)
@@ -103,7 +103,7 @@ class _Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class UnchargedDay:
     """A day that a key's meter counts although the key was charged nothing in it: some request must have ended then."""
 
     key_id: UUID
@@ -111,14 +111,14 @@ class Quiet:
     end: datetime
 
 
-class Metering:
+class KeyMeterAudit:
     """Takes an account's entries of requests in order. Every call raises FaultError."""
 
     def __init__(self, meters: Mapping[UUID, Mapping[str, Any]]) -> None:
         self._keys = {key_id: _Key(key_id, row) for key_id, row in meters.items()}
         self._unknown = 0
 
-    def take(self, entry: Entry, request: Request | None) -> None:
+    def take(self, entry: Entry, request: StoredRequest | None) -> None:
         amount = entry.amount if entry.type == "usage" else 0
         if request is None:
             self._unknown += amount
@@ -138,8 +138,8 @@ class Metering:
         if metered != spent:
             raise FaultError(f"the meters of the keys add up to {Usd(metered)}, but {Usd(spent)} is spent")
 
-    def quiet(self) -> Iterator[Quiet]:
+    def quiet(self) -> Iterator[UnchargedDay]:
         for key in self._keys.values():
             day = key.day
             if day is not None and not day.begun and not day.unknown:
-                yield Quiet(key.key_id, day.start, key.row["day_end"])
+                yield UnchargedDay(key.key_id, day.start, key.row["day_end"])

@@ -9,8 +9,8 @@ from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments, settlement_arguments
-from tokenharbor.ledger.statements import Statements
-from tokenharbor.ledger.types import Hold, HoldRefusal, Placed, Refused, Release, Settled, Settlement
+from tokenharbor.ledger.statements import LedgerQueries
+from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
 
 Row_contra = TypeVar("Row_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
@@ -27,7 +27,7 @@ _REFUSALS = (
 )
 
 
-class Operation(Protocol[Row_contra, Result_co]):
+class BatchOperation(Protocol[Row_contra, Result_co]):
     """A kind of batch. Both calls raise what the driver raises."""
 
     def account(self, row: Row_contra) -> UUID: ...
@@ -43,10 +43,10 @@ class Operation(Protocol[Row_contra, Result_co]):
         """The answers of those that were done before, by request id. The wallets are locked."""
 
 
-class Placing:
+class PlaceHolds:
     """Holds."""
 
-    def __init__(self, sql: Statements, gateway_id: UUID) -> None:
+    def __init__(self, sql: LedgerQueries, gateway_id: UUID) -> None:
         self._sql = sql
         self._gateway_id = gateway_id
 
@@ -56,28 +56,28 @@ class Placing:
     def request(self, row: Hold) -> UUID:
         return row.request_id
 
-    async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[Placed | Refused]:
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[PlacedHold | RefusedHold]:
         numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id))
         if numbers is None:
-            return [Placed(row.amount) for row in rows]
+            return [PlacedHold(row.amount) for row in rows]
         return [_verdict(row, *numbers[4 * i : 4 * i + 4]) for i, row in enumerate(rows)]
 
-    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Mapping[UUID, Placed]:
+    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Mapping[UUID, PlacedHold]:
         found = await conn.fetch(self._sql.standing_holds, [row.request_id for row in rows])
-        return {r["request_id"]: Placed(Usd(r["amount"])) for r in found}
+        return {r["request_id"]: PlacedHold(Usd(r["amount"])) for r in found}
 
 
-def _verdict(row: Hold, why: int, available: int, held: int, limit_left: int) -> Placed | Refused:
+def _verdict(row: Hold, why: int, available: int, held: int, limit_left: int) -> PlacedHold | RefusedHold:
     reason = _REFUSALS[why]
     if reason is None:
-        return Placed(row.amount)
-    return Refused(reason, Usd(available), Usd(held), Usd(limit_left))
+        return PlacedHold(row.amount)
+    return RefusedHold(reason, Usd(available), Usd(held), Usd(limit_left))
 
 
-class Settling:
+class SettleRequests:
     """Settlements."""
 
-    def __init__(self, sql: Statements) -> None:
+    def __init__(self, sql: LedgerQueries) -> None:
         self._sql = sql
 
     def account(self, row: Settlement) -> UUID:
@@ -86,14 +86,16 @@ class Settling:
     def request(self, row: Settlement) -> UUID:
         return row.request_id
 
-    async def run(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Sequence[Settled]:
+    async def run(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Sequence[SettledCharge]:
         numbers = await conn.fetchval(self._sql.end_requests, *settlement_arguments(rows))
         if numbers is None:
-            return [Settled(row.cost, row.fee, ZERO) for row in rows]
+            return [SettledCharge(row.cost, row.fee, ZERO) for row in rows]
         amounts = iter([Usd(number) for number in numbers])
-        return [Settled(charge, fee, over) for charge, fee, over in zip(amounts, amounts, amounts, strict=True)]
+        return [SettledCharge(charge, fee, over) for charge, fee, over in zip(amounts, amounts, amounts, strict=True)]
 
-    async def recall(self, conn: asyncpg.Connection, rows: Sequence[Settlement]) -> Mapping[UUID, Settled | Exception]:
+    async def recall(
+        self, conn: asyncpg.Connection, rows: Sequence[Settlement]
+    ) -> Mapping[UUID, SettledCharge | Exception]:
         ids = [row.request_id for row in rows]
         found = await conn.fetch(self._sql.ended_requests, ids, min(ids), max(ids))
         ended = {r["id"]: _settled_before(r) for r in found}
@@ -102,16 +104,16 @@ class Settling:
         return ended
 
 
-def _settled_before(row: asyncpg.Record) -> Settled | Exception:
+def _settled_before(row: asyncpg.Record) -> SettledCharge | Exception:
     if row["type"] != "usage":
         return BooksRefused("a released request cannot be settled")
-    return Settled(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), again=True)
+    return SettledCharge(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), again=True)
 
 
-class Releasing:
+class ReleaseHolds:
     """Releases."""
 
-    def __init__(self, sql: Statements) -> None:
+    def __init__(self, sql: LedgerQueries) -> None:
         self._sql = sql
 
     def account(self, row: Release) -> UUID:

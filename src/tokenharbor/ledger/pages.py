@@ -11,7 +11,7 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.line import Line, Lot, Segment
+from tokenharbor.ledger.line import Line, LineSegment, Lot
 from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.roots import Cut, read_cut
 from tokenharbor.ledger.types import Pool
@@ -55,7 +55,7 @@ SQL = read_queries(PageQueries, "tokenharbor.ledger", "pages.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AccountState:
     """An account as it was at one moment. `wallet` None: it has entries, but no wallet."""
 
     wallet: Mapping[str, Any] | None
@@ -67,7 +67,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StoredRequest:
     """The row that explains a request. Salt and detail are None once they have been erased."""
 
     id: UUID
@@ -83,7 +83,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class StoredEntry:
     """An entry as it stands, with its own postings, and what is left of its request. `sealed_line` is the digest of
     the line as the entry left it; None for requests, and for entries older than seals.
     """
@@ -91,7 +91,7 @@ class Written:
     entry: Entry
     postings: Sequence[Posting]
     sealed_line: bytes | None
-    request: Request | None
+    request: StoredRequest | None
 
 
 async def accounts(conn: asyncpg.Connection) -> AsyncIterator[UUID]:
@@ -101,16 +101,16 @@ async def accounts(conn: asyncpg.Connection) -> AsyncIterator[UUID]:
         yield account_id
 
 
-async def read_state(conn: asyncpg.Connection, account_id: UUID) -> State:
+async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState:
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         wallet = await conn.fetchrow(SQL.wallet, account_id)
         line = await conn.fetch(SQL.line, account_id)
         lots = await conn.fetch(SQL.lots, account_id)
         meters = await conn.fetch(SQL.meters, account_id)
         cuts = await conn.fetch(SQL.cuts, account_id)
-    return State(
+    return AccountState(
         None if wallet is None else dict(wallet),
-        tuple([Segment(row["start_at"], row["end_at"], row["lot_id"]) for row in line]),
+        tuple([LineSegment(row["start_at"], row["end_at"], row["lot_id"]) for row in line]),
         {row["id"]: _lot(row) for row in lots},
         {row["id"]: row["entry_id"] for row in lots},
         {row["key_id"]: dict(row) for row in meters},
@@ -118,7 +118,7 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> State:
     )
 
 
-async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> AsyncIterator[Sequence[Written]]:
+async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> AsyncIterator[Sequence[StoredEntry]]:
     """An account's entries in order, as far as its wallet counted them when it was read."""
     seq = 0
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
@@ -129,17 +129,18 @@ async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> 
             postings.setdefault(row["entry_id"], []).append(posting)
         seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, ids)} if ids else {}
         yield [
-            Written(_entry(row), postings.get(row["id"], ()), seals.get(row["id"]), _request_of(row)) for row in rows
+            StoredEntry(_entry(row), postings.get(row["id"], ()), seals.get(row["id"]), _request_of(row))
+            for row in rows
         ]
         seq = rows[-1]["seq"]
 
 
-async def uncharged(conn: asyncpg.Connection, account_id: UUID) -> AsyncIterator[Request]:
+async def uncharged(conn: asyncpg.Connection, account_id: UUID) -> AsyncIterator[StoredRequest]:
     """An account's requests that left no entry."""
     last = _NOBODY
     while rows := await conn.fetch(SQL.uncharged, account_id, last, PAGE):
         for row in rows:
-            yield Request(**row)
+            yield StoredRequest(**row)
         last = rows[-1]["id"]
 
 
@@ -148,10 +149,10 @@ def _entry(row: asyncpg.Record) -> Entry:
     return Entry(**{**fields, **{name: Usd(fields[name]) for name in _AMOUNTS}})
 
 
-def _request_of(row: asyncpg.Record) -> Request | None:
+def _request_of(row: asyncpg.Record) -> StoredRequest | None:
     if row["request_id"] is None:
         return None
-    return Request(
+    return StoredRequest(
         **{name.removeprefix(_OF_REQUEST): value for name, value in row.items() if name.startswith(_OF_REQUEST)}
     )
 

@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import address
-from tokenharbor.ledger.line import Piece
+from tokenharbor.ledger.line import LotAmount
 from tokenharbor.ledger.types import Clawback, Credit, Pool
 
 
@@ -48,7 +48,7 @@ def claw_postings(clawback: Clawback, pool: Pool, taken: Usd) -> tuple[Posting, 
     return tuple(Posting(amount, source, clawback.destination, clawback.lot_id) for amount, source in sources if amount)
 
 
-def expiry_postings(account_id: UUID, gone: Sequence[Piece]) -> tuple[Posting, ...]:
+def expiry_postings(account_id: UUID, gone: Sequence[LotAmount]) -> tuple[Posting, ...]:
     """What was paid for and not used is income; a grant that expires was no expense."""
     return tuple(
         Posting(

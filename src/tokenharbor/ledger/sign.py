@@ -47,14 +47,16 @@ SQL = read_queries(RootQueries, "tokenharbor.ledger", "roots.sql")
 
 
 @dataclass(slots=True)
-class Signed:
+class SigningOutcome:
     """What came of it: no root where there was nothing new. Accounts with a fault are left out of it."""
 
     root: Root | None = None
     faults: list[str] = field(default_factory=list)
 
 
-async def sign_books(conn: asyncpg.Connection, world: World, signer: MessageSigner, *, wait: bool = True) -> Signed:
+async def sign_books(
+    conn: asyncpg.Connection, world: World, signer: MessageSigner, *, wait: bool = True
+) -> SigningOutcome:
     """Sign what is new. Whoever finds another at it waits, or else does nothing. After an error the connection keeps
     the lock until it is closed or given back to its pool. Raises DatabaseUnavailable.
     """
@@ -62,7 +64,7 @@ async def sign_books(conn: asyncpg.Connection, world: World, signer: MessageSign
         if wait:
             await conn.execute(SQL.lock, timeout=None)
         elif not await conn.fetchval(SQL.try_lock):
-            return Signed()
+            return SigningOutcome()
         signed = await _sign(conn, world, signer)
         await conn.execute(SQL.unlock)
     return signed
@@ -84,8 +86,8 @@ async def roots(conn: asyncpg.Connection) -> AsyncIterator[Root]:
         last = rows[-1]["number"]
 
 
-async def _sign(conn: asyncpg.Connection, world: World, signer: MessageSigner) -> Signed:
-    signed, cuts = Signed(), list[Cut]()
+async def _sign(conn: asyncpg.Connection, world: World, signer: MessageSigner) -> SigningOutcome:
+    signed, cuts = SigningOutcome(), list[Cut]()
     async for grown in _grown(conn):
         try:
             cuts += await _cuts(conn, grown)

@@ -6,7 +6,7 @@ from tokenharbor.db.queries import read_queries
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class LedgerQueries:
     """The ledger's SQL."""
 
     place_holds: str
@@ -21,5 +21,5 @@ class Statements:
     written_requests: str
 
 
-def read_statements() -> Statements:
-    return read_queries(Statements, "tokenharbor.ledger")
+def read_statements() -> LedgerQueries:
+    return read_queries(LedgerQueries, "tokenharbor.ledger")

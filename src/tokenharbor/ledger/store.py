@@ -14,9 +14,9 @@ from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batch_runner import BatchRunner, OutcomeUnknown, SharedConnection
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.operations import Placing, Releasing, Settling
-from tokenharbor.ledger.statements import Statements, read_statements
-from tokenharbor.ledger.types import Hold, Placed, Refused, Release, Settled, Settlement
+from tokenharbor.ledger.operations import PlaceHolds, ReleaseHolds, SettleRequests
+from tokenharbor.ledger.statements import LedgerQueries, read_statements
+from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
 
 _LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
 _STATEMENT_TIMEOUT_MS = 2_000
@@ -74,13 +74,13 @@ class HotConnections:
 class PostgresBook:
     """A RequestBook; see there. What belongs to no batch runs on the pool."""
 
-    def __init__(self, sql: Statements, gateway_id: UUID, connections: HotConnections, pool: asyncpg.Pool) -> None:
+    def __init__(self, sql: LedgerQueries, gateway_id: UUID, connections: HotConnections, pool: asyncpg.Pool) -> None:
         self._sql = sql
         self._pool = pool
         self._connections = connections
-        self._places = BatchRunner(Placing(sql, gateway_id), sql, connections.holds, pool, _PLACE_PAUSES)
-        self._settles = BatchRunner(Settling(sql), sql, connections.ends, pool, _END_PAUSES)
-        self._releases = BatchRunner(Releasing(sql), sql, connections.ends, pool, _END_PAUSES)
+        self._places = BatchRunner(PlaceHolds(sql, gateway_id), sql, connections.holds, pool, _PLACE_PAUSES)
+        self._settles = BatchRunner(SettleRequests(sql), sql, connections.ends, pool, _END_PAUSES)
+        self._releases = BatchRunner(ReleaseHolds(sql), sql, connections.ends, pool, _END_PAUSES)
         self._doubtful: dict[UUID, Hold] = {}
 
     @property
@@ -92,7 +92,7 @@ class PostgresBook:
         for runner in (self._places, self._settles, self._releases):
             await runner.close()
 
-    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[Placed | Refused]]:
+    async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
         if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
             await self._clear_doubt(holds)
         answers = await self._places.run(holds)
@@ -107,11 +107,11 @@ class PostgresBook:
         """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
         self._doubtful[hold.request_id] = hold
 
-    def _doubt_later(self, hold: Hold, answer: asyncio.Future[Placed | Refused]) -> None:
+    def _doubt_later(self, hold: Hold, answer: asyncio.Future[PlacedHold | RefusedHold]) -> None:
         if not answer.cancelled() and isinstance(answer.exception(), OutcomeUnknown):
             self.doubt(hold)
 
-    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[Settled]]:
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         return await self._settles.run(settlements)
 
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:

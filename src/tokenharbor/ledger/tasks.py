@@ -32,7 +32,7 @@ SQL = read_queries(TaskQueries, "tokenharbor.ledger", "tasks.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class VendorTask:
     """What a vendor does for a request. The settlement bears the time at which the task was taken."""
 
     settlement: Settlement
@@ -45,13 +45,13 @@ class Task:
         return self.settlement.request_id
 
 
-class Tasks:
+class VendorTasks:
     """Raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def add(self, task: Task) -> bool:
+    async def add(self, task: VendorTask) -> bool:
         """Whether it is in the books: without its request's hold there is no task. A release takes both back."""
         settlement = task.settlement
         payer, product = settlement.payer, settlement.product
@@ -78,12 +78,12 @@ class Tasks:
             )
         return added is not None
 
-    async def find(self, request_id: UUID, account_id: UUID) -> Task | None:
+    async def find(self, request_id: UUID, account_id: UUID) -> VendorTask | None:
         with as_database_unavailable():
             row = await self._pool.fetchrow(SQL.find, request_id, account_id)
         return None if row is None else _task(row)
 
-    async def due(self, before: datetime) -> Sequence[Task]:
+    async def due(self, before: datetime) -> Sequence[VendorTask]:
         """Open ones after which nobody has asked since; at most a hundred."""
         with as_database_unavailable():
             rows = await self._pool.fetch(SQL.due, before)
@@ -98,7 +98,7 @@ class Tasks:
             await self._pool.execute(SQL.close, request_id, state, at)
 
 
-def _task(row: asyncpg.Record) -> Task:
+def _task(row: asyncpg.Record) -> VendorTask:
     settlement = Settlement(
         request_id=row["request_id"],
         payer=Payer(row["account_id"], row["key_id"]),
@@ -112,4 +112,4 @@ def _task(row: asyncpg.Record) -> Task:
         vendor_cost=Usd(row["vendor_cost"]),
         bound=Usd(row["bound"]),
     )
-    return Task(settlement, row["endpoint"], row["vendor_id"], row["state"])
+    return VendorTask(settlement, row["endpoint"], row["vendor_id"], row["state"])

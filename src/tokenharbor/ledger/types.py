@@ -65,13 +65,13 @@ class HoldRefusal(StrEnum):
     UNKNOWN = "unknown"  # no such account or key
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PlacedHold(msgspec.Struct, frozen=True):
     """The hold stands."""
 
     amount: Usd
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedHold(msgspec.Struct, frozen=True):
     """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or
     budget still allows, where that was the reason.
     """
@@ -114,7 +114,7 @@ class Release(Ending, frozen=True):
     loss: Usd
 
 
-class Settled(msgspec.Struct, frozen=True):
+class SettledCharge(msgspec.Struct, frozen=True):
     """What was charged: less than the cost only if the bound, the balance or the key's limits did not cover it (an
     overrun). A repeated settlement answers what the first one did, with `again` set.
     """

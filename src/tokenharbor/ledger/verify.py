@@ -14,9 +14,9 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import pages
-from tokenharbor.ledger.audit import Audit
+from tokenharbor.ledger.audit import AccountAudit
 from tokenharbor.ledger.faults import FaultError
-from tokenharbor.ledger.pages import PAGE, SQL, Written
+from tokenharbor.ledger.pages import PAGE, SQL, StoredEntry
 from tokenharbor.ledger.roots import FIRST_PREVIOUS, Root, is_in_root, is_signed_root, read_cut, root_digest
 from tokenharbor.ledger.sign import SQL as ROOTS
 from tokenharbor.ledger.sign import roots
@@ -26,7 +26,7 @@ _LONGEST_REQUEST = timedelta(days=3)  # a video's, with room
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """How much was recomputed, and the first thing that is wrong. `signed` is the number of the last signed root."""
 
     accounts: int = 0
@@ -36,18 +36,20 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TrustAnchors:
     """What signatures are checked by: our public keys by their ids, and roots that were kept elsewhere."""
 
     keys: Mapping[str, bytes]
     kept: Iterable[Root] = ()
 
 
-async def verify(conn: asyncpg.Connection, only: Collection[UUID] = (), trust: Trust | None = None) -> Report:
+async def verify(
+    conn: asyncpg.Connection, only: Collection[UUID] = (), trust: TrustAnchors | None = None
+) -> VerifyReport:
     """Verify the books while they are in use: each account as it was at one moment, one after the other; or only
     some accounts. Without `trust` no signature is checked. Raises DatabaseUnavailable.
     """
-    report = Report()
+    report = VerifyReport()
     with as_database_unavailable():
         try:
             report.signed = await _verify_roots(conn, trust)
@@ -71,7 +73,7 @@ async def _these(account_ids: Collection[UUID]) -> AsyncIterator[UUID]:
 async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: AbstractSet[str]) -> int:
     """How many entries it has."""
     state = await pages.read_state(conn, account_id)
-    audit = Audit(account_id, state, days)
+    audit = AccountAudit(account_id, state, days)
     last_seq = state.wallet["seq"] if state.wallet is not None else 0
     try:
         async for page in pages.entries(conn, account_id, last_seq):
@@ -88,7 +90,7 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
     return audit.seq
 
 
-async def _verify_references(conn: asyncpg.Connection, page: Sequence[Written]) -> None:
+async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntry]) -> None:
     """A reference names one entry, and an entry bears the reference that names it."""
     borne = {written.entry.reference: written.entry.id for written in page if written.entry.reference}
     granted = [written.entry.id for written in page if written.entry.type == "credit"]
@@ -99,13 +101,13 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[Written]) 
         raise FaultError(f"the reference {reference!r} does not refer to the one entry that has it")
 
 
-async def _verify_prices_used(conn: asyncpg.Connection, audit: Audit) -> None:
+async def _verify_prices_used(conn: asyncpg.Connection, audit: AccountAudit) -> None:
     missing = await conn.fetchval(SQL.missing_prices, [*audit.prices])
     if missing is not None:
         raise FaultError(f"the price {missing.hex()[:16]} was used for a charge but is missing")
 
 
-async def _verify_quiet(conn: asyncpg.Connection, audit: Audit) -> None:
+async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
     """Where a key was charged nothing in the day that its meter counts, a request of it ended then all the same."""
     for quiet in audit.metering.quiet():
         since = quiet.start - _LONGEST_REQUEST
@@ -156,7 +158,7 @@ async def _verify_postings(conn: asyncpg.Connection) -> None:
             raise FaultError(f"the postings of {ids.show('ent', row['entry_id'])} are not numbered from 0")
 
 
-async def _verify_roots(conn: asyncpg.Connection, trust: Trust | None) -> int:
+async def _verify_roots(conn: asyncpg.Connection, trust: TrustAnchors | None) -> int:
     """The number of the last root. Each names the one before, is signed, and has the cuts that it says."""
     kept = {root.number: root for root in trust.kept} if trust is not None else {}
     number, previous = 0, FIRST_PREVIOUS

@@ -18,12 +18,12 @@ from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.export import Choice
+from tokenharbor.ledger.export import EntryFilter
 from tokenharbor.ledger.export import export as export_ledger
 from tokenharbor.ledger.roots import Root
 from tokenharbor.ledger.sign import roots as roots_of
 from tokenharbor.ledger.sign import sign_books
-from tokenharbor.ledger.verify import Trust
+from tokenharbor.ledger.verify import TrustAnchors
 from tokenharbor.ledger.verify import verify as verify_books
 
 
@@ -45,7 +45,7 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
-    report = await verify_books(session.conn, trust=Trust({signer.key_id: signer.public_key}, kept_roots))
+    report = await verify_books(session.conn, trust=TrustAnchors({signer.key_id: signer.public_key}, kept_roots))
     document = {
         "ok": report.fault is None,
         "accounts": report.accounts,
@@ -111,7 +111,7 @@ async def export(
     session: CommandSession, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
 ) -> CommandResult:
     """Export an account's ledger as CSV with a running balance."""
-    lines = export_ledger(session.conn, account_id, Choice(kind, since, until))
+    lines = export_ledger(session.conn, account_id, EntryFilter(kind, since, until))
     if wants_json():
         return CommandResult(list(csv.DictReader([line async for line in lines])), ())
     async for line in lines:

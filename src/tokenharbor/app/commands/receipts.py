@@ -16,7 +16,7 @@ from tokenharbor.billing.proofs import Prover
 from tokenharbor.billing.receipts import read_receipt
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import real_world
-from tokenharbor.ledger.history import History
+from tokenharbor.ledger.history import RequestHistory
 
 
 class _ReceiptGroup(Group):
@@ -44,7 +44,7 @@ def receipt() -> None:
 async def _show(session: CommandSession, request_id: UUID) -> CommandResult:
     """Show a request's receipt with its proof, signed."""
     prover = Prover(session.conn, receipt_signer(session.root), session.world.clock)
-    document = await read_receipt(History(session.conn), prover, request_id)
+    document = await read_receipt(RequestHistory(session.conn), prover, request_id)
     return CommandResult(document, list(_lines(document)))
 
 

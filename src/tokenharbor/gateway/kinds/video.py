@@ -9,7 +9,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.ledger.tasks import Task
+from tokenharbor.ledger.tasks import VendorTask
 from tokenharbor.upstream.send import WholeAnswer
 from tokenharbor.wire.neutral.dialect import Dialect
 from tokenharbor.wire.surfaces.forms import FormSurface
@@ -35,7 +35,7 @@ class VideoKind:
         meter, dependencies = call.meter, self._dependencies
         meter.fallback = self._form.least_usage(request, ready, answer)
         meter.counted = answer.read.counted or Usage()
-        task = Task(dependencies.settler.waiting(meter), ready.name, state.id)
+        task = VendorTask(dependencies.settler.waiting(meter), ready.name, state.id)
         try:
             added = await dependencies.desk.tasks.add(task)
         except BooksError as error:
