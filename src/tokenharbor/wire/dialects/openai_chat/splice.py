@@ -44,16 +44,17 @@ class OpenAISplicer(EventSplicer):
         except UNREADABLE:
             return IDLE if is_idle(data) else self._fail(GARBAGE_EVENT)
         choices = chunk.choices
-        if choices is None or len(chunk.error) > 4:
+        if choices is None or (chunk.error is not NULL and len(chunk.error) > 4):
             return self._judge_other(name, data, chunk)
         turn = IDLE
         for choice in choices:
             turn = max(turn, self._judge_choice(choice))
         if turn != CONTENT:
             turn = self._judge_silent(turn, chunk, choices)
-        if len(chunk.usage) > 4 or (self._choices.any_finished and not self.over):
+        counts = chunk.usage is not NULL and len(chunk.usage) > 4
+        if counts or (self._choices.any_finished and not self.over):
             self._note_usage(chunk)
-        if not choices and self._choices.any_finished and len(chunk.usage) > 4:
+        if counts and not choices and self._choices.any_finished:
             return self._judge_usage()
         return turn
 

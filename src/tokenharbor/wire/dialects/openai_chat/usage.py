@@ -64,8 +64,10 @@ def usage_of_counts(counts: OpenAICounts) -> Usage:
     check_range(prompt, completion, read | written | audio_in | audio_out | reasoning)
     if read + written > prompt:
         raise BadUsageError("more cached tokens than input tokens")
-    if not _includes_reasoning(prompt, completion, reasoning, counts.total_tokens):
-        completion += reasoning
+    if counts.total_tokens and counts.total_tokens != prompt + completion:
+        if not reasoning or counts.total_tokens != prompt + completion + reasoning:
+            raise BadUsageError("the total is not the sum of the counts")
+        completion += reasoning  # a few vendors leave it out of the completion; their total tells
     if reasoning + audio_out > completion:
         raise BadUsageError("more reasoning tokens than output tokens")
     audio_in = min(audio_in, prompt - read - written)  # cached audio is counted as cached
@@ -79,15 +81,6 @@ def usage_of_counts(counts: OpenAICounts) -> Usage:
         audio_in,
         audio_out,
     )
-
-
-def _includes_reasoning(prompt: int, completion: int, reasoning: int, total: int | None) -> bool:
-    """Whether `completion` already holds `reasoning`. A few vendors leave it out; their total tells."""
-    if not total or total == prompt + completion:
-        return True
-    if reasoning and total == prompt + completion + reasoning:
-        return False
-    raise BadUsageError("the total is not the sum of the counts")
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
