@@ -129,27 +129,3 @@ def test_a_company_is_one_provider_in_all_its_wires(load: Load) -> None:
         ("deepseek", ["openai_chat", "anthropic_messages"]),
         ("alibaba", ["openai_chat"]),
     ]
-
-
-def test_the_list_has_both_envelopes_and_geminis_models(load: Load) -> None:
-    shown = Showcase(load({}), Sold()).list(["gpt-4.1", "claude-haiku-4-5"], AT)
-    assert shown["object"] == "list"
-    assert [each["id"] for each in shown["data"]] == ["gpt-4.1", "claude-haiku-4-5"]
-    assert (shown["has_more"], shown["first_id"], shown["last_id"]) == (False, "gpt-4.1", "claude-haiku-4-5")
-    assert shown["models"][1] == {
-        "name": "models/claude-haiku-4-5",
-        "displayName": "Claude Haiku 4.5",
-        "inputTokenLimit": 200_000,
-        "outputTokenLimit": 64_000,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
-    }
-
-
-def test_a_model_of_another_medium_has_none_of_geminis_methods(load: Load) -> None:
-    (whisper,) = Showcase(load({}), Sold()).list(["whisper-1"], AT)["models"]
-    assert whisper["supportedGenerationMethods"] == []
-
-
-def test_an_empty_list_has_no_ends(load: Load) -> None:
-    shown = Showcase(load({}), Sold()).list([], AT)
-    assert (shown["data"], shown["first_id"], shown["last_id"]) == ([], None, None)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import anthropic
 import asyncpg
 import openai
+import pytest
 from tests.gateway import raw
 from tests.gateway.raw import RawAnswer
 from tests.gateway.tape import Tape, play
@@ -21,6 +23,8 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.router import Router
+from tokenharbor.gateway.routes import ROUTES, PathRoute
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
 from tokenharbor.http.origin import Origin
@@ -354,6 +358,20 @@ class House:
         key = {} if names & {"authorization", "x-api-key", "x-goog-api-key"} else {"x-api-key": self.payer.key}
         return {**key, **(headers or {})}
 
+    def change_system(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+        """Connections made from here on find the server's own paths changed."""
+        router = self.harbor.server._handler
+        assert isinstance(router, Router)
+        system = dataclasses.replace(router._handlers.system, **changes)
+        monkeypatch.setattr(self.harbor.server, "_handler", Router(self.parts, system))
+
+    def add_routes(self, monkeypatch: pytest.MonkeyPatch, routes: Iterable[PathRoute]) -> None:
+        """Connections made from here on find them, too."""
+        router = self.harbor.server._handler
+        assert isinstance(router, Router)
+        more = Router(self.parts, router._handlers.system, (*ROUTES, *routes))
+        monkeypatch.setattr(self.harbor.server, "_handler", more)
+
     def chats(self) -> openai.AsyncOpenAI:
         """OpenAI's library with the payer's key."""
         return self.chat_client.with_options(api_key=self.payer.key)
@@ -372,7 +390,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         stack.push_async_callback(simulator.stop)
         settings = _settings(folder, database_url, configuration(simulator.url, tape.url))
         harbor = await stack.enter_async_context(open_harbor(settings))
-        parts: Dependencies = harbor.server._handler._gateway._dependencies  # type: ignore[attr-defined]
+        parts: Dependencies = harbor.server._handler._handlers.dependencies  # type: ignore[attr-defined]
         parts.client._connect = _or_wait(parts.client._connect)
         parts.lingering.seconds = LINGER
         port = await harbor.server.start("127.0.0.1", 0)

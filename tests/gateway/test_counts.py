@@ -1,4 +1,4 @@
-"""Counting tokens: free, by nobody but us, in each dialect's own words; and paths that say what is asked."""
+"""Counting tokens: free, by nobody but us, in each dialect's own words."""
 
 import asyncio
 import threading
@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from tests.gateway.house import HELLO, House
 
-from tokenharbor.gateway.placed import Placed, read_placed
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.wire import WIRES
 from tokenharbor.wire.neutral.chat import Chat
-from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -73,26 +71,6 @@ async def test_a_websocket_is_told_to_use_http_in_the_words_of_its_path(house: H
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     said = await house.get("/v1/responses", headers | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="})
     assert (said.status, said.error["code"]) == (426, "upgrade_required")
-
-
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("/v1beta/models/m:generateContent", Placed(ModelInPath("m", stream=False), counts=False)),
-        ("/v1/models/m:streamGenerateContent", Placed(ModelInPath("m", stream=True), counts=False)),
-        ("/v1beta/models/alpha%2Fm:countTokens", Placed(ModelInPath("alpha/m", stream=False), counts=True)),
-        (
-            "/v1beta/models/alpha/m%3Acloud%3AgenerateContent",
-            Placed(ModelInPath("alpha/m:cloud", stream=False), counts=False),
-        ),
-        ("/v1beta/models/m", None),
-        ("/v1beta/models/:generateContent", None),
-        ("/v1beta/models/m:embedContent", None),
-        ("/v1/chat/completions", None),
-    ],
-)
-async def test_a_path_says_model_and_stream(path: str, said: Placed | None) -> None:
-    assert read_placed(path) == said
 
 
 async def test_models_are_listed_for_geminis_clients(house: House) -> None:

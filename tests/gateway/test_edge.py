@@ -1,7 +1,6 @@
 """The edge: what is served beside answers, and what is refused before anybody is asked, each in its dialect."""
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,7 @@ from tests.gateway import raw
 from tests.gateway.house import CHAT, MESSAGES, House
 from tests.gateway.raw import RawAnswer
 
-from tokenharbor.gateway.edge import Edge
-from tokenharbor.gateway.routes import ANSWERS, MEDIA, Routes
+from tokenharbor.gateway.routes import ROUTES
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.ledger.types import Balance, Hold
 from tokenharbor.ledger.wallets import Wallets
@@ -34,13 +32,6 @@ def check_error(said: RawAnswer, path: str, status: int, code: str) -> None:
     else:
         assert set(said.json()) == {"error"}
         assert {"message", "type", "code", "param"} <= set(said.error)
-
-
-def change_edge(house: House, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    routes = house.harbor.server._handler
-    assert isinstance(routes, Routes)
-    edge: Edge = dataclasses.replace(routes._edge, **changes)
-    monkeypatch.setattr(routes, "_edge", edge)
 
 
 # Refusals before anything
@@ -72,7 +63,9 @@ async def test_a_websocket_is_told_at_once(house: House, path: str) -> None:
     upgrade = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: eA==\r\n"
     for method in ("GET", "POST"):
         answer = await raw.send_bytes(house.port, f"{method} {path} HTTP/1.1\r\nhost: h\r\n{upgrade}\r\n".encode())
-        check_error(raw.read_answer(answer), path, 426, "upgrade_required")
+        said = raw.read_answer(answer)
+        check_error(said, path, 426, "upgrade_required")
+        assert (said.headers["upgrade"], said.headers["connection"]) == ("HTTP/1.1", "close, upgrade")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +82,21 @@ async def test_a_websocket_is_told_at_once(house: House, path: str) -> None:
     ],
 )
 async def test_another_method(house: House, method: str, path: str) -> None:
-    check_error(await house.ask(method, path), path, 405, "method_not_allowed")
+    said = await house.ask(method, path)
+    check_error(said, path, 405, "method_not_allowed")
+    assert said.headers["allow"] == ("POST, OPTIONS" if path in (CHAT, MESSAGES) else "GET, HEAD, OPTIONS")
+
+
+async def test_other_methods_than_those_of_a_path_are_told_with_them(house: House) -> None:
+    for path, allowed in {
+        "/healthz": "GET, HEAD, OPTIONS",
+        "/v1/videos": "POST, OPTIONS",
+        "/v1beta/models/solo:countTokens": "POST, GET, HEAD, OPTIONS",
+    }.items():
+        said = await house.ask("PUT", path)
+        assert (said.status, said.headers["allow"]) == (405, allowed)
+        said = await house.ask("OPTIONS", path)
+        assert (said.status, said.headers["allow"]) == (204, allowed)
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/messages/nothing", "/v1/chat/completions/"])
@@ -223,8 +230,8 @@ async def test_the_front_page(house: House) -> None:
 
 async def test_every_path_is_named_on_the_front_page(house: House) -> None:
     page = (await house.ask("GET", "/")).body.decode()
-    for path in (*ANSWERS, *MEDIA, "/v1/models", "/v1/account/balance", "/v1/requests"):
-        assert f"<code>{path}</code>" in page
+    for route in ROUTES:
+        assert f"<code>{route.path.rstrip('/') or '/'}</code>" in page
     lost = await house.ask("GET", "/v1/nowhere")
     assert (lost.status, "GET / " in lost.body.decode()) == (404, True)
 
@@ -297,7 +304,7 @@ async def test_the_front_page_repeats_no_markup_of_the_callers(house: House) -> 
 async def test_liveness_and_readiness(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await house.ask("GET", "/healthz")).status == 200
     assert (await house.ask("GET", "/readyz")).status == 200
-    change_edge(house, monkeypatch, ready=lambda: False)
+    house.change_system(monkeypatch, ready=lambda: False)
     assert (await house.ask("GET", "/healthz")).status == 200
     assert (await house.ask("GET", "/readyz")).status == 503
 
@@ -307,7 +314,7 @@ async def test_metrics_are_for_loopback_or_a_token(
 ) -> None:
     assert (await house.ask("GET", "/metrics")).status == 200
     assert (await house.ask("GET", "/metrics", FAR)).status == 403
-    change_edge(house, monkeypatch, metrics_token=TOKEN)
+    house.change_system(monkeypatch, metrics_token=TOKEN)
     assert (await house.ask("GET", "/metrics")).status == 200
     for header in ("Bearer tok-1", "bearer tok-1"):
         assert (await house.ask("GET", "/metrics", FAR | {"authorization": header})).status == 200

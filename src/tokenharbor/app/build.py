@@ -20,13 +20,15 @@ from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.edge import Edge
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import Lingering
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
-from tokenharbor.gateway.routes import Routes
+from tokenharbor.gateway.pages import Pages
+from tokenharbor.gateway.router import Router
+from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.snapshot import CurrentSnapshot
+from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
@@ -74,10 +76,10 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
         open_books(context, database) as opened,
         _open_keys(context, database) as keys,
         open_snapshots(context, database) as snapshots,
-        _open_gateway(context, database, opened, keys, snapshots) as routes,
+        _open_gateway(context, database, opened, keys, snapshots) as router,
         Background(context.failed) as background,
     ):
-        jobs = JobContext(database.pool, context.world, opened.signer, routes.videos.tend)
+        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend)
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
             context=context,
@@ -86,7 +88,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
             books=opened.books,
             snapshots=snapshots.current,
             reload=snapshots.reload,
-            server=_server(context, routes),
+            server=_server(context, router),
             background=background,
         )
 
@@ -103,12 +105,12 @@ async def _open_keys(context: ServerContext, database: Database) -> AsyncIterato
 @contextlib.asynccontextmanager
 async def _open_gateway(
     context: ServerContext, database: Database, opened: OpenBooks, keys: Keys, snapshots: Snapshots
-) -> AsyncIterator[Routes]:
+) -> AsyncIterator[Router]:
     """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
     dependencies = _dependencies(context, database, opened, keys, snapshots)
     with contextlib.closing(dependencies.client):
         try:
-            yield Routes(dependencies, _edge(context, opened, dependencies))
+            yield Router(dependencies, _system_paths(context, opened, dependencies))
         finally:
             await dependencies.lingering.drain()
 
@@ -138,10 +140,10 @@ def _dependencies(
     )
 
 
-def _edge(context: ServerContext, opened: OpenBooks, dependencies: Dependencies) -> Edge:
+def _system_paths(context: ServerContext, opened: OpenBooks, dependencies: Dependencies) -> SystemPaths:
     console = Console(context.settings.home / "console.sock", dependencies.client)
     token = context.settings.secret(context.settings.server.metrics_token)
-    return Edge(
+    return SystemPaths(
         dependencies.snapshots,
         dependencies.metrics,
         lambda: opened.book.is_up,
@@ -149,10 +151,11 @@ def _edge(context: ServerContext, opened: OpenBooks, dependencies: Dependencies)
         console,
         context.world.clock,
         opened.prover.published,
+        Pages(grouped_paths(ROUTES)),
     )
 
 
-def _server(context: ServerContext, routes: Routes) -> Server:
+def _server(context: ServerContext, router: Router) -> Server:
     stated = context.settings.server
     limits = ServerLimits(
         body=stated.max_body,
@@ -160,7 +163,7 @@ def _server(context: ServerContext, routes: Routes) -> Server:
         body_rate=stated.min_body_rate,
         connections=context.descriptors.connections,
     )
-    return Server(routes, limits, context.world.clock, trusted_proxies=stated.trusted_proxies, refuse=routes.refuse)
+    return Server(router, limits, context.world.clock, trusted_proxies=stated.trusted_proxies, refuse=router.refuse)
 
 
 def _start_jobs(background: Background, keys: Keys, snapshots: Snapshots, jobs: JobContext) -> None:

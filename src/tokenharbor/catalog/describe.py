@@ -1,4 +1,4 @@
-"""The catalogue as the API shows it: one object per model that OpenAI's, Anthropic's and Gemini's clients can read.
+"""The catalogue as the API shows it: one object per model, with the fields of OpenAI's and Anthropic's clients.
 
 Prices are what a caller pays at that moment, with markup and discount and without the service fee, which is stated
 beside them: decimal strings in USD per 1M tokens, and for one image, second, search or tool use. `prompt` and
@@ -13,7 +13,6 @@ from typing import Any
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
-from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, Selling, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
 
@@ -29,7 +28,6 @@ MayUse = Callable[[str], bool]
 """Whether a caller may use a provider."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
 class Showcase:
@@ -58,18 +56,6 @@ class Showcase:
         if found is None:
             found = self._objects[name] = self._describe(self._models[name], minute)
         return found
-
-    def list(self, names: Iterable[str], at: datetime, may: MayUse | None = None) -> dict[str, Any]:
-        """The list of these models: OpenAI's and Anthropic's envelope, and `models` for Gemini's clients."""
-        data = [self.model(name, at, may) for name in names]
-        return {
-            "object": "list",
-            "data": data,
-            "has_more": False,
-            "first_id": data[0]["id"] if data else None,
-            "last_id": data[-1]["id"] if data else None,
-            "models": [_for_gemini(each) for each in data],
-        }
 
     def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
         terms = account_terms(self._selling, self._plan, model.name)
@@ -173,14 +159,3 @@ def _worst(retentions: Iterable[str | None]) -> str | None:
 
 def _rfc3339(created: int) -> str:
     return (_EPOCH + timedelta(seconds=created)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _for_gemini(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """The methods are those of Gemini's paths: any model that chats is asked by them, others by OpenAI's paths."""
-    return {
-        "name": f"models/{shown['id']}",
-        "displayName": shown["display_name"],
-        "inputTokenLimit": shown["context_length"],
-        "outputTokenLimit": shown["max_output_tokens"],
-        "supportedGenerationMethods": list(_METHODS) if CHAT in shown["surfaces"] else [],
-    }

@@ -1,5 +1,7 @@
 """Answers' heads and refusals: the headers that every answer carries."""
 
+from collections.abc import Iterable
+
 from tokenharbor.billing.detail import cache_layer
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import MeteredCall
@@ -52,15 +54,17 @@ def media_head(request_id: str, lines: bytes, media: bytes, attempts: int = 0) -
     return b"content-type: %b\r\ncache-control: no-cache\r\n" % media + lines + own.encode("ascii")
 
 
-def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, route: bytes = b"") -> tuple[int, bytes, bytes]:
-    """Status, head and body of a refusal as the caller's dialect says it; `route`: see `route_lines`."""
+def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, lines: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Status, head and body of a refusal as the caller's dialect says it, with further lines of its head: see
+    `route_lines` and `allow_line`.
+    """
     own = _ids(request_id)
     if refusal.retry_after is not None:
         own += f"retry-after: {refusal.retry_after}\r\n"
     if refusal.should_retry is not None:
         own += f"x-should-retry: {'true' if refusal.should_retry else 'false'}\r\n"
     body = dialect.write_refusal(refusal, request_id)
-    return dialect.status_of(refusal), _JSON + own.encode("ascii") + route, body
+    return dialect.status_of(refusal), _JSON + own.encode("ascii") + lines, body
 
 
 def route_lines(meter: Meter) -> bytes:
@@ -83,9 +87,14 @@ def estimate_head(request_id: str) -> bytes:
     return json_head(request_id) + b"x-tokenharbor-estimated: true\r\n"
 
 
-def preflight_head(request_id: str) -> bytes:
-    """Of the answer to a browser that demand whether it may ask."""
-    return _PREFLIGHT + _ids(request_id).encode("ascii")
+def options_head(request_id: str, methods: Iterable[str], *, public: bool) -> bytes:
+    """Of the answer to OPTIONS; at public paths it is a browser's that asks whether it may ask."""
+    return (_PREFLIGHT if public else b"") + allow_line(methods) + _ids(request_id).encode("ascii")
+
+
+def allow_line(methods: Iterable[str]) -> bytes:
+    """The methods that a path supports."""
+    return f"allow: {', '.join(methods)}\r\n".encode("ascii")
 
 
 def _more(call: MeteredCall) -> str:

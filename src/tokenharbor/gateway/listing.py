@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -14,12 +14,12 @@ from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.offers import ModelOffers
-from tokenharbor.gateway.placed import DIALECT as PLACING
 from tokenharbor.gateway.planning import find_model, no_model
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
 from tokenharbor.routing.plan import NO_ROUTING_RULES, key_rule_against
+from tokenharbor.wire import WIRES
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -31,49 +31,40 @@ class Listing:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    async def models(self, call: Call) -> None:
-        """What is on sale. No key is needed; with one, what that key may use."""
+    async def models(self, call: Call, _name: str) -> None:
+        """What is on sale, as the clients of every dialect list it."""
+        models = await self._on_sale(call)
+        answer: dict[str, Any] = {}
+        for dialect in WIRES.values():
+            answer |= dialect.write_models(models)
+        self._answer(call, answer)
+
+    async def models_of_dialect(self, call: Call, _name: str) -> None:
+        """What is on sale, as the clients of the path's dialect list it."""
+        self._answer(call, call.dialect.write_models(await self._on_sale(call)))
+
+    async def _on_sale(self, call: Call) -> list[dict[str, Any]]:
+        """No key is needed; with one, what that key may use."""
         caller = await self._admit(call) if call.key is not None else None
-        snapshot = self._dependencies.snapshots.current
+        snapshot, may = self._dependencies.snapshots.current, _allowed(caller)
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        self._answer(call, snapshot.showcase.list(names, call.started_at, _allowed(caller)))
+        return [snapshot.showcase.model(name, call.started_at, may) for name in names]
 
     async def model(self, call: Call, name: str) -> None:
-        if call.dialect.name == PLACING:
-            await self.model_for_gemini(call, name)
-            return
-        snapshot = self._dependencies.snapshots.current
-        model, allowed = await self._named(call, name)
-        self._answer(call, snapshot.showcase.model(model, call.started_at, allowed))
-
-    async def _named(self, call: Call, name: str) -> tuple[str, MayUse | None]:
-        """The canonical name of a model that the caller may use, and at whom."""
         caller = await self._admit(call) if call.key is not None else None
         snapshot = self._dependencies.snapshots.current
-        name = unquote(name)
         model = find_model(snapshot, name).model.name
         if not snapshot.offers[model].ready or not _may_use(caller, snapshot.offers[model]):
             raise no_model(name)
-        return model, _allowed(caller)
+        shown = snapshot.showcase.model(model, call.started_at, _allowed(caller))
+        self._answer(call, call.dialect.write_model(shown))
 
-    async def models_for_gemini(self, call: Call) -> None:
-        """What is on sale, as Gemini's clients list it."""
-        caller = await self._admit(call) if call.key is not None else None
-        snapshot = self._dependencies.snapshots.current
-        names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        self._answer(call, {"models": snapshot.showcase.list(names, call.started_at)["models"]})
-
-    async def model_for_gemini(self, call: Call, name: str) -> None:
-        snapshot = self._dependencies.snapshots.current
-        model, _ = await self._named(call, name)
-        self._answer(call, snapshot.showcase.list([model], call.started_at)["models"][0])
-
-    async def balance(self, call: Call) -> None:
+    async def balance(self, call: Call, _name: str) -> None:
         caller = await self._admit(call)
         balance = await _read(self._dependencies.reads.balance(caller.account_id, call.started_at))
         self._answer(call, balance_document(balance) | {"currency": "USD"})
 
-    async def receipts(self, call: Call) -> None:
+    async def receipts(self, call: Call, _name: str) -> None:
         caller = await self._admit(call)
         limit = _limit(dict(parse_qsl(call.exchange.query, keep_blank_values=True)).get("limit", "100"))
         rows = await _read(self._dependencies.reads.receipts(caller.account_id, limit))

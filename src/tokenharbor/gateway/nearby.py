@@ -1,29 +1,30 @@
 """The path served that a client means when it asks for another: a version too few or too many, another's prefix."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 _LONGEST = 200
 _MOST_SEGMENTS = 12
-_VERSIONS = ("", "/v1", "/v1beta")
-_OF_METHODS = ("", "/v1beta", "/v1")  # `models/MODEL:METHOD`
 _ALIKE = 0.8
 
 
-def nearby(path: str, is_served: Callable[[str], bool], served: Collection[str]) -> str | None:
-    """The nearest of the paths served, None where there is none; `served` are those without a name in them."""
+def nearby(path: str, is_served: Callable[[str], bool], served: Collection[str], versions: Sequence[str]) -> str | None:
+    """The nearest of the paths served, None where there is none; `served` are those without a name in them. `versions`
+    are the beginnings that a client may have left out, the likeliest first.
+    """
     if len(path) > _LONGEST:
         return None
     for spelt in (path, path.lower()):
-        found = next((each for each in _ends(spelt) if each != path and is_served(each)), None)
+        found = next((each for each in _ends(spelt, versions) if each != path and is_served(each)), None)
         if found is not None:
             return found
     return next(iter(difflib.get_close_matches(path, served, 1, _ALIKE)), None)
 
 
-def _ends(path: str) -> Iterator[str]:
+def _ends(path: str, versions: Sequence[str]) -> Iterator[str]:
     """The path from each of its segments on, the longest first, with each version before it."""
     segments = [segment for segment in path.split("/") if segment][-_MOST_SEGMENTS:]
     for start in range(len(segments)):
         rest = "/" + "/".join(segments[start:])
-        yield from (version + rest for version in (_OF_METHODS if ":" in rest else _VERSIONS))
+        yield rest
+        yield from (version + rest for version in versions)

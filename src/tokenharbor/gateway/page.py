@@ -51,8 +51,16 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def front_frame() -> Frame:
-    return read_frame("page.html", ("style.css", "page.css"), "page.js")
+def front_frame(paths: Mapping[str, Sequence[str]]) -> Frame:
+    """The front page, with the served paths by heading."""
+    frame = read_frame("page.html", ("style.css", "page.css"), "page.js")
+    groups = "\n".join(_path_group(heading, listed) for heading, listed in paths.items())
+    return msgspec.structs.replace(frame, template=Template(frame.template.template.replace("$paths", groups)))
+
+
+def _path_group(heading: str, paths: Sequence[str]) -> str:
+    shown = " ".join(f"<code>{html.escape(path)}</code>" for path in paths)
+    return f"<dt>{html.escape(heading)}</dt><dd>{shown}</dd>"
 
 
 def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[Doc] = ()) -> bytes:

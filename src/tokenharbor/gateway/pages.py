@@ -2,14 +2,13 @@
 
 import asyncio
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tokenharbor.gateway.docs import Doc, list_beside, list_docs, read_docs, render_doc
 from tokenharbor.gateway.page import front_frame, read_frame, render_page
 from tokenharbor.gateway.snapshot import Snapshot
 
-DOCS = "/docs"
 _MISSING = '<h1>Page not found</h1><p>Start at the <a href="/">front page</a>.</p>'
 
 
@@ -24,10 +23,12 @@ class Page:
 
 
 class Pages:
-    """Templates and docs are read once; a page of the docs is rendered when it is first asked for."""
+    """`paths` are those served, by heading. Templates and docs are read once; a page of the docs is rendered when it is
+    first asked for.
+    """
 
-    def __init__(self) -> None:
-        self._front = front_frame()
+    def __init__(self, paths: Mapping[str, Sequence[str]]) -> None:
+        self._front = front_frame(paths)
         self._frame = read_frame("docs.html", ("style.css", "docs.css"))
         self._docs: Mapping[str, Doc] = read_docs()
         self._rendered: dict[str, bytes] = {}
@@ -36,9 +37,9 @@ class Pages:
         listed = [doc for doc in self._docs.values() if doc.about]
         return Page(self._front.policy, render_page(self._front, snapshot, host, at, listed))
 
-    async def doc(self, path: str) -> Page | None:
-        """The page under a path that begins with DOCS, None where there is none."""
-        name = path.removeprefix(DOCS).strip("/").removesuffix(".md")
+    async def doc(self, name: str) -> Page | None:
+        """The page of that name, the list of pages for "", None where there is none."""
+        name = name.strip("/").removesuffix(".md")
         if not self._docs or (name and name not in self._docs):
             return None
         if name not in self._rendered:

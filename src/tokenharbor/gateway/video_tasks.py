@@ -38,10 +38,14 @@ class VideoTasks:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    async def read(self, call: Call, rest: str) -> None:
-        """`GET /v1/videos/{id}`, or its content."""
+    async def read(self, call: Call, name: str) -> None:
+        """Its state."""
+        task = await self._find(call, name)
+        body, _ = await self._ask_after(task)
+        call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(task)))
+
+    async def _find(self, call: Call, name: str) -> VendorTask:
         caller = await admit(self._dependencies.ring, call.key, call.exchange.peer, call.started_at)
-        name = rest.removesuffix(_CONTENT)
         try:
             found = await self._dependencies.desk.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:
@@ -50,11 +54,7 @@ class VideoTasks:
             raise Unavailable("Database unavailable: try again shortly.") from error
         if found is None:
             raise NotFound("This account has no video with this id.")
-        if rest != name:
-            await self._content(call, found)
-        else:
-            body, _ = await self._ask_after(found)
-            call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(found)))
+        return found
 
     async def tend(self) -> None:
         """Poll the videos that no client polls, so that no hold stays for ever."""
@@ -104,7 +104,8 @@ class VideoTasks:
             dependencies.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)
         return clean, state
 
-    async def _content(self, call: Call, task: VendorTask) -> None:
+    async def read_content(self, call: Call, name: str) -> None:
+        task = await self._find(call, name)
         if task.state != "done":
             _, state = await self._ask_after(task)
             if not state.done:

@@ -7,8 +7,10 @@ from typing import Protocol
 from tokenharbor.http.head import HeaderMap, RequestLine, first_value, list_headers
 from tokenharbor.http.message import LARGE, Disconnected, Headers
 from tokenharbor.http.server_state import ServerState
+from tokenharbor.kernel.errors import Refusal, UpgradeRequired
 
 CLOSE = b"connection: close\r\n"
+_CLOSE_FOR_HTTP = b"connection: close, upgrade\r\nupgrade: HTTP/1.1\r\n"
 
 OPEN, STARTED, DONE = range(3)
 """How far an answer is: nothing of it, its head and perhaps some of its body, all of it."""
@@ -250,3 +252,8 @@ Handler = Callable[[Exchange], Awaitable[None]]
 """Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete, and when the
 server stops (`Exchange.stopped`).
 """
+
+
+def closing_lines(refusal: Refusal) -> bytes:
+    """Of an answer after which the connection closes; a 426 must name the protocol to use instead (RFC 9110)."""
+    return _CLOSE_FOR_HTTP if isinstance(refusal, UpgradeRequired) else CLOSE

@@ -5,7 +5,7 @@ import socket
 import struct
 
 from tokenharbor.http.body import Body
-from tokenharbor.http.exchange import CLOSE, DONE, Exchange, Handler
+from tokenharbor.http.exchange import DONE, Exchange, Handler, closing_lines
 from tokenharbor.http.message import Disconnected
 from tokenharbor.http.phase import ACCEPTED, HANDLING, HEAD, IDLE, LINGERING
 from tokenharbor.http.reader import RequestReader
@@ -373,8 +373,8 @@ class ServerConnection(asyncio.Protocol):
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
         """Answer what could not become an exchange, and close."""
         status, headers, body = self.shared.hooks.refuse(path, refusal)
-        framing = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(b"".join((self.shared.status_and_date(status), CLOSE, headers, framing, body)))
+        head = self.shared.status_and_date(status) + closing_lines(refusal) + headers
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._leave(unread=unread)
 
     def _leave(self, *, unread: bool) -> None:

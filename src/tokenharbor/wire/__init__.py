@@ -13,3 +13,6 @@ WIRES: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages(), Gemini())
 }
 VENDORS: Mapping[str, Vendor] = {**WIRES, BedrockConverse.name: BedrockConverse()}
+
+DEFAULT_DIALECT: Dialect = WIRES[OpenAIChat.name]
+"""The dialect of errors at paths that no dialect has for its own."""

@@ -1,7 +1,7 @@
 """What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -134,6 +134,40 @@ class ModelInPath(msgspec.Struct, frozen=True):
     stream: bool
 
 
+class AnswerPath(msgspec.Struct, frozen=True):
+    """A path to which requests for answers are posted. `{model}` in it stands for the model's name; `stream` says, of
+    such a path, whether the answer is a stream.
+    """
+
+    path: str
+    stream: bool = False
+
+
+class CountPath(msgspec.Struct, frozen=True):
+    """A path to which requests are posted whose tokens are to be counted: how they are read, and the JSON that says
+    the count. `read` raises InvalidRequest.
+    """
+
+    path: str
+    read: Callable[[bytes, ModelInPath | None], Request]
+    write: Callable[[int], Mapping[str, Any]]
+
+
+class ModelListPath(msgspec.Struct, frozen=True):
+    """A path where `write_models` is read."""
+
+    path: str
+
+
+class ModelPath(msgspec.Struct, frozen=True):
+    """A path where `write_model` is read of the model that `{model}` in it stands for."""
+
+    path: str
+
+
+ClientPath = AnswerPath | CountPath | ModelListPath | ModelPath
+
+
 class Vendor(Protocol):
     """The vendor's side of a dialect: all that a provider needs which no client speaks to us. Pure: no socket, clock or
     await.
@@ -172,6 +206,9 @@ class Dialect(Vendor, Protocol):
     `write_chat`, a stream `reader` → `writer`, a whole answer `read_reply` → `write_reply`.
     """
 
+    label: str  # whose clients speak it, for people
+    paths: tuple[ClientPath, ...]  # what its clients call here
+    key_header: bytes | None  # where its clients alone put their key: tells them from others at a path that both read
     forwarded_headers: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
     withheld_values: tuple[
         bytes, ...
@@ -212,3 +249,11 @@ class Dialect(Vendor, Protocol):
 
     def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
         """A refusal inside a stream that has begun: the dialect's own error event, no success terminator."""
+
+    def write_models(self, models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """A list of models, each as `catalog/describe.py` shows it. The members of all dialects' lists stand together
+        in `GET /v1/models`: those of one name say the same.
+        """
+
+    def write_model(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One model, from the same object."""

@@ -2,12 +2,14 @@
 
 from tokenharbor.wire.dialects.anthropic_messages import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.anthropic_messages.answer import measure, read_answer
+from tokenharbor.wire.dialects.anthropic_messages.counts import read_count_request, write_count
+from tokenharbor.wire.dialects.anthropic_messages.models import write_model, write_models
 from tokenharbor.wire.dialects.anthropic_messages.reader import AnthropicReader, read_reply
 from tokenharbor.wire.dialects.anthropic_messages.splice import AnthropicSplicer
 from tokenharbor.wire.dialects.anthropic_messages.writer import AnthropicWriter, write_reply
 from tokenharbor.wire.framing.cost import price_answer
 from tokenharbor.wire.neutral.chat import Feature
-from tokenharbor.wire.neutral.dialect import own_status
+from tokenharbor.wire.neutral.dialect import AnswerPath, ClientPath, CountPath, own_status
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -15,6 +17,12 @@ class AnthropicMessages:
     """The dialect `anthropic_messages`."""
 
     name = requests.NAME
+    label = "Anthropic"
+    paths: tuple[ClientPath, ...] = (
+        AnswerPath("/v1/messages"),
+        CountPath("/v1/messages/count_tokens", read_count_request, write_count),
+    )
+    key_header: bytes | None = None
     forwarded_headers = frozenset({b"anthropic-version", b"anthropic-beta"})
     withheld_values: tuple[bytes, ...] = (b"context-1m",)
     carries: frozenset[Feature] = write_chat.CARRIES
@@ -24,6 +32,8 @@ class AnthropicMessages:
     write_chat = staticmethod(write_chat.write_chat)
     measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
+    write_models = staticmethod(write_models)
+    write_model = staticmethod(write_model)
     write_reply = staticmethod(write_reply)
     price_answer = staticmethod(price_answer)
     read_request = staticmethod(requests.read)

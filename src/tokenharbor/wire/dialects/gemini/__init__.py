@@ -4,13 +4,15 @@ from urllib.parse import quote
 
 from tokenharbor.wire.dialects.gemini import failures, requests
 from tokenharbor.wire.dialects.gemini.answer import measure, read_answer
+from tokenharbor.wire.dialects.gemini.models import write_model, write_models
+from tokenharbor.wire.dialects.gemini.paths import PATHS
 from tokenharbor.wire.dialects.gemini.read_chat import read_chat
 from tokenharbor.wire.dialects.gemini.reader import GeminiReader, read_reply
 from tokenharbor.wire.dialects.gemini.splice import USAGE, GeminiSplicer
 from tokenharbor.wire.dialects.gemini.write_chat import CARRIES, heeds, stops, write_chat
 from tokenharbor.wire.dialects.gemini.writer import GeminiWriter, write_reply
 from tokenharbor.wire.framing.cost import add_cost
-from tokenharbor.wire.neutral.dialect import own_status
+from tokenharbor.wire.neutral.dialect import ClientPath, own_status
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -18,6 +20,9 @@ class Gemini:
     """The dialect `gemini`. The model, and whether the answer is a stream, stand in the path."""
 
     name = requests.NAME
+    label = "Gemini"
+    paths: tuple[ClientPath, ...] = PATHS
+    key_header: bytes | None = b"x-goog-api-key"
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
     carries = CARRIES
@@ -27,6 +32,8 @@ class Gemini:
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
+    write_models = staticmethod(write_models)
+    write_model = staticmethod(write_model)
     write_reply = staticmethod(write_reply)
     read_request = staticmethod(requests.read)
     write_request = staticmethod(requests.write)

@@ -2,12 +2,13 @@
 
 from tokenharbor.wire.dialects.openai_chat import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.openai_chat.answer import measure, read_answer
+from tokenharbor.wire.dialects.openai_chat.models import write_model, write_models
 from tokenharbor.wire.dialects.openai_chat.reader import OpenAIReader, read_reply
 from tokenharbor.wire.dialects.openai_chat.splice import OpenAISplicer
 from tokenharbor.wire.dialects.openai_chat.writer import OpenAIWriter, write_reply
 from tokenharbor.wire.framing.cost import price_answer
 from tokenharbor.wire.neutral.chat import Feature
-from tokenharbor.wire.neutral.dialect import own_status
+from tokenharbor.wire.neutral.dialect import AnswerPath, ClientPath, own_status
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -15,6 +16,9 @@ class OpenAIChat:
     """The dialect `openai_chat`."""
 
     name = requests.NAME
+    label = "OpenAI"
+    paths: tuple[ClientPath, ...] = (AnswerPath("/v1/chat/completions"),)
+    key_header: bytes | None = None
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = write_chat.CARRIES
@@ -24,6 +28,8 @@ class OpenAIChat:
     write_chat = staticmethod(write_chat.write_chat)
     measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
+    write_models = staticmethod(write_models)
+    write_model = staticmethod(write_model)
     write_reply = staticmethod(write_reply)
     price_answer = staticmethod(price_answer)
     read_request = staticmethod(requests.read)

@@ -1,9 +1,11 @@
 """OpenAI's Responses, spoken by Codex and its kin; without anything stored."""
 
 from tokenharbor.wire.dialects.openai_chat.failures import read_failure, write_refusal
+from tokenharbor.wire.dialects.openai_chat.models import write_model, write_models
 from tokenharbor.wire.dialects.openai_responses import failures, requests
 from tokenharbor.wire.dialects.openai_responses.answer import measure, read_answer
 from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
+from tokenharbor.wire.dialects.openai_responses.counts import write_count
 from tokenharbor.wire.dialects.openai_responses.read_chat import read_chat
 from tokenharbor.wire.dialects.openai_responses.reader import ResponsesReader, read_reply
 from tokenharbor.wire.dialects.openai_responses.splice import ResponsesSplicer
@@ -11,6 +13,7 @@ from tokenharbor.wire.dialects.openai_responses.write_chat import CARRIES, heeds
 from tokenharbor.wire.dialects.openai_responses.writer import ResponsesWriter, write_reply
 from tokenharbor.wire.framing.cost import price_answer
 from tokenharbor.wire.neutral.chat import Feature
+from tokenharbor.wire.neutral.dialect import AnswerPath, ClientPath, CountPath
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -18,6 +21,12 @@ class OpenAIResponses:
     """The dialect `openai_responses`."""
 
     name = DIALECT
+    label = "OpenAI"
+    paths: tuple[ClientPath, ...] = (
+        AnswerPath("/v1/responses"),
+        CountPath("/v1/responses/input_tokens", requests.read, write_count),
+    )
+    key_header: bytes | None = None
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
     carries: frozenset[Feature] = CARRIES
@@ -27,6 +36,8 @@ class OpenAIResponses:
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)
     read_reply = staticmethod(read_reply)
+    write_models = staticmethod(write_models)
+    write_model = staticmethod(write_model)
     write_reply = staticmethod(write_reply)
     price_answer = staticmethod(price_answer)
     read_request = staticmethod(requests.read)

@@ -3,19 +3,18 @@
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.pages import DOCS, Page, Pages
+from tokenharbor.gateway.pages import Page, Pages
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
-_RECEIPT_KEYS = "/.well-known/tokenharbor-receipts.json"
 _CACHED = b"content-type: application/json\r\ncache-control: public, max-age=60\r\naccess-control-allow-origin: *\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n"
 _PAGE = (
@@ -24,7 +23,6 @@ _PAGE = (
 )
 
 
-_OWN = frozenset({"/", "/healthz", "/readyz", "/metrics", _RECEIPT_KEYS, DOCS})
 _OF_PROXIES = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip"}
     | {b"x-request-start", b"x-scheme", b"x-amzn-trace-id", b"x-azure-clientip", b"x-appengine-user-ip", b"cdn-loop"}
@@ -52,58 +50,69 @@ _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """`ready` says whether the books can be reached. While no console runs, `/` is one plain page of our own."""
+class SystemPaths:
+    """Health, metrics, pages and keys. `ready` says whether the books can be reached. While no console runs, `/` is one
+    plain page of our own.
+    """
 
     snapshots: CurrentSnapshot
-    metrics: Metrics
+    measured: Metrics
     ready: Callable[[], bool]
     metrics_token: str | None
     console: Console
     clock: Clock
-    receipt_keys: Callable[[], Awaitable[bytes]]
-    pages: Pages = field(default_factory=Pages)
+    published_keys: Callable[[], Awaitable[bytes]]
+    pages: Pages
 
-    def serves(self, exchange: Exchange) -> bool:
-        """Whether something stands under the path. What is posted past the data plane is a client's mistake."""
-        if exchange.path in _OWN or exchange.path.startswith(f"{DOCS}/"):
-            return True
+    def console_takes(self, exchange: Exchange) -> bool:
+        """Whether the console serves a path that is not in the table. What is posted past the data plane is a client's
+        mistake.
+        """
         return self.console.runs and (exchange.method != "POST" or exchange.path.startswith(API))
 
-    async def serve(self, exchange: Exchange) -> None:
-        path = exchange.path
-        if path == "/healthz":
-            exchange.respond(200, _TEXT, b"ok\n")
-        elif path == "/readyz":
-            ready = self.ready()
-            exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"database unavailable\n")
-        elif path == "/metrics":
-            self._metrics(exchange)
-        elif path == _RECEIPT_KEYS and exchange.method in ("GET", "HEAD"):
-            exchange.respond(200, _CACHED, await self.receipt_keys())
-        elif self.console.runs:
+    async def serve_other(self, exchange: Exchange) -> None:
+        """A path that is not in the table."""
+        if self.console.runs:
             await self.console.serve(exchange)
         else:
-            await self._page(exchange)
+            self._say_missing(exchange)
 
-    async def _page(self, exchange: Exchange) -> None:
-        path, page = exchange.path, None
-        if exchange.method in ("GET", "HEAD"):
-            if path == "/":
-                host = (exchange.header(b"host") or b"127.0.0.1:8080").decode("latin-1")
-                page = self.pages.front(self.snapshots.current, host, self.clock.now())
-            elif path == DOCS or path.startswith(f"{DOCS}/"):
-                page = await self.pages.doc(path)
-        if page is not None:
+    async def front(self, exchange: Exchange) -> None:
+        if self.console.runs:
+            await self.console.serve(exchange)
+        else:
+            host = (exchange.header(b"host") or b"127.0.0.1:8080").decode("latin-1")
+            _show(exchange, 200, self.pages.front(self.snapshots.current, host, self.clock.now()))
+
+    async def docs(self, exchange: Exchange, name: str = "") -> None:
+        if self.console.runs:
+            await self.console.serve(exchange)
+            return
+        page = await self.pages.doc(name)
+        if page is None:
+            self._say_missing(exchange)
+        else:
             _show(exchange, 200, page)
-        elif b"text/html" in (exchange.header(b"accept") or b""):
+
+    def _say_missing(self, exchange: Exchange) -> None:
+        if b"text/html" in (exchange.header(b"accept") or b""):
             _show(exchange, 404, self.pages.missing())
         else:
             exchange.respond(404, _TEXT, b"Nothing is served here. Start at /.\n")
 
-    def _metrics(self, exchange: Exchange) -> None:
+    async def health(self, exchange: Exchange) -> None:
+        exchange.respond(200, _TEXT, b"ok\n")
+
+    async def readiness(self, exchange: Exchange) -> None:
+        ready = self.ready()
+        exchange.respond(200 if ready else 503, _TEXT, b"ready\n" if ready else b"database unavailable\n")
+
+    async def receipt_keys(self, exchange: Exchange) -> None:
+        exchange.respond(200, _CACHED, await self.published_keys())
+
+    async def metrics(self, exchange: Exchange) -> None:
         if self._may_see_metrics(exchange):
-            exchange.respond(200, _METRICS, self.metrics.text())
+            exchange.respond(200, _METRICS, self.measured.text())
         else:
             exchange.respond(403, _TEXT, b"Metrics are for loopback, or for a Bearer of server.metrics_token.\n")
 

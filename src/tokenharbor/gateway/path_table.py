@@ -1,0 +1,101 @@
+"""Which routes a path means, which path was meant, and the dialect of its errors; worked out of a table of routes."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from urllib.parse import unquote
+
+from tokenharbor.gateway.nearby import nearby
+from tokenharbor.gateway.routes import PathRoute
+from tokenharbor.wire import DEFAULT_DIALECT
+from tokenharbor.wire.neutral.dialect import Dialect
+
+
+class PathTable:
+    """The routes by their paths, whatever the method."""
+
+    def __init__(self, routes: Sequence[PathRoute]) -> None:
+        self._exact: dict[str, list[PathRoute]] = {}
+        self._patterns: dict[str, list[tuple[str, PathRoute]]] = {}  # by what stands before the name: what follows it
+        self._actions: dict[str, list[str]] = {}  # likewise: what follows it after a colon
+        self._owners: dict[str, dict[Dialect | None, None]] = {}  # by folder: whose clients call what is in it
+        self._dialects = tuple(dict.fromkeys(route.dialect for route in routes if route.dialect is not None))
+        for route in routes:
+            if route.is_pattern:
+                before, _, rest = route.path.partition("{")
+                after = rest.partition("}")[2]
+                self._patterns.setdefault(before, []).append((after, route))
+                if after.startswith(":"):
+                    self._actions.setdefault(before, []).append(after[1:])
+            else:
+                self._exact.setdefault(route.path, []).append(route)
+            for folder in _folders(_stem(route)) if route.public else ():
+                self._owners.setdefault(folder, {})[route.dialect] = None
+        for patterns in self._patterns.values():
+            patterns.sort(key=lambda each: -len(each[0]))
+        public = [route for route in routes if route.public]
+        self._public = [route.path for route in public if not route.is_pattern]
+        self._versions = tuple(dict.fromkeys(_version(route) for route in public))
+        self._folders = tuple(f"{version}/" for version in self._versions)
+        self._action_versions = tuple(dict.fromkeys(_version(route) for route in public if "}:" in route.path))
+
+    def named(self, path: str) -> Iterator[tuple[PathRoute, str]]:
+        """The routes with a name in them that a path may mean, and the name; what says more of the path comes first.
+        The name may be percent-encoded, and so may what follows it.
+        """
+        for before, patterns in self._patterns.items():
+            if path.startswith(before):
+                rest = unquote(path[len(before) :])
+                for after, route in patterns:
+                    if len(rest) > len(after) and rest.endswith(after):
+                        yield route, rest[: len(rest) - len(after)]
+
+    def at(self, path: str) -> list[PathRoute]:
+        """All that a path may mean."""
+        return self._exact.get(path) or [route for route, _ in self.named(path)]
+
+    def actions(self, path: str) -> Sequence[str]:
+        """What may follow the colon of a path that has one, where others that begin alike have actions there."""
+        if ":" not in path:
+            return ()
+        return next((each for before, each in self._actions.items() if path.startswith(before)), ())
+
+    def is_public(self, path: str) -> bool:
+        """Whether a path is under a version of the data plane, served or not."""
+        return path.startswith(self._folders)
+
+    def nearby(self, path: str) -> str | None:
+        """The path of the data plane that a client may have meant."""
+        return nearby(path, self._serves, self._public, self._action_versions if ":" in path else self._versions)
+
+    def _serves(self, path: str) -> bool:
+        return any(route.public for route in self.at(path))
+
+    def dialect_of(self, path: str, headers: Collection[bytes] = ()) -> Dialect:
+        """The dialect in which a path's errors are written: that of the only dialect whose clients call what stands
+        there. Where others do, too, headers (their names in lower case) that only its clients send tell.
+        """
+        at = self.at(path)
+        if at and at[0].dialect is not None:
+            return at[0].dialect
+        folders = () if path in self._exact else _folders(path)
+        owners = next((self._owners[folder] for folder in folders if folder in self._owners), {})
+        own = [dialect for dialect in owners if dialect is not None]
+        if len(own) == 1 and (None not in owners or own[0].key_header in headers):
+            return own[0]
+        told = (dialect for dialect in self._dialects if not dialect.forwarded_headers.isdisjoint(headers))
+        return next(told, DEFAULT_DIALECT)
+
+
+def _stem(route: PathRoute) -> str:
+    """The path before a name."""
+    return route.path.partition("{")[0].rstrip("/")
+
+
+def _version(route: PathRoute) -> str:
+    return "/" + route.path.split("/")[1]
+
+
+def _folders(path: str) -> Iterable[str]:
+    """The path and the folders that it is in, the innermost first."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]

@@ -1,0 +1,12 @@
+"""Models as OpenAI's clients list them: the catalogue's own objects, which have all of their fields."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def write_models(models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {"object": "list", "data": models}
+
+
+def write_model(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    return model
