@@ -7,7 +7,7 @@ import pytest
 from tests.wire.translated_requests import ANTHROPIC, OPENAI, client_request, vendor_request
 
 from tokenharbor.wire import VENDORS, WIRES
-from tokenharbor.wire.fitting.json_schema import alone, closed, is_strict, whole
+from tokenharbor.wire.fitting.json_schema import close_objects, fill_parameters, is_strict, strip_beside_references
 from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
@@ -32,7 +32,7 @@ def made(function: Any, schema: Any, *more: Any) -> Any:
 
 
 def test_limits_that_a_vendor_does_not_know_are_told_in_words() -> None:
-    out = made(closed, PORT)
+    out = made(close_objects, PORT)
     assert out["additionalProperties"] is False
     assert out["required"] == ["name"]
     assert out["$defs"] == PORT["$defs"]
@@ -48,32 +48,34 @@ def test_limits_that_a_vendor_does_not_know_are_told_in_words() -> None:
         },
         "note": {"anyOf": [{"type": "string", "format": "email"}, {"type": "null"}]},
     }
-    assert made(closed, out) == out
+    assert made(close_objects, out) == out
 
 
 def test_a_property_may_be_called_like_a_limit() -> None:
     schema = {**STRICT, "properties": {"minimum": {"type": "string"}, "$ref": {"type": "string"}}}
-    assert made(closed, schema) == schema
-    assert made(alone, schema, frozenset()) == schema
+    assert made(close_objects, schema) == schema
+    assert made(strip_beside_references, schema, frozenset()) == schema
 
 
 def test_a_map_stays_one_for_the_vendor_to_refuse() -> None:
     schema = {"type": "object", "additionalProperties": {"type": "integer"}}
-    assert made(closed, schema) == schema
+    assert made(close_objects, schema) == schema
 
 
 @pytest.mark.parametrize("raw", [b'{"type" :"object","properties":{}}', b"true", b"{", b"[1]"])
 def test_what_needs_no_change_keeps_every_byte(raw: bytes) -> None:
-    assert whole(raw) == raw
-    assert alone(raw, frozenset()) == raw
+    assert fill_parameters(raw) == raw
+    assert strip_beside_references(raw, frozenset()) == raw
 
 
 def test_formats_reach_vendors_that_hold_models_to_closed_schemas() -> None:
     body = {"response_format": {"type": "json_schema", "json_schema": {"name": "port", "schema": PORT}}}
     chat = client_request(OPENAI, body)
-    assert vendor_request(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(closed, PORT)
+    assert vendor_request(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(close_objects, PORT)
     sent = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))
-    assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(closed, PORT)
+    assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(
+        close_objects, PORT
+    )
 
 
 ORDER = VendorOptions(
@@ -89,7 +91,7 @@ def test_strict_tools_reach_them_closed_and_others_as_they_are() -> None:
     ]
     out = vendor_request(ANTHROPIC, client_request(OPENAI, {"tools": tools}))["tools"]
     assert [tool["input_schema"] == port for tool in out] == [False, True]
-    assert out[0]["input_schema"] == made(closed, port)
+    assert out[0]["input_schema"] == made(close_objects, port)
 
 
 def strictness(chat: Chat) -> list[object]:

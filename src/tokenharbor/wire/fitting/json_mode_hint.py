@@ -8,14 +8,14 @@ _ASK = Message(Role.SYSTEM, (Text("Answer with a JSON object."),))
 _TELL = Message(Role.SYSTEM, (Text("Answer with a JSON object alone: no words around it and no code fence."),))
 
 
-def speaking(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def mention_json(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages, with the word said first where an object is asked for and nobody says it."""
-    if chat.format is None or chat.format.schema is not None or any(map(_says_it, messages)):
+    if chat.format is None or chat.format.schema is not None or any(map(_mentions_json, messages)):
         return messages
     return (_ASK, *messages)
 
 
-def add_hint(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def instruct_json(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages, with the instruction first where an object is asked for, for a vendor that knows it by words
     alone.
     """
@@ -24,5 +24,5 @@ def add_hint(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return (_TELL, *messages)
 
 
-def _says_it(message: Message) -> bool:
+def _mentions_json(message: Message) -> bool:
     return any(isinstance(part, Text) and "json" in part.text.lower() for part in message.parts)

@@ -38,14 +38,14 @@ _STRICT = frozenset(
 )
 
 
-def closed(schema: bytes) -> bytes:
+def close_objects(schema: bytes) -> bytes:
     """As vendors want it that hold a model to a schema only where its objects have no other members than those named,
     and that know no limits of numbers, strings and arrays. Objects that are maps stay open: the vendor says so.
     """
     return _changed(schema, _closed)
 
 
-def whole(schema: bytes) -> bytes:
+def fill_parameters(schema: bytes) -> bytes:
     """As vendors want a function's parameters that take nothing for granted: of an object its members, of an array its
     items.
     """
@@ -55,7 +55,7 @@ def whole(schema: bytes) -> bytes:
     return _changed(schema, lambda read: _whole({"type": "object", "properties": {}, **read}))
 
 
-def alone(schema: bytes, beside: frozenset[str]) -> bytes:
+def strip_beside_references(schema: bytes, beside: frozenset[str]) -> bytes:
     """With no more than `beside` next to a reference."""
     if b'"$ref"' not in schema:
         return schema

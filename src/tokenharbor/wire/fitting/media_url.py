@@ -25,7 +25,7 @@ _BEGINNINGS = (
 )  # of pictures in base64
 
 
-def looked_at(picture: MediaSource) -> MediaSource:
+def with_true_type(picture: MediaSource) -> MediaSource:
     """A picture under the type that it has: some vendors look themselves, others refuse one under a wrong name."""
     if picture.url:
         return picture

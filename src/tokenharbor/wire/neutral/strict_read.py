@@ -70,7 +70,7 @@ def cache_of(control: CacheControl | None) -> str | None:
     return (control.ttl or "5m") if control else None
 
 
-def need_picture(source: MediaSource, place: str) -> MediaSource:
+def require_image(source: MediaSource, place: str) -> MediaSource:
     """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
     if source.media_type and not source.media_type.lower().startswith("image/"):
         raise InvalidRequest(
@@ -91,7 +91,7 @@ class FeatureCollector:
         self.found.setdefault(feature, field)
 
     def advise(self, advice: Advice, field: str) -> None:
-        self.advice.setdefault(bare(field), GivenAdvice(advice, field))
+        self.advice.setdefault(without_indices(field), GivenAdvice(advice, field))
 
     def sample(self, sampling: Sampling, field: str = "temperature", other: str = "top_p") -> Sampling:
         """Note what is asked of temperature and `top_p`; 1 asks for nothing in either."""
@@ -115,7 +115,7 @@ class FeatureCollector:
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def bare(place: str) -> str:
+def without_indices(place: str) -> str:
     """A field's name without indices."""
     return _INDEX.sub("", place) if "[" in place else place
 
@@ -249,7 +249,7 @@ def check_choice(
             raise InvalidRequest(f"`{field}` names {name[:_SHOWN]!r}, which is not in the list of tools.", param=field)
 
 
-def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:
+def in_order_of_calls(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:
     """Results in the order of the calls that they answer; those of no call at last. They answer the latest calls: a
     long conversation is not looked through for each of its results.
     """
@@ -265,6 +265,6 @@ def in_order(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> li
     return sorted(results, key=lambda result: places.get(result.call_id, 1))
 
 
-def in_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
+def in_order_of_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
     """Results in the order of the places that their calls' ids have; those of no call at last."""
     return sorted(results, key=lambda result: places.get(result.call_id, len(places)))

@@ -11,7 +11,7 @@ from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
-from tokenharbor.wire.surfaces.surface import LISTED, asking, decode_answer, one_of, read_body, write_body
+from tokenharbor.wire.surfaces.surface import LISTED, decode_answer, one_of, read_body, with_demand, write_body
 
 _MOST_INPUTS = 50_000
 _CHECKS: dict[str, Check] = {"encoding_format": one_of("float", "base64", why="no other value is supported.")}
@@ -48,7 +48,7 @@ class Embeddings:
         if not items or len(items) > _MOST_INPUTS:
             raise InvalidRequest(f"`input` must hold 1 to {_MOST_INPUTS} inputs.", param="input")
         text = "".join([item for item in items if isinstance(item, str)])
-        return asking(request, _asks(items), text_size(text.encode()))
+        return with_demand(request, _asks(items), text_size(text.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

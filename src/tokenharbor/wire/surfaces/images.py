@@ -12,11 +12,11 @@ from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 from tokenharbor.wire.surfaces.surface import (
     LISTED,
-    asking,
     decode_answer,
     read_body,
     read_text,
     read_word,
+    with_demand,
     write_body,
 )
 
@@ -90,7 +90,7 @@ class ImageGenerations:
             size=read_word(members, "size"),
             quality=read_word(members, "quality"),
         )
-        return asking(request, demand, text_size(prompt.encode()))
+        return with_demand(request, demand, text_size(prompt.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

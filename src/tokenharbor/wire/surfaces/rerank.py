@@ -11,7 +11,7 @@ from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, InputSize, MediaDemand, Request
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
-from tokenharbor.wire.surfaces.surface import asking, decode_answer, read_body, read_text, write_body
+from tokenharbor.wire.surfaces.surface import decode_answer, read_body, read_text, with_demand, write_body
 
 _MOST_DOCUMENTS = 10_000
 _CHECKS: dict[str, Check] = {}
@@ -76,7 +76,7 @@ class Rerank:
         size = InputSize(
             whole.text_bytes + count * each.text_bytes, text_tokens=whole.text_tokens + count * each.text_tokens
         )
-        return asking(request, MediaDemand(self.name, items=count), size)
+        return with_demand(request, MediaDemand(self.name, items=count), size)
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

@@ -9,7 +9,7 @@ from tokenharbor.wire.framing.fields import Check
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
-from tokenharbor.wire.surfaces.surface import asking, one_of, read_body, read_text, write_body
+from tokenharbor.wire.surfaces.surface import one_of, read_body, read_text, with_demand, write_body
 
 _CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}
 _KNOWN = ("input", "voice", "instructions", "response_format", "speed")
@@ -27,7 +27,7 @@ class Speech:
         text = read_text(request.members, "input")
         if not text:
             raise InvalidRequest("`input` must not be empty.", param="input")
-        return asking(request, MediaDemand(self.name, items=1, characters=len(text)), text_size(text.encode()))
+        return with_demand(request, MediaDemand(self.name, items=1, characters=len(text)), text_size(text.encode()))
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)

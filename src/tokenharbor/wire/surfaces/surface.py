@@ -76,7 +76,7 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
     )
 
 
-def asking(request: Request, demand: MediaDemand, size: InputSize) -> Request:
+def with_demand(request: Request, demand: MediaDemand, size: InputSize) -> Request:
     """The request with what it asks for; it bears its surface's name."""
     return msgspec.structs.replace(request, dialect=demand.surface, demand=demand, size=size)
 
@@ -131,10 +131,10 @@ def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failur
             body.decode()
         return decoder.decode(body)
     except UNREADABLE:
-        return _told(body) or GARBAGE_ANSWER
+        return _error_in(body) or GARBAGE_ANSWER
 
 
-def _told(body: bytes) -> Failure | None:
+def _error_in(body: bytes) -> Failure | None:
     """An error that came with a 2xx."""
     try:
         return read_stream_failure(decode_chunk(body))

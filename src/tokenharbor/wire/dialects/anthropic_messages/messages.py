@@ -29,8 +29,8 @@ from tokenharbor.wire.neutral.strict_read import (
     FeatureCollector,
     cache_of,
     decode,
-    in_order,
-    need_picture,
+    in_order_of_calls,
+    require_image,
     untranslatable_field,
 )
 
@@ -123,7 +123,7 @@ class AnthropicMessageReader:
             self._features.note(Feature.CITATIONS, f"{place}.citations")
 
     def _image(self, block: request_schema.ImageBlock, place: str) -> Image:
-        source = need_picture(_source(block.source, f"{place}.source"), f"{place}.source")
+        source = require_image(_source(block.source, f"{place}.source"), f"{place}.source")
         self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, place)
         return Image(source, cache=cache_of(block.cache_control))
 
@@ -165,7 +165,7 @@ def _results_first(parts: tuple[Part, ...], calls: Sequence[ToolCall]) -> tuple[
     results = [part for part in parts if isinstance(part, ToolResult)]
     if not results:
         return parts
-    return (*in_order(results, calls), *(part for part in parts if not isinstance(part, ToolResult)))
+    return (*in_order_of_calls(results, calls), *(part for part in parts if not isinstance(part, ToolResult)))
 
 
 def _source(media: request_schema.AnthropicSource, place: str) -> MediaSource:

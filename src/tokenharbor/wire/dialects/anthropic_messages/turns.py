@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.anthropic_messages.json_arguments import arguments, cached
 from tokenharbor.wire.dialects.anthropic_messages.reader import DIALECT
 from tokenharbor.wire.fitting.ids import LONG, SHORT, fit
-from tokenharbor.wire.fitting.media_url import NO_IMAGE, looked_at
+from tokenharbor.wire.fitting.media_url import NO_IMAGE, with_true_type
 from tokenharbor.wire.neutral.chat import (
     File,
     Image,
@@ -118,7 +118,7 @@ def _block(part: Part) -> Block | None:
         case Text() | RefusalText():
             return _text(part)
         case Image():
-            return {"type": "image", "source": _source(looked_at(part.source)), **cached(part.cache)}
+            return {"type": "image", "source": _source(with_true_type(part.source)), **cached(part.cache)}
         case File():
             return _document(part)
         case Reasoning():

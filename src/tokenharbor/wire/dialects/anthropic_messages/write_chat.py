@@ -7,8 +7,8 @@ import msgspec
 from tokenharbor.wire.dialects.anthropic_messages.json_arguments import cached, object_of
 from tokenharbor.wire.dialects.anthropic_messages.turns import is_own, system_and_turns
 from tokenharbor.wire.fitting.ids import LONG, fit
-from tokenharbor.wire.fitting.json_mode_hint import add_hint
-from tokenharbor.wire.fitting.json_schema import closed
+from tokenharbor.wire.fitting.json_mode_hint import instruct_json
+from tokenharbor.wire.fitting.json_schema import close_objects
 from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
@@ -89,7 +89,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
     said = _thinking(chat, order)
     thinking, config = said.get("thinking"), said.get("output_config")
-    system, turns = system_and_turns(add_hint(chat, unique_call_ids(chat.messages)))
+    system, turns = system_and_turns(instruct_json(chat, unique_call_ids(chat.messages)))
     body: dict[str, object] = {"model": order.model, "max_tokens": _most(order)}
     if system:
         body["system"] = system
@@ -103,7 +103,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     if chat.format is not None and chat.format.schema is not None:
         config = {
             **(config or {}),
-            "format": {"type": "json_schema", "schema": msgspec.Raw(closed(chat.format.schema))},
+            "format": {"type": "json_schema", "schema": msgspec.Raw(close_objects(chat.format.schema))},
         }
     if config is not None:
         body["output_config"] = config
@@ -225,5 +225,5 @@ def _tool(tool: Tool, *, strict: bool) -> dict[str, object]:
         said["description"] = tool.description
     if not (tool.strict and strict):
         return {**said, "input_schema": object_of(tool.schema), **cached(tool.cache)}
-    schema = None if tool.schema is None else closed(tool.schema)
+    schema = None if tool.schema is None else close_objects(tool.schema)
     return {**said, "input_schema": object_of(schema), "strict": True, **cached(tool.cache)}

@@ -10,7 +10,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.bedrock_converse.reader import DIALECT
 from tokenharbor.wire.fitting.ids import SHORT, fit
-from tokenharbor.wire.fitting.media_url import looked_at
+from tokenharbor.wire.fitting.media_url import with_true_type
 from tokenharbor.wire.neutral.chat import (
     Audio,
     Feature,
@@ -97,7 +97,7 @@ class ConverseBlockWriter:
             case Text() | RefusalText():
                 return [{"text": part.text}] if part.text.strip() else []
             case Image():
-                return [{"image": self._media(looked_at(part.source), _IMAGES, Feature.IMAGE)}]
+                return [{"image": self._media(with_true_type(part.source), _IMAGES, Feature.IMAGE)}]
             case File():
                 return [{"document": self._document(part)}]
             case Audio():

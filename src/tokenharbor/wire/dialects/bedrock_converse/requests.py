@@ -7,8 +7,8 @@ import msgspec
 from tokenharbor.wire.dialects.bedrock_converse import models
 from tokenharbor.wire.dialects.bedrock_converse.content import Block, ConverseBlockWriter
 from tokenharbor.wire.fitting.ids import SHORT, fit
-from tokenharbor.wire.fitting.json_mode_hint import add_hint
-from tokenharbor.wire.fitting.json_schema import closed
+from tokenharbor.wire.fitting.json_mode_hint import instruct_json
+from tokenharbor.wire.fitting.json_schema import close_objects
 from tokenharbor.wire.fitting.media_url import NO_IMAGE
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
@@ -169,7 +169,7 @@ def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> N
 
 def _system(chat: Chat, scribe: ConverseBlockWriter) -> list[Block]:
     """What the system says at first, then what has no field of its own here."""
-    leading = add_hint(chat, chat.messages[: _leading(chat)])
+    leading = instruct_json(chat, chat.messages[: _leading(chat)])
     blocks = [block for message in leading for block in scribe.blocks(message.parts)]
     if _forbids_calls(chat):
         blocks.append({"text": _NO_CALLS})
@@ -227,7 +227,7 @@ def _tools(chat: Chat, order: VendorOptions, scribe: ConverseBlockWriter) -> dic
 
 def _tool(tool: Tool, order: VendorOptions) -> dict[str, object]:
     strict = tool.strict and "json_schema" in order.capabilities
-    schema = closed(tool.schema) if strict and tool.schema is not None else tool.schema
+    schema = close_objects(tool.schema) if strict and tool.schema is not None else tool.schema
     return {
         "name": fit(tool.name, SHORT),
         **_some(description=tool.description or None),
@@ -248,4 +248,7 @@ def _format(format_: AnswerFormat | None) -> dict[str, object] | None:
     if format_ is None or format_.schema is None:
         return None
     named = _some(name=format_.name or None, description=format_.description or None)
-    return {"type": "json_schema", "structure": {"jsonSchema": {"schema": closed(format_.schema).decode(), **named}}}
+    return {
+        "type": "json_schema",
+        "structure": {"jsonSchema": {"schema": close_objects(format_.schema).decode(), **named}},
+    }

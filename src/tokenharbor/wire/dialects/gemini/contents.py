@@ -29,7 +29,7 @@ from tokenharbor.wire.neutral.chat import (
 )
 from tokenharbor.wire.neutral.events import Note
 from tokenharbor.wire.neutral.request import Request
-from tokenharbor.wire.neutral.strict_read import FeatureCollector, in_places, untranslatable_field
+from tokenharbor.wire.neutral.strict_read import FeatureCollector, in_order_of_places, untranslatable_field
 
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "system": Role.SYSTEM, "": Role.USER}
 _WORDS = ("output", "result")
@@ -109,7 +109,10 @@ class GeminiContentReader:
         results = [part for part in parts if isinstance(part, ToolResult)]
         if not results:
             return parts
-        return [*in_places(results, self._places), *(part for part in parts if not isinstance(part, ToolResult))]
+        return [
+            *in_order_of_places(results, self._places),
+            *(part for part in parts if not isinstance(part, ToolResult)),
+        ]
 
     def _part(self, piece: request_schema.GeminiRequestPart, place: str) -> Part | None:
         notes = read_signature(piece.thought_signature) if piece.thought_signature else ()

@@ -22,7 +22,7 @@ def snake(name: str) -> str:
     return _HUMP.sub(lambda match: f"_{match[1].lower()}", name)
 
 
-def spelled(members: Members, known: frozenset[str], within: str = "") -> Members:
+def to_known_spelling(members: Members, known: frozenset[str], within: str = "") -> Members:
     """The members under their camelCase names; others than the `known` stay as they are. Raises InvalidRequest for one
     that stands in both spellings, or in a spelling that only looks like one: two readers may see two requests.
     """
@@ -44,7 +44,7 @@ def spelled(members: Members, known: frozenset[str], within: str = "") -> Member
     return found
 
 
-def listed(raw: msgspec.Raw) -> msgspec.Raw:
+def as_list(raw: msgspec.Raw) -> msgspec.Raw:
     """A list: its vendor takes an object for a list of one. An empty one is none."""
     if memoryview(raw)[0] != _BRACE or is_blank(raw):
         return raw

@@ -4,7 +4,7 @@ other spelling, or is null, is put right first.
 
 import msgspec
 
-from tokenharbor.wire.dialects.gemini.names import listed, spelled
+from tokenharbor.wire.dialects.gemini.names import as_list, to_known_spelling
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.known_members import KnownMembers
 from tokenharbor.wire.neutral.request import Request
@@ -187,7 +187,9 @@ def read_body(request: Request, unknown: dict[str, str]) -> GeminiRequest:
         pass  # it may be written in the other spelling, or hold nulls or what is not known
     try:
         return decode(
-            KnownMembers(unknown, spelled).write(msgspec.Raw(request.body), GeminiRequest, ""), _decode_body, ""
+            KnownMembers(unknown, to_known_spelling).write(msgspec.Raw(request.body), GeminiRequest, ""),
+            _decode_body,
+            "",
         )
     except UnknownFieldError as error:
         raise untranslatable_field(str(error)) from None
@@ -195,5 +197,5 @@ def read_body(request: Request, unknown: dict[str, str]) -> GeminiRequest:
 
 def unread_part(request: Request, content: int, part: int) -> bytes:
     """A part as it came."""
-    said = _decode_unread(listed(request.members["contents"]))[content]
-    return bytes(_decode_parts(listed(said.parts))[part])
+    said = _decode_unread(as_list(request.members["contents"]))[content]
+    return bytes(_decode_parts(as_list(said.parts))[part])

@@ -5,7 +5,7 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.gemini import request_schema
 from tokenharbor.wire.dialects.gemini.media import measure
-from tokenharbor.wire.dialects.gemini.names import is_blank, listed, name_in, spelled
+from tokenharbor.wire.dialects.gemini.names import as_list, is_blank, name_in, to_known_spelling
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.framing.fields import (
     MOST_TOKENS,
@@ -93,7 +93,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:
     if place is None or not place.model:
         raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")
     members = read_members(body)
-    plain = spelled(members, KNOWN)
+    plain = to_known_spelling(members, KNOWN)
     _need_contents(plain.get("contents", NULL))
     ours, extended = extensions.NONE, False
     if not _PLAIN.issuperset(plain):
@@ -152,7 +152,7 @@ def read_config(members: Members) -> Members:
     if is_null(raw):
         return {}
     try:
-        return spelled(scan(bytes(raw)), CONFIG_FIELDS, f"{_CONFIG}.")
+        return to_known_spelling(scan(bytes(raw)), CONFIG_FIELDS, f"{_CONFIG}.")
     except UnreadableError as error:
         raise InvalidRequest(f"`{_CONFIG}` is invalid: {error}.", param=_CONFIG) from None
 
@@ -178,8 +178,8 @@ def _check_model(members: Members, model: str) -> None:
 
 
 def _check_tools(raw: msgspec.Raw) -> None:
-    for index, tool in enumerate(read_objects(listed(raw), "tools")):
-        for name, value in spelled(tool, _TOOL_KINDS, f"tools[{index}].").items():
+    for index, tool in enumerate(read_objects(as_list(raw), "tools")):
+        for name, value in to_known_spelling(tool, _TOOL_KINDS, f"tools[{index}].").items():
             if name not in _CALLER_RUN and not is_null(value):
                 param = f"tools[{index}].{name[:60]}"
                 raise InvalidRequest(

@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.wire.dialects.gemini.json_arguments import arguments
 from tokenharbor.wire.dialects.gemini.signatures import DIALECT, SIGNATURE, SKIP
 from tokenharbor.wire.fitting.ids import LONG, fit_begun
-from tokenharbor.wire.fitting.media_url import looked_at
+from tokenharbor.wire.fitting.media_url import with_true_type
 from tokenharbor.wire.neutral.chat import (
     Audio,
     File,
@@ -98,7 +98,7 @@ def _piece(part: Part) -> list[Piece]:
         case Text() | RefusalText():
             return _text(part)
         case Image():
-            return [_media(looked_at(part.source), "image/jpeg")]
+            return [_media(with_true_type(part.source), "image/jpeg")]
         case Audio():
             return [_media(part.source, "audio/wav")]
         case File():

@@ -4,7 +4,7 @@ import msgspec
 
 from tokenharbor.wire.dialects.gemini.turns import system_and_contents
 from tokenharbor.wire.fitting.ids import LONG, fit_begun
-from tokenharbor.wire.fitting.json_schema import alone
+from tokenharbor.wire.fitting.json_schema import strip_beside_references
 from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.neutral.chat import (
     Advice,
@@ -104,7 +104,7 @@ def _config(chat: Chat, order: VendorOptions) -> dict[str, object]:
     if chat.format is not None:
         config["responseMimeType"] = _JSON
         if chat.format.schema is not None:
-            config["responseJsonSchema"] = msgspec.Raw(alone(chat.format.schema, frozenset()))
+            config["responseJsonSchema"] = msgspec.Raw(strip_beside_references(chat.format.schema, frozenset()))
     if chat.thinking is not None and "reasoning" in order.capabilities:
         config["thinkingConfig"] = _thinking(chat.thinking, order)
     return config
@@ -173,5 +173,5 @@ def _tool(tool: Tool) -> dict[str, object]:
     if tool.description:
         said["description"] = tool.description
     if tool.schema is not None:
-        said["parametersJsonSchema"] = msgspec.Raw(alone(tool.schema, _BESIDE))
+        said["parametersJsonSchema"] = msgspec.Raw(strip_beside_references(tool.schema, _BESIDE))
     return said

@@ -36,11 +36,11 @@ from tokenharbor.wire.neutral.chat import (
 from tokenharbor.wire.neutral.events import Note
 from tokenharbor.wire.neutral.strict_read import (
     FeatureCollector,
-    bare,
     cache_of,
-    in_order,
-    need_picture,
+    in_order_of_calls,
+    require_image,
     untranslatable_field,
+    without_indices,
 )
 
 Shape = request_schema.AssistantContentPart | request_schema.AudioPart | request_schema.FilePart
@@ -80,7 +80,7 @@ class ChatMessageReader:
 
     def _gather(self) -> None:
         """Results that follow one another are one message, in the order of their calls."""
-        self._messages.append(Message(Role.USER, tuple(in_order(self._results, self._last))))
+        self._messages.append(Message(Role.USER, tuple(in_order_of_calls(self._results, self._last))))
         self._results = []
 
     def _message(
@@ -148,7 +148,7 @@ class ChatMessageReader:
             if isinstance(part.image_url, request_schema.ImageURL)
             else request_schema.ImageURL(part.image_url)
         )
-        source = need_picture(_source(shape.url, f"{place}.image_url"), f"{place}.image_url")
+        source = require_image(_source(shape.url, f"{place}.image_url"), f"{place}.image_url")
         self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
         if shape.detail and shape.detail != "auto":
             self._features.advise(Advice.DETAIL, f"{place}.image_url.detail")
@@ -196,7 +196,7 @@ class ChatMessageReader:
         if isinstance(value, kind):
             return value
         if value:
-            self._features.unknown.setdefault(bare(place), place)
+            self._features.unknown.setdefault(without_indices(place), place)
         return None
 
     def _call(self, call: request_schema.PastToolCall, carried: Iterable[ForeignNotes], place: str) -> ToolCall:

@@ -6,8 +6,8 @@ import msgspec
 
 from tokenharbor.wire.dialects.openai_chat.note_fields import DIALECT, joined
 from tokenharbor.wire.fitting.ids import SHORT, fit
-from tokenharbor.wire.fitting.json_mode_hint import speaking
-from tokenharbor.wire.fitting.json_schema import is_strict, whole
+from tokenharbor.wire.fitting.json_mode_hint import mention_json
+from tokenharbor.wire.fitting.json_schema import fill_parameters, is_strict
 from tokenharbor.wire.fitting.media_url import write_url
 from tokenharbor.wire.fitting.reasoning_effort import effort_of
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
@@ -91,7 +91,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
     messages: list[Said] = []
-    for message in _folded(speaking(chat, unique_call_ids(chat.messages))):
+    for message in _folded(mention_json(chat, unique_call_ids(chat.messages))):
         _add(messages, message, thinks=thinks)
     body: Said = {"model": order.model, "messages": messages}
     if chat.tools:
@@ -176,7 +176,7 @@ def _tool(tool: Tool) -> Said:
             said["format"] = msgspec.Raw(tool.grammar)
         return {"type": "custom", "custom": said}
     if tool.schema is not None:
-        said["parameters"] = msgspec.Raw(whole(tool.schema))
+        said["parameters"] = msgspec.Raw(fill_parameters(tool.schema))
     if tool.strict and is_strict(tool.schema):
         said["strict"] = True
     return {"type": "function", "function": said}

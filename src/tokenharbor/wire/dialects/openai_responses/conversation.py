@@ -25,7 +25,13 @@ from tokenharbor.wire.neutral.chat import (
     ToolResult,
 )
 from tokenharbor.wire.neutral.events import Note
-from tokenharbor.wire.neutral.strict_read import FeatureCollector, decode, in_places, need_picture, untranslatable_field
+from tokenharbor.wire.neutral.strict_read import (
+    FeatureCollector,
+    decode,
+    in_order_of_places,
+    require_image,
+    untranslatable_field,
+)
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -112,7 +118,7 @@ class ResponsesInputReader:
         """Results that follow one another are one message, in the order of their calls."""
         if self._results:
             self._end_turn()
-            self._messages.append(Message(Role.USER, tuple(in_places(self._results, self._places))))
+            self._messages.append(Message(Role.USER, tuple(in_order_of_places(self._results, self._places))))
             self._results = []
 
     def _end_turn(self) -> None:
@@ -226,7 +232,7 @@ class ResponsesInputReader:
             case "refusal":
                 return RefusalText(part.refusal)
             case "input_image" if part.image_url:
-                source = need_picture(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
+                source = require_image(_source(part.image_url, f"{place}.image_url"), f"{place}.image_url")
                 self._features.note(Feature.IMAGE_URL if source.url else Feature.IMAGE, f"{place}.image_url")
                 if part.detail and part.detail != "auto":
                     self._features.advise(Advice.DETAIL, f"{place}.detail")

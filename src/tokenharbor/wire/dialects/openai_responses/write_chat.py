@@ -7,8 +7,8 @@ import msgspec
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
 from tokenharbor.wire.fitting.ids import SHORT, fit, fit_call
-from tokenharbor.wire.fitting.json_mode_hint import speaking
-from tokenharbor.wire.fitting.json_schema import is_strict, whole
+from tokenharbor.wire.fitting.json_mode_hint import mention_json
+from tokenharbor.wire.fitting.json_schema import fill_parameters, is_strict
 from tokenharbor.wire.fitting.media_url import NO_IMAGE, write_url
 from tokenharbor.wire.fitting.reasoning_effort import effort_of
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
@@ -86,7 +86,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest where a value has no form in this dialect."""
     body: Json = {
         "model": order.model,
-        "input": list(_items(speaking(chat, unique_call_ids(chat.messages)))),
+        "input": list(_items(mention_json(chat, unique_call_ids(chat.messages)))),
         "stream": order.stream,
         "store": False,
     }
@@ -228,7 +228,7 @@ def _tool(tool: Tool) -> Json:
         form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
         return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
     # Here a function is strict unless it says otherwise, in other dialects only if it says so.
-    parameters = msgspec.Raw(whole(tool.schema)) if tool.schema else _NO_PARAMETERS
+    parameters = msgspec.Raw(fill_parameters(tool.schema)) if tool.schema else _NO_PARAMETERS
     strict = bool(tool.strict) and is_strict(tool.schema)
     return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}
 
