@@ -130,6 +130,58 @@ async def test_a_commit_whose_answer_was_lost_is_not_charged_again(scene: Any) -
     assert await scene.available() == 990
 
 
+@pytest.mark.parametrize("ends_wait", [False, True])
+async def test_an_account_that_we_lock_ourselves_is_waited_for(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, *, ends_wait: bool
+) -> None:
+    """Where CPU is short, our own other transaction takes longer than the lock timeout."""
+    await scene.credit(1000)
+    hold, settled = scene.hold(10), scene.hold(20)
+    await scene.place(settled)
+    hot, asked = scene.book._connections, asyncio.Semaphore(0)
+    runner, other = (scene.book._settles, hot.holds) if ends_wait else (scene.book._places, hot.ends)
+    _never_carefully(runner, monkeypatch, asked)
+    async with other.link.connection.transaction():
+        await other.link.connection.execute("select from wallet where account_id = $1 for update", scene.account)
+        work = scene.book.settle([scene.settlement(settled, 5)]) if ends_wait else scene.book.place([hold])
+        waiting = asyncio.create_task(work)
+        for _ in range(2):
+            await asked.acquire()
+    assert await waiting == [SettledCharge(Usd(5), ZERO, ZERO) if ends_wait else PlacedHold(Usd(10))]
+
+
+async def test_a_lock_timeout_that_nobody_holds_is_tried_again(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scene.credit(1000)
+    runner, asked = scene.book._places, asyncio.Semaphore(0)
+    _never_carefully(runner, monkeypatch, asked)
+    run, failures = runner._operation.run, [asyncpg.LockNotAvailableError("timeout")]
+
+    async def starved(conn: Any, rows: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await run(conn, rows)
+
+    monkeypatch.setattr(runner._operation, "run", starved)
+    assert await scene.book.place([scene.hold(10)]) == [PlacedHold(Usd(10))]
+    assert not asked.locked()
+
+
+def _never_carefully(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyncio.Semaphore) -> None:
+    """The runner takes no slow way; the semaphore counts how often it has asked who has the lock."""
+    look = runner._is_locked_by_others
+
+    async def counted(conn: Any, rows: Any) -> bool:
+        locked: bool = await look(conn, rows)
+        asked.release()
+        return locked
+
+    async def slow(*_: Any) -> None:
+        raise AssertionError("the slow way")
+
+    monkeypatch.setattr(runner, "_is_locked_by_others", counted)
+    monkeypatch.setattr(runner, "_carefully", slow)
+
+
 async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> None:
     scene = lone_scene
     await scene.credit(1000)

@@ -14,6 +14,8 @@ from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RefusedHold,
 
 Row_contra = TypeVar("Row_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 
 _REFUSALS = (
@@ -41,6 +43,19 @@ class BatchOperation(Protocol[Row_contra, Result_co]):
         self, conn: asyncpg.Connection, rows: Sequence[Row_contra]
     ) -> Mapping[UUID, Result_co | Exception]:
         """The answers of those that were done before, by request id. The wallets are locked."""
+
+
+async def do_new(
+    operation: BatchOperation[Row, Result], conn: asyncpg.Connection, rows: Sequence[Row]
+) -> Mapping[UUID, Result | Exception]:
+    """Do what was not done before; every row's answer by request id. The wallets are locked."""
+    if not rows:
+        return {}
+    done = dict(await operation.recall(conn, rows))
+    new = [row for row in rows if operation.request(row) not in done]
+    if new:
+        done.update(zip(map(operation.request, new), await operation.run(conn, new), strict=True))
+    return done
 
 
 class PlaceHolds:

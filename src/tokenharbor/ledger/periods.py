@@ -13,12 +13,17 @@ class _Timed(Protocol):
 Row = TypeVar("Row", bound=_Timed)
 
 
+def is_one_day(rows: Sequence[Row]) -> bool:
+    times = [row.at for row in rows]
+    return len(times) == 1 or (bool(times) and min(times).date() == max(times).date())
+
+
 def by_day(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """The rows as runs that lie in one UTC day each, so that daily and monthly budgets turn over exactly."""
-    times = [row.at for row in rows]
-    if min(times).date() == max(times).date():
+    if is_one_day(rows):
         yield rows
         return
+    times = [row.at for row in rows]
     begin = 0
     for i in range(1, len(rows) + 1):
         if i == len(rows) or times[i].date() != times[begin].date():

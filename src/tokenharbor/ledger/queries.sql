@@ -22,6 +22,12 @@ SELECT drop_holds($1, $2)
 -- Locks the wallets that nobody else has locked, in order.
 SELECT account_id FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE SKIP LOCKED
 
+-- name: is_locked_by_others
+-- Whether any of the wallets is locked by another than this connection and the one with this process id.
+WITH free AS MATERIALIZED (SELECT account_id FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE SKIP LOCKED)
+SELECT EXISTS (SELECT FROM wallet w WHERE account_id = ANY ($1) AND NOT EXISTS (SELECT FROM free f WHERE f.account_id = w.account_id)
+    AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = $2 AND a.backend_xid = w.xmax))
+
 -- name: lock_all
 -- Locks wallets in order, waiting for each.
 SELECT account_id FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE

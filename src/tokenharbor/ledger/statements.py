@@ -14,6 +14,7 @@ class LedgerQueries:
     release_requests: str
     drop_holds: str
     lock_free: str
+    is_locked_by_others: str
     lock_all: str
     unknown_accounts: str
     standing_holds: str

@@ -1,6 +1,5 @@
 """The books in PostgreSQL."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -12,7 +11,7 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.batch_runner import BatchRunner, OutcomeUnknown, SharedConnection
+from tokenharbor.ledger.batch_runner import BatchRunner, SharedConnection
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.operations import PlaceHolds, ReleaseHolds, SettleRequests
 from tokenharbor.ledger.statements import LedgerQueries, read_statements
@@ -48,7 +47,8 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
         ReconnectingConnection(options, _greet) as ends,
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
-        book = PostgresBook(sql, gateway_id, HotConnections(SharedConnection(holds), SharedConnection(ends)), pool)
+        hot = HotConnections(SharedConnection(holds, beside=ends), SharedConnection(ends, beside=holds))
+        book = PostgresBook(sql, gateway_id, hot, pool)
         try:
             yield book
         finally:
@@ -78,9 +78,19 @@ class PostgresBook:
         self._sql = sql
         self._pool = pool
         self._connections = connections
-        self._places = BatchRunner(PlaceHolds(sql, gateway_id), sql, connections.holds, pool, _PLACE_PAUSES)
-        self._settles = BatchRunner(SettleRequests(sql), sql, connections.ends, pool, _END_PAUSES)
-        self._releases = BatchRunner(ReleaseHolds(sql), sql, connections.ends, pool, _END_PAUSES)
+        self._places = BatchRunner(
+            PlaceHolds(sql, gateway_id),
+            sql=sql,
+            shared=connections.holds,
+            pool=pool,
+            pauses=_PLACE_PAUSES,
+            doubt=self._doubt,
+        )
+        ends = partial(BatchRunner, sql=sql, shared=connections.ends, pool=pool, pauses=_END_PAUSES)
+        self._settles: BatchRunner[Settlement, SettledCharge] = ends(SettleRequests(sql))
+        self._releases: BatchRunner[Release, None] = ends(ReleaseHolds(sql))
+        self.settle = self._settles.run
+        self.release = self._releases.run
         self._doubtful: dict[UUID, Hold] = {}
 
     @property
@@ -95,31 +105,15 @@ class PostgresBook:
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
         if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
             await self._clear_doubt(holds)
-        answers = await self._places.run(holds)
-        for hold, answer in zip(holds, answers, strict=True):
-            if isinstance(answer, asyncio.Future):
-                answer.add_done_callback(partial(self._doubt_later, hold))
-            elif isinstance(answer, OutcomeUnknown):
-                self.doubt(hold)
-        return answers
-
-    def doubt(self, hold: Hold) -> None:
-        """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
-        self._doubtful[hold.request_id] = hold
-
-    def _doubt_later(self, hold: Hold, answer: asyncio.Future[PlacedHold | RefusedHold]) -> None:
-        if not answer.cancelled() and isinstance(answer.exception(), OutcomeUnknown):
-            self.doubt(hold)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
-        return await self._settles.run(settlements)
-
-    async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
-        return await self._releases.run(releases)
+        return await self._places.run(holds)
 
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         with as_database_unavailable():
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
+
+    def _doubt(self, hold: Hold) -> None:
+        """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
+        self._doubtful[hold.request_id] = hold
 
     async def _clear_doubt(self, holds: Sequence[Hold]) -> None:
         """Give back what may have been held although nobody was told so, unless it is asked for again."""
