@@ -9,7 +9,7 @@ import anthropic.types
 import openai.types
 import pytest
 
-from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.describe import ModelDocuments
 from tokenharbor.catalog.types import Catalog
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -29,7 +29,7 @@ class Sold:
 
 
 def test_the_one_object_satisfies_openais_and_anthropics_types(load: Load) -> None:
-    shown = Showcase(load({}), Sold()).model("claude-sonnet-4-5", AT)
+    shown = ModelDocuments(load({}), Sold()).model("claude-sonnet-4-5", AT)
     for_openai = openai.types.Model.model_validate(shown)
     assert (for_openai.id, for_openai.object, for_openai.owned_by) == ("claude-sonnet-4-5", "model", "anthropic")
     assert for_openai.created == 1759104000
@@ -40,7 +40,7 @@ def test_the_one_object_satisfies_openais_and_anthropics_types(load: Load) -> No
 
 
 def test_th_a7_a_model_shows_price_context_capabilities_providers_and_retention(load: Load, operator: Tables) -> None:
-    shown = Showcase(load(operator), Sold()).model("acme-v3.2", AT)
+    shown = ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)
     assert shown["context_length"] == 131072
     assert shown["capabilities"] == ["audio", "json_schema", "pdf", "reasoning", "tools", "vision"]
     assert shown["pricing"] == {
@@ -60,14 +60,16 @@ def test_th_a7_a_model_shows_price_context_capabilities_providers_and_retention(
 
 
 def test_prices_are_those_a_caller_pays_with_the_fee_beside_them(load: Load, operator: Tables) -> None:
-    pricing = Showcase(load(operator), Sold(markup_bp=1_050, service_fee_bp=300)).model("acme-v3.2", AT)["pricing"]
+    pricing = ModelDocuments(load(operator), Sold(markup_bp=1_050, service_fee_bp=300)).model("acme-v3.2", AT)[
+        "pricing"
+    ]
     assert (pricing["input"], pricing["output"], pricing["service_fee_bp"]) == ("0.3094", "0.4641", 300)
     assert pricing["prompt"] == "0.0000003094"
 
 
 def test_the_cheapest_provider_gives_the_models_price(load: Load, operator: Tables) -> None:
     operator["models"]["acme-v3.2"]["endpoints"].reverse()
-    assert Showcase(load(operator), Sold()).model("acme-v3.2", AT)["pricing"]["input"] == "0.28"
+    assert ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)["pricing"]["input"] == "0.28"
 
 
 def test_steps_and_searches_are_shown(load: Load, operator: Tables) -> None:
@@ -77,7 +79,7 @@ def test_steps_and_searches_are_shown(load: Load, operator: Tables) -> None:
         "search": "0.01",
         "steps": [{"above_input": 32_000, "input": "0.2"}],
     }
-    pricing = Showcase(load(operator), Sold()).model("acme-v3.2", AT)["pricing"]
+    pricing = ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)["pricing"]
     assert (pricing["input"], pricing["search"]) == ("0.1", "0.01")
     assert pricing["steps"] == [{"above_input": 32_000, "input": "0.2", "output": "0.4", "search": "0.01"}]
 
@@ -88,7 +90,7 @@ def test_a_price_that_changes_with_time_is_shown_as_it_is_now(load: Load, operat
         "output": "0.4",
         "hours": [{"from": "12:30", "to": "13:00", "input": "0.2"}],
     }
-    showcase = Showcase(load(operator), Sold())
+    showcase = ModelDocuments(load(operator), Sold())
     prices = [
         showcase.model("acme-v3.2", AT + timedelta(minutes=minutes))["pricing"]["input"] for minutes in (29, 30, 60)
     ]
@@ -98,7 +100,7 @@ def test_a_price_that_changes_with_time_is_shown_as_it_is_now(load: Load, operat
 def test_a_model_without_a_price_shows_none(load: Load, operator: Tables) -> None:
     del operator["models"]["acme-v3.2"]["endpoints"][0]["price"]
     del operator["models"]["acme-v3.2"]["endpoints"][1]["price"]
-    shown = Showcase(load(operator), Sold()).model("acme-v3.2", AT)
+    shown = ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)
     assert shown["pricing"] is None
     assert [each["pricing"] for each in shown["providers"]] == [None, None]
 
@@ -120,11 +122,11 @@ def test_retention_is_the_worst_that_can_happen(
         operator["providers"][name].pop("retention", None)
         if retention is not None:
             operator["providers"][name]["retention"] = retention
-    assert Showcase(load(operator), Sold()).model("acme-v3.2", AT)["retention"] == shown
+    assert ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)["retention"] == shown
 
 
 def test_a_company_is_one_provider_in_all_its_wires(load: Load) -> None:
-    providers = Showcase(load({}), Sold()).model("deepseek-v4-pro", AT)["providers"]
+    providers = ModelDocuments(load({}), Sold()).model("deepseek-v4-pro", AT)["providers"]
     assert [(each["name"], each["wires"]) for each in providers] == [
         ("deepseek", ["openai_chat", "anthropic_messages"]),
         ("alibaba", ["openai_chat"]),

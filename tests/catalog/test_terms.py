@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.describe import ModelDocuments
 from tokenharbor.catalog.pricing import Terms
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, account_terms
 from tokenharbor.catalog.types import Catalog
@@ -31,6 +31,6 @@ def test_the_edition_gives_markup_and_fee_and_the_plan_the_discount() -> None:
 def test_a_plans_discount_is_shown_on_the_marked_up_price(
     load: Callable[[dict[str, Any]], Catalog], operator: dict[str, Any]
 ) -> None:
-    pricing = Showcase(load(operator), Edition(), AccountPlan("pro", 1_000)).model("acme-v3.2", AT)["pricing"]
+    pricing = ModelDocuments(load(operator), Edition(), AccountPlan("pro", 1_000)).model("acme-v3.2", AT)["pricing"]
     assert (pricing["input"], pricing["service_fee_bp"]) == ("0.315", 300), "0.28 + 25 % - 10 %"
     assert pricing["prompt"] == "0.000000315"

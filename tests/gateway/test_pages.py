@@ -10,7 +10,7 @@ from tests.gateway.house import House
 from tests.house.checkout import ROOT
 
 from tokenharbor.app.first_run import KEY_VARIABLE
-from tokenharbor.gateway.page import front_frame, render_page
+from tokenharbor.gateway.page import front_template, render_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -117,8 +117,8 @@ async def test_C8_the_page_works_with_the_demo_alone_and_with_nothing_on(house: 
     empty = {name: type(offers)(offers.model, offers.candidates, {}, {}) for name, offers in demo.items()}
     at = house.parts.world.clock.now()
     for models, first in ((demo, "demo-chat"), (empty, "MODEL"), ({}, "MODEL")):
-        known = type(snapshot)(snapshot.catalog, snapshot.index, snapshot.policy, models, snapshot.showcase)
-        text = render_page(front_frame({}), known, "h", at).decode()
+        known = type(snapshot)(snapshot.catalog, snapshot.index, snapshot.policy, models, snapshot.documents)
+        text = render_page(front_template({}), known, "h", at).decode()
         Outline(text)
         assert f'{{"model": "{first}"' in text
         assert 'href="/docs' not in text, "without docs there is no link to them"

@@ -3,7 +3,7 @@
 import pytest
 from tests.gateway.house import HELLO, House
 
-from tokenharbor.gateway.page import front_frame, render_page
+from tokenharbor.gateway.page import front_template, render_page
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
 
@@ -65,12 +65,12 @@ async def test_a_listed_price_is_of_a_provider_that_can_serve_here(house: House)
     without = build_snapshot(
         snapshot.catalog, snapshot.policy, lambda provider: "k" if provider.name == "beta" else None, clock
     )
-    duo = without.showcase.model("duo", clock.now())
+    duo = without.documents.model("duo", clock.now())
     assert [provider["name"] for provider in duo["providers"]] == ["beta"]
     assert (duo["pricing"]["input"], duo["pricing"]["output"]) == ("2", "4")
     assert (
         'duo</code><span class="on">on</span></th><td class="n less">200k</td><td class="n">$2.00'
-        in render_page(front_frame({}), without, "h", clock.now()).decode()
+        in render_page(front_template({}), without, "h", clock.now()).decode()
     )
 
 

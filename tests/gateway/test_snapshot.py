@@ -22,7 +22,7 @@ def test_every_price_that_is_shown_is_the_one_that_is_charged(plan: AccountPlan)
     snapshot = build_snapshot(load_catalog({}, WIRES), policy, lambda _: "secret", real_world().clock, plan)
     compared = 0
     for name in snapshot.on_sale():
-        shown = snapshot.showcase.model(name, AT)
+        shown = snapshot.documents.model(name, AT)
         of_provider = {each["name"]: each["pricing"] for each in shown["providers"]}
         for ready in snapshot.offers[name].ready.values():
             pricing = of_provider[ready.endpoint.provider.name]

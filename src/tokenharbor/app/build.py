@@ -21,10 +21,10 @@ from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.large import LargeBodies
-from tokenharbor.gateway.lingering import Lingering
+from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
-from tokenharbor.gateway.pages import Pages
+from tokenharbor.gateway.pages import SitePages
 from tokenharbor.gateway.router import Router
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.snapshot import CurrentSnapshot
@@ -134,7 +134,7 @@ def _dependencies(
         health,
         metrics,
         TaskBilling(VendorTasks(database.pool), books, world),
-        Lingering(settler, metrics),
+        LingeringStreams(settler, metrics),
         NoteCache(world.clock),
         LargeBodies(receipts),
     )
@@ -151,7 +151,7 @@ def _system_paths(context: ServerContext, opened: OpenBooks, dependencies: Depen
         console,
         context.world.clock,
         opened.prover.published,
-        Pages(grouped_paths(ROUTES)),
+        SitePages(grouped_paths(ROUTES)),
     )
 
 

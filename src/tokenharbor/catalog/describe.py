@@ -13,7 +13,7 @@ from typing import Any
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
 from tokenharbor.catalog.retention import retention_days
-from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, Selling, account_terms
+from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, SellingPolicy, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
 
 OTHER_UNITS: Mapping[str, str] = {
@@ -30,10 +30,10 @@ MayUse = Callable[[str], bool]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Showcase:
+class ModelDocuments:
     """Every model's object, worked out anew only when a minute has passed, for prices may change with time."""
 
-    def __init__(self, catalog: Catalog, selling: Selling, plan: AccountPlan = STANDARD_PLAN) -> None:
+    def __init__(self, catalog: Catalog, selling: SellingPolicy, plan: AccountPlan = STANDARD_PLAN) -> None:
         self._models = catalog.models
         self._selling = selling
         self._plan = plan

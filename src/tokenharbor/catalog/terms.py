@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.catalog.pricing import Terms
 
 
-class Selling(Protocol):
+class SellingPolicy(Protocol):
     """What the policy in force says of prices, in basis points."""
 
     @property
@@ -26,6 +26,6 @@ class AccountPlan(msgspec.Struct, frozen=True):
 STANDARD_PLAN = AccountPlan("standard")
 
 
-def account_terms(selling: Selling, plan: AccountPlan, model: str) -> Terms:
+def account_terms(selling: SellingPolicy, plan: AccountPlan, model: str) -> Terms:
     """On a model, by its canonical name."""
     return Terms(selling.markup_of(model), plan.discount_bp, selling.service_fee_bp)

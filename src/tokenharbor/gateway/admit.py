@@ -18,7 +18,7 @@ _MISSING = "No API key: send one as Authorization: Bearer, x-api-key or x-goog-a
 _NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one
 
 
-class Ring(Protocol):
+class KeyFinder(Protocol):
     """The keys in force."""
 
     def find(self, presented: bytes) -> Caller | None: ...
@@ -26,7 +26,7 @@ class Ring(Protocol):
     def look_up(self, presented: bytes) -> Awaitable[Caller]: ...
 
 
-async def admit(ring: Ring, key: bytes | None, peer: str, now: datetime) -> Caller:
+async def admit(ring: KeyFinder, key: bytes | None, peer: str, now: datetime) -> Caller:
     """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
     if not key:
         raise InvalidApiKey(_MISSING)

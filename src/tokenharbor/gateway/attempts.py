@@ -9,7 +9,7 @@ from tokenharbor.billing.detail import Attempt
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.kinds.kind import A, Kind, LastFailure, R
+from tokenharbor.gateway.kinds.kind import A, LastFailure, R, RequestKind
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.health import Health
@@ -23,7 +23,7 @@ _WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
 
 
 async def open_first(
-    dependencies: Dependencies, kind: Kind[R, A], call: MeteredCall, request: R, plan: Plan
+    dependencies: Dependencies, kind: RequestKind[R, A], call: MeteredCall, request: R, plan: Plan
 ) -> tuple[ReadyEndpoint, A]:
     """The first endpoint of the plan that gives an answer (a stream: its first content), and that answer. Raises the
     refusal that their failures come to.
@@ -56,7 +56,9 @@ async def open_first(
     raise refusal_after_attempts(faults)
 
 
-def broke_off(dependencies: Dependencies, call: MeteredCall, ready: ReadyEndpoint, failure: Failure) -> Refusal:
+def broken_stream_refusal(
+    dependencies: Dependencies, call: MeteredCall, ready: ReadyEndpoint, failure: Failure
+) -> Refusal:
     """The refusal where an endpoint failed after its first content: no other endpoint may be tried."""
     meter = call.meter
     if isinstance(failure, MaskedFailure):

@@ -66,7 +66,7 @@ class MeteredCall(Call):
         headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
-        self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else passed_on(headers, dialect)
+        self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)
         self.rules = headers.get(b"x-tokenharbor-provider")
         if b"x-request-id" in headers:
             first = headers[b"x-request-id"].partition(b"\n")[0]
@@ -117,7 +117,7 @@ def presented_key(headers: HeaderMap) -> bytes | None:
     return value.strip() if value is not None else None
 
 
-def passed_on(headers: HeaderMap, dialect: Dialect) -> bytes:
+def forwarded_headers(headers: HeaderMap, dialect: Dialect) -> bytes:
     """The caller's header lines that go on to a vendor of its dialect."""
     lines = [
         b"%b: %b\r\n" % (name, kept)

@@ -25,7 +25,7 @@ from tokenharbor.wire.neutral.request import Request
 _LARGE = 256 << 10
 
 
-class Counting:
+class TokenCountHandler:
     """Serves the paths that count. A key is needed, money is not."""
 
     def __init__(self, dependencies: Dependencies) -> None:

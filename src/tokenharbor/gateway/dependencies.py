@@ -6,9 +6,9 @@ from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.gateway.account_reads import AccountReads
-from tokenharbor.gateway.admit import Ring
+from tokenharbor.gateway.admit import KeyFinder
 from tokenharbor.gateway.large import LargeBodies
-from tokenharbor.gateway.lingering import Lingering
+from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.snapshot import CurrentSnapshot
@@ -23,7 +23,7 @@ class Dependencies:
 
     world: World
     snapshots: CurrentSnapshot
-    ring: Ring
+    ring: KeyFinder
     holds: Holds
     settler: Settler
     reads: AccountReads
@@ -31,6 +31,6 @@ class Dependencies:
     health: Health
     metrics: Metrics
     desk: TaskBilling
-    lingering: Lingering
+    lingering: LingeringStreams
     notes: NoteCache
     large: LargeBodies

@@ -31,7 +31,7 @@ _ABOUT: Mapping[str, tuple[str, str]] = {
 """The pages that are listed first, in order: what each is called in lists, and what it is for."""
 
 
-class Doc(msgspec.Struct, frozen=True):
+class DocsPage(msgspec.Struct, frozen=True):
     """A page: its name under `/docs`, its title, what lists call it and what for, its Markdown."""
 
     name: str
@@ -41,7 +41,7 @@ class Doc(msgspec.Struct, frozen=True):
     text: str
 
 
-def read_docs() -> Mapping[str, Doc]:
+def read_docs() -> Mapping[str, DocsPage]:
     """The pages that come with the program by name, those that callers read first in front; none is no fault."""
     folder = files("tokenharbor") / "docs"
     found = dict(_read(folder, ""))
@@ -53,8 +53,8 @@ def _place(name: str) -> tuple[bool, int, str]:
     return "/" in name, order.index(name) if name in _ABOUT else len(order), name
 
 
-def _read(folder: Traversable, under: str) -> Sequence[tuple[str, Doc]]:
-    found: list[tuple[str, Doc]] = []
+def _read(folder: Traversable, under: str) -> Sequence[tuple[str, DocsPage]]:
+    found: list[tuple[str, DocsPage]] = []
     for entry in folder.iterdir() if folder.is_dir() else ():
         name = under + entry.name.removesuffix(".md")
         if entry.name.endswith(".md") and _NAME.fullmatch(name):
@@ -64,14 +64,14 @@ def _read(folder: Traversable, under: str) -> Sequence[tuple[str, Doc]]:
     return found
 
 
-def _doc(name: str, text: str) -> Doc:
+def _doc(name: str, text: str) -> DocsPage:
     title = _TITLE.search(text)
     heading = title[1] if title else name
     label, about = _ABOUT.get(name, (heading, ""))
-    return Doc(name, heading, label, about, text)
+    return DocsPage(name, heading, label, about, text)
 
 
-def render_doc(doc: Doc) -> str:
+def render_doc(doc: DocsPage) -> str:
     """Its HTML, with GitHub's anchors at the headings and links between pages as they are served."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(doc.text)
@@ -100,7 +100,7 @@ def _relink(token: Token, name: str) -> None:
         token.attrSet("href", f"/docs/{path}{match[2] or ''}")
 
 
-def list_docs(docs: Mapping[str, Doc]) -> str:
+def list_docs(docs: Mapping[str, DocsPage]) -> str:
     """The page that lists them."""
     rows = "\n".join(
         f'<li><a href="/docs/{doc.name}">{html.escape(doc.label)}</a> {html.escape(doc.about)}</li>'
@@ -110,7 +110,7 @@ def list_docs(docs: Mapping[str, Doc]) -> str:
     return f"<h1>Docs</h1>\n<ul>\n{rows}\n</ul>"
 
 
-def list_beside(docs: Mapping[str, Doc], current: str) -> str:
+def sidebar_links(docs: Mapping[str, DocsPage], current: str) -> str:
     """The links that stand beside each page."""
     here = ' aria-current="page"'
     return "".join(

@@ -9,7 +9,7 @@ from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.offers import Plan
-from tokenharbor.gateway.translation import drop_untranslatable, left_out
+from tokenharbor.gateway.translation import drop_untranslatable, left_out_header
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
@@ -30,7 +30,7 @@ async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, pl
                 "provider": ready.endpoint.provider.name,
                 "model": ready.endpoint.model,
                 "region": ready.endpoint.region or ready.endpoint.provider.region,
-                "left_out": left_out(call, request, ready),
+                "left_out_header": left_out_header(call, request, ready),
             }
             for ready in plan.endpoints
         ],

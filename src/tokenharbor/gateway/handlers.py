@@ -6,11 +6,11 @@ from functools import partial
 
 from tokenharbor.gateway.answers import write_refusal
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.counting import Counting
+from tokenharbor.gateway.counting import TokenCountHandler
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.kinds.chat import ChatKind
 from tokenharbor.gateway.kinds.kind import AnyKind
-from tokenharbor.gateway.listing import Listing
+from tokenharbor.gateway.listing import ReadHandler
 from tokenharbor.gateway.serve import Gateway
 from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.gateway.video_tasks import VideoTasks
@@ -31,8 +31,8 @@ class Handlers:
 
     dependencies: Dependencies
     gateway: Gateway
-    counting: Counting
-    listing: Listing
+    counting: TokenCountHandler
+    listing: ReadHandler
     videos: VideoTasks
     system: SystemPaths
     dialect_of: DialectOf
@@ -45,8 +45,8 @@ def make_handlers(dependencies: Dependencies, system: SystemPaths, dialect_of: D
     return Handlers(
         dependencies,
         Gateway(dependencies),
-        Counting(dependencies),
-        Listing(dependencies),
+        TokenCountHandler(dependencies),
+        ReadHandler(dependencies),
         VideoTasks(dependencies),
         system,
         dialect_of,

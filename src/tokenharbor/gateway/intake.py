@@ -9,7 +9,7 @@ from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.surfaces.forms import FormSurface, UploadForm, write_form
 
 
-class Intake:
+class FormIntake:
     """One request's form. `consumed`: some of it went to a vendor and is gone, so that nobody else can be asked.
     `ended`: all of it has come.
     """

@@ -14,7 +14,7 @@ _MOST_AT_ONCE = 64
 _MOST_BYTES = 4 << 20  # an ending may repeat the whole answer
 
 
-class Lingering:
+class LingeringStreams:
     """A provider is not worked on for nobody: more content ends it at once. What comes without content (the finish,
     the usage) costs nothing more, and is waited for no longer than `seconds`.
     """

@@ -14,7 +14,7 @@ from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.offers import ModelOffers
-from tokenharbor.gateway.planning import find_model, no_model
+from tokenharbor.gateway.planning import find_model, model_not_found
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
@@ -25,7 +25,7 @@ _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
 
 
-class Listing:
+class ReadHandler:
     """The reading half of the data plane; nothing here costs anything."""
 
     def __init__(self, dependencies: Dependencies) -> None:
@@ -48,15 +48,15 @@ class Listing:
         caller = await self._admit(call) if call.key is not None else None
         snapshot, may = self._dependencies.snapshots.current, _allowed(caller)
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        return [snapshot.showcase.model(name, call.started_at, may) for name in names]
+        return [snapshot.documents.model(name, call.started_at, may) for name in names]
 
     async def model(self, call: Call, name: str) -> None:
         caller = await self._admit(call) if call.key is not None else None
         snapshot = self._dependencies.snapshots.current
         model = find_model(snapshot, name).model.name
         if not snapshot.offers[model].ready or not _may_use(caller, snapshot.offers[model]):
-            raise no_model(name)
-        shown = snapshot.showcase.model(model, call.started_at, _allowed(caller))
+            raise model_not_found(name)
+        shown = snapshot.documents.model(model, call.started_at, _allowed(caller))
         self._answer(call, call.dialect.write_model(shown))
 
     async def balance(self, call: Call, _name: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from tokenharbor import __version__
 from tokenharbor.catalog.describe import OTHER_UNITS
 from tokenharbor.catalog.surfaces import CHAT
-from tokenharbor.gateway.docs import Doc
+from tokenharbor.gateway.docs import DocsPage
 from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.snapshot import Snapshot
 
@@ -23,20 +23,20 @@ _DOCS_LINK = '<a href="/docs">Docs</a>'
 _CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tried with every kind of provider.</p>'
 
 
-class Frame(msgspec.Struct, frozen=True):
+class PageTemplate(msgspec.Struct, frozen=True):
     """A page's template with its style and script in it, and the policy that lets these two run and nothing else."""
 
     template: Template
     policy: str
 
 
-def read_frame(name: str, styles: Sequence[str], script: str | None = None) -> Frame:
+def read_template(name: str, styles: Sequence[str], script: str | None = None) -> PageTemplate:
     """From files of this folder."""
     style = "".join(read_text(each) for each in styles)
     code = "" if script is None else read_text(script)
     text = read_text(name).replace("$style", _escaped(style)).replace("$script", _escaped(code))
     allowed = f"style-src {_digest(style)}; img-src data:" + (f"; script-src {_digest(code)}" if code else "")
-    return Frame(Template(text), f"default-src 'none'; base-uri 'none'; form-action 'none'; {allowed}")
+    return PageTemplate(Template(text), f"default-src 'none'; base-uri 'none'; form-action 'none'; {allowed}")
 
 
 def read_text(name: str) -> str:
@@ -51,9 +51,9 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def front_frame(paths: Mapping[str, Sequence[str]]) -> Frame:
+def front_template(paths: Mapping[str, Sequence[str]]) -> PageTemplate:
     """The front page, with the served paths by heading."""
-    frame = read_frame("page.html", ("style.css", "page.css"), "page.js")
+    frame = read_template("page.html", ("style.css", "page.css"), "page.js")
     groups = "\n".join(_path_group(heading, listed) for heading, listed in paths.items())
     return msgspec.structs.replace(frame, template=Template(frame.template.template.replace("$paths", groups)))
 
@@ -63,7 +63,9 @@ def _path_group(heading: str, paths: Sequence[str]) -> str:
     return f"<dt>{html.escape(heading)}</dt><dd>{shown}</dd>"
 
 
-def render_page(frame: Frame, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[Doc] = ()) -> bytes:
+def render_page(
+    frame: PageTemplate, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[DocsPage] = ()
+) -> bytes:
     """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
     models = list(snapshot.offers.values())
     ready = [offers for offers in models if offers.ready]
@@ -92,7 +94,7 @@ def _needs_a_key(offers: ModelOffers) -> tuple[bool, str]:
     return not any(ready.endpoint.provider.auth == "none" for ready in offers.ready.values()), offers.model.name
 
 
-def _page_link(doc: Doc) -> str:
+def _page_link(doc: DocsPage) -> str:
     return f'<li><a href="/docs/{doc.name}"><b>{html.escape(doc.label)}</b>{html.escape(doc.about)}</a></li>'
 
 
@@ -116,7 +118,9 @@ def _group(snapshot: Snapshot, vendor: str, models: Sequence[ModelOffers], at: d
     name = html.escape(maker.label if maker else vendor or "Other")
     count = f"{ready} of {len(models)} on" if ready else f"{len(models)} models" if len(models) > 1 else "1 model"
     hint = f'<span class="hint">{_how_to_turn_on(models)}</span>' if ready < len(models) else ""
-    rows = "\n".join(_row(snapshot.showcase.model(each.model.name, at), vendor, on=bool(each.ready)) for each in models)
+    rows = "\n".join(
+        _row(snapshot.documents.model(each.model.name, at), vendor, on=bool(each.ready)) for each in models
+    )
     return (
         f'<details class="{"mixed" if hint else "same"}"{" open" if ready else ""}>'
         f'<summary><b>{name}</b><span class="n">{count}</span>{hint}</summary>'

@@ -5,14 +5,14 @@ import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from tokenharbor.gateway.docs import Doc, list_beside, list_docs, read_docs, render_doc
-from tokenharbor.gateway.page import front_frame, read_frame, render_page
+from tokenharbor.gateway.docs import DocsPage, list_docs, read_docs, render_doc, sidebar_links
+from tokenharbor.gateway.page import front_template, read_template, render_page
 from tokenharbor.gateway.snapshot import Snapshot
 
 _MISSING = '<h1>Page not found</h1><p>Start at the <a href="/">front page</a>.</p>'
 
 
-class Page:
+class RenderedPage:
     """A page as it is sent: its policy for what may run in it, and its text."""
 
     __slots__ = ("body", "policy")
@@ -22,32 +22,32 @@ class Page:
         self.body = body
 
 
-class Pages:
+class SitePages:
     """`paths` are those served, by heading. Templates and docs are read once; a page of the docs is rendered when it is
     first asked for.
     """
 
     def __init__(self, paths: Mapping[str, Sequence[str]]) -> None:
-        self._front = front_frame(paths)
-        self._frame = read_frame("docs.html", ("style.css", "docs.css"))
-        self._docs: Mapping[str, Doc] = read_docs()
+        self._front = front_template(paths)
+        self._frame = read_template("docs.html", ("style.css", "docs.css"))
+        self._docs: Mapping[str, DocsPage] = read_docs()
         self._rendered: dict[str, bytes] = {}
 
-    def front(self, snapshot: Snapshot, host: str, at: datetime) -> Page:
+    def front(self, snapshot: Snapshot, host: str, at: datetime) -> RenderedPage:
         listed = [doc for doc in self._docs.values() if doc.about]
-        return Page(self._front.policy, render_page(self._front, snapshot, host, at, listed))
+        return RenderedPage(self._front.policy, render_page(self._front, snapshot, host, at, listed))
 
-    async def doc(self, name: str) -> Page | None:
+    async def doc(self, name: str) -> RenderedPage | None:
         """The page of that name, the list of pages for "", None where there is none."""
         name = name.strip("/").removesuffix(".md")
         if not self._docs or (name and name not in self._docs):
             return None
         if name not in self._rendered:
             self._rendered[name] = await asyncio.to_thread(self._render, name)
-        return Page(self._frame.policy, self._rendered[name])
+        return RenderedPage(self._frame.policy, self._rendered[name])
 
-    def missing(self) -> Page:
-        return Page(self._frame.policy, self._framed("Page not found", _MISSING))
+    def missing(self) -> RenderedPage:
+        return RenderedPage(self._frame.policy, self._framed("Page not found", _MISSING))
 
     def _render(self, name: str) -> bytes:
         doc = self._docs.get(name)
@@ -56,5 +56,5 @@ class Pages:
         return self._framed(doc.title, render_doc(doc), name)
 
     def _framed(self, title: str, body: str, name: str = "") -> bytes:
-        beside = list_beside(self._docs, name)
+        beside = sidebar_links(self._docs, name)
         return self._frame.template.substitute(title=html.escape(title), pages=beside, body=body).encode()

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
-from tokenharbor.gateway.nearby import nearby
+from tokenharbor.gateway.nearest_path import nearest_path
 from tokenharbor.gateway.routes import PathRoute
 from tokenharbor.wire import DEFAULT_DIALECT
 from tokenharbor.wire.neutral.dialect import Dialect
@@ -62,9 +62,9 @@ class PathTable:
         """Whether a path is under a version of the data plane, served or not."""
         return path.startswith(self._folders)
 
-    def nearby(self, path: str) -> str | None:
+    def nearest(self, path: str) -> str | None:
         """The path of the data plane that a client may have meant."""
-        return nearby(path, self._serves, self._public, self._action_versions if ":" in path else self._versions)
+        return nearest_path(path, self._serves, self._public, self._action_versions if ":" in path else self._versions)
 
     def _serves(self, path: str) -> bool:
         return any(route.public for route in self.at(path))

@@ -63,10 +63,10 @@ def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
     """Raises ModelNotFound, which names the nearest."""
     found = snapshot.index.find(name)
     if found is None:
-        raise no_model(name, snapshot.index.nearest(name))
+        raise model_not_found(name, snapshot.index.nearest(name))
     return found
 
 
-def no_model(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:
+def model_not_found(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:
     hint = f" Did you mean: {', '.join(nearest)}." if nearest else ""
     return ModelNotFound(f"Unknown model {name[:100]!r}.{hint} GET /v1/models lists all models.", param="model")

@@ -41,7 +41,7 @@ async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
     over = False
     while True:
         if piece:
-            await exchange.write(masked(piece, opened, call.meter))
+            await exchange.write(mask_piece(piece, opened, call.meter))
         if (grown > most or came > most_came) and not splicer.complete:
             return _cut(call.meter, grown, came)
         if splicer.failure is not None:
@@ -74,13 +74,13 @@ async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
         async with asyncio.timeout(_USAGE_SECONDS):
             while splicer.stopping and (data := await answer.next()):
                 if piece := splicer.feed(data):
-                    await call.exchange.write(masked(piece, opened, call.meter))
+                    await call.exchange.write(mask_piece(piece, opened, call.meter))
     except (TimeoutError, BrokenAnswer, TimedOut):
         pass  # then we count
     splicer.leave()
 
 
-def masked(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
+def mask_piece(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
     """What leaves, whole events: without our credential."""
     clean = opened.credential.mask(piece)
     if clean is not piece:

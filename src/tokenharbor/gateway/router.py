@@ -46,14 +46,14 @@ class Router:
         at, public = table.at(path), table.is_public(path)
         if exchange.method == "OPTIONS" and (at or public):
             exchange.respond(204, options_head(self._new_id(), _allowed(at), public=public), b"")
-        elif not at and not public and (system.console_takes(exchange) or table.nearby(path) is None):
+        elif not at and not public and (system.console_takes(exchange) or table.nearest(path) is None):
             await system.serve_other(exchange)
         else:
             self._refuse(exchange, at)
 
     def _refuse(self, exchange: Exchange, at: Sequence[PathRoute]) -> None:
         path, table = exchange.path, self._table
-        meant = None if at else table.nearby(path)
+        meant = None if at else table.nearest(path)
         call = Call(exchange, table.dialect_of(meant or path, exchange.header_map), self._world)
         try:
             call.read_query()

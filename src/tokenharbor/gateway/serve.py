@@ -10,7 +10,7 @@ from tokenharbor.gateway.attempts import open_first
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.dry_run import answer_dry_run
-from tokenharbor.gateway.kinds.kind import A, Kind, R
+from tokenharbor.gateway.kinds.kind import A, R, RequestKind
 from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.planning import make_plan
 from tokenharbor.http.exchange import Exchange
@@ -28,7 +28,7 @@ class Gateway:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    async def serve(self, exchange: Exchange, kind: Kind[R, A], place: ModelInPath | None = None) -> None:
+    async def serve(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> None:
         dependencies = self._dependencies
         snapshot = dependencies.snapshots.current
         call = MeteredCall(exchange, kind.dialect, dependencies.world, place)
@@ -70,7 +70,7 @@ class Gateway:
             await self._dependencies.large.expect(call, caller)
         return caller
 
-    async def _refuse(self, call: MeteredCall, kind: Kind[R, A], refusal: Refusal) -> None:
+    async def _refuse(self, call: MeteredCall, kind: RequestKind[R, A], refusal: Refusal) -> None:
         """Say it in the caller's dialect; what was held is given back first."""
         exchange, meter = call.exchange, call.meter
         meter.refusal = refusal.code

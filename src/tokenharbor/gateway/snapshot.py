@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tokenharbor.billing.quote import Offer, make_offer
-from tokenharbor.catalog.describe import Showcase
+from tokenharbor.catalog.describe import ModelDocuments
 from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
@@ -32,7 +32,7 @@ class Snapshot:
     index: NameIndex
     policy: Policy
     offers: Mapping[str, ModelOffers]
-    showcase: Showcase
+    documents: ModelDocuments
 
     def on_sale(self) -> Iterator[str]:
         """The names of the models that some endpoint can serve."""
@@ -70,7 +70,7 @@ def build_snapshot(
         terms = account_terms(policy.price, plan, model.name)
         offers[model.name] = _model_offers(model, terms, policy, secret_of, clock)
     shown = replace(catalog, models={name: _shown(each) for name, each in offers.items()})
-    return Snapshot(catalog, NameIndex(catalog), policy, offers, Showcase(shown, policy.price, plan))
+    return Snapshot(catalog, NameIndex(catalog), policy, offers, ModelDocuments(shown, policy.price, plan))
 
 
 def _shown(offers: ModelOffers) -> Model:
@@ -84,7 +84,7 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
     candidates = []
     ready = {}
     for endpoint in model.endpoints:
-        unavailable = why_off(endpoint, secret_of)
+        unavailable = why_unavailable(endpoint, secret_of)
         if unavailable is not None or endpoint.price is None:
             candidates.append(RouteCandidate(endpoint, unavailable=unavailable))
             continue
@@ -93,16 +93,16 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
         ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     offers = ModelOffers(model, tuple(candidates), ready)
-    plain = {dialect: offers.plan(plain_wish(dialect, candidates, policy)) for dialect in WIRES}
+    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, policy)) for dialect in WIRES}
     return msgspec.structs.replace(offers, plain=plain)
 
 
-def plain_wish(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
+def plain_route_request(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
     """What a request without any rule wants, while every endpoint is healthy."""
     return RouteRequest(dialect, candidates, NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
 
 
-def why_off(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
+def why_unavailable(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     """Why an endpoint cannot be used, or None."""
     provider = endpoint.provider
     if endpoint.price is None:

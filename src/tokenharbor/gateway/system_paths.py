@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metrics import Metrics
-from tokenharbor.gateway.pages import Page, Pages
+from tokenharbor.gateway.pages import RenderedPage, SitePages
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
@@ -62,7 +62,7 @@ class SystemPaths:
     console: Console
     clock: Clock
     published_keys: Callable[[], Awaitable[bytes]]
-    pages: Pages
+    pages: SitePages
 
     def console_takes(self, exchange: Exchange) -> bool:
         """Whether the console serves a path that is not in the table. What is posted past the data plane is a client's
@@ -123,7 +123,7 @@ class SystemPaths:
         return _is_local(exchange)
 
 
-def _show(exchange: Exchange, status: int, page: Page) -> None:
+def _show(exchange: Exchange, status: int, page: RenderedPage) -> None:
     """304 for a browser that already has the page."""
     etag = f'"{hashlib.sha256(page.body).hexdigest()[:24]}"'
     head = _PAGE.format(policy=page.policy, etag=etag).encode("ascii")

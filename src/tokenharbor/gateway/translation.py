@@ -37,7 +37,7 @@ MOST_OBJECTS = 50_000
 """Of a body that is read as a chat."""
 
 
-class Losses(msgspec.Struct, frozen=True):
+class TranslationLosses(msgspec.Struct, frozen=True):
     """What a request loses in other wires than its own: those in which it cannot be said, and why; how many pieces of
     advice each of the rest leaves out.
     """
@@ -49,15 +49,15 @@ class Losses(msgspec.Struct, frozen=True):
         return bool(self.untranslatable or self.dropped_advice)
 
 
-NO_LOSSES = Losses()
+NO_LOSSES = TranslationLosses()
 
 
-def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, strict: bool) -> Losses:
+def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, strict: bool) -> TranslationLosses:
     """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
     try:
         chat = _chat_of(call, request)
     except InvalidRequest as refusal:
-        return Losses(dict.fromkeys(_others(call, offers), refusal))
+        return TranslationLosses(dict.fromkeys(_others(call, offers), refusal))
     if not (chat.features or chat.advice or chat.unknown):
         return NO_LOSSES
     untranslatable: dict[str, InvalidRequest] = {}
@@ -72,7 +72,7 @@ def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, stric
             untranslatable[wire] = why
         elif lost:
             ignored[wire] = len(lost)
-    return Losses(untranslatable, ignored)
+    return TranslationLosses(untranslatable, ignored)
 
 
 def _others(call: MeteredCall, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
@@ -92,14 +92,14 @@ def _ignored(chat: Chat, order: VendorOptions, vendor: Vendor) -> dict[str, str]
     return {name: hint.place for name, hint in chat.advice.items() if hint.advice not in heeded}
 
 
-def left_out(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> tuple[str, ...]:
+def left_out_header(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> tuple[str, ...]:
     """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
     if ready.vendor is call.dialect or request.demand is not None:
         return ()
     chat = _chat_of(call, request)
     if not (chat.advice or chat.unknown):
         return ()
-    return shown({**_ignored(chat, _order(call, request, ready), ready.vendor), **chat.unknown})
+    return as_header_value({**_ignored(chat, _order(call, request, ready), ready.vendor), **chat.unknown})
 
 
 _NO_TOKEN = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
@@ -107,7 +107,7 @@ _LONGEST_NAME = 64
 _MOST_NAMED = 400  # characters of all names
 
 
-def shown(names: Iterable[str]) -> tuple[str, ...]:
+def as_header_value(names: Iterable[str]) -> tuple[str, ...]:
     """The names, which are the caller's own text, in the characters of tokens and up to a bound; then "+N" for the
     rest. One without any character is "(empty)".
     """

@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
 from tokenharbor.catalog.check import check_catalog
-from tokenharbor.catalog.describe import OTHER_UNITS, Showcase
+from tokenharbor.catalog.describe import OTHER_UNITS, ModelDocuments
 from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.clock import SystemClock
 
@@ -23,7 +23,7 @@ def list_all() -> None:
     """List models with providers and prices. Prices are in USD per 1M tokens unless stated, with markup."""
     settings = current_settings()
     found = read_catalog(settings)
-    showcase = Showcase(found, load_edition(settings.edition).price)
+    showcase = ModelDocuments(found, load_edition(settings.edition).price)
     models = [showcase.model(name, SystemClock().now()) for name in sorted(found.models)]
     show_result(CommandResult(models, table(("model", "input", "output", "context", "providers"), map(_row, models))))
 

@@ -6,14 +6,14 @@ from functools import partial
 from tokenharbor.billing.bounds import most_wire
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.answers import stream_head
-from tokenharbor.gateway.attempts import broke_off
+from tokenharbor.gateway.attempts import broken_stream_refusal
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.kinds.whole import deliver_whole
 from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.offers import ReadyEndpoint
-from tokenharbor.gateway.relay import masked, relay
-from tokenharbor.gateway.translation import left_out, translation_of, write_for
+from tokenharbor.gateway.relay import mask_piece, relay
+from tokenharbor.gateway.translation import left_out_header, translation_of, write_for
 from tokenharbor.upstream.send import (
     MAX_ANSWER_BYTES,
     OpenStream,
@@ -75,7 +75,7 @@ class ChatKind:
         self, call: MeteredCall, request: Request, ready: ReadyEndpoint, answer: WholeAnswer | OpenStream
     ) -> Awaitable[None]:
         if ready.vendor is not self.dialect:
-            call.meter.left_out = left_out(call, request, ready)
+            call.meter.left_out = left_out_header(call, request, ready)
         if isinstance(answer, OpenStream):
             return self._deliver_stream(call, request, ready, answer)
         return deliver_whole(self._dependencies.settler, call, request, ready, answer)
@@ -88,10 +88,10 @@ class ChatKind:
             exchange.start(200, stream_head(call, ready.lines))
             failure = await relay(opened, call)
             if failure is not None:
-                raise broke_off(dependencies, call, ready, failure)
+                raise broken_stream_refusal(dependencies, call, ready, failure)
             charge = await dependencies.settler.settle(call.meter)
             cost = str(charge) if request.include_cost else None
-            exchange.end(masked(opened.splicer.ending(cost), opened, call.meter))
+            exchange.end(mask_piece(opened.splicer.ending(cost), opened, call.meter))
         finally:
             if not (exchange.disconnected and dependencies.lingering.take(opened, call.meter)):
                 opened.answer.close()

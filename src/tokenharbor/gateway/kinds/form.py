@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.billing.bounds import least_usage, recording_usage
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.intake import Intake
+from tokenharbor.gateway.intake import FormIntake
 from tokenharbor.gateway.kinds.kind import LastFailure
 from tokenharbor.gateway.kinds.whole import deliver_whole
 from tokenharbor.gateway.offers import ReadyEndpoint
@@ -25,7 +25,7 @@ class FormRequest(Request, frozen=True, kw_only=True):
     """A request with the form that it was read from, and the intake that brings the rest of it."""
 
     form: UploadForm
-    intake: Intake
+    intake: FormIntake
 
 
 class FormKind:
@@ -39,7 +39,7 @@ class FormKind:
         self._surface = surface
 
     async def read(self, call: MeteredCall) -> FormRequest:
-        intake = Intake(call.exchange, self._surface)
+        intake = FormIntake(call.exchange, self._surface)
         form = await intake.begin()
         return FormRequest(**msgspec.structs.asdict(self._surface.read_form(form)), form=form, intake=intake)
 

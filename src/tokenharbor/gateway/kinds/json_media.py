@@ -6,13 +6,13 @@ from functools import partial
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.bounds import least_usage
 from tokenharbor.gateway.answers import media_head
-from tokenharbor.gateway.attempts import broke_off
+from tokenharbor.gateway.attempts import broken_stream_refusal
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.kinds.whole import deliver_whole
 from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.offers import ReadyEndpoint
-from tokenharbor.gateway.relay import masked, relay
+from tokenharbor.gateway.relay import mask_piece, relay
 from tokenharbor.gateway.variants import demand_of
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.upstream.credential_mask import StreamMask
@@ -76,13 +76,13 @@ class JsonMediaKind:
         meter, exchange = call.meter, call.exchange
         meter.counted = _spoken(request)
         try:
-            media = masked(opened.answer.header(b"content-type") or _SOUNDS[1], opened, meter)
+            media = mask_piece(opened.answer.header(b"content-type") or _SOUNDS[1], opened, meter)
             exchange.start(200, media_head(call.request_id, ready.lines, media, len(meter.attempts)))
             failure = await relay(opened, call)
             if failure is not None:
-                raise broke_off(self._dependencies, call, ready, failure)
+                raise broken_stream_refusal(self._dependencies, call, ready, failure)
             await self._dependencies.settler.settle(meter)
-            exchange.end(masked(opened.splicer.ending(), opened, meter))
+            exchange.end(mask_piece(opened.splicer.ending(), opened, meter))
         finally:
             opened.answer.close()
 

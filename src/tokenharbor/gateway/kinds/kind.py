@@ -25,7 +25,7 @@ class LastFailure(msgspec.Struct, frozen=True):
     sending: bool
 
 
-class Kind(Protocol[R, A]):
+class RequestKind(Protocol[R, A]):
     """One kind of request, made once. `dialect` is the one that callers are refused in; `says_errors`: an answer that
     has begun is a stream of its events, in which an error can be said. What has begun in another medium can only be
     cut.
@@ -44,4 +44,4 @@ class Kind(Protocol[R, A]):
         """Pass on an answer, or a stream from its first content; nothing that completes it before it is settled."""
 
 
-AnyKind = Kind[Any, Any]
+AnyKind = RequestKind[Any, Any]

@@ -8,7 +8,9 @@ _MOST_SEGMENTS = 12
 _ALIKE = 0.8
 
 
-def nearby(path: str, is_served: Callable[[str], bool], served: Collection[str], versions: Sequence[str]) -> str | None:
+def nearest_path(
+    path: str, is_served: Callable[[str], bool], served: Collection[str], versions: Sequence[str]
+) -> str | None:
     """The nearest of the paths served, None where there is none; `served` are those without a name in them. `versions`
     are the beginnings that a client may have left out, the likeliest first.
     """
