@@ -30,7 +30,7 @@ async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, pl
                 "provider": ready.endpoint.provider.name,
                 "model": ready.endpoint.model,
                 "region": ready.endpoint.region or ready.endpoint.provider.region,
-                "left_out_header": left_out_header(call, request, ready),
+                "left_out": left_out_header(call, request, ready),
             }
             for ready in plan.endpoints
         ],

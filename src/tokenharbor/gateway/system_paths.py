@@ -51,7 +51,7 @@ _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-
 
 @dataclass(frozen=True, slots=True)
 class SystemPaths:
-    """Health, metrics, pages and keys. `ready` says whether the books can be reached. While no console runs, `/` is one
+    """Health, metrics, pages and keys. `ready` says whether the database answers. While no console runs, `/` is one
     plain page of our own.
     """
 
