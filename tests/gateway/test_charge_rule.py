@@ -87,7 +87,7 @@ async def test_F4_a_settlement_that_could_not_be_made_is_a_loss_of_ours(
     lost = house.parts.metrics._alarms.lost_nano
     before = lost[Alarm.UNBILLED, "alpha"]
     with monkeypatch.context() as patch:
-        patch.setattr(house.harbor.books, "settle", refuse)
+        patch.setattr(house.harbor.books.settlements, "submit", refuse)
         said = await house.chat()
     assert (said.status, said.json()["error"]["code"]) == (503, "unavailable")
     while (await house.money())[1] != "0.000000000":

@@ -180,7 +180,7 @@ async def test_who_hangs_up_in_the_middle_of_a_recording_pays_nothing(house: Hou
         connections = house.simulator.connections
         writer.transport.abort()
         await until(lambda: house.simulator.connections < connections)
-    await until(lambda: not house.harbor.books._loose)
+    await until(lambda: not house.harbor.books.releases.waiting())
     assert await spent(house) == 0
     assert await house.called() == []
 

@@ -121,19 +121,19 @@ def _dependencies(
     world, books = context.world, opened.books
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
-    settler = Settler(books, world)
+    settler = Settler(books.settlements, books.releases, world)
     receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
         snapshots.current,
         keys.ring,
-        Holds(books, world),
+        Holds(books.holds, world),
         settler,
         receipts,
         Client(max_idle_per_origin=context.descriptors.idle_per_origin),
         health,
         metrics,
-        TaskBilling(VendorTasks(database.pool), books, world),
+        TaskBilling(VendorTasks(database.pool), books.settlements, books.releases, world),
         LingeringStreams(settler, metrics),
         NoteCache(world.clock),
         LargeBodies(receipts),

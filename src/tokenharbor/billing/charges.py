@@ -1,41 +1,27 @@
 """Charges: what a request is billed at its end, settled or released exactly once whatever happened to the client."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Protocol
 
 from tokenharbor.billing.counting import BilledUsage, billable_usage, find_excess
 from tokenharbor.billing.detail import RequestDetail, Status, cache_layer, write_detail
 from tokenharbor.billing.meter import Meter, MeterState
+from tokenharbor.billing.releases import Releases
+from tokenharbor.billing.settlements import Settlements
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.types import Product, Release, SettledCharge, Settlement
+from tokenharbor.ledger.types import Product, Release, Settlement
 
 _SALT_BYTES = 16
-
-
-class SettlementWriter(Protocol):
-    """Whatever settles and releases: the books, with many requests gathered into one call. Both go through even
-    if nobody waits for them any more.
-    """
-
-    def settle(self, settlement: Settlement) -> Awaitable[SettledCharge]:
-        """Raises BooksRefused; DatabaseUnavailable where it is not known whether it goes through."""
-
-    def release(self, release: Release) -> Awaitable[None]: ...
-
-    def settle_soon(self, settlement: Settlement) -> None: ...
-
-    def release_soon(self, release: Release) -> None: ...
 
 
 class Settler:
     """Turns meters into settlements and releases."""
 
-    def __init__(self, books: SettlementWriter, world: World) -> None:
-        self._books = books
+    def __init__(self, settlements: Settlements, releases: Releases, world: World) -> None:
+        self._settlements = settlements
+        self._releases = releases
         self._world = world
 
     async def settle(self, meter: Meter) -> Usd:
@@ -43,12 +29,12 @@ class Settler:
         settlement = self._settlement(meter, "complete")
         meter.state = MeterState.SETTLING
         try:
-            settled = await self._books.settle(settlement)
+            settled = await self._settlements.submit(settlement)
         except asyncio.CancelledError:  # the client has left, and nobody would hear that this failed
-            self._books.settle_soon(settlement)
+            self._settlements.submit_soon(settlement)
             raise
         except BooksError as error:
-            self._books.release_soon(self._release(meter))
+            self._releases.submit_soon(self._release(meter))
             meter.state = MeterState.CLOSED
             raise Unavailable(_unsettled(meter, error)) from error
         meter.state = MeterState.CLOSED
@@ -69,12 +55,12 @@ class Settler:
         meter.state = MeterState.CLOSED
         release = self._release(meter)
         try:
-            await self._books.release(release)
+            await self._releases.submit(release)
         except asyncio.CancelledError:
-            self._books.release_soon(release)
+            self._releases.submit_soon(release)
             raise
         except BooksError:
-            self._books.release_soon(release)
+            self._releases.submit_soon(release)
 
     def abandon(self, meter: Meter) -> None:
         """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
@@ -85,9 +71,9 @@ class Settler:
         meter.state = MeterState.CLOSED
         status: Status = "failed" if meter.refusal else "hung_up"
         if meter.delivered_bytes and (not meter.refusal or _bills_broken(meter)):
-            self._books.settle_soon(self._settlement(meter, status))
+            self._settlements.submit_soon(self._settlement(meter, status))
         else:
-            self._books.release_soon(self._release(meter, status))
+            self._releases.submit_soon(self._release(meter, status))
 
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer

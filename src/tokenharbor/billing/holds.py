@@ -1,7 +1,6 @@
 """Holds: a request's reservation in the books, capped where the caller left the maximum open."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import Offer, Quote, Spendable, cap
@@ -9,57 +8,50 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World
+from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RefusedHold
 from tokenharbor.wire.neutral.request import Request
-
-
-class HoldPlacer(Protocol):
-    """Whatever places one hold: the books, with many requests' holds gathered into one call. A caller that is
-    cancelled while it waits leaves no hold behind.
-    """
-
-    def place(self, hold: Hold) -> Awaitable[PlacedHold | RefusedHold]: ...
 
 
 class Holds:
     """Places holds and says in words why one does not fit."""
 
-    def __init__(self, books: HoldPlacer, world: World) -> None:
-        self._books = books
+    def __init__(self, batcher: Batcher[Hold, PlacedHold | RefusedHold], world: World) -> None:
+        self._batcher = batcher
         self._world = world
 
     async def place(
         self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
     ) -> None:
-        """Hold the quote, or a capped one. Raises InsufficientQuota, Unavailable."""
-        outcome = await self._try(meter, whole)
-        if isinstance(outcome, PlacedHold):
-            return
-        smaller = None
-        if outcome.why in (HoldRefusal.BALANCE, HoldRefusal.QUOTA, HoldRefusal.DAILY, HoldRefusal.MONTHLY):
-            left = (
-                outcome.available if outcome.why is HoldRefusal.BALANCE else min(outcome.available, outcome.limit_left)
-            )
-            smaller = cap(request, offers, whole, policy, Spendable(Usd(left), meter.started_at))
-        if smaller is None:
-            raise _refusal(outcome, whole.amount)
-        outcome = await self._try(meter, smaller)
-        if isinstance(outcome, RefusedHold):
-            raise _refusal(outcome, smaller.amount)
-        meter.capped = smaller.capped
-
-    async def _try(self, meter: Meter, quote: Quote) -> PlacedHold | RefusedHold:
-        hold = Hold(meter.request_id, meter.payer, quote.amount, self._world.clock.now())
-        meter.state = MeterState.ASKED
-        try:
-            outcome = await self._books.place(hold)
-        except BooksError as error:
-            raise Unavailable("Database unavailable. Nothing was charged; try again shortly.") from error
-        if isinstance(outcome, PlacedHold):
-            meter.held(quote)
-        else:
+        """Hold the quote, or a capped one. Raises InsufficientQuota, Unavailable. If this is cancelled meanwhile, the
+        meter says that a hold may come to stand.
+        """
+        quote = whole
+        while True:
+            meter.state = MeterState.ASKED
+            hold = Hold(meter.request_id, meter.payer, quote.amount, self._world.clock.now())
+            try:
+                outcome = await self._batcher.submit(hold)
+            except BooksError as error:
+                raise Unavailable("Database unavailable. Nothing was charged; try again shortly.") from error
+            if isinstance(outcome, PlacedHold):
+                meter.held(quote)
+                return
             meter.state = MeterState.OPEN
-        return outcome
+            left = _left(outcome) if quote is whole else None
+            if left is not None:
+                smaller = cap(request, offers, whole, policy, Spendable(left, meter.started_at))
+                if smaller is not None:
+                    quote = smaller
+                    continue
+            raise _refusal(outcome, quote.amount)
+
+
+def _left(outcome: RefusedHold) -> Usd | None:
+    """What a smaller hold could take; None where the amount was not the reason."""
+    if outcome.why is HoldRefusal.BALANCE:
+        return outcome.available
+    return min(outcome.available, outcome.limit_left) if outcome.why in _LIMITS else None
 
 
 _LIMITS = {

@@ -85,4 +85,5 @@ class Meter:
     def held(self, quote: Quote) -> None:
         self.quote = quote
         self.hold = quote.amount
+        self.capped = quote.capped
         self.state = MeterState.HELD

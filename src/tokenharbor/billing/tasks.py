@@ -4,8 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from tokenharbor.billing.books import BatchedBook
 from tokenharbor.billing.detail import Status, read_detail, write_detail
+from tokenharbor.billing.releases import Releases
+from tokenharbor.billing.settlements import Settlements
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.world import World
@@ -16,9 +17,10 @@ from tokenharbor.ledger.types import Release
 class TaskBilling:
     """Tasks and the books behind them."""
 
-    def __init__(self, tasks: VendorTasks, books: BatchedBook, world: World) -> None:
+    def __init__(self, tasks: VendorTasks, settlements: Settlements, releases: Releases, world: World) -> None:
         self.tasks = tasks
-        self._books = books
+        self._settlements = settlements
+        self._releases = releases
         self._world = world
 
     async def done(self, task: VendorTask) -> None:
@@ -26,7 +28,7 @@ class TaskBilling:
         now = self._world.clock.now()
         settlement = msgspec.structs.replace(task.settlement, detail=self._detail(task, "complete"), at=now)
         try:
-            await self._books.settle(settlement)
+            await self._settlements.submit(settlement)
             await self.tasks.close(task.id, "done", now)
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error
@@ -35,7 +37,7 @@ class TaskBilling:
         """Give back what was held. Raises Unavailable."""
         now = self._world.clock.now()
         try:
-            await self._books.release(self._release(task, now))
+            await self._releases.submit(self._release(task, now))
             await self.tasks.close(task.id, "failed", now)
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error

@@ -1,4 +1,16 @@
-"""The batcher: what many ask for one by one goes out in few calls; while one is in flight, the next one fills."""
+"""The batcher: what many ask for one by one goes out in few calls; while one is in flight, the next one fills.
+
+There is no timer and no target size. A row that comes while nothing is in flight leaves in the same turn of the event
+loop, with all others of that turn; rows that come meanwhile leave together when the call returns. So batches are as
+small as the database is fast: a lone request waits for nobody, and a burst waits for two calls at most.
+
+The invariants: one call at a time; rows leave in the order in which they came; each is answered exactly once, by its
+result, its error, or the error of its whole call. A row that was submitted cannot be taken back: whoever stops waiting
+for it must undo it, behind a `barrier`, so that the row cannot overtake its undoing.
+
+A timer that waits for more rows would cost its time at low load; at high load the call in flight is that timer. Several
+calls in flight would wait for each other's locks on the same wallets.
+"""
 
 import asyncio
 from collections import deque
