@@ -5,10 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from tokenharbor.billing.counting import billable_usage
+from tokenharbor.billing.lane import BillingLane
 from tokenharbor.billing.meter import Meter
+from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import InputSize, Request
+
+LANE = BillingLane(Payer(UUID(int=2), UUID(int=3)), load_edition("token-harbor"), "openai_chat", "m", "m")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,7 @@ from tokenharbor.wire.neutral.request import InputSize, Request
 )
 def test_R5_a_count_of_zero_of_what_there_was_is_none(said: Usage | None, billed: Usage, whose: str) -> None:
     meter = Meter(UUID(int=1), datetime(2026, 11, 21, tzinfo=UTC), 0.0)
-    meter.describe(Request("openai_chat", b"{}", (), "m", size=InputSize(12)), "m")  # type: ignore[arg-type]
+    meter.bill_to(LANE, Request("openai_chat", b"{}", {}, "m", size=InputSize(12)))
     meter.delivered_bytes = 8
     meter.usage = said
     counted = billable_usage(meter)

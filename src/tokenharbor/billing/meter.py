@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.detail import Attempt, Status
+from tokenharbor.billing.lane import BillingLane
 from tokenharbor.billing.quote import Offer, Quote
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
@@ -28,6 +29,7 @@ class MeterState(Enum):
 class Meter:
     """Written by the gateway as the request goes on; read by the settler. Times are monotonic seconds."""
 
+    lane: BillingLane
     payer: Payer
     policy: Policy
     request: Request
@@ -61,14 +63,12 @@ class Meter:
         self.attempts: list[Attempt] = []
         self.alarms: dict[Alarm, dict[str, int | str]] = {}
 
-    def describe(self, request: Request, model: str) -> None:
-        """What was asked."""
+    def bill_to(self, lane: BillingLane, request: Request) -> None:
+        self.lane = lane
+        self.payer = lane.payer
+        self.policy = lane.policy
+        self.model = lane.model_name
         self.request = request
-        self.model = model
-
-    def bill_to(self, payer: Payer, policy: Policy) -> None:
-        self.payer = payer
-        self.policy = policy
 
     def alarm(self, alarm: Alarm, **facts: int | str) -> None:
         """Reported once when the request ends, and listed in its detail; see `Alarms.report` for the facts."""

@@ -44,17 +44,22 @@ def make_offer(model: Model, endpoint: Endpoint, rates: Rates, edition: str) -> 
 
 class Quote(msgspec.Struct, frozen=True):
     """`amount` covers a request within `bound` on every endpoint of the route. `apart`: the tokens of each answer in it
-    that no maximum limits. `capped` is set if the gateway, not the caller, set the maximum. `most_input`: more tokens
-    of input are more than the model can read. Where the endpoints are of several models, `by_model` has the quote of
-    each, and this is the dearest.
+    that no maximum limits. `capped` is set if the gateway, not the caller, set the maximum. Where the endpoints are of
+    several models, `by_model` has the quote of each, and this is the dearest.
     """
 
     amount: Usd
     bound: UsageBound
+    request: Request
+    model: Model
     apart: int = 0
     capped: int | None = None
-    most_input: int = 0
     by_model: Mapping[str, "Quote"] = {}
+
+    @property
+    def most_input(self) -> int:
+        """More tokens of input are more than the model can read."""
+        return most_input(self.request, self.model)
 
     def of(self, offer: Offer) -> "Quote":
         """The quote whose bound holds for an endpoint: that of its model."""
@@ -82,19 +87,20 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
         apart = max(apart, offer.apart)
     if request.demand is not None:
         bound = bound_of(request, request.demand, model)
-        return Quote(_upper_bound(bound, offers, at), bound, most_input=most_input(request, model))
-    bound = UsageBound(
-        input=input_bound(request, model),
-        output=output * request.choices,
-        cache_writes=writes or request.cache_writes,
-        cache_writes_1h=request.cache_writes_1h,
-        images=request.size.images > 0,
-        audio=request.size.audios > 0,
-        pieces=Usage(web_searches=request.web_search_uses) if request.web_search_uses else NO_USAGE,
+        return Quote(_upper_bound(bound, offers, at), bound, request, model)
+    size = request.size
+    bound = UsageBound(  # by place: names cost more than all that is counted here
+        input_bound(request, model),
+        output * request.choices,
+        writes or request.cache_writes,
+        request.cache_writes_1h,
+        size.images > 0,
+        size.audios > 0,
+        Usage(web_searches=request.web_search_uses) if request.web_search_uses else NO_USAGE,
     )
     if request.web_search_uses:
         _refuse_unpriced_search(offers)
-    return Quote(_upper_bound(bound, offers, at), bound, apart, most_input=most_input(request, model))
+    return Quote(_upper_bound(bound, offers, at), bound, request, model, apart)
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -160,7 +166,7 @@ def _most_output(request: Request, offer: Offer, whole: Quote, budget: Usd, at: 
 def _capped(request: Request, offers: Sequence[Offer], whole: Quote, most: int, at: datetime) -> Quote:
     """The quote of one model with a maximum set by us."""
     bound = msgspec.structs.replace(whole.bound, output=(most + whole.apart) * request.choices)
-    return Quote(_upper_bound(bound, offers, at), bound, whole.apart, most, whole.most_input)
+    return Quote(_upper_bound(bound, offers, at), bound, request, whole.model, whole.apart, most)
 
 
 def _by_model(offers: Sequence[Offer]) -> Mapping[str, Sequence[Offer]]:

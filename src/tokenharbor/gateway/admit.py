@@ -1,11 +1,11 @@
 """Admission: from a presented key to the caller, and from the caller's and the request's rules to boundaries."""
 
 from collections.abc import Awaitable
-from datetime import datetime
 from typing import Protocol
 
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.types import ResolvedName
+from tokenharbor.gateway.call import Call
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.keys import allows_ip
 from tokenharbor.kernel.errors import InvalidApiKey, InvalidRequest, PermissionDenied
@@ -26,20 +26,32 @@ class KeyFinder(Protocol):
     def look_up(self, presented: bytes) -> Awaitable[Caller]: ...
 
 
-async def admit(ring: KeyFinder, key: bytes | None, peer: str, now: datetime) -> Caller:
-    """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
-    if not key:
-        raise InvalidApiKey(_MISSING)
-    caller = ring.find(key)
-    if caller is None:
-        if b"\n" in key:
-            raise InvalidApiKey("The request has more than one API key: send one.")
-        caller = await ring.look_up(key)
-    if caller.expires_at is not None and caller.expires_at <= now:
-        raise InvalidApiKey("This API key has expired: create a new one.")
-    if caller.networks and not allows_ip(caller, peer):
-        raise PermissionDenied("This API key does not allow requests from this IP address.")
+def known_caller(ring: KeyFinder, call: Call) -> Caller | None:
+    """The caller behind a key that is in memory; None where `admit` has to look further. Raises as that does."""
+    caller = ring.find(call.key) if call.key else None
+    if caller is not None:
+        _check(caller, call)
     return caller
+
+
+async def admit(ring: KeyFinder, call: Call) -> Caller:
+    """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
+    caller = known_caller(ring, call)
+    if caller is None:
+        if not call.key:
+            raise InvalidApiKey(_MISSING)
+        if b"\n" in call.key:
+            raise InvalidApiKey("The request has more than one API key: send one.")
+        caller = await ring.look_up(call.key)
+        _check(caller, call)
+    return caller
+
+
+def _check(caller: Caller, call: Call) -> None:
+    if caller.expires_at is not None and caller.expires_at <= call.started_at:
+        raise InvalidApiKey("This API key has expired: create a new one.")
+    if caller.networks and not allows_ip(caller, call.exchange.peer):
+        raise PermissionDenied("This API key does not allow requests from this IP address.")
 
 
 def allow_model(caller: Caller, model: str) -> None:

@@ -35,12 +35,14 @@ def _ids(request_id: str) -> str:
 
 def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
     """The head of a complete answer; `lines` name the model and provider that served."""
-    meter = call.meter
+    meter, request_id = call.meter, call.request_id
     own = (
-        f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(meter.attempts)}\r\n"
+        f"x-request-id: {request_id}\r\nrequest-id: {request_id}\r\nx-tokenharbor-attempts: {len(meter.attempts)}\r\n"
         f"x-tokenharbor-cache: {cache_layer(meter.usage)}\r\nx-tokenharbor-cost-usd: {cost}\r\n"
     )
-    return _JSON + lines + (own + _more(call)).encode("ascii")
+    if meter.capped is not None or meter.left_out:
+        own += _more(call)
+    return b"%b%b%b" % (_JSON, lines, own.encode("ascii"))
 
 
 def stream_head(call: MeteredCall, lines: bytes) -> bytes:

@@ -111,7 +111,7 @@ def _is_dry(values: set[str]) -> bool:
 def presented_key(headers: HeaderMap) -> bytes | None:
     """The key as it was sent; `Authorization` wins over the vendors' own headers."""
     value = headers.get(b"authorization")
-    if value is not None and value[:7].lower() == b"bearer ":
+    if value is not None and (value.startswith(b"Bearer ") or value[:7].lower() == b"bearer "):
         return value[7:].strip()
     value = headers.get(b"x-api-key") or headers.get(b"x-goog-api-key")
     return value.strip() if value is not None else None

@@ -45,7 +45,7 @@ class TokenCountHandler:
 
     async def _count(self, call: Call, path: CountPath) -> int:
         dependencies = self._dependencies
-        caller = await admit(dependencies.ring, call.key, call.exchange.peer, call.started_at)
+        caller = await admit(dependencies.ring, call)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
         read = partial(path.read, body, call.place)

@@ -82,7 +82,7 @@ class ReadHandler:
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
-        return await admit(self._dependencies.ring, call.key, call.exchange.peer, call.started_at)
+        return await admit(self._dependencies.ring, call)
 
     def _answer(self, call: Call, answer: Any) -> None:
         call.exchange.respond(200, json_head(call.request_id), msgspec.json.encode(answer))

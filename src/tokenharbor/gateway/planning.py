@@ -1,4 +1,4 @@
-"""From a request to its plan: the model by name, then the boundaries of the caller and of the request."""
+"""From a request to its lane, and from the lane to its plan, where the request's own boundaries count, too."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import msgspec
 from tokenharbor.catalog.types import ResolvedName
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.lane import MOST_LANES, Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, Plan
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import losses_of
@@ -14,37 +15,56 @@ from tokenharbor.gateway.variants import choose_variant, need_surface
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import ModelNotFound
 from tokenharbor.routing.health import Health
-from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteRequest
+from tokenharbor.routing.plan import RouteRequest
 from tokenharbor.wire.neutral.request import Request
 
 
-def make_plan(call: MeteredCall, caller: Caller, request: Request, snapshot: Snapshot, health: Health) -> Plan:
-    """Raises ModelNotFound, PermissionDenied, InvalidRequest; the plan may have no endpoint."""
-    found = find_model(snapshot, request.model)
-    model = found.model
+def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> Lane:
+    """The lane of a request. Raises ModelNotFound, PermissionDenied, InvalidRequest."""
+    key = caller, kind, request.model
+    return snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
+
+
+def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
+    caller, _, name = key
+    found = find_model(snapshot, name)
+    model, policy = found.model, snapshot.policy
     allow_model(caller, model.name)
-    call.meter.describe(request, model.name)
     need_surface(request, model, snapshot)
-    offers, header = snapshot.offers[model.name], call.header_rules()
-    key, bounds, cooling = key_rules(caller), boundaries(request.rules, header, found), health.cooling()
-    plan = offers.plain[call.dialect.name]
+    offers = snapshot.offers[model.name]
+    wanted = RouteRequest(
+        dialect=request.dialect,
+        candidates=offers.candidates,
+        key=key_rules(caller),
+        boundaries=boundaries(None, None, found),
+        cooling=frozenset(),
+        latency_ms={},
+        max_providers=policy.failover.at_most,
+    )
+    lane = Lane(caller.payer, policy, request.dialect, name, model.name, found, offers, wanted, offers.plan(wanted))
+    if len(snapshot.lanes) >= MOST_LANES:
+        snapshot.lanes.clear()
+    snapshot.lanes[key] = lane
+    return lane
+
+
+def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:
+    """The lane's plan, or one of the request's own. Raises InvalidRequest; the plan may have no endpoint."""
+    plan, header, cooling = lane.plan, call.header_rules(), health.cooling()
     if (
-        key is not NO_ROUTING_RULES
-        or bounds is not NO_BOUNDARIES
+        request.rules is not None
+        or header is not None
         or cooling
-        or (plan.foreign and losses_of(call, request, offers, strict=False))
+        or (plan.foreign and losses_of(call, request, lane.offers, strict=False))
     ):
-        wanted = RouteRequest(
-            dialect=call.dialect.name,
-            candidates=offers.candidates,
-            key=key,
-            boundaries=bounds,
+        wanted = msgspec.structs.replace(
+            lane.wanted,
+            boundaries=boundaries(request.rules, header, lane.found),
             cooling=cooling,
             latency_ms=health.latency_ms,
-            max_providers=snapshot.policy.failover.at_most,
         )
         strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))
-        plan = _plan_by_rules(call, request, offers, wanted, strict=strict)
+        plan = _plan_by_rules(call, request, lane.offers, wanted, strict=strict)
     return plan if request.demand is None else choose_variant(plan, request.demand)
 
 

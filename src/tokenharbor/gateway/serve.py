@@ -4,7 +4,7 @@ import asyncio
 
 from tokenharbor.billing.meter import MeterState
 from tokenharbor.billing.quote import quote
-from tokenharbor.gateway.admit import admit
+from tokenharbor.gateway.admit import admit, known_caller
 from tokenharbor.gateway.answers import route_lines, write_refusal
 from tokenharbor.gateway.attempts import open_first
 from tokenharbor.gateway.call import MeteredCall
@@ -12,10 +12,9 @@ from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.kinds.kind import A, R, RequestKind
 from tokenharbor.gateway.large import LARGE
-from tokenharbor.gateway.planning import make_plan
+from tokenharbor.gateway.planning import lane_of, make_plan
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
-from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.routing.plan import no_route_refusal
 from tokenharbor.routing.verdict import server_stopping_refusal
@@ -35,14 +34,18 @@ class Gateway:
         meter = call.meter
         try:
             call.read_query()
-            caller = await self._admit(call)
+            caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
+            exchange.buffer_owner = caller.account_id
+            if exchange.body is None and exchange.body_bound > LARGE:
+                await dependencies.large.expect(call, caller)
             request = await kind.read(call)
-            plan = make_plan(call, caller, request, snapshot, dependencies.health)
+            lane = lane_of(snapshot, caller, kind.name, request)
+            meter.bill_to(lane, request)
+            plan = make_plan(call, lane, request, dependencies.health)
             if call.dry_run:
                 return await answer_dry_run(call, caller, request, plan, dependencies.reads)
             if not plan.endpoints:
                 raise no_route_refusal(plan.model.name, plan.dropped)
-            meter.bill_to(caller.payer, snapshot.policy)
             quoted = quote(request, plan.endpoints, meter.started_at, writes=plan.foreign)
             await dependencies.holds.place(meter, request, plan.endpoints, snapshot.policy, quoted)
             ready, answer = await open_first(dependencies, kind, call, request, plan)
@@ -60,15 +63,6 @@ class Gateway:
                 dependencies.settler.abandon(meter)
                 if not call.dry_run:
                     dependencies.metrics.note(meter)
-
-    async def _admit(self, call: MeteredCall) -> Caller:
-        """The caller; one without any balance is refused before a large body."""
-        exchange = call.exchange
-        caller = await admit(self._dependencies.ring, call.key, exchange.peer, call.started_at)
-        exchange.buffer_owner = caller.account_id
-        if exchange.body is None and exchange.body_bound > LARGE:
-            await self._dependencies.large.expect(call, caller)
-        return caller
 
     async def _refuse(self, call: MeteredCall, kind: RequestKind[R, A], refusal: Refusal) -> None:
         """Say it in the caller's dialect; what was held is given back first."""

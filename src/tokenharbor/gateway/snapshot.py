@@ -1,7 +1,7 @@
 """The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -15,6 +15,7 @@ from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import Policy
+from tokenharbor.gateway.lane import Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteCandidate, RouteRequest
@@ -33,6 +34,7 @@ class Snapshot:
     policy: Policy
     offers: Mapping[str, ModelOffers]
     documents: ModelDocuments
+    lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made when they are first asked for
 
     def on_sale(self) -> Iterator[str]:
         """The names of the models that some endpoint can serve."""

@@ -45,7 +45,7 @@ class VideoTasks:
         call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(task)))
 
     async def _find(self, call: Call, name: str) -> VendorTask:
-        caller = await admit(self._dependencies.ring, call.key, call.exchange.peer, call.started_at)
+        caller = await admit(self._dependencies.ring, call)
         try:
             found = await self._dependencies.desk.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:

@@ -116,9 +116,12 @@ class Exchange:
 
     async def read_body(self) -> bytes:
         """The whole body. Raises RequestTooLarge, Unavailable (too much buffered in all), InvalidRequest (chunks)."""
+        body = self.received_body()
+        return await self._line.receive(self) if body is None else body
+
+    def received_body(self) -> bytes | None:
+        """The whole body if it came with the head, as small ones do. Raises Unavailable."""
         body = self.body
-        if body is None:
-            return await self._line.receive(self)
         if body and not self.reserved:
             self._line.shared.reserve(self, len(body))
         return body

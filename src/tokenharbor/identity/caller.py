@@ -8,9 +8,9 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.payer import Payer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Caller:
-    """An API key in force. Empty sets mean no rule."""
+    """An API key in force. Empty sets mean no rule. A key that changes is another object, and unequal to this one."""
 
     payer: Payer
     models: frozenset[str] = frozenset()

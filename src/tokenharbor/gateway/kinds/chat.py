@@ -33,11 +33,14 @@ class ChatKind:
     says_errors = True
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect) -> None:
+        self.name = dialect.name
         self.dialect = dialect
         self._dependencies = dependencies
 
     async def read(self, call: MeteredCall) -> Request:
-        body = await call.exchange.read_body()
+        body = call.exchange.received_body()
+        if body is None:
+            body = await call.exchange.read_body()
         if len(body) > LARGE:
             return await self._dependencies.large.read(partial(self.dialect.read_request, body, call.place))
         return self.dialect.read_request(body, call.place)

@@ -34,6 +34,7 @@ class FormKind:
     says_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: FormSurface) -> None:
+        self.name = surface.name
         self.dialect = dialect
         self._dependencies = dependencies
         self._surface = surface

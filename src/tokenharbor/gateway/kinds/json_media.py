@@ -33,6 +33,7 @@ class JsonMediaKind:
     says_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: Surface) -> None:
+        self.name = surface.name
         self.dialect = dialect
         self._dependencies = dependencies
         self._surface = surface

@@ -26,11 +26,12 @@ class LastFailure(msgspec.Struct, frozen=True):
 
 
 class RequestKind(Protocol[R, A]):
-    """One kind of request, made once. `dialect` is the one that callers are refused in; `says_errors`: an answer that
-    has begun is a stream of its events, in which an error can be said. What has begun in another medium can only be
-    cut.
+    """One kind of request, made once; `name` is its own among all kinds. `dialect` is the one that callers are refused
+    in; `says_errors`: an answer that has begun is a stream of its events, in which an error can be said. What has begun
+    in another medium can only be cut.
     """
 
+    name: str
     dialect: Dialect
     says_errors: bool
 

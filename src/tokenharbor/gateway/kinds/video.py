@@ -24,6 +24,7 @@ class VideoKind:
     says_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: FormSurface) -> None:
+        self.name = surface.name
         self.dialect = dialect
         self._dependencies = dependencies
         self._form = FormKind(dependencies, dialect, surface)
