@@ -30,7 +30,6 @@ class SecretPurpose(StrEnum):
 
     KEY_HASHES = "tokenharbor key hashing v1"
     CREDENTIALS = "tokenharbor credentials at rest v1"
-    COOKIES = "tokenharbor cookies v1"
     RECEIPTS = "tokenharbor receipts v1"
 
 

@@ -40,7 +40,7 @@ class LotDraw:
 
 @dataclass(frozen=True, slots=True)
 class RequestCharge:
-    """A request's entry: `[position, position + amount)` of the line, the last `fee` of it the service fee. `lost`
+    """A request's entry: `[position, position + amount)` of the line, the last `fee` of it the service fee. `overrun`
     is what the books wrote off instead of charging it.
     """
 
