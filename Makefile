@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check quick lint types floors fast brief bench clients wallets catalog lock clean help
+.PHONY: run setup test check quick lint types floors fast brief cover bench clients wallets catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -18,6 +18,7 @@ setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
 	@$(SIDE_BY_SIDE) lint types floors
+	@$(MAKE) cover
 	$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
 	$(PYTEST) -m slow
 
@@ -39,6 +40,9 @@ floors:
 fast:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS)
 
+cover: # apart from the thorough run, which the tracer would make twice as long
+	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --cov --cov-report=term
+
 brief:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --one-case $$(scripts/changed_rooms.sh)
 
@@ -58,7 +62,7 @@ lock: $(DEV) ## resolve the dependencies anew
 	scripts/lock.sh
 
 clean: ## remove what the set-up and the tools made
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
