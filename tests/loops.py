@@ -1,8 +1,14 @@
-"""The event loops of the tests: uvloop's, closed whatever is still open in it."""
+"""The event loops of the tests: uvloop's, closed whatever is still open in it; and one whose time is virtual."""
 
+import asyncio
+import selectors
 import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import uvloop
+
+T = TypeVar("T")
 
 
 class ClosingLoop(uvloop.Loop):
@@ -14,3 +20,28 @@ class ClosingLoop(uvloop.Loop):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             super().close()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time passes only while nothing else is to be done. What belongs in a thread runs at once."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+    def run_in_executor(self, _executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        done: asyncio.Future[T] = self.create_future()
+        done.set_result(func(*args))
+        return done
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert timeout is not None, "nothing is left that could happen"
+        self.now += max(timeout, 0)
+        return super().select(0)

@@ -1,41 +1,23 @@
 """Quotes: an upper bound on every endpoint of the route, and the cap that makes a request fit a thin wallet."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.billing.offers import AT, MODEL, POLICY, offer, request
 from tests.editions.derived import derive
 
 from tokenharbor.billing.counting import find_excess
 from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Offer, Spendable, cap, input_bound, make_offer, quote
-from tokenharbor.catalog.price import make_price
-from tokenharbor.catalog.pricing import Rates, Terms
-from tokenharbor.catalog.types import Endpoint, Model, OutputLimit, PriceComponent, Provider
-from tokenharbor.editions.load import load_edition
+from tokenharbor.catalog.pricing import Terms
+from tokenharbor.catalog.types import Model, OutputLimit
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
-
-AT = datetime(2026, 11, 21, tzinfo=UTC)
-POLICY = load_edition("token-harbor")
-MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozenset(), endpoints=())
-
-
-def offer(terms: Terms = Terms(), model: Model = MODEL, **picos: int) -> Offer:  # noqa: B008  frozen
-    price = make_price([PriceComponent(unit, pico) for unit, pico in picos.items()])
-    endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
-    return make_offer(model, endpoint, Rates(price, terms), "token-harbor")
-
-
-def request(**more: object) -> Request:
-    fields: dict[str, object] = {"size": InputSize(3_000, text_tokens=1_001)} | more
-    return Request("openai_chat", b"{}", (), "m", **fields)  # type: ignore[arg-type]
-
+from tokenharbor.wire.neutral.request import InputSize, MediaDemand
 
 CHEAP = offer(input=1_000_000, output=2_000_000)
 DEAR = offer(input=3_000_000, output=9_000_000)

@@ -55,9 +55,10 @@ class Settler:
         meter.state = MeterState.CLOSED
         release = self._release(meter)
         try:
-            await self._releases.submit(release)
+            released = self._releases.submit(release)
+            await asyncio.shield(released)
         except asyncio.CancelledError:
-            self._releases.submit_soon(release)
+            self._releases.submit_soon(release, released)
             raise
         except BooksError:
             self._releases.submit_soon(release)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -26,11 +27,12 @@ class Releases:
         self._loose: set[asyncio.Task[None]] = set()
         self.submit = self._batcher.submit
 
-    def submit_soon(self, release: Release) -> None:
+    def submit_soon(self, release: Release, under_way: asyncio.Future[None] | None = None) -> None:
         """Goes through even if the database is unavailable for now; nobody waits. After every hold that was asked for,
-        so that a hold on its way cannot overtake its own release.
+        so that a hold on its way cannot overtake its own release. `under_way`: a `submit` of it that may succeed; so
+        its loss is reported once.
         """
-        task = asyncio.ensure_future(self._until_released(release))
+        task = asyncio.ensure_future(self._until_released(release, under_way))
         self._loose.add(task)
         task.add_done_callback(self._loose.discard)
 
@@ -48,18 +50,32 @@ class Releases:
     async def _release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
         answers = await self._book.release(releases)
         for release, answer in zip(releases, answers, strict=True):
-            if release.loss and not isinstance(answer, Exception):
-                lost, product = int(release.loss), release.product
-                self._alarms.report(Alarm.UNBILLED, release.request_id, product.provider, product.model, lost_nano=lost)
+            if not release.loss or isinstance(answer, Exception):
+                continue
+            if isinstance(answer, asyncio.Future):
+                answer.add_done_callback(partial(self._report_if_released, release))
+            else:
+                self._report(release)
         return answers
 
-    async def _until_released(self, release: Release) -> None:
+    def _report_if_released(self, release: Release, answer: asyncio.Future[None]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._report(release)
+
+    def _report(self, release: Release) -> None:
+        lost, product = int(release.loss), release.product
+        self._alarms.report(Alarm.UNBILLED, release.request_id, product.provider, product.model, lost_nano=lost)
+
+    async def _until_released(self, release: Release, attempt: asyncio.Future[None] | None) -> None:
         tries = 0
         while True:
             try:
-                await self._holds.barrier()
-                await self.submit(release)
+                if attempt is None:
+                    await self._holds.barrier()
+                    attempt = self.submit(release)
+                await attempt
             except DatabaseUnavailable:
+                attempt = None
                 await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
                 tries += 1
             except BooksError as error:
