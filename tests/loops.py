@@ -34,7 +34,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, _executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         done: asyncio.Future[T] = self.create_future()
-        done.set_result(func(*args))
+        try:
+            done.set_result(func(*args))
+        except OSError as error:
+            done.set_exception(error)
         return done
 
 

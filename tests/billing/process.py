@@ -48,6 +48,7 @@ class DatabaseMode(Enum):
     AWAY = auto()  # does nothing and says so
     SILENT = auto()  # does nothing until the mode changes
     UNHEARD = auto()  # does it, and the answer is lost
+    SLOW_HOLDS = auto()  # places none until the mode changes; settlements and releases have a connection of their own
     LOCKED = auto()  # does it once the mode changes, and keeps nobody else waiting
 
 
@@ -56,13 +57,16 @@ class Database:
 
     def __init__(self, tables: MemoryTables) -> None:
         self._book = MemoryBook(tables)
-        self._mode = DatabaseMode.THERE
+        self.mode = DatabaseMode.THERE
         self._changed = asyncio.Event()
 
     def change(self, mode: DatabaseMode) -> None:
-        self._mode = mode
+        self.mode = mode
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def wait_for_change(self) -> None:
+        await self._changed.wait()
 
     def connect(self) -> "Connection":
         return Connection(self)
@@ -74,20 +78,20 @@ class Database:
         connection: "Connection",
     ) -> Sequence[Answer[Result]]:
         await asyncio.sleep(0)
-        while self._mode is DatabaseMode.SILENT:
-            await self._changed.wait()
-        if self._mode is DatabaseMode.AWAY or connection.cut:
+        while self.mode is DatabaseMode.SILENT:
+            await self.wait_for_change()
+        if self.mode is DatabaseMode.AWAY or connection.cut:
             return [DatabaseUnavailable("away") for _ in rows]
-        if self._mode is DatabaseMode.LOCKED:
+        if self.mode is DatabaseMode.LOCKED:
             return [asyncio.ensure_future(self._later(do, row, connection)) for row in rows]
         answers = await do(rows)
-        return [DatabaseUnavailable("unheard") for _ in rows] if self._mode is DatabaseMode.UNHEARD else answers
+        return [DatabaseUnavailable("unheard") for _ in rows] if self.mode is DatabaseMode.UNHEARD else answers
 
     async def _later(
         self, do: Callable[[Sequence[Row]], Awaitable[Sequence[Answer[Result]]]], row: Row, connection: "Connection"
     ) -> Result:
-        while self._mode is DatabaseMode.LOCKED:
-            await self._changed.wait()
+        while self.mode is DatabaseMode.LOCKED:
+            await self.wait_for_change()
         (answer,) = await self.call(do, [row], connection)
         if isinstance(answer, Exception):
             raise answer
@@ -102,6 +106,8 @@ class Connection:
         self.cut = False
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
+        while self._database.mode is DatabaseMode.SLOW_HOLDS:
+            await self._database.wait_for_change()
         return await self._database.call(self._database._book.place, holds, self)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:

@@ -122,7 +122,9 @@ async def test_a_refused_hold_leaves_nothing(desk: Desk) -> None:
 # ---- a hold asked for
 
 
-@pytest.mark.parametrize("mode", [DatabaseMode.THERE, DatabaseMode.SILENT, DatabaseMode.LOCKED])
+@pytest.mark.parametrize(
+    "mode", [DatabaseMode.THERE, DatabaseMode.SILENT, DatabaseMode.SLOW_HOLDS, DatabaseMode.LOCKED]
+)
 async def test_a_hold_that_is_on_its_way_is_released_after_it_stands(desk: Desk, mode: DatabaseMode) -> None:
     desk.database.change(mode)
     meter = desk.meter()
@@ -132,6 +134,7 @@ async def test_a_hold_that_is_on_its_way_is_released_after_it_stands(desk: Desk,
     placing.cancel()
     desk.settler.abandon(meter)
     await asyncio.wait([placing])
+    await asyncio.sleep(0.01)
     desk.database.change(DatabaseMode.THERE)
     await desk.quiet()
     assert (meter.state, desk.detail(meter).status) == (MeterState.CLOSED, "hung_up")
@@ -269,7 +272,7 @@ async def test_a_task_keeps_its_hold(desk: Desk) -> None:
 @pytest.mark.parametrize("mode", [DatabaseMode.THERE, DatabaseMode.SILENT, DatabaseMode.LOCKED, DatabaseMode.UNHEARD])
 @pytest.mark.parametrize("turns", range(1, 5))
 async def test_who_leaves_during_the_settlement_is_billed_once(desk: Desk, mode: DatabaseMode, turns: int) -> None:
-    meter = await desk.answered()
+    meter = await desk.answered(Usage(input=90_000, output=40))
     desk.database.change(mode)
     settling = asyncio.ensure_future(desk.settler.settle(meter))
     for _ in range(turns):
@@ -281,8 +284,9 @@ async def test_who_leaves_during_the_settlement_is_billed_once(desk: Desk, mode:
     await desk.quiet()
     entry = desk.entry(meter)
     assert entry is not None
-    assert (entry.type, entry.amount) == ("usage", CHARGE)
-    assert desk.tables.wallets[desk.payer.account_id].spent == CHARGE
+    assert (entry.type, entry.amount) == ("usage", meter.hold)
+    assert desk.tables.wallets[desk.payer.account_id].spent == meter.hold
+    assert desk.process.alarms.lost_nano[Alarm.OVERRUN, "p"] == entry.over > 0
 
 
 async def test_without_the_database_a_charge_is_durable_in_the_journal(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 from tests.billing.offers import AT, POLICY, offer, request
 from tests.billing.process import Call, Database, DatabaseMode, Ending, Process, WatchedMeter
+from tests.examples import at_most
 from tests.loops import VirtualLoop
 
 from tokenharbor.billing.alarms import Alarm, Alarms
@@ -76,7 +77,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.calls: list[Call] = []
         self.processes: list[Process] = []
         self.alarms: list[Alarms] = []
-        self.crashed = False
+        self.forgetful = False  # a process was killed, or had nowhere to write: an alarm may be missing
 
     def run(self, work: Awaitable[Result]) -> Result:
         async def main() -> Result:
@@ -182,6 +183,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def change_disk(self, full: bool) -> None:
         self.process.journal.is_full = full
+        self.forgetful |= full
 
     @rule(seconds=SECONDS)
     def wait(self, seconds: float) -> None:
@@ -199,7 +201,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         """The process is gone; its successor replays the journal and gives back its holds."""
-        self.crashed = True
+        self.forgetful = True
         self.run(self.process.kill())
         self.database.change(DatabaseMode.THERE)
         self._succeed()
@@ -292,7 +294,7 @@ class MoneyMachine(RuleBasedStateMachine):
             (Alarm.UNBILLED, sum(e.vendor_cost for e in self.tables.entries.values() if e.type == "loss")),
         ):
             told = sum(amount for each in self.alarms for (alarm, _), amount in each.lost_nano.items() if alarm is kind)
-            assert told <= lost if self.crashed else told == lost, kind
+            assert told <= lost if self.forgetful else told == lost, kind
 
     def teardown(self) -> None:
         try:
@@ -325,7 +327,7 @@ def test_money_comes_out_right_whatever_happens() -> None:
         run_state_machine_as_test(
             MoneyMachine,
             settings=settings(
-                max_examples=4 * settings().max_examples,
+                max_examples=8 * at_most(100),
                 stateful_step_count=50,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -103,8 +103,9 @@ class Settlements:
         ]
 
     def _confirmed(self, settlement: Settlement, settled: SettledCharge) -> SettledCharge:
-        first = self._forget(settlement)
-        if settled.overrun and first:
+        was_kept, first = id(settlement) in self._kept, self._forget(settlement)
+        # An answer that comes again was heard before, unless it is that of a settlement whose first answer was lost.
+        if settled.overrun and (was_kept or (first and not settled.again)):
             self._report(Alarm.OVERRUN, settlement, lost_nano=int(settled.overrun))
         return settled
 
