@@ -166,7 +166,8 @@ class Rates:
 
     def upper_bound(self, bound: UsageBound, at: datetime) -> Usd:
         """The most that a usage within `bound` can cost at the prices of `at`."""
-        ceiling = self._ceiling(bound, at)
+        steps = self._always or self._at(at)
+        ceiling = steps.ceilings[bisect_left(steps.thresholds, bound.input) if steps.thresholds else 0]
         pico = _bound_pico(bound, ceiling) + bound.output * ceiling.outputs[bound.audio]
         if self._plain:
             return round_up(pico, PICO_PER_NANO)
@@ -248,13 +249,10 @@ def _unrolled_cost() -> Callable[[Usage, _Picos], int]:
 _VENDOR_PICO = _unrolled_cost()
 
 
-def _flags(bound: UsageBound) -> int:
-    return bound.cache_writes + 2 * bound.cache_writes_1h + 4 * bound.images + 8 * bound.audio
-
-
 def _bound_pico(bound: UsageBound, ceiling: _Ceiling) -> int:
     """All of a bound's cost but its output tokens'."""
-    pico = bound.input * ceiling.inputs[_flags(bound)]
+    flags = bound.cache_writes + 2 * bound.cache_writes_1h + 4 * bound.images + 8 * bound.audio
+    pico = bound.input * ceiling.inputs[flags]
     if bound.pieces is not NO_USAGE:
         pico += _VENDOR_PICO(bound.pieces, ceiling.top)
     return pico

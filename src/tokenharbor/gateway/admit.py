@@ -29,7 +29,7 @@ class KeyFinder(Protocol):
 def known_caller(ring: KeyFinder, call: Call) -> Caller | None:
     """The caller behind a key that is in memory; None where `admit` has to look further. Raises as that does."""
     caller = ring.find(call.key) if call.key else None
-    if caller is not None:
+    if caller is not None and (caller.expires_at is not None or caller.networks):
         _check(caller, call)
     return caller
 

@@ -50,7 +50,8 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
 
 def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:
     """The lane's plan, or one of the request's own. Raises InvalidRequest; the plan may have no endpoint."""
-    plan, header, cooling = lane.plan, call.header_rules(), health.cooling()
+    plan, cooling = lane.plan, health.cooling()
+    header = None if call.rules is None else call.header_rules()
     if (
         request.rules is not None
         or header is not None

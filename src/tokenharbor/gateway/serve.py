@@ -35,7 +35,7 @@ class Gateway:
         try:
             call.read_query()
             caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
-            exchange.buffer_owner = caller.account_id
+            exchange.buffer_owner = caller.payer.account_id
             if exchange.body is None and exchange.body_bound > LARGE:
                 await dependencies.large.expect(call, caller)
             request = await kind.read(call)

@@ -85,11 +85,18 @@ class HttpAnswer:
         """The first value of a header, by its lower-case name."""
         return first_value(self.header_map, name)
 
+    def received_body(self, limit: int) -> bytes | None:
+        """The whole body if all of it has come, in one piece and not compressed, as most do; else `read` has it."""
+        if not self.complete or len(self.pieces) != 1 or self.unread > limit or self.decoder is not None:
+            return None
+        self.unread = 0
+        return self.pieces.pop()
+
     async def read(self, limit: int) -> bytes:
-        """The rest of the body. Raises AnswerTooLarge over `limit` bytes, Broken, TimedOut."""
-        if self.complete and len(self.pieces) == 1 and self.unread <= limit and self.decoder is None:
-            self.unread = 0
-            return self.pieces.pop()
+        """The rest of the body. Raises AnswerTooLarge over `limit` bytes, BrokenAnswer, TimedOut."""
+        body = self.received_body(limit)
+        if body is not None:
+            return body
         parts: list[bytes] = []
         size = 0
         while part := await self.next():

@@ -63,18 +63,16 @@ class OpenStream(msgspec.Struct, frozen=True):
 
 async def fetch_answer(client: Client, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
     """Call and read the whole answer."""
-    target = outgoing.target
+    target, body = outgoing.target, outgoing.body
+    head = target.head(outgoing.lines, body, stream=False)
     try:
-        answer = await client.send(
-            target.origin,
-            target.head(outgoing.lines, outgoing.body, stream=False),
-            outgoing.body,
-            target.deadlines,
-            stream=False,
-        )
-        return await _read_whole_answer(answer, outgoing)
+        answer = await client.send(target.origin, head, body, target.deadlines, stream=False)
+        received = answer.received_body(outgoing.max_bytes) if answer.status // 100 == 2 else None
+        if received is None:
+            return await _read_whole_answer(answer, outgoing)
     except _ERRORS as error:
         return failure_of_error(error)
+    return _read_answer(answer, outgoing, received)
 
 
 async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, upload: Upload) -> WholeAnswer | Failure:
@@ -89,20 +87,25 @@ async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, uplo
 
 
 async def _read_whole_answer(answer: HttpAnswer, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
-    target = outgoing.target
+    """What is a failure, has yet to come, or came in pieces."""
     try:
         if answer.status // 100 != 2:
             return await _failure(answer, outgoing)
         body = await answer.read(outgoing.max_bytes)
     finally:
         answer.close()
+    return _read_answer(answer, outgoing, body)
+
+
+def _read_answer(answer: HttpAnswer, outgoing: OutgoingRequest, body: bytes) -> WholeAnswer | Failure:
+    credential = outgoing.target.credential
     read = outgoing.dialect.read_answer(replace_lone(body))
     if isinstance(read, Failure):
-        return target.credential.mask_failure(read)
+        return credential.mask_failure(read)
     sent = read.body or body
-    body = target.credential.mask(sent)
-    id_, exposed = _upstream_id(answer, target)
-    return WholeAnswer(body, read, id_, exposed or body is not sent)
+    masked = credential.mask(sent)
+    id_, exposed = _upstream_id(answer, outgoing.target)
+    return WholeAnswer(masked, read, id_, exposed or masked is not sent)
 
 
 async def open_stream(client: Client, outgoing: OutgoingRequest, splicer: Splicer) -> OpenStream | Failure:

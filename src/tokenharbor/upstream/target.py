@@ -41,7 +41,9 @@ class Target(msgspec.Struct, frozen=True):
 
     def head(self, callers: bytes, body: bytes, *, stream: bool) -> bytes:
         """All of one request but content-length and the blank line; `callers` are the caller's own header lines."""
-        head = (self.head_stream if stream else self.head_whole) + self.lines(callers)
+        head = self.head_stream if stream else self.head_whole
+        if callers or self.provider_headers:
+            head += self.lines(callers)
         signing = self.signing
         if signing is None:
             return head

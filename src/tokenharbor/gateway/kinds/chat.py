@@ -103,4 +103,5 @@ class ChatKind:
 def _most_bytes(meter: Meter, ready: ReadyEndpoint) -> int:
     """That a whole answer within the quote's bound can have."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
-    return min(2 * most_wire(meter.request, meter.quote.of(ready).bound), MAX_ANSWER_BYTES)
+    quote = meter.quote.of(ready) if meter.quote.by_model else meter.quote
+    return min(2 * most_wire(meter.request, quote.bound), MAX_ANSWER_BYTES)
