@@ -31,7 +31,17 @@ async def write_request(
     """A request that ended then, with one alarm; its provider is the last that was asked."""
     last = attempts[-1] if attempts else Attempt("", "m", "", 0)
     alarms = ("usage_missing",)
-    detail = RequestDetail("m", "m", "openai_chat", "complete", at, 1, attempts=attempts, alarms=alarms, usage=usage)
+    detail = RequestDetail(
+        "complete",
+        at,
+        1,
+        asked="m",
+        model="m",
+        dialect="openai_chat",
+        attempts=attempts,
+        alarms=alarms,
+        usage=usage,
+    )
     await conn.execute(_REQUEST, request_id, account_id, at, last.upstream_model, last.provider, write_detail(detail))
 
 

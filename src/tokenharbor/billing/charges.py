@@ -3,7 +3,7 @@
 import asyncio
 
 from tokenharbor.billing.counting import BilledUsage, billable_usage, find_excess
-from tokenharbor.billing.detail import RequestDetail, Status, cache_layer, write_detail
+from tokenharbor.billing.detail import OwnDetail, Status, cache_layer, join_detail
 from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.releases import Releases
 from tokenharbor.billing.settlements import Settlements
@@ -88,7 +88,7 @@ class Settler:
             meter.payer,
             offer.product,
             status,
-            self._detail(meter, offer.product, counted),
+            self._detail(meter, counted),
             world.entropy.bytes(_SALT_BYTES),
             world.clock.now(),
             charge.total,
@@ -101,20 +101,16 @@ class Settler:
         loss, world = _lost(meter), self._world
         product = Product(meter.model, "", meter.policy.name) if meter.offer is None else meter.offer.product
         meter.status = status
-        detail, salt = self._detail(meter, product, None), world.entropy.bytes(_SALT_BYTES)
+        detail, salt = self._detail(meter, None), world.entropy.bytes(_SALT_BYTES)
         return Release(meter.request_id, meter.payer, product, status, detail, salt, world.clock.now(), loss)
 
-    def _detail(self, meter: Meter, product: Product, counted: BilledUsage | None) -> bytes:
-        offer, began, first_at, usage = meter.offer, meter.started, meter.first_at, counted.usage if counted else None
-        detail = RequestDetail(  # by place: two dozen names cost more than writing it
-            meter.lane.asked_name,
-            product.model,
-            meter.lane.dialect,
+    def _detail(self, meter: Meter, counted: BilledUsage | None) -> bytes:
+        began, first_at, usage = meter.started, meter.first_at, counted.usage if counted else None
+        own = OwnDetail(  # by place: its names would cost more than writing it
             meter.status,
             meter.started_at,
             int((self._world.clock.monotonic() - began) * 1000),
             None if first_at is None else int((first_at - began) * 1000),
-            offer.served if offer else None,
             meter.upstream_id,
             meter.request.stream,
             usage,
@@ -129,10 +125,8 @@ class Settler:
             meter.capped,
             meter.left_out,
             int(meter.hold),  # msgspec writes no subclass of int
-            meter.payer.key_id,
-            product.edition,
         )
-        return write_detail(detail)
+        return join_detail(meter.lane.detail_head(meter.offer), own)
 
 
 def _lost(meter: Meter) -> Usd:

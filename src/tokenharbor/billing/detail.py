@@ -33,17 +33,24 @@ class ServedBy(msgspec.Struct, frozen=True, omit_defaults=True):
     terms: Terms = Terms()
 
 
-class RequestDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """As frozen at settlement. Amounts in nano-USD, times in ms."""
+class SharedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the requests of one lane that one endpoint serves have in common."""
 
     asked: str
     model: str
     dialect: str
+    served: ServedBy | None = None
+    key_id: UUID | None = None
+    edition: str = ""
+
+
+class OwnDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is a request's own, as frozen at settlement. Amounts in nano-USD, times in ms."""
+
     status: Status
     started_at: datetime
     total_ms: int
     first_ms: int | None = None
-    served: ServedBy | None = None
     upstream_id: str = ""
     stream: bool = False
     usage: Usage | None = None
@@ -58,6 +65,15 @@ class RequestDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     max_output_capped: int | None = None
     left_out: tuple[str, ...] = ()  # the names of fields that the vendor was not told
     hold: int = 0
+
+
+class RequestDetail(OwnDetail, frozen=True, kw_only=True):
+    """Both, as they are read."""
+
+    asked: str
+    model: str
+    dialect: str
+    served: ServedBy | None = None
     key_id: UUID | None = None
     edition: str = ""
 
@@ -69,6 +85,15 @@ def cache_layer(usage: Usage | None) -> str:
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RequestDetail)
+
+
+def write_head(shared: SharedDetail) -> bytes:
+    """The beginning of a detail, made once for many."""
+    return _ENCODER.encode(shared)[:-1] + b","
+
+
+def join_detail(head: bytes, own: OwnDetail) -> bytes:
+    return head + _ENCODER.encode(own)[1:]
 
 
 def write_detail(detail: RequestDetail) -> bytes:

@@ -1,16 +1,34 @@
-"""What all requests of one key for one model are billed by."""
+"""What all requests of one key for one model are billed by, and the beginning that their receipts have in common."""
 
 import msgspec
 
+from tokenharbor.billing.detail import ServedBy, SharedDetail, write_head
+from tokenharbor.billing.quote import Offer
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.payer import Payer
 
 
 class BillingLane(msgspec.Struct, frozen=True):
-    """`asked_name` is the model as the callers name it, `model_name` its canonical name."""
+    """`asked_name` is the model as the callers name it, `model_name` its canonical name. `heads` has the beginning of a
+    receipt's detail for each offer that has served, by the identity of what it serves.
+    """
 
     payer: Payer
     policy: Policy
     dialect: str
     asked_name: str
     model_name: str
+    heads: dict[int, tuple[ServedBy, bytes]] = {}
+
+    def detail_head(self, offer: Offer | None) -> bytes:
+        """For a request that this offer has served, or none."""
+        if offer is None:
+            return write_head(self._shared(None, self.model_name))
+        served = offer.served
+        known = self.heads.get(id(served))
+        if known is None or known[0] is not served:
+            known = self.heads[id(served)] = served, write_head(self._shared(served, offer.model.name))
+        return known[1]
+
+    def _shared(self, served: ServedBy | None, model: str) -> SharedDetail:
+        return SharedDetail(self.asked_name, model, self.dialect, served, self.payer.key_id, self.policy.name)

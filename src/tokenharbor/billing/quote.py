@@ -80,7 +80,7 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
     model = offers[0].model
     output = apart = 0
     for offer in offers:
-        if offer.model.name != model.name:
+        if offer.model is not model and offer.model.name != model.name:
             grouped = _by_model(offers)
             return _dearest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
         output = max(output, output_bound(request, offer))
@@ -107,11 +107,13 @@ def input_bound(request: Request, model: Model) -> int:
     """The most tokens the input can be: from bytes and media, never more than the context. What cannot be seen from
     here (files, audio, what a search will find) counts as all of it.
     """
-    size = request.size
+    size, most = request.size, model.context
     if size.files or size.audios or request.web_search_uses:
-        return model.context
+        return most
     tokens = size.text_tokens if model.bytes_per_token is None else text_bound(size, model)
-    return min(tokens + size.images * model.image_tokens, model.context)
+    if size.images:
+        tokens += size.images * model.image_tokens
+    return tokens if tokens < most else most  # noqa: FURB136  `min` would cost as much as all of it
 
 
 def output_bound(request: Request, offer: Offer) -> int:

@@ -23,7 +23,7 @@ MOST_LANES = 10_000
 """Kept by a snapshot: some ten megabytes. Then it begins anew."""
 
 
-class Lane(BillingLane, frozen=True):
+class Lane(BillingLane, frozen=True, kw_only=True):
     """`wanted` and `plan` are of a request without any rule of its own, while every endpoint is healthy."""
 
     found: ResolvedName

@@ -41,7 +41,17 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
         latency_ms={},
         max_providers=policy.failover.at_most,
     )
-    lane = Lane(caller.payer, policy, request.dialect, name, model.name, found, offers, wanted, offers.plan(wanted))
+    lane = Lane(
+        payer=caller.payer,
+        policy=policy,
+        dialect=request.dialect,
+        asked_name=name,
+        model_name=model.name,
+        found=found,
+        offers=offers,
+        wanted=wanted,
+        plan=offers.plan(wanted),
+    )
     if len(snapshot.lanes) >= MOST_LANES:
         snapshot.lanes.clear()
     snapshot.lanes[key] = lane
