@@ -12,7 +12,7 @@ _ESCAPE = re.compile(
 
 def replace_lone(data: bytes) -> bytes:
     """JSON as it came, but for lone surrogates. Vendors cut text between the halves of an emoji."""
-    if b"\\" not in data or (data.find(b"\\ud") < 0 and data.find(b"\\uD") < 0):
+    if data.find(b"\\") < 0 or (data.find(b"\\ud") < 0 and data.find(b"\\uD") < 0):
         return data
     return _ESCAPE.sub(_replaced, data)
 

@@ -162,7 +162,8 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
 
 
 def _names_hour(body: bytes) -> bool:
-    return _HOUR in body or (b"\\" in body and any(map(body.__contains__, _ESCAPED_HOUR)))
+    find = body.find  # `in` costs twice as much: it first asks whether the bytes are a number
+    return find(_HOUR) >= 0 or (find(b"\\") >= 0 and any(find(each) >= 0 for each in _ESCAPED_HOUR))
 
 
 def _read_maximum(members: Members) -> tuple[int | None, bool]:
