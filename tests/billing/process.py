@@ -48,7 +48,8 @@ class DatabaseMode(Enum):
     AWAY = auto()  # does nothing and says so
     SILENT = auto()  # does nothing until the mode changes
     UNHEARD = auto()  # does it, and the answer is lost
-    SLOW_HOLDS = auto()  # places none until the mode changes; settlements and releases have a connection of their own
+    SLOW_HOLDS = auto()  # no hold until the mode changes, while other calls overtake it
+    SLOW_SETTLEMENTS = auto()  # likewise no settlement
     LOCKED = auto()  # does it once the mode changes, and keeps nobody else waiting
 
 
@@ -65,8 +66,9 @@ class Database:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait_for_change(self) -> None:
-        await self._changed.wait()
+    async def wait_while(self, mode: DatabaseMode) -> None:
+        while self.mode is mode:
+            await self._changed.wait()
 
     def connect(self) -> "Connection":
         return Connection(self)
@@ -78,8 +80,7 @@ class Database:
         connection: "Connection",
     ) -> Sequence[Answer[Result]]:
         await asyncio.sleep(0)
-        while self.mode is DatabaseMode.SILENT:
-            await self.wait_for_change()
+        await self.wait_while(DatabaseMode.SILENT)
         if self.mode is DatabaseMode.AWAY or connection.cut:
             return [DatabaseUnavailable("away") for _ in rows]
         if self.mode is DatabaseMode.LOCKED:
@@ -90,8 +91,7 @@ class Database:
     async def _later(
         self, do: Callable[[Sequence[Row]], Awaitable[Sequence[Answer[Result]]]], row: Row, connection: "Connection"
     ) -> Result:
-        while self.mode is DatabaseMode.LOCKED:
-            await self.wait_for_change()
+        await self.wait_while(DatabaseMode.LOCKED)
         (answer,) = await self.call(do, [row], connection)
         if isinstance(answer, Exception):
             raise answer
@@ -106,11 +106,11 @@ class Connection:
         self.cut = False
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
-        while self._database.mode is DatabaseMode.SLOW_HOLDS:
-            await self._database.wait_for_change()
+        await self._database.wait_while(DatabaseMode.SLOW_HOLDS)
         return await self._database.call(self._database._book.place, holds, self)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
+        await self._database.wait_while(DatabaseMode.SLOW_SETTLEMENTS)
         return await self._database.call(self._database._book.settle, settlements, self)
 
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
