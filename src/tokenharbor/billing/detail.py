@@ -45,7 +45,9 @@ class SharedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OwnDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is a request's own, as frozen at settlement. Amounts in nano-USD, times in ms."""
+    """What is a request's own, as frozen at settlement. Amounts in nano-USD, times in ms. Filled by place: a new field
+    stands at the end.
+    """
 
     status: Status
     started_at: datetime
