@@ -118,6 +118,13 @@ async def test_images_are_billed_by_the_piece_at_the_price_of_their_size(house: 
     assert await spent(house) == Usd.parse("0.36")
 
 
+async def test_the_receipt_has_the_price_of_the_size_and_quality_that_were_made(house: House) -> None:
+    said = await house.post(IMAGES, {**BODIES[IMAGES], "size": "1024x1024", "quality": "hd"})
+    receipt = await house.receipt(said.headers["x-request-id"])
+    assert receipt["cost_usd"] == "0.080000000"
+    assert [line["pico_usd_each"] for line in receipt["price"]["lines"]] == [80_000_000_000]
+
+
 async def test_what_a_caller_leaves_open_is_said_to_the_vendor(house: House) -> None:
     said = await house.post(IMAGES, {**BODIES[IMAGES], "size": "auto"})
     assert await sent(house) == {

@@ -47,7 +47,9 @@ def _choose(ready: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | Droppe
         if _agrees(demand.size, variant.size) and _agrees(demand.quality, variant.quality):
             open_ = (("size", variant.size, demand.size), ("quality", variant.quality, demand.quality))
             chosen = tuple((name, value) for name, value, said in open_ if value is not None and said is None)
-            return msgspec.structs.replace(ready, rates=offer.rates, served=offer.served, variant=chosen)
+            return msgspec.structs.replace(
+                ready, rates=offer.rates, served=offer.served, product=offer.product, variant=chosen
+            )
     return DroppedEndpoint(ready.endpoint, "no price for this size and quality")
 
 

@@ -19,7 +19,7 @@ class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore: Names = ()
     order: Names = ()
     region: Name | None = None
-    max_price: msgspec.Raw = NULL  # as it was written: see `wire.extensions.read_max_price`
+    max_price: msgspec.Raw = NULL  # as it was written: see `wire.neutral.extensions.read_max_price`
     retention: Name | None = None
     sort: Literal["price", "latency"] | None = None
     require_parameters: bool | None = None  # what a provider would leave out is an error

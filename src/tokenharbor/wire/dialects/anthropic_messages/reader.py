@@ -84,7 +84,7 @@ def open_block(blocks: BlockSequence, block: AnthropicBlock, raw: Callable[[], b
 
 
 class AnthropicReader(FirstContentLimit):
-    """Fulfils `Reader`."""
+    """Fulfils `EventReader`."""
 
     _framer: SseFramer
 

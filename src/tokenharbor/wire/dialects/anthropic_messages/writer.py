@@ -61,7 +61,7 @@ _DIRECT = {"type": "direct"}  # a call by the model itself, not by a program tha
 
 
 class AnthropicWriter:
-    """Fulfils `Writer`. Its blocks follow one another on the wire: what comes for a second open block waits until the
+    """Fulfils `EventWriter`. Its blocks follow one another on the wire: what comes for a second open block waits until the
     first is closed, since clients of this dialect hold one block at a time.
     """
 

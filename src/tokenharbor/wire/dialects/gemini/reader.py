@@ -120,7 +120,7 @@ def _raw_part(data: bytes, place: int) -> bytes:
 
 
 class GeminiReader(FirstContentLimit):
-    """Fulfils `Reader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
+    """Fulfils `EventReader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
     when the bytes are over.
     """
 

@@ -62,7 +62,7 @@ class _Open:
 
 
 class GeminiWriter:
-    """Fulfils `Writer`. Each event carries the usage as far as it is known; calls and pictures come whole."""
+    """Fulfils `EventWriter`. Each event carries the usage as far as it is known; calls and pictures come whole."""
 
     cost_usd: str | None = None
 

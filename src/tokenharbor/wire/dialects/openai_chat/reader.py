@@ -223,7 +223,7 @@ def _call_notes(piece: ChatToolCall) -> tuple[Note, ...]:
 
 
 class OpenAIReader(FirstContentLimit):
-    """Fulfils `Reader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
+    """Fulfils `EventReader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
 
     _framer: SseFramer
 

@@ -55,7 +55,7 @@ _ANY_FAILURE = ("api_error", "upstream_error")
 
 
 class OpenAIWriter:
-    """Fulfils `Writer`. The last usage is written in a chunk of its own after the one that finishes."""
+    """Fulfils `EventWriter`. The last usage is written in a chunk of its own after the one that finishes."""
 
     cost_usd: str | None = None
 

@@ -226,7 +226,7 @@ def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
 
 
 class ResponsesReader(FirstContentLimit):
-    """Fulfils `Reader`."""
+    """Fulfils `EventReader`."""
 
     _framer: SseFramer
 

@@ -97,7 +97,7 @@ class _Items:
 
 
 class ResponsesWriter(_Items):
-    """Fulfils `Writer`. Blocks that may grow side by side are items, each with its place in the output; a message
+    """Fulfils `EventWriter`. Blocks that may grow side by side are items, each with its place in the output; a message
     ends when something else begins.
     """
 
