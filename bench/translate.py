@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, Tool, ToolCall, ToolResult, VendorOptions
-from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath, ReplyContext, Vendor
+from tokenharbor.wire.neutral.dialect import Dialect, ModelInPath, ProviderDialect, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
     BlockGrew,
@@ -114,7 +114,7 @@ def order(*, stream: bool = False) -> VendorOptions:
     return VendorOptions("bench-upstream", stream, 256, 8_192, _ALL)
 
 
-def body_of(dialect: Vendor, chat: Chat, *, stream: bool = False) -> bytes:
+def body_of(dialect: ProviderDialect, chat: Chat, *, stream: bool = False) -> bytes:
     return dialect.write_chat(chat, order(stream=stream))
 
 
@@ -122,19 +122,19 @@ def asked(dialect: Dialect, body: bytes, *, stream: bool = False) -> Request:
     return dialect.read_request(body, ModelInPath("bench", stream))
 
 
-def pairs() -> Iterator[tuple[Dialect, Vendor]]:
+def pairs() -> Iterator[tuple[Dialect, ProviderDialect]]:
     """Each client's dialect and each vendor's."""
-    for client in WIRES.values():
-        for vendor in VENDORS.values():
+    for client in DIALECTS.values():
+        for vendor in PROVIDER_DIALECTS.values():
             yield client, vendor
 
 
-def answering(vendor: Vendor) -> Dialect | None:
+def answering(vendor: ProviderDialect) -> Dialect | None:
     """The dialect in which a vendor's answers can be written here; nobody writes Bedrock's, as no client reads them."""
-    return WIRES.get(vendor.name)
+    return DIALECTS.get(vendor.name)
 
 
-def label(client: Dialect, vendor: Vendor) -> str:
+def label(client: Dialect, vendor: ProviderDialect) -> str:
     return f"{vendor.name} → {client.name}"
 
 
@@ -153,14 +153,14 @@ def chunk_rows() -> Iterator[Row]:
         yield Row(label(client, vendor), work, len(chunks))
 
 
-def splice_stream(client: Dialect, _: Vendor, request: Request, chunks: list[bytes]) -> None:
+def splice_stream(client: Dialect, _: ProviderDialect, request: Request, chunks: list[bytes]) -> None:
     splicer = client.splice(request, hide_usage=False)
     for chunk in chunks:
         splicer.feed(chunk)
     splicer.ending()
 
 
-def translate_stream(client: Dialect, vendor: Vendor, request: Request, chunks: list[bytes]) -> None:
+def translate_stream(client: Dialect, vendor: ProviderDialect, request: Request, chunks: list[bytes]) -> None:
     reader = vendor.reader()
     writer = client.writer(ReplyContext(created=1, request=request))
     for chunk in chunks:
@@ -192,12 +192,12 @@ def whole_rows() -> Iterator[Row]:
         yield Row(label(client, vendor), work, repeated=TIMES)
 
 
-def splice_whole(client: Dialect, _: Vendor, body: bytes, reply: bytes) -> None:
+def splice_whole(client: Dialect, _: ProviderDialect, body: bytes, reply: bytes) -> None:
     client.write_request(asked(client, body), Edit("bench-other", 200))
     client.read_answer(reply)
 
 
-def translate_whole(client: Dialect, vendor: Vendor, body: bytes, reply: bytes) -> None:
+def translate_whole(client: Dialect, vendor: ProviderDialect, body: bytes, reply: bytes) -> None:
     request = asked(client, body)
     vendor.write_chat(client.read_chat(request), order())
     Translation(vendor, client, ReplyContext(1, usage=True, request=request, id="bench", model="bench")).read_answer(
@@ -223,16 +223,16 @@ def history_rows() -> Iterator[Row]:
         )
 
 
-def splice_request(client: Dialect, _: Vendor, body: bytes) -> None:
+def splice_request(client: Dialect, _: ProviderDialect, body: bytes) -> None:
     client.write_request(asked(client, body), Edit("bench-other", 200))
 
 
-def ask_across(client: Dialect, vendor: Vendor, body: bytes) -> None:
+def ask_across(client: Dialect, vendor: ProviderDialect, body: bytes) -> None:
     vendor.write_chat(client.read_chat(asked(client, body)), order())
 
 
 def print_history(found: dict[str, float]) -> None:
-    size = len(body_of(next(iter(WIRES.values())), long_chat()))
+    size = len(body_of(next(iter(DIALECTS.values())), long_chat()))
     print(f"\n| {size >> 10} KiB of history asked, client → vendor | µs of CPU | bound |\n|---|--:|--:|")
     for client, vendor in pairs():
         spent = found[label(client, vendor)]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.neutral.chat import Audio, Chat, File, Image, Part, Reasoning, ToolCall, ToolResult
 from tokenharbor.wire.neutral.dialect import ModelInPath
@@ -164,7 +164,7 @@ class LeftOut(InvalidRequest):
 
 
 def read(dialect: str, model: str, body: Mapping[str, Any]) -> Chat:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     if any(body.get(name) for name in UNKNOWABLE):
         raise LeftOut("the vendor knows more than the body says")
     if any(name in json.dumps(body) for name in DEFERRED):
@@ -224,7 +224,7 @@ def recordings(path: Path) -> Iterator[Recording]:
         request, response = each.get("request") or {}, each.get("response") or {}
         url = str(request.get("uri")).partition("?")[0]
         dialect = next((name for pattern, name in PATHS if re.search(pattern, url)), "")
-        body = json_of(request) if dialect in WIRES else None
+        body = json_of(request) if dialect in DIALECTS else None
         if not isinstance(body, dict) or (response.get("status") or {}).get("code") != 200:
             continue
         found = answers(response)

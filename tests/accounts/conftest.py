@@ -15,7 +15,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, make_world
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def root() -> RootSecret:
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     aws = {"wire": "bedrock_converse", "base_url": "http://127.0.0.1:1", "region": "us-east-1"}
-    return load_catalog({"providers": {"aws": aws}}, VENDORS)
+    return load_catalog({"providers": {"aws": aws}}, PROVIDER_DIALECTS)
 
 
 @pytest.fixture

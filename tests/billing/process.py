@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tests.billing.offers import POLICY
 
 from tokenharbor.billing.alarms import Alarms
-from tokenharbor.billing.books import BatchedBook
+from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.meter import Meter, MeterState
@@ -189,7 +189,7 @@ class Process:
         self.alarms = Alarms()
         self.connection = database.connect()
         self.journal = FaultyJournal(open_journal(home, world.ids.new()))
-        self.books = BatchedBook(self.connection, self.journal, self.alarms)
+        self.books = BookBatchers(self.connection, self.journal, self.alarms)
         self.holds = Holds(self.books.holds, world)
         self.settler = Settler(self.books.settlements, self.books.releases, world)
         self.calls: list[Call] = []
@@ -219,7 +219,7 @@ class Process:
             await settler.give_back(meter)
             call.told = "refused" if isinstance(refusal, InsufficientQuota) else "unavailable"
         finally:
-            settler.abandon(meter)
+            settler.end_unsettled(meter)
 
     async def stop(self) -> None:
         """As a server that is told to: with what is under way finished, or in the journal."""

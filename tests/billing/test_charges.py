@@ -102,7 +102,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_a_request_that_asked_for_no_hold_leaves_nothing(desk: Desk) -> None:
     meter = desk.meter()
     await desk.settler.give_back(meter)
-    desk.settler.abandon(meter)
+    desk.settler.end_unsettled(meter)
     await desk.quiet()
     assert meter.state is MeterState.OPEN
     assert desk.tables.requests == {}
@@ -132,7 +132,7 @@ async def test_a_hold_that_is_on_its_way_is_released_after_it_stands(desk: Desk,
     await asyncio.sleep(0)
     assert meter.state is MeterState.ASKED
     placing.cancel()
-    desk.settler.abandon(meter)
+    desk.settler.end_unsettled(meter)
     await asyncio.wait([placing])
     await asyncio.sleep(0.01)
     desk.database.change(DatabaseMode.THERE)
@@ -159,7 +159,7 @@ async def test_a_hold_whose_outcome_is_unknown_is_released(desk: Desk) -> None:
 async def test_a_complete_answer_is_billed_at_the_prices_of_the_quote(desk: Desk) -> None:
     meter = await desk.answered()
     assert await desk.settler.settle(meter) == CHARGE
-    desk.settler.abandon(meter)
+    desk.settler.end_unsettled(meter)
     await desk.settler.give_back(meter)
     await desk.quiet()
     entry, detail = desk.entry(meter), desk.detail(meter)
@@ -249,7 +249,7 @@ async def test_what_was_delivered_is_billed_if_the_caller_left_or_the_edition_sa
     if refusal:
         await desk.settler.give_back(meter)
     else:
-        desk.settler.abandon(meter)
+        desk.settler.end_unsettled(meter)
     await desk.quiet()
     entry, detail = desk.entry(meter), desk.detail(meter)
     assert (entry is not None and entry.amount > 0) is billed
@@ -261,7 +261,7 @@ async def test_a_task_keeps_its_hold(desk: Desk) -> None:
     meter = await desk.answered()
     waiting = desk.settler.waiting(meter)
     desk.settler.leave_to_task(meter)
-    desk.settler.abandon(meter)
+    desk.settler.end_unsettled(meter)
     await asyncio.sleep(0.01)
     assert (waiting.cost, meter.request_id in desk.tables.holds) == (CHARGE, True)
 
@@ -279,7 +279,7 @@ async def test_who_leaves_during_the_settlement_is_billed_once(desk: Desk, mode:
         await asyncio.sleep(0)
     settling.cancel()
     await asyncio.wait([settling])
-    desk.settler.abandon(meter)
+    desk.settler.end_unsettled(meter)
     desk.database.change(DatabaseMode.THERE)
     await desk.quiet()
     entry = desk.entry(meter)

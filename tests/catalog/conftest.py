@@ -8,14 +8,14 @@ import pytest
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
 
-WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
+DIALECTS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 Load = Callable[[dict[str, Any]], Catalog]
 
 
 @pytest.fixture
 def load() -> Load:
     """Loads an operator's tables over the program's own."""
-    return lambda operator: load_catalog(operator, WIRES)
+    return lambda operator: load_catalog(operator, DIALECTS)
 
 
 @pytest.fixture

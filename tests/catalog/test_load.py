@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.catalog.conftest import WIRES
+from tests.catalog.conftest import DIALECTS
 
 from tokenharbor.catalog.load import load_catalog, relocate
 from tokenharbor.catalog.types import Catalog, OutputLimit, Timeouts
@@ -236,14 +236,14 @@ def test_a_key_written_in_clear_is_refused_and_never_repeated(load: Load, operat
 def test_a_later_wire_is_unknown_until_it_is_spoken(operator: Tables) -> None:
     operator["providers"]["acme"]["wire"] = "smoke_signals"
     with pytest.raises(Misconfigured, match="unknown wire 'smoke_signals'"):
-        load_catalog(operator, WIRES)
-    catalog = load_catalog(operator, (*WIRES, "smoke_signals"), "/etc/harbor.toml")
+        load_catalog(operator, DIALECTS)
+    catalog = load_catalog(operator, (*DIALECTS, "smoke_signals"), "/etc/harbor.toml")
     assert catalog.providers["acme"].wire == "smoke_signals"
 
 
 def test_messages_name_the_operators_own_file() -> None:
     with pytest.raises(Misconfigured, match=r"^/etc/harbor\.toml: \[providers"):
-        load_catalog({"providers": {"x": {"y": 1}}}, WIRES, "/etc/harbor.toml")
+        load_catalog({"providers": {"x": {"y": 1}}}, DIALECTS, "/etc/harbor.toml")
 
 
 def test_F2_an_endpoints_limit_goes_before_its_providers(load: Load, operator: Tables) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from tokenharbor.catalog.price import make_price, read_price
-from tokenharbor.catalog.pricing import Charge, Rates, Tariff, Terms, UsageBound
+from tokenharbor.catalog.pricing import Charge, Rates, RatesCache, Terms, UsageBound
 from tokenharbor.catalog.types import Price, PriceComponent, PriceHours
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import INPUT_UNITS, PIECE_UNITS, UNITS, Usage, input_size
@@ -265,7 +265,7 @@ def test_terms_that_would_pay_the_caller_are_refused(bad: dict[str, int]) -> Non
 
 
 def test_a_tariff_works_each_price_out_once_for_each_terms() -> None:
-    tariff = Tariff()
+    tariff = RatesCache()
     price = read_price({"input": "3", "output": "15"}, "test")
     rates = tariff.rates(price, Terms(fee_bp=300))
     assert tariff.rates(price, Terms(fee_bp=300)) is rates

@@ -11,7 +11,7 @@ from tokenharbor.catalog.surfaces import NEEDS
 from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.clock import SystemClock
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 ACME: dict[str, Any] = {
@@ -24,7 +24,7 @@ ACME: dict[str, Any] = {
 
 def load(surfaces: list[str], price: dict[str, Any], **more: Any) -> Model:
     model = {"surfaces": surfaces, "endpoints": [{"provider": "acme", "price": price}], **more}
-    return load_catalog({"providers": {"acme": ACME}, "models": {"m": model}}, VENDORS).models["m"]
+    return load_catalog({"providers": {"acme": ACME}, "models": {"m": model}}, PROVIDER_DIALECTS).models["m"]
 
 
 def test_every_surface_that_is_served_can_be_sold() -> None:
@@ -42,7 +42,7 @@ def test_a_form_is_not_sold_where_every_request_is_signed_whole(surface: str) ->
 
     def load_at(provider: dict[str, Any], surfaces: list[str]) -> Model:
         model = {"surfaces": surfaces, "endpoints": [{"provider": "acme", "price": price}]}
-        return load_catalog({"providers": {"acme": provider}, "models": {"m": model}}, VENDORS).models["m"]
+        return load_catalog({"providers": {"acme": provider}, "models": {"m": model}}, PROVIDER_DIALECTS).models["m"]
 
     with pytest.raises(Misconfigured, match=f"endpoint at 'acme': .*{surface}.*sigv4"):
         load_at(acme, [surface])
@@ -104,4 +104,4 @@ def test_a_provider_of_another_wire_cannot_sell_it() -> None:
     other = {**ACME, "wire": "anthropic_messages", "wires": {}}
     model = {"surfaces": ["speech"], "endpoints": [{"provider": "acme", "price": {"character": "15"}}]}
     with pytest.raises(Misconfigured, match="openai_chat"):
-        load_catalog({"providers": {"acme": other}, "models": {"m": model}}, VENDORS)
+        load_catalog({"providers": {"acme": other}, "models": {"m": model}}, PROVIDER_DIALECTS)

@@ -23,7 +23,7 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.router import Router
+from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, PathRoute
 from tokenharbor.gateway.snapshot import Snapshot, build_snapshot
 from tokenharbor.http.client import Connector
@@ -160,7 +160,13 @@ def configuration(simulator: str, tape: str) -> str:
     for timer in TIMERS:
         url = f"http://{_NOWHERE}" if timer == "connect" else simulator
         text += _provider(f"quick_{timer}", url, _LONG | {timer: QUICK})
-    models = {"solo": VENDORS[:1], "duo": VENDORS[:2], "quad": VENDORS, "tape": ("taped",), "abroad": ("signed",)}
+    models = {
+        "solo": VENDORS[:1],
+        "duo": VENDORS[:2],
+        "quad": VENDORS,
+        "tape": ("taped",),
+        "abroad": ("signed",),
+    }
     models["last-resort"] = ("dead", "quick_connect", "alpha")
     models |= {f"only-{wire}": (provider_of_wire(wire),) for wire in PLAYED}
     models["refusing"] = (provider_of_wire("anthropic_messages"),)
@@ -361,15 +367,15 @@ class House:
     def change_system(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
         """Connections made from here on find the server's own paths changed."""
         router = self.harbor.server._handler
-        assert isinstance(router, Router)
+        assert isinstance(router, PathRouter)
         system = dataclasses.replace(router._handlers.system, **changes)
-        monkeypatch.setattr(self.harbor.server, "_handler", Router(self.parts, system))
+        monkeypatch.setattr(self.harbor.server, "_handler", PathRouter(self.parts, system))
 
     def add_routes(self, monkeypatch: pytest.MonkeyPatch, routes: Iterable[PathRoute]) -> None:
         """Connections made from here on find them, too."""
         router = self.harbor.server._handler
-        assert isinstance(router, Router)
-        more = Router(self.parts, router._handlers.system, (*ROUTES, *routes))
+        assert isinstance(router, PathRouter)
+        more = PathRouter(self.parts, router._handlers.system, (*ROUTES, *routes))
         monkeypatch.setattr(self.harbor.server, "_handler", more)
 
     def chats(self) -> openai.AsyncOpenAI:
@@ -405,7 +411,13 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
     (folder / "tokenharbor.toml").write_text(config)
-    providers = (*VENDORS, *map(provider_of_wire, PLAYED), "taped", "dead", *(f"quick_{timer}" for timer in TIMERS))
+    providers = (
+        *VENDORS,
+        *map(provider_of_wire, PLAYED),
+        "taped",
+        "dead",
+        *(f"quick_{timer}" for timer in TIMERS),
+    )
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(
         folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url, "KEY_OF_SIGNED": f"{SIGNER}:a/secret+key"}

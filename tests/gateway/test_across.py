@@ -14,12 +14,12 @@ from tests.gateway.raw import PATIENCE
 
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAIRS = pytest.mark.parametrize(
-    ("client", "wire"), [(client, wire) for client in WIRES for wire in PLAYED if client != wire]
+    ("client", "wire"), [(client, wire) for client in DIALECTS for wire in PLAYED if client != wire]
 )
 STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 UNTOUCHED = ("100.000000000", "0.000000000")
@@ -48,7 +48,7 @@ def cost_of(usage: Usage) -> Usd:
 
 
 async def test_every_dialect_is_asked_here() -> None:
-    assert CLIENTS.keys() == WIRES.keys()
+    assert CLIENTS.keys() == DIALECTS.keys()
 
 
 @PAIRS
@@ -226,7 +226,7 @@ async def test_who_hangs_up_pays_for_what_was_delivered_and_no_more(house: House
     assert 3 <= receipt["delivered_bytes"] <= record.text_bytes
 
 
-@pytest.mark.parametrize("dialect", sorted(WIRES))
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
 async def test_a_conversation_of_too_many_pieces_is_not_translated(house: House, dialect: str) -> None:
     wire = next(wire for wire in PLAYED if wire != dialect)
     house.payer = await house.new_payer("0")

@@ -10,7 +10,7 @@ from llm_comply import config, runner, schema
 from llm_comply.tests import get_tests
 from tests.gateway.house import PLAYED, House
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -91,7 +91,7 @@ def comply(dialect: str, port: int, key: str, model: str) -> dict[str, set[str]]
 
 
 @pytest.mark.parametrize("wire", PLAYED)
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 async def test_every_fault_that_a_tester_finds_is_explained(house: House, dialect: str, wire: str) -> None:
     house.script(SCRIPT)
     found = await asyncio.to_thread(comply, dialect, house.port, house.payer.key, f"only-{wire}")

@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.house import HELLO, House
 
 from tokenharbor.identity.store import KeyRules
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import Chat
 from tokenharbor.wire.neutral.request import Request
 
@@ -84,7 +84,7 @@ async def test_others_are_served_while_a_long_conversation_is_counted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, may_end = threading.Event(), threading.Event()
-    dialect = WIRES["openai_responses"]
+    dialect = DIALECTS["openai_responses"]
     read_chat = dialect.read_chat
 
     def read_slowly(request: Request) -> Chat:

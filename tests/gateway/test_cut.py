@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.across import CLIENTS, ask
 from tests.gateway.house import PLAYED, House
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -139,7 +139,9 @@ async def test_R6_a_maximum_below_the_vendors_least(house: House, client: str, s
 async def test_R6_the_least_stands_in_the_catalogue(house: House) -> None:
     catalog = house.parts.snapshots.current.catalog
     least = {provider.wire: provider.least_output for provider in (*catalog.providers.values(), *catalog.other_wires)}
-    assert {wire: least[wire] for wire in WIRES} == {wire: 16 if wire == "openai_responses" else 1 for wire in WIRES}
+    assert {wire: least[wire] for wire in DIALECTS} == {
+        wire: 16 if wire == "openai_responses" else 1 for wire in DIALECTS
+    }
 
 
 async def test_R6_within_one_dialect_the_vendor_decides(house: House) -> None:

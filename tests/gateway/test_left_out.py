@@ -7,12 +7,12 @@ import pytest
 from tests.gateway.across import CLIENTS, ask
 from tests.gateway.house import CHAT, HELLO, PLAYED, House, provider_of_wire
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAIRS = pytest.mark.parametrize(
-    ("client", "wire"), [(client, wire) for client in WIRES for wire in PLAYED if client != wire]
+    ("client", "wire"), [(client, wire) for client in DIALECTS for wire in PLAYED if client != wire]
 )
 HEADER = "x-tokenharbor-left-out"
 STRICT: dict[str, Any] = {"provider": {"require_parameters": True}}

@@ -6,7 +6,7 @@ import pytest
 
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, ToolCall
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
@@ -55,10 +55,10 @@ def test_notes_come_back_to_the_account_that_they_were_given_to() -> None:
     assert notes.restore(YOURS, chat) == chat
 
 
-@pytest.mark.parametrize("client", WIRES)
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("call_id", ["call_1", "functions.x:0", "c" * 90, "Anruf_ä"])
 def test_a_client_finds_the_notes_by_the_id_that_it_was_told(client: str, call_id: str) -> None:
-    notes, wire = NoteCache(Hand()), WIRES[client]
+    notes, wire = NoteCache(Hand()), DIALECTS[client]
     notes.keep(MINE, call_id, (NOTE,))
     call = (BlockOpened(0, BlockKind.TOOL_CALL, call_id, "bash"), BlockGrew(0, "{}"), BlockClosed(0))
     body = wire.write_reply([Started("id", "m"), *call, Finished(FinishReason.TOOL_CALLS)])

@@ -11,7 +11,7 @@ from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.kernel.world import real_world
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 @pytest.mark.parametrize("plan", [STANDARD_PLAN, AccountPlan("pro", 1_250)], ids=lambda plan: plan.name)
 def test_every_price_that_is_shown_is_the_one_that_is_charged(plan: AccountPlan) -> None:
     policy = derive("token-harbor", price={"markup_bp": 1_000, "service_fee_bp": 300})
-    snapshot = build_snapshot(load_catalog({}, WIRES), policy, lambda _: "secret", real_world().clock, plan)
+    snapshot = build_snapshot(load_catalog({}, DIALECTS), policy, lambda _: "secret", real_world().clock, plan)
     compared = 0
     for name in snapshot.on_sale():
         shown = snapshot.documents.model(name, AT)

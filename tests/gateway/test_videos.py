@@ -180,7 +180,7 @@ async def test_F3_a_video_whose_row_was_not_confirmed_is_given_back_whole(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row was written, and the database lost before it could say so."""
-    tasks = house.parts.desk.tasks
+    tasks = house.parts.task_billing.tasks
     add = tasks.add
 
     async def add_and_lose(task: VendorTask) -> bool:

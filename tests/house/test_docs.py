@@ -26,7 +26,7 @@ from tokenharbor.gateway.routes import ROUTES
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import HTTP_ERRORS, Refusal
 from tokenharbor.routing.health import Health
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, ReasoningRequest, Sampling, VendorOptions
 
 PAGES = [source for source in read_checkout() if source.path.endswith(".md")]
@@ -96,11 +96,11 @@ ADVICE = {
 
 
 def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> None:
-    assert VENDORS.keys() == set(COLUMNS)
+    assert PROVIDER_DIALECTS.keys() == set(COLUMNS)
     cells = {row[0]: row[1:] for row in rows(page("docs/translation.md"))}
     for feature, meaning in FEATURES.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
-            assert (feature not in VENDORS[wire].carries) == ("✗" in cell), (meaning, wire, cell)
+            assert (feature not in PROVIDER_DIALECTS[wire].carries) == ("✗" in cell), (meaning, wire, cell)
 
 
 def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
@@ -110,7 +110,7 @@ def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
     calm = msgspec.structs.replace(chat, thinking=None)
     for advice, meaning in ADVICE.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
-            heeded = VENDORS[wire].heeds(chat if advice is Advice.REASONING else calm, order)
+            heeded = PROVIDER_DIALECTS[wire].heeds(chat if advice is Advice.REASONING else calm, order)
             assert (advice not in heeded) == cell.startswith("○"), (meaning, wire, cell)
     assert set(Advice) == ADVICE.keys()
 
@@ -201,7 +201,7 @@ def test_the_configuration_shown_is_read_by_the_program(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.toml"
         file.write_text(example)
         read = load_settings(tmp_path, file, {})
-        catalog = load_catalog(read.catalog, VENDORS, str(file))
+        catalog = load_catalog(read.catalog, PROVIDER_DIALECTS, str(file))
         assert catalog.models["acme-large"].endpoints[0].price is not None
     (tmp_path / "mine.toml").write_text(edition)
     assert load_edition(str(tmp_path / "mine.toml")).price.markup_of("acme-large") == 250
@@ -214,7 +214,7 @@ def test_the_defaults_shown_are_the_programs() -> None:
         assert shown["server"][name] == getattr(usual, name), name
     timeouts = tables.TimeoutsTable.__struct_fields__
     defaults = {cells[0].strip("`"): cells[1] for cells in rows(page(CONFIGURATION)) if cells[0].strip("`") in timeouts}
-    catalog = load_catalog({}, VENDORS)
+    catalog = load_catalog({}, PROVIDER_DIALECTS)
     plain = next(iter(catalog.providers.values())).timeouts
     assert defaults == {name: str(getattr(plain, name)) for name in timeouts}
 

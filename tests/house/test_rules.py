@@ -63,7 +63,11 @@ KEPT: list[tuple[Rule, str, str]] = [
     (text_rules.explains_its_exceptions, LEDGER, "x = 1  # no" + "qa: E501, S101  a URL cannot be cut\n"),
     (text_rules.explains_its_exceptions, LEDGER, "x = 1  # type" + ": ignore[index]  # it is a dict\n"),
     (text_rules.explains_its_exceptions, "pyproject.toml", '[tool.ruff.lint]\n    "D203",  # we use D211\n'),
-    (code_rules.names_nobody, GATEWAY, 'x = WIRES["anthropic_messages"]\nraise X("Anthropic\'s clients read it")\n'),
+    (
+        code_rules.names_nobody,
+        GATEWAY,
+        'x = DIALECTS["anthropic_messages"]\nraise X("Anthropic\'s clients read it")\n',
+    ),
     (code_rules.names_nobody, "src/tokenharbor/wire/dialects/anthropic_messages/x.py", 'x = b"anthropic-version"\n'),
     (code_rules.counts_money_in_whole_numbers, LEDGER, "half = amount // 2\n_RETRY_SECONDS = (0.5, 1.0)\n"),
     (code_rules.counts_money_in_whole_numbers, GATEWAY, "seconds = ms / 1000\n"),

@@ -19,13 +19,13 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.simulator.serve import Simulator
 from tokenharbor.upstream.target import make_target
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, Tool, ToolCall, ToolResult, VendorOptions
 from tokenharbor.wire.neutral.events import BlockKind, Event, Failed, Finished, FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import collect
 
-WIRE = VENDORS["bedrock_converse"]
+WIRE = PROVIDER_DIALECTS["bedrock_converse"]
 MODEL = "us.maker.model-v1:0"
 TEXT = "Fair winds — 顺风 🌊 and following seas."
 SCRIPT = f"""

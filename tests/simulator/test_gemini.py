@@ -8,13 +8,13 @@ from tests.simulator.conftest import Start
 from tests.simulator.raw import RawAnswer as Came
 from tests.simulator.raw import post
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.dialect import AnswerFacts, ModelInPath
 from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Failed, Finished, FinishReason
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import collect
 
-WIRE = WIRES["gemini"]
+WIRE = DIALECTS["gemini"]
 SCRIPT = """
 seed = 11
 [answer]

@@ -7,7 +7,7 @@ from tests.simulator.conftest import Start
 from tests.simulator.raw import CHAT, MESSAGES, RESPONSES, ask, body
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
@@ -26,7 +26,7 @@ usage = { input = [0, 99], cache_read = [0, 99], cache_write_5m = [0, 9], cache_
 async def test_usage_of_a_whole_answer_is_read_as_it_was_meant(simulate: Start, path: str) -> None:
     simulator = await simulate(SCRIPT)
     for _ in range(20):
-        answer = WIRES[NAMES[path]].read_answer((await ask(simulator.port, path)).body)
+        answer = DIALECTS[NAMES[path]].read_answer((await ask(simulator.port, path)).body)
         assert isinstance(answer, AnswerFacts)
         assert answer.usage == simulator.requests[-1].usage != Usage()
 
@@ -34,7 +34,7 @@ async def test_usage_of_a_whole_answer_is_read_as_it_was_meant(simulate: Start, 
 @EACH
 async def test_usage_of_a_stream_is_read_as_it_was_meant(simulate: Start, path: str) -> None:
     simulator = await simulate(SCRIPT)
-    wire = WIRES[NAMES[path]]
+    wire = DIALECTS[NAMES[path]]
     for _ in range(20):
         request = wire.read_request(json.dumps(body(path, stream=True)).encode())
         splicer = wire.splice(request, hide_usage=False)
@@ -50,7 +50,7 @@ async def test_usage_of_a_stream_is_read_as_it_was_meant(simulate: Start, path: 
 @pytest.mark.parametrize("how", ["negative", "not_adding_up", "huge", "text"])
 async def test_wrong_usage_is_quarantined(simulate: Start, path: str, stream: bool, how: str) -> None:
     simulator = await simulate(f"[[rules]]\nfault = {{ kind = 'usage', how = '{how}' }}")
-    wire = WIRES[NAMES[path]]
+    wire = DIALECTS[NAMES[path]]
     came = (await ask(simulator.port, path, stream=stream)).body
     if stream:
         splicer = wire.splice(wire.read_request(json.dumps(body(path, stream=True)).encode()), hide_usage=False)
@@ -80,7 +80,7 @@ async def test_a_refusal_is_read_as_it_was_meant(simulate: Start, path: str, sta
     simulator = await simulate(f"[[rules]]\nfault = {{ kind = 'status', status = {status}, retry_after = 9 }}")
     answer = await ask(simulator.port, path)
     headers = {name.encode(): value.encode() for name, value in answer.headers.items()}
-    failure = WIRES[NAMES[path]].read_failure(status, headers, answer.body)
+    failure = DIALECTS[NAMES[path]].read_failure(status, headers, answer.body)
     assert (failure.kind, failure.status, failure.retry_after) == (kind, status, 9)
     assert failure.message == answer.json()["error"]["message"]
 
@@ -89,7 +89,7 @@ async def test_a_refusal_is_read_as_it_was_meant(simulate: Start, path: str, sta
 @pytest.mark.parametrize("how", ["html", "text", "other_json", "broken_json", "bad_utf8", "empty"])
 async def test_garbage_is_no_answer(simulate: Start, path: str, how: str) -> None:
     simulator = await simulate(f"[[rules]]\nfault = {{ kind = 'garbage', how = '{how}' }}")
-    wire = WIRES[NAMES[path]]
+    wire = DIALECTS[NAMES[path]]
     assert isinstance(wire.read_answer((await ask(simulator.port, path)).body), Failure)
     splicer = wire.splice(wire.read_request(json.dumps(body(path, stream=True)).encode()), hide_usage=False)
     splicer.feed((await ask(simulator.port, path, stream=True)).body)

@@ -10,7 +10,7 @@ from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import Deadlines
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.upstream.send import read_failure
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ async def test_a_date_to_come_back_at_counts_from_our_clock_where_the_vendor_sho
     answer.status, answer.complete = 429, True
     answer.head = f"HTTP/1.1 429 Too Many Requests\r\n{lines}\r\n".encode()
     clock = ManualClock(datetime(2026, 10, 21, 7, 28, tzinfo=UTC))
-    failure = await read_failure(answer, target(clock=clock), WIRES["openai_chat"])
+    failure = await read_failure(answer, target(clock=clock), DIALECTS["openai_chat"])
     assert failure.retry_after == seconds

@@ -9,9 +9,9 @@ from tokenharbor.catalog.types import Endpoint, Provider
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.upstream.target import Target, make_target
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 
-CONVERSE = VENDORS["bedrock_converse"]
+CONVERSE = PROVIDER_DIALECTS["bedrock_converse"]
 AWS = Provider(
     "acme",
     "bedrock_converse",
@@ -27,7 +27,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 def target(provider: Provider = AWS, secret: str = SECRET, clock: ManualClock | None = None) -> Target:
     endpoint = Endpoint("m", provider, "maker.m-v1:0", None)
-    return make_target(endpoint, VENDORS[provider.wire].path, secret, clock or ManualClock(START))
+    return make_target(endpoint, PROVIDER_DIALECTS[provider.wire].path, secret, clock or ManualClock(START))
 
 
 def lines(head: bytes) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.request import Edit, Request
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
@@ -36,11 +36,11 @@ def body_of(dialect: str, **fields: Any) -> bytes:
 
 
 def read(dialect: str, **fields: Any) -> Request:
-    return WIRES[dialect].read_request(body_of(dialect, **fields))
+    return DIALECTS[dialect].read_request(body_of(dialect, **fields))
 
 
 def written(dialect: str, edit: Edit, **fields: Any) -> dict[str, Any]:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     result: dict[str, Any] = json.loads(wire.write_request(read(dialect, **fields), edit))
     return result
 

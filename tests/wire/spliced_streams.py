@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.neutral.dialect import ModelInPath, Splicer
 from tokenharbor.wire.neutral.failure import FailureKind
@@ -29,7 +29,7 @@ def splicer(
         fields["n"] = choices
     if include_cost:
         fields["usage"] = {"include": True}
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     return wire.splice(
         wire.read_request(json.dumps(fields).encode(), ModelInPath("m", stream=True)), hide_usage=hide_usage
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.dialects.anthropic_messages import usage as anthropic
 from tokenharbor.wire.dialects.openai_chat import usage as openai
 from tokenharbor.wire.dialects.openai_responses import usage as responses
@@ -40,7 +40,7 @@ def answer_of(dialect: str, usage: object = None, **message: Any) -> dict[str, A
 
 
 def read(dialect: str, usage: object = None, **message: Any) -> AnswerFacts | Failure:
-    return WIRES[dialect].read_answer(json.dumps(answer_of(dialect, usage, **message)).encode())
+    return DIALECTS[dialect].read_answer(json.dumps(answer_of(dialect, usage, **message)).encode())
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_searches_are_counted_from_the_output_or_as_the_vendor_says() -> None:
     actions: list[Any] = [{"type": "search", "query": "q"}, {"type": "open_page", "url": "u"}, None]
     items = [{"type": "web_search_call", "id": "ws", "action": action} for action in actions]
     body = answer_of(RESPONSES, GOOD[RESPONSES], output=[*items, {"type": "web_search_call", "id": "ws"}])
-    read_ = WIRES[RESPONSES].read_answer(json.dumps(body).encode())
+    read_ = DIALECTS[RESPONSES].read_answer(json.dumps(body).encode())
     assert read_ == AnswerFacts(Usage(input=10, output=5, web_searches=3))
     told = {**body, "tool_usage": {"web_search": {"num_requests": 2}}}
-    read_ = WIRES[RESPONSES].read_answer(json.dumps(told).encode())
+    read_ = DIALECTS[RESPONSES].read_answer(json.dumps(told).encode())
     assert read_ == AnswerFacts(Usage(input=10, output=5, web_searches=2))
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "queued", "in_progress", "odd"])
 def test_a_response_that_did_not_come_to_its_end_is_a_failure(status: str) -> None:
     body = json.dumps(answer_of(RESPONSES, GOOD[RESPONSES]) | {"status": status}).encode()
-    assert isinstance(WIRES[RESPONSES].read_answer(body), Failure)
+    assert isinstance(DIALECTS[RESPONSES].read_answer(body), Failure)
 
 
 WRONG: list[Any] = [-1, 1.5, "7", None, True, [], BILLION + 1, 10**40]
@@ -236,7 +236,7 @@ def test_usage_that_does_not_add_up_is_quarantined_and_the_text_counted(dialect:
     assert read(dialect, {**GOOD[dialect], **wrong}) == AnswerFacts(None, len("Aye — 港口".encode()), quarantined=True)
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("usage", [None, {}])
 def test_no_usage_is_no_quarantine(dialect: str, usage: object) -> None:
     assert read(dialect, usage) == AnswerFacts(None, len("Aye — 港口".encode()), quarantined=False)
@@ -303,8 +303,8 @@ def test_each_dialect_reads_what_it_writes(usage: Usage, more: int, searches: in
     ],
 )
 def test_what_is_no_answer_is_garbage(body: bytes) -> None:
-    for dialect in WIRES:
-        read_ = WIRES[dialect].read_answer(body)
+    for dialect in DIALECTS:
+        read_ = DIALECTS[dialect].read_answer(body)
         assert isinstance(read_, Failure), dialect
         assert read_.kind is FailureKind.GARBAGE, dialect
 
@@ -321,24 +321,24 @@ def test_an_error_under_a_200_is_a_failure() -> None:
         (ANTHROPIC, {"type": "error", **error}),
         (ANTHROPIC, error),
     ):
-        read_ = WIRES[dialect].read_answer(json.dumps(body).encode())
+        read_ = DIALECTS[dialect].read_answer(json.dumps(body).encode())
         assert isinstance(read_, Failure)
         assert (read_.kind, read_.message) == (FailureKind.OVERLOADED, "Overloaded")
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("indent", [None, 2])
 def test_the_cost_is_added_to_the_usage_and_no_other_byte_changes(dialect: str, indent: int | None) -> None:
     body = json.dumps(answer_of(dialect, GOOD[dialect]), indent=indent, ensure_ascii=False).encode()
-    priced = WIRES[dialect].price_answer(body, "0.000000150")
+    priced = DIALECTS[dialect].price_answer(body, "0.000000150")
     assert json.loads(priced)["usageMetadata" if dialect == GEMINI else "usage"] == {**GOOD[dialect], "cost": 1.5e-7}
     assert priced.replace(b',"cost":0.000000150', b"") == body
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_without_usage_there_is_no_place_for_the_cost(dialect: str) -> None:
     body = json.dumps(answer_of(dialect)).encode()
-    assert WIRES[dialect].price_answer(body, "0.1") == body
+    assert DIALECTS[dialect].price_answer(body, "0.1") == body
 
 
 def test_R1_a_choice_without_a_message_is_no_answer() -> None:
@@ -353,12 +353,12 @@ def test_R1_a_choice_without_a_message_is_no_answer() -> None:
         [said, ended],
     ):
         for body in ({"choices": choices, "usage": usage}, {"choices": choices}):
-            answer = WIRES[OPENAI].read_answer(json.dumps(body).encode())
+            answer = DIALECTS[OPENAI].read_answer(json.dumps(body).encode())
             assert isinstance(answer, Failure), choices
             assert answer.kind is FailureKind.GARBAGE
     failed = {"choices": [ended | {"error": {"code": 429, "message": "Slow down."}}], "usage": usage}
-    answer = WIRES[OPENAI].read_answer(json.dumps(failed).encode())
+    answer = DIALECTS[OPENAI].read_answer(json.dumps(failed).encode())
     assert isinstance(answer, Failure)
     assert answer.kind is FailureKind.RATE_LIMIT
     empty = {"choices": [said | {"message": {"role": "assistant", "content": None}}], "usage": usage}
-    assert isinstance(WIRES[OPENAI].read_answer(json.dumps(empty).encode()), AnswerFacts)
+    assert isinstance(DIALECTS[OPENAI].read_answer(json.dumps(empty).encode()), AnswerFacts)

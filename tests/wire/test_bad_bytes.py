@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.events import Failed
 from tokenharbor.wire.neutral.failure import FailureKind
 
@@ -31,9 +31,9 @@ STREAM = {
 }
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_whole_answer(dialect: str) -> None:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     (*_, end) = wire.read_reply(WHOLE[dialect] % BAD)
     assert isinstance(end, Failed)
     assert end.failure.kind is FailureKind.GARBAGE
@@ -41,9 +41,9 @@ def test_a_whole_answer(dialect: str) -> None:
     assert not isinstance(end, Failed)
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_stream(dialect: str) -> None:
-    reader = WIRES[dialect].reader()
+    reader = DIALECTS[dialect].reader()
     *before, last = STREAM[dialect]
     for data in before:
         assert not any(isinstance(event, Failed) for event in reader.feed(b"data: %b\n\n" % data))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.wire.answers import check_rules
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.dialect import AnswerFacts, ReplyContext
 from tokenharbor.wire.neutral.events import BlockKind, BlockOpened, Event, Note
 from tokenharbor.wire.neutral.translate import collect
@@ -51,9 +51,9 @@ def calls(events: list[Event]) -> list[str]:
 
 def told(vendor: str, request_id: str, *, stream: bool, kept: list[tuple[str, tuple[Note, ...]]]) -> list[str]:
     """The ids that a client of Messages is told."""
-    client = WIRES[ANTHROPIC]
+    client = DIALECTS[ANTHROPIC]
     recipient = ReplyContext(id=request_id, model="m")
-    translation = Translation(WIRES[vendor], client, recipient, lambda *notes: kept.append(notes))
+    translation = Translation(DIALECTS[vendor], client, recipient, lambda *notes: kept.append(notes))
     if not stream:
         answer = translation.read_answer(json.dumps(WHOLE[vendor]).encode())
         assert isinstance(answer, AnswerFacts)
@@ -80,22 +80,22 @@ def test_R9_the_same_answer_id_twice_does_not_join_two_answers() -> None:
         data = json.dumps(body | {"id": "same", "responseId": "same"}).encode()
         told: list[str] = []
         for request_id in ("req_one", "req_two"):
-            answer = Translation(WIRES[vendor], WIRES[OPENAI], ReplyContext(id=request_id)).read_answer(data)
+            answer = Translation(DIALECTS[vendor], DIALECTS[OPENAI], ReplyContext(id=request_id)).read_answer(data)
             assert isinstance(answer, AnswerFacts)
-            told += calls(list(WIRES[OPENAI].read_reply(answer.body or b"")))
+            told += calls(list(DIALECTS[OPENAI].read_reply(answer.body or b"")))
         assert len({*told}) == 4
 
 
 def test_a_call_without_a_name_is_no_answer() -> None:
     nameless = {"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t"}], "stop_reason": "tool_use"}
-    assert WIRES[ANTHROPIC].read_reply(json.dumps(nameless).encode()).failure is not None
+    assert DIALECTS[ANTHROPIC].read_reply(json.dumps(nameless).encode()).failure is not None
 
 
 def streamed(*pieces: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The calls of a chat stream."""
     chunks: list[dict[str, Any] | str] = [{"choices": [{"delta": {"tool_calls": [piece]}}]} for piece in pieces]
     chunks += [{"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}, "[DONE]"]
-    reader = WIRES[OPENAI].reader()
+    reader = DIALECTS[OPENAI].reader()
     events = [*reader.feed(sse(chunks)), *reader.close()]
     check_rules(events)
     return [(block.call_id, block.name, block.text) for block in collect(events).blocks]

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from tests.wire.conversations import ORDER, conversations, meaning_of
 from tests.wire.translated_requests import ANTHROPIC, CALL, LOOP, OPENAI, TIDE, client_request, user, vendor_request
 
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import Chat, Feature
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
@@ -25,7 +25,7 @@ PLACE = ModelInPath("up", stream=False)
 
 
 def through(dialect: str, chat: Chat) -> Chat:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     return wire.read_chat(wire.read_request(wire.write_chat(chat, ORDER), PLACE))
 
 
@@ -33,8 +33,8 @@ def through(dialect: str, chat: Chat) -> Chat:
 def test_any_chain_of_dialects_keeps_what_was_asked(chat: Chat, data: st.DataObject) -> None:
     able = [
         dialect
-        for dialect in sorted(WIRES)
-        if chat.features.keys() <= WIRES[dialect].carries and WIRES[dialect].stops(chat) == chat.stop
+        for dialect in sorted(DIALECTS)
+        if chat.features.keys() <= DIALECTS[dialect].carries and DIALECTS[dialect].stops(chat) == chat.stop
     ]
     passed = chat
     for dialect in data.draw(st.lists(st.sampled_from(able), min_size=1, max_size=4)):
@@ -52,11 +52,11 @@ def fits(kind: Any, values: Any) -> None:
 
 @given(conversations())
 def test_what_is_written_is_what_the_official_types_allow(chat: Chat) -> None:
-    body = json.loads(WIRES[OPENAI].write_chat(chat, ORDER))
+    body = json.loads(DIALECTS[OPENAI].write_chat(chat, ORDER))
     fits(ChatCompletionMessageParam, body["messages"])
     fits(ChatCompletionToolUnionParam, body.get("tools", []))
     fits(ChatCompletionToolChoiceOptionParam, [body[name] for name in ("tool_choice",) if name in body])
-    body = json.loads(WIRES[ANTHROPIC].write_chat(chat, ORDER))
+    body = json.loads(DIALECTS[ANTHROPIC].write_chat(chat, ORDER))
     fits(MessageParam, body["messages"])
     fits(ToolParam, body.get("tools", []))
     fits(ToolChoiceParam, [body[name] for name in ("tool_choice",) if name in body])
@@ -68,9 +68,9 @@ def test_what_is_written_is_what_the_official_types_allow(chat: Chat) -> None:
 def test_arguments_keep_every_byte(text: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": text}}
     messages = [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]
-    there = WIRES[ANTHROPIC].write_chat(client_request(OPENAI, {"messages": messages}), ORDER)
+    there = DIALECTS[ANTHROPIC].write_chat(client_request(OPENAI, {"messages": messages}), ORDER)
     assert b'"input":' + text.encode() in there
-    back = json.loads(WIRES[OPENAI].write_chat(client_request(ANTHROPIC, there), ORDER))
+    back = json.loads(DIALECTS[OPENAI].write_chat(client_request(ANTHROPIC, there), ORDER))
     assert back["messages"][1]["tool_calls"][0]["function"]["arguments"] == text
 
 
@@ -176,7 +176,7 @@ def test_pictures_that_the_assistant_made_are_named_where_they_cannot_stand() ->
     assert text == "[An image, which this API cannot carry.]"
     items = vendor_request("openai_responses", chat)["input"]
     assert items[1]["content"] == [{"type": "output_text", "text": words} for words in ("Look.", text)]
-    converse = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))["messages"][1]["content"]
+    converse = json.loads(PROVIDER_DIALECTS["bedrock_converse"].write_chat(chat, ORDER))["messages"][1]["content"]
     assert converse == [{"text": "Look."}, {"text": text}]
 
 
@@ -240,7 +240,7 @@ def test_an_object_is_asked_for_in_words_too_where_nobody_says_json(dialect: str
         "contents": [{"role": "user", "parts": [{"text": words}]}],
         "generationConfig": {"responseMimeType": "application/json"},
     }
-    wire = WIRES["gemini"]
+    wire = DIALECTS["gemini"]
     chat = wire.read_chat(wire.read_request(json.dumps(body).encode(), PLACE))
     out = vendor_request(dialect, chat)
     said = out["messages"] if dialect == OPENAI else out["input"]
@@ -345,7 +345,7 @@ def test_sound_reaches_the_vendors_that_hear() -> None:
     chat = client_request(OPENAI, user(sound))
     assert chat.features == {Feature.AUDIO: "messages[0].content[0]"}
     assert vendor_request(OPENAI, chat)["messages"][0]["content"] == [sound]
-    assert Feature.AUDIO not in WIRES[ANTHROPIC].carries
+    assert Feature.AUDIO not in DIALECTS[ANTHROPIC].carries
 
 
 def test_custom_tools_keep_their_grammar_and_their_text() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.wire.spliced_streams import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral import unseen
 from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import BlockKind
@@ -48,23 +48,23 @@ def test_F4_every_kind_of_content_of_a_chat_counts() -> None:
         spliced.feed(event({"choices": [{"index": 0, "delta": words}]}))
         assert spliced.text_bytes == size + 1, words
         whole = {"choices": [{"index": 0, "message": words, "finish_reason": "stop"}]}
-        assert WIRES[OPENAI].measure(json.dumps(whole).encode()) == size, words
+        assert DIALECTS[OPENAI].measure(json.dumps(whole).encode()) == size, words
 
 
 def test_F4_reasoning_by_any_name_is_read_across_dialects() -> None:
     said = {"content": "Aye."}
     for words in ({"thinking": WORDS}, {"reasoning_text": WORDS}, {"reasoning_text": WORDS, "thinking": None}):
         whole = {"choices": [{"index": 0, "message": said | words, "finish_reason": "stop"}]}
-        reply = WIRES[OPENAI].read_reply(json.dumps(whole).encode())
+        reply = DIALECTS[OPENAI].read_reply(json.dumps(whole).encode())
         expected = [(BlockKind.REASONING, WORDS), (BlockKind.TEXT, "Aye.")]
         assert [(block.kind, block.text) for block in reply.blocks] == expected, words
-        reader = WIRES[OPENAI].reader()
+        reader = DIALECTS[OPENAI].reader()
         pieces = [event({"choices": [{"index": 0, "delta": delta}]}) for delta in (words, said)]
         ending = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         events = [*reader.feed(b"".join(pieces) + ending), *reader.close()]
         assert [(block.kind, block.text) for block in collect(events).blocks] == expected, words
     odd = {"choices": [{"index": 0, "message": said | {"thinking": {"a": "shape"}}, "finish_reason": "stop"}]}
-    assert [block.text for block in WIRES[OPENAI].read_reply(json.dumps(odd).encode()).blocks] == ["Aye."]
+    assert [block.text for block in DIALECTS[OPENAI].read_reply(json.dumps(odd).encode()).blocks] == ["Aye."]
 
 
 def test_F4_every_kind_of_block_of_a_message_counts() -> None:
@@ -111,7 +111,7 @@ def test_F4_every_kind_of_part_of_a_gemini_answer_counts() -> None:
         spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
         spliced.feed(event({"candidates": [{"content": {"parts": [part]}}]}))
         assert spliced.text_bytes == size + 1, part
-        assert WIRES[GEMINI].measure(body) == size, part
+        assert DIALECTS[GEMINI].measure(body) == size, part
 
 
 def test_F4_every_kind_of_item_of_a_response_counts() -> None:
@@ -124,11 +124,11 @@ def test_F4_every_kind_of_item_of_a_response_counts() -> None:
         ({"type": "image_generation_call", "result": "AAAA"}, unseen.IMAGE),
     ):
         body = json.dumps({"object": "response", "status": "completed", "output": [item]}).encode()
-        assert WIRES[RESPONSES].measure(body) == size, item
+        assert DIALECTS[RESPONSES].measure(body) == size, item
 
 
 def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
-    translation = Translation(WIRES[GEMINI], WIRES[OPENAI], ReplyContext())
+    translation = Translation(DIALECTS[GEMINI], DIALECTS[OPENAI], ReplyContext())
     for part, size in (
         ({"text": "", "thoughtSignature": SEALED}, 0),  # of words: it stands for no reasoning that a client is shown
         ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
@@ -137,7 +137,7 @@ def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
         spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
         spliced.feed(event({"candidates": [{"content": {"parts": [part]}}]}))
         assert spliced.text_bytes + spliced.ending_text_bytes == size + 1, part
-    translation = Translation(WIRES[ANTHROPIC], WIRES[OPENAI], ReplyContext())
+    translation = Translation(DIALECTS[ANTHROPIC], DIALECTS[OPENAI], ReplyContext())
     spliced = translation.splicer()
     spliced.feed(event({"type": "message_start", "message": {"id": "x", "model": "m"}}))
     spliced.feed(

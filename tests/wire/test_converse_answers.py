@@ -10,7 +10,7 @@ from tests.wire.answers import check_rules
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.dialects.bedrock_converse.usage import read_usage
 from tokenharbor.wire.framing.eventstream import write
 from tokenharbor.wire.neutral.events import BlockKind, Failed, Finished, FinishReason, UsageReported
@@ -19,7 +19,7 @@ from tokenharbor.wire.neutral.translate import collect
 from tokenharbor.wire.neutral.usage import BadUsageError
 
 NAME = "bedrock_converse"
-WIRE = VENDORS[NAME]
+WIRE = PROVIDER_DIALECTS[NAME]
 
 
 # ---- answers
@@ -208,12 +208,12 @@ def test_text_and_reasoning_at_one_place_are_two_blocks() -> None:
     assert [(block.kind.value, block.text) for block in reply.blocks] == [("reasoning", "Hm."), ("text", "a")]
 
 
-@pytest.mark.parametrize("client", WIRES)
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("name", ["text", "thinking_tools", "length", "guardrail"])
 def test_clients_of_every_dialect_are_told_what_it_said(client: str, name: str) -> None:
     reader = WIRE.reader()
     events = [*reader.feed(tape(NAME, name)), *reader.close()]
-    told = WIRES[client].read_reply(WIRES[client].write_reply(events))
+    told = DIALECTS[client].read_reply(DIALECTS[client].write_reply(events))
     theirs, ours = collect(told), collect(events)
     assert [(block.call_id, block.name) for block in theirs.blocks if block.name] == [
         (block.call_id, block.name) for block in ours.blocks if block.name

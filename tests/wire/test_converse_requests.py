@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import (
     AnswerFormat,
     Audio,
@@ -43,7 +43,7 @@ from tokenharbor.wire.neutral.chat import (
 from tokenharbor.wire.neutral.events import Note
 
 NAME = "bedrock_converse"
-WIRE = VENDORS[NAME]
+WIRE = PROVIDER_DIALECTS[NAME]
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
 REQUEST = MODEL.shape_for("ConverseRequest")
@@ -453,7 +453,7 @@ def answered(client: str, reply: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("client", ["openai_chat", "anthropic_messages"])
 def test_its_signed_thoughts_come_back_through_clients_of_other_dialects(client: str) -> None:
-    reader, wire = WIRE.reader(), WIRES[client]
+    reader, wire = WIRE.reader(), DIALECTS[client]
     reply = wire.write_reply([*reader.feed(tape(NAME, "thinking_tools")), *reader.close()])
     request = wire.read_request(json.dumps(answered(client, json.loads(reply))).encode())
     _, turn, results = sent(wire.read_chat(request))["messages"]

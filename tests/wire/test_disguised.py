@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import VendorOptions
 
 ORDER = VendorOptions(
@@ -36,9 +36,9 @@ def body(dialect: str, part: Any) -> bytes:
     ],
 )
 def test_a_film_or_a_document_is_not_told_as_a_picture(dialect: str, part: Any) -> None:
-    request = WIRES[dialect].read_request(body(dialect, part))
+    request = DIALECTS[dialect].read_request(body(dialect, part))
     with pytest.raises(InvalidRequest, match=r"application/pdf|video/mp4"):
-        WIRES[dialect].read_chat(request)
+        DIALECTS[dialect].read_chat(request)
 
 
 @pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses"])
@@ -48,19 +48,21 @@ def test_the_vendor_is_not_told_that_a_picture_elsewhere_is_a_film(dialect: str)
         "openai_chat": {"type": "image_url", "image_url": {"url": url}},
         "openai_responses": {"type": "input_image", "image_url": url},
     }
-    request = WIRES[dialect].read_request(body(dialect, parts[dialect]))
-    written = VENDORS["gemini"].write_chat(WIRES[dialect].read_chat(request), ORDER)
+    request = DIALECTS[dialect].read_request(body(dialect, parts[dialect]))
+    written = PROVIDER_DIALECTS["gemini"].write_chat(DIALECTS[dialect].read_chat(request), ORDER)
     assert b'"mimeType":"image/' in written
 
 
 def test_a_film_in_the_place_of_a_picture_counts_as_a_file() -> None:
-    request = WIRES["openai_chat"].read_request(body("openai_chat", {"type": "image_url", "image_url": {"url": FILM}}))
+    request = DIALECTS["openai_chat"].read_request(
+        body("openai_chat", {"type": "image_url", "image_url": {"url": FILM}})
+    )
     assert (request.size.images, request.size.files) == (0, 1)
 
 
 def test_a_file_counts_as_one_whatever_stands_beside_it() -> None:
     part = {"type": "input_file", "file_url": "https://files.example/long.pdf", "image_url": "https://x.example/a.png"}
-    assert WIRES["openai_responses"].read_request(body("openai_responses", part)).size.files == 1
+    assert DIALECTS["openai_responses"].read_request(body("openai_responses", part)).size.files == 1
 
 
 @pytest.mark.parametrize(
@@ -82,12 +84,14 @@ def test_a_file_counts_as_one_whatever_stands_beside_it() -> None:
 )
 def test_F9_a_part_of_another_kind_may_be_all_that_the_context_holds(dialect: str, part: Any) -> None:
     """What is at an address is not seen from here: Mistral reads documents, GLM files, Kimi films."""
-    assert WIRES[dialect].read_request(body(dialect, part)).size.files == 1
+    assert DIALECTS[dialect].read_request(body(dialect, part)).size.files == 1
 
 
 @pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "anthropic_messages"])
 def test_F9_a_picture_by_another_name_counts_as_one(dialect: str) -> None:
-    size = WIRES[dialect].read_request(body(dialect, {"type": "image_file", "url": "https://example.com/a.png"})).size
+    size = (
+        DIALECTS[dialect].read_request(body(dialect, {"type": "image_file", "url": "https://example.com/a.png"})).size
+    )
     assert (size.images, size.files) == (1, 0)
 
 
@@ -97,4 +101,4 @@ def test_F2_a_mark_for_an_hour_counts_in_the_dialect_that_passes_it_on(ttl: str,
     control = '{"type": "ephemeral", "ttl": TTL}'.replace("TTL", ttl)
     part = '{"type": "text", "text": "hi", "cache_control": CONTROL}'.replace("CONTROL", control)
     said = '{"model": "m", "messages": [{"role": "user", "content": [PART]}]}'.replace("PART", part)
-    assert WIRES["openai_chat"].read_request(said.encode()).cache_writes_1h is hour
+    assert DIALECTS["openai_chat"].read_request(said.encode()).cache_writes_1h is hour

@@ -12,7 +12,7 @@ from tests.wire.answers import answers, check_rules, meaning, rich_answers, seal
 from tests.wire.splits import TAPES, binary_tape_names, cut, places, tape, tape_names
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.dialect import NO_CONTEXT, ReplyContext
 from tokenharbor.wire.neutral.events import (
     BlockClosed,
@@ -31,17 +31,17 @@ from tokenharbor.wire.neutral.failure import FailureKind
 from tokenharbor.wire.neutral.translate import collect, replay
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
-DIALECTS = st.sampled_from(sorted(WIRES))
+EACH_DIALECT = st.sampled_from(sorted(DIALECTS))
 ALL_TAPES = [*tape_names(), *binary_tape_names()]
 
 
 def write(dialect: str, events: Iterable[Event]) -> bytes:
-    writer = WIRES[dialect].writer()
+    writer = DIALECTS[dialect].writer()
     return b"".join([writer.write(event) for event in events])
 
 
 def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
-    reader = VENDORS[dialect].reader()
+    reader = PROVIDER_DIALECTS[dialect].reader()
     events = [event for piece in pieces for event in reader.feed(piece)]
     return [*events, *reader.close()]
 
@@ -72,7 +72,7 @@ def test_the_random_answers_obey_the_rules_themselves(events: list[Event]) -> No
     check_rules(events)
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @given(events=answers(), where=places)
 def test_a_stream_is_read_as_it_was_written(dialect: str, events: list[Event], where: list[int]) -> None:
     stream = write(dialect, events)
@@ -82,21 +82,21 @@ def test_a_stream_is_read_as_it_was_written(dialect: str, events: list[Event], w
     assert collect(read(dialect, cut(stream, where))) == collect(read_)
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @given(events=answers())
 def test_a_whole_answer_is_read_as_it_was_written(dialect: str, events: list[Event]) -> None:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     read_ = list(wire.read_reply(wire.write_reply(events)))
     check_rules(read_)
     close_to(read_, events)
 
 
-CHAINS = st.lists(st.tuples(DIALECTS, st.booleans()), min_size=1, max_size=4)
+CHAINS = st.lists(st.tuples(EACH_DIALECT, st.booleans()), min_size=1, max_size=4)
 
 
 def chained(events: Sequence[Event], chain: list[tuple[str, bool]]) -> Sequence[Event]:
     for dialect, whole in chain:
-        wire = WIRES[dialect]
+        wire = DIALECTS[dialect]
         events = list(wire.read_reply(wire.write_reply(events))) if whole else read(dialect, [write(dialect, events)])
         check_rules(events)
     return events
@@ -134,7 +134,7 @@ def test_no_token_is_lost_or_counted_twice_in_any_chain(counts: dict[str, int], 
 
 @pytest.mark.parametrize("dialect", [OPENAI, ANTHROPIC])
 def test_the_cost_that_was_asked_for_stands_in_the_usage(dialect: str) -> None:
-    writer = WIRES[dialect].writer(ReplyContext(usage=False))
+    writer = DIALECTS[dialect].writer(ReplyContext(usage=False))
     usage = Usage(input=12, output=3)
     stream = b"".join([writer.write(event) for event in (Started("a", "m"), UsageReported(usage))])
     writer.cost_usd = "0.000123450"
@@ -157,12 +157,12 @@ PICTURE: list[Event] = [
 
 
 def test_pictures_are_whole_in_openais_dialect_and_said_to_be_missing_in_anthropics() -> None:
-    wire = WIRES[OPENAI]
+    wire = DIALECTS[OPENAI]
     for again in (read(OPENAI, [write(OPENAI, PICTURE)]), list(wire.read_reply(wire.write_reply(PICTURE)))):
         check_rules(again)
         assert collect(again) == msgspec.structs.replace(collect(PICTURE), id="chatcmpl-a")
     assert write(OPENAI, PICTURE).count(b'"url":"data:image/png;base64,iVBORw=="') == 1
-    other = WIRES[ANTHROPIC]
+    other = DIALECTS[ANTHROPIC]
     for again in (read(ANTHROPIC, [write(ANTHROPIC, PICTURE)]), list(other.read_reply(other.write_reply(PICTURE)))):
         assert meaning(again).text == "Look: [An image, which this API cannot carry.]"
 
@@ -196,7 +196,7 @@ def test_blocks_of_a_message_stand_one_after_the_other(events: list[Event]) -> N
                 assert open_ is None
 
 
-@pytest.mark.parametrize("dialect", VENDORS)
+@pytest.mark.parametrize("dialect", PROVIDER_DIALECTS)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), where=places)
 def test_noise_is_never_a_success(dialect: str, data: bytes, where: list[int]) -> None:
     events = read(dialect, cut(data, where))
@@ -248,7 +248,7 @@ def test_any_split_of_a_tape_gives_the_same_events(dialect: str, name: str, wher
 def test_what_only_one_dialect_knows_comes_back_to_it_byte_for_byte(name: str) -> None:
     events = read(ANTHROPIC, [tape(ANTHROPIC, name)])
     assert read(ANTHROPIC, [write(ANTHROPIC, events)]) == events
-    wire = WIRES[ANTHROPIC]
+    wire = DIALECTS[ANTHROPIC]
     assert meaning(wire.read_reply(wire.write_reply(events))) == meaning(events)
     again = wire.write_reply(wire.read_reply(wire.write_reply(events)))
     assert again == wire.write_reply(events)
@@ -256,7 +256,7 @@ def test_what_only_one_dialect_knows_comes_back_to_it_byte_for_byte(name: str) -
 
 def test_what_the_stream_gave_in_pieces_is_whole_in_a_whole_answer() -> None:
     events = read(ANTHROPIC, [tape(ANTHROPIC, "web_search")])
-    search, result, text = json.loads(WIRES[ANTHROPIC].write_reply(events))["content"]
+    search, result, text = json.loads(DIALECTS[ANTHROPIC].write_reply(events))["content"]
     assert (search["type"], search["input"]) == ("server_tool_use", {"query": "tide Brest"})
     assert result["content"][0]["encrypted_content"] == "Eq8Tape"
     assert [citation["encrypted_index"] for citation in text["citations"]] == ["EoTape"]
@@ -264,7 +264,7 @@ def test_what_the_stream_gave_in_pieces_is_whole_in_a_whole_answer() -> None:
 
 def test_thought_signatures_of_calls_come_back() -> None:
     events = read(OPENAI, [tape(OPENAI, "same_index_tools")])
-    wire = WIRES[OPENAI]
+    wire = DIALECTS[OPENAI]
     signature = b'{"google":{"thought_signature":"CsQBAXLI2nz9"}}'
     assert signature in write(OPENAI, events)
     assert signature in wire.write_reply(events)
@@ -284,7 +284,7 @@ def test_notes_reach_another_dialect_sealed_and_come_back_through_it(dialect: st
     ]
     assert note.raw in write(dialect, events)
     assert note.raw not in write(other, events)
-    for again in (read(other, [write(other, events)]), WIRES[other].read_reply(WIRES[other].write_reply(events))):
+    for again in (read(other, [write(other, events)]), DIALECTS[other].read_reply(DIALECTS[other].write_reply(events))):
         (block,) = collect(again).blocks
         assert (block.text, block.notes) == ("Hm.", (note,))
 
@@ -297,7 +297,7 @@ def test_arguments_that_are_no_object_are_shown_as_they_are() -> None:
         BlockClosed(0),
         Finished(FinishReason.LENGTH),
     ]
-    (block,) = json.loads(WIRES[ANTHROPIC].write_reply(events))["content"]
+    (block,) = json.loads(DIALECTS[ANTHROPIC].write_reply(events))["content"]
     assert block["input"] == {"_unreadable": '{"port": "Bre'}
 
 
@@ -314,7 +314,7 @@ def test_reasons_that_vendors_confuse_are_set_right(finish: str, calls: bool, ex
     call = {"id": "c", "type": "function", "function": {"name": "tide", "arguments": "{}"}}
     message = {"role": "assistant", "content": "Aye.", **({"tool_calls": [call]} if calls else {})}
     body = {"id": "a", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
-    assert WIRES[OPENAI].read_reply(json.dumps(body).encode()).reason is expected
+    assert DIALECTS[OPENAI].read_reply(json.dumps(body).encode()).reason is expected
 
 
 @pytest.mark.parametrize("index", [{"index": 0}, {}])
@@ -342,7 +342,7 @@ def test_members_that_a_vendor_writes_empty_say_nothing() -> None:
     for calls, expected in ((None, ["text"]), ([call], ["text", "tool_call"])):
         message = {"role": "assistant", "content": "Look.", "tool_calls": calls, **EMPTY}
         body = {"id": "1", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": ""}]}
-        reply = collect(WIRES[OPENAI].read_reply(json.dumps(body).encode()))
+        reply = collect(DIALECTS[OPENAI].read_reply(json.dumps(body).encode()))
         assert [block.kind.value for block in reply.blocks] == expected
         assert not any(block.custom for block in reply.blocks)
         assert reply.reason is (FinishReason.TOOL_CALLS if calls else FinishReason.STOP)
@@ -357,7 +357,7 @@ def test_words_alone_read_as_they_do_beside_other_things(reason: str | None, tex
     def told(**more: object) -> list[Event]:
         choice = {"index": 0, "message": {"role": "assistant", "content": text, **more}, "finish_reason": reason}
         body = {"id": "1", "model": "m", "choices": [choice], **usage}
-        return list(WIRES[OPENAI].read_reply(json.dumps(body).encode()))
+        return list(DIALECTS[OPENAI].read_reply(json.dumps(body).encode()))
 
     assert told() == told(refusal=None, annotations=[]) == told(tool_calls=[])
 
@@ -377,14 +377,14 @@ def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    (call,) = json.loads(WIRES[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["tool_calls"]
+    (call,) = json.loads(DIALECTS[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["tool_calls"]
     assert call["function"]["arguments"] == "{}"
     assert write(OPENAI, events).count(b'"arguments":"{}"') == 1
 
 
 def test_an_empty_answer_has_empty_words_for_openais_clients() -> None:
     events: list[Event] = [Started("1", "m"), Finished(FinishReason.LENGTH)]
-    assert json.loads(WIRES[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["content"] == ""
+    assert json.loads(DIALECTS[OPENAI].write_reply(events, NO_CONTEXT))["choices"][0]["message"]["content"] == ""
 
 
 def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
@@ -399,7 +399,7 @@ def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> No
         BlockClosed(1),
         Finished(FinishReason.STOP),
     ]
-    content = json.loads(WIRES[ANTHROPIC].write_reply(events, NO_CONTEXT))["content"]
+    content = json.loads(DIALECTS[ANTHROPIC].write_reply(events, NO_CONTEXT))["content"]
     assert [block["text"] for block in content] == ["Open."]
     stream = write(ANTHROPIC, events)
     assert b'"index":0' in stream
@@ -416,7 +416,7 @@ def test_a_call_that_never_gets_a_name_is_garbage() -> None:
 def test_the_usage_chunk_is_only_for_those_who_want_it() -> None:
     events = read(OPENAI, [tape(OPENAI, "text")])
     for wanted in (True, False):
-        writer = WIRES[OPENAI].writer(ReplyContext(1_790_000_000, usage=wanted))
+        writer = DIALECTS[OPENAI].writer(ReplyContext(1_790_000_000, usage=wanted))
         stream = b"".join([writer.write(event) for event in events])
         assert (b'"prompt_tokens":1219' in stream) is wanted
         assert b'"created":1790000000' in stream

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal, VendorRefused
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
@@ -23,7 +23,7 @@ GEMINI = "gemini"
 def failure(dialect: str, status: int, body: object = None, **headers: str) -> Failure:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return WIRES[dialect].read_failure(status, lines, raw)
+    return DIALECTS[dialect].read_failure(status, lines, raw)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def failure(dialect: str, status: int, body: object = None, **headers: str) -> F
 )
 def test_the_status_decides_whatever_the_body_is(status: int, kind: FailureKind) -> None:
     bodies = (b"", b"<html>no</html>", b"[]", b'{"error":7}', b"\xff", b"[" * 100_000)
-    for dialect, body in itertools.product(WIRES, bodies):
+    for dialect, body in itertools.product(DIALECTS, bodies):
         read = failure(dialect, status, body)
         assert (read.kind, read.status) == (kind, status), (dialect, body[:20])
 
@@ -116,7 +116,7 @@ def test_the_vendors_words_are_kept(dialect: str, body: object, expected: tuple[
 def test_an_input_too_long_is_recognised(code: str | None, message: str) -> None:
     body = {"error": {"message": message, "code": code}}
     expected = {400: FailureKind.CONTEXT, 413: FailureKind.CONTEXT, 500: FailureKind.SERVER}
-    for dialect in WIRES:
+    for dialect in DIALECTS:
         assert {status: failure(dialect, status, body).kind for status in expected} == expected, dialect
 
 
@@ -125,7 +125,7 @@ def test_other_refusals_are_not_taken_for_it(message: str) -> None:
     assert failure(OPENAI, 400, {"error": {"message": message}}).kind is FailureKind.REQUEST
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     ("status", "code", "message"),
     [
@@ -141,7 +141,7 @@ def test_what_is_our_own_accounts_fault_is_not_the_callers(
     assert failure(dialect, status, {"error": {"message": message, "code": code}}).kind is FailureKind.CREDENTIAL
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_callers_own_words_blame_no_credential(dialect: str) -> None:
     echo = "Invalid value for `stop`: 'Your credit balance is too low. API key not valid.'"
     assert failure(dialect, 400, {"error": {"message": echo}}).kind is FailureKind.REQUEST
@@ -174,8 +174,8 @@ NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
     ],
 )
 def test_the_waiting_time_is_read_in_whole_seconds(headers: dict[str, str], seconds: int | None) -> None:
-    read = {dialect: failure(dialect, 429, {}, **headers).retry_after for dialect in WIRES}
-    assert read == dict.fromkeys(WIRES, seconds)
+    read = {dialect: failure(dialect, 429, {}, **headers).retry_after for dialect in DIALECTS}
+    assert read == dict.fromkeys(DIALECTS, seconds)
 
 
 def refusals() -> list[Refusal]:
@@ -206,7 +206,7 @@ def refusals() -> list[Refusal]:
 
 @pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.code)
 def test_a_refusal_in_openais_shape(refusal: Refusal) -> None:
-    body = json.loads(WIRES[OPENAI].write_refusal(refusal, "req_1"))
+    body = json.loads(DIALECTS[OPENAI].write_refusal(refusal, "req_1"))
     expected = {"message": refusal.message, "type": refusal.type, "code": refusal.code, "param": "n"}
     if refusal.provider:
         expected["provider"] = "p"
@@ -214,14 +214,14 @@ def test_a_refusal_in_openais_shape(refusal: Refusal) -> None:
 
 
 def test_a_refusal_without_a_field_says_null() -> None:
-    body = json.loads(WIRES[OPENAI].write_refusal(errors.Unavailable("Later."), "req_1"))
+    body = json.loads(DIALECTS[OPENAI].write_refusal(errors.Unavailable("Later."), "req_1"))
     assert body["error"]["param"] is None
     assert "provider" not in body["error"]
 
 
 @pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.code)
 def test_a_refusal_in_anthropics_shape(refusal: Refusal) -> None:
-    body = json.loads(WIRES[ANTHROPIC].write_refusal(refusal, "req_1"))
+    body = json.loads(DIALECTS[ANTHROPIC].write_refusal(refusal, "req_1"))
     assert (body["type"], body["request_id"]) == ("error", "req_1")
     error = body["error"]
     assert (error["message"], error["code"], error["param"]) == (refusal.message, refusal.code, "n")
@@ -251,13 +251,13 @@ def test_a_refusal_in_anthropics_shape(refusal: Refusal) -> None:
     ],
 )
 def test_the_types_that_anthropics_clients_know(refusal: Refusal, type_: str) -> None:
-    assert json.loads(WIRES[ANTHROPIC].write_refusal(refusal, "req_1"))["error"]["type"] == type_
+    assert json.loads(DIALECTS[ANTHROPIC].write_refusal(refusal, "req_1"))["error"]["type"] == type_
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -> None:
     refusal = errors.UpstreamError("Broke off.\nTry again.", provider="p")
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     written = wire.write_stream_refusal(refusal, "req_1")
     (name, data, _), *_ = SseFramer().feed(written)
     assert name == (b"" if dialect in (OPENAI, GEMINI) else b"error")
@@ -285,7 +285,7 @@ def test_a_refusal_in_a_stream_is_its_error_event_and_no_success(dialect: str) -
     ],
 )
 def test_codex_is_told_in_a_failed_answer_whether_asking_again_may_help(refusal: Refusal, code: str) -> None:
-    _, (name, data, _) = SseFramer().feed(WIRES["openai_responses"].write_stream_refusal(refusal, "req_1"))
+    _, (name, data, _) = SseFramer().feed(DIALECTS["openai_responses"].write_stream_refusal(refusal, "req_1"))
     assert (name, data is not None) == (b"response.failed", True)
     response = json.loads(data or b"")["response"]
     assert (response["status"], response["id"]) == ("failed", "resp_req_1")
@@ -294,10 +294,10 @@ def test_codex_is_told_in_a_failed_answer_whether_asking_again_may_help(refusal:
 
 def test_an_empty_purse_has_the_status_at_which_each_dialects_clients_stop() -> None:
     broke, other = errors.InsufficientQuota("Top up."), errors.UpstreamError("Later.")
-    assert {dialect: wire.status_of(broke) for dialect, wire in WIRES.items()} == {
-        dialect: 429 if dialect == "openai_responses" else 402 for dialect in WIRES
+    assert {dialect: wire.status_of(broke) for dialect, wire in DIALECTS.items()} == {
+        dialect: 429 if dialect == "openai_responses" else 402 for dialect in DIALECTS
     }
-    assert {wire.status_of(other) for wire in WIRES.values()} == {502}
+    assert {wire.status_of(other) for wire in DIALECTS.values()} == {502}
 
 
 @pytest.mark.parametrize(

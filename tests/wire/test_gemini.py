@@ -21,7 +21,7 @@ from tests.wire.translated_requests import client_request, vendor_request
 
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.dialects.gemini.usage import try_usage
 from tokenharbor.wire.neutral.chat import (
     Chat,
@@ -41,7 +41,7 @@ from tokenharbor.wire.neutral.events import Event, Failed, Finished, FinishReaso
 from tokenharbor.wire.neutral.request import Edit, Request
 
 GEMINI, ANTHROPIC = "gemini", "anthropic_messages"
-WIRE = WIRES[GEMINI]
+WIRE = DIALECTS[GEMINI]
 PLACE = ModelInPath("m", stream=False)
 CONTENTS = [{"role": "user", "parts": [{"text": "Is the harbour open?"}]}]
 
@@ -181,7 +181,7 @@ class TestAcross:
 
     @pytest.mark.parametrize("spelling", [base64.b64encode, base64.urlsafe_b64encode])
     def test_notes_of_others_come_back_out_of_a_signature_in_either_alphabet(self, spelling: Any) -> None:
-        events = WIRES[ANTHROPIC].reader().feed(tape(ANTHROPIC, "thinking_tools"))
+        events = DIALECTS[ANTHROPIC].reader().feed(tape(ANTHROPIC, "thinking_tools"))
         body = json.loads(WIRE.write_reply(events))
         parts = body["candidates"][0]["content"]["parts"]
         assert "EqoBCkgI" not in json.dumps(parts)
@@ -266,7 +266,7 @@ class TestAcross:
             "tools": [{"type": "function", "function": {"name": name, "parameters": schema}} for name in ("3d", "_3d")],
             "tool_choice": {"type": "function", "function": {"name": "3d"}},
         }
-        openai = WIRES["openai_chat"]
+        openai = DIALECTS["openai_chat"]
         request = openai.read_request(json.dumps(body).encode())
         out = json.loads(WIRE.write_chat(openai.read_chat(request), ORDER))
         names = [one["name"] for one in out["tools"][0]["functionDeclarations"]]

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.dialect import ModelInPath
 from tokenharbor.wire.neutral.request import Edit
 
-WIRE = WIRES["gemini"]
+WIRE = DIALECTS["gemini"]
 PICTURE = {"inline_data": {"mime_type": "image/png", "data": "iVBORw0KGgo="}}
 LOOK: dict[str, Any] = {"name": "look"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.wire.translated_requests import ANTHROPIC, OPENAI, client_request, vendor_request
 
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.fitting.json_schema import close_objects, fill_parameters, is_strict, strip_beside_references
 from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 from tokenharbor.wire.neutral.dialect import ModelInPath
@@ -72,7 +72,7 @@ def test_formats_reach_vendors_that_hold_models_to_closed_schemas() -> None:
     body = {"response_format": {"type": "json_schema", "json_schema": {"name": "port", "schema": PORT}}}
     chat = client_request(OPENAI, body)
     assert vendor_request(ANTHROPIC, chat)["output_config"]["format"]["schema"] == made(close_objects, PORT)
-    sent = json.loads(VENDORS["bedrock_converse"].write_chat(chat, ORDER))
+    sent = json.loads(PROVIDER_DIALECTS["bedrock_converse"].write_chat(chat, ORDER))
     assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == made(
         close_objects, PORT
     )
@@ -116,7 +116,7 @@ def test_a_strict_wish_of_anthropics_clients_is_told_where_every_member_is_requi
 
 @pytest.mark.parametrize("field", ["responseSchema", "responseJsonSchema"])
 def test_a_format_of_googles_clients_is_strict_where_it_can_be(field: str) -> None:
-    wire = WIRES["gemini"]
+    wire = DIALECTS["gemini"]
     for schema in (STRICT, PORT):
         config = {"responseMimeType": "application/json", field: schema}
         body = {"contents": [{"role": "user", "parts": [{"text": "?"}]}], "generationConfig": config}

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.answers import meaning
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.events import Event
 from tokenharbor.wire.neutral.failure import FailureKind
 
-WIRE = WIRES["openai_responses"]
+WIRE = DIALECTS["openai_responses"]
 WHOLE = "The tide turns twice a day."
 ARGUMENTS = '{"port":"Brest"}'
 
@@ -131,7 +131,7 @@ def test_R10_what_a_chat_vendor_says_behind_its_finish_is_delivered() -> None:
         ({"content": ""}, WHOLE[:20]),
         ({"tool_calls": [late_call]}, WHOLE[:20]),
     ):
-        reader = WIRES["openai_chat"].reader()
+        reader = DIALECTS["openai_chat"].reader()
         data = chunk(content=WHOLE[:20]) + chunk("stop") + chunk(**late) + b"data: [DONE]\n\n"
         told = meaning([*reader.feed(data), *reader.close()])
         assert told.text == said

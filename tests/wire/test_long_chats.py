@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
 Piece = dict[str, Any]
@@ -58,7 +58,7 @@ LONG: dict[str, Callable[[], tuple[str, Piece]]] = {
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_conversation_does_not_keep_others_waiting(name: str) -> None:
     dialect, body = LONG[name]()
-    request = WIRES[dialect].read_request(msgspec.json.encode(body), ModelInPath("m", stream=False))
+    request = DIALECTS[dialect].read_request(msgspec.json.encode(body), ModelInPath("m", stream=False))
     began = time.process_time()
-    WIRES[dialect].read_chat(request)
+    DIALECTS[dialect].read_chat(request)
     assert time.process_time() - began < 3, "about a quarter of a second, against ten and more"

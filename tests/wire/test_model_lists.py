@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 
 def shown(name: str, *surfaces: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ SOUND = shown("whisper", "transcriptions")
 def listed(*models: dict[str, Any]) -> dict[str, Any]:
     """All dialects' members together, as one path shows them."""
     found: dict[str, Any] = {}
-    for dialect in WIRES.values():
+    for dialect in DIALECTS.values():
         for name, value in dialect.write_models(models).items():
             assert found.setdefault(name, value) == value, "two dialects differ in a member"
     return found
@@ -43,7 +43,7 @@ def test_the_list_has_both_envelopes_and_geminis_models() -> None:
 
 
 def test_a_model_of_another_medium_has_none_of_geminis_methods() -> None:
-    assert WIRES["gemini"].write_model(SOUND)["supportedGenerationMethods"] == []
+    assert DIALECTS["gemini"].write_model(SOUND)["supportedGenerationMethods"] == []
 
 
 def test_an_empty_list_has_no_ends() -> None:
@@ -52,4 +52,6 @@ def test_an_empty_list_has_no_ends() -> None:
 
 
 def test_a_model_alone_is_the_catalogues_object_but_for_gemini() -> None:
-    assert {name for name, dialect in WIRES.items() if dialect.write_model(CHATS) == CHATS} == WIRES.keys() - {"gemini"}
+    assert {name for name, dialect in DIALECTS.items() if dialect.write_model(CHATS) == CHATS} == DIALECTS.keys() - {
+        "gemini"
+    }

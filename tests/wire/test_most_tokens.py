@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.count.most_tokens import most_tokens, without
 from tokenharbor.wire.count.o200k import O200K, load
 from tokenharbor.wire.neutral.dialect import ModelInPath
@@ -127,7 +127,7 @@ def test_F9_a_requests_bound_is_no_less_than_any_installed_tokenizers_count(text
                 data = json.dumps(body, ensure_ascii=ascii_).encode()
             except UnicodeEncodeError:  # half a character
                 continue
-            request = WIRES[dialect].read_request(data, PLACE if dialect == "gemini" else None)
+            request = DIALECTS[dialect].read_request(data, PLACE if dialect == "gemini" else None)
             assert tokens <= request.size.text_tokens, (dialect, ascii_)
 
 
@@ -142,7 +142,7 @@ def test_F9_inlined_media_are_not_counted_as_text_however_they_are_escaped() -> 
     plain = _chat(url)
     bare = len(plain) - len(url)
     for data in (plain, plain.replace(b"/", b"\\/"), plain.replace(b"+", b"\\u002B")):
-        size: InputSize = WIRES["openai_chat"].read_request(data).size
+        size: InputSize = DIALECTS["openai_chat"].read_request(data).size
         assert size.text_tokens < bare + 96, data[-40:]
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.wire.conversations import ORDER
 from tests.wire.translated_requests import ANTHROPIC, BUDGETED, CALL, LOOP, OPENAI, client_request, vendor_request
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import ToolCall
 from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import (
@@ -25,11 +25,11 @@ from tokenharbor.wire.neutral.translate import collect
 
 
 def whole(dialect: str, events: list[Event]) -> Any:
-    return json.loads(WIRES[dialect].write_reply(events))
+    return json.loads(DIALECTS[dialect].write_reply(events))
 
 
 def streamed(dialect: str, events: list[Event]) -> list[Event]:
-    writer, reader = WIRES[dialect].writer(), WIRES[dialect].reader()
+    writer, reader = DIALECTS[dialect].writer(), DIALECTS[dialect].reader()
     return [*reader.feed(b"".join([writer.write(event) for event in events])), *reader.close()]
 
 
@@ -41,7 +41,7 @@ USE = b'{"type":"tool_use","id":"toolu_1","name":"tide","input":{ "Port" : "Bres
 
 def thoughtful(*blocks: bytes) -> list[Event]:
     head = b'{"id":"msg_1","type":"message","role":"assistant","model":"c","stop_reason":"tool_use","content":['
-    return list(WIRES[ANTHROPIC].read_reply(head + b",".join(blocks) + b"]}"))
+    return list(DIALECTS[ANTHROPIC].read_reply(head + b",".join(blocks) + b"]}"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_signed_thinking_comes_back_to_its_vendor_through_a_client_of_the_other_
     events = thoughtful(*blocks)
     message = whole(OPENAI, streamed(OPENAI, events) if in_pieces else events)["choices"][0]["message"]
     said = [LOOP[0], message, {"role": "tool", "tool_call_id": "toolu_1", "content": "high"}]
-    body = WIRES[ANTHROPIC].write_chat(client_request(OPENAI, {"messages": said, "reasoning_effort": "high"}), ORDER)
+    body = DIALECTS[ANTHROPIC].write_chat(client_request(OPENAI, {"messages": said, "reasoning_effort": "high"}), ORDER)
     assert b'"content":[' + b",".join(blocks) + b"]" in body
     assert b'"thinking":{' in body
 
@@ -98,7 +98,7 @@ SIGNATURE = {"google": {"thought_signature": "CsQB"}}
 def test_reasoning_details_come_back_to_their_vendor_through_a_client_of_the_other_dialect() -> None:
     message = {"role": "assistant", "content": "High.", "reasoning_content": "Hm.", "reasoning_details": DETAILS}
     reply = {"id": "a", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    answer = whole(ANTHROPIC, list(WIRES[OPENAI].read_reply(json.dumps(reply).encode())))
+    answer = whole(ANTHROPIC, list(DIALECTS[OPENAI].read_reply(json.dumps(reply).encode())))
     assert [block["type"] for block in answer["content"]] == ["thinking", "text"]
     said = [LOOP[0], {"role": "assistant", "content": answer["content"]}, {"role": "user", "content": "Sure?"}]
     chat = client_request(ANTHROPIC, {"messages": said})
@@ -120,7 +120,11 @@ def test_thought_signatures_of_calls_stand_beside_them_in_openais_dialect() -> N
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    for answer in (events, streamed(OPENAI, events), list(WIRES[OPENAI].read_reply(WIRES[OPENAI].write_reply(events)))):
+    for answer in (
+        events,
+        streamed(OPENAI, events),
+        list(DIALECTS[OPENAI].read_reply(DIALECTS[OPENAI].write_reply(events))),
+    ):
         assert collect(answer).blocks[0].notes == (note,)
         message = whole(OPENAI, answer)["choices"][0]["message"]
         (call_,) = client_request(OPENAI, {"messages": [LOOP[0], message]}).messages[1].parts
@@ -136,7 +140,10 @@ def test_a_call_of_a_custom_tool_is_answered_as_one() -> None:
         BlockClosed(0),
         Finished(FinishReason.TOOL_CALLS),
     ]
-    for answer in (streamed(OPENAI, events), WIRES[OPENAI].read_reply(WIRES[OPENAI].write_reply(events))):
+    for answer in (
+        streamed(OPENAI, events),
+        DIALECTS[OPENAI].read_reply(DIALECTS[OPENAI].write_reply(events)),
+    ):
         (block,) = collect(answer).blocks
         assert (block.custom, block.name, block.text) == (True, "patch", "*** {x")
 
@@ -149,7 +156,7 @@ def test_names_of_tools_that_a_vendor_would_refuse_are_made_fit_and_come_back_as
         "tools": [{"name": LONG_NAME, "input_schema": {"type": "object"}}],
         "tool_choice": {"type": "tool", "name": LONG_NAME},
     }
-    request = WIRES[ANTHROPIC].read_request(
+    request = DIALECTS[ANTHROPIC].read_request(
         json.dumps({"model": "m", "messages": [], "max_tokens": 9, **body}).encode()
     )
     out = vendor_request(OPENAI, client_request(ANTHROPIC, body))
@@ -163,6 +170,6 @@ def test_names_of_tools_that_a_vendor_would_refuse_are_made_fit_and_come_back_as
         Finished(FinishReason.TOOL_CALLS),
     ]
     recipient = ReplyContext(request=request)
-    writer = WIRES[ANTHROPIC].writer(recipient)
-    for answer in (b"".join(map(writer.write, events)), WIRES[ANTHROPIC].write_reply(events, recipient)):
+    writer = DIALECTS[ANTHROPIC].writer(recipient)
+    for answer in (b"".join(map(writer.write, events)), DIALECTS[ANTHROPIC].write_reply(events, recipient)):
         assert f'"name":"{LONG_NAME}"'.encode() in answer

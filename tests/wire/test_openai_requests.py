@@ -8,7 +8,7 @@ import pytest
 from tests.wire.requests import MESSAGES, OPENAI, RESPONSES, body_of, read, refusal, written
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.request import Edit, InputSize
 
 
@@ -79,7 +79,7 @@ class TestOpenAI:
     def test_a_caller_who_asked_for_usage_gets_his_own_bytes_on(self) -> None:
         request = read(OPENAI, stream=True, stream_options={"include_usage": True})
         assert request.wants_usage
-        assert WIRES[OPENAI].write_request(request, Edit("m", ask_usage=True)) == request.body
+        assert DIALECTS[OPENAI].write_request(request, Edit("m", ask_usage=True)) == request.body
 
     @pytest.mark.parametrize(
         ("options", "param"),
@@ -95,7 +95,7 @@ class TestOpenAI:
     def test_repeated_stream_options_are_refused(self) -> None:
         body = body_of(OPENAI)[:-1] + b',"stream_options":{"include_usage":true,"include_usage":false}}'
         with pytest.raises(InvalidRequest) as caught:
-            WIRES[OPENAI].read_request(body)
+            DIALECTS[OPENAI].read_request(body)
         assert caught.value.param == "stream_options"
 
     @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ class TestOpenAI:
     def test_an_escape_hides_no_image(self) -> None:
         body = body_of(OPENAI, messages=[{"role": "user", "content": [{"image_url": "https://x.example/a.png"}]}])
         hidden = body.replace(b'"image_url"', b'"\\u0069mage_url"')
-        assert WIRES[OPENAI].read_request(hidden).size.images == 1
+        assert DIALECTS[OPENAI].read_request(hidden).size.images == 1
 
     def test_words_about_images_are_no_images(self) -> None:
         text = '[{"type": "image_url", "image_url": "data:"}]'
@@ -177,7 +177,7 @@ class TestResponses:
     @pytest.mark.parametrize("fields", [{}, {"store": None}, {"store": False}])
     def test_nothing_is_stored_at_the_vendor(self, fields: dict[str, Any]) -> None:
         body = json.dumps({"model": "m", "input": "?", **fields}).encode()
-        wire = WIRES[RESPONSES]
+        wire = DIALECTS[RESPONSES]
         assert json.loads(wire.write_request(wire.read_request(body), Edit("m")))["store"] is False
 
     @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ class TestResponses:
         tools = [{"type": "web_search", "filters": {"allowed_domains": ["tides.example"]}}]
         request = read(RESPONSES, tools=tools, max_tool_calls=3, tool_choice={"type": "web_search"})
         assert request.web_search_uses == 3
-        assert WIRES[RESPONSES].write_request(request, Edit("m")) == request.body
+        assert DIALECTS[RESPONSES].write_request(request, Edit("m")) == request.body
         assert refusal(RESPONSES, tools=tools, max_tool_calls=0).param == "max_tool_calls"
         assert refusal(RESPONSES, tools=tools, max_tool_calls=1_000).param == "max_tool_calls"
 
@@ -223,7 +223,7 @@ class TestResponses:
         first, last = b'{ "type":"function" ,"name":"web_search"}', b'{"type": "namespace","name":"n","tools":[]}'
         search = b'{"type":"%b","external_web_access":true}' % name.encode()
         body = b'{"model":"m","store":false,"input":"?","tools":[ %b , %b,%b ]}' % (first, search, last)
-        wire = WIRES[RESPONSES]
+        wire = DIALECTS[RESPONSES]
         request = wire.read_request(body)
         assert request.web_search_uses == 0
         assert wire.write_request(request, Edit("m")) == body.replace(
@@ -232,7 +232,7 @@ class TestResponses:
 
     def test_tools_without_a_search_keep_their_bytes(self) -> None:
         body = b'{"model":"m","store":false,"input":"?","tools":[ { "name":"web_search","type":"function"} ]}'
-        wire = WIRES[RESPONSES]
+        wire = DIALECTS[RESPONSES]
         assert wire.write_request(wire.read_request(body), Edit("m")) == body
 
     def test_a_search_that_must_be_made_needs_a_bound(self) -> None:

@@ -8,12 +8,12 @@ import pytest
 from tests.wire.requests import ANTHROPIC, MESSAGES, OPENAI, RESPONSES, body_of, read, refusal, theirs, written
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.extensions import read_max_price
 from tokenharbor.wire.neutral.request import CacheRules, Edit, InputSize, MaxPrice, ProviderRules
 
 
-@pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {"gemini"}))  # test_gemini.py has its own names
+@pytest.mark.parametrize("dialect", sorted(DIALECTS.keys() - {"gemini"}))  # test_gemini.py has its own names
 class TestBoth:
     def test_the_facts_of_a_plain_request(self, dialect: str) -> None:
         request = read(dialect, max_tokens=300, temperature=0.2, stream=True)
@@ -81,7 +81,7 @@ class TestBoth:
         fields = json.loads(body_of(dialect))
         del fields[theirs(dialect, name)]
         with pytest.raises(InvalidRequest) as caught:
-            WIRES[dialect].read_request(json.dumps(fields).encode())
+            DIALECTS[dialect].read_request(json.dumps(fields).encode())
         assert caught.value.param == theirs(dialect, name)
 
     def test_our_own_fields_are_read_and_never_reach_the_vendor(self, dialect: str) -> None:
@@ -96,7 +96,7 @@ class TestBoth:
         assert read_max_price(request.rules.max_price) == MaxPrice(input="0.50")
         assert request.cache == CacheRules(exact=True, semantic=False)
         assert request.include_cost
-        assert WIRES[dialect].write_request(request, Edit("m")) == body_of(dialect, top_p=1)
+        assert DIALECTS[dialect].write_request(request, Edit("m")) == body_of(dialect, top_p=1)
         assert written(dialect, Edit("m"), usage={}) == json.loads(body_of(dialect))
 
     def test_an_empty_extension_is_the_default(self, dialect: str) -> None:
@@ -105,7 +105,7 @@ class TestBoth:
     def test_an_extension_that_is_null_is_none_and_never_reaches_the_vendor(self, dialect: str) -> None:
         request = read(dialect, provider=None, cache=None, usage=None)
         assert (request.rules, request.cache, request.include_cost) == (None, None, False)
-        assert WIRES[dialect].write_request(request, Edit("m")) == body_of(dialect)
+        assert DIALECTS[dialect].write_request(request, Edit("m")) == body_of(dialect)
 
     @pytest.mark.parametrize(
         ("written", "meant"),
@@ -120,7 +120,7 @@ class TestBoth:
         self, dialect: str, written: str, meant: MaxPrice
     ) -> None:
         body = body_of(dialect, provider={"max_price": "HERE"}).replace(b'"HERE"', written.encode())
-        rules = WIRES[dialect].read_request(body).rules
+        rules = DIALECTS[dialect].read_request(body).rules
         assert rules is not None
         assert read_max_price(rules.max_price) == meant
 
@@ -132,14 +132,14 @@ class TestBoth:
         body = b'{ "max_tokens": 1e0, "model": "m" ,"messages":[ ]}'.replace(b"1e0", b"10")
         if dialect == RESPONSES:
             body = b'{ "max_output_tokens": 10, "model": "m" ,"input":[ ] , "store" :false}'
-        wire = WIRES[dialect]
+        wire = DIALECTS[dialect]
         assert wire.write_request(wire.read_request(body), Edit("m")) == body
 
     def test_a_new_model_changes_no_other_byte(self, dialect: str) -> None:
         body = '{ "max_tokens":10,\n"model" : "m" , "messages":[{"content":"\\u00e9 é \\" 1.0"}] }\n'.encode()
         if dialect == RESPONSES:
             body = body.replace(b'"messages":', b'"store" : false, "input":')
-        wire = WIRES[dialect]
+        wire = DIALECTS[dialect]
         out = wire.write_request(wire.read_request(body), Edit('vendor/"x"'))
         assert out == body.replace(b'"m"', b'"vendor/\\"x\\""')
 
@@ -167,7 +167,7 @@ class TestBoth:
         tool = f'{{"type":{space}"web_search_20250305","max_uses":1,"type":"custom","name":"a"}}'
         body = body_of(dialect)[:-1] + f',"tools":[{{"name":"b"}},{tool}]}}'.encode()
         with pytest.raises(InvalidRequest) as caught:
-            WIRES[dialect].read_request(body)
+            DIALECTS[dialect].read_request(body)
         assert caught.value.param == "tools[1]"
 
     @pytest.mark.parametrize("depth", [200_000])
@@ -179,7 +179,7 @@ class TestBoth:
                 + f',"{theirs(dialect, field)}":{deep}}}'
             )
             with pytest.raises(InvalidRequest):
-                WIRES[dialect].read_request(body.encode())
+                DIALECTS[dialect].read_request(body.encode())
 
     def test_refusals_never_repeat_content(self, dialect: str) -> None:
         secret = "my secret diary"
@@ -191,7 +191,7 @@ class TestAnthropic:
     def test_max_tokens_is_needed_and_may_be_zero(self) -> None:
         assert read(ANTHROPIC, max_tokens=0).max_output == 0
         with pytest.raises(InvalidRequest) as caught:
-            WIRES[ANTHROPIC].read_request(b'{"model":"m","messages":[]}')
+            DIALECTS[ANTHROPIC].read_request(b'{"model":"m","messages":[]}')
         assert caught.value.param == "max_tokens"
 
     def test_what_an_agent_sends_passes_byte_for_byte(self) -> None:
@@ -206,7 +206,7 @@ class TestAnthropic:
             "stream": True,
         }
         request = read(ANTHROPIC, **fields)
-        assert WIRES[ANTHROPIC].write_request(request, Edit("m")) == request.body
+        assert DIALECTS[ANTHROPIC].write_request(request, Edit("m")) == request.body
         assert (request.cache_writes, request.cache_writes_1h) == (True, False)
 
     @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ class TestAnthropic:
     def test_an_escape_hides_no_tool(self) -> None:
         body = body_of(ANTHROPIC, tools=[{"type": "code_execution_20260120"}])
         with pytest.raises(InvalidRequest):
-            WIRES[ANTHROPIC].read_request(body.replace(b"code_execution", b"\\u0063ode_execution"))
+            DIALECTS[ANTHROPIC].read_request(body.replace(b"code_execution", b"\\u0063ode_execution"))
 
     def test_tools_defined_inside_messages_are_refused(self) -> None:
         tool = {"type": "tool_definition", "definition": {"type": "code_execution_20260521"}}

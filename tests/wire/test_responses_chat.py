@@ -7,7 +7,7 @@ import pytest
 from tests.wire.splits import tape
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.neutral import carry
 from tokenharbor.wire.neutral.chat import (
@@ -50,7 +50,7 @@ from tokenharbor.wire.neutral.events import (
 )
 
 RESPONSES = "openai_responses"
-WIRE = WIRES[RESPONSES]
+WIRE = DIALECTS[RESPONSES]
 ORDER = VendorOptions(
     "vendor-model", stream=True, max_output=64, most_output=8192, capabilities=frozenset({"reasoning"})
 )

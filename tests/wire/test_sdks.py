@@ -17,7 +17,7 @@ from tests.wire.splits import tape
 
 from tokenharbor.kernel import errors
 from tokenharbor.kernel.errors import Refusal
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import Text, ToolCall
 from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import (
@@ -66,7 +66,7 @@ PROMPT: Any = [{"role": "user", "content": "?"}]
 
 
 def written(dialect: str, events: Iterable[Event]) -> bytes:
-    writer = WIRES[dialect].writer()
+    writer = DIALECTS[dialect].writer()
     return b"".join([writer.write(event) for event in events])
 
 
@@ -130,7 +130,7 @@ def test_openais_helper_puts_lists_together_that_come_in_pieces() -> None:
     assert message["content"] == "Open. Open. "
     assert [len(message[name]) for name in ("reasoning_details", "annotations", "images")] == [2, 2, 2]  # type: ignore[arg-type]
     asked = {"model": "m", "messages": [*PROMPT, message, *PROMPT]}
-    chat = WIRES[OPENAI].read_chat(WIRES[OPENAI].read_request(json.dumps(asked).encode()))
+    chat = DIALECTS[OPENAI].read_chat(DIALECTS[OPENAI].read_request(json.dumps(asked).encode()))
     notes = [note.raw for part in chat.messages[1].parts for note in getattr(part, "notes", ())]
     assert notes == [b"0", b"1"]
 
@@ -156,16 +156,16 @@ def test_what_the_sdk_read_for_its_caller_comes_back_with_the_words() -> None:
         Finished(FinishReason.TOOL_CALLS),
     ]
     asked: list[httpx2.Request] = []
-    body = WIRES[OPENAI].write_reply(events, ReplyContext(1))
+    body = DIALECTS[OPENAI].write_reply(events, ReplyContext(1))
     http = httpx2.Client(transport=transport(200, body, "application/json", asked))
     with openai.OpenAI(api_key="k", base_url="http://127.0.0.1:1/v1", http_client=http, max_retries=0) as client:
         ask = functools.partial(client.chat.completions.parse, model="m", tools=[tool], response_format=Tide)
         message: Any = ask(messages=PROMPT).choices[0].message
         assert message.parsed == Tide(port="Brest")
         ask(messages=[*PROMPT, message, {"role": "tool", "tool_call_id": "call_1", "content": "high"}])
-    request = WIRES[OPENAI].read_request(asked[-1].content)
+    request = DIALECTS[OPENAI].read_request(asked[-1].content)
     assert b'"parsed"' in request.body
-    words, call = WIRES[OPENAI].read_chat(request).messages[1].parts
+    words, call = DIALECTS[OPENAI].read_chat(request).messages[1].parts
     assert (words, call) == (Text('{"port":"Brest"}'), ToolCall("call_1", "tide", '{"port":"Brest"}'))
 
 
@@ -235,7 +235,7 @@ def _text_of(item: dict[str, Any]) -> str:
 @pytest.mark.parametrize("name", ["text", "reasoning_tools", "custom_tool", "refusal", "web_search", "cut_short"])
 def test_openais_sdk_reads_the_tapes_of_responses_and_what_we_make_of_them_alike(name: str) -> None:
     stream = tape(RESPONSES, name)
-    reader = WIRES[RESPONSES].reader()
+    reader = DIALECTS[RESPONSES].reader()
     again = written(RESPONSES, [*reader.feed(stream), *reader.close()])
     before, after = through_responses(stream), through_responses(again)
     assert after.output_text == before.output_text
@@ -249,7 +249,7 @@ def test_openais_sdk_reads_the_tapes_of_responses_and_what_we_make_of_them_alike
 
 
 def test_an_answer_is_parsed_and_repeats_what_was_asked() -> None:
-    wire = WIRES[RESPONSES]
+    wire = DIALECTS[RESPONSES]
     tool = {"type": "function", "name": "tide", "parameters": {"type": "object"}, "strict": False}
     space = {"type": "namespace", "name": "harbours", "description": "All.", "tools": [tool]}
     asked = {"model": "m", "input": "?", "instructions": "Be brief.", "tools": [tool, space], "temperature": 0.5}
@@ -309,7 +309,7 @@ def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
 
 def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -> None:
     """It asks for one of itself, and sends the whole conversation where it is told that there is none."""
-    wire = WIRES[ANTHROPIC]
+    wire = DIALECTS[ANTHROPIC]
     asked: list[Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -341,13 +341,13 @@ def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
     sent = meaning(events)
     if isinstance(events[-1], Failed):
         return
-    with openai_client(200, WIRES[OPENAI].write_reply(events, ReplyContext(1_790_000_000))) as client:
+    with openai_client(200, DIALECTS[OPENAI].write_reply(events, ReplyContext(1_790_000_000))) as client:
         choice = client.chat.completions.create(model="m", messages=PROMPT).choices[0]
     assert (choice.message.content or "") + (choice.message.refusal or "") == sent.text
     assert len(choice.message.tool_calls or ()) == len(sent.calls)
-    with openai_client(200, WIRES[RESPONSES].write_reply(events, ReplyContext(1_790_000_000))) as client:
+    with openai_client(200, DIALECTS[RESPONSES].write_reply(events, ReplyContext(1_790_000_000))) as client:
         assert said_in(client.responses.create(model="m", input="?"))[0] == sent.text
-    with anthropic_client(200, WIRES[ANTHROPIC].write_reply(events)) as other:
+    with anthropic_client(200, DIALECTS[ANTHROPIC].write_reply(events)) as other:
         message = other.messages.create(model="m", max_tokens=9, messages=PROMPT)
     assert "".join(block.text for block in message.content if block.type == "text") == sent.text
     calls = [block.input for block in message.content if block.type == "tool_use"]
@@ -359,7 +359,7 @@ def test_the_sdks_read_every_whole_answer(events: list[Event]) -> None:
 )
 def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str) -> None:
     stream = tape(ANTHROPIC, name)
-    reader = WIRES[ANTHROPIC].reader()
+    reader = DIALECTS[ANTHROPIC].reader()
     again = written(ANTHROPIC, [*reader.feed(stream), *reader.close()])
 
     def final(data: bytes) -> dict[str, Any]:
@@ -379,7 +379,7 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
 @given(rich_answers())
 def test_the_sdks_show_the_pages_that_an_answer_rests_on(events: list[Event]) -> None:
     _, pages = sealed(events)
-    with openai_client(200, WIRES[OPENAI].write_reply(events)) as client:
+    with openai_client(200, DIALECTS[OPENAI].write_reply(events)) as client:
         said = client.chat.completions.create(model="m", messages=PROMPT).choices[0].message.annotations or []
     assert [(one.url_citation.url, one.url_citation.title) for one in said] == [(one.url, one.title) for one in pages]
     with anthropic_client(200, written(ANTHROPIC, events), SSE) as client_, streaming(client_) as reading:
@@ -389,7 +389,7 @@ def test_the_sdks_show_the_pages_that_an_answer_rests_on(events: list[Event]) ->
 
 
 def spliced(dialect: str, stream: bytes, *, hide_usage: bool = False) -> bytes:
-    wire = WIRES[dialect]
+    wire = DIALECTS[dialect]
     request = wire.read_request(b'{"model":"m","messages":[],"input":[],"max_tokens":9,"stream":true}')
     splicer = wire.splice(request, hide_usage=hide_usage)
     return splicer.feed(stream) + splicer.ending()
@@ -421,14 +421,14 @@ REFUSALS: list[tuple[Refusal, type[openai.APIStatusError], type[anthropic.APISta
 def test_refusals_are_the_right_exceptions(
     refusal: Refusal, theirs: type[openai.APIStatusError], others: type[anthropic.APIStatusError]
 ) -> None:
-    body = WIRES[OPENAI].write_refusal(refusal, "req_1")
+    body = DIALECTS[OPENAI].write_refusal(refusal, "req_1")
     with openai_client(refusal.status, body) as client, pytest.raises(theirs) as caught:
         client.chat.completions.create(model="m", messages=PROMPT)
     assert caught.value.code == refusal.code
     assert caught.value.type == refusal.type
     assert caught.value.param == refusal.param
     assert caught.value.body["message"] == "no"  # type: ignore[index]
-    body = WIRES[ANTHROPIC].write_refusal(refusal, "req_1")
+    body = DIALECTS[ANTHROPIC].write_refusal(refusal, "req_1")
     with anthropic_client(refusal.status, body) as other, pytest.raises(others) as raised:
         other.messages.create(model="m", max_tokens=9, messages=PROMPT)
     assert raised.value.body["error"]["code"] == refusal.code  # type: ignore[index]
@@ -436,20 +436,20 @@ def test_refusals_are_the_right_exceptions(
 
 def test_a_refusal_in_a_stream_is_an_exception_after_what_was_read() -> None:
     refusal = errors.UpstreamError("It broke off.", provider="p")
-    cut = spliced(OPENAI, tape(OPENAI, "cut_off")) + WIRES[OPENAI].write_stream_refusal(refusal, "req_1")
+    cut = spliced(OPENAI, tape(OPENAI, "cut_off")) + DIALECTS[OPENAI].write_stream_refusal(refusal, "req_1")
     with openai_client(200, cut, SSE) as client:
         chunks = client.chat.completions.create(model="m", messages=PROMPT, stream=True)
         assert [chunk.choices[0].delta.content for chunk in (next(chunks), next(chunks))] == ["", "The tide"]
         with pytest.raises(openai.APIError, match="It broke off") as caught:
             next(chunks)
     assert caught.value.code == "upstream_error"
-    cut = spliced(RESPONSES, tape(RESPONSES, "cut_off")) + WIRES[RESPONSES].write_stream_refusal(refusal, "req_1")
+    cut = spliced(RESPONSES, tape(RESPONSES, "cut_off")) + DIALECTS[RESPONSES].write_stream_refusal(refusal, "req_1")
     with pytest.raises(openai.APIError, match="It broke off") as raised:
         through_responses(cut)
     assert raised.value.code == "upstream_error"
     with openai_client(200, cut, SSE) as client, pytest.raises(openai.APIError, match="It broke off"):
         list(client.responses.create(model="m", input="?", stream=True))
-    cut = spliced(ANTHROPIC, tape(ANTHROPIC, "cut_off")) + WIRES[ANTHROPIC].write_stream_refusal(refusal, "req_1")
+    cut = spliced(ANTHROPIC, tape(ANTHROPIC, "cut_off")) + DIALECTS[ANTHROPIC].write_stream_refusal(refusal, "req_1")
     with (
         anthropic_client(200, cut, SSE) as other,
         streaming(other) as reading,

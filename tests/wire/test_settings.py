@@ -17,7 +17,7 @@ from tests.wire.translated_requests import (
     vendor_request,
 )
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import VendorOptions
 
 
@@ -90,7 +90,7 @@ def test_efforts_become_what_the_model_takes(body: dict[str, Any], adaptive: Any
 def test_a_model_that_cannot_but_reason_is_asked_for_the_least() -> None:
     able = ABLE | {"always_reasoning"}
     order = VendorOptions("m", stream=False, max_output=None, most_output=9_000, capabilities=able)
-    out = json.loads(WIRES[ANTHROPIC].write_chat(client_request(OPENAI, {"reasoning_effort": "none"}), order))
+    out = json.loads(DIALECTS[ANTHROPIC].write_chat(client_request(OPENAI, {"reasoning_effort": "none"}), order))
     assert "thinking" not in out
     assert out["output_config"] == {"effort": "low"}
 
@@ -116,7 +116,9 @@ def test_thinking_becomes_an_effort(body: dict[str, Any], effort: str | None) ->
 @pytest.mark.parametrize(("dialect", "said"), [(OPENAI, "low"), ("openai_responses", {"effort": "low"})])
 def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -> None:
     order = VendorOptions("up", stream=False, max_output=None, most_output=9, capabilities=ABLE | {"always_reasoning"})
-    body = json.loads(WIRES[dialect].write_chat(client_request(ANTHROPIC, {"thinking": {"type": "disabled"}}), order))
+    body = json.loads(
+        DIALECTS[dialect].write_chat(client_request(ANTHROPIC, {"thinking": {"type": "disabled"}}), order)
+    )
     assert said in (body.get("reasoning_effort"), body.get("reasoning"))
 
 

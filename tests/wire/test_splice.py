@@ -8,7 +8,7 @@ from tests.examples import at_most
 from tests.wire.spliced_streams import ANTHROPIC, GEMINI, OPENAI, RESPONSES, events, splice_stream, splicer, whole
 from tests.wire.splits import cut, places, tape, tape_names
 
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.framing.sse import MAX_EVENT
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.events import Failed, Finished
@@ -154,7 +154,7 @@ def test_a_finish_as_first_content_starts_and_ends_at_once(dialect: str, stream:
     assert spliced.text_bytes == 0
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("late", [False, True])
 def test_an_error_in_the_stream_is_a_failure_and_does_not_leave(dialect: str, late: bool) -> None:
     name = "error_late" if late else "error_first"
@@ -177,7 +177,7 @@ def test_an_error_in_the_stream_is_a_failure_and_does_not_leave(dialect: str, la
     assert result.ending == b""
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_stream_without_its_terminator_is_not_complete(dialect: str) -> None:
     result = whole(dialect, "cut_off")
     assert result.started
@@ -205,7 +205,7 @@ def test_a_stream_without_its_terminator_is_not_complete(dialect: str) -> None:
     ],
 )
 def test_garbage_is_a_failure_and_does_not_leave(garbage: bytes) -> None:
-    for dialect in WIRES:
+    for dialect in DIALECTS:
         for before in (b"", tape(dialect, "cut_off")):
             result = splice_stream(splicer(dialect), [before + garbage])
             assert result.failure is FailureKind.GARBAGE, (dialect, before)
@@ -213,7 +213,7 @@ def test_garbage_is_a_failure_and_does_not_leave(garbage: bytes) -> None:
             assert not result.complete, (dialect, before)
 
 
-@pytest.mark.parametrize("dialect", sorted(WIRES.keys() - {GEMINI}))  # which has no terminator
+@pytest.mark.parametrize("dialect", sorted(DIALECTS.keys() - {GEMINI}))  # which has no terminator
 def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
     end = b"data: [DONE]\n\n" if dialect != ANTHROPIC else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     result = splice_stream(splicer(dialect), [end])
@@ -221,7 +221,7 @@ def test_a_terminator_without_any_content_is_no_success(dialect: str) -> None:
     assert not result.complete
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_terminator_without_its_blank_line_counts_at_the_end_of_the_bytes(dialect: str) -> None:
     stream = tape(dialect, "text").rstrip(b"\n")
     spliced = splicer(dialect)
@@ -253,7 +253,7 @@ def test_an_answer_may_repeat_a_long_request_before_its_first_content() -> None:
     assert splice_stream(splicer(RESPONSES), [stream]).failure is FailureKind.GARBAGE, "nobody asked for so much"
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
     """However it is cut."""
     for size, well in ((60_000, True), (70_000, False)):
@@ -262,7 +262,7 @@ def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
             assert (splice_stream(splicer(dialect), pieces).failure is None) is well
 
 
-@pytest.mark.parametrize("dialect", WIRES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_event_that_still_comes_waits_for_nobody(dialect: str) -> None:
     """It may be the content, however long: some vendors say a whole call at once."""
     spliced = splicer(dialect)
@@ -289,7 +289,7 @@ def test_an_item_of_a_kind_of_its_own_may_have_members_of_other_types() -> None:
     result = splice_stream(splicer(RESPONSES), [stream])
     assert result.complete
     assert result.left + result.ending == stream
-    reader = WIRES[RESPONSES].reader()
+    reader = DIALECTS[RESPONSES].reader()
     assert isinstance([*reader.feed(stream), *reader.close()][-1], Finished)
 
 
@@ -394,7 +394,7 @@ def test_R1_an_empty_chunk_is_ignored_and_passed_on() -> None:
         for stream in (chunk + AYE + STOPPED, AYE + chunk + STOPPED, chunk + AYE + chunk + chunk + STOPPED):
             result = splice_stream(splicer(OPENAI), [stream])
             assert (result.failure, result.complete, result.left + result.ending) == (None, True, stream), data
-            events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
+            events = [*(reader := PROVIDER_DIALECTS[OPENAI].reader()).feed(stream), *reader.close()]
             assert isinstance(events[-1], Finished), data
 
 
@@ -402,7 +402,7 @@ def test_R1_empty_chunks_alone_are_no_answer() -> None:
     for data in EMPTY:
         chunk = b"data: %b\n\n" % data
         assert splice_stream(splicer(OPENAI), [chunk + b"data: [DONE]\n\n"]).failure is FailureKind.BROKEN
-        reader = VENDORS[OPENAI].reader()
+        reader = PROVIDER_DIALECTS[OPENAI].reader()
         assert isinstance([*reader.feed(chunk + b"data: [DONE]\n\n"), *reader.close()][-1], Failed)
     odd = b'data: {"choices":null,"result":{"code":7}}\n\n'
     assert splice_stream(splicer(OPENAI), [odd + AYE + STOPPED]).failure is FailureKind.GARBAGE
@@ -428,11 +428,11 @@ def test_R1_a_status_beside_empty_choices_is_a_failure() -> None:
                 chunk = {"choices": [{"index": 0, "delta": {"content": ""}, **choice}], **told}
                 stream = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode()
                 assert splice_stream(splicer(OPENAI), [stream]).failure is kind
-                events = [*(reader := VENDORS[OPENAI].reader()).feed(stream), *reader.close()]
+                events = [*(reader := PROVIDER_DIALECTS[OPENAI].reader()).feed(stream), *reader.close()]
                 assert isinstance(events[-1], Failed)
                 assert events[-1].failure.kind is kind
             whole = {"choices": [{"index": 0, "message": {"content": ""}, "finish_reason": "stop"}], **told}
-            answer = WIRES[OPENAI].read_answer(json.dumps(whole).encode())
+            answer = DIALECTS[OPENAI].read_answer(json.dumps(whole).encode())
             assert isinstance(answer, Failure)
             assert answer.kind is kind
 
@@ -442,4 +442,4 @@ def test_R1_a_status_of_success_or_beside_words_is_none() -> None:
     for code, words in ((0, ""), (0, "Aye."), (1027, "Aye.")):
         whole = {"choices": [{"index": 0, "message": {"content": words}, "finish_reason": "stop"}], "usage": usage}
         body = json.dumps(whole | {"base_resp": {"status_code": code}}).encode()
-        assert isinstance(WIRES[OPENAI].read_answer(body), AnswerFacts)
+        assert isinstance(DIALECTS[OPENAI].read_answer(body), AnswerFacts)

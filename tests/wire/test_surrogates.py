@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.splits import cut, places
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.framing.sse import SseFramer
 from tokenharbor.wire.framing.surrogates import replace_lone
 from tokenharbor.wire.neutral.translate import collect
@@ -38,7 +38,7 @@ def test_the_bytes_of_an_event_stay_as_they_came(text: str, where: list[int]) ->
 
 @pytest.mark.parametrize("text", [f"a{HIGH}", f"{LOW}b", HIGH + HIGH, f"{HIGH}{LOW}{LOW}"])
 def test_a_chat_answer_with_half_a_character_is_an_answer(text: str) -> None:
-    wire = WIRES["openai_chat"]
+    wire = DIALECTS["openai_chat"]
     reader = wire.reader()
     chunks: list[dict[str, object]] = [
         {"choices": [{"delta": {"content": text}}]},

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.dialects.anthropic_messages.media import MediaTally, _Block
 from tokenharbor.wire.framing.body import UnreadableError, scan
 from tokenharbor.wire.neutral.dialect import ModelInPath
@@ -16,7 +16,7 @@ from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.request import Request
 
 MIB = 1 << 20
-DIALECTS = pytest.mark.parametrize("dialect", sorted(WIRES))
+EACH_DIALECT = pytest.mark.parametrize("dialect", sorted(DIALECTS))
 PLACE = ModelInPath("m", stream=False)
 CONVERSATIONS = {"openai_responses": b"input", "gemini": b"contents"}
 
@@ -55,11 +55,11 @@ SWOLLEN: Mapping[str, Callable[[], bytes]] = {
 }
 
 
-@DIALECTS
+@EACH_DIALECT
 @pytest.mark.parametrize("name", SWOLLEN)
 def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
     with pytest.raises(InvalidRequest, match="more than") as caught:
-        WIRES[dialect].read_request(said(dialect, SWOLLEN[name]()), PLACE)
+        DIALECTS[dialect].read_request(said(dialect, SWOLLEN[name]()), PLACE)
     assert len(caught.value.message) < 200
 
 
@@ -69,13 +69,13 @@ def test_F12_too_many_keys_are_refused_without_being_read() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InvalidRequest, match="more than"):
-            WIRES["openai_chat"].read_request(body)
+            DIALECTS["openai_chat"].read_request(body)
         assert tracemalloc.get_traced_memory()[1] < MIB
     finally:
         tracemalloc.stop()
 
 
-@DIALECTS
+@EACH_DIALECT
 def test_what_agents_send_is_far_from_that(dialect: str) -> None:
     tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'
     if dialect == "gemini":
@@ -87,11 +87,11 @@ def test_what_agents_send_is_far_from_that(dialect: str) -> None:
         names(900),
     )
     body = body if dialect != "gemini" else body.replace(b'"content":[{"type":"text",', b'"parts":[{')
-    read = WIRES[dialect].read_request(said(dialect, body), PLACE)
+    read = DIALECTS[dialect].read_request(said(dialect, body), PLACE)
     assert read.size.text_bytes > 3 * MIB
 
 
-@DIALECTS
+@EACH_DIALECT
 def test_reading_takes_a_few_times_the_bodys_bytes_and_no_more(dialect: str) -> None:
     long_name = rb"\"" * MIB
     for body in (
@@ -101,7 +101,7 @@ def test_reading_takes_a_few_times_the_bodys_bytes_and_no_more(dialect: str) -> 
     ):
         tracemalloc.start()
         try:
-            assert isinstance(WIRES[dialect].read_request(said(dialect, body), PLACE), Request)
+            assert isinstance(DIALECTS[dialect].read_request(said(dialect, body), PLACE), Request)
             assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
         finally:
             tracemalloc.stop()
@@ -129,7 +129,7 @@ def test_blocks_in_blocks_are_counted_however_deep() -> None:
         block = inner
 
 
-@DIALECTS
+@EACH_DIALECT
 def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
     fields = {
         "openai_chat": b"choices",
@@ -138,7 +138,7 @@ def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
         "gemini": b"candidates",
     }
     body = b'{"%b":[%b],"usage":{"input_tokens":"x"}}' % (fields[dialect], many(b"{}", 1_000_001))
-    read = WIRES[dialect].read_answer(body)
+    read = DIALECTS[dialect].read_answer(body)
     assert isinstance(read, Failure)
     assert read.kind is FailureKind.GARBAGE
 
@@ -147,7 +147,7 @@ def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
 def test_thinking_in_thinking_is_an_answer_or_garbage(depth: int) -> None:
     """Never an error of ours, at whatever depth the decoder gives up."""
     thinking = b'[{"thinking":' * depth + b'"x"' + b"}]" * depth
-    read = WIRES["openai_chat"].read_answer(b'{"choices":[{"message":{"content":%b}}]}' % thinking)
+    read = DIALECTS["openai_chat"].read_answer(b'{"choices":[{"message":{"content":%b}}]}' % thinking)
     assert not isinstance(read, Failure) or read.kind is FailureKind.GARBAGE
     if depth == 1:
         assert isinstance(read, msgspec.Struct)

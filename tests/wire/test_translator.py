@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.framing.first_content_limit import FirstContentLimit
 from tokenharbor.wire.neutral.dialect import NO_CONTEXT, AnswerFacts, ReplyContext
 from tokenharbor.wire.neutral.events import (
@@ -30,17 +30,19 @@ from tokenharbor.wire.neutral.translate import collect
 from tokenharbor.wire.neutral.translator import Translation, Translator
 
 TAPES = Path(__file__).parent.parent / "tapes"
-PLAYED = [tape for wire in VENDORS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")]
+PLAYED = [
+    tape for wire in PROVIDER_DIALECTS for tape in sorted((TAPES / wire).glob("*.*")) if tape.suffix in (".sse", ".bin")
+]
 EACH_TAPE = pytest.mark.parametrize("tape", PLAYED, ids=[f"{tape.parent.name}/{tape.stem}" for tape in PLAYED])
 ENDS = (b'finish_reason":"', b"[DONE]", b'stop_reason":"', b"message_stop", b"response.completed", b"finishReason")
 
 
 def translator(tape: Path, client: str) -> Translator:
-    return Translation(VENDORS[tape.parent.name], WIRES[client], NO_CONTEXT).splicer()
+    return Translation(PROVIDER_DIALECTS[tape.parent.name], DIALECTS[client], NO_CONTEXT).splicer()
 
 
 def clients_of(tape: Path) -> list[str]:
-    return [client for client in WIRES if client != tape.parent.name]
+    return [client for client in DIALECTS if client != tape.parent.name]
 
 
 def run(splicer: Translator, data: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
@@ -78,10 +80,10 @@ def test_nothing_that_says_complete_leaves_before_the_ending(tape: Path) -> None
 
 @EACH_TAPE
 def test_what_arrives_means_what_was_sent(tape: Path) -> None:
-    sent = VENDORS[tape.parent.name].reader()
+    sent = PROVIDER_DIALECTS[tape.parent.name].reader()
     said = collect([*sent.feed(tape.read_bytes()), *sent.close()])
     for client in clients_of(tape):
-        splicer, reader = translator(tape, client), WIRES[client].reader()
+        splicer, reader = translator(tape, client), DIALECTS[client].reader()
         out, ending = run(splicer, tape.read_bytes(), [])
         if not splicer.complete:
             continue
@@ -110,7 +112,7 @@ class Played(FirstContentLimit):
 
 
 def played(*events: Event, client: str = "anthropic_messages") -> Translator:
-    return Translator(Played(Started("id", "m"), *events), WIRES[client].writer())
+    return Translator(Played(Started("id", "m"), *events), DIALECTS[client].writer())
 
 
 def test_a_text_that_only_opens_is_no_content_and_a_call_that_opens_is() -> None:
@@ -155,18 +157,18 @@ def wrong(output: int = -1) -> list[Event]:
     return [Started("id", "m"), *block, UsageReported(Usage(input=5, output=output)), Finished(FinishReason.STOP)]
 
 
-@pytest.mark.parametrize("client", WIRES)
-@pytest.mark.parametrize("vendor", WIRES)
+@pytest.mark.parametrize("client", DIALECTS)
+@pytest.mark.parametrize("vendor", DIALECTS)
 def test_counts_that_do_not_add_up_are_quarantined_across_dialects_too(vendor: str, client: str) -> None:
-    translation = Translation(VENDORS[vendor], WIRES[client], NO_CONTEXT)
-    splicer, writer = translation.splicer(), WIRES[vendor].writer()
+    translation = Translation(PROVIDER_DIALECTS[vendor], DIALECTS[client], NO_CONTEXT)
+    splicer, writer = translation.splicer(), DIALECTS[vendor].writer()
     _, ending = run(splicer, b"".join(map(writer.write, wrong())), [])
     assert (splicer.usage, splicer.quarantined, splicer.text_bytes) == (None, True, 4)
     assert ending
-    answer = translation.read_answer(WIRES[vendor].write_reply(wrong()))
+    answer = translation.read_answer(DIALECTS[vendor].write_reply(wrong()))
     assert isinstance(answer, AnswerFacts)
     assert (answer.usage, answer.quarantined, answer.text_bytes) == (None, True, 4)
-    sound = translation.read_answer(WIRES[vendor].write_reply(wrong(output=1)))
+    sound = translation.read_answer(DIALECTS[vendor].write_reply(wrong(output=1)))
     assert isinstance(sound, AnswerFacts)
     assert (sound.usage, sound.quarantined) == (Usage(input=5, output=1), False)
 
@@ -179,7 +181,7 @@ def test_no_usage_is_no_quarantine() -> None:
 
 @pytest.mark.parametrize("first", [b'"output_tokens":-7', b'"cache_read_input_tokens":0', b'"output_tokens":1'])
 def test_what_anthropic_says_of_the_input_first_stands_even_if_its_counts_do_not_add_up(first: bytes) -> None:
-    splicer = Translation(VENDORS["anthropic_messages"], WIRES["openai_chat"], NO_CONTEXT).splicer()
+    splicer = Translation(PROVIDER_DIALECTS["anthropic_messages"], DIALECTS["openai_chat"], NO_CONTEXT).splicer()
     head = b'{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":9,%s}}}' % first
     delta = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":-7}}'
     splicer.feed(b"".join(b"data: %s\n\n" % event for event in (head, delta, b'{"type":"message_stop"}')))
@@ -199,9 +201,9 @@ def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:
 
 def test_between_dialects_no_more_waits_than_within_one() -> None:
     """Beside the 64 KiB, what vendors of Responses repeat of the request; and an event that comes may be content."""
-    for name, wire in WIRES.items():
-        asked = WIRES["openai_chat"].read_request(b'{"model":"m","messages":[],"user":"%b"}' % (b"x" * 10_000))
-        splicer = Translator(wire.reader(), WIRES["openai_chat"].writer(), None, ReplyContext(request=asked))
+    for name, wire in DIALECTS.items():
+        asked = DIALECTS["openai_chat"].read_request(b'{"model":"m","messages":[],"user":"%b"}' % (b"x" * 10_000))
+        splicer = Translator(wire.reader(), DIALECTS["openai_chat"].writer(), None, ReplyContext(request=asked))
         splicer.feed(b": " + b"x" * 120_000)
         assert splicer.failure is None, name
         splicer.feed(b"\n\n: ")
@@ -212,5 +214,5 @@ def test_notes_of_calls_are_handed_over() -> None:
     kept: dict[str, tuple[Note, ...]] = {}
     note = Note("gemini", "thought_signature", b"sealed")
     reader = Played(Started("id", "m"), BlockOpened(0, BlockKind.TOOL_CALL, "a", "a"), BlockGrew(0, "{}", (note,)))
-    Translator(reader, WIRES["openai_chat"].writer(), kept.__setitem__).feed(b"123")
+    Translator(reader, DIALECTS["openai_chat"].writer(), kept.__setitem__).feed(b"123")
     assert kept == {"a": (note,)}

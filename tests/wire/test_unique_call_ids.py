@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.wire.translated_requests import CALL, LOOP, OPENAI, TIDE, client_request
 
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import Message, ToolCall, ToolResult, VendorOptions
 from tokenharbor.wire.neutral.dialect import NO_CONTEXT
@@ -55,17 +55,17 @@ def test_a_conversation_without_repeats_is_the_same_one() -> None:
     assert unique_call_ids(messages) is messages
 
 
-@pytest.mark.parametrize("dialect", sorted(VENDORS.keys() - {"gemini"}))  # which goes by names and order
+@pytest.mark.parametrize("dialect", sorted(PROVIDER_DIALECTS.keys() - {"gemini"}))  # which goes by names and order
 def test_no_vendor_is_told_an_id_twice(dialect: str) -> None:
     chat = client_request(OPENAI, {"messages": [*LOOP, *loop("first", "second")], "tools": [TIDE]})
-    body = VENDORS[dialect].write_chat(chat, ORDER).decode()
+    body = PROVIDER_DIALECTS[dialect].write_chat(chat, ORDER).decode()
     assert all(body.count(f'"{id_}"') == 2 for id_ in ("c1", "c1_2", "c1_3"))
 
 
-@pytest.mark.parametrize("client", WIRES)
+@pytest.mark.parametrize("client", DIALECTS)
 def test_no_client_is_told_an_id_twice(client: str) -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-    events = WIRES[OPENAI].read_reply(json.dumps({"id": "1", "model": "m", "choices": [choice]}).encode())
-    body = WIRES[client].write_reply(events, NO_CONTEXT).decode()
+    events = DIALECTS[OPENAI].read_reply(json.dumps({"id": "1", "model": "m", "choices": [choice]}).encode())
+    body = DIALECTS[client].write_reply(events, NO_CONTEXT).decode()
     assert (body.count('"c1"'), body.count('"c1_1"')) == (1, 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.wire.conversations import ABLE
 
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 
 OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
@@ -18,13 +18,13 @@ def client_request(dialect: str, body: dict[str, Any] | bytes) -> Chat:
         if dialect == ANTHROPIC:
             least["max_tokens"] = 50_000
         body = json.dumps({**least, **body}).encode()
-    return WIRES[dialect].read_chat(WIRES[dialect].read_request(body))
+    return DIALECTS[dialect].read_chat(DIALECTS[dialect].read_request(body))
 
 
 def vendor_request(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
     """What a vendor of a dialect is told."""
     order = VendorOptions("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
-    body: dict[str, Any] = json.loads(WIRES[dialect].write_chat(chat, order))
+    body: dict[str, Any] = json.loads(DIALECTS[dialect].write_chat(chat, order))
     return body
 
 

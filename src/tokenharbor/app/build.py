@@ -11,7 +11,7 @@ from tokenharbor.app.context import ServerContext, open_context
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
-from tokenharbor.billing.books import BatchedBook
+from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.receipts import Receipts
@@ -25,7 +25,7 @@ from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.pages import SitePages
-from tokenharbor.gateway.router import Router
+from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.gateway.system_paths import SystemPaths
@@ -46,7 +46,7 @@ from tokenharbor.routing.health import Health
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class OpenKeys:
     """The keys in force, and what says that they, or stored credentials, have changed."""
 
     ring: KeyRing
@@ -60,7 +60,7 @@ class Harbor:
     context: ServerContext
     pool: asyncpg.Pool
     book: PostgresBook
-    books: BatchedBook
+    books: BookBatchers
     snapshots: CurrentSnapshot
     reload: Callable[[], Awaitable[None]]
     server: Server
@@ -94,29 +94,29 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
 
 
 @contextlib.asynccontextmanager
-async def _open_keys(context: ServerContext, database: Database) -> AsyncIterator[Keys]:
+async def _open_keys(context: ServerContext, database: Database) -> AsyncIterator[OpenKeys]:
     async with NotificationListener(ConnectOptions(database.url, "tokenharbor-listen"), ["identity"]) as listener:
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(database.pool, key_hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
         await ring.refresh()
-        yield Keys(ring, listener)
+        yield OpenKeys(ring, listener)
 
 
 @contextlib.asynccontextmanager
 async def _open_gateway(
-    context: ServerContext, database: Database, opened: OpenBooks, keys: Keys, snapshots: Snapshots
-) -> AsyncIterator[Router]:
+    context: ServerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
+) -> AsyncIterator[PathRouter]:
     """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
     dependencies = _dependencies(context, database, opened, keys, snapshots)
     with contextlib.closing(dependencies.client):
         try:
-            yield Router(dependencies, _system_paths(context, opened, dependencies))
+            yield PathRouter(dependencies, _system_paths(context, opened, dependencies))
         finally:
             await dependencies.lingering.drain()
 
 
 def _dependencies(
-    context: ServerContext, database: Database, opened: OpenBooks, keys: Keys, snapshots: Snapshots
+    context: ServerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
 ) -> Dependencies:
     world, books = context.world, opened.books
     health = Health(world.clock)
@@ -155,7 +155,7 @@ def _system_paths(context: ServerContext, opened: OpenBooks, dependencies: Depen
     )
 
 
-def _server(context: ServerContext, router: Router) -> Server:
+def _server(context: ServerContext, router: PathRouter) -> Server:
     stated = context.settings.server
     limits = ServerLimits(
         body=stated.max_body,
@@ -166,7 +166,7 @@ def _server(context: ServerContext, router: Router) -> Server:
     return Server(router, limits, context.world.clock, trusted_proxies=stated.trusted_proxies, refuse=router.refuse)
 
 
-def _start_jobs(background: Background, keys: Keys, snapshots: Snapshots, jobs: JobContext) -> None:
+def _start_jobs(background: Background, keys: OpenKeys, snapshots: Snapshots, jobs: JobContext) -> None:
     background.run("keys", keys.ring.run)
     background.run("notices", partial(follow_notices, keys.listener, keys.ring, snapshots.reload))
     for job in JOBS:

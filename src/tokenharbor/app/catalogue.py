@@ -3,9 +3,9 @@
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 
 
 def read_catalog(settings: Settings) -> Catalog:
     """Raises Misconfigured."""
-    return load_catalog(settings.catalog, VENDORS, str(settings.file))
+    return load_catalog(settings.catalog, PROVIDER_DIALECTS, str(settings.file))

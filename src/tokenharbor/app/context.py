@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.descriptors import Descriptors, claim_descriptors
+from tokenharbor.app.descriptors import ConnectionBudget, claim_descriptors
 from tokenharbor.app.secrets import root_secret
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Catalog
@@ -25,7 +25,7 @@ class ServerContext:
     settings: Settings
     world: World
     root: RootSecret
-    descriptors: Descriptors
+    descriptors: ConnectionBudget
     demo_models: tuple[str, ...]
     failed: asyncio.Future[None]
 

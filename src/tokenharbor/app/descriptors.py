@@ -9,14 +9,14 @@ _RESERVE = 256  # for the database, files and listeners
 
 
 @dataclass(frozen=True, slots=True)
-class Descriptors:
+class ConnectionBudget:
     """Clients' connections at once, and idle connections kept open to each provider."""
 
     connections: int
     idle_per_origin: int
 
 
-def claim_descriptors() -> Descriptors:
+def claim_descriptors() -> ConnectionBudget:
     """Raise the soft limit to the hard one, and divide what that allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
@@ -26,11 +26,11 @@ def claim_descriptors() -> Descriptors:
     return divide_descriptors(hard)
 
 
-def divide_descriptors(limit: int) -> Descriptors:
+def divide_descriptors(limit: int) -> ConnectionBudget:
     """A third for clients, a third for the providers asked for them, and a third for connections kept idle and for
     the built-in provider, whose ends are both here.
     """
     if limit == resource.RLIM_INFINITY:
-        return Descriptors(_MOST_CONNECTIONS, _MOST_IDLE)
+        return ConnectionBudget(_MOST_CONNECTIONS, _MOST_IDLE)
     third = (limit - min(_RESERVE, limit // 4)) // 3
-    return Descriptors(max(1, min(_MOST_CONNECTIONS, third)), max(1, min(_MOST_IDLE, third // 8)))
+    return ConnectionBudget(max(1, min(_MOST_CONNECTIONS, third)), max(1, min(_MOST_IDLE, third // 8)))

@@ -13,7 +13,7 @@ from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import prepare_database
 from tokenharbor.app.settings import database_url
 from tokenharbor.billing.alarms import Alarms
-from tokenharbor.billing.books import BatchedBook
+from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.billing.replay import replay
 from tokenharbor.db.embedded import EmbeddedPostgres
@@ -46,7 +46,7 @@ class OpenBooks:
     """The books, in the name of one gateway."""
 
     book: PostgresBook
-    books: BatchedBook
+    books: BookBatchers
     alarms: Alarms
     signer: MessageSigner
     prover: Prover
@@ -76,7 +76,7 @@ async def open_books(context: ServerContext, database: Database) -> AsyncIterato
         stack.push_async_callback(journal.close)
         signer = receipt_signer(context.root)
         prover = Prover(database.pool, signer, context.world.clock)
-        opened = OpenBooks(book, BatchedBook(book, journal, alarms), alarms, signer, prover)
+        opened = OpenBooks(book, BookBatchers(book, journal, alarms), alarms, signer, prover)
         stack.push_async_callback(_sign_last, opened, database.pool, context.world)
         stack.push_async_callback(opened.books.drain)
         yield opened

@@ -13,7 +13,7 @@ from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold
 _DRAIN_SECONDS = 5.0
 
 
-class BatchedBook:
+class BookBatchers:
     """Holds, settlements and releases of one process; see money.md, "A request's money"."""
 
     def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:

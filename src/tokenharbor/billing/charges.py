@@ -51,7 +51,7 @@ class Settler:
     async def give_back(self, meter: Meter) -> None:
         """Release the hold before the caller hears of the failure; if the database is unavailable, once it answers."""
         if meter.state is not MeterState.HELD or (meter.delivered_bytes and _bills_broken(meter)):
-            return self.abandon(meter)
+            return self.end_unsettled(meter)
         meter.state = MeterState.CLOSED
         release = self._release(meter)
         try:
@@ -63,7 +63,7 @@ class Settler:
         except BooksError:
             self._releases.submit_soon(release)
 
-    def abandon(self, meter: Meter) -> None:
+    def end_unsettled(self, meter: Meter) -> None:
         """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
         Synchronous, and nothing for a request that holds nothing, so that a cancelled request cannot miss it.
         """

@@ -13,7 +13,7 @@ import msgspec
 from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
-from tokenharbor.catalog.tables import EndpointTable, LimitTable, ModelTable, ProviderTable, StatedTables, WireTable
+from tokenharbor.catalog.tables import EndpointTable, LimitTable, MergedTables, ModelTable, ProviderTable, WireTable
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, OutputLimit, Provider, Timeouts
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean
 
@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 
 def build_catalog(
-    stated: StatedTables, usual: Mapping[str, WireTable], wires: Collection[str], faults: ConfigFaults
+    stated: MergedTables, usual: Mapping[str, WireTable], wires: Collection[str], faults: ConfigFaults
 ) -> Catalog:
     """`usual` is each wire's usual way; `wires` are those that are spoken here. With a fault the catalogue is not to be
     used.

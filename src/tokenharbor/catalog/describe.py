@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
-from tokenharbor.catalog.pricing import BP, Rates, Tariff, Terms
+from tokenharbor.catalog.pricing import BP, Rates, RatesCache, Terms
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, SellingPolicy, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
@@ -37,7 +37,7 @@ class ModelDocuments:
         self._models = catalog.models
         self._selling = selling
         self._plan = plan
-        self._tariff = Tariff()
+        self._tariff = RatesCache()
         self._minute: datetime | None = None
         self._objects: dict[str, dict[str, Any]] = {}
 

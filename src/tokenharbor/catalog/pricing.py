@@ -222,7 +222,7 @@ class Rates:
         return self._by_time[since][mark]
 
 
-class Tariff:
+class RatesCache:
     """Rates by price and terms, each worked out when it is first asked for."""
 
     def __init__(self) -> None:

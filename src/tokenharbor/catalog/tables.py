@@ -97,7 +97,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
 
 
-class StatedTables(msgspec.Struct, frozen=True):
+class MergedTables(msgspec.Struct, frozen=True):
     """What the files state together, and for each name the place that spoke last. `moved` are the companies to which a
     later file gives another address or wire: they speak only the wires that it states.
     """
@@ -108,7 +108,7 @@ class StatedTables(msgspec.Struct, frozen=True):
     moved: frozenset[str] = frozenset()
 
 
-def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigFaults) -> StatedTables:
+def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigFaults) -> MergedTables:
     """The tables of files (name and content), in order: a later one adds to and overrides an earlier one, field by
     field, and an endpoint by its provider. Of a table with faults it is what could be read.
     """
@@ -129,7 +129,7 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigF
             model = _read_model(table, TableLocation(place, faults))
             models[name] = _override(models[name], model) if name in models else model
             places[f"models.{name}"] = place
-    return StatedTables(providers, models, places, frozenset(moved))
+    return MergedTables(providers, models, places, frozenset(moved))
 
 
 def read_wires(content: Mapping[str, Any], file: str, faults: ConfigFaults) -> Mapping[str, WireTable]:

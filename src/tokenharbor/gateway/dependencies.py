@@ -30,7 +30,7 @@ class Dependencies:
     client: Client
     health: Health
     metrics: Metrics
-    desk: TaskBilling
+    task_billing: TaskBilling
     lingering: LingeringStreams
     notes: NoteCache
     large: LargeBodies

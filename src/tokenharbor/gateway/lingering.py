@@ -54,7 +54,7 @@ class LingeringStreams:
         finally:
             opened.answer.close()
             note_usage(meter, opened.splicer)
-            self._settler.abandon(meter)
+            self._settler.end_unsettled(meter)
             self._metrics.note(meter)
 
 

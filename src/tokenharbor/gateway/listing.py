@@ -19,7 +19,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
 from tokenharbor.routing.plan import NO_ROUTING_RULES, key_rule_against
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 
 _MOST_RECEIPTS = 1_000
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class ReadHandler:
         """What is on sale, as the clients of every dialect list it."""
         models = await self._on_sale(call)
         answer: dict[str, Any] = {}
-        for dialect in WIRES.values():
+        for dialect in DIALECTS.values():
             answer |= dialect.write_models(models)
         self._answer(call, answer)
 

@@ -8,7 +8,7 @@ from tokenharbor.billing.quote import Offer
 from tokenharbor.catalog.types import Model, PriceVariant
 from tokenharbor.routing.plan import DroppedEndpoint, RouteCandidate, RouteRequest, plan_route
 from tokenharbor.upstream.target import Target
-from tokenharbor.wire.neutral.dialect import Vendor
+from tokenharbor.wire.neutral.dialect import ProviderDialect
 
 
 class ReadyEndpoint(Offer, frozen=True):
@@ -20,7 +20,7 @@ class ReadyEndpoint(Offer, frozen=True):
     name: str  # the endpoint's, which is unique
     target: Target
     lines: bytes
-    vendor: Vendor
+    vendor: ProviderDialect
     targets: Mapping[str, Target] = {}
     variants: Sequence[tuple[PriceVariant, Offer]] = ()
     variant: tuple[tuple[str, str], ...] = ()

@@ -14,7 +14,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Refusal
 
 
-class Router:
+class PathRouter:
     """Serves exchanges by the table of routes."""
 
     def __init__(self, dependencies: Dependencies, system: SystemPaths, routes: Sequence[PathRoute] = ROUTES) -> None:

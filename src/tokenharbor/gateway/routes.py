@@ -9,7 +9,7 @@ from tokenharbor.gateway.handlers import Bind, answers, chats, counts, reads
 from tokenharbor.gateway.kinds.form import FormKind
 from tokenharbor.gateway.kinds.json_media import JsonMediaKind
 from tokenharbor.gateway.kinds.video import VideoKind
-from tokenharbor.wire import DEFAULT_DIALECT, WIRES
+from tokenharbor.wire import DEFAULT_DIALECT, DIALECTS
 from tokenharbor.wire.neutral.dialect import AnswerPath, CountPath, Dialect, ModelListPath
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
@@ -76,7 +76,7 @@ def _system_route(path: str, bind: Bind) -> PathRoute:
 
 
 ROUTES: tuple[PathRoute, ...] = (
-    *routes_of(WIRES.values()),
+    *routes_of(DIALECTS.values()),
     *_surface_routes(),
     PathRoute("GET", "/v1/videos/{id}", reads(lambda each: each.videos.read), _MEDIA),
     PathRoute("GET", "/v1/videos/{id}/content", reads(lambda each: each.videos.read_content), _MEDIA),

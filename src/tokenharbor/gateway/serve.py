@@ -60,7 +60,7 @@ class Gateway:
             await self._refuse(call, kind, server_stopping_refusal(billed=snapshot.policy.billing.broken_streams))
         finally:
             if not meter.lingers:
-                dependencies.settler.abandon(meter)
+                dependencies.settler.end_unsettled(meter)
                 if not call.dry_run:
                     dependencies.metrics.note(meter)
 

@@ -21,7 +21,7 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteCandidate, RouteRequest
 from tokenharbor.upstream.surfaces import SurfaceReader, surface_target
 from tokenharbor.upstream.target import make_target
-from tokenharbor.wire import VENDORS, WIRES
+from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
@@ -95,7 +95,7 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
         ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     offers = ModelOffers(model, tuple(candidates), ready)
-    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, policy)) for dialect in WIRES}
+    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, policy)) for dialect in DIALECTS}
     return msgspec.structs.replace(offers, plain=plain)
 
 
@@ -109,7 +109,7 @@ def why_unavailable(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
     provider = endpoint.provider
     if endpoint.price is None:
         return "no price is configured"
-    if provider.wire not in VENDORS:
+    if provider.wire not in PROVIDER_DIALECTS:
         return f"its wire {provider.wire} is not supported"
     if provider.credential is not None and secret_of(provider) is None:
         return "no credential is configured"
@@ -132,7 +132,7 @@ def _make_ready(offer: Offer, secret: str | None, clock: Clock) -> ReadyEndpoint
         for name in model.surfaces
         if name != CHAT
     }
-    vendor = VENDORS[provider.wire]
+    vendor = PROVIDER_DIALECTS[provider.wire]
     chats = CHAT in model.surfaces
     lines = f"x-tokenharbor-model: {endpoint.model}\r\nx-tokenharbor-provider: {provider.name}\r\n"
     return ReadyEndpoint(

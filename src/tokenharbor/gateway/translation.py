@@ -13,10 +13,10 @@ from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.offers import ModelOffers, Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.routing.plan import DroppedEndpoint
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.fitting.cutter import CutLimits
 from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, VendorOptions
-from tokenharbor.wire.neutral.dialect import ReplyContext, Vendor
+from tokenharbor.wire.neutral.dialect import ProviderDialect, ReplyContext
 from tokenharbor.wire.neutral.request import Request
 from tokenharbor.wire.neutral.translator import Translation
 
@@ -82,7 +82,7 @@ def _others(call: MeteredCall, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
     return found
 
 
-def _ignored(chat: Chat, order: VendorOptions, vendor: Vendor) -> dict[str, str]:
+def _ignored(chat: Chat, order: VendorOptions, vendor: ProviderDialect) -> dict[str, str]:
     """The advice that a vendor is not given: names, each with its place."""
     if not chat.advice:
         return {}
@@ -149,7 +149,7 @@ def has_many_objects(body: bytes) -> bool:
 
 
 def _why_untranslatable(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
-    carries = VENDORS[wire].carries
+    carries = PROVIDER_DIALECTS[wire].carries
     for feature, field in chat.features.items():
         if feature not in carries:
             return _not_supported(field, wire)

@@ -47,7 +47,7 @@ class VideoTasks:
     async def _find(self, call: Call, name: str) -> VendorTask:
         caller = await admit(self._dependencies.ring, call)
         try:
-            found = await self._dependencies.desk.tasks.find(ids.parse("video", name), caller.account_id)
+            found = await self._dependencies.task_billing.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:
             raise InvalidRequest(str(error), param="id") from None
         except BooksError as error:
@@ -60,7 +60,7 @@ class VideoTasks:
         """Poll the videos that no client polls, so that no hold stays for ever."""
         now = self._dependencies.world.clock.now()
         try:
-            due = await self._dependencies.desk.tasks.due(now - _QUIET)
+            due = await self._dependencies.task_billing.tasks.due(now - _QUIET)
         except BooksError:
             return
         for task in due:
@@ -74,7 +74,7 @@ class VideoTasks:
             await self._ask_after(task)
         except Refusal:
             if self._dependencies.world.clock.now() - task.settlement.at > _LONGEST:
-                await self._dependencies.desk.failed(task)
+                await self._dependencies.task_billing.failed(task)
             raise
 
     async def _ask_after(self, task: VendorTask) -> tuple[bytes, VideoState]:
@@ -94,11 +94,11 @@ class VideoTasks:
             raise NotFound("The provider did not complete this video in time. Nothing was billed; create it again.")
         if task.state == "open":
             if state.done:
-                await dependencies.desk.done(task)
+                await dependencies.task_billing.done(task)
             elif state.failed or dependencies.world.clock.now() - task.settlement.at > _LONGEST:
-                await dependencies.desk.failed(task)
+                await dependencies.task_billing.failed(task)
             else:
-                await dependencies.desk.tasks.asked(task.id, dependencies.world.clock.now())
+                await dependencies.task_billing.tasks.asked(task.id, dependencies.world.clock.now())
         clean = self._ready(task).targets[_SURFACE].credential.mask(body)
         if clean is not body:
             dependencies.metrics.alarm(Alarm.CREDENTIAL_SHOWN, task)

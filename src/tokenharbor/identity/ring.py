@@ -24,7 +24,7 @@ _MOST_UNKNOWN = 10_000
 _MESSAGE = "This API key is not valid: unknown or revoked. Check that it was copied whole."
 
 
-class RowReader(Protocol):
+class Queryable(Protocol):
     """A pool or a connection, as asyncpg makes them."""
 
     async def fetch(self, query: str, *args: object) -> Sequence[Any]: ...
@@ -45,7 +45,7 @@ class KeyRing:
     every 0.4 s, after each `nudge`, and, shared by all who wait, for keys that the ring does not know.
     """
 
-    def __init__(self, reader: RowReader, hash_key: KeyHash, clock: Clock) -> None:
+    def __init__(self, reader: Queryable, hash_key: KeyHash, clock: Clock) -> None:
         self._reader = reader
         self._hash = hash_key
         self._clock = clock

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.payer import Payer
-from tokenharbor.ledger.types import Ending, Hold, Product, Release, Settlement
+from tokenharbor.ledger.types import Hold, Product, Release, RequestEnd, Settlement
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -48,7 +48,7 @@ def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:
     return "loss", *_endings(releases), nothing, nothing, _numbers([r.loss for r in releases]), None
 
 
-def _endings(rows: Sequence[Ending]) -> Sequence[Any]:
+def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
     *who, payers = _payers([row.payer for row in rows])
     *what, products = _products([row.product for row in rows])
     at = max([row.at for row in rows])

@@ -49,7 +49,7 @@ _MOST_WAITS = 20  # times the lock timeout: longer than any statement of ours ma
 
 
 @dataclass(slots=True)
-class SharedConnection:
+class ExclusiveConnection:
     """A connection, for one at a time; `beside` is our other one, which locks the same wallets."""
 
     link: ReconnectingConnection
@@ -67,7 +67,7 @@ class BatchRunner(Generic[Row, Result]):
         operation: BatchOperation[Row, Result],
         *,
         sql: LedgerQueries,
-        shared: SharedConnection,
+        shared: ExclusiveConnection,
         pool: asyncpg.Pool,
         pauses: Sequence[float],
         doubt: Callable[[Row], None] | None = None,

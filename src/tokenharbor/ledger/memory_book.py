@@ -15,12 +15,12 @@ from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.periods import by_day
 from tokenharbor.ledger.types import (
-    Ending,
     Hold,
     HoldRefusal,
     PlacedHold,
     RefusedHold,
     Release,
+    RequestEnd,
     SettledCharge,
     Settlement,
 )
@@ -146,7 +146,7 @@ class MemoryBook:
             )
             self._tables.write(wallet, entry)
 
-    def _may_end(self, ending: Ending) -> WalletRow:
+    def _may_end(self, ending: RequestEnd) -> WalletRow:
         if ending.request_id in self._tables.requests:
             raise BooksRefused("a released request cannot be settled")
         hold = self._tables.holds.get(ending.request_id)

@@ -12,7 +12,7 @@ from tokenharbor.ledger.chain import line_digest, own_id, sealed_digest
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.posting import Posting, expiry_postings
-from tokenharbor.ledger.types import Ending, Hold, KeyLimits
+from tokenharbor.ledger.types import Hold, KeyLimits, RequestEnd
 
 
 class MemoryTables:
@@ -22,7 +22,7 @@ class MemoryTables:
         self.wallets: dict[UUID, WalletRow] = {}
         self.meters: dict[UUID, KeyMeter] = {}
         self.holds: dict[UUID, Hold] = {}
-        self.requests: dict[UUID, Ending] = {}
+        self.requests: dict[UUID, RequestEnd] = {}
         self.entries: dict[UUID, Entry] = {}
         self.postings: dict[UUID, Sequence[Posting]] = {}
         self.references: dict[str, UUID] = {}

@@ -11,7 +11,7 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.batch_runner import BatchRunner, SharedConnection
+from tokenharbor.ledger.batch_runner import BatchRunner, ExclusiveConnection
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.operations import PlaceHolds, ReleaseHolds, SettleRequests
 from tokenharbor.ledger.statements import LedgerQueries, read_statements
@@ -47,7 +47,7 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
         ReconnectingConnection(options, _greet) as ends,
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
-        hot = HotConnections(SharedConnection(holds, beside=ends), SharedConnection(ends, beside=holds))
+        hot = HotConnections(ExclusiveConnection(holds, beside=ends), ExclusiveConnection(ends, beside=holds))
         book = PostgresBook(sql, gateway_id, hot, pool)
         try:
             yield book
@@ -66,7 +66,7 @@ async def _greet_holds(conn: asyncpg.Connection) -> None:
 class HotConnections:
     """The two connections of the hot path."""
 
-    def __init__(self, holds: SharedConnection, ends: SharedConnection) -> None:
+    def __init__(self, holds: ExclusiveConnection, ends: ExclusiveConnection) -> None:
         self.holds = holds
         self.ends = ends
 

@@ -82,7 +82,7 @@ class RefusedHold(msgspec.Struct, frozen=True):
     limit_left: Usd = ZERO
 
 
-class Ending(msgspec.Struct, frozen=True):
+class RequestEnd(msgspec.Struct, frozen=True):
     """The end of a request, and the row of `request` that explains it: its detail may be erased, the books stay whole.
 
     `detail` is JSON text; its digest with the salt is what the entry keeps.
@@ -97,7 +97,7 @@ class Ending(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Settlement(Ending, frozen=True):
+class Settlement(RequestEnd, frozen=True):
     """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay. `bound` is
     the quote's, and the most that is charged.
     """
@@ -108,7 +108,7 @@ class Settlement(Ending, frozen=True):
     bound: Usd
 
 
-class Release(Ending, frozen=True):
+class Release(RequestEnd, frozen=True):
     """A hold given back: nothing valid was delivered. `loss` is what the vendor costs us all the same."""
 
     loss: Usd

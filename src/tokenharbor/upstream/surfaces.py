@@ -10,7 +10,7 @@ from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.upstream.send import read_failure
 from tokenharbor.upstream.target import Target, make_target
-from tokenharbor.wire import WIRES
+from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.dialects.openai_chat import failures
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure
@@ -43,7 +43,7 @@ def surface_target(
 async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
     """What an answer says that is no 2xx; it is closed."""
     try:
-        return await read_failure(answer, target, WIRES["openai_chat"])
+        return await read_failure(answer, target, DIALECTS["openai_chat"])
     finally:
         answer.close()
 

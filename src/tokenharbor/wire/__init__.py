@@ -1,4 +1,4 @@
-"""Floor 2: the dialects. WIRES is the table of those that clients speak here, VENDORS of those that providers speak."""
+"""Floor 2: the dialects. DIALECTS has those that clients speak here, PROVIDER_DIALECTS those that providers speak."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ from tokenharbor.wire.dialects.bedrock_converse import BedrockConverse
 from tokenharbor.wire.dialects.gemini import Gemini
 from tokenharbor.wire.dialects.openai_chat import OpenAIChat
 from tokenharbor.wire.dialects.openai_responses import OpenAIResponses
-from tokenharbor.wire.neutral.dialect import Dialect, Vendor
+from tokenharbor.wire.neutral.dialect import Dialect, ProviderDialect
 
-WIRES: Mapping[str, Dialect] = {
+DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), AnthropicMessages(), Gemini())
 }
-VENDORS: Mapping[str, Vendor] = {**WIRES, BedrockConverse.name: BedrockConverse()}
+PROVIDER_DIALECTS: Mapping[str, ProviderDialect] = {**DIALECTS, BedrockConverse.name: BedrockConverse()}
 
-DEFAULT_DIALECT: Dialect = WIRES[OpenAIChat.name]
+DEFAULT_DIALECT: Dialect = DIALECTS[OpenAIChat.name]
 """The dialect of errors at paths that no dialect has for its own."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
 
-from tokenharbor.wire import VENDORS
+from tokenharbor.wire import PROVIDER_DIALECTS
 
 _PROVIDER = """
 [providers.{name}]
@@ -37,7 +37,7 @@ upstream_model = "sim-model"
 price = {{{{ input = "1.00", output = "2.00", cache_read = "0.10", cache_write = "1.25", cache_write_1h = "2.00" }}}}
 """
 
-UPSTREAMS = tuple(VENDORS)
+UPSTREAMS = tuple(PROVIDER_DIALECTS)
 """The dialects that an upstream may speak."""
 
 

@@ -38,7 +38,7 @@ class VideoKind:
         meter.counted = answer.read.counted or Usage()
         task = VendorTask(dependencies.settler.waiting(meter), ready.name, state.id)
         try:
-            added = await dependencies.desk.tasks.add(task)
+            added = await dependencies.task_billing.tasks.add(task)
         except BooksError as error:
             raise Unavailable(
                 "The database did not confirm the video. It may still be created and charged: see "

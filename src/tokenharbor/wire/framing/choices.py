@@ -1,7 +1,7 @@
 """Which of an answer's choices are finished, judged by the stream: a provider may answer fewer or more than asked."""
 
 
-class Choices:
+class ChoiceTracker:
     """Nothing of a finished choice leaves while others may come: its end waits for theirs.
 
     `growing` are the choices whose content may leave as it comes; asking for it costs less than calling `grow`.

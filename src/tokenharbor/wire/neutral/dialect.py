@@ -168,7 +168,7 @@ class ModelPath(msgspec.Struct, frozen=True):
 ClientPath = AnswerPath | CountPath | ModelListPath | ModelPath
 
 
-class Vendor(Protocol):
+class ProviderDialect(Protocol):
     """The vendor's side of a dialect: all that a provider needs which no client speaks to us. Pure: no socket, clock or
     await.
     """
@@ -199,7 +199,7 @@ class Vendor(Protocol):
         """A non-2xx answer."""
 
 
-class Dialect(Vendor, Protocol):
+class Dialect(ProviderDialect, Protocol):
     """One dialect, client's side and vendor's side alike.
 
     Within it bytes pass (`write_request`, `splice`, `read_answer`). Between two of them a request goes `read_chat` →

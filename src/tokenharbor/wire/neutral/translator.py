@@ -34,8 +34,8 @@ from tokenharbor.wire.neutral.dialect import (
     Dialect,
     EventReader,
     EventWriter,
+    ProviderDialect,
     ReplyContext,
-    Vendor,
 )
 from tokenharbor.wire.neutral.events import (
     BlockGrew,
@@ -258,7 +258,7 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
     `cut` where the vendor could not be told to.
     """
 
-    vendor: Vendor
+    vendor: ProviderDialect
     client: Dialect
     recipient: ReplyContext
     keep: Keep | None = None

@@ -61,8 +61,8 @@ _DIRECT = {"type": "direct"}  # a call by the model itself, not by a program tha
 
 
 class AnthropicWriter:
-    """Fulfils `EventWriter`. Its blocks follow one another on the wire: what comes for a second open block waits until the
-    first is closed, since clients of this dialect hold one block at a time.
+    """Fulfils `EventWriter`. Its blocks follow one another on the wire: what comes for a second open block waits until
+    the first is closed, since clients of this dialect hold one block at a time.
     """
 
     cost_usd: str | None = None

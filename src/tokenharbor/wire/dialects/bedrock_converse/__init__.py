@@ -8,7 +8,7 @@ from tokenharbor.wire.neutral.chat import Feature
 
 
 class BedrockConverse:
-    """The dialect `bedrock_converse`; fulfils `Vendor`."""
+    """The dialect `bedrock_converse`; fulfils `ProviderDialect`."""
 
     name = DIALECT
     carries: frozenset[Feature] = requests.CARRIES

@@ -28,7 +28,7 @@ from tokenharbor.wire.neutral.chat import (
 Fields = dict[str, object]
 
 
-class ModelMaker(Enum):
+class ModelFamily(Enum):
     """Makers whose models take the same fields."""
 
     SIGNING = "signing"  # reasons within a budget or adaptively, and signs its thoughts
@@ -38,17 +38,17 @@ class ModelMaker(Enum):
 
 
 _KINDS = (
-    (re.compile(r"(?:^|\.)anthropic\.|^arn:"), ModelMaker.SIGNING),
-    (re.compile(r"(?:^|\.)amazon\.nova"), ModelMaker.MEASURED),
-    (re.compile(r"(?:^|\.)openai\."), ModelMaker.EFFORT),
+    (re.compile(r"(?:^|\.)anthropic\.|^arn:"), ModelFamily.SIGNING),
+    (re.compile(r"(?:^|\.)amazon\.nova"), ModelFamily.MEASURED),
+    (re.compile(r"(?:^|\.)openai\."), ModelFamily.EFFORT),
 )
 _LEAST_BUDGET = 1024
 _OFF: Fields = {"type": "disabled"}
 _EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
 
 
-def kind_of(model: str) -> ModelMaker:
-    return next((kind for pattern, kind in _KINDS if pattern.search(model)), ModelMaker.PLAIN)
+def kind_of(model: str) -> ModelFamily:
+    return next((kind for pattern, kind in _KINDS if pattern.search(model)), ModelFamily.PLAIN)
 
 
 _NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models take no other ids of calls
@@ -62,18 +62,18 @@ def call_id(model: str, id_: str) -> str:
     return id_ if _NINE.fullmatch(id_) else hashlib.blake2b(id_.encode("utf-8", "replace")).hexdigest()[:9]
 
 
-def caches(kind: ModelMaker) -> bool:
-    return kind in (ModelMaker.SIGNING, ModelMaker.MEASURED)
+def caches(kind: ModelFamily) -> bool:
+    return kind in (ModelFamily.SIGNING, ModelFamily.MEASURED)
 
 
-def sampling(kind: ModelMaker, top_k: int) -> Fields:
-    return {"inferenceConfig": {"topK": top_k}} if kind is ModelMaker.MEASURED else {"top_k": top_k}
+def sampling(kind: ModelFamily, top_k: int) -> Fields:
+    return {"inferenceConfig": {"topK": top_k}} if kind is ModelFamily.MEASURED else {"top_k": top_k}
 
 
-def lone(kind: ModelMaker, sampling: Sampling) -> Sampling:
+def lone(kind: ModelFamily, sampling: Sampling) -> Sampling:
     """Newer models that sign their thoughts refuse `top_p` beside a temperature."""
     both = sampling.temperature is not None and sampling.top_p is not None
-    return msgspec.structs.replace(sampling, top_p=None) if both and kind is ModelMaker.SIGNING else sampling
+    return msgspec.structs.replace(sampling, top_p=None) if both and kind is ModelFamily.SIGNING else sampling
 
 
 class ReasoningFields(msgspec.Struct, frozen=True):
@@ -101,25 +101,25 @@ def reasons(
     effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
     if effort == "none":
         return _off(kind, order)
-    if kind is ModelMaker.EFFORT:
+    if kind is ModelFamily.EFFORT:
         return ReasoningFields({"reasoning_effort": _EFFORTS.get(effort, effort)})
-    if kind is ModelMaker.MEASURED:
+    if kind is ModelFamily.MEASURED:
         config = {"type": "enabled", "maxReasoningEffort": _EFFORTS.get(effort, effort)}
         return ReasoningFields({"reasoningConfig": config})
     forced = choice is not None and choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
     begun = bool(messages) and messages[-1].role is Role.ASSISTANT
-    if kind is ModelMaker.PLAIN or forced or begun:
+    if kind is ModelFamily.PLAIN or forced or begun:
         return ReasoningFields()
     if "adaptive_reasoning" in order.capabilities:
         return _adaptive(thinking)
     return ReasoningFields() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
 
 
-def _off(kind: ModelMaker, order: VendorOptions) -> ReasoningFields:
+def _off(kind: ModelFamily, order: VendorOptions) -> ReasoningFields:
     """Some reason unless they are told not to; those that cannot but reason get the least that there is."""
-    if kind is ModelMaker.EFFORT:
+    if kind is ModelFamily.EFFORT:
         return ReasoningFields({"reasoning_effort": "low"})
-    if kind is not ModelMaker.SIGNING or "adaptive_reasoning" not in order.capabilities:
+    if kind is not ModelFamily.SIGNING or "adaptive_reasoning" not in order.capabilities:
         return ReasoningFields()
     return (
         ReasoningFields(effort="low")

@@ -39,7 +39,7 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
 
 
 class ConverseReader(FirstContentLimit):
-    """Fulfils `EventReader`. The usage comes after the stop reason, so the answer is finished by the event that has it."""
+    """Fulfils `EventReader`. The usage comes after the stop reason: the answer is finished by the event that has it."""
 
     _framer: EventStreamFramer
 

@@ -10,7 +10,7 @@ from tokenharbor.wire.dialects.gemini.answer_schema import (
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
-from tokenharbor.wire.framing.choices import Choices
+from tokenharbor.wire.framing.choices import ChoiceTracker
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, KEPT, EventSplicer
@@ -28,7 +28,7 @@ class GeminiSplicer(EventSplicer):
 
     def __init__(self, candidates: int) -> None:
         super().__init__()
-        self._candidates = Choices(candidates)
+        self._candidates = ChoiceTracker(candidates)
 
     def close(self, *, whole: bool = True) -> bytes:
         out = super().close(whole=whole)

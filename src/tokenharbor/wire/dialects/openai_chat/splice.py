@@ -13,7 +13,7 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import (
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.framing import sse
-from tokenharbor.wire.framing.choices import Choices
+from tokenharbor.wire.framing.choices import ChoiceTracker
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, KEPT, EventSplicer
@@ -31,7 +31,7 @@ class OpenAISplicer(EventSplicer):
 
     def __init__(self, choices: int, *, hide_usage: bool) -> None:
         super().__init__()
-        self._choices = Choices(choices)
+        self._choices = ChoiceTracker(choices)
         self._hide_usage = hide_usage
 
     def _judge(self, name: bytes, data: bytes | None) -> int:

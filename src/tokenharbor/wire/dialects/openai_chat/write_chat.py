@@ -79,7 +79,7 @@ Said = dict[str, object]
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `ProviderDialect` has it
     return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
 
 

@@ -74,7 +74,7 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 _LONGEST_ID = 64  # of a call
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `Vendor` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `ProviderDialect` has it
     return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
 
 
