@@ -82,6 +82,7 @@ class Batcher(Generic[Row, Result]):
             except BaseException:
                 for future in (*futures, *self._futures):
                     future.cancel()
+                self._rows, self._futures, self._flight = [], [], None  # whoever comes next begins anew
                 raise
         self._flight = None
 

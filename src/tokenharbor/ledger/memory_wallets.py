@@ -46,7 +46,17 @@ class MemoryWallets:
         entry = self._tables.entries.get(reversal.reverses)
         if entry is None or entry.type != "credit":
             raise BooksRefused(f"no such credit: {ids.show('ent', reversal.reverses)}")
-        await self.claw(reversal.undo(entry.account_id, self._tables.postings[entry.id]))
+        credit = self._tables.postings[entry.id][0]
+        await self.expire(entry.account_id, reversal.at)
+        clawback = reversal.undo(entry.account_id, credit, self._returned(credit.lot_id))
+        if clawback is not None:
+            await self.claw(clawback)
+
+    def _returned(self, lot_id: UUID | None) -> Usd:
+        """How much of a lot was taken back, perhaps as debt, or has expired."""
+        gone = [entry.id for entry in self._tables.entries.values() if entry.type in ("claw", "expiry")]
+        postings = [posting for each in gone for posting in self._tables.postings[each] if posting.lot_id == lot_id]
+        return sum([posting.amount for posting in postings], ZERO)
 
     async def expire(self, account_id: UUID, at: datetime) -> None:
         with self._tables.changing([account_id], at):

@@ -32,7 +32,8 @@ class WalletQueries:
     grant_credit: str
     claw_credit: str
     expire_account: str
-    credit_postings: str
+    credit_posting: str
+    returned_of_lot: str
     balance: str
 
 
@@ -69,13 +70,19 @@ class Wallets:
             )  # fmt: skip
 
     async def reverse(self, reversal: Reversal) -> None:
-        """Undo a credit, once."""
+        """Undo a credit, once, as far as it has not gone back already."""
         with _refusals():
-            rows = await self._conn.fetch(SQL.credit_postings, reversal.reverses)
-        if not rows:
+            row = await self._conn.fetchrow(SQL.credit_posting, reversal.reverses)
+        if row is None:
             raise BooksRefused(f"no such credit: {ids.show('ent', reversal.reverses)}")
-        postings = [Posting(Usd(row["amount"]), row["source"], row["destination"], row["lot_id"]) for row in rows]
-        await self.claw(reversal.undo(rows[0]["account_id"], postings))
+        account_id, credit = row["account_id"], Posting(row["amount"], row["source"], row["destination"], row["lot_id"])
+        async with self._conn.transaction():
+            await self.expire(account_id, reversal.at)  # and nobody else changes the wallet from here on
+            with _refusals():
+                returned = Usd(await self._conn.fetchval(SQL.returned_of_lot, account_id, credit.lot_id))
+            clawback = reversal.undo(account_id, credit, returned)
+            if clawback is not None:
+                await self.claw(clawback)
 
     async def expire(self, account_id: UUID, at: datetime) -> None:
         """Take what has expired off the line, as the next hold would."""

@@ -12,10 +12,16 @@ SELECT claw_credit($1, $2, $3, $4, $5, $6, $7)
 -- Runs what is due to expire.
 SELECT expire_account($1, $2)
 
--- name: credit_postings
--- What a credit's entry consists of.
+-- name: credit_posting
+-- Where a credit came from.
 SELECT e.account_id, p.amount, p.source, p.destination, p.lot_id
-FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id = $1 AND e.type = 'credit' ORDER BY p.ordinal
+FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id = $1 AND e.type = 'credit' ORDER BY p.ordinal LIMIT 1
+
+-- name: returned_of_lot
+-- How much of a lot was taken back, perhaps as debt, or has expired.
+SELECT coalesce(sum(p.amount), 0)::bigint
+FROM entry e JOIN posting p ON p.entry_id = e.id
+WHERE e.account_id = $1 AND e.type IN ('claw', 'expiry') AND p.lot_id = $2
 
 -- name: balance
 -- The wallet, with what lies on its line by pool: what has expired counts only as far as it is held.
