@@ -19,7 +19,7 @@ setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
 	@$(SIDE_BY_SIDE) lint types floors
 	@$(MAKE) cover
-	$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
+	$(PYTEST) -m "hypothesis and not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
 	$(PYTEST) -m slow
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
@@ -40,7 +40,7 @@ floors:
 fast:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS)
 
-cover: # apart from the thorough run, which the tracer would make twice as long
+cover: # every fast test; those of properties run at length without the tracer, which would make them twice as long
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --cov --cov-report=term
 
 brief:
