@@ -19,7 +19,7 @@ from tokenharbor.ledger.verify import TrustAnchors, verify
 SIGNER = MessageSigner(RootSecret("r" * 32).derive(SecretPurpose.RECEIPTS))
 TRUST = TrustAnchors({SIGNER.key_id: SIGNER.public_key})
 
-NO_BOOKS = {"app_user", "membership", "credential", "key_change", "migration", "meta"}
+NO_BOOKS = {"app_user", "membership", "credential", "account_change", "key_change", "migration", "meta"}
 """Tables in which there is no money and from which none follows."""
 
 WHICH = {
@@ -41,12 +41,15 @@ OTHER = {
     "wallet.next_expiry": "'2026-12-24 00:00Z'::timestamptz",
     "key_meter.daily": "5",
     "key_meter.monthly": "5",
+    "wallet.daily": "5",
+    "wallet.monthly": "5",
     "entry.type": "'loss'",
     "api_key.networks": "'{10.0.0.0/8}'::cidr[]",
 }
 """Another value of a column, where what its type suggests will not do."""
 
 CHANGES = {
+    "boolean": "not {c}",
     "bigint": "{c} + 1",
     "integer": "{c} + 1",
     "bytea": "sha256({c})",
