@@ -1,7 +1,11 @@
 """A bad row, an account that a stranger keeps locked, a database that is gone: the others are not affected."""
 
 import asyncio
+import contextlib
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -164,6 +168,42 @@ async def test_a_lock_timeout_that_nobody_holds_is_tried_again(scene: Any, monke
     monkeypatch.setattr(runner._operation, "run", starved)
     assert await scene.book.place([scene.hold(10)]) == [PlacedHold(Usd(10))]
     assert not asked.locked()
+
+
+@pytest.mark.slow  # leaves the machine no CPU for a while
+async def test_no_batch_is_set_aside_where_cpu_is_short(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holds and settlements of one wallet wait for each other while forty processes want every core."""
+    await scene.credit(1_000_000)
+    asked = asyncio.Semaphore(0)
+    for runner in (scene.book._places, scene.book._settles):
+        _never_carefully(runner, monkeypatch, asked)
+    places, settles = Batcher(scene.book.place), Batcher(scene.book.settle)
+    with _no_cpu_left(40):
+        ends_at = time.monotonic() + 8
+        spent = await asyncio.gather(*[_spend_until(ends_at, scene, places, settles) for _ in range(64)])
+    assert await scene.available() == 1_000_000 - sum(spent)
+
+
+async def _spend_until(ends_at: float, scene: Any, places: Batcher[Any, Any], settles: Batcher[Any, Any]) -> int:
+    """How many requests of 1 nano-USD were held and settled."""
+    spent = 0
+    while time.monotonic() < ends_at:
+        hold = scene.hold(1)
+        assert await places.submit(hold) == PlacedHold(Usd(1))
+        assert await settles.submit(scene.settlement(hold, 1)) == SettledCharge(Usd(1), ZERO, ZERO)
+        spent += 1
+    return spent
+
+
+@contextlib.contextmanager
+def _no_cpu_left(processes: int) -> Iterator[None]:
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def _never_carefully(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyncio.Semaphore) -> None:
