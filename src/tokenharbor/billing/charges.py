@@ -10,6 +10,7 @@ from tokenharbor.billing.settlements import Settlements
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.usage import token_count
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Product, Release, Settlement
 
@@ -95,6 +96,7 @@ class Settler:
             charge.fee,
             charge.vendor_cost,
             meter.hold,
+            token_count(counted.usage),
         )
 
     def _release(self, meter: Meter, status: Status = "failed") -> Release:

@@ -67,10 +67,11 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class Spendable(msgspec.Struct, frozen=True):
-    """What may be spent, and the time whose prices count."""
+    """What may be spent, the time whose prices count, and how many tokens may be used; None: no limit."""
 
     available: Usd
     at: datetime
+    tokens: int | None = None
 
 
 def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bool = False) -> Quote:
@@ -144,15 +145,19 @@ def _reasoning_apart(model: Model, limit: OutputLimit) -> int:
 
 
 def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Spendable) -> Quote | None:
-    """The quote with the output capped to what a share of the wallet affords; None where the caller set a maximum
-    of its own, some endpoint obeys none, or less than the edition's least would be left.
+    """The quote with the output capped to what a share of the wallet affords, where it does not afford all, and to the
+    tokens that are left; None where the caller set a maximum of its own, some endpoint obeys none, or less than the
+    edition's least would be left.
     """
     if request.max_output is not None or request.demand is not None:
         return None
     if any(offer.endpoint.limit.max_field == "" for offer in offers):
         return None
-    budget = round_down(wallet.available * policy.cap.share_bp, BP)
-    fits = min([_most_output(request, offer, whole.of(offer), budget, wallet.at) for offer in offers])
+    budget = wallet.available
+    if wallet.tokens is None or budget < whole.amount:
+        budget = round_down(budget * policy.cap.share_bp, BP)
+    spendable = msgspec.structs.replace(wallet, available=budget)
+    fits = min([_most_output(request, offer, whole.of(offer), spendable) for offer in offers])
     if fits < policy.cap.min_tokens:
         return None
     return _dearest(
@@ -160,9 +165,12 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     )
 
 
-def _most_output(request: Request, offer: Offer, whole: Quote, budget: Usd, at: datetime) -> int:
+def _most_output(request: Request, offer: Offer, whole: Quote, budget: Spendable) -> int:
     """The maximum of each answer that the budget affords at one endpoint; negative if not even the input is."""
-    return offer.rates.most_output(whole.bound, budget, at) // request.choices - whole.apart
+    most = offer.rates.most_output(whole.bound, budget.available, budget.at)
+    if budget.tokens is not None:
+        most = min(most, budget.tokens - whole.bound.input)
+    return most // request.choices - whole.apart
 
 
 def _capped(request: Request, offers: Sequence[Offer], whole: Quote, most: int, at: datetime) -> Quote:

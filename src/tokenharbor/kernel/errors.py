@@ -14,6 +14,7 @@ HarborError
 │   ├── UnsupportedEncoding
 │   ├── UpgradeRequired
 │   ├── RateLimited            with Retry-After
+│   │   └── TooLargeForRate    more tokens than a minute allows: without Retry-After
 │   ├── VendorRefused          the vendor refused the request itself: its status, code and type
 │   ├── UpstreamError          `provider` named
 │   ├── NoProviderAvailable
@@ -108,6 +109,12 @@ class UpgradeRequired(Refusal):
 
 class RateLimited(Refusal):
     """Too many requests; `retry_after` is in whole seconds."""
+
+
+class TooLargeForRate(RateLimited):
+    """The request alone is larger than the limit: a retry will not help."""
+
+    should_retry = False
 
 
 class VendorRefused(Refusal):

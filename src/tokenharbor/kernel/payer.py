@@ -1,4 +1,4 @@
-"""Who pays for a request: an account, by one of its API keys."""
+"""Who pays for a request: an account, by one of its API keys; and the rates that both may reach."""
 
 from functools import cached_property
 
@@ -7,11 +7,27 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 
 
-class Payer(msgspec.Struct, frozen=True, dict=True):
-    """Made once for each key and shared by all its requests: what is derived from it is worked out once."""
+class RateLimits(msgspec.Struct, frozen=True):
+    """Requests a minute, tokens a minute, requests open at once; None is no limit. `origins` says whose each of them
+    is, such as "the key" or "plan pro".
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    origins: tuple[str, str, str] = ("", "", "")
+
+
+UNLIMITED = RateLimits()
+
+
+class Payer(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
+    """Made once for each key and snapshot, and shared by all its requests: what follows from it is worked out once."""
 
     account_id: UUID
     key_id: UUID
+    key_limits: RateLimits = UNLIMITED
+    account_limits: RateLimits = UNLIMITED
 
     @cached_property
     def account_hex(self) -> str:
@@ -20,3 +36,13 @@ class Payer(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def key_hex(self) -> str:
         return self.key_id.hex
+
+    def is_same(self, other: "Payer") -> bool:
+        """Whatever limits each was made with."""
+        return (self.account_id, self.key_id) == (other.account_id, other.key_id)
+
+    @cached_property
+    def is_limited(self) -> bool:
+        """Whether any rate has a limit."""
+        limits = self.key_limits, self.account_limits
+        return any(limit is not None for each in limits for limit in (each.rpm, each.tpm, each.concurrency))

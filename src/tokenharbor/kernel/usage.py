@@ -44,3 +44,11 @@ _INPUT_COUNTS = attrgetter(*INPUT_UNITS)
 def input_size(usage: Usage) -> int:
     """The input's size in tokens, by which prices may step."""
     return sum(_INPUT_COUNTS(usage))
+
+
+_TOKEN_COUNTS = attrgetter(*INPUT_UNITS, *OUTPUT_UNITS)
+
+
+def token_count(usage: Usage) -> int:
+    """All tokens, of input and output."""
+    return sum(_TOKEN_COUNTS(usage))

@@ -150,7 +150,7 @@ class MemoryBook:
         if ending.request_id in self._tables.requests:
             raise BooksRefused("a released request cannot be settled")
         hold = self._tables.holds.get(ending.request_id)
-        if hold is not None and hold.payer != ending.payer:
+        if hold is not None and not hold.payer.is_same(ending.payer):
             raise BooksRefused("the hold belongs to another account or key")
         return self._tables.wallet(ending.payer.account_id)
 

@@ -46,12 +46,16 @@ def _quoted(text: str) -> str:
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A reservation asked for: `amount` for a request, until it is settled or released."""
+    """A reservation asked for: `amount` for a request, until it is settled or released. `tokens` is the bound of its
+    input and output; `free_limit` is how many requests to free models the account has in their window; 0: this is none.
+    """
 
     request_id: UUID
     payer: Payer
     amount: Usd
     at: datetime
+    tokens: int = 0
+    free_limit: int = 0
 
 
 class HoldRefusal(StrEnum):
@@ -63,23 +67,52 @@ class HoldRefusal(StrEnum):
     MONTHLY = "monthly"
     DEBT = "debt"
     UNKNOWN = "unknown"  # no such account or key
+    ACCOUNT_DAILY = "account_daily"
+    ACCOUNT_MONTHLY = "account_monthly"
+    KEY_RPM = "key_rpm"
+    KEY_TPM = "key_tpm"
+    KEY_CONCURRENCY = "key_concurrency"
+    ACCOUNT_RPM = "account_rpm"
+    ACCOUNT_TPM = "account_tpm"
+    ACCOUNT_CONCURRENCY = "account_concurrency"
+    FREE = "free"
+
+
+class WindowUse(msgspec.Struct, frozen=True):
+    """What a window counts at the end of a batch, and the requests that are open."""
+
+    requests: int
+    tokens: int
+    open: int
+    ends_in_ms: int
+
+
+class RateUse(msgspec.Struct, frozen=True):
+    """The windows of a payer."""
+
+    key: WindowUse
+    account: WindowUse
 
 
 class PlacedHold(msgspec.Struct, frozen=True):
-    """The hold stands."""
+    """The hold stands. `rates` is one object for each payer of a batch; None where the payer has no limit."""
 
     amount: Usd
+    rates: RateUse | None = None
 
 
 class RefusedHold(msgspec.Struct, frozen=True):
-    """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or
-    budget still allows, where that was the reason.
+    """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or budget
+    still allows, where that was the reason; where tokens were, what all of them allow. `tokens_left` is what the
+    windows of key and account allow; None: no limit. `retry_ms` is when a refusal by a rate ends; 0: not by waiting.
     """
 
     why: HoldRefusal
     available: Usd
     held: Usd
     limit_left: Usd = ZERO
+    tokens_left: int | None = None
+    retry_ms: int = 0
 
 
 class RequestEnd(msgspec.Struct, frozen=True):
@@ -99,13 +132,14 @@ class RequestEnd(msgspec.Struct, frozen=True):
 
 class Settlement(RequestEnd, frozen=True):
     """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay. `bound` is
-    the quote's, and the most that is charged.
+    the quote's, and the most that is charged. `tokens` are those that were used, of input and output together.
     """
 
     cost: Usd
     fee: Usd
     vendor_cost: Usd
     bound: Usd
+    tokens: int = 0
 
 
 class Release(RequestEnd, frozen=True):
