@@ -14,7 +14,9 @@ from tokenharbor.app.build import open_harbor
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.kernel.errors import Misconfigured
 
-PHASES = ("open_database", "open_books", "_open_keys", "open_snapshots", "_open_gateway", "_start_jobs", "_server")
+PHASES = (
+    "lock_home", "open_host", "open_database", "open_books", "_open_keys", "open_snapshots", "_open_gateway", "_start_jobs", "_server",
+)  # fmt: skip
 
 _OTHERS = """
 select count(*) from pg_stat_activity

@@ -1,4 +1,4 @@
-"""Composition: a running Token Harbor, opened in phases in the order in which they need each other."""
+"""Composition: a worker, opened in phases in the order in which they need each other; and a server that is one."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,10 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.app.context import ServerContext, open_context
+from tokenharbor.app.context import WorkerContext, WorkerSlot
+from tokenharbor.app.descriptors import claim_descriptors
+from tokenharbor.app.home import lock_home
+from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
@@ -39,6 +42,7 @@ from tokenharbor.jobs.job import JobContext, repeat
 from tokenharbor.jobs.notices import follow_notices
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.secret import SecretPurpose
+from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
@@ -57,7 +61,7 @@ class OpenKeys:
 class Harbor:
     """Everything that a server needs while it runs."""
 
-    context: ServerContext
+    context: WorkerContext
     pool: asyncpg.Pool
     book: PostgresBook
     books: BookBatchers
@@ -69,13 +73,35 @@ class Harbor:
 
 @contextlib.asynccontextmanager
 async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
-    """All parts, started and not yet listening; closed in reverse. Raises Misconfigured, DatabaseUnavailable."""
+    """The host part and its only worker in one process, started and not yet listening; closed in reverse.
+
+    Raises Misconfigured, DatabaseUnavailable.
+    """
+    world = real_world()
+    with lock_home(settings, world.entropy) as home:
+        async with open_host(home, world) as host, open_worker(_alone(host)) as harbor:
+            yield harbor
+
+
+def _alone(host: Host) -> WorkerContext:
+    home, slot = host.home, WorkerSlot(0, 1)
+    descriptors = claim_descriptors()
+    return WorkerContext(
+        home.settings, host.world, home.root, slot, host.database_url, host.demo_url, descriptors, host.failed
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
+    """All parts of a worker, started and not yet listening; closed in reverse.
+
+    Raises Misconfigured, DatabaseUnavailable.
+    """
     async with (
-        open_context(settings) as context,
         open_database(context) as database,
         open_books(context, database) as opened,
         _open_keys(context, database) as keys,
-        open_snapshots(context, database) as snapshots,
+        contextlib.nullcontext(await open_snapshots(context, database)) as snapshots,
         _open_gateway(context, database, opened, keys, snapshots) as router,
         Background(context.failed) as background,
     ):
@@ -94,7 +120,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
 
 
 @contextlib.asynccontextmanager
-async def _open_keys(context: ServerContext, database: Database) -> AsyncIterator[OpenKeys]:
+async def _open_keys(context: WorkerContext, database: Database) -> AsyncIterator[OpenKeys]:
     async with NotificationListener(ConnectOptions(database.url, "tokenharbor-listen"), ["identity"]) as listener:
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(database.pool, key_hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
@@ -104,7 +130,7 @@ async def _open_keys(context: ServerContext, database: Database) -> AsyncIterato
 
 @contextlib.asynccontextmanager
 async def _open_gateway(
-    context: ServerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
+    context: WorkerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
 ) -> AsyncIterator[PathRouter]:
     """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
     dependencies = _dependencies(context, database, opened, keys, snapshots)
@@ -116,7 +142,7 @@ async def _open_gateway(
 
 
 def _dependencies(
-    context: ServerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
+    context: WorkerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
 ) -> Dependencies:
     world, books = context.world, opened.books
     health = Health(world.clock)
@@ -140,7 +166,7 @@ def _dependencies(
     )
 
 
-def _system_paths(context: ServerContext, opened: OpenBooks, dependencies: Dependencies) -> SystemPaths:
+def _system_paths(context: WorkerContext, opened: OpenBooks, dependencies: Dependencies) -> SystemPaths:
     console = Console(context.settings.home / "console.sock", dependencies.client)
     token = context.settings.secret(context.settings.server.metrics_token)
     return SystemPaths(
@@ -155,7 +181,7 @@ def _system_paths(context: ServerContext, opened: OpenBooks, dependencies: Depen
     )
 
 
-def _server(context: ServerContext, router: PathRouter) -> Server:
+def _server(context: WorkerContext, router: PathRouter) -> Server:
     stated = context.settings.server
     limits = ServerLimits(
         body=stated.max_body,

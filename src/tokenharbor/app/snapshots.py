@@ -1,14 +1,13 @@
 """The snapshot that a server sells by: loaded from settings, catalogue, edition and stored credentials."""
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.context import ServerContext
+from tokenharbor.app.context import WorkerContext
 from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
@@ -18,8 +17,6 @@ from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapsh
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.ledger.history import RequestHistory
-from tokenharbor.simulator.demo import demo_script
-from tokenharbor.simulator.serve import start
 
 _log = structlog.get_logger("app")
 
@@ -28,15 +25,14 @@ _log = structlog.get_logger("app")
 class SnapshotLoader:
     """Loads snapshots. What is sold by one has its prices in the books before."""
 
-    context: ServerContext
+    context: WorkerContext
     database: Database
-    demo_url: str
 
     async def load(self, settings: Settings) -> Snapshot:
         """Raises Misconfigured, DatabaseUnavailable."""
         world, pool = self.context.world, self.database.pool
         stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
-        catalog = relocate(read_catalog(settings), f"{self.demo_url}/v1")
+        catalog = relocate(read_catalog(settings), f"{self.context.demo_url}/v1")
         policy = load_edition(settings.edition)
         snapshot = build_snapshot(catalog, policy, credential_lookup(settings, stored), world.clock)
         await RequestHistory(pool).add_prices(snapshot.prices(), world.clock.now())
@@ -63,13 +59,8 @@ class Snapshots:
     reload: Callable[[], Awaitable[None]]
 
 
-@contextlib.asynccontextmanager
-async def open_snapshots(context: ServerContext, database: Database) -> AsyncIterator[Snapshots]:
-    """The built-in provider, started, and the first snapshot. Raises Misconfigured, DatabaseUnavailable."""
-    demo = await start(context.world, demo_script(context.demo_models))
-    try:
-        loader = SnapshotLoader(context, database, demo.url)
-        current = CurrentSnapshot(await loader.load(context.settings))
-        yield Snapshots(current, partial(loader.reload, current))
-    finally:
-        await demo.stop()
+async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:
+    """The first snapshot, and what renews it. Raises Misconfigured, DatabaseUnavailable."""
+    loader = SnapshotLoader(context, database)
+    current = CurrentSnapshot(await loader.load(context.settings))
+    return Snapshots(current, partial(loader.reload, current))

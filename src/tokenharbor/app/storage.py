@@ -1,4 +1,4 @@
-"""The database of a server and the books in it: opened in order, and closed when all is settled and signed."""
+"""The database of a worker and the books in it: opened in order, and closed when all is settled and signed."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,17 +8,13 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from tokenharbor.app.context import ServerContext
+from tokenharbor.app.context import WorkerContext
 from tokenharbor.app.secrets import receipt_signer
-from tokenharbor.app.session import prepare_database
-from tokenharbor.app.settings import database_url
 from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.billing.replay import replay
-from tokenharbor.db.embedded import EmbeddedPostgres
-from tokenharbor.db.pool import ConnectOptions, connect, open_pool
-from tokenharbor.jobs.background import Background
+from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.jobs.job import attempt
 from tokenharbor.jobs.table import sign_new_entries
 from tokenharbor.kernel.errors import DatabaseUnavailable
@@ -29,13 +25,12 @@ from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
 from tokenharbor.ledger.journal import left_journals, open_journal
 from tokenharbor.ledger.store import PostgresBook, open_book
 
-_SETUP_TIMEOUT_MS = 600_000
 _log = structlog.get_logger("app")
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """PostgreSQL, migrated."""
+    """PostgreSQL, as one worker uses it."""
 
     url: str
     pool: asyncpg.Pool
@@ -53,16 +48,14 @@ class OpenBooks:
 
 
 @contextlib.asynccontextmanager
-async def open_database(context: ServerContext) -> AsyncIterator[Database]:
+async def open_database(context: WorkerContext) -> AsyncIterator[Database]:
     """Raises Misconfigured, DatabaseUnavailable."""
-    async with _postgres(context) as url:
-        await _migrate(url, context)
-        async with await open_pool(ConnectOptions(url)) as pool:
-            yield Database(url, pool)
+    async with await open_pool(ConnectOptions(context.database_url)) as pool:
+        yield Database(context.database_url, pool)
 
 
 @contextlib.asynccontextmanager
-async def open_books(context: ServerContext, database: Database) -> AsyncIterator[OpenBooks]:
+async def open_books(context: WorkerContext, database: Database) -> AsyncIterator[OpenBooks]:
     """The books, once all that earlier gateways of this HOME left in their journals is in the database: until then
     their holds stand. At the end everything is settled, then signed, then the gateway leaves.
     """
@@ -80,29 +73,6 @@ async def open_books(context: ServerContext, database: Database) -> AsyncIterato
         stack.push_async_callback(_sign_last, opened, database.pool, context.world)
         stack.push_async_callback(opened.books.drain)
         yield opened
-
-
-@contextlib.asynccontextmanager
-async def _postgres(context: ServerContext) -> AsyncIterator[str]:
-    """Its URL: the operator's own, or the embedded one's, which is started again whenever it dies."""
-    url = database_url(context.settings)
-    if url is not None:
-        yield url
-        return
-    async with (
-        EmbeddedPostgres(context.settings.home, lasting=True) as embedded,
-        Background(context.failed) as background,
-    ):
-        background.run("postgres", embedded.supervise)
-        yield embedded.url
-
-
-async def _migrate(url: str, context: ServerContext) -> None:
-    conn = await connect(ConnectOptions(url, "tokenharbor-setup", _SETUP_TIMEOUT_MS))
-    try:
-        await prepare_database(conn, context.world, context.root)
-    finally:
-        await conn.close()
 
 
 async def _replay(folder: Path, url: str, world: World, alarms: Alarms) -> None:
