@@ -15,7 +15,8 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.kernel.errors import Misconfigured
 
 PHASES = (
-    "lock_home", "open_host", "open_database", "open_books", "_open_keys", "open_snapshots", "_open_gateway", "_start_jobs", "_server",
+    "lock_home", "open_host", "open_database", "open_books", "_open_keys",
+    "open_snapshots", "_open_gateway", "_start_jobs", "_server",
 )  # fmt: skip
 
 _OTHERS = """
