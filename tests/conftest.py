@@ -3,34 +3,17 @@
 import asyncio
 import gc
 import itertools
-import shutil
-import signal
-import tempfile
-import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import asyncpg
 import pytest
 from hypothesis import settings
+from tests.postgres_server import running_postgres
 
 from tokenharbor.db.migrate import migrate, read_migrations
-from tokenharbor.db.programs import find_programs
 
-_SETTINGS = {
-    "listen_addresses": "",
-    "fsync": "off",  # what a test writes need not survive the machine
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "shared_buffers": "64MB",
-    "jit": "off",
-    "io_method": "sync",
-    "max_logical_replication_workers": "0",
-    "timezone": "UTC",
-    "log_min_messages": "fatal",
-}
 _TEMPLATE = "harbor_template"
 _numbers = itertools.count(1)
 
@@ -46,6 +29,9 @@ gc.set_threshold(50_000, 50, 100)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--one-case", action="store_true", help="only the first case of each test, but all house rules")
+    parser.addoption(
+        "--at-length", action="store_true", help="faults and soak as long as `make chaos`, `make soak` say"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,30 +51,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of the session's server, with `%s` where the database's name goes."""
-    programs = find_programs()
-    root = Path(tempfile.mkdtemp(prefix="th-"))
-    data, sockets, log = root / "data", root / "s", root / "log"
-    root.chmod(0o711)
-    for folder in (data, sockets):
-        folder.mkdir()
-        programs.give_to_user(folder)
-    with log.open("wb") as output:
-        options = ("-U", "tokenharbor", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-        made = programs.start("initdb", "-D", str(data), *options, cwd=data, output=output.fileno())
-        assert made.wait(60) == 0, log.read_text()
-        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        server = programs.start(
-            "postgres", "-D", str(data), "-k", str(sockets), *settings, cwd=data, output=output.fileno()
-        )
-    try:
-        while "ready" not in _text(data / "postmaster.pid"):
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.01)
-        yield f"postgresql://tokenharbor@/%s?host={sockets}"
-    finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(30)
-        shutil.rmtree(root)
+    with running_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
@@ -139,10 +103,3 @@ async def _make_template(postgres_url: str) -> None:
 def _outside_the_tests_loop(work: Coroutine[object, object, None]) -> None:
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""

@@ -15,6 +15,7 @@ import asyncpg
 from tests.e2e.auditor import NANO, nano
 from tests.e2e.harbor import Harbor
 from tests.e2e.raw_client import read
+from tests.postgres_server import processes_in
 
 from tokenharbor.kernel import ids
 
@@ -45,13 +46,7 @@ async def locked(home: Path, account: str) -> AsyncIterator[None]:
 
 def postgres_processes(home: Path) -> Sequence[int]:
     """Every process of this HOME's PostgreSQL: they work in its data folder."""
-    data = (home / "postgres" / "data").stat()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.path.samestat((folder / "cwd").stat(), data):
-                found.append(int(folder.name))
-    return found
+    return processes_in(home / "postgres" / "data")
 
 
 def kill(pids: Sequence[int], how: signal.Signals = signal.SIGKILL) -> None:

@@ -1,0 +1,129 @@
+"""What clients saw, what the vendor served and what the books say, held against each other."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import msgspec
+from tests.e2e import books
+from tests.e2e.auditor import nano
+from tests.e2e.fleet.gateways import Fleet
+from tests.e2e.raw_client import ClientAnswer
+
+from tokenharbor.kernel import ids
+
+_ENTRIES = """
+select e.id, e.account_id, e.amount, e.over, r.status, r.detail, count(*) over (partition by e.id) as times
+from entry e left join request r on r.id = e.id and r.account_id = e.account_id where e.type = 'usage'
+"""
+_WALLETS = """
+select w.account_id, w.line_end, w.spent, w.held, w.debt, w.open,
+       coalesce((select sum(amount) from entry e where e.account_id = w.account_id and type = 'usage'), 0) as charged,
+       (select count(*) from hold h where h.account_id = w.account_id) as holds,
+       coalesce((select sum(open) from key_meter k where k.account_id = w.account_id), 0) as keys_open,
+       coalesce((select sum(held) from key_meter k where k.account_id = w.account_id), 0) as keys_held
+from wallet w
+"""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """How many of which were seen, so that a test can say that enough was."""
+
+    endings: Mapping[str, int]  # of clients' answers: complete, failed, cut, left
+    billed: int
+    unseen: int  # billed, but no client saw it complete: who hung up, or whose gateway died
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A usage entry, and what its detail says."""
+
+    amount: int
+    over: int
+    detail: Mapping[str, Any]
+
+
+async def audit(fleet: Fleet, heard: Sequence[ClientAnswer]) -> Findings:
+    """Every answer that a client saw complete is billed once, at the vendor's usage; nobody else's is billed twice.
+    For a fleet at rest, of which `heard` is everything that was ever asked.
+    """
+    async with fleet.connected() as conn:
+        entries = await _entries(conn)
+        await _check_wallets(conn)
+    records = {record["id"]: record for record in books.simulator(fleet.gateways[0], "GET", "requests")}
+    for entry in entries.values():
+        _check_price(fleet, entry, records)
+    answers = Counter(entry.detail["upstream_id"] for entry in entries.values())
+    assert max(answers.values(), default=0) <= 1, "an answer of the vendor was billed twice"
+    endings: Counter[str] = Counter(one.how for one in heard)
+    complete = {ids.parse("req", one.id): one for one in heard if one.how == "complete"}
+    assert len(complete) == endings["complete"], "two answers of one id"
+    missing = complete.keys() - entries.keys()
+    assert not missing, f"{len(missing)} complete answers were not billed: {_show(missing)}"
+    for id_, one in complete.items():
+        said = one.headers.get("x-tokenharbor-cost-usd")
+        assert said is None or nano(said) == entries[id_].amount, one.headers
+    failed = {ids.parse("req", one.id) for one in heard if one.how == "failed" and one.id}
+    assert not failed & entries.keys(), f"told that they failed, and billed: {_show(failed & entries.keys())}"
+    return Findings(endings, len(entries), len(entries.keys() - complete.keys()))
+
+
+async def at_rest(fleet: Fleet, seconds: float = 30) -> None:
+    """Wait until nothing is held and no place is taken. Raises TimeoutError with what is left."""
+    left: list[asyncpg.Record] = []
+    try:
+        async with fleet.connected() as conn:
+            await _until_empty(conn, left, seconds)
+    except TimeoutError:
+        raise TimeoutError(f"still held: {[dict(row) for row in left]}") from None
+
+
+def verify(fleet: Fleet) -> None:
+    """`ledger verify` finds nothing."""
+    assert fleet.run("ledger", "verify")["ok"]
+
+
+async def _entries(conn: asyncpg.Connection) -> Mapping[ids.UUID, _Entry]:
+    found = {}
+    for row in await conn.fetch(_ENTRIES):
+        assert row["times"] == 1, f"billed {row['times']} times: {ids.show('req', row['id'])}"
+        assert row["detail"] is not None, f"billed, and without a detail: {ids.show('req', row['id'])}"
+        found[row["id"]] = _Entry(row["amount"], row["over"], json.loads(row["detail"]))
+    return found
+
+
+def _check_price(fleet: Fleet, entry: _Entry, records: Mapping[str, Any]) -> None:
+    """Charged is what was served: by the vendor's own record, or by what the caller got who left before its end."""
+    detail = entry.detail
+    record = records[detail["upstream_id"]]
+    usage = record["usage"]
+    if detail["status"] == "hung_up" and detail["usage_source"] == "estimated":
+        assert 0 < detail["delivered_bytes"] <= record["text_bytes"], detail
+        usage = detail["usage"]
+    bill = fleet.prices.bill(detail["model"], detail["served"]["provider"], usage).within(detail["hold"])
+    assert entry.amount == bill.total > 0, (detail, record, bill)
+
+
+async def _check_wallets(conn: asyncpg.Connection) -> None:
+    for row in await conn.fetch(_WALLETS):
+        assert row["spent"] == row["charged"], dict(row)
+        assert 0 <= row["spent"] <= row["line_end"], dict(row)
+        left = {name: int(row[name]) for name in ("held", "debt", "open", "holds", "keys_open", "keys_held")}
+        assert not any(left.values()), left
+
+
+async def _until_empty(conn: asyncpg.Connection, left: list[asyncpg.Record], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            left[:] = [row for row in await conn.fetch(_WALLETS) if row["held"] or row["open"] or row["keys_open"]]
+            if not left:
+                return
+            await asyncio.sleep(0.05)
+
+
+def _show(requests: set[ids.UUID]) -> list[str]:
+    return [ids.show("req", id_) for id_ in list(requests)[:5]]

@@ -1,0 +1,73 @@
+"""The database cut off from all gateways under load: nothing is sold meanwhile, nothing complete is lost."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from tests.e2e.fleet.database_proxy import DatabaseProxy
+from tests.e2e.fleet.evidence import at_rest, audit, verify
+from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
+from tests.e2e.fleet.load import SCRIPT, Load
+from tests.postgres_server import PostgresServer, create_database, running_postgres
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fleet, and what lies between it and its PostgreSQL."""
+
+    fleet: Fleet
+    proxy: DatabaseProxy
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def line(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Line]:
+    name = re.sub(r"\W+", "_", request.node.name)[-40:]
+    books = create_database(postgres.url, name)
+    with (
+        DatabaseProxy(postgres.socket) as proxy,
+        running_vendor(SCRIPT) as vendor,
+        running_fleet(vendor=vendor, database=proxy.url(name), books=books) as fleet,
+    ):
+        yield Line(fleet, proxy)
+
+
+@pytest.mark.parametrize("how", ["cut", "frozen"])
+async def test_while_the_database_is_cut_off_nothing_is_sold_and_nothing_complete_is_lost(
+    line: Line, how: str, at_length: bool
+) -> None:
+    """For 1 and 6 s; at length for 1, 10 and 60 s."""
+    fleet, proxy = line.fleet, line.proxy
+    keys = [fleet.new_key(fleet.new_account()) for _ in range(3)]
+    async with Load(fleet, keys, seed=4) as load:
+        for seconds in (1, 10, 60) if at_length else (1, 6):
+            await load.serves(0, 1, 2)
+            began, before, complete = time.monotonic(), len(load.heard), sum(load.completed)
+            (proxy.cut if how == "cut" else proxy.freeze)()
+            await asyncio.sleep(seconds)
+            asked_meanwhile = load.heard[before:]
+            sold = [one for one in asked_meanwhile if one.how == "complete"]
+            assert not sold, f"{len(sold)} were sold in {time.monotonic() - began:.1f} s without the books"
+            journaled = sum(load.completed) - complete
+            assert seconds < 5 or journaled, "what was under way ends as complete, by the journal"
+            proxy.restore()
+            await load.serves(0, 1, 2)
+    await at_rest(fleet)
+    found = await audit(fleet, load.heard)
+    verify(fleet)
+    assert found.endings["failed"], found
+    for one in load.heard:
+        if one.how == "failed":
+            assert (one.error or {})["code"] == "unavailable", one.raw
+    assert not found.endings.get("cut"), f"who stayed got an answer or an error: {found}"
+    assert all(gateway.server is not None and gateway.server.process.poll() is None for gateway in fleet.gateways)
