@@ -12,7 +12,7 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.gateways import enter_gateway
+from tokenharbor.ledger.gateways import enter_gateway, take_over_holds
 from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.simulator.videos import simulated_mp4
 
@@ -88,7 +88,9 @@ async def test_a_video_goes_on_when_the_gateway_is_another(house: House) -> None
     video = await make(house)
     chat_hold = await held(house)
     harbor = house.harbor
-    await enter_gateway(harbor.pool, harbor.context.world, str(harbor.context.settings.home))
+    world, home = harbor.context.world, str(harbor.context.settings.home)
+    run = await enter_gateway(harbor.pool, world, harbor.context.slot, home)
+    await take_over_holds(harbor.pool, world, run)
     assert await held(house) == chat_hold == "0.400000000"
     for _ in range(2):
         await house.chats().videos.retrieve(video.id)

@@ -7,7 +7,7 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.app.context import WorkerContext, WorkerSlot
+from tokenharbor.app.context import WorkerContext
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.home import lock_home
 from tokenharbor.app.host import Host, open_host
@@ -43,6 +43,7 @@ from tokenharbor.jobs.notices import follow_notices
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
+from tokenharbor.ledger.gateways import GatewaySlot
 from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
@@ -78,13 +79,13 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     Raises Misconfigured, DatabaseUnavailable.
     """
     world = real_world()
-    with lock_home(settings, world.entropy) as home:
+    with lock_home(settings, world) as home:
         async with open_host(home, world) as host, open_worker(_alone(host)) as harbor:
             yield harbor
 
 
 def _alone(host: Host) -> WorkerContext:
-    home, slot = host.home, WorkerSlot(0, 1)
+    home, slot = host.home, GatewaySlot(host.home.gateway_id)
     descriptors = claim_descriptors()
     return WorkerContext(
         home.settings, host.world, home.root, slot, host.database_url, host.demo_url, descriptors, host.failed

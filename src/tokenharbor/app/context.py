@@ -7,14 +7,7 @@ from tokenharbor.app.descriptors import ConnectionBudget
 from tokenharbor.app.settings import Settings
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSlot:
-    """A worker's number, from 0, and how many there are."""
-
-    number: int
-    of: int
+from tokenharbor.ledger.gateways import GatewaySlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +17,7 @@ class WorkerContext:
     settings: Settings
     world: World
     root: RootSecret
-    slot: WorkerSlot
+    slot: GatewaySlot
     database_url: str
     demo_url: str
     descriptors: ConnectionBudget

@@ -1,4 +1,4 @@
-"""HOME, as a server opens it: nobody else's until the server ends, with its secret, and files that were found right."""
+"""HOME, as a server opens it: nobody else's until the server ends, its ids and secrets, and files that were found right."""
 
 import contextlib
 import fcntl
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.gateway_id import gateway_id
 from tokenharbor.app.secrets import root_secret
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.editions.load import load_edition
-from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import RootSecret
+from tokenharbor.kernel.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +23,19 @@ class LockedHome:
     """What all parts of a server are opened with. `demo_models` are what the built-in provider is asked for."""
 
     settings: Settings
+    gateway_id: UUID
     root: RootSecret
     demo_models: tuple[str, ...]
 
 
 @contextlib.contextmanager
-def lock_home(settings: Settings, entropy: Entropy) -> Iterator[LockedHome]:
+def lock_home(settings: Settings, world: World) -> Iterator[LockedHome]:
     """HOME, until this server ends. Raises Misconfigured."""
     _make(settings.home)
     with _locked(settings.home):
-        root = root_secret(settings, entropy)
+        root = root_secret(settings, world.entropy)
         load_edition(settings.edition)
-        yield LockedHome(settings, root, _demo_models(read_catalog(settings)))
+        yield LockedHome(settings, gateway_id(settings.home, world), root, _demo_models(read_catalog(settings)))
 
 
 def _make(home: Path) -> None:

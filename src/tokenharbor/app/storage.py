@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import asyncpg
 import structlog
@@ -14,17 +13,19 @@ from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.billing.replay import replay
-from tokenharbor.db.pool import ConnectOptions, open_pool
+from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_pool
+from tokenharbor.jobs.background import Background
 from tokenharbor.jobs.job import attempt
 from tokenharbor.jobs.table import sign_new_entries
 from tokenharbor.kernel.errors import DatabaseUnavailable
-from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.gateways import enter_gateway, leave_gateway
+from tokenharbor.ledger.gateways import GatewayRun, enter_gateway, journals_of_slot, leave_gateway, take_over_holds
 from tokenharbor.ledger.journal import left_journals, open_journal
+from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook, open_book
 
+_LEASE_TIMEOUT_MS = 2_000
 _log = structlog.get_logger("app")
 
 
@@ -38,13 +39,14 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class OpenBooks:
-    """The books, in the name of one gateway."""
+    """The books, in the name of one run of a gateway."""
 
     book: PostgresBook
     books: BookBatchers
     alarms: Alarms
     signer: MessageSigner
     prover: Prover
+    lease: Lease
 
 
 @contextlib.asynccontextmanager
@@ -56,34 +58,42 @@ async def open_database(context: WorkerContext) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def open_books(context: WorkerContext, database: Database) -> AsyncIterator[OpenBooks]:
-    """The books, once all that earlier gateways of this HOME left in their journals is in the database: until then
-    their holds stand. At the end everything is settled, then signed, then the gateway leaves.
+    """The books, once all that earlier runs left in their journals is in the database: until then their holds stand.
+    At the end everything is settled, then signed, then the run leaves.
     """
-    folder, alarms = context.settings.home / "journal", Alarms()
-    await _replay(folder, database.url, context.world, alarms)
+    folder, world, alarms = context.settings.home / "journal", context.world, Alarms()
     async with contextlib.AsyncExitStack() as stack:
-        gateway_id = await enter_gateway(database.pool, context.world, str(context.settings.home))
-        stack.push_async_callback(_leave, database.pool, gateway_id, context.world)
-        book = await stack.enter_async_context(open_book(database.url, gateway_id))
-        journal = open_journal(folder, gateway_id)
+        run, lease = await stack.enter_async_context(_entered(context, database))
+        book = await stack.enter_async_context(open_book(database.url, run.id, lease.is_held))
+        await replay(await journals_of_slot(database.pool, run.slot, left_journals(folder)), book, alarms)
+        await take_over_holds(database.pool, world, run)
+        journal = open_journal(folder, run.id)
         stack.push_async_callback(journal.close)
         signer = receipt_signer(context.root)
-        prover = Prover(database.pool, signer, context.world.clock)
-        opened = OpenBooks(book, BookBatchers(book, journal, alarms), alarms, signer, prover)
-        stack.push_async_callback(_sign_last, opened, database.pool, context.world)
+        prover = Prover(database.pool, signer, world.clock)
+        opened = OpenBooks(book, BookBatchers(book, journal, alarms), alarms, signer, prover, lease)
+        stack.push_async_callback(_sign_last, opened, database.pool, world)
         stack.push_async_callback(opened.books.drain)
         yield opened
 
 
-async def _replay(folder: Path, url: str, world: World, alarms: Alarms) -> None:
-    if left := left_journals(folder):
-        async with open_book(url, world.ids.new()) as book:
-            await replay(left, book, alarms)
+@contextlib.asynccontextmanager
+async def _entered(context: WorkerContext, database: Database) -> AsyncIterator[tuple[GatewayRun, Lease]]:
+    """A run of this gateway, its lease renewed until it leaves."""
+    async with ReconnectingConnection(ConnectOptions(database.url, "tokenharbor-lease", _LEASE_TIMEOUT_MS)) as link:
+        run = await enter_gateway(database.pool, context.world, context.slot, str(context.settings.home))
+        try:
+            lease = Lease(run, link, context.world.clock)
+            async with Background(context.failed) as background:
+                background.run("lease", lease.run)
+                yield run, lease
+        finally:
+            await _leave(database.pool, run, context.world)
 
 
-async def _leave(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
+async def _leave(pool: asyncpg.Pool, run: GatewayRun, world: World) -> None:
     try:
-        await leave_gateway(pool, gateway_id, world)
+        await leave_gateway(pool, run, world)
     except DatabaseUnavailable as error:
         _log.warning("gateway_not_left", reason=str(error))
 

@@ -25,6 +25,7 @@ HarborError
 ├── Missing                    what a use case works on is not there
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
+├── GatewayEnded               another run has taken this one's place, or it was given up: its server ends
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
     └── BooksRefused           an operation that the books' rules forbid
@@ -171,6 +172,10 @@ class Misconfigured(HarborError):
         self.faults = faults
 
 
+class GatewayEnded(HarborError):
+    """Another run has taken this one's place, or it was given up: its server ends."""
+
+
 class BooksError(HarborError):
     """The ledger's own."""
 
@@ -213,6 +218,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Missing: HttpError(404, "not_found", "invalid_request_error"),
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),
+    GatewayEnded: HttpError(503, "unavailable", "api_error"),
     DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }

@@ -1,6 +1,5 @@
 """The root secret: one file or reference, from which every other secret of the house is derived by its purpose."""
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.files import sync_folder
+from tokenharbor.kernel.files import create_private
 
 SHORTEST: Final = 32
 """The fewest characters of a root secret."""
@@ -73,29 +72,12 @@ def read_or_create_root_secret(path: Path, entropy: Entropy) -> RootSecret:
     """
     try:
         if not path.exists():
-            _make(path, entropy)
+            create_private(path, entropy.bytes(32).hex() + "\n", entropy)
         return _read(path)
     except OSError as error:
         raise Misconfigured(f"{path}: cannot use the root secret: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{path}: the root secret is not text") from error
-
-
-def _make(path: Path, entropy: Entropy) -> None:
-    """Whole or not at all, and never over one that another process made meanwhile."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{entropy.bytes(8).hex()}")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(entropy.bytes(32).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(half, path)
-    finally:
-        half.unlink()
-    sync_folder(path.parent)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -1,6 +1,16 @@
-"""Gateways: whose holds are whose, and what a new gateway does with those of the one that died in its HOME."""
+"""Gateways and their runs: whose holds are whose, and what a new run does with those of the runs before it.
 
+A gateway is known by the random id in its HOME, never by a path: two containers may have the same path. Each start of
+one of its slots (worker processes, numbered from 0) is a run, a row that its holds name. Entering ends the slot's
+earlier runs, so that of a HOME that was copied only one runs. What earlier runs left held is dropped only after their
+journals are in the books: a journal is the proof that an answer was complete.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 import asyncpg
 
@@ -9,39 +19,94 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
+LEASE: Final = timedelta(seconds=15)
+"""How long a run's requests count as open after its lease was last renewed."""
+
+_DROP = "SELECT drop_holds($1, $2)"
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayQueries:
     """The SQL of gateways.sql."""
 
+    lock: str
+    claim: str
     enter: str
-    open_tasks: str
+    fence: str
+    slots: str
     adopt: str
     left_holds: str
-    end_others: str
+    renew: str
+    successor: str
     leave: str
 
 
 SQL = read_queries(GatewayQueries, "tokenharbor.ledger", "gateways.sql")
-_DROP = "SELECT drop_holds($1, $2)"
 
 
-async def enter_gateway(pool: asyncpg.Pool, world: World, home: str) -> UUID:
-    """A new gateway of a HOME, of which there is one at a time: the caller holds HOME's lock. What earlier ones
-    left held is given back, for nothing of theirs was complete; but what waits for a task at a vendor waits on.
-    """
-    gateway_id, now = world.ids.new(), world.clock.now()
-    async with pool.acquire() as conn:
-        await conn.execute(SQL.enter, gateway_id, home, now)
-        tasks = [row["request_id"] for row in await conn.fetch(SQL.open_tasks)]
-        await conn.execute(SQL.adopt, home, gateway_id, tasks)
-        while left := await conn.fetch(SQL.left_holds, home, gateway_id):
-            await conn.fetchval(_DROP, [row["request_id"] for row in left], now)
-        await conn.execute(SQL.end_others, home, gateway_id, now)
-    return gateway_id
+@dataclass(frozen=True, slots=True)
+class GatewaySlot:
+    """A worker process of a gateway: its number, from 0, and how many there are."""
+
+    gateway_id: UUID
+    number: int = 0
+    of: int = 1
 
 
-async def leave_gateway(pool: asyncpg.Pool, gateway_id: UUID, world: World) -> None:
-    """Raises DatabaseUnavailable: then the gateway has not left, and its successor ends it."""
+@dataclass(frozen=True, slots=True)
+class GatewayRun:
+    """One start of a slot. Its lease began at `asked_seconds` of the monotonic clock, or later."""
+
+    id: UUID
+    slot: GatewaySlot
+    epoch: int
+    asked_seconds: float
+
+
+async def enter_gateway(pool: asyncpg.Pool, world: World, slot: GatewaySlot, home: str) -> GatewayRun:
+    """A new run of a slot; earlier ones are ended. Raises DatabaseUnavailable."""
+    run_id, now, asked_seconds = world.ids.new(), world.clock.now(), world.clock.monotonic()
     with as_database_unavailable():
-        await pool.execute(SQL.leave, gateway_id, world.clock.now())
+        async with pool.acquire() as conn, conn.transaction():
+            await conn.execute(SQL.lock, slot.gateway_id)
+            await conn.execute(SQL.claim, slot.gateway_id, home)
+            epoch = await conn.fetchval(SQL.enter, run_id, slot.gateway_id, slot.number, home, now, LEASE)
+            await conn.execute(SQL.fence, slot.gateway_id, slot.number, slot.of, run_id, now)
+    return GatewayRun(run_id, slot, epoch, asked_seconds)
+
+
+async def journals_of_slot(pool: asyncpg.Pool, slot: GatewaySlot, files: Sequence[Path]) -> Sequence[Path]:
+    """Those of some journals that a slot looks after: its own runs', and for the first one what no run of this gateway
+    wrote, such as a journal that was moved here. Raises DatabaseUnavailable.
+    """
+    with as_database_unavailable():
+        rows = await pool.fetch(SQL.slots, slot.gateway_id, slot.of, [*filter(None, map(_run_of, files))])
+    slots = {row["id"]: row["slot"] for row in rows}
+    return [file for file in files if slots.get(_run_of(file), 0) == slot.number]
+
+
+async def take_over_holds(pool: asyncpg.Pool, world: World, run: GatewayRun) -> None:
+    """What the slot's earlier runs left held is given back, for nothing of theirs was complete that is not in the books
+    by now; but what waits for a task at a vendor waits on. Raises DatabaseUnavailable.
+    """
+    slot = run.slot
+    which = slot.gateway_id, slot.number, slot.of, run.id
+    with as_database_unavailable():
+        async with pool.acquire() as conn:
+            await conn.execute(SQL.adopt, *which)
+            while left := await conn.fetch(SQL.left_holds, *which):
+                await conn.fetchval(_DROP, [row["request_id"] for row in left], world.clock.now())
+
+
+async def leave_gateway(pool: asyncpg.Pool, run: GatewayRun, world: World) -> None:
+    """Raises DatabaseUnavailable: then the run has not left, and its successor ends it."""
+    with as_database_unavailable():
+        await pool.execute(SQL.leave, run.id, world.clock.now())
+
+
+def _run_of(file: Path) -> UUID | None:
+    """The run that a journal is named by."""
+    try:
+        return UUID(file.stem)
+    except ValueError:
+        return None

@@ -1,27 +1,48 @@
--- The gateways of a HOME, one after the other.
+-- The runs of gateways, and what a new run does with those before it. Leases are by this database's time: the clocks of gateways may
+-- differ. Slot $2 of $3 looks after every slot that leaves the same remainder, as more of them may have run before.
+
+-- name: lock
+-- One run of a gateway enters at a time, also where its HOME was copied.
+SELECT pg_advisory_xact_lock(hashtextextended('gateway ' || $1::uuid, 0))
+
+-- name: claim
+-- Runs of releases that knew a gateway by its path are those of the first gateway that has a run there.
+UPDATE gateway SET home_id = $1 WHERE home_id IS NULL AND home = $2 AND NOT EXISTS (SELECT FROM gateway WHERE home_id = $1)
 
 -- name: enter
--- A gateway, after the ones that this HOME had.
-INSERT INTO gateway (id, home, epoch, started_at)
-SELECT $1, $2, coalesce(max(epoch), 0) + 1, $3 FROM gateway WHERE home = $2
+-- A run, after the ones that its slot had.
+INSERT INTO gateway (id, home_id, slot, epoch, home, started_at, alive_until)
+SELECT $1, $2, $3, coalesce(max(epoch), 0) + 1, $4, $5, clock_timestamp() + $6::interval FROM gateway WHERE home_id = $2 AND slot = $3
+RETURNING epoch
 
--- name: open_tasks
--- Requests whose tasks go on, whatever gateway took them.
-SELECT request_id FROM task WHERE state = 'open'
+-- name: fence
+-- Earlier runs are over.
+UPDATE gateway SET ended_at = $5 WHERE home_id = $1 AND slot % $3 = $2 AND id <> $4 AND ended_at IS NULL
+
+-- name: slots
+-- Which of a gateway's slots looks after each of some runs.
+SELECT id, slot % $2 AS slot FROM gateway WHERE home_id = $1 AND id = ANY ($3)
 
 -- name: adopt
--- Their holds are the new gateway's, as far as the HOME's earlier ones had them.
-UPDATE hold SET gateway_id = $2
-WHERE request_id = ANY ($3) AND gateway_id IN (SELECT id FROM gateway WHERE home = $1 AND id <> $2)
+-- The holds of tasks that go on are the new run's.
+UPDATE hold h SET gateway_id = $4 FROM gateway g, task t
+WHERE g.home_id = $1 AND g.slot % $3 = $2 AND g.id <> $4 AND g.ended_at IS NOT NULL AND h.gateway_id = g.id
+    AND t.request_id = h.request_id AND t.state = 'open'
 
 -- name: left_holds
--- Holds of the HOME's earlier gateways, a page of them.
-SELECT h.request_id FROM hold h JOIN gateway g ON g.id = h.gateway_id WHERE g.home = $1 AND g.id <> $2 LIMIT 1000
+-- What earlier runs left held, a page of it.
+SELECT h.request_id FROM hold h JOIN gateway g ON g.id = h.gateway_id
+WHERE g.home_id = $1 AND g.slot % $3 = $2 AND g.id <> $4 AND g.ended_at IS NOT NULL
+    AND NOT EXISTS (SELECT FROM task t WHERE t.request_id = h.request_id AND t.state = 'open') LIMIT 1000
 
--- name: end_others
--- The HOME's earlier gateways are over.
-UPDATE gateway SET ended_at = $3 WHERE home = $1 AND id <> $2 AND ended_at IS NULL
+-- name: renew
+-- A lease, unless the run was ended.
+UPDATE gateway SET alive_until = clock_timestamp() + $2::interval WHERE id = $1 AND ended_at IS NULL RETURNING epoch
+
+-- name: successor
+-- Whether another run has taken the place of one.
+SELECT EXISTS (SELECT FROM gateway r JOIN gateway g ON g.home_id = r.home_id AND g.id <> r.id AND g.ended_at IS NULL WHERE r.id = $1)
 
 -- name: leave
--- A gateway that ends in order.
-UPDATE gateway SET ended_at = $2 WHERE id = $1
+-- A run that ends in order gives its lease back.
+UPDATE gateway SET ended_at = $2, alive_until = least(alive_until, clock_timestamp()) WHERE id = $1 AND ended_at IS NULL

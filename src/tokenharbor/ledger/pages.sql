@@ -116,5 +116,6 @@ WHERE t.digest <> task_digest(t) OR (t.state = 'open') <> (t.closed_at IS NULL)
     OR CASE t.state WHEN 'open' THEN NOT (billed OR held) WHEN 'done' THEN NOT billed ELSE billed END LIMIT 1
 
 -- name: odd_home
--- A HOME whose gateways are not numbered from 1 without a gap.
-SELECT home FROM gateway GROUP BY home HAVING min(epoch) <> 1 OR max(epoch) <> count(*) LIMIT 1
+-- A gateway with a slot whose runs are not numbered from 1 without a gap.
+SELECT min(home) AS home FROM gateway GROUP BY home_id, slot, CASE WHEN home_id IS NULL THEN home END
+HAVING min(epoch) <> 1 OR max(epoch) <> count(*) LIMIT 1

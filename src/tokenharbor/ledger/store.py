@@ -1,7 +1,7 @@
 """The books in PostgreSQL."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -33,10 +33,17 @@ SET enable_mergejoin = off;
 """
 
 
+def _always() -> bool:
+    return True
+
+
 @contextlib.asynccontextmanager
-async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]:
-    """The books behind a URL, for a gateway whose holds bear its id. Holds commit without waiting for the disk,
-    as they need not survive a crash; settlements and releases are durable when answered.
+async def open_book(
+    url: str, gateway_id: UUID, may_hold: Callable[[], bool] = _always
+) -> AsyncIterator["PostgresBook"]:
+    """The books behind a URL, for a run of a gateway whose holds bear its id; while its lease has lapsed it `may_hold`
+    nothing. Holds commit without waiting for the disk, as they need not survive a crash; settlements and releases are
+    durable when answered.
 
     Raises DatabaseUnavailable, Misconfigured.
     """
@@ -48,7 +55,7 @@ async def open_book(url: str, gateway_id: UUID) -> AsyncIterator["PostgresBook"]
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
         hot = HotConnections(ExclusiveConnection(holds, beside=ends), ExclusiveConnection(ends, beside=holds))
-        book = PostgresBook(sql, gateway_id, hot, pool)
+        book = PostgresBook(sql, gateway_id, hot, pool, may_hold)
         try:
             yield book
         finally:
@@ -74,8 +81,16 @@ class HotConnections:
 class PostgresBook:
     """A RequestBook; see there. What belongs to no batch runs on the pool."""
 
-    def __init__(self, sql: LedgerQueries, gateway_id: UUID, connections: HotConnections, pool: asyncpg.Pool) -> None:
+    def __init__(
+        self,
+        sql: LedgerQueries,
+        gateway_id: UUID,
+        connections: HotConnections,
+        pool: asyncpg.Pool,
+        may_hold: Callable[[], bool],
+    ) -> None:
         self._sql = sql
+        self._may_hold = may_hold
         self._pool = pool
         self._connections = connections
         self._places = BatchRunner(
@@ -95,14 +110,16 @@ class PostgresBook:
 
     @property
     def is_up(self) -> bool:
-        """Whether both connections of the hot path stand."""
-        return self._connections.holds.link.is_up and self._connections.ends.link.is_up
+        """Whether requests can be served: the lease is held, and both connections of the hot path stand."""
+        return self._may_hold() and self._connections.holds.link.is_up and self._connections.ends.link.is_up
 
     async def close(self) -> None:
         for runner in (self._places, self._settles, self._releases):
             await runner.close()
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
+        if not self._may_hold():  # as if the database were unavailable, which is nearly always the reason
+            raise DatabaseUnavailable("the lease of this gateway has lapsed, and is not renewed yet")
         if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
             await self._clear_doubt(holds)
         return await self._places.run(holds)

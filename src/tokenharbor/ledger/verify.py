@@ -136,7 +136,7 @@ async def _verify_tables(conn: asyncpg.Connection) -> None:
         raise FaultError(f"the task of {ids.show('req', request_id)} was changed")
     home = await conn.fetchval(SQL.odd_home)
     if home is not None:
-        raise FaultError(f"the gateways of {home} are not numbered from 1 without gaps")
+        raise FaultError(f"the runs of the gateway in {home} are not numbered from 1 without gaps")
 
 
 async def _verify_holds(conn: asyncpg.Connection) -> None:
