@@ -1,4 +1,4 @@
-"""HOME, as a server opens it: nobody else's until the server ends, its ids and secrets, and files that were found right."""
+"""HOME, as a server opens it: nobody else's until the server ends; its ids and secrets, and correct files."""
 
 import contextlib
 import fcntl
