@@ -154,6 +154,38 @@ def test_no_bytes_make_the_server_fail(
     assert said == b"" or said.startswith(b"HTTP/1.1 ")
 
 
+LENGTHS = (
+    *(b"3", b"0", b"5", b"12", b"03", b"+3", b"3 ", b"3, 3", b"1_0", b"", b"-1", b"9" * 16, b"9" * 30),
+    *(b"3\r\nX: 1", b"3\r\nContent-Length: 3", b"3\r\nTransfer-Encoding: chunked"),
+    "\N{ARABIC-INDIC DIGIT THREE}".encode(),
+)
+HEADS = (
+    b"POST /a?b=1 HTTP/1.1\r\nHost: h\r\nContent-Length: %b\r\nX: 3\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nX: 3\r\nhost: h\r\nCONTENT-LENGTH:  \t%b\t\r\n\r\n",
+    b"PUT /3 HTTP/1.1\r\nX-Content-Length: 3\r\ncontent-length:%b\r\nHost: h\r\nUpgrade: h2c\r\n\r\n",
+)
+
+
+async def echo_all(exchange: Exchange) -> None:
+    body = await exchange.read_body()
+    said = f"{exchange.method} {exchange.path} {exchange.query} {exchange.headers}".encode()
+    exchange.respond(200, b"", said + body)
+
+
+@calm
+@given(st.sampled_from(HEADS), st.sampled_from(LENGTHS), edits, st.booleans())
+def test_a_head_like_the_one_before_is_read_as_if_it_came_first(
+    head: bytes, length: bytes, changes: list[tuple[int, bytes, int]], mutated: bool
+) -> None:
+    """What is known of the last head must not let pass what would be refused, nor change what is read."""
+    first, second = head % b"3" + b"abc", head % length + b"abc"
+    if mutated:
+        second = mutate(second, changes)
+    before, _ = asyncio.run(converse([first], echo_all))
+    alone, gone = asyncio.run(converse([second] if second else [], echo_all))
+    assert asyncio.run(converse([first, second] if second else [first], echo_all)) == (before + alone, gone)
+
+
 class Stub:
     """A connection whose upstream says what the test wants, after the request."""
 

@@ -19,8 +19,47 @@ RequestLine = tuple[str, str, str, bool]
 
 _HOST = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 _MOST_PORT = 65_535
+_LONGEST_KNOWN = 4 << 10  # bytes of a head that are kept for as long as its connection
+_MOST_DIGITS = 15  # of a length that is known without llhttp
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+
+class KnownHead:
+    """A request's head that was read, checked and found good. On a connection that is kept, most heads are the same
+    bytes again but for the digits of the body's length: what was read of the first is true of all of them.
+    """
+
+    __slots__ = ("_after", "_at", "_before", "_headers", "request_line")
+
+    def __init__(self, raw: bytes, at: int, request_line: RequestLine, headers: HeaderMap) -> None:
+        self.request_line = request_line
+        self._headers = headers
+        self._before = raw[:at]
+        self._at = at  # where the length stands
+        self._after = raw[at + len(headers[b"content-length"]) :]
+
+    @classmethod
+    def of(cls, raw: bytes, request_line: RequestLine, headers: HeaderMap) -> "KnownHead | None":
+        """None for a head that announces no length, and for one that is too long to be kept."""
+        length = headers.get(b"content-length")
+        if length is None or len(raw) > _LONGEST_KNOWN:
+            return None
+        name = raw.lower().index(b"\r\ncontent-length:")
+        return cls(raw, raw.index(length, name), request_line, headers)
+
+    def headers_of(self, raw: bytes) -> HeaderMap | None:
+        """The headers of another head; None if it has to be read."""
+        after = self._after
+        length = raw[self._at : -len(after)]
+        if not length.isdigit() or not raw.startswith(self._before) or not raw.endswith(after):
+            return None
+        headers = self._headers
+        if length == headers[b"content-length"]:
+            return headers
+        if len(length) > _MOST_DIGITS or length.startswith(b"0"):
+            return None
+        return headers | {b"content-length": length}
 
 
 def map_headers(head: bytes, *, skip: int = 0) -> HeaderMap:

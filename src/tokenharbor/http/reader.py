@@ -4,7 +4,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from tokenharbor.http.body import Body, ChunkedBody, FixedBody
 from tokenharbor.http.exchange import Exchange, ExchangeConnection
-from tokenharbor.http.head import END, HeaderMap, has_token, is_chunked
+from tokenharbor.http.head import END, HeaderMap, KnownHead, has_token, is_chunked
 from tokenharbor.http.server_state import ServerState
 from tokenharbor.kernel.errors import (
     InvalidRequest,
@@ -24,6 +24,7 @@ class RequestReader:
         "_fed",
         "_follows",
         "_headers",
+        "_known",
         "_largest_body",
         "_parser",
         "_shared",
@@ -39,6 +40,7 @@ class RequestReader:
         self._shared = shared
         self._parser = HttpRequestParser(self)
         self._headers: HeaderMap = {}
+        self._known: KnownHead | None = None  # the last one, if it is fit to be compared with
         self._fed = 0  # how much of the incomplete head the parser has seen
         self._follows = True  # the parser is fed what `body` takes, too
         self._largest_body = shared.limits.body
@@ -49,29 +51,19 @@ class RequestReader:
         `data` begins where the request does: what was kept in `rest` stands before what has come. The body, if all
         of it is there, is the exchange's; else `body` takes what follows. What comes after the request is in `rest`.
         """
-        fed = self._fed
+        fed, known = self._fed, self._known
         end = data.find(END) + 4
         if end < 4:
             self._hold(data.lstrip(b"\r\n"), fed)
             return None
         raw = data[:end]
-        shared = self._shared
-        request_line = shared.request_lines.get(raw[: raw.find(b"\r")])
-        if request_line is None:
-            if data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
-                return self.begin(line, data.lstrip(b"\r\n"))
-            request_line = shared.read_request_line(raw)
-        headers = self._headers
-        follows = True
-        try:
-            self._parser.feed_data(raw[fed:] if fed else raw)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            self._explain(error)
-            follows = False
-        self._fed = 0
-        self._headers = {}
-        exchange = Exchange(line, request_line, headers)
-        self._check(exchange, headers, end)
+        headers = None if known is None or fed else known.headers_of(raw)
+        if known is not None and headers is not None:  # the parser saw nothing of it, and need not see its body
+            exchange, follows = Exchange(line, known.request_line, headers), False
+        elif data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
+            return self.begin(line, data.lstrip(b"\r\n"))
+        else:
+            exchange, headers, follows = self._read_head(line, raw, fed)
         stop = end + int(headers.get(b"content-length", 0))
         if stop > len(data) or stop - end > self._largest_body or b"transfer-encoding" in headers:
             self._take_body(exchange, headers, data[end:], follows=follows)
@@ -113,6 +105,24 @@ class RequestReader:
         headers[name] = value
 
     # Heads
+
+    def _read_head(self, line: ExchangeConnection, raw: bytes, fed: int) -> tuple[Exchange, HeaderMap, bool]:
+        """A head of which the parser has seen `fed` bytes; whether it has to see the body, too."""
+        request_line = self._shared.request_lines.get(raw[: raw.find(b"\r")])
+        if request_line is None:
+            request_line = self._shared.read_request_line(raw)
+        headers, follows = self._headers, True
+        try:
+            self._parser.feed_data(raw[fed:] if fed else raw)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._explain(error)
+            follows = False
+        self._fed = 0
+        self._headers = {}
+        exchange = Exchange(line, request_line, headers)
+        self._check(exchange, headers, len(raw))
+        self._known = KnownHead.of(raw, request_line, headers) if exchange.keep_alive else None
+        return exchange, headers, follows
 
     def _hold(self, data: bytes, fed: int) -> None:
         """A head that is not complete: what came is checked all the same, so that no garbage waits for its end."""
