@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,12 +55,11 @@ class Program:
 
 
 def launch(
-    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, descriptors: str = ""
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, through: Sequence[str] = ()
 ) -> Program:
-    """`tokenharbor ARGUMENTS` in a session of its own; `descriptors` is prlimit's SOFT:HARD of open files."""
-    limits = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+    """`tokenharbor ARGUMENTS` in a session of its own; `through` is a command that runs it, such as prlimit."""
     process = subprocess.Popen(
-        [*limits, sys.executable, "-m", "tokenharbor", *arguments],
+        [*through, sys.executable, "-m", "tokenharbor", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -138,9 +137,9 @@ class Harbor:
     key: str = ""
 
     def start(self, *more: str, descriptors: str = "") -> None:
-        self.server = launch(
-            "serve", "--home", str(self.home), "--port", "0", *more, env=self.env, descriptors=descriptors
-        )
+        """`descriptors` is prlimit's SOFT:HARD of open files."""
+        through = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+        self.server = launch("serve", "--home", str(self.home), "--port", "0", *more, env=self.env, through=through)
         self.url = self.server.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:

@@ -18,7 +18,8 @@ from tokenharbor.kernel import ids
 
 _ENTRIES = """
 select e.id, e.account_id, e.amount, e.over, r.status, r.detail, count(*) over (partition by e.id) as times
-from entry e left join request r on r.id = e.id and r.account_id = e.account_id where e.type = 'usage'
+from entry e left join request r on r.id = e.id and r.account_id = e.account_id
+where e.type = 'usage' and e.account_id = any ($1)
 """
 _WALLETS = """
 select w.account_id, w.line_end, w.spent, w.held, w.debt, w.open,
@@ -47,12 +48,12 @@ class _Entry(msgspec.Struct, frozen=True):
     detail: Mapping[str, Any]
 
 
-async def audit(fleet: Fleet, heard: Sequence[ClientAnswer]) -> Findings:
+async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[ClientAnswer]) -> Findings:
     """Every answer that a client saw complete is billed once, at the vendor's usage; nobody else's is billed twice.
-    For a fleet at rest, of which `heard` is everything that was ever asked.
+    For a fleet at rest; `heard` is everything that these accounts ever asked.
     """
     async with fleet.connected() as conn:
-        entries = await _entries(conn)
+        entries = await _entries(conn, [ids.parse("acct", account) for account in accounts])
         await _check_wallets(conn)
     records = {record["id"]: record for record in books.simulator(fleet.gateways[0], "GET", "requests")}
     for entry in entries.values():
@@ -87,9 +88,9 @@ def verify(fleet: Fleet) -> None:
     assert fleet.run("ledger", "verify")["ok"]
 
 
-async def _entries(conn: asyncpg.Connection) -> Mapping[ids.UUID, _Entry]:
+async def _entries(conn: asyncpg.Connection, accounts: Sequence[ids.UUID]) -> Mapping[ids.UUID, _Entry]:
     found = {}
-    for row in await conn.fetch(_ENTRIES):
+    for row in await conn.fetch(_ENTRIES, accounts):
         assert row["times"] == 1, f"billed {row['times']} times: {ids.show('req', row['id'])}"
         assert row["detail"] is not None, f"billed, and without a detail: {ids.show('req', row['id'])}"
         found[row["id"]] = _Entry(row["amount"], row["over"], json.loads(row["detail"]))

@@ -39,7 +39,7 @@ class Fleet:
     """Running gateways. `database`: as a gateway reaches it; `books`: as an auditor does, whatever lies between."""
 
     folder: Path
-    gateways: Sequence[Harbor]
+    gateways: list[Harbor]
     config: str
     books: str
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -103,10 +103,8 @@ def running_fleet(
     with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        fleet = _make(folder, config.format(url=vendor), database, count)
+        fleet = make_fleet(folder, vendor=vendor, database=database, count=count, config=config)
         fleet.books = books or database
-        for gateway in fleet.gateways:
-            gateway.simulator = vendor
         try:
             fleet.gateways[0].start()  # it migrates
             with ThreadPoolExecutor() as pool:
@@ -127,18 +125,20 @@ def running_vendor(script: str) -> Iterator[str]:
             simulator.stop()
 
 
-def _make(folder: Path, config: str, database: str, count: int) -> Fleet:
+def make_fleet(
+    folder: Path, *, vendor: str, database: str, count: int, config: str, kind: type[Harbor] = Harbor
+) -> Fleet:
     """Homes with one root secret; nothing runs yet."""
-    secret = folder / "root.key"
+    secret, text = folder / "root.key", config.format(url=vendor)
     secret.write_text("0123456789abcdef" * 4)
     secret.chmod(0o600)
-    homes = []
+    homes: list[Harbor] = []
     for number in range(count):
         home = folder / f"home{number}"
         home.mkdir(mode=0o700)
-        (home / "tokenharbor.toml").write_text(config + _SERVER.format(secret=secret, database=database))
-        homes.append(Harbor(home, "", dict(_CREDENTIALS)))
-    return Fleet(folder, homes, config, database)
+        (home / "tokenharbor.toml").write_text(text + _SERVER.format(secret=secret, database=database))
+        homes.append(kind(home, vendor, dict(_CREDENTIALS)))
+    return Fleet(folder, homes, text, database)
 
 
 def command(home: Path, *words: str, stdin: str = "") -> Any:

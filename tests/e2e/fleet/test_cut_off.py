@@ -48,8 +48,8 @@ async def test_while_the_database_is_cut_off_nothing_is_sold_and_nothing_complet
 ) -> None:
     """For 1 and 6 s; at length for 1, 10 and 60 s."""
     fleet, proxy = line.fleet, line.proxy
-    keys = [fleet.new_key(fleet.new_account()) for _ in range(3)]
-    async with Load(fleet, keys, seed=4) as load:
+    accounts = [fleet.new_account() for _ in range(3)]
+    async with Load(fleet, [*map(fleet.new_key, accounts)], seed=4) as load:
         for seconds in (1, 10, 60) if at_length else (1, 6):
             await load.serves(0, 1, 2)
             began, before, complete = time.monotonic(), len(load.heard), sum(load.completed)
@@ -63,7 +63,7 @@ async def test_while_the_database_is_cut_off_nothing_is_sold_and_nothing_complet
             proxy.restore()
             await load.serves(0, 1, 2)
     await at_rest(fleet)
-    found = await audit(fleet, load.heard)
+    found = await audit(fleet, accounts, load.heard)
     verify(fleet)
     assert found.endings["failed"], found
     for one in load.heard:

@@ -41,10 +41,10 @@ async def test_after_deaths_at_random_moments_every_complete_answer_has_its_bill
     mortals: Mortals, at_length: bool
 ) -> None:
     fleet, dice = mortals.fleet, random.Random(SEED)
-    keys = [fleet.new_key(fleet.new_account()) for _ in range(3)]
+    accounts = [fleet.new_account() for _ in range(3)]
     kinds = get_args(Victim)
     victims = [*kinds, *dice.choices(kinds, (3, 2, 1), k=(100 if at_length else 20) - len(kinds))]
-    async with Load(fleet, keys, SEED) as load:
+    async with Load(fleet, [*map(fleet.new_key, accounts)], SEED) as load:
         await load.serves(0, 1, 2)
         for number, victim in enumerate(victims, 1):
             await asyncio.sleep(dice.random() * 0.5)
@@ -52,7 +52,7 @@ async def test_after_deaths_at_random_moments_every_complete_answer_has_its_bill
             if number % 10 == 0:
                 verify(fleet)
     await at_rest(fleet)
-    found = await audit(fleet, load.heard)
+    found = await audit(fleet, accounts, load.heard)
     verify(fleet)
     assert found.endings["complete"] > len(victims) * 15, found
     assert found.endings["cut"] > len(victims), f"deaths came in the middle of answers: {found}"
