@@ -1,17 +1,16 @@
 """At the end of the money: exactly what fits is served, however many ask at once, and the rest is told why not."""
 
-import asyncio
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.e2e import books
 from tests.e2e.auditor import nano
 from tests.e2e.house import INPUT_PICO, OUTPUT_PICO, House, cost
+from tests.e2e.midnight import away_from_midnight
 from tests.e2e.raw_client import CHAT, MESSAGES, PATHS, ClientAnswer, ClientRequest, Ending, ask, question, read, until
 
 from tokenharbor.kernel.money import Usd
@@ -53,7 +52,7 @@ async def test_of_300_at_once_exactly_those_that_fit_succeed(house: House, at_th
 
 @pytest.mark.parametrize("limit", ["quota", "daily", "monthly"])
 async def test_a_keys_limit_holds_however_many_ask_at_once(house: House, limit: str) -> None:
-    await _away_from_midnight()
+    await away_from_midnight()
     asked = _equals(house.harbor.key, 60)
     each, tokens = await house.quote(asked[0])
     account, free = house.new_wallet(100 * each)
@@ -77,7 +76,7 @@ async def test_a_keys_limit_holds_however_many_ask_at_once(house: House, limit: 
 
 @pytest.mark.parametrize("short", ["balance", "daily"])
 async def test_without_a_maximum_half_of_what_is_left_caps_the_answer(house: House, short: str) -> None:
-    await _away_from_midnight()
+    await away_from_midnight()
     whole, _ = await house.quote(question(CHAT, house.harbor.key))
     left = whole * 3 // 4
     account, key = house.new_wallet(left if short == "balance" else 10 * whole)
@@ -172,11 +171,3 @@ def _refused(heard: ClientAnswer) -> tuple[int, int, int]:
     assert state, error
     available, held, needed = (nano(amount) for amount in state.groups())
     return available, held, needed
-
-
-async def _away_from_midnight() -> None:
-    """A budget that turns over meanwhile would let more through."""
-    now = datetime.now(UTC)
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    if tomorrow - now < timedelta(seconds=45):
-        await asyncio.sleep((tomorrow - now).total_seconds() + 1)
