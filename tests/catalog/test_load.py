@@ -171,6 +171,8 @@ ENDPOINT = "models/acme-v3.2/endpoints/0/"
         (PROVIDER + "retention", "days:-1", "'days:-1'"),
         (PROVIDER + "retention", "30 days", "'30 days'"),
         (PROVIDER + "timeouts", {"conect": 1}, "timeouts: unknown field 'conect'; did you mean 'connect'?"),
+        (PROVIDER + "quota", {"rmp": 1}, "quota: unknown field 'rmp'; did you mean 'rpm'?"),
+        (PROVIDER + "quota", {"rpm": -1}, "quota: rpm: expected an integer >= 0"),
         (PROVIDER + "timeouts", {"connect": 0}, "timeouts: connect: expected a float > 0"),
         (PROVIDER + "timeouts", {"connect": float("nan")}, "timeouts"),
         (PROVIDER + "wires", {"openai_chat": {"base_url": "http://x/v1"}}, "wire 'openai_chat' "),

@@ -3,15 +3,21 @@
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.editions.derived import derive, derive_text
 
 from tokenharbor.editions.load import edition_names, load_edition, sections, write_edition
 from tokenharbor.editions.policy import Sections
 from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.money import Usd
 
 PRICE = {"markup_bp": 500, "markup_bp_by_model": {"gpt-x": 0, 'a "b"': 7}}
-GOOD = derive_text("token-harbor", price=PRICE)
+PRO = replace(
+    load_edition("tokenhub").plans["pro"], discount_bp=50, regions=("eu",), providers=("demo",), retention="none"
+)
+GOOD = write_edition(replace(derive("token-harbor", price=PRICE), plans={"pro": PRO}))
 FLAT = "service_fee_bp = 0\nmarkup_bp = 0\nfailover = true\n[markup_bp_by_model]\n"
 
 
@@ -61,6 +67,41 @@ def test_every_edition_caps_at_half_the_balance_and_bills_no_broken_stream(name:
     assert (policy.cap.share_bp, policy.cap.min_tokens, policy.billing.broken_streams) == (5000, 1024, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "key_rpm", "account_rpm", "key_concurrency"),
+    [("token-harbor", 0, 0, 0), ("token-hub", 60, 600, 0), ("tokenhub", 0, 0, 0), ("relay", 0, 0, 100)],
+)
+def test_HUB_6_RLY_5_every_edition_states_its_limits(
+    name: str, key_rpm: int, account_rpm: int, key_concurrency: int
+) -> None:
+    limits = load_edition(name).limits
+    assert (limits.key_rpm, limits.account_rpm, limits.key_concurrency) == (key_rpm, account_rpm, key_concurrency)
+
+
+def test_LNK_1_LNK_2_plans_differ_in_fee_and_requests_a_minute() -> None:
+    policy = load_edition("tokenhub")
+    assert [plan.label for plan in policy.plans.values()] == ["Starter", "Pro", "Enterprise"]
+    fees = [plan.service_fee_bp for plan in policy.plans.values()]
+    rpm = [plan.account_rpm for plan in policy.plans.values()]
+    assert fees == sorted(set(fees), reverse=True)
+    assert rpm == sorted(set(rpm))
+    assert fees[0] == policy.price.service_fee_bp
+
+
+def test_LNK_2_the_plan_of_an_account_is_its_own_else_the_default() -> None:
+    policy = load_edition("tokenhub")
+    assert [policy.plan_name(stated) for stated in ("pro", "", "gone")] == ["pro", "starter", "starter"]
+    assert policy.plan("pro") is policy.plans["pro"]
+    assert load_edition("relay").plan("") is None
+
+
+@pytest.mark.parametrize("name", edition_names())
+def test_TH_F1_free_requests_are_25_in_5_hours_and_250_for_who_topped_up(name: str) -> None:
+    free = load_edition(name).free
+    assert (free.window_hours, free.requests, free.topped_up_requests) == (5, 25, 250)
+    assert free.smallest_pack == Usd.parse("10")
+
+
 def test_an_operators_own_edition_is_a_file(tmp_path: Path) -> None:
     policy = load_edition(_file(tmp_path, GOOD))
     assert policy.name == "mine"
@@ -77,7 +118,7 @@ def test_a_policy_that_is_written_is_read_as_the_same(tmp_path: Path, name: str)
 def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
     shown = sections(load_edition(_file(tmp_path, GOOD)))
     assert tuple(shown) == Sections.__struct_fields__
-    assert shown == tomllib.loads(GOOD)
+    assert msgspec.json.decode(msgspec.json.encode(shown)) == tomllib.loads(GOOD)
     assert shown["price"]["markup_bp_by_model"] == PRICE["markup_bp_by_model"]
 
 
@@ -95,6 +136,18 @@ def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
         ("[cap]", "[cpa]", "", "unknown section 'cpa'; did you mean 'cap'?"),
         ("[cap]", "[cpa]", "", "missing section [cap]"),
         ("[price]", "name = 'x'\n[price]", "", "unknown field 'name'"),
+        ("key_rpm = 0", "key_rmp = 0", "[limits]", "unknown field 'key_rmp'; did you mean 'key_rpm'?"),
+        ("key_rpm = 0", "", "[limits]", "missing required field key_rpm"),
+        ("key_rpm = 0", "key_rpm = -1", "[limits]", "key_rpm: expected an integer >= 0"),
+        ('"10"', "10", "[free]", "smallest_pack_usd: expected a string, got an integer"),
+        ('"10"', '"10 USD"', "[free]", "smallest_pack_usd: expected a string"),
+        ('default_plan = ""', 'default_plan = "por"', "[accounts]", "default_plan: no plan 'por'; did you mean 'pro'"),
+        ("[plans.pro]", "[plans.Pro]", "[plans.Pro]", "the name of a plan must be lower-case letters"),
+        ("discount_bp = 50", "discont_bp = 50", "[plans.pro]", "unknown field 'discont_bp'; did you mean"),
+        ("discount_bp = 50", "discount_bp = 10000", "[plans.pro]", "discount_bp: expected an integer <= 9999"),
+        ("discount_bp = 50", "", "[plans.pro]", "missing required field discount_bp"),
+        ('retention = "none"', 'retention = "never"', "[plans.pro]", "retention: expected a string"),
+        ('"eu"', '"e u"', "[plans.pro]", "regions"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_and_where(
@@ -109,7 +162,7 @@ def test_a_file_without_sections_is_told_each_field_and_each_section(tmp_path: P
     missing = ("missing section [price]", "missing section [cap]", "missing section [billing]")
     for fault in (*fields, *missing, "[failover]: expected a table, not a boolean"):
         assert any(fault in each for each in said), fault
-    assert len(said) == 7
+    assert len(said) == 4 + len(Sections.__struct_fields__) - 1, "four that are wrong, and all that are missing"
 
 
 def test_an_unknown_edition_names_the_nearest() -> None:
@@ -129,3 +182,9 @@ def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(Misconfigured, match="not UTF-8"):
         load_edition(str(path))
+
+
+def test_plans_must_be_tables(tmp_path: Path) -> None:
+    text = derive_text("token-harbor").replace("[plans]", "", 1)
+    assert any("plans must be tables" in fault for fault in _faults(tmp_path, "plans = 3\n" + text))
+    assert any("[plans.x]: expected a table" in fault for fault in _faults(tmp_path, text + "[plans]\nx = 1\n"))

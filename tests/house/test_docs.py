@@ -192,7 +192,13 @@ def test_every_word_of_the_glossary_is_there_once_and_its_code_exists() -> None:
 CONFIGURATION = "docs/configuration.md"
 CATALOGUE = "docs/catalogue.md"
 SECTIONS = (settings.ServerSettings, settings.DatabaseSettings, settings.RedisSettings)
-CATALOGUE_TABLES = (tables.ProviderTable, tables.TimeoutsTable, tables.ModelTable, tables.EndpointTable)
+CATALOGUE_TABLES = (
+    tables.ProviderTable,
+    tables.TimeoutsTable,
+    tables.QuotaTable,
+    tables.ModelTable,
+    tables.EndpointTable,
+)
 
 
 def test_the_configuration_shown_is_read_by_the_program(tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tokenharbor.db.pool import ConnectOptions, open_pool
+from tokenharbor.db.pool import ConnectOptions, connect, open_pool
 from tokenharbor.identity import ring as ring_module
 from tokenharbor.identity import store
+from tokenharbor.identity.caller import PLAIN_ACCOUNT, UNSTATED, AccountRules, StatedRates
 from tokenharbor.identity.keys import NewKey, key_hasher, make_key
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.world import World
 
@@ -96,6 +98,84 @@ async def test_a_key_in_the_snapshot_is_found_with_its_rules(house: House) -> No
     assert (caller.models, caller.providers) == (frozenset({"m"}), frozenset())
     assert caller.denied_providers == frozenset({"p"})
     assert caller.expires_at == expires_at
+
+
+_SOMEBODY_WAITS = """
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')
+"""
+
+
+async def _change_account(house: House, change: str) -> None:
+    query = f"UPDATE account SET {change} WHERE id = $1"  # noqa: S608  words of this file
+    await house.conn.execute(query, house.account_id)
+
+
+async def test_a_key_carries_its_own_rates_and_what_its_account_states(house: House) -> None:
+    await _change_account(house, "plan = 'pro', rpm = 0, key_tpm = 7, free_models = true")
+    await house.conn.execute("UPDATE wallet SET topped_up = 5 WHERE account_id = $1", house.account_id)
+    key, _ = await house.new_key(KeyRules(rates=StatedRates(rpm=3, concurrency=2)))
+    caller = await house.ring.look_up(key)
+    assert caller.rates == StatedRates(3, None, 2)
+    assert caller.account == AccountRules("pro", StatedRates(rpm=0), StatedRates(tpm=7), True, Usd(5))
+
+
+async def test_keys_of_accounts_that_state_nothing_share_what_is_empty(house: House) -> None:
+    callers = [await house.ring.look_up((await house.new_key())[0]) for _ in range(2)]
+    assert {id(caller.account) for caller in callers} == {id(PLAIN_ACCOUNT)}
+    assert {id(caller.rates) for caller in callers} == {id(UNSTATED)}
+
+
+async def test_a_change_of_an_account_is_another_caller_of_each_of_its_keys(house: House) -> None:
+    keys = [(await house.new_key())[0] for _ in range(2)]
+    revoked, revoked_id = await house.new_key()
+    await house.revoke(revoked_id)
+    other = await store.create_account(house.conn, house.world, "bob@example.com", "e")
+    stranger = make_key(house.world.entropy)
+    await store.add_key(house.conn, house.world, house.derived, account_id=other.id, key=stranger, rules=KeyRules())
+    presented = [*keys, stranger.key.encode()]
+    for change in ("plan = 'pro'", "tpm = 9", "key_concurrency = 1", "free_models = true"):
+        await house.ring.refresh()
+        before = [house.ring.find(key) for key in presented]
+        await _change_account(house, change)
+        await house.ring.refresh()
+        after = [house.ring.find(key) for key in presented]
+        assert [new is old for new, old in zip(after, before, strict=True)] == [False, False, True], change
+    assert house.ring.find(revoked) is None
+
+
+async def test_a_top_up_changes_the_keys_of_its_account_and_a_charge_does_not(house: House) -> None:
+    key, _ = await house.new_key()
+    first = await house.ring.look_up(key)
+    await house.conn.execute("UPDATE wallet SET topped_up = topped_up, seq = seq + 1")
+    await house.ring.refresh()
+    assert house.ring.find(key) is first
+    await house.conn.execute("UPDATE wallet SET topped_up = 7")
+    await house.ring.refresh()
+    again = house.ring.find(key)
+    assert again is not None
+    assert again.account.topped_up == Usd(7)
+
+
+async def test_a_key_that_is_made_during_a_change_of_its_account_has_the_change(
+    house: House, database_url: str
+) -> None:
+    other = await connect(ConnectOptions(database_url))
+    made = make_key(house.world.entropy)
+    try:
+        async with house.conn.transaction():
+            await store.add_key(
+                house.conn, house.world, house.derived, account_id=house.account_id, key=made, rules=KeyRules()
+            )
+            change = asyncio.create_task(
+                other.execute("UPDATE account SET plan = 'pro' WHERE id = $1", house.account_id)
+            )
+            async with asyncio.timeout(5):
+                while not await house.conn.fetchval(_SOMEBODY_WAITS):
+                    pass
+        await change
+    finally:
+        await other.close()
+    assert (await house.ring.look_up(made.key.encode())).account.plan == "pro"
 
 
 async def test_a_new_key_opens_at_once(house: House) -> None:

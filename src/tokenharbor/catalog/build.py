@@ -14,7 +14,7 @@ from tokenharbor.catalog.price import read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
 from tokenharbor.catalog.tables import EndpointTable, LimitTable, MergedTables, ModelTable, ProviderTable, WireTable
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, OutputLimit, Provider, Timeouts
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, OutputLimit, Provider, ProviderQuota, Timeouts
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -97,6 +97,7 @@ def _provider(
         region=check.optional(_WORD, table.region, "region must be a word such as 'us'"),
         retention=check.retention(table.retention),
         timeouts=_timeouts(table),
+        quota=ProviderQuota() if table.quota is None else ProviderQuota(**msgspec.structs.asdict(table.quota)),
         label=table.label or name,
         limit=_usual_limit(in_wire, here),
         least_output=in_wire.stated.least_output or in_wire.usual.least_output or 1,

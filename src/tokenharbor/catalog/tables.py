@@ -52,6 +52,14 @@ class TimeoutsTable(msgspec.Struct, frozen=True):
     total: Seconds | None = None
 
 
+class QuotaTable(msgspec.Struct, frozen=True):
+    """What a provider grants us: requests a minute, tokens a minute, requests open at once. 0: unlimited."""
+
+    rpm: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    tpm: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+    concurrency: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+
+
 class ProviderTable(WireTable, frozen=True, kw_only=True):
     """`[providers.NAME]`. `wires` are the same company's APIs in further wires, each a WireTable."""
 
@@ -60,6 +68,7 @@ class ProviderTable(WireTable, frozen=True, kw_only=True):
     region: str | None = None
     retention: str | None = None
     timeouts: TimeoutsTable | None = None
+    quota: QuotaTable | None = None
     label: Text | None = None
     builtin: bool | None = None
     wires: Mapping[str, WireTable] | None = None
@@ -156,6 +165,9 @@ def _read_provider(table: object, place: TableLocation) -> ProviderTable:
         if isinstance(stated := table.get("timeouts"), Mapping):
             timeouts = read_fields(TimeoutsTable, stated, place.within("timeouts"))
             table["timeouts"] = msgspec.structs.asdict(timeouts or TimeoutsTable())
+        if isinstance(stated := table.get("quota"), Mapping):
+            quota = read_fields(QuotaTable, stated, place.within("quota"))
+            table["quota"] = msgspec.structs.asdict(quota or QuotaTable())
     return read_fields(ProviderTable, table, place) or ProviderTable()
 
 

@@ -18,6 +18,17 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderQuota:
+    """What a provider grants us: requests a minute, tokens a minute, requests open at once. None: not stated; 0:
+    unlimited.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputLimit:
     """How a vendor limits the tokens of an answer.
 
@@ -47,6 +58,7 @@ class Provider:
     region: str | None = None
     retention: str | None = None  # none | days:N | training
     timeouts: Timeouts = Timeouts()
+    quota: ProviderQuota = ProviderQuota()
     label: str = ""  # for people
     limit: OutputLimit = OutputLimit()
     least_output: int = 1  # the least maximum of output tokens that it takes

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
-from tokenharbor.editions.policy import Policy, Sections
+from tokenharbor.editions.policy import PLAN_NAME, PlanPolicy, Policy, Sections
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
 
-_SECTIONS: Mapping[str, type[msgspec.Struct]] = {field.name: field.type for field in msgspec.structs.fields(Sections)}
+_PLANS = "plans"
+_SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    field.name: field.type for field in msgspec.structs.fields(Sections) if field.name != _PLANS
+}
 
 
 def edition_names() -> tuple[str, ...]:
@@ -34,12 +37,16 @@ def load_edition(name_or_path: str) -> Policy:
 
 def sections(policy: Policy) -> dict[str, dict[str, Any]]:
     """Every field by section and name."""
-    return {name: msgspec.to_builtins(getattr(policy, name)) for name in _SECTIONS}
+    return {name: msgspec.to_builtins(getattr(policy, name)) for name in Sections.__struct_fields__}
 
 
 def write_edition(policy: Policy) -> str:
     """The policy as a file that `load_edition` reads."""
-    return "\n\n".join("\n".join(_section(name, fields)) for name, fields in sections(policy).items()) + "\n"
+    tables = sections(policy)
+    plans = {f"{_PLANS}.{name}": fields for name, fields in tables[_PLANS].items()}
+    if plans:
+        del tables[_PLANS]
+    return "\n\n".join("\n".join(_section(name, fields)) for name, fields in (tables | plans).items()) + "\n"
 
 
 def _section(name: str, fields: Mapping[str, Any]) -> Iterator[str]:
@@ -66,14 +73,32 @@ def _read(path: Path) -> Policy:
 
 def _find_faults(tables: Mapping[str, object], place: TableLocation) -> None:
     for name, table in tables.items():
-        if name not in _SECTIONS:
+        if name not in Sections.__struct_fields__:
             what = "section" if isinstance(table, Mapping) else "field"
-            place.fault(f"unknown {what} {name!r}{did_you_mean(name, _SECTIONS)}")
-    for name, kind in _SECTIONS.items():
-        if name in tables:
-            read_fields(kind, tables[name], place.within(f"[{name}]"))
-        else:
+            place.fault(f"unknown {what} {name!r}{did_you_mean(name, Sections.__struct_fields__)}")
+    for name in Sections.__struct_fields__:
+        if name not in tables:
             place.fault(f"missing section [{name}]")
+        elif name in _SECTIONS:
+            read_fields(_SECTIONS[name], tables[name], place.within(f"[{name}]"))
+    if _PLANS in tables:
+        _find_faults_of_plans(tables, place)
+
+
+def _find_faults_of_plans(tables: Mapping[str, Any], place: TableLocation) -> None:
+    plans = tables[_PLANS]
+    if not isinstance(plans, Mapping):
+        place.fault(f"{_PLANS} must be tables, each [{_PLANS}.NAME]")
+        return
+    for name, table in plans.items():
+        here = place.within(f"[{_PLANS}.{name}]")
+        if PLAN_NAME.fullmatch(name) is None:
+            here.fault("the name of a plan must be lower-case letters, digits, '.', '_' and '-'")
+        read_fields(PlanPolicy, table, here)
+    accounts = tables.get("accounts")
+    default = accounts.get("default_plan") if isinstance(accounts, Mapping) else None
+    if isinstance(default, str) and default and default not in plans:
+        place.within("[accounts]").fault(f"default_plan: no plan {default!r}{did_you_mean(default, plans)}")
 
 
 def _text(path: Path) -> str:

@@ -4,13 +4,44 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
+import msgspec
+
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import Payer
+
+
+class StatedRates(msgspec.Struct, frozen=True, gc=False):
+    """Requests a minute, tokens a minute, requests open at once, as a key's or an account's row states them. None: not
+    stated; 0: unlimited.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+
+
+UNSTATED = StatedRates()
+
+
+class AccountRules(msgspec.Struct, frozen=True):
+    """What an account's row says of the requests of all its keys. `plan` "": none that is stated."""
+
+    plan: str = ""
+    rates: StatedRates = UNSTATED
+    key_rates: StatedRates = UNSTATED  # of each of its keys
+    free_models: bool = False  # consent to free models is in force
+    topped_up: Usd = ZERO  # net of refunds and disputes
+
+
+PLAIN_ACCOUNT = AccountRules()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caller:
-    """An API key in force. Empty sets mean no rule. A key that changes is another object, and unequal to this one."""
+    """An API key in force. Empty sets mean no rule. A key that changes, or whose account changes, is another object,
+    and unequal to this one. `payer` has no limits: they follow from the policy, too (`limits.py`).
+    """
 
     payer: Payer
     models: frozenset[str] = frozenset()
@@ -18,6 +49,8 @@ class Caller:
     denied_providers: frozenset[str] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     expires_at: datetime | None = None
+    rates: StatedRates = UNSTATED
+    account: AccountRules = PLAIN_ACCOUNT
 
     @property
     def account_id(self) -> UUID:

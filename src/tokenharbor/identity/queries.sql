@@ -37,15 +37,17 @@ SELECT EXISTS (SELECT FROM api_key)
 
 -- name: add_key
 -- A key; its meter comes with it, by trigger. No row comes back where the account is unknown.
+-- The account's row is locked, so that a change of the account is before this key or changes it, too.
 INSERT INTO api_key (id, account_id, name, hash, hash_key_id, first4, last4, models, providers, denied_providers,
-                     networks, quota, daily, monthly, created_at, expires_at)
-SELECT $1, a.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM account a WHERE a.id = $2
+                     networks, quota, daily, monthly, created_at, expires_at, rpm, tpm, concurrency)
+SELECT $1, a.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+FROM account a WHERE a.id = $2 FOR SHARE
 RETURNING id
 
 -- name: keys
 -- An account's keys, oldest first.
 SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
-       created_at, expires_at, revoked_at
+       rpm, tpm, concurrency, created_at, expires_at, revoked_at
 FROM api_key WHERE account_id = $1 ORDER BY created_at, id
 
 -- name: revoke_key
@@ -53,9 +55,12 @@ FROM api_key WHERE account_id = $1 ORDER BY created_at, id
 UPDATE api_key SET revoked_at = least(revoked_at, $2) WHERE id = $1 RETURNING account_id, revoked_at
 
 -- name: changed_keys
--- What changed after a number, in order.
-SELECT change, hash, id, account_id, models, providers, denied_providers, networks, expires_at, revoked_at
-FROM api_key WHERE change > $1 ORDER BY change LIMIT $2
+-- What changed after a number, in order. A change of an account changes its keys (number_account_change).
+SELECT k.change, k.hash, k.id, k.account_id, k.models, k.providers, k.denied_providers, k.networks, k.expires_at, k.revoked_at,
+       k.rpm, k.tpm, k.concurrency, a.plan, a.rpm AS account_rpm, a.tpm AS account_tpm, a.concurrency AS account_concurrency,
+       a.key_rpm, a.key_tpm, a.key_concurrency, a.free_models, w.topped_up
+FROM api_key k JOIN account a ON a.id = k.account_id JOIN wallet w ON w.account_id = k.account_id
+WHERE k.change > $1 ORDER BY k.change LIMIT $2
 
 -- name: set_credential
 -- The one that was there is gone.

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import structlog
 
 from tokenharbor.db.errors import as_unavailable_refusal
-from tokenharbor.identity.caller import Caller
+from tokenharbor.identity.caller import PLAIN_ACCOUNT, UNSTATED, AccountRules, Caller, StatedRates
 from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidApiKey, Unavailable
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 
 _PAGE = 5_000
@@ -167,6 +168,8 @@ class KeyRing:
             denied_providers=frozenset(row["denied_providers"]),
             networks=tuple(row["networks"]),
             expires_at=row["expires_at"],
+            rates=_rates(row["rpm"], row["tpm"], row["concurrency"]),
+            account=_account_rules(row),
         )
 
     def _remember_unknown(self, hashed: bytes) -> None:
@@ -177,3 +180,19 @@ class KeyRing:
                 break
             del self._unknown[oldest]
         self._unknown[hashed] = now + _UNKNOWN_SECONDS
+
+
+def _account_rules(row: Any) -> AccountRules:
+    """One object for all accounts that state nothing: there may be as many keys as accounts."""
+    rules = AccountRules(
+        plan=row["plan"],
+        rates=_rates(row["account_rpm"], row["account_tpm"], row["account_concurrency"]),
+        key_rates=_rates(row["key_rpm"], row["key_tpm"], row["key_concurrency"]),
+        free_models=row["free_models"],
+        topped_up=Usd(row["topped_up"]),
+    )
+    return PLAIN_ACCOUNT if rules == PLAIN_ACCOUNT else rules
+
+
+def _rates(rpm: int | None, tpm: int | None, concurrency: int | None) -> StatedRates:
+    return UNSTATED if rpm is tpm is concurrency is None else StatedRates(rpm, tpm, concurrency)

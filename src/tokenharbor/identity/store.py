@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
+from tokenharbor.identity.caller import UNSTATED, StatedRates
 from tokenharbor.identity.keys import NewKey, key_hasher
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected
@@ -61,7 +62,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """What a key may do. Empty: no rule; None: no limit. Limits are in all, a UTC day, a UTC month."""
+    """What a key may do. Empty: no rule; None: no limit. Limits of spending are in all, a UTC day, a UTC month."""
 
     name: str = ""
     models: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class KeyRules:
     daily: Usd | None = None
     monthly: Usd | None = None
     expires_at: datetime | None = None
+    rates: StatedRates = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,9 @@ async def add_key(
         rules.monthly,
         world.clock.now(),
         rules.expires_at,
+        rules.rates.rpm,
+        rules.rates.tpm,
+        rules.rates.concurrency,
     )
     if found is None:
         raise Missing(f"no account {ids.show('acct', account_id)}")
@@ -189,6 +194,7 @@ def _key(row: Any) -> KeyRow:
         daily=_usd(row["daily"]),
         monthly=_usd(row["monthly"]),
         expires_at=row["expires_at"],
+        rates=StatedRates(row["rpm"], row["tpm"], row["concurrency"]),
     )
     return KeyRow(
         row["id"], row["account_id"], row["first4"], row["last4"], rules, row["created_at"], row["revoked_at"]

@@ -1,0 +1,100 @@
+"""Whose limit wins: the rates that a key and its account may reach, from the key, account, plan and edition.
+
+A key has its own limit and a ceiling: what the account states for each of its keys, else what the plan states, else
+the edition. The narrower of the two is in force. An account has what its own row states, else what the plan states,
+else the narrower of the edition's limit and the edition's share of the providers' quotas. So an operator can raise one
+account above its plan, and no key is above its account's ceiling.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenharbor.catalog.types import ProviderQuota
+from tokenharbor.editions.policy import FreePolicy, Policy, RatePolicy
+from tokenharbor.identity.caller import Caller, StatedRates
+from tokenharbor.kernel.payer import Payer, RateLimits
+
+_BP = 10_000
+
+_Rate = tuple[int | None, str]
+"""A limit, None if there is none, and whose it is."""
+
+
+class PlanLimits(msgspec.Struct, frozen=True):
+    """The rates of the accounts of one plan, and of each of their keys, where their rows state nothing."""
+
+    key: RateLimits
+    account: RateLimits
+
+
+def plan_limits(policy: Policy, plan: str, quota: ProviderQuota) -> PlanLimits:
+    """`plan` as an account's row states it; `quota` is what the providers grant us together."""
+    stated = policy.plan(plan)
+    if stated is not None:
+        key, account, origin = _key_rates(stated), _account_rates(stated), f"plan {policy.plan_name(plan)}"
+        return PlanLimits(_limits(key, origin), _limits(account, origin))
+    limits, origin = policy.limits, f"edition {policy.name}"
+    share = _share(quota, limits.account_quota_share_bp)
+    account_limits = _narrower(_limits(_account_rates(limits), origin), _limits(share, "the providers' quotas"))
+    return PlanLimits(_limits(_key_rates(limits), origin), account_limits)
+
+
+def limited_payer(caller: Caller, plan: PlanLimits) -> Payer:
+    """The caller's payer with the limits in force; `plan` is of the plan of its account."""
+    ceiling = _stated_or(caller.account.key_rates, plan.key)
+    return Payer(
+        caller.account_id,
+        caller.key_id,
+        key_limits=_narrower(_limits(caller.rates, "the key"), ceiling),
+        account_limits=_stated_or(caller.account.rates, plan.account),
+    )
+
+
+def free_requests(free: FreePolicy, caller: Caller) -> int:
+    """How many requests of free models the caller's account has in a window."""
+    has_topped_up = caller.account.topped_up >= free.smallest_pack
+    return free.topped_up_requests if has_topped_up else free.requests
+
+
+def _key_rates(policy: RatePolicy) -> StatedRates:
+    return StatedRates(policy.key_rpm, policy.key_tpm, policy.key_concurrency)
+
+
+def _account_rates(policy: RatePolicy) -> StatedRates:
+    return StatedRates(policy.account_rpm, policy.account_tpm, policy.account_concurrency)
+
+
+def _share(quota: ProviderQuota, share_bp: int) -> StatedRates:
+    """So much of each quota, at least 1 where there is one."""
+    parts = [max(1, each * share_bp // _BP) if each and share_bp else None for each in _three(quota)]
+    return StatedRates(*parts)
+
+
+def _limits(stated: StatedRates, origin: str) -> RateLimits:
+    return _rate_limits([(limit or None, origin) for limit in _three(stated)])
+
+
+def _stated_or(stated: StatedRates, otherwise: RateLimits) -> RateLimits:
+    """What the account states, where it does."""
+    own = [(None if limit is None else (limit or None, "the account")) for limit in _three(stated)]
+    return _rate_limits([one or other for one, other in zip(own, _with_origins(otherwise), strict=True)])
+
+
+def _narrower(limits: RateLimits, others: RateLimits) -> RateLimits:
+    """The lower of each two; the first of equal ones."""
+    pairs = zip(_with_origins(limits), _with_origins(others), strict=True)
+    return _rate_limits([min(pair, key=lambda rate: (rate[0] is None, rate[0] or 0)) for pair in pairs])
+
+
+def _rate_limits(rates: Sequence[_Rate]) -> RateLimits:
+    (rpm, tpm, concurrency), (first, second, third) = zip(*[(n, of if n else "") for n, of in rates], strict=True)
+    return RateLimits(rpm, tpm, concurrency, origins=(first, second, third))
+
+
+def _with_origins(limits: RateLimits) -> Sequence[_Rate]:
+    return list(zip(_three(limits), limits.origins, strict=True))
+
+
+def _three(rates: StatedRates | RateLimits | ProviderQuota) -> tuple[int | None, int | None, int | None]:
+    return rates.rpm, rates.tpm, rates.concurrency
