@@ -30,14 +30,14 @@ class KnownHead:
     bytes again but for the digits of the body's length: what was read of the first is true of all of them.
     """
 
-    __slots__ = ("_after", "_at", "_before", "_headers", "request_line")
+    __slots__ = ("_at", "_headers", "_raw", "_rest", "request_line")
 
     def __init__(self, raw: bytes, at: int, request_line: RequestLine, headers: HeaderMap) -> None:
         self.request_line = request_line
         self._headers = headers
-        self._before = raw[:at]
+        self._raw = raw
         self._at = at  # where the length stands
-        self._after = raw[at + len(headers[b"content-length"]) :]
+        self._rest = at + len(headers[b"content-length"]) - len(raw)  # where it ends, from the end of the head
 
     @classmethod
     def of(cls, raw: bytes, request_line: RequestLine, headers: HeaderMap) -> "KnownHead | None":
@@ -50,16 +50,16 @@ class KnownHead:
 
     def headers_of(self, raw: bytes) -> HeaderMap | None:
         """The headers of another head; None if it has to be read."""
-        after = self._after
-        length = raw[self._at : -len(after)]
-        if not length.isdigit() or not raw.startswith(self._before) or not raw.endswith(after):
+        known = self._raw
+        if raw == known:
+            return self._headers
+        at, rest = self._at, self._rest
+        length = raw[at:rest]
+        if raw[:at] != known[:at] or raw[rest:] != known[rest:] or not length.isdigit():
             return None
-        headers = self._headers
-        if length == headers[b"content-length"]:
-            return headers
         if len(length) > _MOST_DIGITS or length.startswith(b"0"):
             return None
-        return headers | {b"content-length": length}
+        return self._headers | {b"content-length": length}
 
 
 def map_headers(head: bytes, *, skip: int = 0) -> HeaderMap:

@@ -147,6 +147,10 @@ class ServerState:
         """
         limits, before = self.limits, exchange.reserved
         after = before + size
+        if after <= _SMALL and self.buffered + size <= limits.buffered:  # as nearly always
+            self.buffered += size
+            exchange.reserved = after
+            return
         room = limits.buffered if after <= _SMALL else limits.buffered - limits.buffered // 8
         if self.buffered + size > max(room, limits.body if not self.buffered else 0):
             if size > limits.buffered:

@@ -67,10 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._complete = False
         self._without_body = request[0].startswith(b"HEAD ")
         transport = self.transport
-        if len(request) == 1:
-            transport.write(request[0])
-        else:
-            transport.writelines(request)
+        transport.writelines(request)
         if transport.is_closing():  # the write itself failed
             answer.never_received = True
         self.deadline = at = answer.request_sent(self, now)
@@ -213,10 +210,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self, answer: HttpAnswer) -> None:
         """The last byte has come."""
-        self._answer = None
-        self._make_room()
-        answer.connection = None
+        self._answer = answer.connection = None
         answer.complete = True
+        if self._room is not None:
+            self._make_room()
         if self._keeps and not self.sending and not self.transport.get_write_buffer_size():
             self._pool.give_back(self)
         else:
