@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check quick lint types floors fast brief cover chaos bench clients wallets catalog lock clean help
+.PHONY: run setup test check quick lint types floors fast brief cover chaos soak bench clients wallets catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -47,7 +47,10 @@ brief:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --one-case $$(scripts/changed_rooms.sh)
 
 chaos: $(DEV) ## kill, stop and cut off several gateways at length: about 20 minutes
-	$(PYTEST) tests/e2e/fleet --at-length
+	$(PYTEST) tests/e2e/fleet --at-length --ignore=tests/e2e/fleet/test_soak.py
+
+soak: $(DEV) ## half an hour of mixed traffic with faults at half capacity: memory stays, nothing is left over
+	$(PYTEST) tests/e2e/fleet/test_soak.py --at-length --capture=no
 
 bench: $(DEV) ## measure, and write the table of bench/README.md; ARGS="--against COMMIT" compares with a commit
 	$(BIN)/python -m bench $(ARGS)

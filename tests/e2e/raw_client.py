@@ -12,13 +12,18 @@ from urllib.parse import urlsplit
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 PATHS = (CHAT, MESSAGES)
+RESPONSES = "/v1/responses"
+GEMINI = "/v1beta/models/sim:generateContent"
+GEMINI_STREAM = "/v1beta/models/sim:streamGenerateContent?alt=sse"
 
 Ending = Literal["complete", "failed", "cut", "left"]
 
 
 @dataclass(frozen=True)
 class ClientRequest:
-    """One request. `leave_bytes`, `leave_seconds`: hang up after so much of the answer, or so long after asking."""
+    """One request. `leave_bytes`, `leave_seconds`: hang up after so much of the answer, or so long after asking.
+    `pause_seconds`: between two reads, of who reads slowly.
+    """
 
     path: str
     key: str
@@ -26,10 +31,11 @@ class ClientRequest:
     name: str = ""  # goes along as x-request-id
     leave_bytes: int | None = None
     leave_seconds: float | None = None
+    pause_seconds: float = 0
 
     @property
     def stream(self) -> bool:
-        return bool(json.loads(self.body).get("stream"))
+        return self.path == GEMINI_STREAM or bool(json.loads(self.body).get("stream"))
 
 
 @dataclass
@@ -83,8 +89,8 @@ class ClientAnswer:
                 return None
             error: dict[str, Any] = self.json()["error"]
             return error
-        said = [event["error"] for event in self.events if isinstance(event, dict) and event.get("error")]
-        return said[0] if said else None
+        said = [_error(event) for event in self.events if isinstance(event, dict)]
+        return next(filter(None, said), None)
 
     @property
     def has_ending(self) -> bool:
@@ -188,6 +194,8 @@ async def _read(reader: asyncio.StreamReader, heard: ClientAnswer) -> None:
             if enough is not None and len(heard.body) >= enough and not heard.whole:
                 heard.left = True
                 return
+            if heard.question.pause_seconds:
+                await asyncio.sleep(heard.question.pause_seconds)
     heard.closed = True
 
 
@@ -218,23 +226,37 @@ def _unchunk(rest: bytes) -> tuple[bytes, bool]:
 
 
 def _events(body: bytes) -> Iterator[Any]:
-    for block in body.split(b"\n\n")[:-1]:
+    for block in body.replace(b"\r\n", b"\n").split(b"\n\n")[:-1]:
         for line in block.split(b"\n"):
             if line.startswith(b"data:"):
                 data = line.removeprefix(b"data:").strip().decode()
                 yield json.loads(data, parse_float=str) if data.startswith("{") else data
 
 
+_ENDS_RESPONSE = ("response.completed", "response.incomplete")
+
+
+def _error(event: dict[str, Any]) -> dict[str, Any] | None:
+    said: dict[str, Any] | None = event.get("error") or (event if event.get("type") == "error" else None)
+    return said
+
+
 def _is_ending(event: Any) -> bool:
     if not isinstance(event, dict):
         return bool(event == "[DONE]")
-    if event.get("type") in ("message_delta", "message_stop"):
+    if event.get("type") in ("message_delta", "message_stop", *_ENDS_RESPONSE):
         return True
-    return any(choice.get("finish_reason") for choice in event.get("choices", ()))
+    return any(choice.get("finish_reason") for choice in event.get("choices", ())) or _ends_candidates(event)
 
 
 def _is_last(event: Any) -> bool:
-    return bool(event == "[DONE]") or (isinstance(event, dict) and event.get("type") == "message_stop")
+    if not isinstance(event, dict):
+        return bool(event == "[DONE]")
+    return event.get("type") in ("message_stop", *_ENDS_RESPONSE) or _ends_candidates(event)
+
+
+def _ends_candidates(event: dict[str, Any]) -> bool:
+    return any(candidate.get("finishReason") for candidate in event.get("candidates", ()))
 
 
 def _has_cost(event: dict[str, Any]) -> bool:

@@ -5,17 +5,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
 from tests.e2e import books
 from tests.e2e.auditor import nano
 from tests.e2e.fleet.gateways import Fleet
-from tests.e2e.raw_client import ClientAnswer
+from tests.e2e.raw_client import ClientAnswer, Ending
 
 from tokenharbor.kernel import ids
 
+_COST = "x-tokenharbor-cost-usd"
 _ENTRIES = """
 select e.id, e.account_id, e.amount, e.over, r.status, r.detail, count(*) over (partition by e.id) as times
 from entry e left join request r on r.id = e.id and r.account_id = e.account_id
@@ -40,6 +41,33 @@ class Findings:
     unseen: int  # billed, but no client saw it complete: who hung up, or whose gateway died
 
 
+class AnswerSeen(Protocol):
+    """What an auditor asks of a client: how its answer ended, under which id, and what its head said."""
+
+    @property
+    def how(self) -> Ending: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An answer without its body, which nobody has room for in a long run."""
+
+    how: Ending
+    id: str
+    headers: Mapping[str, str]
+
+
+def ended(heard: ClientAnswer) -> Ended:
+    cost = {name: said for name, said in heard.headers.items() if name == _COST}
+    return Ended(heard.how, heard.id, cost)
+
+
 class _Entry(msgspec.Struct, frozen=True):
     """A usage entry, and what its detail says."""
 
@@ -48,7 +76,7 @@ class _Entry(msgspec.Struct, frozen=True):
     detail: Mapping[str, Any]
 
 
-async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[ClientAnswer]) -> Findings:
+async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSeen]) -> Findings:
     """Every answer that a client saw complete is billed once, at the vendor's usage; nobody else's is billed twice.
     For a fleet at rest; `heard` is everything that these accounts ever asked.
     """
@@ -66,7 +94,7 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[ClientAns
     missing = complete.keys() - entries.keys()
     assert not missing, f"{len(missing)} complete answers were not billed: {_show(missing)}"
     for id_, one in complete.items():
-        said = one.headers.get("x-tokenharbor-cost-usd")
+        said = one.headers.get(_COST)
         assert said is None or nano(said) == entries[id_].amount, one.headers
     failed = {ids.parse("req", one.id) for one in heard if one.how == "failed" and one.id}
     assert not failed & entries.keys(), f"told that they failed, and billed: {_show(failed & entries.keys())}"
