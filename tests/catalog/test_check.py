@@ -50,12 +50,6 @@ def test_a_provider_without_a_credential_is_found_unless_it_takes_none(load: Loa
     assert _about(load(operator), "provider acme") == []
 
 
-def test_a_free_price_is_said_to_be_one(load: Load, operator: Tables) -> None:
-    operator["models"]["acme-v3.2"]["endpoints"][1]["price"] = {"input": "0", "output": "0"}
-    (finding,) = _about(load(operator), "acme-v3.2")
-    assert finding.kind is FindingKind.FREE
-
-
 @pytest.mark.parametrize(
     ("price", "says"),
     [

@@ -12,6 +12,8 @@ from tokenharbor.catalog.price import load_price, make_price, read_price, show_m
 from tokenharbor.catalog.types import PriceComponent, PriceHours
 from tokenharbor.kernel.errors import Misconfigured
 
+AT = datetime(2027, 1, 1, tzinfo=UTC)
+
 
 def _price(**fields: Any) -> dict[str, Any]:
     return {"input": "3", "output": "15", **fields}
@@ -65,7 +67,7 @@ def test_steps_hours_and_announced_prices() -> None:
 
 @given(st.decimals(min_value=0, max_value=9_999_999, places=6))
 def test_what_is_shown_is_what_was_read(dollars: Decimal) -> None:
-    price = read_price({"input": f"{dollars:f}", "output": "0"}, "here")
+    price = read_price({"input": f"{dollars:f}", "output": "1"}, "here")
     pico = next(line.pico for line in price.components if line.unit == "input")
     assert Decimal(pico) == dollars * 10**6
     assert Decimal(show_million(pico)) == dollars
@@ -112,6 +114,13 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         (_price(later=[{"from": "2027-01-01", "input": "1"}]), "later[0]: from must be a date"),
         (_price(steps=[{"above_input": 5, "input": "1"}] * 2), "here: input "),
         ("3", "expected a table, not a string"),
+        ({"input": "0", "output": "0"}, "it can cost nothing: state free = true"),
+        ({"input": "0", "output": "0", "search": "1"}, "it can cost nothing"),
+        (
+            _price(later=[{"from": datetime(2027, 1, 1, tzinfo=UTC), "input": "0", "output": "0"}]),
+            "it can cost nothing",
+        ),
+        (_price(steps=[{"above_input": 5, "input": "0", "output": "0"}]), "it can cost nothing"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_and_where(table: object, says: str) -> None:

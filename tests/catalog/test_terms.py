@@ -28,6 +28,11 @@ def test_the_edition_gives_markup_and_fee_and_the_plan_the_discount() -> None:
     assert account_terms(Edition(), AccountPlan("pro", 1_000), "another") == Terms(0, 1_000, 300)
 
 
+def test_LNK_1_a_plan_has_a_service_fee_of_its_own_or_none() -> None:
+    fees = [account_terms(Edition(), AccountPlan("pro", 0, fee), "another").fee_bp for fee in (150, 0, None)]
+    assert fees == [150, 0, 300]
+
+
 def test_a_plans_discount_is_shown_on_the_marked_up_price(
     load: Callable[[dict[str, Any]], Catalog], operator: dict[str, Any]
 ) -> None:

@@ -10,11 +10,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenharbor.catalog.price import read_variants
+from tokenharbor.catalog.price import free_price, read_variants
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.surfaces import CHAT, CONVENTION, FORMS
 from tokenharbor.catalog.tables import EndpointTable, LimitTable, MergedTables, ModelTable, ProviderTable, WireTable
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, OutputLimit, Provider, ProviderQuota, Timeouts
+from tokenharbor.catalog.types import (
+    Catalog,
+    Endpoint,
+    Model,
+    OutputLimit,
+    PriceVariant,
+    Provider,
+    ProviderQuota,
+    Timeouts,
+)
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -140,13 +149,17 @@ def _model(
         check.fault(f"max_output {max_output} must not exceed context {context}")
     released = table.released
     usual = Model(name, "", context, max_output, frozenset(), ())
+    endpoints = tuple(_endpoints(name, table, providers, check))
+    if len({endpoint.free for endpoint in endpoints if endpoint.price is not None}) > 1:
+        own = f"{name}:free"
+        check.fault(f"it is free at some providers only: sell it there as a model of its own, such as {own!r}")
     return Model(
         name=name,
         vendor=check.optional(_PROVIDER_NAME, table.vendor, "vendor must be a word such as 'acme'") or "",
         context=context,
         max_output=max_output,
         capabilities=frozenset(table.capabilities or ()),
-        endpoints=tuple(_endpoints(name, table, providers, check)),
+        endpoints=endpoints,
         aliases=aliases,
         max_thinking=table.max_thinking,
         label=table.label or name,
@@ -179,7 +192,7 @@ def _endpoints(
         here.matches(_UPSTREAM_NAME, upstream_model, "upstream_model must be printable ASCII without spaces")
         region = here.optional(_WORD, stated.region, "region must be a word such as 'us'")
         surfaces = tuple(sorted(set(table.surfaces or (CHAT,))))
-        variants = () if stated.price is None else read_variants(stated.price, here.within("price"), surfaces)
+        variants = _variants(stated, surfaces, here)
         price = variants[0].price if variants else None
         if name not in providers:
             if not here.faults.was_misread("providers", ""):
@@ -187,7 +200,15 @@ def _endpoints(
             continue
         selling = providers[name] if stated.wires is None else _selling(stated.wires, providers[name], here)
         for provider in _speaking(surfaces, selling, here):
-            yield Endpoint(model, provider, upstream_model, price, region, variants, _limit(stated, provider, here))
+            limit = _limit(stated, provider, here)
+            yield Endpoint(model, provider, upstream_model, price, region, variants, limit, bool(stated.free))
+
+
+def _variants(stated: EndpointTable, surfaces: tuple[str, ...], check: "_TableChecks") -> tuple[PriceVariant, ...]:
+    """Its prices; none where it states none."""
+    if stated.free:
+        return (PriceVariant(None, None, free_price(surfaces)),)
+    return () if stated.price is None else read_variants(stated.price, check.within("price"), surfaces)
 
 
 def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:

@@ -21,7 +21,6 @@ class FindingKind(StrEnum):
     NO_CREDENTIAL = "no_credential"  # nothing says where the provider's key is
     SHADOWED = "shadowed"  # a name of one model leads to another
     NO_MAX_FIELD = "no_max_field"  # nothing says which field for the maximum the provider obeys
-    FREE = "free"  # input and output cost nothing
     PRICE = "price"  # classes of a price in an unusual order: a slip of the pen, most likely
 
 
@@ -80,11 +79,6 @@ def _endpoint(endpoint: Endpoint, surfaces: tuple[str, ...], at: datetime) -> It
         return
     rates = Rates(endpoint.price, Terms())
     if surfaces != (CHAT,):
-        if not any(rates.highest_pico(unit, at) for unit in rates.priced):
-            yield Finding(FindingKind.FREE, where, "it is free")
-        return
-    if not rates.highest_pico("input", at) and not rates.highest_pico("output", at):
-        yield Finding(FindingKind.FREE, where, "input and output are free")
         return
     for threshold in rates.thresholds(at):
         size = f"above {threshold} tokens of input, " if threshold else ""

@@ -84,6 +84,7 @@ class ModelDocuments:
             "max_output_tokens": model.max_output,
             "capabilities": sorted(model.capabilities),
             "surfaces": list(model.surfaces),
+            "free": model.free,
             "aliases": list(model.aliases),
             "pricing": pricing.get(cheapest),
             "providers": _providers(model, pricing),

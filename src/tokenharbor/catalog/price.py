@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
-from tokenharbor.catalog.surfaces import CHAT, uncovered_surface
+from tokenharbor.catalog.surfaces import CHAT, NEEDS, uncovered_surface
 from tokenharbor.catalog.types import Price, PriceComponent, PriceHours, PriceVariant
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, read_fields, type_name
@@ -138,7 +138,7 @@ def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -
     """The price that a table states. Raises Misconfigured with one line that says what is wrong and where.
 
     What the surfaces are billed by must be stated (for chat: input and output), for what is not stated would be given
-    away; a free one says "0".
+    away; and not all of it may be "0".
     """
     faults = ConfigFaults()
     price = _read_price(table, TableLocation(where, faults), surfaces)
@@ -152,7 +152,7 @@ def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) 
     lacking = uncovered_surface(surfaces, stated)
     if lacking is not None and not place.faults.was_misread(place.name, ""):
         what = "input and output must both" if lacking[0] == CHAT else f"{lacking[0]} needs {lacking[1]} to"
-        place.fault(f'{what} be stated ("0" if free)')
+        place.fault(f"{what} be stated")
     components = [] if read is None else [*_components(read, place), *_varied(read, place, None)]
     for count, row in enumerate(read.later if read is not None else ()):
         here = place.within(f"later[{count}]")
@@ -164,11 +164,26 @@ def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) 
             components += [*_components(later, here, since=since), *_varied(later, here, since)]
         else:
             here.fault(f"from must be a date such as 2027-01-31, not {type_name(later.from_)}")
+    if _can_cost_nothing(components, surfaces):
+        place.fault("it can cost nothing: state free = true in place of a price, if that is meant")
     try:
         return make_price(components, place.name)
     except Misconfigured as error:
         place.faults.add(str(error))
         return make_price(())
+
+
+def free_price(surfaces: Collection[str]) -> Price:
+    """What these surfaces can be billed by, at 0."""
+    fields = frozenset[str]().union(*(group for surface in surfaces for group in NEEDS[surface]))
+    return make_price([PriceComponent(PER_MILLION.get(field) or PER_ONE[field], 0) for field in fields])
+
+
+def _can_cost_nothing(components: Collection[PriceComponent], surfaces: Collection[str]) -> bool:
+    """Whether there may be a time or a size at which a request is given away by a slip of the pen."""
+    lines = [line for line in components if surfaces != (CHAT,) or line.unit in ("input", "output")]
+    free = {line.unit for line in lines if line.pico == 0}
+    return bool(lines) and free == {line.unit for line in lines}
 
 
 def _varied(read: _Table | _Later, place: TableLocation, since: datetime | None) -> Iterator[PriceComponent]:
@@ -203,15 +218,15 @@ def _components(
 
 
 def _pico(text: str, places: int, place: TableLocation) -> int:
-    """USD per 10^(12 − places) as whole pico-USD for one; 0 for a fault."""
+    """USD per 10^(12 − places) as whole pico-USD for one; 1 for a fault."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
         place.fault(f'not a decimal string such as "0.28": {text[:40]!r}')
-        return 0
+        return 1
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
         place.fault(f"more than {places} decimals, finer than one pico-USD: {text[:40]!r}")
-        return 0
+        return 1
     return int(whole + fraction.ljust(places, "0"))
 
 

@@ -76,13 +76,14 @@ class ProviderTable(WireTable, frozen=True, kw_only=True):
 
 class EndpointTable(LimitTable, frozen=True, kw_only=True):
     """`[[models.NAME.endpoints]]`. `wires` leaves out those of the company's wires in which it does not sell. A limit
-    that is stated here goes before the provider's.
+    that is stated here goes before the provider's. `free` stands in place of a price.
     """
 
     provider: str
     upstream_model: Text | None = None
     region: str | None = None
     price: Mapping[str, Any] | None = None
+    free: bool | None = None
     wires: Sequence[str] | None = None
 
 
@@ -197,6 +198,8 @@ def _by_provider(rows: object, place: TableLocation) -> Mapping[str, object]:
             continue
         if endpoint.provider in found:
             here.fault(f"provider {endpoint.provider!r} already has an endpoint")
+        if endpoint.free and endpoint.price is not None:
+            here.fault("free = true stands in place of a price: state one of the two")
         found[endpoint.provider] = msgspec.structs.asdict(endpoint)
     return found
 
@@ -204,6 +207,8 @@ def _by_provider(rows: object, place: TableLocation) -> Mapping[str, object]:
 def _override(base: T, over: T) -> T:
     """`base` with what `over` states; tables inside likewise, but a price, which is one thing, as a whole."""
     changes: dict[str, Any] = {}
+    if isinstance(over, EndpointTable) and (over.free or over.price is not None):
+        changes = {"price": None, "free": None}  # the later word on what it costs
     for field in over.__struct_fields__:
         new, old = getattr(over, field), getattr(base, field)
         if new is not None:

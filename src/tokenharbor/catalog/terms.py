@@ -17,10 +17,13 @@ class SellingPolicy(Protocol):
 
 
 class AccountPlan(msgspec.Struct, frozen=True):
-    """What an account has agreed on beside its edition: a discount on marked-up prices, in basis points."""
+    """What an account pays in place of its edition's terms: a discount on marked-up prices, and its own service fee
+    (None: the edition's), in basis points.
+    """
 
     name: str
     discount_bp: int = 0
+    service_fee_bp: int | None = None
 
 
 STANDARD_PLAN = AccountPlan("standard")
@@ -28,4 +31,5 @@ STANDARD_PLAN = AccountPlan("standard")
 
 def account_terms(selling: SellingPolicy, plan: AccountPlan, model: str) -> Terms:
     """On a model, by its canonical name."""
-    return Terms(selling.markup_of(model), plan.discount_bp, selling.service_fee_bp)
+    fee_bp = selling.service_fee_bp if plan.service_fee_bp is None else plan.service_fee_bp
+    return Terms(selling.markup_of(model), plan.discount_bp, fee_bp)

@@ -117,7 +117,7 @@ class PriceVariant:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A model at a provider: what a route is made of. `price` None: it cannot be sold. Where sizes or qualities have
-    prices of their own, they are the `variants`, and `price` is the first one's.
+    prices of their own, they are the `variants`, and `price` is the first one's. `free`: its price is 0 on purpose.
     """
 
     model: str
@@ -127,6 +127,7 @@ class Endpoint:
     region: str | None = None
     variants: tuple[PriceVariant, ...] = ()
     limit: OutputLimit = OutputLimit()
+    free: bool = False
 
     @property
     def name(self) -> str:
@@ -154,6 +155,11 @@ class Model:
     max_seconds: int = 86_400  # the longest audio that it takes
     max_thinking: int | None = None  # the most tokens of reasoning, where there is such a limit of their own
     tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing, at all of its endpoints."""
+        return any(endpoint.free for endpoint in self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
