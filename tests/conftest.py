@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--at-length", action="store_true", help="faults and soak as long as `make chaos`, `make soak` say"
     )
+    parser.addoption("--seed", type=int, default=2026, help="of random faults and traffic")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

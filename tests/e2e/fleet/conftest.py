@@ -25,3 +25,11 @@ def rush(postgres_url: str) -> Iterator[Rush]:
 def at_length(pytestconfig: pytest.Config) -> bool:
     """Whether faults go on for as long as they should, or only as long as `make test` has time for."""
     return bool(pytestconfig.getoption("at_length"))
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """Of faults and traffic; a failing test shows it."""
+    seed = int(pytestconfig.getoption("seed"))
+    print(f"seed {seed}")
+    return seed

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -21,18 +21,19 @@ usage = { input = [10, 900], cache_read = [0, 500], output = [1, 400] }
 """
 """What the vendor answers under load: streams of some 200 ms."""
 
+Draw = Callable[[random.Random], ClientRequest]
+
 _PATIENCE_SECONDS = 90  # no answer takes as long: who waits on is shown as one who left
 
 
 @dataclass
 class Load:
-    """Runs for as long as the `async with` lasts. `clients`: of each gateway. `leave`: how likely one hangs up."""
+    """Runs for as long as the `async with` lasts. `draw` says what is asked next; `clients`: of each gateway."""
 
     fleet: Fleet
-    keys: Sequence[str]
+    draw: Draw
     seed: int
     clients: int = 8
-    leave: float = 0.1
     heard: list[ClientAnswer] = field(default_factory=list)
     completed: list[int] = field(default_factory=list)  # of each gateway, so far
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,7 +58,7 @@ class Load:
     async def _ask_on(self, place: int, number: int) -> None:
         dice = random.Random(f"{self.seed}/{place}/{number}")
         while not self._enough.is_set():
-            heard = ClientAnswer(self._question(dice))
+            heard = ClientAnswer(self.draw(dice))
             self.heard.append(heard)
             try:
                 await ask(self.fleet.gateways[place].url, heard.question, heard)
@@ -67,9 +68,15 @@ class Load:
                 await asyncio.sleep(0.05)
             self.completed[place] += heard.how == "complete"
 
-    def _question(self, dice: random.Random) -> ClientRequest:
-        key = dice.choice(self.keys)
+
+def plain(keys: Sequence[str], leave: float = 0.1) -> Draw:
+    """Streams and whole answers in two dialects; `leave`: how likely a client hangs up."""
+
+    def draw(dice: random.Random) -> ClientRequest:
+        key = dice.choice(keys)
         asked = question(dice.choice(PATHS), key, stream=dice.random() < 0.6, max_tokens=500)
-        if dice.random() < self.leave:
+        if dice.random() < leave:
             return replace(asked, leave_bytes=dice.randrange(1, 3000))
         return replace(asked, leave_seconds=_PATIENCE_SECONDS)
+
+    return draw

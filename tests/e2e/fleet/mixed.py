@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.e2e.fleet.gateways import Fleet
 from tests.e2e.harbor import CONFIG as HARBOR_CONFIG
 from tests.e2e.raw_client import CHAT, GEMINI, GEMINI_STREAM, MESSAGES, RESPONSES, ClientRequest
 
@@ -58,6 +59,12 @@ class Callers:
     payer: str
     poor: str
     media: str
+
+
+def new_callers(fleet: Fleet) -> tuple[str, Callers]:
+    """The account that pays, and the keys of all."""
+    payer, poor, media = fleet.new_account("100000.00"), fleet.new_account("0.000001"), fleet.new_account()
+    return payer, Callers(*map(fleet.new_key, (payer, poor, media)))
 
 
 def draw(dice: random.Random, callers: Callers) -> ClientRequest:

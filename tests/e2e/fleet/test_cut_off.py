@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.fleet.database_proxy import DatabaseProxy
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
-from tests.e2e.fleet.load import SCRIPT, Load
+from tests.e2e.fleet.load import SCRIPT, Load, plain
 from tests.postgres_server import PostgresServer, create_database, running_postgres
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ async def test_while_the_database_is_cut_off_nothing_is_sold_and_nothing_complet
     """For 1 and 6 s; at length for 1, 10 and 60 s."""
     fleet, proxy = line.fleet, line.proxy
     accounts = [fleet.new_account() for _ in range(3)]
-    async with Load(fleet, [*map(fleet.new_key, accounts)], seed=4) as load:
+    async with Load(fleet, plain([*map(fleet.new_key, accounts)]), seed=4) as load:
         for seconds in (1, 10, 60) if at_length else (1, 6):
             await load.serves(0, 1, 2)
             began, before, complete = time.monotonic(), len(load.heard), sum(load.completed)

@@ -1,12 +1,16 @@
 """Killed without a word at random moments under load: one of three gateways, PostgreSQL, or everything at once."""
 
 import asyncio
+import os
 import random
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import pytest
+from tests.e2e.fleet import mixed
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
 from tests.e2e.fleet.load import SCRIPT, Load
@@ -15,8 +19,9 @@ from tests.postgres_server import PostgresServer, create_database, running_postg
 
 pytestmark = pytest.mark.slow
 
-Victim = Literal["gateway", "postgres", "everything"]
-SEED = 2026
+Victim = Literal["gateway", "postgres", "everything", "backend", "connections"]
+_HOW_OFTEN = (4, 3, 2, 2, 2)
+_OURS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True)
@@ -32,19 +37,18 @@ def mortals() -> Iterator[Mortals]:
     with (
         running_postgres(full_page_writes="on") as postgres,
         running_vendor(SCRIPT) as vendor,
-        running_fleet(vendor=vendor, database=create_database(postgres.url, "mortals")) as fleet,
+        running_fleet(vendor=vendor, database=create_database(postgres.url, "mortals"), config=mixed.CONFIG) as fleet,
     ):
         yield Mortals(fleet, postgres)
 
 
 async def test_after_deaths_at_random_moments_every_complete_answer_has_its_bill(
-    mortals: Mortals, at_length: bool
+    mortals: Mortals, seed: int, *, at_length: bool
 ) -> None:
-    fleet, dice = mortals.fleet, random.Random(SEED)
-    accounts = [fleet.new_account() for _ in range(3)]
-    kinds = get_args(Victim)
-    victims = [*kinds, *dice.choices(kinds, (3, 2, 1), k=(100 if at_length else 20) - len(kinds))]
-    async with Load(fleet, [*map(fleet.new_key, accounts)], SEED) as load:
+    fleet, dice, kinds = mortals.fleet, random.Random(seed), get_args(Victim)
+    victims = [*kinds, *dice.choices(kinds, _HOW_OFTEN, k=(100 if at_length else 20) - len(kinds))]
+    payer, callers = mixed.new_callers(fleet)
+    async with Load(fleet, partial(mixed.draw, callers=callers), seed) as load:
         await load.serves(0, 1, 2)
         for number, victim in enumerate(victims, 1):
             await asyncio.sleep(dice.random() * 0.5)
@@ -52,32 +56,48 @@ async def test_after_deaths_at_random_moments_every_complete_answer_has_its_bill
             if number % 10 == 0:
                 verify(fleet)
     await at_rest(fleet)
-    found = await audit(fleet, accounts, load.heard)
+    found = await audit(fleet, [payer], [one for one in load.heard if one.question.key == callers.payer])
     verify(fleet)
     assert found.endings["complete"] > len(victims) * 15, found
     assert found.endings["cut"] > len(victims), f"deaths came in the middle of answers: {found}"
 
 
 async def _kill_and_bring_back(mortals: Mortals, load: Load, victim: Victim, dice: random.Random) -> None:
-    fleet = mortals.fleet
-    if victim == "gateway":
-        place = dice.randrange(len(fleet.gateways))
-        _kill(fleet.gateways[place])
-        await load.serves(*(other for other in range(len(fleet.gateways)) if other != place))
-        await fleet.start([fleet.gateways[place]])
-    elif victim == "postgres":
-        mortals.postgres.kill()
-        await asyncio.sleep(dice.random() * 0.3)
-        await asyncio.to_thread(mortals.postgres.start)
-    else:
-        doomed = [*(lambda gateway=gateway: _kill(gateway) for gateway in fleet.gateways), mortals.postgres.kill]
-        dice.shuffle(doomed)
-        for each in doomed:
-            each()
-        await asyncio.to_thread(mortals.postgres.start)
-        await fleet.start(fleet.gateways)
+    fleet, postgres = mortals.fleet, mortals.postgres
+    match victim:
+        case "gateway":
+            place = dice.randrange(len(fleet.gateways))
+            _kill(fleet.gateways[place])
+            await load.serves(*(other for other in range(len(fleet.gateways)) if other != place))
+            await fleet.start([fleet.gateways[place]])
+        case "postgres":
+            postgres.kill()
+            await asyncio.sleep(dice.random() * 0.3)
+            await asyncio.to_thread(postgres.start)
+        case "backend":  # PostgreSQL throws out everybody and recovers by itself
+            await _kill_a_backend(fleet)
+        case "connections":
+            await _end_connections(fleet, dice.random())
+        case "everything":
+            doomed: list[Callable[[], None]] = [*(partial(_kill, each) for each in fleet.gateways), postgres.kill]
+            dice.shuffle(doomed)
+            for kill in doomed:
+                kill()
+            await asyncio.to_thread(postgres.start)
+            await fleet.start(fleet.gateways)
     await load.serves(*range(len(fleet.gateways)))
     await _nothing_of_the_dead_is_held(fleet)
+
+
+async def _kill_a_backend(fleet: Fleet) -> None:
+    async with fleet.connected() as conn:
+        pid = await conn.fetchval(f"select pid {_OURS} order by random() limit 1")
+    os.kill(pid, signal.SIGKILL)
+
+
+async def _end_connections(fleet: Fleet, share: float) -> None:
+    async with fleet.connected() as conn:
+        await conn.execute(f"select pg_terminate_backend(pid) {_OURS} and random() < $1", share)
 
 
 def _kill(gateway: Harbor) -> None:

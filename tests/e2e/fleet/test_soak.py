@@ -96,8 +96,8 @@ def fleet(postgres_url: str) -> Iterator[Fleet]:
 
 async def test_mixed_traffic_with_faults_leaves_nothing_behind(fleet: Fleet, *, at_length: bool) -> None:
     length = LONG if at_length else SHORT
-    payer, poor, media = fleet.new_account("100000.00"), fleet.new_account("0.000001"), fleet.new_account()
-    soak = Soak(fleet, mixed.Callers(*map(fleet.new_key, (payer, poor, media))))
+    payer, callers = mixed.new_callers(fleet)
+    soak = Soak(fleet, callers)
     fresh = [vitals_of(_pid(gateway)) for gateway in fleet.gateways]
     peak = await soak.peak(5)
     await soak.run(peak / 2, length.warm_up)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
-from tests.e2e.fleet.load import SCRIPT, Load
+from tests.e2e.fleet.load import SCRIPT, Load, plain
 from tests.e2e.harbor import Harbor
 from tests.postgres_server import create_database
 
@@ -27,7 +27,7 @@ def fleet(postgres_url: str) -> Iterator[Fleet]:
 
 async def test_stopped_past_its_lease_a_gateway_goes_on_and_bills_nothing_twice(fleet: Fleet) -> None:
     accounts = [fleet.new_account() for _ in range(2)]
-    async with Load(fleet, [*map(fleet.new_key, accounts)], seed=15) as load:
+    async with Load(fleet, plain([*map(fleet.new_key, accounts)]), seed=15) as load:
         await load.serves(0, 1, 2)
         with _stopped(fleet.gateways[0]):
             await _lapsed(fleet)
@@ -44,7 +44,7 @@ async def test_a_copy_of_its_home_takes_the_place_of_one_that_stands_still(fleet
     original = fleet.gateways[2]
     copy = Harbor(original.home.with_name("copy"), original.simulator, original.env)
     assert original.server is not None
-    async with Load(fleet, [*map(fleet.new_key, accounts)], seed=16) as load:
+    async with Load(fleet, plain([*map(fleet.new_key, accounts)]), seed=16) as load:
         await load.serves(0, 1, 2)
         with _stopped(original):
             shutil.copytree(original.home, copy.home, ignore=shutil.ignore_patterns("*.sock"))
