@@ -20,7 +20,7 @@ test: $(DEV) ## every test, at length: crashes, floods and the real clients incl
 	@$(SIDE_BY_SIDE) lint types floors
 	@$(MAKE) cover
 	$(PYTEST) -m "hypothesis and not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow $(SIDE_BY_SIDE_TESTS)
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
 	@$(SIDE_BY_SIDE) lint types floors fast
