@@ -13,7 +13,7 @@ from tests.gateway.raw import RawAnswer
 
 from tokenharbor.app.secrets import credential_lookup
 from tokenharbor.catalog.types import OutputLimit
-from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.gateway.snapshot import build_snapshots
 from tokenharbor.kernel.money import Usd
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,7 +52,7 @@ class Vendor:
 
 @pytest.fixture(autouse=True)
 def back(house: House) -> Iterator[None]:
-    before = house.parts.snapshots.current
+    before = house.parts.snapshots.plans
     yield
     house.parts.snapshots.swap(before)
 
@@ -66,7 +66,7 @@ def limit(house: House, stated: OutputLimit, model: str = "tape") -> None:
     models[model] = replace(models[model], endpoints=chats)
     catalog = replace(snapshots.current.catalog, models=MappingProxyType(models))
     secrets = credential_lookup(house.settings, {})
-    snapshots.swap(build_snapshot(catalog, snapshots.current.policy, secrets, house.parts.world.clock))
+    snapshots.swap(build_snapshots(catalog, snapshots.current.policy, secrets, house.parts.world.clock))
 
 
 async def at_once(house: House, usd: str, path: str = CHAT, /, **fields: Any) -> list[RawAnswer]:

@@ -1,6 +1,7 @@
 """The pages of our own: the front page, the docs, and what a browser sees where nothing is."""
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -117,7 +118,7 @@ async def test_C8_the_page_works_with_the_demo_alone_and_with_nothing_on(house: 
     empty = {name: type(offers)(offers.model, offers.candidates, {}, {}) for name, offers in demo.items()}
     at = house.parts.world.clock.now()
     for models, first in ((demo, "demo-chat"), (empty, "MODEL"), ({}, "MODEL")):
-        known = type(snapshot)(snapshot.catalog, snapshot.index, snapshot.policy, models, snapshot.documents)
+        known = dataclasses.replace(snapshot, offers=models)
         text = render_page(front_template({}), known, "h", at).decode()
         Outline(text)
         assert f'{{"model": "{first}"' in text

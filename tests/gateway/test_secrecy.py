@@ -22,7 +22,7 @@ from tests.gateway.house import HELLO, VENDORS, House, credential_of
 from tests.gateway.raw import PATIENCE
 
 from tokenharbor.catalog.types import Provider
-from tokenharbor.gateway.snapshot import build_snapshot
+from tokenharbor.gateway.snapshot import build_snapshots
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -162,8 +162,8 @@ def _passphrase_for(provider: Provider) -> str:
 def passphrase(house: House) -> Iterator[str]:
     """Every provider's credential is one that no pattern would find."""
     snapshots, clock = house.parts.snapshots, house.parts.world.clock
-    before = snapshots.current
-    snapshots.swap(build_snapshot(before.catalog, before.policy, _passphrase_for, clock))
+    before, usual = snapshots.plans, snapshots.current
+    snapshots.swap(build_snapshots(usual.catalog, usual.policy, _passphrase_for, clock))
     yield PASSPHRASE
     snapshots.swap(before)
 

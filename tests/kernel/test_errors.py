@@ -17,6 +17,7 @@ CONTRACT = [
     (errors.RequestTooLarge, 413, "request_too_large", "invalid_request_error"),
     (errors.RateLimited, 429, "rate_limit_exceeded", "rate_limit_error"),
     (errors.UpstreamError, 502, "upstream_error", "api_error"),
+    (errors.FreeModelsDisabled, 409, "free_models_disabled", "invalid_request_error"),
     (errors.NoProviderAvailable, 503, "no_provider_available", "api_error"),
     (errors.Unavailable, 503, "unavailable", "api_error"),
     (errors.UpstreamTimeout, 504, "upstream_timeout", "api_error"),
@@ -56,6 +57,7 @@ def test_what_a_use_case_raises_has_its_status(error: HarborError, status: int, 
 def test_what_asking_again_cannot_mend_says_so() -> None:
     assert errors.InsufficientQuota("").should_retry is False
     assert errors.BoundariesLeaveNobody("").should_retry is False
+    assert errors.FreeModelsDisabled("").should_retry is False
     assert errors.Unavailable("").should_retry is None
 
 

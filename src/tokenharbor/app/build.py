@@ -23,6 +23,7 @@ from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.free_requests import FreeRequests
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
@@ -164,6 +165,7 @@ def _dependencies(
         LingeringStreams(settler, metrics),
         NoteCache(world.clock),
         LargeBodies(receipts),
+        FreeRequests(keys.ring, snapshots.current, world.clock),
     )
 
 

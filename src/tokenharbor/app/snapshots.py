@@ -1,6 +1,7 @@
-"""The snapshot that a server sells by: loaded from settings, catalogue, edition and stored credentials."""
+"""The snapshots that a server sells by: loaded from settings, catalogue, edition and stored credentials."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +14,7 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
 from tokenharbor.catalog.load import relocate
 from tokenharbor.editions.load import load_edition
-from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshot
+from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshots
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.ledger.history import RequestHistory
@@ -28,15 +29,17 @@ class SnapshotLoader:
     context: WorkerContext
     database: Database
 
-    async def load(self, settings: Settings) -> Snapshot:
-        """Raises Misconfigured, DatabaseUnavailable."""
+    async def load(self, settings: Settings) -> Mapping[str, Snapshot]:
+        """By plan; built beside the event loop, which serves meanwhile. Raises Misconfigured, DatabaseUnavailable."""
         world, pool = self.context.world, self.database.pool
         stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
         catalog = relocate(read_catalog(settings), f"{self.context.demo_url}/v1")
         policy = load_edition(settings.edition)
-        snapshot = build_snapshot(catalog, policy, credential_lookup(settings, stored), world.clock)
-        await RequestHistory(pool).add_prices(snapshot.prices(), world.clock.now())
-        return snapshot
+        secret_of = credential_lookup(settings, stored)
+        plans = await asyncio.to_thread(build_snapshots, catalog, policy, secret_of, world.clock)
+        prices = {version: price for each in plans.values() for version, price in each.prices().items()}
+        await RequestHistory(pool).add_prices(prices, world.clock.now())
+        return plans
 
     async def reload(self, snapshots: CurrentSnapshot) -> None:
         """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there."""
@@ -53,14 +56,14 @@ class SnapshotLoader:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """The snapshot in force, and what renews it."""
+    """The snapshots in force, and what renews them."""
 
     current: CurrentSnapshot
     reload: Callable[[], Awaitable[None]]
 
 
 async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:
-    """The first snapshot, and what renews it. Raises Misconfigured, DatabaseUnavailable."""
+    """The first snapshots, and what renews them. Raises Misconfigured, DatabaseUnavailable."""
     loader = SnapshotLoader(context, database)
     current = CurrentSnapshot(await loader.load(context.settings))
     return Snapshots(current, partial(loader.reload, current))

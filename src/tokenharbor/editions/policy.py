@@ -75,6 +75,8 @@ class LimitPolicy(RatePolicy, frozen=True, kw_only=True):
     account_quota_share_bp: Annotated[
         int, msgspec.Meta(ge=0, le=10_000)
     ]  # of the providers' quotas; 0: not bound to them
+    read_rpm: Limit  # lists, receipts, balances, videos, dry runs: of each key, and of each address without one
+    count_rpm: Limit  # token counts of each key
 
 
 class PlanPolicy(RatePolicy, frozen=True, kw_only=True):

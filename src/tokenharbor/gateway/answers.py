@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tokenharbor.billing.detail import cache_layer
 from tokenharbor.billing.meter import Meter
-from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.call import Call, MeteredCall
 from tokenharbor.kernel.errors import Refusal
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.wire.neutral.dialect import Dialect
@@ -13,6 +13,8 @@ EXPOSED = (
     "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
     "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, x-tokenharbor-left-out, "
     "x-tokenharbor-estimated, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
     "retry-after, x-should-retry"
 )
 _CORS = f"access-control-allow-origin: *\r\naccess-control-expose-headers: {EXPOSED}\r\n"
@@ -42,23 +44,26 @@ def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
     )
     if meter.capped is not None or meter.left_out:
         own += _more(call)
+    if call.rates is not None:
+        lines += call.rates.lines()
     return b"%b%b%b" % (_JSON, lines, own.encode("ascii"))
 
 
 def stream_head(call: MeteredCall, lines: bytes) -> bytes:
     own = f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
-    return _SSE + lines + (own + _more(call)).encode("ascii")
+    return _SSE + lines + rate_lines(call) + (own + _more(call)).encode("ascii")
 
 
-def media_head(request_id: str, lines: bytes, media: bytes, attempts: int = 0) -> bytes:
+def media_head(call: Call, lines: bytes, media: bytes, attempts: int = 0) -> bytes:
     """Of an answer in a medium that the vendor names."""
-    own = f"{_CORS}{_ids(request_id)}x-tokenharbor-attempts: {attempts}\r\n"
-    return b"content-type: %b\r\ncache-control: no-cache\r\n" % media + lines + own.encode("ascii")
+    own = f"{_CORS}{_ids(call.request_id)}x-tokenharbor-attempts: {attempts}\r\n"
+    first = b"content-type: %b\r\ncache-control: no-cache\r\n" % media
+    return first + lines + rate_lines(call) + own.encode("ascii")
 
 
 def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, lines: bytes = b"") -> tuple[int, bytes, bytes]:
     """Status, head and body of a refusal as the caller's dialect says it, with further lines of its head: see
-    `route_lines` and `allow_line`.
+    `route_lines`, `rate_lines` and `allow_line`.
     """
     own = _ids(request_id)
     if refusal.retry_after is not None:
@@ -80,13 +85,18 @@ def route_lines(meter: Meter) -> bytes:
     ).encode("ascii")
 
 
-def json_head(request_id: str) -> bytes:
-    return _JSON + _ids(request_id).encode("ascii")
+def rate_lines(call: Call) -> bytes:
+    """The rates of a caller who has limits."""
+    return b"" if call.rates is None else call.rates.lines()
 
 
-def estimate_head(request_id: str) -> bytes:
+def json_head(call: Call) -> bytes:
+    return _JSON + rate_lines(call) + _ids(call.request_id).encode("ascii")
+
+
+def estimate_head(call: Call) -> bytes:
     """Of a count that is our own estimate."""
-    return json_head(request_id) + b"x-tokenharbor-estimated: true\r\n"
+    return json_head(call) + b"x-tokenharbor-estimated: true\r\n"
 
 
 def options_head(request_id: str, methods: Iterable[str], *, public: bool) -> bytes:

@@ -1,6 +1,7 @@
 """One call as it comes in: its id, its key and the few headers that matter, read in one pass."""
 
 import re
+from typing import Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 from tokenharbor.billing.meter import Meter
@@ -21,10 +22,17 @@ _QUERY = frozenset({"alt", "dry_run", "limit"})
 _DRY_RUNS = frozenset({"dryrun", "dry-run", "dry.run"})
 
 
+class RateLines(Protocol):
+    """What answers say of a caller's rates."""
+
+    def lines(self) -> bytes:
+        """The `x-ratelimit-*` lines of an answer that leaves now."""
+
+
 class Call:
     """What the gateway notes of an exchange before it reads the body: who calls, when, and in which dialect."""
 
-    __slots__ = ("clock", "dialect", "dry_run", "exchange", "key", "place", "request_id", "started_at", "uuid")
+    __slots__ = ("clock", "dialect", "dry_run", "exchange", "key", "place", "rates", "request_id", "started_at", "uuid")
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
         self.uuid = world.ids.new()
@@ -36,6 +44,7 @@ class Call:
         self.started_at = world.clock.now()
         self.key = presented_key(exchange.header_map)
         self.dry_run = False
+        self.rates: RateLines | None = None  # of a caller who has limits
 
     def read_query(self) -> None:
         """The query's own parameters; a key in it is refused, since URLs end in logs."""

@@ -8,10 +8,11 @@ from functools import partial
 import msgspec
 
 from tokenharbor.catalog.types import Model
-from tokenharbor.gateway.admit import admit, allow_model
-from tokenharbor.gateway.answers import estimate_head, write_refusal
+from tokenharbor.gateway.admit import allow_model
+from tokenharbor.gateway.answers import estimate_head, rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.free_requests import FreeClass
 from tokenharbor.gateway.planning import find_model
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import MOST_OBJECTS, has_many_objects
@@ -39,17 +40,17 @@ class TokenCountHandler:
         try:
             call.read_query()
             count = await self._count(call, path)
-            exchange.respond(200, estimate_head(call.request_id), msgspec.json.encode(path.write(count)))
+            exchange.respond(200, estimate_head(call), msgspec.json.encode(path.write(count)))
         except Refusal as refusal:
-            exchange.respond(*write_refusal(dialect, call.request_id, refusal))
+            exchange.respond(*write_refusal(dialect, call.request_id, refusal, rate_lines(call)))
 
     async def _count(self, call: Call, path: CountPath) -> int:
         dependencies = self._dependencies
-        caller = await admit(dependencies.ring, call)
+        caller = await dependencies.free_requests.admit(call, FreeClass.COUNT)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
         read = partial(path.read, body, call.place)
-        work = partial(_read_and_count, dependencies.snapshots.current, caller, call.dialect, body, read)
+        work = partial(_read_and_count, dependencies.snapshots.of(caller), caller, call.dialect, body, read)
         executor = self._large if len(body) > _LARGE else None
         model, count = await asyncio.get_running_loop().run_in_executor(executor, work)
         dependencies.metrics.note_count(model)

@@ -7,6 +7,7 @@ from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.admit import KeyFinder
+from tokenharbor.gateway.free_requests import FreeRequests
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
@@ -34,3 +35,4 @@ class Dependencies:
     lingering: LingeringStreams
     notes: NoteCache
     large: LargeBodies
+    free_requests: FreeRequests

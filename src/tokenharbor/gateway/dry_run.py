@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from tokenharbor.billing.quote import quote
-from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.free_requests import FreeClass
 from tokenharbor.gateway.offers import Plan
 from tokenharbor.gateway.translation import drop_untranslatable, left_out_header
 from tokenharbor.identity.caller import Caller
@@ -16,10 +17,13 @@ from tokenharbor.kernel.money import ZERO
 from tokenharbor.wire.neutral.request import Request
 
 
-async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, plan: Plan, reads: AccountReads) -> None:
-    """Always 200; `affordable` looks at the balance as it is now."""
+async def answer_dry_run(
+    call: MeteredCall, caller: Caller, request: Request, plan: Plan, dependencies: Dependencies
+) -> None:
+    """A 200, unless there are too many; `affordable` looks at the balance as it is now."""
+    dependencies.free_requests.count(call, FreeClass.READ, caller)
     try:
-        balance = await reads.balance(caller.account_id, call.started_at)
+        balance = await dependencies.reads.balance(caller.account_id, call.started_at)
     except BooksError as error:
         raise Unavailable("Database unavailable: try again shortly.") from error
     plan = drop_untranslatable(call, request, plan)
@@ -47,4 +51,4 @@ async def answer_dry_run(call: MeteredCall, caller: Caller, request: Request, pl
             "currency": "USD",
         }
         answer["affordable"] = quoted.amount <= balance.available and balance.debt == ZERO
-    call.exchange.respond(200, json_head(call.request_id), msgspec.json.encode(answer))
+    call.exchange.respond(200, json_head(call), msgspec.json.encode(answer))

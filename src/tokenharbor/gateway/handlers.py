@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from tokenharbor.gateway.answers import write_refusal
+from tokenharbor.gateway.answers import rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import TokenCountHandler
 from tokenharbor.gateway.dependencies import Dependencies
@@ -88,4 +88,4 @@ async def _serve_reading(handlers: Handlers, read: Read, exchange: Exchange, nam
         call.read_query()
         await read(call, name)
     except Refusal as refusal:
-        exchange.respond(*write_refusal(dialect, call.request_id, refusal))
+        exchange.respond(*write_refusal(dialect, call.request_id, refusal, rate_lines(call)))

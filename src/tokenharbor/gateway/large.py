@@ -25,8 +25,8 @@ class LargeBodies:
         self._reader = ThreadPoolExecutor(1, "large-bodies")
 
     async def expect(self, call: Call, caller: Caller) -> None:
-        """Before a body that may be large. Raises InsufficientQuota, Unavailable."""
-        if call.dry_run:
+        """Before a body that may be large. Raises InsufficientQuota, Unavailable. Free models need no balance."""
+        if call.dry_run or caller.account.free_models:
             return
         try:
             balance = await self._reads.balance(caller.account_id, call.started_at)

@@ -9,12 +9,14 @@ import msgspec
 
 from tokenharbor.accounts.documents import balance_document
 from tokenharbor.catalog.describe import MayUse
-from tokenharbor.gateway.admit import admit, key_rules
+from tokenharbor.gateway.admit import key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.free_requests import FreeClass
 from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.planning import find_model, model_not_found
+from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
@@ -45,14 +47,14 @@ class ReadHandler:
 
     async def _on_sale(self, call: Call) -> list[dict[str, Any]]:
         """No key is needed; with one, what that key may use."""
-        caller = await self._admit(call) if call.key is not None else None
-        snapshot, may = self._dependencies.snapshots.current, _allowed(caller)
+        caller = await self._admit_anybody(call)
+        snapshot, may = self._snapshot(caller), _allowed(caller)
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
         return [snapshot.documents.model(name, call.started_at, may) for name in names]
 
     async def model(self, call: Call, name: str) -> None:
-        caller = await self._admit(call) if call.key is not None else None
-        snapshot = self._dependencies.snapshots.current
+        caller = await self._admit_anybody(call)
+        snapshot = self._snapshot(caller)
         model = find_model(snapshot, name).model.name
         if not snapshot.offers[model].ready or not _may_use(caller, snapshot.offers[model]):
             raise model_not_found(name)
@@ -82,10 +84,17 @@ class ReadHandler:
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
-        return await admit(self._dependencies.ring, call)
+        return await self._dependencies.free_requests.admit(call, FreeClass.READ)
+
+    async def _admit_anybody(self, call: Call) -> Caller | None:
+        return await self._dependencies.free_requests.admit_anybody(call, FreeClass.READ)
+
+    def _snapshot(self, caller: Caller | None) -> Snapshot:
+        snapshots = self._dependencies.snapshots
+        return snapshots.current if caller is None else snapshots.of(caller)
 
     def _answer(self, call: Call, answer: Any) -> None:
-        call.exchange.respond(200, json_head(call.request_id), msgspec.json.encode(answer))
+        call.exchange.respond(200, json_head(call), msgspec.json.encode(answer))
 
 
 async def _read(reading: Awaitable[T]) -> T:

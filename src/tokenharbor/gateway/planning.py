@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.catalog.types import ResolvedName
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import MeteredCall
-from tokenharbor.gateway.lane import MOST_LANES, Lane, LaneKey
+from tokenharbor.gateway.lane import Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, Plan
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import losses_of
@@ -41,8 +41,10 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
         latency_ms={},
         max_providers=policy.failover.at_most,
     )
+    rates = snapshot.rates_of(caller)
     lane = Lane(
-        payer=caller.payer,
+        payer=caller.payer if rates is None else rates.payer,
+        rates=rates,
         policy=policy,
         dialect=request.dialect,
         asked_name=name,
@@ -52,8 +54,7 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
         wanted=wanted,
         plan=offers.plan(wanted),
     )
-    if len(snapshot.lanes) >= MOST_LANES:
-        snapshot.lanes.clear()
+    snapshot.make_room()
     snapshot.lanes[key] = lane
     return lane
 

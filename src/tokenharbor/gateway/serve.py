@@ -5,7 +5,7 @@ import asyncio
 from tokenharbor.billing.meter import MeterState
 from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.admit import admit, known_caller
-from tokenharbor.gateway.answers import route_lines, write_refusal
+from tokenharbor.gateway.answers import rate_lines, route_lines, write_refusal
 from tokenharbor.gateway.attempts import open_first
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
@@ -29,12 +29,15 @@ class Gateway:
 
     async def serve(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> None:
         dependencies = self._dependencies
-        snapshot = dependencies.snapshots.current
         call = MeteredCall(exchange, kind.dialect, dependencies.world, place)
         meter = call.meter
         try:
             call.read_query()
             caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
+            snapshot = dependencies.snapshots.of(caller)
+            call.rates = rates = snapshot.rates_of(caller)
+            if rates is not None and rates.refused_until > meter.started and not call.dry_run:
+                return exchange.respond(*rates.refusal(kind.dialect, call.request_id))
             exchange.buffer_owner = caller.payer.account_id
             if exchange.body is None and exchange.body_bound > LARGE:
                 await dependencies.large.expect(call, caller)
@@ -43,7 +46,7 @@ class Gateway:
             meter.bill_to(lane, request)
             plan = make_plan(call, lane, request, dependencies.health)
             if call.dry_run:
-                return await answer_dry_run(call, caller, request, plan, dependencies.reads)
+                return await answer_dry_run(call, caller, request, plan, dependencies)
             if not plan.endpoints:
                 raise no_route_refusal(plan.model.name, plan.dropped)
             quoted = quote(request, plan.endpoints, meter.started_at, writes=plan.foreign)
@@ -57,12 +60,16 @@ class Gateway:
         except asyncio.CancelledError:
             if not exchange.stopped or meter.state is MeterState.SETTLING:
                 raise
-            await self._refuse(call, kind, server_stopping_refusal(billed=snapshot.policy.billing.broken_streams))
+            billed = dependencies.snapshots.current.policy.billing.broken_streams
+            await self._refuse(call, kind, server_stopping_refusal(billed=billed))
         finally:
             if not meter.lingers:
-                dependencies.settler.end_unsettled(meter)
-                if not call.dry_run:
-                    dependencies.metrics.note(meter)
+                self._end(call)
+
+    def _end(self, call: MeteredCall) -> None:
+        self._dependencies.settler.end_unsettled(call.meter)
+        if not call.dry_run:
+            self._dependencies.metrics.note(call.meter)
 
     async def _refuse(self, call: MeteredCall, kind: RequestKind[R, A], refusal: Refusal) -> None:
         """Say it in the caller's dialect; what was held is given back first."""
@@ -70,7 +77,8 @@ class Gateway:
         meter.refusal = refusal.code
         await self._dependencies.settler.give_back(meter)
         if exchange.retract():
-            exchange.respond(*write_refusal(call.dialect, call.request_id, refusal, route_lines(meter)))
+            lines = route_lines(meter) + rate_lines(call)
+            exchange.respond(*write_refusal(call.dialect, call.request_id, refusal, lines))
         elif kind.says_errors:
             exchange.end(call.dialect.write_stream_refusal(refusal, call.request_id))
         else:

@@ -1,22 +1,29 @@
-"""The snapshot that requests are served from: what is on sale, priced and ready to be called; swapped whole."""
+"""Snapshots that requests are served from: what is on sale, priced and ready to be called, by plan; swapped whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from tokenharbor.billing.quote import Offer, make_offer
 from tokenharbor.catalog.describe import ModelDocuments
 from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.price import write_price
 from tokenharbor.catalog.pricing import Rates, Terms
+from tokenharbor.catalog.quota import total_quota
+from tokenharbor.catalog.retention import keeps_no_longer
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, account_terms
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
-from tokenharbor.editions.policy import Policy
-from tokenharbor.gateway.lane import Lane, LaneKey
+from tokenharbor.editions.policy import PlanPolicy, Policy
+from tokenharbor.gateway.lane import MOST_LANES, Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
+from tokenharbor.gateway.payer_rates import PayerRates
+from tokenharbor.identity.caller import Caller
+from tokenharbor.identity.limits import PlanLimits, limited_payer, plan_limits
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.routing.plan import NO_BOUNDARIES, NO_ROUTING_RULES, RouteCandidate, RouteRequest
 from tokenharbor.upstream.surfaces import SurfaceReader, surface_target
@@ -24,17 +31,22 @@ from tokenharbor.upstream.target import make_target
 from tokenharbor.wire import DIALECTS, PROVIDER_DIALECTS
 from tokenharbor.wire.surfaces import FORMS, SURFACES
 
+_log = structlog.get_logger("snapshots")
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a request needs that does not change while it runs."""
+    """Everything a request needs that does not change while it runs, for the accounts of one plan."""
 
     catalog: Catalog
     index: NameIndex
     policy: Policy
     offers: Mapping[str, ModelOffers]
     documents: ModelDocuments
+    limits: PlanLimits
+    clock: Clock
     lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made when they are first asked for
+    rates: dict[Caller, PayerRates | None] = field(default_factory=dict)  # likewise; None: this caller has no limits
 
     def on_sale(self) -> Iterator[str]:
         """The names of the models that some endpoint can serve."""
@@ -46,33 +58,111 @@ class Snapshot:
         prices = [each.rates.price for each in ready] + [one.price for each in ready for one, _ in each.variants]
         return {price.version: write_price(price).decode() for price in prices}
 
+    def rates_of(self, caller: Caller) -> PayerRates | None:
+        """The rates of a caller who has limits."""
+        try:
+            return self.rates[caller]
+        except KeyError:
+            payer = limited_payer(caller, self.limits)
+            rates = PayerRates(payer, self.clock) if payer.is_limited else None
+            self.make_room()
+            self.rates[caller] = rates
+            return rates
+
+    def make_room(self) -> None:
+        """Before one more is kept. Both begin anew together, for lanes have the rates of their callers."""
+        if max(len(self.lanes), len(self.rates)) >= MOST_LANES:
+            self.lanes.clear()
+            self.rates.clear()
+
 
 class CurrentSnapshot:
-    """Holds the snapshot in force, which is replaced as a whole; a request takes it once and keeps it."""
+    """Holds the snapshots in force, by the plan that an account's row states ("" is none); they are replaced together.
+    A request takes one of them once and keeps it.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.current = snapshot
+    current: Snapshot
+    """Of accounts that state no plan, and of callers without a key."""
 
-    def swap(self, snapshot: Snapshot) -> None:
-        self.current = snapshot
+    def __init__(self, plans: Mapping[str, Snapshot]) -> None:
+        self.swap(plans)
+
+    def swap(self, plans: Mapping[str, Snapshot]) -> None:
+        self.plans = dict(plans)
+        self.current = plans[""]
+
+    def of(self, caller: Caller) -> Snapshot:
+        """That of the caller's plan; where the edition has no such plan, its own terms."""
+        return self.plans.get(caller.account.plan) or self._of_unknown_plan(caller)
+
+    def find_ready(self, model: str, endpoint: str) -> ReadyEndpoint | None:
+        """An endpoint by its name, whatever plan it is sold by."""
+        offers = [each.offers[model] for each in self.plans.values() if model in each.offers]
+        return next((each.ready[endpoint] for each in offers if endpoint in each.ready), None)
+
+    def _of_unknown_plan(self, caller: Caller) -> Snapshot:
+        plan, policy = caller.account.plan, self.current.policy
+        _log.warning("unknown_plan", plan=plan, edition=policy.name, account=ids.show("acct", caller.account_id))
+        self.plans[plan] = self.current  # said once
+        return self.current
 
 
 SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
 
 
-def build_snapshot(
-    catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, plan: AccountPlan = STANDARD_PLAN
-) -> Snapshot:
+def plan_names(policy: Policy) -> Sequence[str]:
+    """The plans whose snapshots differ; the first is that of accounts that state none."""
+    return [*dict.fromkeys([policy.plan_name(""), *policy.plans])]
+
+
+def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Mapping[str, Snapshot]:
+    """One for each plan."""
+    names = plan_names(policy)
+    built = {name: build_snapshot(catalog, policy, secret_of, clock, name) for name in names}
+    return built | {"": built[names[0]]}
+
+
+def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, plan: str = "") -> Snapshot:
     """What accounts of one plan are sold. Endpoints are ordered by the prices of now; requests that are signed one by
     one look at the clock again.
     """
-    offers = {}
-    for model in catalog.models.values():
-        terms = account_terms(policy.price, plan, model.name)
-        offers[model.name] = _model_offers(model, terms, policy, secret_of, clock)
+    terms = _account_plan(policy, plan)
+    offers = {
+        model.name: _model_offers(
+            model, _PlanSale(policy, plan, account_terms(policy.price, terms, model.name)), secret_of, clock
+        )
+        for model in catalog.models.values()
+    }
     shown = replace(catalog, models={name: _shown(each) for name, each in offers.items()})
-    return Snapshot(catalog, NameIndex(catalog), policy, offers, ModelDocuments(shown, policy.price, plan))
+    serving = {
+        each.endpoint.provider.name: each.endpoint.provider
+        for model in offers.values()
+        for each in model.ready.values()
+    }
+    limits = plan_limits(policy, plan, total_quota(serving.values()))
+    return Snapshot(
+        catalog, NameIndex(catalog), policy, offers, ModelDocuments(shown, policy.price, terms), limits, clock
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PlanSale:
+    """What a model is sold by: the policy, the account's plan in it, and the terms that follow."""
+
+    policy: Policy
+    plan: str
+    terms: Terms
+
+    def why_not(self, endpoint: Endpoint) -> str | None:
+        """Why the plan does not allow an endpoint, or None."""
+        plan = self.policy.plan(self.plan)
+        return None if plan is None else outside_plan(endpoint, plan)
+
+
+def _account_plan(policy: Policy, name: str) -> AccountPlan:
+    plan = policy.plan(name)
+    return STANDARD_PLAN if plan is None else AccountPlan(policy.plan_name(name), plan.discount_bp, plan.service_fee_bp)
 
 
 def _shown(offers: ModelOffers) -> Model:
@@ -81,7 +171,7 @@ def _shown(offers: ModelOffers) -> Model:
     return replace(offers.model, endpoints=serving) if serving else offers.model
 
 
-def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretOf, clock: Clock) -> ModelOffers:
+def _model_offers(model: Model, sale: _PlanSale, secret_of: SecretOf, clock: Clock) -> ModelOffers:
     at = clock.now()
     candidates = []
     ready = {}
@@ -90,13 +180,30 @@ def _model_offers(model: Model, terms: Terms, policy: Policy, secret_of: SecretO
         if unavailable is not None or endpoint.price is None:
             candidates.append(RouteCandidate(endpoint, unavailable=unavailable))
             continue
-        offer = make_offer(model, endpoint, Rates(endpoint.price, terms), policy.name)
+        outside = sale.why_not(endpoint)
+        if outside is not None:
+            candidates.append(RouteCandidate(endpoint, unavailable=outside, by_plan=True))
+            continue
+        offer = make_offer(model, endpoint, Rates(endpoint.price, sale.terms), sale.policy.name)
         candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))
         ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     offers = ModelOffers(model, tuple(candidates), ready)
-    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, policy)) for dialect in DIALECTS}
+    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, sale.policy)) for dialect in DIALECTS}
     return msgspec.structs.replace(offers, plain=plain)
+
+
+def outside_plan(endpoint: Endpoint, plan: PlanPolicy) -> str | None:
+    """Why a plan's boundaries exclude an endpoint, or None."""
+    provider = endpoint.provider
+    region = endpoint.region or provider.region
+    if plan.regions and region not in plan.regions:
+        return f"not in the regions of plan {plan.label}: {', '.join(plan.regions)}"
+    if plan.providers and provider.name not in plan.providers:
+        return f"not in the providers of plan {plan.label}"
+    if plan.retention and not keeps_no_longer(provider.retention, plan.retention):
+        return f"its data retention is longer than plan {plan.label} allows: {plan.retention}"
+    return None
 
 
 def plain_route_request(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:

@@ -6,10 +6,10 @@ from functools import partial
 import structlog
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.gateway.admit import admit
 from tokenharbor.gateway.answers import json_head, media_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.free_requests import FreeClass
 from tokenharbor.gateway.offers import ReadyEndpoint
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
@@ -42,10 +42,10 @@ class VideoTasks:
         """Its state."""
         task = await self._find(call, name)
         body, _ = await self._ask_after(task)
-        call.exchange.respond(200, json_head(call.request_id), rename(body, _shown(task)))
+        call.exchange.respond(200, json_head(call), rename(body, _shown(task)))
 
     async def _find(self, call: Call, name: str) -> VendorTask:
-        caller = await admit(self._dependencies.ring, call)
+        caller = await self._dependencies.free_requests.admit(call, FreeClass.READ)
         try:
             found = await self._dependencies.task_billing.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:
@@ -119,7 +119,7 @@ class VideoTasks:
             credential = self._ready(task).targets[_SURFACE].credential
             masking = StreamMask(credential, partial(self._dependencies.metrics.alarm, Alarm.CREDENTIAL_SHOWN, task))
             media = credential.mask(answer.header(b"content-type") or b"video/mp4")
-            exchange.start(200, media_head(call.request_id, b"", media), length=None if length is None else int(length))
+            exchange.start(200, media_head(call, b"", media), length=None if length is None else int(length))
             while piece := await answer.next():
                 answer.content_arrived()
                 if clean := masking.feed(piece):
@@ -144,8 +144,7 @@ class VideoTasks:
         raise _refusal(task, failure)
 
     def _ready(self, task: VendorTask) -> ReadyEndpoint:
-        offers = self._dependencies.snapshots.current.offers.get(task.settlement.product.model)
-        ready = None if offers is None else offers.ready.get(task.endpoint)
+        ready = self._dependencies.snapshots.find_ready(task.settlement.product.model, task.endpoint)
         if ready is None or _SURFACE not in ready.targets:
             raise Unavailable(
                 f"{task.settlement.product.provider}, the provider of this video, is not configured now: contact the"

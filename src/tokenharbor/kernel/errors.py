@@ -9,6 +9,7 @@ HarborError
 │   ├── PermissionDenied
 │   ├── NotFound               a path or an id that is not there
 │   ├── ModelNotFound          with the nearest names
+│   ├── FreeModelsDisabled     the account has not turned free models on
 │   ├── MethodNotAllowed
 │   ├── RequestTooLarge
 │   ├── UnsupportedEncoding
@@ -90,6 +91,12 @@ class NotFound(Refusal):
 
 class ModelNotFound(Refusal):
     """No model of this name; the message names the nearest."""
+
+
+class FreeModelsDisabled(Refusal):
+    """The account has not turned free models on: a retry will not help."""
+
+    should_retry = False
 
 
 class MethodNotAllowed(Refusal):
@@ -205,6 +212,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     PermissionDenied: HttpError(403, "permission_denied", "permission_error"),
     NotFound: HttpError(404, "not_found", "invalid_request_error"),
     ModelNotFound: HttpError(404, "model_not_found", "invalid_request_error"),
+    FreeModelsDisabled: HttpError(409, "free_models_disabled", "invalid_request_error"),
     MethodNotAllowed: HttpError(405, "method_not_allowed", "invalid_request_error"),
     RequestTooLarge: HttpError(413, "request_too_large", "invalid_request_error"),
     UnsupportedEncoding: HttpError(415, "unsupported_encoding", "invalid_request_error"),

@@ -105,6 +105,7 @@ class RefusedHold(msgspec.Struct, frozen=True):
     """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or budget
     still allows, where that was the reason; where tokens were, what all of them allow. `tokens_left` is what the
     windows of key and account allow; None: no limit. `retry_ms` is when a refusal by a rate ends; 0: not by waiting.
+    `rates` as of a placed one.
     """
 
     why: HoldRefusal
@@ -113,6 +114,7 @@ class RefusedHold(msgspec.Struct, frozen=True):
     limit_left: Usd = ZERO
     tokens_left: int | None = None
     retry_ms: int = 0
+    rates: RateUse | None = None
 
 
 class RequestEnd(msgspec.Struct, frozen=True):

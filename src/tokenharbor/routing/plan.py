@@ -16,14 +16,15 @@ from tokenharbor.kernel.errors import (
 
 
 class RouteCandidate(msgspec.Struct, frozen=True):
-    """An endpoint that could serve. `unavailable` says why it cannot, whatever the request; prices are in pico-USD per
-    token at their dearest step.
+    """An endpoint that could serve. `unavailable` says why it cannot, whatever the request; `by_plan`: because the plan
+    of the account does not allow it. Prices are in pico-USD per token at their dearest step.
     """
 
     endpoint: Endpoint
     input_pico: int = 0
     output_pico: int = 0
     unavailable: str | None = None
+    by_plan: bool = False
 
 
 class RoutingRules(msgspec.Struct, frozen=True):
@@ -63,14 +64,15 @@ class RouteRequest(msgspec.Struct, frozen=True):
 
 
 class DroppedEndpoint(msgspec.Struct, frozen=True):
-    """A candidate that will not be tried, and why; `by_key` and `by_request` say whose boundary it was, `refusal` that
-    the request has no form in its wire.
+    """A candidate that will not be tried, and why; `by_key`, `by_request` and `by_plan` say whose boundary it was,
+    `refusal` that the request has no form in its wire.
     """
 
     endpoint: Endpoint
     reason: str
     by_key: bool = False
     by_request: bool = False
+    by_plan: bool = False
     refusal: InvalidRequest | None = None
 
 
@@ -123,6 +125,8 @@ def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
         return BoundariesLeaveNobody(
             f"The provider rules of this request exclude every provider of {model}: {reasons}."
         )
+    if any(drop.by_plan for drop in dropped):
+        return BoundariesLeaveNobody(f"The plan of this account excludes every provider of {model}: {reasons}.")
     reasons = reasons or "no provider is configured"
     hint = "GET /v1/models lists the available models."
     return NoProviderAvailable(f"No provider of {model} can serve this request: {reasons}. {hint}")
@@ -152,7 +156,7 @@ def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[
 def _check_candidate(candidate: RouteCandidate, request: RouteRequest) -> DroppedEndpoint | None:
     endpoint = candidate.endpoint
     if candidate.unavailable is not None:
-        return DroppedEndpoint(endpoint, candidate.unavailable)
+        return DroppedEndpoint(endpoint, candidate.unavailable, by_plan=candidate.by_plan)
     if request.boundaries is not NO_BOUNDARIES:
         reason = _request_rule_against(candidate, request.boundaries)
         if reason is not None:

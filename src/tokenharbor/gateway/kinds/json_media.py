@@ -78,7 +78,7 @@ class JsonMediaKind:
         meter.counted = _spoken(request)
         try:
             media = mask_piece(opened.answer.header(b"content-type") or _SOUNDS[1], opened, meter)
-            exchange.start(200, media_head(call.request_id, ready.lines, media, len(meter.attempts)))
+            exchange.start(200, media_head(call, ready.lines, media, len(meter.attempts)))
             failure = await relay(opened, call)
             if failure is not None:
                 raise broken_stream_refusal(self._dependencies, call, ready, failure)

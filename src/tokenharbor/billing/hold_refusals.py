@@ -1,0 +1,128 @@
+"""Why a hold was refused, in words: whose limit it met, with the figures, and when a retry may pass."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.errors import InsufficientQuota, RateLimited, Refusal, TooLargeForRate
+from tokenharbor.kernel.payer import Payer, RateLimits
+from tokenharbor.ledger.types import Hold, HoldRefusal, RefusedHold, WindowUse
+
+BUDGETS: Mapping[HoldRefusal, str] = {
+    HoldRefusal.QUOTA: "the key's quota",
+    HoldRefusal.DAILY: "the key's daily budget",
+    HoldRefusal.MONTHLY: "the key's monthly budget",
+    HoldRefusal.ACCOUNT_DAILY: "the account's daily budget",
+    HoldRefusal.ACCOUNT_MONTHLY: "the account's monthly budget",
+}
+BY_REQUESTS = frozenset({HoldRefusal.KEY_RPM, HoldRefusal.ACCOUNT_RPM})
+"""Refusals that last until the window ends, whatever else happens."""
+
+BY_TOKENS = frozenset({HoldRefusal.KEY_TPM, HoldRefusal.ACCOUNT_TPM})
+_BY_PLACES = frozenset({HoldRefusal.KEY_CONCURRENCY, HoldRefusal.ACCOUNT_CONCURRENCY})
+_OF_KEYS = frozenset({HoldRefusal.KEY_RPM, HoldRefusal.KEY_TPM, HoldRefusal.KEY_CONCURRENCY})
+_PLACE_SECONDS = 1  # nobody knows when a request ends: ask again soon
+
+
+class _MetLimit(msgspec.Struct, frozen=True):
+    """The limit that a hold has met: `shown` says how much of what for whom, and whose limit it is."""
+
+    most: int
+    shown: str
+    window: WindowUse | None  # None where the books did not say
+
+
+def refusal_of(hold: Hold, outcome: RefusedHold, policy: Policy, *, fits_later: bool = False) -> Refusal:
+    """What the caller is told. `fits_later`: too large as it is, it can be capped to what an empty window allows."""
+    if outcome.why in BY_REQUESTS:
+        return requests_refusal(hold.payer, outcome, whole_seconds(outcome.retry_ms))
+    if outcome.why in BY_TOKENS:
+        return _tokens_refusal(hold, outcome, fits_later=fits_later)
+    if outcome.why in _BY_PLACES:
+        met = _met(hold.payer, outcome)
+        opened = met.most if met.window is None else met.window.open
+        return RateLimited(
+            f"Rate limit: {met.shown}, {opened} open. Try again when one of them has ended.", retry_after=_PLACE_SECONDS
+        )
+    if outcome.why is HoldRefusal.FREE:
+        return _free_refusal(hold, outcome, policy)
+    return _money_refusal(hold, outcome)
+
+
+def requests_refusal(payer: Payer, outcome: RefusedHold, seconds: int) -> RateLimited:
+    """A refusal by requests a minute, so many seconds before the window ends."""
+    met = _met(payer, outcome)
+    used = met.most if met.window is None else met.window.requests
+    return RateLimited(f"Rate limit: {met.shown}, {used} used. Try again in {seconds} s.", retry_after=seconds)
+
+
+def whole_seconds(ms: int) -> int:
+    """Rounded up, so that it has passed by then; at least one."""
+    return max(1, -(-ms // 1000))
+
+
+def least_tokens_a_minute(payer: Payer) -> int | None:
+    """The narrower limit of key and account; None: neither has one."""
+    limits = [limit for limit in (payer.key_limits.tpm, payer.account_limits.tpm) if limit is not None]
+    return min(limits, default=None)
+
+
+def _tokens_refusal(hold: Hold, outcome: RefusedHold, *, fits_later: bool) -> Refusal:
+    met = _met(hold.payer, outcome)
+    retry_ms = outcome.retry_ms
+    if fits_later and met.window is not None:
+        retry_ms = max(retry_ms, met.window.ends_in_ms)
+    if not retry_ms:
+        return TooLargeForRate(
+            f"The request may use {hold.tokens} tokens, more than its limit ever allows: {met.shown}. "
+            "Send a shorter request, or set a smaller max_tokens."
+        )
+    seconds, used = whole_seconds(retry_ms), met.most if met.window is None else met.window.tokens
+    return RateLimited(
+        f"Rate limit: {met.shown}, {used} used or reserved, {hold.tokens} needed. "
+        f"Try again in {seconds} s, or set a smaller max_tokens.",
+        retry_after=seconds,
+    )
+
+
+def _free_refusal(hold: Hold, outcome: RefusedHold, policy: Policy) -> Refusal:
+    seconds, most, hours = whole_seconds(outcome.retry_ms), hold.free_limit, policy.free.window_hours
+    return RateLimited(
+        f"Rate limit: {most} requests to free models in {hours} hours for the account (limit of edition {policy.name}),"
+        f" {most} used. Try again in {seconds} s, or use a model that is not free.",
+        retry_after=seconds,
+    )
+
+
+def _money_refusal(hold: Hold, outcome: RefusedHold) -> InsufficientQuota:
+    needed, available, held = hold.amount, outcome.available, outcome.held
+    state = f"balance ${available.brief_down()}, held ${held.brief_up()}, needed ${needed.brief_up()}"
+    if outcome.why is HoldRefusal.DEBT:
+        return InsufficientQuota(f"The account has a debt and is frozen: {state}. Top up to cover the debt.")
+    if outcome.why in BUDGETS:
+        return InsufficientQuota(
+            f"The request may cost more than {BUDGETS[outcome.why]} still allows: "
+            f"${outcome.limit_left.brief_down()} left; {state}. Raise the limit, or set a smaller max_tokens."
+        )
+    return InsufficientQuota(
+        f"The request may cost more than the balance covers: {state}. Top up, or set a smaller max_tokens."
+    )
+
+
+def _met(payer: Payer, outcome: RefusedHold) -> _MetLimit:
+    of_key = outcome.why in _OF_KEYS
+    owner, limits = ("key", payer.key_limits) if of_key else ("account", payer.account_limits)
+    most, unit, origin = _limit(limits, outcome.why)
+    window = None if outcome.rates is None else (outcome.rates.key if of_key else outcome.rates.account)
+    return _MetLimit(most, f"{most} {unit} for the {owner} (limit of {origin})", window)
+
+
+def _limit(limits: RateLimits, why: HoldRefusal) -> tuple[int, str, str]:
+    """A limit, its unit, whose it is."""
+    requests, tokens, places = limits.origins
+    if why in BY_REQUESTS:
+        return limits.rpm or 0, "requests a minute", requests
+    if why in BY_TOKENS:
+        return limits.tpm or 0, "tokens a minute", tokens
+    return limits.concurrency or 0, "requests open at once", places

@@ -1,0 +1,131 @@
+"""The rates of one payer as this gateway knows them: what its answers show, and what it need not ask the database.
+
+The database decides every limit. Two things are kept here of what it has said last:
+
+- The windows of key and account, for the headers of answers. They are those of the last batch, with the time that has
+  passed since taken off, and written once for each batch and second.
+- A refusal by requests a minute. Nothing but the window's end, or a change of limits, can end such a refusal: so until
+  then the gateway repeats it by itself, and a caller who hammers costs no call of the database.
+
+The invariant: a refusal is never repeated past the window's end. The database says how long the window lasts from some
+moment between question and answer. The memory counts from the question, and is over too early rather than too late;
+what the caller is told counts from the answer, so that a retry after it passes. A change of key, account or plan makes
+another `Caller`, and a change of the edition another snapshot; either has a new object of this kind.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+
+import msgspec
+
+from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, whole_seconds
+from tokenharbor.gateway.answers import write_refusal
+from tokenharbor.gateway.rate_lines import RateShown, narrowest, write_rate_lines
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.payer import Payer, RateLimits
+from tokenharbor.ledger.types import PlacedHold, RateUse, RefusedHold, WindowUse
+from tokenharbor.wire.neutral.dialect import Dialect
+
+_NEVER = float("-inf")
+
+
+class _WrittenRefusal(msgspec.Struct, frozen=True):
+    """A refusal as it is answered until its seconds change; whoever gets it has its own id in place of `request_id`."""
+
+    until: float
+    request_id: bytes
+    status: int
+    head: bytes
+    body: bytes
+
+
+class PayerRates:
+    """Made once for each limited caller of a snapshot. All times are monotonic seconds."""
+
+    __slots__ = (
+        "_clock",
+        "_ends",
+        "_lines",
+        "_lines_until",
+        "_refusal",
+        "_use",
+        "_use_at",
+        "_written",
+        "payer",
+        "refused_until",
+    )
+
+    def __init__(self, payer: Payer, clock: Clock) -> None:
+        self.payer = payer
+        self.refused_until = _NEVER  # requests that begin before it need not be asked for
+        self._clock = clock
+        self._use: RateUse | None = None
+        self._use_at = _NEVER
+        self._lines = b""
+        self._lines_until = _NEVER
+        self._refusal: RefusedHold | None = None
+        self._ends = _NEVER
+        self._written: dict[str, _WrittenRefusal] = {}
+
+    def note(self, outcome: PlacedHold | RefusedHold, asked_at_seconds: float) -> None:
+        """What the books have said to a hold of a request that began then."""
+        use = outcome.rates
+        if use is not None and use is not self._use:
+            self._use = use
+            self._use_at = self._clock.monotonic()
+            self._lines_until = _NEVER
+        if isinstance(outcome, RefusedHold) and outcome.why in BY_REQUESTS:
+            seconds = outcome.retry_ms / 1000
+            self.refused_until = max(self.refused_until, asked_at_seconds + seconds)
+            self._refusal = outcome
+            self._ends = self._clock.monotonic() + seconds
+            self._written.clear()
+
+    def lines(self) -> bytes:
+        """Of an answer that leaves now."""
+        if self._use is None:
+            return b""
+        now = self._clock.monotonic()
+        if now >= self._lines_until:
+            self._write_lines(self._use, now)
+        return self._lines
+
+    def refusal(self, dialect: Dialect, request_id: str) -> tuple[int, bytes, bytes]:
+        """Status, head and body of the refusal that is in force."""
+        now = self._clock.monotonic()
+        written = self._written.get(dialect.name)
+        if written is None or now >= written.until:
+            written = self._written[dialect.name] = self._write_refusal(dialect, request_id, now)
+        own = request_id.encode("ascii")
+        head = written.head.replace(written.request_id, own)
+        return written.status, head, written.body.replace(written.request_id, own)
+
+    def _write_refusal(self, dialect: Dialect, request_id: str, now: float) -> _WrittenRefusal:
+        assert self._refusal is not None, "only a refusal that was noted is repeated"  # noqa: S101  for mypy
+        seconds = whole_seconds(ceil((self._ends - now) * 1000))
+        refusal = requests_refusal(self.payer, self._refusal, seconds)
+        answer = write_refusal(dialect, request_id, refusal, self.lines())
+        return _WrittenRefusal(self._ends - seconds + 1, request_id.encode("ascii"), *answer)
+
+    def _write_lines(self, use: RateUse, now: float) -> None:
+        passed = now - self._use_at
+        limits = self.payer.key_limits, self.payer.account_limits
+        pairs = tuple(zip(limits, (use.key, use.account), strict=True))
+        rests = [rest for _, window in pairs if (rest := _rest(window, passed)) > 0]
+        self._lines = write_rate_lines(
+            narrowest(_shown(pairs, passed, tokens=False)), narrowest(_shown(pairs, passed, tokens=True))
+        )
+        self._lines_until = now + min([rest - ceil(rest) + 1 for rest in rests], default=float("inf"))
+
+
+def _shown(pairs: tuple[tuple[RateLimits, WindowUse], ...], passed: float, *, tokens: bool) -> Iterator[RateShown]:
+    """The limits that there are, as windows stand when so many seconds have passed since the books were asked."""
+    for limits, window in pairs:
+        limit, used = (limits.tpm, window.tokens) if tokens else (limits.rpm, window.requests)
+        if limit is not None:
+            rest = _rest(window, passed)
+            yield RateShown(limit, max(0, limit - used) if rest > 0 else limit, max(0.0, rest))
+
+
+def _rest(window: WindowUse, passed: float) -> float:
+    return window.ends_in_ms / 1000 - passed
