@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenharbor.catalog.types import ResolvedName
+from tokenharbor.catalog.types import Model, ResolvedName
+from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.lane import Lane, LaneKey
@@ -13,14 +14,15 @@ from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import losses_of
 from tokenharbor.gateway.variants import choose_variant, need_surface
 from tokenharbor.identity.caller import Caller
-from tokenharbor.kernel.errors import ModelNotFound
+from tokenharbor.identity.limits import free_requests
+from tokenharbor.kernel.errors import FreeModelsDisabled, ModelNotFound
 from tokenharbor.routing.health import Health
 from tokenharbor.routing.plan import RouteRequest
 from tokenharbor.wire.neutral.request import Request
 
 
 def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> Lane:
-    """The lane of a request. Raises ModelNotFound, PermissionDenied, InvalidRequest."""
+    """The lane of a request. Raises ModelNotFound, PermissionDenied, FreeModelsDisabled, InvalidRequest."""
     key = caller, kind, request.model
     return snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
 
@@ -45,6 +47,7 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
     lane = Lane(
         payer=caller.payer if rates is None else rates.payer,
         rates=rates,
+        free_limit=_free_limit(policy, caller, model),
         policy=policy,
         dialect=request.dialect,
         asked_name=name,
@@ -57,6 +60,21 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
     snapshot.make_room()
     snapshot.lanes[key] = lane
     return lane
+
+
+def _free_limit(policy: Policy, caller: Caller, model: Model) -> int:
+    """How many requests of free models the caller's account has in their window; 0: this model is none of them. Raises
+    FreeModelsDisabled.
+    """
+    if not model.free:
+        return 0
+    if not caller.account.free_models:
+        raise FreeModelsDisabled(
+            f"{model.name} is a free model: its provider may keep and use what it is sent. "
+            "Turn free models on for this account first, or use another model.",
+            param="model",
+        )
+    return free_requests(policy.free, caller)
 
 
 def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:
