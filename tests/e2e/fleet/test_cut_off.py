@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tests.e2e.fleet.database_proxy import DatabaseProxy
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
 from tests.e2e.fleet.load import SCRIPT, Load, plain
+from tests.e2e.raw_client import until
 from tests.postgres_server import PostgresServer, create_database, running_postgres
 
 pytestmark = pytest.mark.slow
@@ -71,3 +73,25 @@ async def test_while_the_database_is_cut_off_nothing_is_sold_and_nothing_complet
             assert (one.error or {})["code"] == "unavailable", one.raw
     assert not found.endings.get("cut"), f"who stayed got an answer or an error: {found}"
     assert all(gateway.server is not None and gateway.server.process.poll() is None for gateway in fleet.gateways)
+
+
+async def test_what_is_in_the_journal_of_a_killed_gateway_is_billed_when_it_starts_again(line: Line) -> None:
+    """Killed while the database is cut off: the answers that it ended meanwhile are known to its journal alone."""
+    fleet, proxy = line.fleet, line.proxy
+    accounts = [fleet.new_account() for _ in range(3)]
+    doomed = fleet.gateways[0]
+    async with Load(fleet, plain([*map(fleet.new_key, accounts)]), seed=5) as load:
+        for _ in range(2):
+            await load.serves(0, 1, 2)
+            proxy.cut()
+            await until(lambda: any(file.stat().st_size for file in (doomed.home / "journal").glob("*.journal")))
+            await load.serves(0, answers=1)
+            assert doomed.server is not None
+            doomed.server.stop(signal.SIGKILL)
+            proxy.restore()
+            await load.serves(1, 2)
+            await fleet.start([doomed])
+            await load.serves(0)
+    await at_rest(fleet)
+    await audit(fleet, accounts, load.heard)
+    verify(fleet)

@@ -1,5 +1,6 @@
 """What can be seen of a running server from outside: its memory, its open files and its threads."""
 
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ def vitals_of(pid: int) -> Vitals:
     process = Path(f"/proc/{pid}")
     resident = int((process / "statm").read_text().split()[1]) * _PAGE
     return Vitals(resident, len([*(process / "fd").iterdir()]), len([*(process / "task").iterdir()]))
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def growth(seen: Sequence[Vitals]) -> float:
