@@ -10,11 +10,11 @@ from tokenharbor.billing.settlements import Settlements
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.kernel.usage import token_count
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Product, Release, Settlement
 
 _SALT_BYTES = 16
+_MAY_HOLD = MeterState.ASKED, MeterState.HELD
 
 
 class Settler:
@@ -23,7 +23,8 @@ class Settler:
     def __init__(self, settlements: Settlements, releases: Releases, world: World) -> None:
         self._settlements = settlements
         self._releases = releases
-        self._world = world
+        self._clock = world.clock
+        self._entropy = world.entropy
 
     async def settle(self, meter: Meter) -> Usd:
         """Bill a complete answer; returns the charge once it is durable. Raises Unavailable."""
@@ -68,7 +69,7 @@ class Settler:
         """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
         Synchronous, and nothing for a request that holds nothing, so that a cancelled request cannot miss it.
         """
-        if meter.state not in (MeterState.ASKED, MeterState.HELD):
+        if meter.state not in _MAY_HOLD:
             return
         meter.state = MeterState.CLOSED
         status: Status = "failed" if meter.refusal else "hung_up"
@@ -83,35 +84,34 @@ class Settler:
         counted = billable_usage(meter)
         charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
         meter.status = status
-        world = self._world
         return Settlement(
             meter.request_id,
             meter.payer,
             offer.product,
             status,
             self._detail(meter, counted),
-            world.entropy.bytes(_SALT_BYTES),
-            world.clock.now(),
+            self._entropy.bytes(_SALT_BYTES),
+            self._clock.now(),
             charge.total,
             charge.fee,
             charge.vendor_cost,
             meter.hold,
-            token_count(counted.usage),
+            counted.tokens,
         )
 
     def _release(self, meter: Meter, status: Status = "failed") -> Release:
-        loss, world = _lost(meter), self._world
+        loss = _lost(meter)
         product = Product(meter.model, "", meter.policy.name) if meter.offer is None else meter.offer.product
         meter.status = status
-        detail, salt = self._detail(meter, None), world.entropy.bytes(_SALT_BYTES)
-        return Release(meter.request_id, meter.payer, product, status, detail, salt, world.clock.now(), loss)
+        detail, salt = self._detail(meter, None), self._entropy.bytes(_SALT_BYTES)
+        return Release(meter.request_id, meter.payer, product, status, detail, salt, self._clock.now(), loss)
 
     def _detail(self, meter: Meter, counted: BilledUsage | None) -> bytes:
         began, first_at, usage = meter.started, meter.first_at, counted.usage if counted else None
         own = OwnDetail(  # by place: its names would cost more than writing it
             meter.status,
             meter.started_at,
-            int((self._world.clock.monotonic() - began) * 1000),
+            int((self._clock.monotonic() - began) * 1000),
             None if first_at is None else int((first_at - began) * 1000),
             meter.upstream_id,
             meter.request.stream,

@@ -8,7 +8,7 @@ from tokenharbor.billing.detail import UsageSource
 from tokenharbor.billing.meter import Meter
 from tokenharbor.billing.quote import Quote
 from tokenharbor.catalog.pricing import UsageBound
-from tokenharbor.kernel.usage import PIECE_UNITS, Usage, input_size
+from tokenharbor.kernel.usage import PIECE_UNITS, Usage, input_size, token_count
 from tokenharbor.wire.neutral.request import InputSize
 
 BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
@@ -17,10 +17,11 @@ _MADE = ("output", "images_out", "seconds", "characters", "search_units")
 
 
 class BilledUsage(msgspec.Struct, frozen=True):
-    """The usage that is billed, and whose count it is."""
+    """The usage that is billed, whose count it is, and all its tokens."""
 
     usage: Usage
     source: UsageSource
+    tokens: int
 
 
 class ExcessUsage(msgspec.Struct, frozen=True):
@@ -37,13 +38,15 @@ def billable_usage(meter: Meter) -> BilledUsage:
     alarm.
     """
     usage, excess, quote = meter.usage, None, meter.quote
-    if usage is not None and quote is not None and meter.fallback is None and _is_plain(usage, quote.bound):
-        return BilledUsage(usage, "vendor")  # as nearly all: within the bound, and of tokens alone
+    if usage is not None and quote is not None and meter.fallback is None:
+        tokens = _plain_tokens(usage, quote.bound)
+        if tokens:
+            return BilledUsage(usage, "vendor", tokens)
     if usage is not None:
         excess = None if quote is None else find_excess(usage, quote)
         if excess is None and not _is_empty(usage, meter):
             _compare_input(meter, usage)
-            return BilledUsage(usage, "vendor")
+            return BilledUsage(usage, "vendor", token_count(usage))
         meter.quarantined = True
     own = _count_ourselves(meter)
     if meter.quarantined:
@@ -53,14 +56,15 @@ def billable_usage(meter: Meter) -> BilledUsage:
     return own
 
 
-def _is_plain(usage: Usage, bound: UsageBound) -> bool:
+def _plain_tokens(usage: Usage, bound: UsageBound) -> int:
+    """All tokens of a usage as nearly all are, within the bound and of text alone; 0 of another one."""
     read, made = usage.input, usage.output
     if usage != Usage(read, 0, 0, 0, made):  # one comparison is faster than one for each unit
         reasoning, cached = usage.reasoning, (usage.cache_read, usage.cache_write_5m, usage.cache_write_1h)
         if usage != Usage(read, *cached, made, reasoning):
-            return False
+            return 0
         read, made = read + sum(cached), made + reasoning
-    return 0 < read <= bound.input and 0 < made <= bound.output
+    return read + made if 0 < read <= bound.input and 0 < made <= bound.output else 0
 
 
 def _compare_input(meter: Meter, usage: Usage) -> None:
@@ -130,10 +134,11 @@ def _delivered_bytes(meter: Meter) -> int:
 def _count_ourselves(meter: Meter) -> BilledUsage:
     own, fallback = meter.counted, meter.fallback
     if own is not None and (fallback is None or _is_priced(own, meter)):
-        return BilledUsage(own, "counted")
-    if fallback is not None:
-        return BilledUsage(fallback if own is None else _of_made(fallback, own), "estimated")
-    return BilledUsage(_estimate(meter), "estimated")
+        return BilledUsage(own, "counted", token_count(own))
+    if fallback is not None and own is not None:
+        fallback = _of_made(fallback, own)
+    found = fallback or _estimate(meter)
+    return BilledUsage(found, "estimated", token_count(found))
 
 
 def _of_made(asked: Usage, made: Usage) -> Usage:

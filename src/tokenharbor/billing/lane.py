@@ -38,8 +38,8 @@ class BillingLane(msgspec.Struct, frozen=True):
         if offer is None:
             return write_head(self._shared(None, self.model_name))
         served = offer.served
-        known = self.heads.get(id(served))
-        if known is None or known[0] is not served:
+        known = self.heads.get(id(served))  # which is nobody else's as long as it is kept here
+        if known is None:
             known = self.heads[id(served)] = served, write_head(self._shared(served, offer.model.name))
         return known[1]
 

@@ -84,8 +84,11 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
         if offer.model is not model and offer.model.name != model.name:
             grouped = _by_model(offers)
             return _dearest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
-        output = max(output, output_bound(request, offer))
-        apart = max(apart, offer.apart)
+        most = output_bound(request, offer)
+        if most > output:  # noqa: PLR1730  `max` would cost as much as what it compares
+            output = most
+        if offer.apart > apart:  # noqa: PLR1730
+            apart = offer.apart
     if request.demand is not None:
         bound = bound_of(request, request.demand, model)
         return Quote(_upper_bound(bound, offers, at), bound, request, model)
@@ -122,20 +125,17 @@ def output_bound(request: Request, offer: Offer) -> int:
     budget of reasoning that is no less comes on top: with interleaved thinking it spans more than one answer
     (platform.claude.com/docs/en/build-with-claude/extended-thinking).
     """
-    most, model = request.max_output, offer.model
-    if most is None or not _obeys(offer.endpoint, request):
-        most = model.max_output
-    elif request.thinking_budget >= most > 0:
-        most += min(request.thinking_budget, model.context)
+    most, field = request.max_output, offer.endpoint.limit.max_field
+    if most is None or field == "" or (field is None and request.max_unsure and _is_passed_on(request, offer)):
+        return offer.model.max_output + offer.apart
+    if request.thinking_budget >= most > 0:
+        most += min(request.thinking_budget, offer.model.context)
     return most + offer.apart
 
 
-def _obeys(endpoint: Endpoint, request: Request) -> bool:
-    """A maximum is written into the field that is stated, and within another dialect into the usual one."""
-    field = endpoint.limit.max_field
-    if field is None:
-        return not request.max_unsure or endpoint.provider.wire != request.dialect
-    return field != ""
+def _is_passed_on(request: Request, offer: Offer) -> bool:
+    """Whether a maximum goes out in the caller's field: within another dialect it is written into the usual one."""
+    return offer.endpoint.provider.wire == request.dialect
 
 
 def _reasoning_apart(model: Model, limit: OutputLimit) -> int:

@@ -130,6 +130,8 @@ class Rates:
         "_by_time",
         "_marks",
         "_model",
+        "_only_ceiling",
+        "_only_table",
         "_plain",
         "_sinces",
         "_total",
@@ -146,6 +148,9 @@ class Rates:
         self._marks = _marks(price)
         self._by_time = [[_steps(price, since, mark) for mark in self._marks] for since in self._sinces]
         self._always = self._by_time[0][0] if len(self._sinces) == len(self._marks) == 1 else None
+        only = None if self._always is None or self._always.thresholds else self._always
+        self._only_table = only and only.tables[0]  # of a price that neither time nor size changes, as most are
+        self._only_ceiling = only and only.ceilings[0]
         sold = terms.sold
         self._plain = sold == BP * BP and terms.fee_bp == 0
         model = Fraction(sold, PICO_PER_NANO * BP * BP)  # the vendor's pico → our nano, in lowest terms
@@ -154,7 +159,7 @@ class Rates:
 
     def rate(self, usage: Usage, at: datetime) -> Charge:
         """What `usage` costs at the prices of `at`."""
-        vendor_pico = _VENDOR_PICO(usage, self._table(usage, at))
+        vendor_pico = _VENDOR_PICO(usage, self._only_table or self._table(usage, at))
         vendor_cost = round_up(vendor_pico, PICO_PER_NANO)
         if self._plain:
             return Charge(vendor_cost, ZERO, vendor_cost)
@@ -166,11 +171,8 @@ class Rates:
 
     def upper_bound(self, bound: UsageBound, at: datetime) -> Usd:
         """The most that a usage within `bound` can cost at the prices of `at`."""
-        steps = self._always or self._at(at)
-        ceiling = steps.ceilings[bisect_left(steps.thresholds, bound.input) if steps.thresholds else 0]
+        ceiling = self._only_ceiling or self._ceiling(bound, at)
         pico = _bound_pico(bound, ceiling) + bound.output * ceiling.outputs[bound.audio]
-        if self._plain:
-            return round_up(pico, PICO_PER_NANO)
         return round_up(pico * self._total[0], self._total[1])
 
     def most_output(self, bound: UsageBound, budget: Usd, at: datetime) -> int:
@@ -208,8 +210,6 @@ class Rates:
 
     def _table(self, usage: Usage, at: datetime) -> _Picos:
         steps = self._always or self._at(at)
-        if not steps.thresholds:
-            return steps.tables[0]
         return steps.tables[bisect_left(steps.thresholds, input_size(usage))]
 
     def _ceiling(self, bound: UsageBound, at: datetime) -> _Ceiling:

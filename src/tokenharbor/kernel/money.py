@@ -43,8 +43,9 @@ class Usd(int):
 
     def __str__(self) -> str:
         """The amount in US dollars with nine places, as every field shows it."""
-        whole, places = divmod(abs(self), NANO_PER_USD)
-        return f"{'-' if self < 0 else ''}{whole}.{places:09d}"
+        if self < 0:
+            return f"-{-self}"
+        return "%d.%09d" % divmod(self, NANO_PER_USD)  # noqa: UP031  faster than an f-string with two names
 
     def brief_down(self) -> str:
         """For sentences: exact, with two places and more only where needed; less as `_LOOKS_LIKE_A_STATUS` says."""
