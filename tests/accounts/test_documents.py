@@ -9,12 +9,17 @@ from tokenharbor.accounts.documents import (
     balance_document,
     credit_document,
     key_document,
+    limits_document,
     provider_health_document,
     usage_document,
 )
 from tokenharbor.accounts.providers import ProviderHealth
 from tokenharbor.accounts.usage import DailyUsage
-from tokenharbor.identity.store import Account, KeyRow, KeyRules
+from tokenharbor.catalog.types import ProviderQuota
+from tokenharbor.editions.load import load_edition
+from tokenharbor.identity.caller import StatedRates
+from tokenharbor.identity.limits import account_limits, plan_limits
+from tokenharbor.identity.store import Account, AccountLimits, KeyRow, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
@@ -23,6 +28,7 @@ from tokenharbor.ledger.types import Balance, Credit, Pool
 ID = UUID(int=1)
 AT = datetime(2026, 3, 1, 12, 0, 0, 999, tzinfo=UTC)
 SHOWN = "2026-03-01T12:00:00Z"
+RATES = StatedRates(4, 5, None)
 EMPTY = {pool.value: "0.000000000" for pool in Pool}
 
 
@@ -35,7 +41,10 @@ def test_a_balance_names_every_pool() -> None:
 def test_an_account_and_a_credit_have_their_ids_and_times() -> None:
     account = account_document(Account(ID, AT, "", "eu", "e", ("a@b.c",)))
     shown = ids.show("acct", ID)
-    assert account == {"id": shown, "created_at": SHOWN, "edition": "e", "region": "eu", "emails": ["a@b.c"]}
+    rates = dict.fromkeys(("rpm", "tpm", "concurrency", "key_rpm", "key_tpm", "key_concurrency"))
+    limits = {**rates, "daily_usd": None, "monthly_usd": None}
+    known = {"id": shown, "created_at": SHOWN, "edition": "e", "region": "eu", "emails": ["a@b.c"]}
+    assert account == known | {"plan": None, "limits": limits, "free_models": False}
     credit = credit_document(Credit(ID, ID, ID, Pool.PAID, "operator", Usd(5), AT, "x", expires_at=AT))
     entry = ids.show("ent", ID)
     assert credit == {"id": entry, "account": shown, "usd": "0.000000005", "pool": "paid", "expires_at": SHOWN}
@@ -43,8 +52,9 @@ def test_an_account_and_a_credit_have_their_ids_and_times() -> None:
 
 def test_a_key_is_shown_without_itself() -> None:
     bare = KeyRow(ID, ID, "abcd", "wxyz", KeyRules("ci"), AT, None)
-    rules = KeyRules("ci", ("m",), ("p",), ("q",), (ip_network("192.0.2.0/24"),), Usd(1), Usd(2), Usd(3), AT)
-    unlimited = {"quota_usd": None, "daily_usd": None, "monthly_usd": None, "expires_at": None, "revoked_at": None}
+    rules = KeyRules("ci", ("m",), ("p",), ("q",), (ip_network("192.0.2.0/24"),), Usd(1), Usd(2), Usd(3), AT, RATES)
+    limits = ("quota_usd", "daily_usd", "monthly_usd", "rpm", "tpm", "concurrency")
+    unlimited = dict.fromkeys((*limits, "expires_at", "revoked_at"))
     nothing: dict[str, list[str]] = {"models": [], "providers": [], "deny_providers": [], "ip": []}
     known = {"id": ids.show("key", ID), "key": "thk_live_abcd…wxyz", "name": "ci", "created_at": SHOWN}
     assert key_document(bare) == known | nothing | unlimited
@@ -56,8 +66,29 @@ def test_a_key_is_shown_without_itself() -> None:
         "quota_usd": "0.000000001",
         "daily_usd": "0.000000002",
         "monthly_usd": "0.000000003",
+        "rpm": 4,
+        "tpm": 5,
+        "concurrency": None,
         "expires_at": SHOWN,
         "revoked_at": SHOWN,
+    }
+
+
+def test_limits_say_what_is_in_force_what_is_stated_and_whose_it_is() -> None:
+    stated = AccountLimits(rates=StatedRates(rpm=0), key_rates=RATES, daily=Usd(9))
+    account = Account(ID, AT, "", "eu", "e", (), "pro", stated)
+    plan = plan_limits(load_edition("tokenhub"), "pro", ProviderQuota())
+    document = limits_document(account, account_limits(stated.rates, stated.key_rates, plan))
+    assert document == {
+        "id": ids.show("acct", ID),
+        "rpm": {"limit": None, "stated": 0, "origin": None},
+        "tpm": {"limit": None, "stated": None, "origin": None},
+        "concurrency": {"limit": 200, "stated": None, "origin": "plan pro"},
+        "key_rpm": {"limit": 4, "stated": 4, "origin": "the account"},
+        "key_tpm": {"limit": 5, "stated": 5, "origin": "the account"},
+        "key_concurrency": {"limit": None, "stated": None, "origin": None},
+        "daily_usd": "0.000000009",
+        "monthly_usd": None,
     }
 
 

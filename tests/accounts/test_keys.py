@@ -1,17 +1,19 @@
-"""Keys as use cases: issued with rules that name what there is, listed without themselves, revoked."""
+"""Keys as use cases: issued with rules that name what there is, listed without themselves, changed, revoked."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from tokenharbor.accounts.keys import issue_key, list_keys, name_rules, revoke_key
+from tokenharbor.accounts.keys import KeyChange, change_key, issue_key, list_keys, name_rules, revoke_key
 from tokenharbor.catalog.types import Catalog
+from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.keys import key_hasher
 from tokenharbor.identity.store import Account, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
-from tokenharbor.kernel.errors import Missing, Rejected
+from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
@@ -75,3 +77,41 @@ async def test_a_key_is_revoked_for_good(
     unknown = world.ids.new()
     with pytest.raises(Missing, match=ids.show("key", unknown)):
         await revoke_key(conn, world, unknown)
+
+
+async def test_TH_A4_a_change_of_a_key_changes_what_it_names_and_nothing_else(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog
+) -> None:
+    rules = KeyRules("ci", ("demo-chat",), ("demo",), quota=Usd(9), rates=StatedRates(rpm=5, tpm=6))
+    issued = await issue_key(conn, world, derived, account_id=account.id, rules=rules, catalog=catalog)
+    await change_key(conn, issued.id, KeyChange(rpm=None, concurrency=3, daily=Usd(4)), catalog=catalog)
+    expected = replace(rules, daily=Usd(4), rates=StatedRates(None, 6, 3))
+    [listed] = await list_keys(conn, account.id)
+    assert listed.rules == expected
+    changed = await change_key(conn, issued.id, KeyChange(models=("demo/demo-reasoner",), quota=None), catalog=catalog)
+    [listed] = await list_keys(conn, account.id)
+    assert listed == changed
+    assert listed.rules == replace(expected, models=("demo-reasoner",), quota=None)
+    meter = await conn.fetchrow("SELECT quota, daily FROM key_meter WHERE key_id = $1", issued.id)
+    assert tuple(meter) == (2**63 - 1, 4)
+
+
+async def test_TH_A4_a_key_whose_model_is_no_longer_sold_can_be_changed(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog
+) -> None:
+    issued = await issue_key(conn, world, derived, account_id=account.id, rules=KeyRules(), catalog=catalog)
+    await conn.execute("UPDATE api_key SET models = '{gone}'")
+    assert (await change_key(conn, issued.id, KeyChange(rpm=1), catalog=catalog)).rules.models == ("gone",)
+    with pytest.raises(Rejected, match="gone"):
+        await change_key(conn, issued.id, KeyChange(models=("gone",)), catalog=catalog)
+
+
+async def test_a_key_that_is_revoked_or_unknown_is_not_changed(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog
+) -> None:
+    issued = await issue_key(conn, world, derived, account_id=account.id, rules=KeyRules(), catalog=catalog)
+    await revoke_key(conn, world, issued.id)
+    with pytest.raises(Conflict, match=ids.show("key", issued.id)):
+        await change_key(conn, issued.id, KeyChange(rpm=1), catalog=catalog)
+    with pytest.raises(Missing):
+        await change_key(conn, world.ids.new(), KeyChange(rpm=1), catalog=catalog)

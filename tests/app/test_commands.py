@@ -129,6 +129,83 @@ def test_a_key_keeps_its_rules(cli: Cli) -> None:
     assert timedelta(days=89) < until - datetime.now(UTC) <= timedelta(days=90)
 
 
+def test_RLY_3_zero_is_unlimited(cli: Cli) -> None:
+    made = account(cli)
+    zeros = [
+        word for option in ("quota-usd", "daily-usd", "rpm", "tpm", "concurrency") for word in (f"--{option}", "0")
+    ]
+    issued = cli("keys", "create", made, "--monthly-usd", "3", *zeros, "--json").json
+    [listed] = cli("keys", "list", made, "--json").json
+    limits = ("quota_usd", "daily_usd", "monthly_usd", "rpm", "tpm", "concurrency")
+    assert [listed[field] for field in limits] == [None, None, "3.000000000", None, None, None]
+    assert cli("keys", "change", issued["id"], "--monthly-usd", "0").code == 0
+    assert cli("keys", "list", made, "--json").json[0]["monthly_usd"] is None
+
+
+def test_TH_A4_a_key_is_changed_in_what_is_named(cli: Cli) -> None:
+    issued = cli("keys", "create", made := account(cli), "--models", "demo-chat", "--rpm", "5", "--json").json
+    words = ("--models", "any", "--tpm", "900", "--deny-providers", "openai", "--expires", "30d", "--name", "ci")
+    changed = cli("keys", "change", issued["id"], *words, "--json").json
+    assert cli("keys", "list", made, "--json").json == [changed]
+    assert (changed["models"], changed["rpm"], changed["tpm"]) == ([], 5, 900)
+    assert changed["expires_at"] is not None
+    said = cli("keys", "change", issued["id"], "--expires", "never", "--deny-providers", "none", "--ip", "any").out
+    assert said == f"{issued['id']}: rpm=5 tpm=900\n"
+    assert "rpm=5 tpm=900" in cli("keys", "list", made).out
+    refused(cli("keys", "change", issued["id"]), 2)
+    assert "API key" in refused(cli("keys", "change", NO_KEY, "--rpm", "1"))
+    cli("keys", "revoke", issued["id"])
+    assert "revoked" in refused(cli("keys", "change", issued["id"], "--rpm", "1"))
+
+
+def test_LNK_2_an_account_gets_a_plan_and_the_change_is_on_record(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = account(cli)
+    monkeypatch.setenv("TOKENHARBOR_EDITION", "tokenhub")
+    shown = cli("accounts", "plan", made, "pro", "--json").json
+    assert cli("accounts", "show", made, "--json").json == shown
+    assert shown["plan"] == "pro"
+    assert "plan: pro\n" in cli("accounts", "show", made).out
+    assert "did you mean 'enterprise'?" in refused(cli("accounts", "plan", made, "enterprize"))
+    assert cli("accounts", "plan", made, "default", "--json").json["plan"] is None
+    changes = cli("accounts", "changes", made, "--json").json
+    assert [(each["actor"], each["before"], each["after"]) for each in changes] == [
+        ("operator", "", "pro"),
+        ("operator", "pro", ""),
+    ]
+    assert "operator" in cli("accounts", "changes", made).out
+
+
+def test_HUB_6_an_accounts_limits_are_shown_with_whose_they_are_and_raised(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = account(cli)
+    monkeypatch.setenv("TOKENHARBOR_EDITION", "token-hub")
+    shown = cli("accounts", "limits", made, "--json").json
+    assert (shown["rpm"]["limit"], shown["rpm"]["origin"]) == (600, "edition token-hub")
+    assert (shown["key_rpm"]["limit"], shown["tpm"]["limit"]) == (60, None)
+    words = ("--rpm", "6000", "--key-rpm", "0", "--daily-usd", "5", "--monthly-usd", "0")
+    raised = cli("accounts", "limits", made, *words, "--json").json
+    assert raised["rpm"] == {"limit": 6000, "stated": 6000, "origin": "the account"}
+    assert raised["key_rpm"] == {"limit": None, "stated": 0, "origin": None}
+    assert (raised["daily_usd"], raised["monthly_usd"]) == ("5.000000000", None)
+    assert "limits: rpm=6000 key-rpm=0 daily-usd=5.000000000\n" in cli("accounts", "show", made).out
+    back = cli("accounts", "limits", made, "--rpm", "default", "--daily-usd", "0").out
+    assert re.search(r"^rpm +600 +edition token-hub$", back, re.MULTILINE)
+    assert re.search(r"^daily_usd +unlimited$", back, re.MULTILINE)
+
+
+def test_TH_F2_free_models_are_turned_on_knowingly_and_off(cli: Cli) -> None:
+    made = account(cli)
+    assert cli("accounts", "show", made, "--json").json["free_models"] is False
+    said = cli("accounts", "free-models", made, "on").out
+    assert "agreed to: Providers of free models may keep what I send" in said
+    assert cli("accounts", "free-models", made, "off", "--json").json["free_models"] is False
+    on, off = cli("accounts", "changes", made, "--json").json
+    assert (on["after"], off["after"], off["wording"]) == ("on", "off", "")
+    assert on["wording"] in said
+    refused(cli("accounts", "free-models", made, "perhaps"), 2)
+
+
 def test_rules_that_name_nothing_are_refused(cli: Cli) -> None:
     made = account(cli)
     assert "did you mean 'demo-chat'?" in refused(cli("keys", "create", made, "--models", "demo-chatt"))
@@ -149,8 +226,9 @@ def test_a_model_is_kept_under_the_name_that_the_gateway_compares(cli: Cli) -> N
         ("--ip", "localhost"),
         ("--models", "a,,b"),
         ("--expires", "90"),
-        ("--quota-usd", "0"),
-        ("--rpm", "5"),  # nothing enforces it yet, so it is not offered
+        ("--rpm", "-1"),
+        ("--tpm", "1.5"),
+        ("--concurrency", "9" * 20),
     ],
 )
 def test_rules_that_make_no_sense_are_a_mistake_of_usage(bare: Cli, words: tuple[str, ...]) -> None:
@@ -365,19 +443,17 @@ def test_small_a_name_of_the_limit_is_kept_whatever_its_letters(cli: Cli) -> Non
     assert cli("keys", "list", made, "--json").json[0]["name"] == "é" * 100
 
 
-AMOUNTS = (
-    *(("credit", NOBODY, "--pool", "paid", "--reason", "x", "--usd"),),
-    *(("keys", "create", NOBODY, option) for option in ("--quota-usd", "--daily-usd", "--monthly-usd")),
-)
+LIMITS = tuple(("keys", "create", NOBODY, option) for option in ("--quota-usd", "--daily-usd", "--monthly-usd"))
+GRANT = ("credit", NOBODY, "--pool", "paid", "--reason", "x", "--usd")
 
 
 @pytest.mark.parametrize(
     "amount",
-    ["9223372036.854775808", "9300000000", "1" * 30, "-1", "-0.01", "0", "nan", "NaN", "inf", "1e3", "0.0000000001", "",
+    ["9223372036.854775808", "9300000000", "1" * 30, "-1", "-0.01", "nan", "NaN", "inf", "1e3", "0.0000000001", "",
      " 1", "1,5", "0x10", "١"],
 )  # fmt: skip
 def test_small_an_amount_that_cannot_be_booked_is_a_mistake_of_usage(bare: Cli, amount: str) -> None:
-    for words in AMOUNTS:
+    for words in (GRANT, *LIMITS):
         refused(bare(*words, amount), 2)
 
 

@@ -117,7 +117,7 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         ({"input": "0", "output": "0"}, "it can cost nothing: state free = true"),
         ({"input": "0", "output": "0", "search": "1"}, "it can cost nothing"),
         (
-            _price(later=[{"from": datetime(2027, 1, 1, tzinfo=UTC), "input": "0", "output": "0"}]),
+            _price(later=[{"from": AT, "input": "0", "output": "0"}]),
             "it can cost nothing",
         ),
         (_price(steps=[{"above_input": 5, "input": "0", "output": "0"}]), "it can cost nothing"),

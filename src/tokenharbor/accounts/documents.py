@@ -7,11 +7,15 @@ from typing import Any
 
 from tokenharbor.accounts.providers import ProviderHealth
 from tokenharbor.accounts.usage import DailyUsage
+from tokenharbor.identity.caller import StatedRates
+from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.keys import PREFIX
+from tokenharbor.identity.limits import PlanLimits
 from tokenharbor.identity.store import Account, KeyRow
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.payer import RateLimits
 from tokenharbor.ledger.types import Balance, Credit, Pool
 
 
@@ -22,6 +26,32 @@ def account_document(account: Account) -> dict[str, Any]:
         "edition": account.edition,
         "region": account.region,
         "emails": list(account.emails),
+        "plan": account.plan or None,
+        "limits": {**_rates(account.limits.rates), **_rates(account.limits.key_rates, "key_"), **_budgets(account)},
+        "free_models": account.free_models,
+    }
+
+
+def limits_document(account: Account, limits: PlanLimits) -> dict[str, Any]:
+    """Each rate as it is in force, what the account's row states of it, and whose it is; and the account's budgets."""
+    stated, ceiling = account.limits.rates, account.limits.key_rates
+    return {
+        "id": ids.show("acct", account.id),
+        **_in_force(limits.account, stated, ""),
+        **_in_force(limits.key, ceiling, "key_"),
+        **_budgets(account),
+    }
+
+
+def change_document(change: AccountChange) -> dict[str, Any]:
+    """`before` and `after` as text; "" is not stated."""
+    return {
+        "at": show_time(change.at),
+        "actor": change.actor,
+        "field": change.field,
+        "before": change.before,
+        "after": change.after,
+        "wording": change.wording,
     }
 
 
@@ -58,6 +88,7 @@ def key_document(row: KeyRow) -> dict[str, Any]:
         "quota_usd": _usd(rules.quota),
         "daily_usd": _usd(rules.daily),
         "monthly_usd": _usd(rules.monthly),
+        **_rates(rules.rates),
         "created_at": show_time(row.created_at),
         "expires_at": show_time(rules.expires_at),
         "revoked_at": show_time(row.revoked_at),
@@ -92,6 +123,21 @@ def provider_health_document(health: ProviderHealth) -> dict[str, Any]:
         "failures": health.failures,
         "alarms": health.alarms,
         "lost_usd": {kind: str(amount) for kind, amount in losses.items() if amount},
+    }
+
+
+def _rates(rates: StatedRates, prefix: str = "") -> dict[str, int | None]:
+    return {f"{prefix}{name}": getattr(rates, name) for name in StatedRates.__struct_fields__}
+
+
+def _budgets(account: Account) -> dict[str, str | None]:
+    return {"daily_usd": _usd(account.limits.daily), "monthly_usd": _usd(account.limits.monthly)}
+
+
+def _in_force(limits: RateLimits, stated: StatedRates, prefix: str) -> dict[str, dict[str, Any]]:
+    return {
+        f"{prefix}{name}": {"limit": getattr(limits, name), "stated": getattr(stated, name), "origin": origin or None}
+        for name, origin in zip(StatedRates.__struct_fields__, limits.origins, strict=True)
     }
 
 

@@ -1,21 +1,30 @@
-"""API keys: issued with rules that name what there is, listed without themselves, revoked."""
+"""API keys: issued with rules that name what there is, listed without themselves, changed, revoked."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 
 import asyncpg
+import msgspec
+from msgspec import UNSET, UnsetType
 
+from tokenharbor.accounts.stated import stated_fields
 from tokenharbor.catalog.find import NameIndex
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.identity import store
+from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.keys import make_key
 from tokenharbor.identity.store import KeyRow, KeyRules
-from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.kernel.world import World
+
+_NAMING = ("models", "providers", "denied_providers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,23 @@ class IssuedKey:
 
     id: UUID
     key: str = field(repr=False)
+
+
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is changed of a key's rules. Empty: no rule; None: no limit, as in `KeyRules`."""
+
+    name: str | UnsetType = UNSET
+    models: tuple[str, ...] | UnsetType = UNSET
+    providers: tuple[str, ...] | UnsetType = UNSET
+    denied_providers: tuple[str, ...] | UnsetType = UNSET
+    networks: tuple[IPv4Network | IPv6Network, ...] | UnsetType = UNSET
+    quota: Usd | UnsetType | None = UNSET
+    daily: Usd | UnsetType | None = UNSET
+    monthly: Usd | UnsetType | None = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+    rpm: int | UnsetType | None = UNSET
+    tpm: int | UnsetType | None = UNSET
+    concurrency: int | UnsetType | None = UNSET
 
 
 async def issue_key(
@@ -49,9 +75,33 @@ async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyR
     return await store.list_keys(conn, account_id)
 
 
+async def change_key(conn: asyncpg.Connection, key_id: UUID, change: KeyChange, *, catalog: Catalog) -> KeyRow:
+    """Change what is stated in `change`, and nothing else; gateways follow within a second.
+
+    Raises Missing, Conflict for a revoked key, Rejected for rules that name what is not there.
+    """
+    named = name_rules(change_rules(KeyRules(), change), catalog)
+    stated = stated_fields(change).keys()
+    change = msgspec.structs.replace(change, **{name: getattr(named, name) for name in _NAMING if name in stated})
+    async with conn.transaction():
+        row = await store.lock_key(conn, key_id)
+        if row.revoked_at is not None:
+            raise Conflict(f"{ids.show('key', key_id)} is revoked: create another key")
+        rules = change_rules(row.rules, change)
+        await store.change_key(conn, key_id, rules)
+    return replace(row, rules=rules)
+
+
 async def revoke_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> datetime:
     """When the key was revoked: now, or earlier if it was before. Raises Missing."""
     return await store.revoke_key(conn, key_id, world.clock.now())
+
+
+def change_rules(rules: KeyRules, change: KeyChange) -> KeyRules:
+    """The rules with what is stated in `change`."""
+    stated = stated_fields(change)
+    rates = {name: stated.pop(name) for name in StatedRates.__struct_fields__ if name in stated}
+    return replace(rules, **stated, rates=msgspec.structs.replace(rules.rates, **rates))
 
 
 def name_rules(rules: KeyRules, catalog: Catalog) -> KeyRules:

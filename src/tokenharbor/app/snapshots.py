@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from tokenharbor.accounts.changes import check_plans
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.context import WorkerContext
 from tokenharbor.app.secrets import credential_lookup, credential_seal
@@ -15,6 +16,7 @@ from tokenharbor.app.storage import Database
 from tokenharbor.catalog.load import relocate
 from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshots
+from tokenharbor.identity.changes import count_plans
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.ledger.history import RequestHistory
@@ -35,6 +37,7 @@ class SnapshotLoader:
         stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
         catalog = relocate(read_catalog(settings), f"{self.context.demo_url}/v1")
         policy = load_edition(settings.edition)
+        check_plans(policy, await count_plans(pool), catalog)
         secret_of = credential_lookup(settings, stored)
         plans = await asyncio.to_thread(build_snapshots, catalog, policy, secret_of, world.clock)
         prices = {version: price for each in plans.values() for version, price in each.prices().items()}

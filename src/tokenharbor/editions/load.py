@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tokenharbor.editions.policy import PLAN_NAME, PlanPolicy, Policy, Sections
+from tokenharbor.editions.policy import DEFAULT_PLAN, PLAN_NAME, PlanPolicy, Policy, Sections
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
 
@@ -92,6 +92,8 @@ def _find_faults_of_plans(tables: Mapping[str, Any], place: TableLocation) -> No
         return
     for name, table in plans.items():
         here = place.within(f"[{_PLANS}.{name}]")
+        if name == DEFAULT_PLAN:
+            here.fault("this name is taken: it means the plan in [accounts] default_plan")
         if PLAN_NAME.fullmatch(name) is None:
             here.fault("the name of a plan must be lower-case letters, digits, '.', '_' and '-'")
         read_fields(PlanPolicy, table, here)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,12 +13,14 @@ Share = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # 0: unlimited
 Discount = Annotated[int, msgspec.Meta(ge=0, le=9_999)]
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Retention = Annotated[str, msgspec.Meta(pattern=r"^(none|days:[0-9]{1,5}|training|)$")]
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+DEFAULT_PLAN: Final = "default"
+"""What an account's plan is called where its row states none; so no plan has this name."""
 
 
 class PricePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ class FreePolicy(msgspec.Struct, frozen=True, kw_only=True):
     requests: Count
     topped_up_requests: Count  # of an account whose top-ups, net of refunds and disputes, are the smallest pack or more
     smallest_pack_usd: Amount
+    consent: Line  # what who turns free models on agrees to
 
     @property
     def smallest_pack(self) -> Usd:

@@ -22,7 +22,7 @@ _Rate = tuple[int | None, str]
 
 
 class PlanLimits(msgspec.Struct, frozen=True):
-    """The rates of the accounts of one plan, and of each of their keys, where their rows state nothing."""
+    """The rates of accounts, and of each of their keys: those of one plan, where their rows state nothing."""
 
     key: RateLimits
     account: RateLimits
@@ -32,23 +32,24 @@ def plan_limits(policy: Policy, plan: str, quota: ProviderQuota) -> PlanLimits:
     """`plan` as an account's row states it; `quota` is what the providers grant us together."""
     stated = policy.plan(plan)
     if stated is not None:
-        key, account, origin = _key_rates(stated), _account_rates(stated), f"plan {policy.plan_name(plan)}"
-        return PlanLimits(_limits(key, origin), _limits(account, origin))
+        origin = f"plan {policy.plan_name(plan)}"
+        return PlanLimits(_limits(_key_rates(stated), origin), _limits(_account_rates(stated), origin))
     limits, origin = policy.limits, f"edition {policy.name}"
     share = _share(quota, limits.account_quota_share_bp)
-    account_limits = _narrower(_limits(_account_rates(limits), origin), _limits(share, "the providers' quotas"))
-    return PlanLimits(_limits(_key_rates(limits), origin), account_limits)
+    account = _narrower(_limits(_account_rates(limits), origin), _limits(share, "the providers' quotas"))
+    return PlanLimits(_limits(_key_rates(limits), origin), account)
+
+
+def account_limits(rates: StatedRates, key_rates: StatedRates, plan: PlanLimits) -> PlanLimits:
+    """Likewise, of an account whose row states these rates; `plan` is of its plan."""
+    return PlanLimits(_stated_or(key_rates, plan.key), _stated_or(rates, plan.account))
 
 
 def limited_payer(caller: Caller, plan: PlanLimits) -> Payer:
     """The caller's payer with the limits in force; `plan` is of the plan of its account."""
-    ceiling = _stated_or(caller.account.key_rates, plan.key)
-    return Payer(
-        caller.account_id,
-        caller.key_id,
-        key_limits=_narrower(_limits(caller.rates, "the key"), ceiling),
-        account_limits=_stated_or(caller.account.rates, plan.account),
-    )
+    limits = account_limits(caller.account.rates, caller.account.key_rates, plan)
+    own = _narrower(_limits(caller.rates, "the key"), limits.key)
+    return Payer(caller.account_id, caller.key_id, key_limits=own, account_limits=limits.account)
 
 
 def free_requests(free: FreePolicy, caller: Caller) -> int:

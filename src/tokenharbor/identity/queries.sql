@@ -14,17 +14,42 @@ INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $
 
 -- name: account
 -- One account with its members' e-mails; nothing for an unknown one.
-SELECT a.id, a.created_at, a.name, a.region, a.edition,
+SELECT a.id, a.created_at, a.name, a.region, a.edition, a.plan, a.rpm, a.tpm, a.concurrency, a.key_rpm, a.key_tpm,
+       a.key_concurrency, a.daily, a.monthly, a.free_models,
        array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
 FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
 WHERE a.id = $1 GROUP BY a.id
 
 -- name: accounts
 -- Accounts with their members' e-mails, oldest first, the ones after an id.
-SELECT a.id, a.created_at, a.name, a.region, a.edition,
+SELECT a.id, a.created_at, a.name, a.region, a.edition, a.plan, a.rpm, a.tpm, a.concurrency, a.key_rpm, a.key_tpm,
+       a.key_concurrency, a.daily, a.monthly, a.free_models,
        array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
 FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
 WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2
+
+-- name: lock_account
+-- Until the transaction ends, its row is nobody else's to change. No row comes back for an unknown one.
+SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: change_account
+-- What it may do. Its keys and its wallet follow, by triggers.
+UPDATE account SET (plan, rpm, tpm, concurrency, key_rpm, key_tpm, key_concurrency, daily, monthly, free_models)
+    = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+WHERE id = $1
+
+-- name: add_account_change
+-- The record of a change.
+INSERT INTO account_change (id, account_id, at, actor, field, before, after, wording)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: account_changes
+-- All of an account's, oldest first.
+SELECT at, actor, field, before, after, wording FROM account_change WHERE account_id = $1 ORDER BY at, id
+
+-- name: plans
+-- The plans that accounts have, and how many have each.
+SELECT plan, count(*) AS accounts FROM account WHERE plan <> '' GROUP BY plan ORDER BY plan
 
 -- name: account_of
 -- The account that a user owns; the oldest, if there are more.
@@ -49,6 +74,18 @@ RETURNING id
 SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
        rpm, tpm, concurrency, created_at, expires_at, revoked_at
 FROM api_key WHERE account_id = $1 ORDER BY created_at, id
+
+-- name: lock_key
+-- One key, nobody else's to change until the transaction ends. No row comes back for an unknown one.
+SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+       rpm, tpm, concurrency, created_at, expires_at, revoked_at
+FROM api_key WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: change_key
+-- Its rules. Its meter follows, by trigger.
+UPDATE api_key SET (name, models, providers, denied_providers, networks, quota, daily, monthly, expires_at, rpm, tpm, concurrency)
+    = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+WHERE id = $1
 
 -- name: revoke_key
 -- From now on the key opens nothing; the first time stands. No row comes back for an unknown key.

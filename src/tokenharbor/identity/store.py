@@ -35,10 +35,17 @@ class IdentityQueries:
     add_membership: str
     account: str
     accounts: str
+    lock_account: str
+    change_account: str
+    add_account_change: str
+    account_changes: str
+    plans: str
     account_of: str
     has_keys: str
     add_key: str
     keys: str
+    lock_key: str
+    change_key: str
     revoke_key: str
     changed_keys: str
     set_credential: str
@@ -49,8 +56,20 @@ SQL = read_queries(IdentityQueries, "tokenharbor.identity")
 
 
 @dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """What an account's row states for itself and for each of its keys. Budgets are for a UTC day and a UTC month;
+    None: none.
+    """
+
+    rates: StatedRates = UNSTATED
+    key_rates: StatedRates = UNSTATED
+    daily: Usd | None = None
+    monthly: Usd | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """A payer, and the e-mails of who may act for it."""
+    """A payer, and the e-mails of who may act for it. `plan` "": none is stated. `free_models`: consent is in force."""
 
     id: UUID
     created_at: datetime
@@ -58,6 +77,9 @@ class Account:
     region: str
     edition: str
     emails: tuple[str, ...]
+    plan: str = ""
+    limits: AccountLimits = AccountLimits()
+    free_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +192,34 @@ async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyR
     return [_key(row) for row in await conn.fetch(SQL.keys, account_id)]
 
 
+async def lock_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
+    """A key, locked until the transaction ends. Raises Missing."""
+    row = await conn.fetchrow(SQL.lock_key, key_id)
+    if row is None:
+        raise Missing(f"no API key {ids.show('key', key_id)}")
+    return _key(row)
+
+
+async def change_key(conn: asyncpg.Connection, key_id: UUID, rules: KeyRules) -> None:
+    """Give a key these rules in place of those it has."""
+    await conn.execute(
+        SQL.change_key,
+        key_id,
+        rules.name,
+        rules.models,
+        rules.providers,
+        rules.denied_providers,
+        rules.networks,
+        rules.quota,
+        rules.daily,
+        rules.monthly,
+        rules.expires_at,
+        rules.rates.rpm,
+        rules.rates.tpm,
+        rules.rates.concurrency,
+    )
+
+
 async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> datetime:
     """When the key was revoked: `at`, or earlier if it was before. Raises Missing for an unknown key."""
     row = await conn.fetchrow(SQL.revoke_key, key_id, at)
@@ -180,7 +230,23 @@ async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> da
 
 
 def _account(row: Any) -> Account:
-    return Account(row["id"], row["created_at"], row["name"], row["region"], row["edition"], tuple(row["emails"]))
+    limits = AccountLimits(
+        rates=StatedRates(row["rpm"], row["tpm"], row["concurrency"]),
+        key_rates=StatedRates(row["key_rpm"], row["key_tpm"], row["key_concurrency"]),
+        daily=_usd(row["daily"]),
+        monthly=_usd(row["monthly"]),
+    )
+    return Account(
+        id=row["id"],
+        created_at=row["created_at"],
+        name=row["name"],
+        region=row["region"],
+        edition=row["edition"],
+        emails=tuple(row["emails"]),
+        plan=row["plan"],
+        limits=limits,
+        free_models=row["free_models"],
+    )
 
 
 def _key(row: Any) -> KeyRow:

@@ -1,30 +1,71 @@
 """`accounts`, `balance`, `credit`: who pays, what they have, and an operator's grant."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
+from msgspec import UNSET
 
 from tokenharbor.accounts.accounts import open_account
+from tokenharbor.accounts.changes import (
+    OPERATOR,
+    LimitsChange,
+    change_consent,
+    change_limits,
+    change_plan,
+    list_changes,
+)
 from tokenharbor.accounts.credits import GRANTABLE, Grant, grant_credit, read_balance
-from tokenharbor.accounts.documents import account_document, balance_document, credit_document
-from tokenharbor.app.commands.arguments import ACCOUNT, REASON, SPAN, USD
+from tokenharbor.accounts.documents import (
+    account_document,
+    balance_document,
+    change_document,
+    credit_document,
+    limits_document,
+)
+from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.commands.arguments import ACCOUNT, ACCOUNT_RATE, AS_PLANNED, REASON, SPAN, USD, USD_LIMIT
 from tokenharbor.app.commands.common import Command, CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
 from tokenharbor.app.session import CommandSession
+from tokenharbor.catalog.quota import total_quota
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity import store
+from tokenharbor.identity.limits import account_limits, plan_limits
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.types import Pool
 
 _GRANTABLE = [pool.value for pool in GRANTABLE]
+_BUDGETS: Final = ("daily_usd", "monthly_usd")
+_LIMIT_OPTIONS: Final = (
+    click.option("--rpm", type=ACCOUNT_RATE, metavar="N", help="Requests a minute."),
+    click.option("--tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens a minute."),
+    click.option("--concurrency", type=ACCOUNT_RATE, metavar="N", help="Requests open at once."),
+    click.option("--key-rpm", type=ACCOUNT_RATE, metavar="N", help="Requests a minute of each key."),
+    click.option("--key-tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens a minute of each key."),
+    click.option(
+        "--key-concurrency", type=ACCOUNT_RATE, metavar="N", help="Requests open at once of each key, at most."
+    ),
+    click.option("--daily-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC day."),
+    click.option("--monthly-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC month."),
+)
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def limit_options(command: F) -> F:
+    """The options that state an account's limits."""
+    for option in reversed(_LIMIT_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group(cls=Group)
 def accounts() -> None:
-    """Create, show and list accounts."""
+    """Create, show, list and change accounts."""
 
 
 @accounts.command()
@@ -43,8 +84,7 @@ async def create(session: CommandSession, email: str) -> CommandResult:
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account."""
-    document = account_document(await store.get_account(session.conn, account_id))
-    return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in document.items()])
+    return _shown(account_document(await store.get_account(session.conn, account_id)))
 
 
 @accounts.command("list")
@@ -52,8 +92,67 @@ async def show(session: CommandSession, account_id: UUID) -> CommandResult:
 async def list_all(session: CommandSession) -> CommandResult:
     """List all accounts, oldest first."""
     found = [account_document(account) async for account in store.list_accounts(session.conn)]
-    rows = [(each["id"], each["created_at"], _plain(each["emails"])) for each in found]
-    return CommandResult(found, table(("id", "created", "e-mail"), rows))
+    rows = [(each["id"], each["created_at"], _plain(each["emails"]), each["plan"]) for each in found]
+    return CommandResult(found, table(("id", "created", "e-mail", "plan"), rows))
+
+
+@accounts.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("name", metavar="NAME")
+@at_database
+async def plan(session: CommandSession, account_id: UUID, name: str) -> CommandResult:
+    """Give an account a plan. NAME is one of the edition, or default. It is in force within a second."""
+    policy = load_edition(session.settings.edition)
+    changed = await change_plan(session.conn, session.world, account_id, name, policy=policy, actor=OPERATOR)
+    return _shown(account_document(changed))
+
+
+@accounts.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@limit_options
+@at_database
+async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
+    """Show or change an account's limits. 0 is unlimited; default is as its plan or edition says."""
+    wanted = LimitsChange(**{name.removesuffix("_usd"): _stated(value) for name, value in options.items()})
+    account = await change_limits(session.conn, session.world, account_id, wanted, actor=OPERATOR)
+    policy, quota = (
+        load_edition(session.settings.edition),
+        total_quota(read_catalog(session.settings).providers.values()),
+    )
+    planned = plan_limits(policy, account.plan, quota)
+    stated = account.limits
+    document = limits_document(account, account_limits(stated.rates, stated.key_rates, planned))
+    rows = [
+        (name, "unlimited" if each["limit"] is None else each["limit"], each["origin"])
+        for name, each in document.items()
+        if isinstance(each, dict)
+    ]
+    budgets = [(name, document[name] or "unlimited", "the account" if document[name] else None) for name in _BUDGETS]
+    return CommandResult(document, table(("limit", "in force", "of"), [*rows, *budgets]))
+
+
+@accounts.command("free-models")
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@at_database
+async def free_models(session: CommandSession, account_id: UUID, state: str) -> CommandResult:
+    """Turn free models on or off. On records the consent of the account's owner to the edition's wording."""
+    free = load_edition(session.settings.edition).free
+    on = state == "on"
+    account = await change_consent(session.conn, session.world, account_id, on=on, free=free, actor=OPERATOR)
+    document = account_document(account)
+    agreed = [f"agreed to: {free.consent}"] if on else []
+    return CommandResult(document, [f"free models of {document['id']} are {state}", *agreed])
+
+
+@accounts.command("changes")
+@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@at_database
+async def show_changes(session: CommandSession, account_id: UUID) -> CommandResult:
+    """List changes of an account, oldest first."""
+    found = [change_document(change) for change in await list_changes(session.conn, account_id)]
+    heads = ("at", "actor", "field", "before", "after", "wording")
+    return CommandResult(found, table(heads, [tuple(each.values()) for each in found]))
 
 
 @click.command(cls=Command)
@@ -89,5 +188,19 @@ async def credit(
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])
 
 
+def _shown(document: Mapping[str, Any]) -> CommandResult:
+    return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in document.items()])
+
+
 def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        stated = [f"{name.replace('_', '-')}={each}" for name, each in value.items() if each is not None]
+        return " ".join(stated) or "as its plan or edition says"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _stated(option: int | None) -> Any:
+    """An option as a change: not given, `default`, or a limit; of a budget, 0 is none."""
+    if option is None:
+        return UNSET
+    return None if option == AS_PLANNED or (isinstance(option, Usd) and not option) else option

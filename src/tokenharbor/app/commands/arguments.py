@@ -15,7 +15,12 @@ from tokenharbor.kernel.money import Usd
 Names = tuple[str, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
+AS_PLANNED: Final = -1
+"""What `default` is read as, where a number may stand."""
+
 _MOST = 100
+_MOST_RATE = 2**31 - 1
+_WHOLE = re.compile(r"\d{1,10}", re.ASCII)
 _SPAN = re.compile(r"([1-9]\d{0,4})([dhm])", re.ASCII)
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
@@ -58,6 +63,43 @@ class UsdType(click.ParamType[Usd]):
         return amount
 
 
+class UsdLimitType(click.ParamType[Usd]):
+    """A limit of spending in US dollars; 0: unlimited."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Usd:
+        if isinstance(value, Usd):
+            return value
+        try:
+            amount = Usd.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if amount < 0:
+            self.fail(f"a limit must not be below 0, which is unlimited: {value!r}", param, ctx)
+        return amount
+
+
+class RateType(click.ParamType[int]):
+    """A limit of requests or tokens; 0: unlimited."""
+
+    name = "n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if not _WHOLE.fullmatch(value) or int(value) > _MOST_RATE:
+            self.fail(f"a whole number from 0, which is unlimited, to {_MOST_RATE}: {value!r}", param, ctx)
+        return int(value)
+
+
+class AccountRateType(RateType):
+    """Likewise, or `default`, -1: as the plan or the edition says."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return AS_PLANNED if value == "default" else super().convert(value, param, ctx)
+
+
 class LineType(click.ParamType[str]):
     """Free text that is stored: one line, of so many characters at most."""
 
@@ -89,6 +131,13 @@ class SpanType(click.ParamType[timedelta]):
         return int(match[1]) * _UNITS[match[2]]
 
 
+class LifetimeType(SpanType):
+    """Likewise, or `never`, which is no span: its end does not come."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        return timedelta() if value == "never" else super().convert(value, param, ctx)
+
+
 class MomentType(click.ParamType[datetime]):
     """A day or a moment in UTC: `2026-03-01`, `2026-03-01T12:00:00Z`."""
 
@@ -105,13 +154,18 @@ class MomentType(click.ParamType[datetime]):
 
 
 class NamesType(click.ParamType[Names]):
-    """Names with commas between them."""
+    """Names with commas between them, or the one word that means no rule."""
 
     name = "a,b"
+
+    def __init__(self, no_rule: str) -> None:
+        self._no_rule = no_rule
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Names:
         if isinstance(value, tuple):
             return value
+        if value == self._no_rule:
+            return ()
         names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
         if not all(names):
             self.fail(f"a name between the commas is missing: {value!r}", param, ctx)
@@ -119,14 +173,14 @@ class NamesType(click.ParamType[Names]):
 
 
 class NetworksType(click.ParamType[Networks]):
-    """Addresses and networks with commas between them."""
+    """Addresses and networks with commas between them; `any` is no rule."""
 
     name = "cidr,…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Networks:
         if isinstance(value, tuple):
             return value
-        texts = value.split(",")
+        texts = value.split(",") if value != "any" else []
         if len(texts) > _MOST:
             self.fail(f"{len(texts)} networks are too many; {_MOST} at most", param, ctx)
         try:
@@ -137,4 +191,6 @@ class NetworksType(click.ParamType[Networks]):
 
 ACCOUNT, KEY, REQUEST = IdType("acct"), IdType("key"), IdType("req")
 NAME, REASON = LineType(100), LineType(500)
-USD, SPAN, MOMENT, NAMES, NETWORKS = UsdType(), SpanType(), MomentType(), NamesType(), NetworksType()
+USD, USD_LIMIT, RATE, ACCOUNT_RATE = UsdType(), UsdLimitType(), RateType(), AccountRateType()
+SPAN, LIFETIME, MOMENT = SpanType(), LifetimeType(), MomentType()
+ALLOWED, DENIED, NETWORKS = NamesType("any"), NamesType("none"), NetworksType()

@@ -1,15 +1,15 @@
-"""`keys`: API keys, issued with their rules, listed without themselves, revoked."""
+"""`keys`: API keys, issued with their rules, listed without themselves, changed, revoked."""
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 import click
 
 from tokenharbor.accounts.documents import key_document
-from tokenharbor.accounts.keys import issue_key, list_keys, revoke_key
+from tokenharbor.accounts.keys import KeyChange, change_key, change_rules, issue_key, list_keys, revoke_key
 from tokenharbor.app.catalogue import read_catalog
-from tokenharbor.app.commands.arguments import ACCOUNT, KEY, NAME, NAMES, NETWORKS, SPAN, USD, Names, Networks
+from tokenharbor.app.commands.arguments import ACCOUNT, ALLOWED, DENIED, KEY, LIFETIME, NAME, NETWORKS, RATE, USD_LIMIT
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
@@ -17,52 +17,85 @@ from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import SecretPurpose
 
-_RULES: Final = ("models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd")
+_RULES: Final = (
+    *("models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd"),
+    *("rpm", "tpm", "concurrency"),
+)
+_OPTIONS: Final = (
+    click.option("--name", type=NAME, metavar="N", help="Name of the key, up to 100 characters."),
+    click.option("--quota-usd", type=USD_LIMIT, metavar="X", help="Spending limit in total; 0 is unlimited."),
+    click.option("--daily-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC day, likewise."),
+    click.option("--monthly-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC month, likewise."),
+    click.option("--rpm", type=RATE, metavar="N", help="Requests a minute; 0 is unlimited, up to the account's limit."),
+    click.option("--tpm", type=RATE, metavar="N", help="Tokens a minute, likewise."),
+    click.option("--concurrency", type=RATE, metavar="N", help="Requests open at once, likewise."),
+    click.option("--models", type=ALLOWED, metavar="a,b", help="Allowed models, or any."),
+    click.option("--providers", type=ALLOWED, metavar="a,b", help="Allowed providers, or any."),
+    click.option("--deny-providers", type=DENIED, metavar="a,b", help="Denied providers, or none."),
+    click.option("--expires", type=LIFETIME, metavar="90d", help="Lifetime from now, or never."),
+    click.option("--ip", type=NETWORKS, metavar="CIDR,…", help="Allowed client addresses, or any."),
+)
+_LISTS: Final = {
+    "name": "name",
+    "models": "models",
+    "providers": "providers",
+    "deny_providers": "denied_providers",
+    "ip": "networks",
+}
+_LIMITS: Final = {
+    "quota_usd": "quota",
+    "daily_usd": "daily",
+    "monthly_usd": "monthly",
+    "rpm": "rpm",
+    "tpm": "tpm",
+    "concurrency": "concurrency",
+}
+"""Options, and the fields of a key's rules that they state."""
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def rule_options(command: F) -> F:
+    """The options that state a key's rules."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, change and revoke API keys."""
 
 
 @keys.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--name", type=NAME, default="", metavar="N", help="Name of the key, up to 100 characters.")
-@click.option("--quota-usd", type=USD, metavar="X", help="Spending limit in total.")
-@click.option("--daily-usd", type=USD, metavar="X", help="Spending limit per UTC day.")
-@click.option("--monthly-usd", type=USD, metavar="X", help="Spending limit per UTC month.")
-@click.option("--models", type=NAMES, default=(), metavar="a,b", help="Allowed models; default all.")
-@click.option("--providers", type=NAMES, default=(), metavar="a,b", help="Allowed providers; default all.")
-@click.option("--deny-providers", type=NAMES, default=(), metavar="a,b", help="Denied providers.")
-@click.option("--expires", type=SPAN, metavar="90d", help="Lifetime; default unlimited.")
-@click.option("--ip", type=NETWORKS, default=(), metavar="CIDR,…", help="Allowed client addresses; default all.")
+@rule_options
 @at_database
-async def create(  # noqa: PLR0913  click passes each option
-    session: CommandSession,
-    account_id: UUID,
-    *,
-    name: str,
-    quota_usd: Usd | None,
-    daily_usd: Usd | None,
-    monthly_usd: Usd | None,
-    models: Names,
-    providers: Names,
-    deny_providers: Names,
-    expires: timedelta | None,
-    ip: Networks,
-) -> CommandResult:
+async def create(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
     """Create an API key and print it. It is shown only once."""
-    expires_at = None if expires is None else session.world.clock.now() + expires
-    rules = KeyRules(name, models, providers, deny_providers, ip, quota_usd, daily_usd, monthly_usd, expires_at)
+    rules = change_rules(KeyRules(), _change(options, session.world.clock.now()))
     derived, catalog = session.root.derive(SecretPurpose.KEY_HASHES), read_catalog(session.settings)
     with changing(f"keys list {ids.show('acct', account_id)}"):
         issued = await issue_key(
             session.conn, session.world, derived, account_id=account_id, rules=rules, catalog=catalog
         )
     return CommandResult({"id": ids.show("key", issued.id), "key": issued.key}, [issued.key])
+
+
+@keys.command()
+@click.argument("key_id", type=KEY, metavar="KEYID")
+@rule_options
+@at_database
+async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> CommandResult:
+    """Change the rules of a key. Those that are not named stay. Gateways follow within a second."""
+    wanted = _change(options, session.world.clock.now())
+    if wanted == KeyChange():
+        raise click.UsageError("name what is to be changed; --help lists it")
+    row = await change_key(session.conn, key_id, wanted, catalog=read_catalog(session.settings))
+    document = key_document(row)
+    return CommandResult(document, [f"{document['id']}: {_rules(document) or 'no rules'}"])
 
 
 @keys.command("list")
@@ -87,7 +120,17 @@ async def revoke(session: CommandSession, key_id: UUID) -> CommandResult:
     return CommandResult(document, [f"{document['id']} revoked at {document['revoked_at']}"])
 
 
+def _change(options: Mapping[str, Any], now: datetime) -> KeyChange:
+    """The options that are given, as a change of a key's rules: what is 0 there is no limit."""
+    stated = {option: value for option, value in options.items() if value is not None}
+    fields = {field: stated[option] for option, field in _LISTS.items() if option in stated}
+    fields |= {field: stated[option] or None for option, field in _LIMITS.items() if option in stated}
+    if "expires" in stated:
+        fields["expires_at"] = now + stated["expires"] if stated["expires"] else None
+    return KeyChange(**fields)
+
+
 def _rules(document: Mapping[str, Any]) -> str:
     """Those that are set, by the names of their options."""
-    text = {field: value if isinstance(value, str) else ",".join(value or ()) for field, value in document.items()}
+    text = {field: ",".join(value) if isinstance(value, list) else value for field, value in document.items()}
     return " ".join(f"{field.replace('_', '-')}={text[field]}" for field in _RULES if text[field])

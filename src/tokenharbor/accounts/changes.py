@@ -1,0 +1,151 @@
+"""What an account may do: plan, limits, consent to free models. Each change is in force at once, and recorded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import asyncpg
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.accounts.stated import stated_fields
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.editions.policy import DEFAULT_PLAN, FreePolicy, Policy
+from tokenharbor.identity import changes, store
+from tokenharbor.identity.caller import StatedRates
+from tokenharbor.identity.changes import AccountChange
+from tokenharbor.identity.store import Account
+from tokenharbor.kernel.errors import Misconfigured, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.tables import did_you_mean
+from tokenharbor.kernel.world import World
+
+OPERATOR: Final = "operator"
+"""Who changes what, where it is done by command."""
+
+
+class LimitsChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is changed of an account's limits. Of rates, None is as its plan or edition says, and 0 is unlimited; of
+    budgets, None is none.
+    """
+
+    rpm: int | UnsetType | None = UNSET
+    tpm: int | UnsetType | None = UNSET
+    concurrency: int | UnsetType | None = UNSET
+    key_rpm: int | UnsetType | None = UNSET
+    key_tpm: int | UnsetType | None = UNSET
+    key_concurrency: int | UnsetType | None = UNSET
+    daily: Usd | UnsetType | None = UNSET
+    monthly: Usd | UnsetType | None = UNSET
+
+
+async def change_plan(
+    conn: asyncpg.Connection, world: World, account_id: UUID, plan: str, *, policy: Policy, actor: str
+) -> Account:
+    """Give an account a plan; `default` is the edition's default one. Raises Missing, Rejected for an unknown plan."""
+    if plan != DEFAULT_PLAN and plan not in policy.plans:
+        known = (*policy.plans, DEFAULT_PLAN)
+        raise Rejected(f"edition {policy.name} has no plan {plan[:64]!r}{did_you_mean(plan, known)}", param="plan")
+    stated = "" if plan == DEFAULT_PLAN else plan
+    return await _change(conn, world, account_id, lambda account: replace(account, plan=stated), actor=actor)
+
+
+async def change_limits(
+    conn: asyncpg.Connection, world: World, account_id: UUID, change: LimitsChange, *, actor: str
+) -> Account:
+    """Change what is stated in `change`, and nothing else. Raises Missing."""
+    stated = stated_fields(change)
+
+    def apply(account: Account) -> Account:
+        limits = account.limits
+        limits = replace(
+            limits,
+            rates=_changed_rates(limits.rates, stated, ""),
+            key_rates=_changed_rates(limits.key_rates, stated, "key_"),
+            daily=stated.get("daily", limits.daily),
+            monthly=stated.get("monthly", limits.monthly),
+        )
+        return replace(account, limits=limits)
+
+    return await _change(conn, world, account_id, apply, actor=actor)
+
+
+async def change_consent(
+    conn: asyncpg.Connection, world: World, account_id: UUID, *, on: bool, free: FreePolicy, actor: str
+) -> Account:
+    """Turn free models on, which agrees to the edition's wording, or off. Raises Missing."""
+    return await _change(
+        conn,
+        world,
+        account_id,
+        lambda account: replace(account, free_models=on),
+        actor=actor,
+        wording=free.consent if on else "",
+    )
+
+
+async def list_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountChange]:
+    """The record, oldest first. Raises Missing."""
+    await store.get_account(conn, account_id)
+    return await changes.read_changes(conn, account_id)
+
+
+def check_plans(policy: Policy, in_use: Mapping[str, int], catalog: Catalog) -> None:
+    """An edition must have the plans that accounts have, or their boundaries would be lost; and a plan's providers must
+    exist, or nobody could serve it. Raises Misconfigured.
+    """
+    faults = [
+        f"edition {policy.name}: no plan {plan!r}, which {count} accounts have; state [plans.{plan}], or give them "
+        f"another with tokenharbor accounts plan ID NAME"
+        for plan, count in in_use.items()
+        if plan not in policy.plans
+    ]
+    known = catalog.providers
+    faults += [
+        f"edition {policy.name} [plans.{name}]: providers: no provider {each!r}{did_you_mean(each, known)}"
+        for name, plan in policy.plans.items()
+        for each in plan.providers
+        if each not in known
+    ]
+    if faults:
+        raise Misconfigured(*faults)
+
+
+async def _change(
+    conn: asyncpg.Connection,
+    world: World,
+    account_id: UUID,
+    edit: Callable[[Account], Account],
+    *,
+    actor: str,
+    wording: str = "",
+) -> Account:
+    """What an edit makes of an account, stored with a record of each field that it changes."""
+    async with conn.transaction():
+        account = await changes.lock_account(conn, account_id)
+        edited = edit(account)
+        now = world.clock.now()
+        before, after = _fields(account), _fields(edited)
+        changed = [field for field in before if before[field] != after[field]]
+        if changed:
+            await changes.change_account(conn, edited)
+        for field in changed:
+            change = AccountChange(now, actor, field, before[field], after[field], wording)
+            await changes.record_change(conn, world.ids.new(), account_id, change)
+    return edited
+
+
+def _fields(account: Account) -> Mapping[str, str]:
+    """What can be changed, as the record has it: "" is not stated."""
+    limits = account.limits
+    rates = msgspec.structs.asdict(limits.rates)
+    key_rates = {f"key_{name}": value for name, value in msgspec.structs.asdict(limits.key_rates).items()}
+    budgets = {"daily_usd": limits.daily, "monthly_usd": limits.monthly}
+    stated = {name: "" if value is None else str(value) for name, value in (rates | key_rates | budgets).items()}
+    return {"plan": account.plan, **stated, "free_models": "on" if account.free_models else "off"}
+
+
+def _changed_rates(rates: StatedRates, stated: Mapping[str, int | None], prefix: str) -> StatedRates:
+    names = StatedRates.__struct_fields__
+    return StatedRates(**{name: stated.get(prefix + name, getattr(rates, name)) for name in names})

@@ -1,0 +1,10 @@
+"""Changes that state only what they change: the other fields are UNSET."""
+
+from typing import Any
+
+import msgspec
+
+
+def stated_fields(change: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a change states, by name."""
+    return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
