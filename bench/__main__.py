@@ -34,6 +34,7 @@ class Schedule:
     quick: bool
     only: frozenset[str]
     against: str = ""
+    limited: bool = False
 
     def wants(self, row: str) -> bool:
         return not self.only or row in self.only
@@ -45,11 +46,23 @@ def read_schedule() -> Schedule:
     parser.add_argument("--only", default="", help="rows by name, comma-separated; the README is left alone")
     parser.add_argument("--seconds", type=float, default=0, help="of each run")
     parser.add_argument("--against", metavar="COMMIT", default="", help="compare with a commit, in turns, and no more")
+    parser.add_argument("--limited", action="store_true", help="in a comparison: this checkout with every limit set")
     parser.add_argument("--turns", type=int, default=7, help="of a comparison")
     words = parser.parse_args()
+    if words.limited and not words.against:
+        parser.error("--limited belongs to a comparison: name the other commit with --against")
     only = frozenset(filter(None, words.only.split(",")))
     if words.against:
-        return Schedule(words.turns, words.seconds or 4, 0, 0, quick=words.quick, only=only, against=words.against)
+        return Schedule(
+            words.turns,
+            words.seconds or 4,
+            0,
+            0,
+            quick=words.quick,
+            only=only,
+            against=words.against,
+            limited=words.limited,
+        )
     if words.quick:
         return Schedule(1, words.seconds or 2, 6, 500, quick=True, only=only)
     return Schedule(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
@@ -66,7 +79,7 @@ def main() -> int:
     try:
         find_program("taskset", "util-linux")
         if plan.against:
-            compare(set_up(started, plan), plan.against, plan.rounds, plan.wants)
+            compare(set_up(started, plan), plan.against, plan.rounds, plan.wants, limited=plan.limited)
             return 0
         measure(started, plan, results)
     except Missing as missing:

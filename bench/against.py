@@ -4,7 +4,7 @@ import contextlib
 import random
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -23,10 +23,22 @@ _ROWS: Sequence[tuple[str, Callable[[BenchSetup], Cost]]] = (
 )
 
 
-def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], bool]) -> None:
-    """Measure each row on both, one after the other and each first in turn, and print the ratios new / old."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a row cost on both sides, one right after the other."""
+
+    new: Cost
+    old: Cost
+
+
+def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], bool], *, limited: bool) -> None:
+    """Measure each row on both, one after the other and each first in turn, and print the ratios new / old. `limited`:
+    the new side has every limit, none of which is ever reached.
+    """
     chosen = [row for row in _ROWS if wants(row[0])]
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name, _ in chosen}
+    found: dict[str, list[Turn]] = {name: [] for name, _ in chosen}
+    if limited:
+        new.house.limit_all()
     with checkout(new.started.folder / "old", commit) as source:
         house = start_house(new.started, (new.ports["vendor"], new.ports["drip"]), rows.MODELS, source)
         old = replace(new, house=house, keys=house.open_wallets(rows.WALLETS), billed=0)
@@ -34,23 +46,25 @@ def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], boo
             rows.pin_apart(stage)
         for turn in range(turns + 1):  # the first one warms both, and does not count
             for name, run in chosen:
-                new_us, old_us = _in_turn(run, new, old, new_first=turn % 2 == 0)
+                costs = _in_turn(run, new, old, new_first=turn % 2 == 0)
                 if turn:
-                    found[name].append((new_us, old_us))
-                    print(f"turn {turn}, {name}: new {new_us:.1f} µs, old {old_us:.1f} µs", flush=True)
+                    found[name].append(costs)
+                    print(f"turn {turn}, {name}: new {_shown(costs.new)}, old {_shown(costs.old)}", flush=True)
         for stage in (new, old):
             stage.house.cli("ledger", "verify")
     print("\n" + "\n".join(table(found, commit)))
 
 
-def _in_turn(
-    run: Callable[[BenchSetup], Cost], new: BenchSetup, old: BenchSetup, *, new_first: bool
-) -> tuple[float, float]:
+def _in_turn(run: Callable[[BenchSetup], Cost], new: BenchSetup, old: BenchSetup, *, new_first: bool) -> Turn:
     costs = {}
     for stage in (new, old) if new_first else (old, new):
-        costs[id(stage)] = run(stage).proxy_us
+        costs[id(stage)] = run(stage)
         pause_between_rows()
-    return costs[id(new)], costs[id(old)]
+    return Turn(costs[id(new)], costs[id(old)])
+
+
+def _shown(cost: Cost) -> str:
+    return f"{cost.proxy_us:.1f} + {cost.postgres_us:.1f} µs"
 
 
 @contextlib.contextmanager
@@ -69,14 +83,20 @@ def _git(*words: str) -> None:
         raise Missing(f"git {' '.join(words[:2])} fails: {done.stderr.strip()}")
 
 
-def table(found: dict[str, list[tuple[float, float]]], commit: str) -> Iterator[str]:
-    yield f"| CPU of the gateway, µs each | this checkout | {commit} | ratio | 95% interval |"
+def table(found: dict[str, list[Turn]], commit: str) -> Iterator[str]:
+    yield f"| CPU, µs each | this checkout | {commit} | ratio | 95% interval |"
     yield "|---|--:|--:|--:|--:|"
-    for name, pairs in found.items():
-        ratios = [new / old for new, old in pairs]
-        least, most = interval(ratios)
-        new_us, old_us = median(new for new, _ in pairs), median(old for _, old in pairs)
-        yield f"| {name} | {new_us:.1f} | {old_us:.1f} | {median(ratios):.3f} | {least:.3f} to {most:.3f} |"
+    for name, turns in found.items():
+        yield _line(f"{name}: gateway", [(turn.new.proxy_us, turn.old.proxy_us) for turn in turns])
+        both = [(turn.new.proxy_us + turn.new.postgres_us, turn.old.proxy_us + turn.old.postgres_us) for turn in turns]
+        yield _line(f"{name}: gateway and PostgreSQL", both)
+
+
+def _line(name: str, pairs: Sequence[tuple[float, float]]) -> str:
+    ratios = [new / old for new, old in pairs]
+    least, most = interval(ratios)
+    new_us, old_us = median(new for new, _ in pairs), median(old for _, old in pairs)
+    return f"| {name} | {new_us:.1f} | {old_us:.1f} | {median(ratios):.3f} | {least:.3f} to {most:.3f} |"
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:

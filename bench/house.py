@@ -50,6 +50,12 @@ provider = "{provider}"
 upstream_model = "{upstream}"
 price = {{ input = "1.00", output = "2.00", cache_read = "0.10", cache_write = "1.25" }}
 """
+_LIMITS = """
+UPDATE account SET rpm = 1000000000, tpm = 1000000000000, concurrency = 1000000000, key_rpm = 1000000000,
+    key_tpm = 1000000000000, key_concurrency = 1000000000, daily = 1000000000000000000, monthly = 1000000000000000000;
+UPDATE api_key SET rpm = 1000000000, tpm = 1000000000000, concurrency = 1000000000, quota = 1000000000000000000,
+    daily = 1000000000000000000, monthly = 1000000000000000000;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,17 @@ class House:
     def open_wallets(self, count: int) -> Sequence[str]:
         """Accounts with money and one key each; their keys."""
         return self._run("bench.wallets", str(self.home), self.database_url, str(count)).split()
+
+    def limit_all(self) -> None:
+        """Every limit of every account and key, so high that none is reached."""
+        _run(self._execute(_LIMITS))
+
+    async def _execute(self, statements: str) -> None:
+        conn = await asyncpg.connect(self.database_url)
+        try:
+            await conn.execute(statements)
+        finally:
+            await conn.close()
 
     def cli(self, *words: str) -> str:
         """What a command says; Missing if it fails."""
