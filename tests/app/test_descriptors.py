@@ -11,3 +11,8 @@ def test_F1_connections_leave_descriptors_for_everything_else() -> None:
         assert limit < 0 or 3 * shares.connections <= limit - min(256, limit // 4)
     assert divide_descriptors(1024).connections == 256
     assert divide_descriptors(1 << 20).connections == divide_descriptors(-1).connections == 10_000
+
+
+def test_the_most_connections_are_those_of_all_workers_together() -> None:
+    assert divide_descriptors(1 << 20, workers=4).connections == 2_500
+    assert divide_descriptors(1024, workers=4).connections == 256, "the descriptors are each process's own"

@@ -134,7 +134,9 @@ MISTAKES = [
     ("[server]\nport = -1", "[server]: port: "),
     ("[server]\nport = 99999999999999999999999", "[server]: port: "),
     ("[server]\nmax_body = 0", "[server]: max_body: "),
-    ("[server]\nworkers = 2", "[server]: workers"),
+    ("[server]\nworkers = 0", "[server]: workers: "),
+    ("[server]\nworkers = 65", "[server]: workers: "),
+    ("[server]\nworkers = 'some'", "[server]: workers: "),
     ("[server]\ndrain_seconds = -1", "[server]: drain_seconds: "),
     ("[server]\ndrain_seconds = nan", "[server]: drain_seconds: "),
     ("[server]\ntrusted_proxies = '10.0.0.1'", "[server]: trusted_proxies: "),
@@ -180,13 +182,21 @@ def test_a_file_that_is_not_text_is_said_to_be_so(tmp_path: Path) -> None:
         ("TOKENHARBOR_SERVER_PORT", "70000", "TOKENHARBOR_SERVER_PORT: port: "),
         ("TOKENHARBOR_SERVER_PORT", "٣", "TOKENHARBOR_SERVER_PORT: port: "),
         ("TOKENHARBOR_SERVER_DRAIN_SECONDS", "soon", "TOKENHARBOR_SERVER_DRAIN_SECONDS: drain_seconds: "),
-        ("TOKENHARBOR_SERVER_WORKERS", "3", "workers"),
+        ("TOKENHARBOR_SERVER_WORKERS", "all", "TOKENHARBOR_SERVER_WORKERS: workers: "),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path, name: str, value: str, complaint: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         load(tmp_path, None, {name: value})
     assert complaint in str(caught.value)
+
+
+def test_workers_are_a_number_or_one_for_each_core(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    for stated, in_toml, count in (("3", "3", 3), ("auto", '"auto"', cores)):
+        of_file = load(tmp_path, f"[server]\nworkers = {in_toml}\n")
+        of_environment = load(tmp_path, None, {"TOKENHARBOR_SERVER_WORKERS": stated})
+        assert of_file.server.worker_count == of_environment.server.worker_count == count, stated
 
 
 def test_variables_that_the_operator_refers_to_may_be_called_anything(tmp_path: Path) -> None:

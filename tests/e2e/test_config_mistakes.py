@@ -76,7 +76,7 @@ IN_THE_ENVIRONMENT: Mapping[str, tuple[Mapping[str, str], str]] = {
     "a secret in clear": ({"TOKENHARBOR_SERVER_SECRET": SECRET}, "[server]: secret is in clear text"),
     "a short secret": ({"TOKENHARBOR_SERVER_SECRET": "env:SHORT", "SHORT": "abc"}, "32 characters"),
     "a proxy": ({"TOKENHARBOR_SERVER_TRUSTED_PROXIES": "10.0.0.1, nowhere"}, "server.trusted_proxies: 'nowhere'"),
-    "workers": ({"TOKENHARBOR_SERVER_WORKERS": "4"}, "workers: "),
+    "workers": ({"TOKENHARBOR_SERVER_WORKERS": "many"}, "workers: "),
     "a database's scheme": ({"TOKENHARBOR_DATABASE_URL": f"http://u:{SECRET}@h/"}, "must begin with postgresql://"),
     "a database that is away": (
         {"TOKENHARBOR_DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/x"},

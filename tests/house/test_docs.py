@@ -21,6 +21,7 @@ from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE
 from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.answers import EXPOSED
+from tokenharbor.gateway.metric_families import MetricKind
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.routes import ROUTES
 from tokenharbor.kernel.clock import ManualClock
@@ -280,7 +281,7 @@ def test_every_header_is_documented_and_no_other() -> None:
 
 def test_every_metric_is_documented_and_no_other() -> None:
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    families = list(Metrics(clock, Health(clock), Alarms()).collect())
-    ours = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    families = Metrics(clock, Health(clock), Alarms()).families()
+    ours = {family.name + ("_total" if family.kind is MetricKind.COUNTER else "") for family in families}
     documented = {cells[0].strip("`") for cells in rows(page("docs/operations.md")) if "tokenharbor_" in cells[0]}
     assert documented == ours

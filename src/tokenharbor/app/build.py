@@ -7,7 +7,7 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.home import lock_home
 from tokenharbor.app.host import Host, open_host
@@ -31,7 +31,7 @@ from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.pages import SitePages
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
-from tokenharbor.gateway.snapshot import CurrentSnapshot
+from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
 from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
@@ -70,7 +70,11 @@ class Harbor:
     snapshots: CurrentSnapshot
     reload: Callable[[], Awaitable[None]]
     server: Server
+    metrics: Metrics
     background: Background
+
+    async def current_snapshot(self) -> Snapshot:
+        return self.snapshots.current
 
 
 @contextlib.asynccontextmanager
@@ -81,15 +85,22 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     """
     world = real_world()
     with lock_home(settings, world) as home:
-        async with open_host(home, world) as host, open_worker(_alone(host)) as harbor:
+        async with open_host(home, world) as host, open_worker(alone(host)) as harbor:
             yield harbor
 
 
-def _alone(host: Host) -> WorkerContext:
-    home, slot = host.home, GatewaySlot(host.home.gateway_id)
-    descriptors = claim_descriptors()
+def alone(host: Host) -> WorkerContext:
+    """What the only worker of a server is opened with, in the host's own process."""
     return WorkerContext(
-        home.settings, host.world, home.root, slot, host.database_url, host.demo_url, descriptors, host.failed
+        settings=host.home.settings,
+        world=host.world,
+        root=host.home.root,
+        slot=GatewaySlot(host.home.gateway_id),
+        database_url=host.database_url,
+        demo_url=host.demo_url,
+        descriptors=claim_descriptors(),
+        failed=host.failed,
+        gather_metrics=own_metrics,
     )
 
 
@@ -117,6 +128,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             snapshots=snapshots.current,
             reload=snapshots.reload,
             server=_server(context, router),
+            metrics=router.metrics,
             background=background,
         )
 
@@ -174,7 +186,7 @@ def _system_paths(context: WorkerContext, opened: OpenBooks, dependencies: Depen
     token = context.settings.secret(context.settings.server.metrics_token)
     return SystemPaths(
         dependencies.snapshots,
-        dependencies.metrics,
+        partial(context.gather_metrics, dependencies.metrics),
         lambda: opened.book.is_up,
         token,
         console,
@@ -188,7 +200,7 @@ def _server(context: WorkerContext, router: PathRouter) -> Server:
     stated = context.settings.server
     limits = ServerLimits(
         body=stated.max_body,
-        buffered=stated.max_buffered,
+        buffered=max(stated.max_buffered // context.slot.of, min(stated.max_body, stated.max_buffered)),
         body_rate=stated.min_body_rate,
         connections=context.descriptors.connections,
     )

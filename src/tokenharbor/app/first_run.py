@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ import asyncpg
 from tokenharbor.accounts.accounts import open_account
 from tokenharbor.accounts.credits import Grant, grant_credit
 from tokenharbor.accounts.keys import IssuedKey, issue_key
-from tokenharbor.app.build import Harbor
+from tokenharbor.app.context import WorkerContext
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity import store
 from tokenharbor.identity.store import KeyRules
@@ -30,20 +31,25 @@ WELCOME_DAYS: Final = 30
 WELCOME: Final = Grant(Usd.parse("5"), Pool.TRIAL, "first run", lasts=timedelta(days=WELCOME_DAYS), once="first-run")
 
 
-async def first_run(harbor: Harbor, url: str) -> list[str]:
+async def first_run(
+    context: WorkerContext, pool: asyncpg.Pool, url: str, load: Callable[[], Awaitable[Snapshot]]
+) -> Sequence[str]:
     """The lines to print at the start; issues the first key. Raises Misconfigured, DatabaseUnavailable."""
-    async with harbor.pool.acquire() as conn:
+    async with pool.acquire() as conn:
         account_id = await store.account_of(conn, OPERATOR)
         if await store.has_keys(conn):
-            return _later_lines(harbor, account_id)
-        issued = await _issue_first(harbor, conn, account_id)
-    return _first_lines(issued.key, url, harbor.snapshots.current)
+            return _later_lines(context, account_id)
+        snapshot = await load()
+        issued = await _issue_first(context, conn, account_id, snapshot)
+    return _first_lines(issued.key, url, snapshot)
 
 
-async def _issue_first(harbor: Harbor, conn: asyncpg.Connection, account_id: UUID | None) -> IssuedKey:
+async def _issue_first(
+    context: WorkerContext, conn: asyncpg.Connection, account_id: UUID | None, snapshot: Snapshot
+) -> IssuedKey:
     """The operator's key; the account is opened where there is none, and welcomed once."""
-    world, snapshot = harbor.context.world, harbor.snapshots.current
-    derived = harbor.context.root.derive(SecretPurpose.KEY_HASHES)
+    world = context.world
+    derived = context.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
         if account_id is None:
             edition = snapshot.policy.name
@@ -86,10 +92,10 @@ def _example_model(snapshot: Snapshot) -> str:
     return next((offers.model.name for offers in keyless + sold), "MODEL")
 
 
-def _later_lines(harbor: Harbor, account_id: UUID | None) -> list[str]:
+def _later_lines(context: WorkerContext, account_id: UUID | None) -> list[str]:
     called = sys.argv[0]
     program = called if Path(called).name == "tokenharbor" else "python -m tokenharbor"
-    home = f"--home {shlex.quote(str(harbor.context.settings.home))}"
+    home = f"--home {shlex.quote(str(context.settings.home))}"
     if account_id is None:
         return [f"Another API key: {program} keys create ID {home} (for the ID: {program} accounts list {home})"]
     return [f"Another API key: {program} keys create {ids.show('acct', account_id)} {home}"]

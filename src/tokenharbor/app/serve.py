@@ -1,62 +1,97 @@
-"""`serve`: everything in one process, from the first line on stdout to a clean end."""
+"""`serve`: a server in one process, or a parent and its workers; from the first line on stdout to a clean end."""
 
 import asyncio
-import errno
-import gc
-import logging
 import signal
-import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import click
-import structlog
 import uvloop
 
-from tokenharbor.app.build import Harbor, open_harbor
+from tokenharbor.app.build import Harbor, alone, open_harbor
+from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.first_run import first_run
+from tokenharbor.app.fork_server import ForkServer, start_fork_server
+from tokenharbor.app.home import LockedHome, lock_home
+from tokenharbor.app.host import Host, open_host
+from tokenharbor.app.listeners import bind_listeners, cannot_listen, show_url
+from tokenharbor.app.logs import log_to_stderr
 from tokenharbor.app.settings import Settings
-from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.app.snapshots import SnapshotLoader
+from tokenharbor.app.storage import open_database
+from tokenharbor.app.worker import ServerSignals, repeat_when, run_worker, serve_until_told
+from tokenharbor.app.workers import Workers
+from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
+from tokenharbor.kernel.world import World, real_world
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises Misconfigured, DatabaseUnavailable."""
-    _log_to_stderr()
-    uvloop.run(_serve(settings))
+    """Run until SIGTERM or SIGINT, then drain. Raises Misconfigured, DatabaseUnavailable, WorkerFailed."""
+    log_to_stderr()
+    if settings.server.worker_count == 1:
+        uvloop.run(_serve_alone(settings))
+        return
+    world = real_world()
+    claim_descriptors()
+    with lock_home(settings, world) as home, start_fork_server(partial(run_worker, home), home.lock) as forks:
+        uvloop.run(_serve_with_workers(home, world, forks))
 
 
-async def _serve(settings: Settings) -> None:
-    stopped, hup = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, hup.set)
+async def _serve_alone(settings: Settings) -> None:
+    signals = ServerSignals()
+    signals.follow(*_SIGNALS)
     async with open_harbor(settings) as harbor:
         url = await _listen(harbor)
-        for line in await first_run(harbor, url):
-            click.echo(line)
-        click.echo(f"listening on {url}")
-        gc.freeze()  # what lives as long as the process is not looked at again by the collector
-        gc.set_threshold(50_000, 20, 100)
-        harbor.background.run("reload", partial(_reload, harbor, hup))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopped.wait()), harbor.context.failed]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        await harbor.server.drain(settings.server.drain_seconds)
-        if harbor.context.failed.done():
-            harbor.context.failed.result()
+        _say_ready(url, await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot))
+        await serve_until_told(harbor, signals)
 
 
-def _log_to_stderr() -> None:
-    """One JSON object a line; stdout is for what a person starts the server for."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer) -> None:
+    signals = ServerSignals()
+    signals.follow(*_SIGNALS)
+    stated = home.settings.server
+    async with open_host(home, world) as host:
+        listeners = bind_listeners(stated.host, stated.port, stated.worker_count)
+        url = show_url(stated.host, listeners[0][0].getsockname()[1])
+        workers = Workers(host, forks, listeners)
+        async with workers.run():
+            _say_ready(url, await _first_run(host, url))
+            await _until_told(host, workers, signals)
+
+
+async def _until_told(host: Host, workers: Workers, signals: ServerSignals) -> None:
+    """Raises what made it impossible to go on."""
+
+    async def reload() -> None:
+        workers.reload()
+
+    reloading = asyncio.ensure_future(repeat_when(signals.reload, reload))
+    stopped = asyncio.ensure_future(signals.stopped.wait())
+    ends: list[asyncio.Future[Any]] = [stopped, host.failed]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in (reloading, stopped):
+        task.cancel()
+    if host.failed.done():
+        host.failed.result()
+
+
+async def _first_run(host: Host, url: str) -> Sequence[str]:
+    """What a parent says of it: it has no snapshot, and needs one for the first key alone."""
+    context = alone(host)
+    async with open_database(context) as database:
+
+        async def load() -> Snapshot:
+            return CurrentSnapshot(await SnapshotLoader(context, database).load(context.settings)).current
+
+        return await first_run(context, database.pool, url, load)
+
+
+def _say_ready(url: str, lines: Sequence[str]) -> None:
+    for line in (*lines, f"listening on {url}"):
+        click.echo(line)
 
 
 async def _listen(harbor: Harbor) -> str:
@@ -64,16 +99,5 @@ async def _listen(harbor: Harbor) -> str:
     try:
         port = await harbor.server.start(server.host, server.port)
     except OSError as error:
-        why = error.strerror
-        if error.errno == errno.EADDRINUSE:
-            why = "the address is in use; stop who listens there, or choose another --port"
-        raise Misconfigured(f"cannot listen on {server.host}:{server.port}: {why}") from None
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"http://{host}:{port}"
-
-
-async def _reload(harbor: Harbor, hup: asyncio.Event) -> None:
-    while True:
-        await hup.wait()
-        hup.clear()
-        await harbor.reload()
+        raise cannot_listen(server.host, server.port, error) from None
+    return show_url(server.host, port)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,8 +27,11 @@ _CALLER_VARIABLES = frozenset(
 )  # no settings: our pages use them
 _HINT = "write env:NAME or file:PATH, which say where it is"
 
+_MOST_WORKERS = 64
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+WorkerCount = Annotated[int, msgspec.Meta(ge=1, le=_MOST_WORKERS)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
@@ -39,7 +42,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    workers: Count = 1
+    workers: WorkerCount | Literal["auto"] = 1
     drain_seconds: Seconds = 30
     trusted_proxies: tuple[str, ...] = ()
     max_body: Count = 32 << 20
@@ -47,6 +50,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     min_body_rate: Count = 4 << 10
     secret: str | None = None
     metrics_token: str | None = None
+
+    @property
+    def worker_count(self) -> int:
+        """One for each core that this process may use, if it is "auto"."""
+        return min(len(os.sched_getaffinity(0)), _MOST_WORKERS) if self.workers == "auto" else self.workers
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +237,8 @@ def _value(kind: inspect.Type, text: str) -> object:
     """A variable's text as TOML would have given it, as far as it looks like it."""
     if isinstance(kind, inspect.VarTupleType):
         return [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(kind, inspect.UnionType):
+        return next((read for each in kind.types if (read := _value(each, text)) != text), text)
     if isinstance(kind, (inspect.IntType, inspect.FloatType)) and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
         return int(text)
     if isinstance(kind, inspect.FloatType) and re.fullmatch(r"-?\d{1,18}\.\d{1,9}", text, re.ASCII):
@@ -262,8 +272,6 @@ def _check(settings: Settings, faults: ConfigFaults) -> None:
         reference = getattr(getattr(settings, section), name)
         if reference is not None and not _REFERENCE.fullmatch(reference):
             faults.add(f"{settings.file} [{section}]: {name} is in clear text; {_HINT}")
-    if settings.server.workers > 1:
-        faults.add(f"{settings.file} [server]: workers: only 1 is supported")
     for proxy in settings.server.trusted_proxies:
         with faults.catch():
             TrustedProxies((proxy,))

@@ -1,14 +1,11 @@
-"""What this process has done, counted; written out for Prometheus. Labels are only canonical names."""
+"""What this process has done, counted. Labels are only canonical names."""
 
 from collections import Counter
-from collections.abc import Iterator
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Iterator, Mapping, Sequence
 
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.metric_families import MetricFamily, counter, state, write_metrics
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.ledger.tasks import VendorTask
 from tokenharbor.routing.health import Health
@@ -16,7 +13,7 @@ from tokenharbor.routing.health import Health
 _NANO = 1_000_000_000
 
 
-class Metrics(Collector):
+class Metrics:
     """Plain counters on the hot path; families are built when they are read."""
 
     def __init__(self, clock: Clock, health: Health, alarms: Alarms) -> None:
@@ -55,54 +52,55 @@ class Metrics(Collector):
         self._counts[model] += 1
 
     def text(self) -> bytes:
-        registry = CollectorRegistry()
-        registry.register(self)
-        return generate_latest(registry)
+        return write_metrics(self.families())
 
-    def collect(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "tokenharbor_requests", "Number of finished requests.", labels=("model", "provider", "status")
+    def families(self) -> Sequence[MetricFamily]:
+        """All that is counted, as it is now."""
+        return (
+            counter(
+                "tokenharbor_requests",
+                "Number of finished requests.",
+                ("model", "provider", "status"),
+                self._requests.items(),
+            ),
+            counter(
+                "tokenharbor_request_seconds",
+                "Total duration of finished requests, in seconds.",
+                ("model",),
+                _by_one(self._seconds),
+            ),
+            counter(
+                "tokenharbor_upstream_failures",
+                "Number of failed attempts at providers, by kind of failure.",
+                ("provider", "kind"),
+                self._failures.items(),
+            ),
+            counter(
+                "tokenharbor_token_counts",
+                "Number of token count requests answered.",
+                ("model",),
+                _by_one(self._counts),
+            ),
+            counter(
+                "tokenharbor_alarms",
+                "Number of alarms raised.",
+                ("kind", "provider", "model"),
+                self._alarms.counts.items(),
+            ),
+            counter(
+                "tokenharbor_lost_usd",
+                "Provider cost that was not charged to an account, in USD.",
+                ("kind", "provider"),
+                ((labels, nano / _NANO) for labels, nano in self._alarms.lost_nano.items()),
+            ),
+            state(
+                "tokenharbor_endpoint_cooling",
+                "1 for each endpoint in cooldown after a failure.",
+                ("endpoint",),
+                (((endpoint,), 1) for endpoint in sorted(self._health.cooling())),
+            ),
         )
-        for labels, count in self._requests.items():
-            requests.add_metric(labels, count)
-        yield requests
-        seconds = CounterMetricFamily(
-            "tokenharbor_request_seconds", "Total duration of finished requests, in seconds.", labels=("model",)
-        )
-        for model, total in self._seconds.items():
-            seconds.add_metric((model,), total)
-        yield seconds
-        failures = CounterMetricFamily(
-            "tokenharbor_upstream_failures",
-            "Number of failed attempts at providers, by kind of failure.",
-            labels=("provider", "kind"),
-        )
-        for kinds, count in self._failures.items():
-            failures.add_metric(kinds, count)
-        yield failures
-        counts = CounterMetricFamily(
-            "tokenharbor_token_counts", "Number of token count requests answered.", labels=("model",)
-        )
-        for model, count in self._counts.items():
-            counts.add_metric((model,), count)
-        yield counts
-        alarms = CounterMetricFamily(
-            "tokenharbor_alarms", "Number of alarms raised.", labels=("kind", "provider", "model")
-        )
-        for (kind, provider, model), count in self._alarms.counts.items():
-            alarms.add_metric((kind, provider, model), count)
-        yield alarms
-        lost = CounterMetricFamily(
-            "tokenharbor_lost_usd",
-            "Provider cost that was not charged to an account, in USD.",
-            labels=("kind", "provider"),
-        )
-        for (kind, provider), nano in self._alarms.lost_nano.items():
-            lost.add_metric((kind, provider), nano / _NANO)
-        yield lost
-        cooling = GaugeMetricFamily(
-            "tokenharbor_endpoint_cooling", "1 for each endpoint in cooldown after a failure.", labels=("endpoint",)
-        )
-        for endpoint in sorted(self._health.cooling()):
-            cooling.add_metric((endpoint,), 1)
-        yield cooling
+
+
+def _by_one(counts: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], float]]:
+    return (((label,), count) for label, count in counts.items())

@@ -22,6 +22,7 @@ class PathRouter:
         self._table = PathTable(routes)
         self._handlers = handlers = make_handlers(dependencies, system, self._table.dialect_of)
         self.videos = handlers.videos
+        self.metrics = dependencies.metrics
         self._exact: dict[tuple[str, str], Serve] = {}
         self._named: dict[tuple[str, str], Serve] = {}
         for route in routes:

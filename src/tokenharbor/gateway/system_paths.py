@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from tokenharbor.gateway.call import presented_key
 from tokenharbor.gateway.console import API, Console
-from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.metric_families import MetricFamily, write_metrics
 from tokenharbor.gateway.pages import RenderedPage, SitePages
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.exchange import Exchange
@@ -56,7 +56,7 @@ class SystemPaths:
     """
 
     snapshots: CurrentSnapshot
-    measured: Metrics
+    gather_metrics: Callable[[], Awaitable[Sequence[MetricFamily]]]
     ready: Callable[[], bool]
     metrics_token: str | None
     console: Console
@@ -112,7 +112,7 @@ class SystemPaths:
 
     async def metrics(self, exchange: Exchange) -> None:
         if self._may_see_metrics(exchange):
-            exchange.respond(200, _METRICS, self.measured.text())
+            exchange.respond(200, _METRICS, write_metrics(await self.gather_metrics()))
         else:
             exchange.respond(403, _TEXT, b"Metrics are for loopback, or for a Bearer of server.metrics_token.\n")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import traceback
 from collections.abc import Sequence
 
@@ -58,14 +59,18 @@ class Server:
         """A new connection's protocol, for whichever transport brings it."""
         return ServerConnection(self._shared, self._handler)
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+    async def start(self, host: str, port: int) -> int:
         """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""
-        listener = await self._shared.loop.create_server(
-            self.accept, host, port, backlog=self._backlog, reuse_port=reuse_port or None
-        )
+        listener = await self._shared.loop.create_server(self.accept, host, port, backlog=self._backlog)
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
+
+    async def start_on(self, bound: socket.socket) -> asyncio.Server:
+        """Listen on a socket that is bound, which stays its owner's; what stops listening when it is closed."""
+        listener = await self._shared.loop.create_server(self.accept, sock=bound.dup(), backlog=self._backlog)
+        self._listeners.append(listener)
+        return listener
 
     async def start_unix(self, path: str) -> None:
         """Listen on a unix socket. Raises OSError."""

@@ -27,6 +27,7 @@ HarborError
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
 ├── GatewayEnded               another run has taken this one's place, or it was given up: its server ends
+├── WorkerFailed               a worker process of a server cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
     └── BooksRefused           an operation that the books' rules forbid
@@ -179,6 +180,10 @@ class Misconfigured(HarborError):
         self.faults = faults
 
 
+class WorkerFailed(HarborError):
+    """Says in one line why a server cannot go on with its workers."""
+
+
 class GatewayEnded(HarborError):
     """Another run has taken this one's place, or it was given up: its server ends."""
 
@@ -227,6 +232,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),
     GatewayEnded: HttpError(503, "unavailable", "api_error"),
+    WorkerFailed: HttpError(503, "unavailable", "api_error"),
     DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }

@@ -1,0 +1,198 @@
+"""A worker: serves requests until it is told to end; alone in its process with the host part, or one of several."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import uvloop
+
+from tokenharbor.app.build import Harbor, open_worker
+from tokenharbor.app.channel import (
+    AllMetrics,
+    AllMetricsWanted,
+    AnyMessage,
+    Channel,
+    Counts,
+    CountsWanted,
+    Drain,
+    EndKind,
+    Reload,
+    StandIn,
+    WorkerEnding,
+    WorkerReady,
+)
+from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.descriptors import claim_descriptors
+from tokenharbor.app.home import LockedHome
+from tokenharbor.app.listeners import close_listeners
+from tokenharbor.app.logs import log_to_stderr
+from tokenharbor.gateway.metric_families import MetricFamily
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.kernel.errors import DatabaseUnavailable, GatewayEnded, HarborError, Misconfigured
+from tokenharbor.kernel.world import real_world
+from tokenharbor.ledger.gateways import GatewaySlot
+
+_ORPHANED = 1  # exit code
+
+
+class WorkerTask(msgspec.Struct, frozen=True):
+    """What a worker is forked for. It knows HOME's settings and secret already.
+
+    With it come descriptors: its end of the channel, then `addresses` listening sockets for each slot.
+    """
+
+    slot: int
+    of: int
+    addresses: int
+    database_url: str
+    demo_url: str
+
+
+class ServerSignals:
+    """What a process that serves is told: to end, or to reload."""
+
+    def __init__(self) -> None:
+        self.stopped = asyncio.Event()
+        self.reload = asyncio.Event()
+
+    def follow(self, *numbers: signal.Signals) -> None:
+        """The process's own signals say so, as far as they are named; SIGHUP is the one to reload."""
+        loop = asyncio.get_running_loop()
+        for number in numbers:
+            loop.add_signal_handler(number, self.reload.set if number == signal.SIGHUP else self.stopped.set)
+
+
+async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callable[[], None] = lambda: None) -> None:
+    """Serve; then accept nothing new, and finish open requests. Raises what made it impossible to go on."""
+    gc.freeze()  # what lives as long as the process is not looked at again by the collector
+    gc.set_threshold(50_000, 20, 100)
+    harbor.background.run("reload", partial(repeat_when, signals.reload, harbor.reload))
+    failed = harbor.context.failed
+    ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(signals.stopped.wait()), failed]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    close()
+    await harbor.server.drain(harbor.context.settings.server.drain_seconds)
+    if failed.done():
+        failed.result()
+
+
+async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        await work()
+
+
+def run_worker(home: LockedHome, task: bytes, descriptors: Sequence[int]) -> int:
+    """The whole life of a forked worker; its exit code."""
+    wanted = msgspec.json.decode(task, type=WorkerTask)
+    log_to_stderr(wanted.slot)
+    end, *bound = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    listeners = [bound[at : at + wanted.addresses] for at in range(0, len(bound), wanted.addresses)]
+    return uvloop.run(_Worker(home, wanted, listeners).run(end))
+
+
+class _Worker:
+    """One worker of several, and its end of the channel."""
+
+    def __init__(self, home: LockedHome, task: WorkerTask, listeners: Sequence[Sequence[socket.socket]]) -> None:
+        self._home = home
+        self._task = task
+        self._bound = listeners
+        self._signals = ServerSignals()
+        self._channel: Channel
+        self._harbor: Harbor | None = None
+        self._standing_in: dict[int, list[asyncio.Server]] = {}
+        self._asking: list[asyncio.Future[Sequence[MetricFamily]]] = []
+
+    async def run(self, end: socket.socket) -> int:
+        """The exit code."""
+        self._signals.follow(signal.SIGTERM, signal.SIGINT)
+        self._channel = await Channel.open(end)
+        following = asyncio.create_task(self._follow())
+        try:
+            await self._serve()
+        except (Misconfigured, GatewayEnded) as error:
+            return await self._fail(str(error), EndKind.MISCONFIGURED)
+        except DatabaseUnavailable as error:
+            return await self._fail(str(error), EndKind.DATABASE)
+        except HarborError as error:
+            return await self._fail(str(error), EndKind.FAULT)
+        except Exception as error:  # noqa: BLE001  told to the parent, which tells the operator
+            return await self._fail(f"a fault of ours: {type(error).__name__}: {error}", EndKind.FAULT)
+        finally:
+            following.cancel()
+        return 0
+
+    async def _fail(self, reason: str, kind: EndKind) -> int:
+        self._channel.send(WorkerEnding(" ".join(reason.split()), kind))
+        await self._channel.flush()
+        self._channel.close()
+        return 1
+
+    async def _serve(self) -> None:
+        async with open_worker(self._context()) as harbor:
+            self._harbor = harbor
+            await self._listen(harbor, self._task.slot)
+            self._channel.send(WorkerReady())
+            await serve_until_told(harbor, self._signals, partial(close_listeners, self._bound))
+
+    def _context(self) -> WorkerContext:
+        task, home = self._task, self._home
+        return WorkerContext(
+            settings=home.settings,
+            world=real_world(),
+            root=home.root,
+            slot=GatewaySlot(home.gateway_id, task.slot, task.of),
+            database_url=task.database_url,
+            demo_url=task.demo_url,
+            descriptors=claim_descriptors(task.of),
+            failed=asyncio.get_running_loop().create_future(),
+            gather_metrics=self._gather_metrics,
+        )
+
+    async def _listen(self, harbor: Harbor, slot: int) -> list[asyncio.Server]:
+        return [await harbor.server.start_on(bound) for bound in self._bound[slot]]
+
+    async def _follow(self) -> None:
+        """What the parent says. When it is dead, so is this worker: the next server of HOME may be on its way."""
+        async for message in self._channel.messages():
+            await self._hear(message)
+        os._exit(_ORPHANED)
+
+    async def _hear(self, message: AnyMessage) -> None:
+        match message:
+            case Reload():
+                self._signals.reload.set()
+            case Drain():
+                self._signals.stopped.set()
+            case StandIn(slots):
+                await self._stand_in(slots)
+            case CountsWanted():
+                self._channel.send(Counts([] if self._harbor is None else self._harbor.metrics.families()))
+            case AllMetrics(families):
+                for asked in self._asking:
+                    if not asked.done():
+                        asked.set_result(families)
+                self._asking.clear()
+
+    async def _stand_in(self, slots: Sequence[int]) -> None:
+        for slot in [slot for slot in self._standing_in if slot not in slots]:
+            for listener in self._standing_in.pop(slot):
+                listener.close()
+        for slot in slots:
+            if self._harbor is not None and slot not in self._standing_in and not self._signals.stopped.is_set():
+                self._standing_in[slot] = await self._listen(self._harbor, slot)
+
+    async def _gather_metrics(self, _own: Metrics) -> Sequence[MetricFamily]:
+        asked: asyncio.Future[Sequence[MetricFamily]] = asyncio.get_running_loop().create_future()
+        self._asking.append(asked)
+        if len(self._asking) == 1:
+            self._channel.send(AllMetricsWanted())
+        return await asked

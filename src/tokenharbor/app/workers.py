@@ -1,0 +1,237 @@
+"""The workers of a server, as its parent sees them: started, watched, started again, reloaded, drained, added up.
+
+A worker that dies takes its open requests with it, and nobody else's: its slot's successor settles what its journal
+holds and gives back what it had reserved. Until the successor serves, another worker accepts what comes to the slot's
+socket, so that no connection waits for it.
+
+Who dies soon after the start is started again after a pause that grows. Three starts in a row that never came to
+serve end the server, as does a fault that only an operator can mend. A database that is unavailable does neither: the
+others wait for it, too.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from tokenharbor.app.channel import (
+    AllMetrics,
+    AllMetricsWanted,
+    AnyMessage,
+    Channel,
+    Counts,
+    CountsWanted,
+    Drain,
+    EndKind,
+    Reload,
+    StandIn,
+    WorkerEnding,
+    WorkerReady,
+)
+from tokenharbor.app.fork_server import ForkServer
+from tokenharbor.app.host import Host
+from tokenharbor.app.listeners import close_listeners
+from tokenharbor.app.worker import WorkerTask
+from tokenharbor.gateway.metric_families import MetricFamily, add_up, only_counters
+from tokenharbor.jobs.background import Background
+from tokenharbor.kernel.errors import WorkerFailed
+
+_MOST_STARTS: Final = 3  # in a row, without coming to serve
+_PAUSES_SECONDS: Final = (0.0, 0.2, 1.0, 5.0, 15.0)
+_STEADY_SECONDS: Final = 60.0  # a worker that lived so long has recovered
+_COUNTS_SECONDS: Final = 1.0
+_CLEAN_UP_SECONDS: Final = 30.0  # after server.drain_seconds, for what is being settled
+_log = structlog.get_logger("workers")
+
+
+class Worker:
+    """A worker process: alive until its end of the channel closes."""
+
+    def __init__(self, slot: int, pid: int, channel: Channel) -> None:
+        self.slot = slot
+        self.pid = pid
+        self.channel = channel
+        self.serves = False
+        self.counts: Sequence[MetricFamily] = ()  # as they were said last
+        self.stands_in: tuple[int, ...] = ()
+        self.last_words = WorkerEnding("", EndKind.FAULT)
+        self._counted = asyncio.Event()
+
+    def counted(self, families: Sequence[MetricFamily]) -> None:
+        self.counts = families
+        self._counted.set()
+
+    async def count(self) -> None:
+        """Bring `counts` up to date, if it answers in time."""
+        self._counted.clear()
+        self.channel.send(CountsWanted())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COUNTS_SECONDS):
+                await self._counted.wait()
+
+
+class Workers:
+    """All workers of a server. `run` keeps one for each slot, until the `async with` ends."""
+
+    def __init__(self, host: Host, forks: ForkServer, listeners: Sequence[Sequence[socket.socket]]) -> None:
+        self._host = host
+        self._forks = forks
+        self._listeners = listeners
+        self._alive: dict[int, Worker] = {}
+        self._ended: Sequence[MetricFamily] = ()  # what workers that are dead had counted
+        self._changed = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._started = False
+        self._answering: set[asyncio.Future[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """All serve; at the end all are drained. Raises WorkerFailed."""
+        async with Background(self._host.failed) as background:
+            for slot in range(len(self._listeners)):
+                background.run(f"worker {slot}", partial(self._keep, slot))
+            try:
+                await self._until(lambda: all(self._serves(slot) for slot in range(len(self._listeners))))
+                self._started = True
+                yield
+            finally:
+                await self._drain()
+
+    def reload(self) -> None:
+        for worker in self._alive.values():
+            worker.channel.send(Reload())
+
+    async def _drain(self) -> None:
+        """Nothing new is accepted, open requests finish; all are dead then, those too that did not end in time."""
+        self._draining.set()
+        close_listeners(self._listeners)
+        for worker in self._alive.values():
+            worker.channel.send(Drain())
+        limit = self._host.home.settings.server.drain_seconds + _CLEAN_UP_SECONDS
+        try:
+            async with asyncio.timeout(limit):
+                await self._until(lambda: not self._alive, fails=False)
+        except TimeoutError:
+            for worker in self._alive.values():
+                _log.error("worker_killed", worker=worker.slot, reason="it did not end in time")
+                os.kill(worker.pid, signal.SIGKILL)
+            await self._until(lambda: not self._alive, fails=False)
+
+    async def _until(self, reached: Callable[[], bool], *, fails: bool = True) -> None:
+        """Wait for it. Raises what makes it impossible, if it `fails` for that."""
+        failed = self._host.failed
+        while not reached():
+            self._changed.clear()
+            change = asyncio.ensure_future(self._changed.wait())
+            ends: list[asyncio.Future[Any]] = [change, failed] if fails else [change]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+            if fails and failed.done():
+                failed.result()
+
+    def _serves(self, slot: int) -> bool:
+        return slot in self._alive and self._alive[slot].serves
+
+    async def _keep(self, slot: int) -> None:
+        """A worker in a slot, as long as the server runs. Raises WorkerFailed, OSError."""
+        clock, unstarted, short = self._host.world.clock, 0, 0
+        while not self._draining.is_set():
+            began = clock.monotonic()
+            worker = await self._start(slot)
+            await self._follow(worker)
+            if self._draining.is_set():
+                return
+            words = worker.last_words
+            _log.error("worker_ended", worker=slot, pid=worker.pid, reason=words.reason)
+            if worker.serves and words.kind is EndKind.MISCONFIGURED:
+                raise WorkerFailed(words.reason)
+            waits = self._started and words.kind is EndKind.DATABASE
+            unstarted = 0 if worker.serves or waits else unstarted + 1
+            if unstarted == _MOST_STARTS:
+                raise WorkerFailed(words.reason)
+            short = 0 if clock.monotonic() - began > _STEADY_SECONDS else short + 1
+            await self._pause(_PAUSES_SECONDS[min(short, len(_PAUSES_SECONDS)) - 1])
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+
+    async def _start(self, slot: int) -> Worker:
+        ours, its = socket.socketpair()
+        sockets = [each for bound in self._listeners for each in bound]
+        task = WorkerTask(
+            slot=slot,
+            of=len(self._listeners),
+            addresses=len(self._listeners[slot]),
+            database_url=self._host.database_url,
+            demo_url=self._host.demo_url,
+        )
+        try:
+            with its, contextlib.ExitStack() as copies:
+                passed = [its, *(copies.enter_context(each.dup()) for each in sockets)]
+                pid = await self._forks.fork(msgspec.json.encode(task), [each.fileno() for each in passed])
+        except BaseException:
+            ours.close()
+            raise
+        worker = self._alive[slot] = Worker(slot, pid, await Channel.open(ours))
+        if self._draining.is_set():
+            worker.channel.send(Drain())
+        return worker
+
+    async def _follow(self, worker: Worker) -> None:
+        """Hear it until it is dead."""
+        async for message in worker.channel.messages():
+            self._hear(worker, message)
+        code = await self._forks.reap(worker.pid)
+        worker.channel.close()
+        if not worker.last_words.reason:
+            worker.last_words = WorkerEnding(f"worker {worker.slot} {_how(code)}", EndKind.FAULT)
+        del self._alive[worker.slot]
+        self._ended = add_up((self._ended, only_counters(worker.counts)))
+        self._changed.set()
+        self._share_sockets()
+
+    def _hear(self, worker: Worker, message: AnyMessage) -> None:
+        match message:
+            case WorkerReady():
+                worker.serves = True
+                self._changed.set()
+                self._share_sockets()
+            case WorkerEnding():
+                worker.last_words = message
+            case Counts(families):
+                worker.counted(families)
+            case AllMetricsWanted():
+                task = asyncio.ensure_future(self._answer_metrics(worker))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+
+    def _share_sockets(self) -> None:
+        """Each slot whose worker is dead has another worker that accepts for it."""
+        serving = [worker for worker in self._alive.values() if worker.serves]
+        if not self._started or self._draining.is_set() or not serving:
+            return
+        orphaned = [slot for slot in range(len(self._listeners)) if not self._serves(slot)]
+        for number, worker in enumerate(serving):
+            slots = tuple(slot for slot in orphaned if slot % len(serving) == number)
+            if slots != worker.stands_in:
+                worker.stands_in = slots
+                worker.channel.send(StandIn(slots))
+
+    async def _answer_metrics(self, worker: Worker) -> None:
+        asked = [each for each in self._alive.values() if each.serves]
+        await asyncio.gather(*(each.count() for each in asked))
+        counts = (self._ended, *(each.counts for each in self._alive.values()))
+        worker.channel.send(AllMetrics(add_up(counts)))
+
+
+def _how(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
