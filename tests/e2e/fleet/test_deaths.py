@@ -1,15 +1,17 @@
 """Killed without a word at random moments under load: one of three gateways, PostgreSQL, or everything at once."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
 import pytest
+from tests.e2e.books import kill
 from tests.e2e.fleet import mixed
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
@@ -19,8 +21,8 @@ from tests.postgres_server import PostgresServer, create_database, running_postg
 
 pytestmark = pytest.mark.slow
 
-Victim = Literal["gateway", "postgres", "everything", "backend", "connections"]
-_HOW_OFTEN = (4, 3, 2, 2, 2)
+Victim = Literal["gateway", "postgres", "everything", "backend", "connections", "a gateway's time", "postgres' time"]
+_HOW_OFTEN = (4, 3, 2, 2, 2, 1, 1)
 _OURS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
 
@@ -78,11 +80,18 @@ async def _kill_and_bring_back(mortals: Mortals, load: Load, victim: Victim, dic
             await _kill_a_backend(fleet)
         case "connections":
             await _end_connections(fleet, dice.random())
+        case "a gateway's time":
+            place = dice.randrange(len(fleet.gateways))
+            with _stopped([_pid(fleet.gateways[place])]):
+                await load.serves(*(other for other in range(len(fleet.gateways)) if other != place))
+        case "postgres' time":  # for so long that charges go to the journals
+            with _stopped(postgres.processes()):
+                await asyncio.sleep(1 + dice.random() * 2)
         case "everything":
             doomed: list[Callable[[], None]] = [*(partial(_kill, each) for each in fleet.gateways), postgres.kill]
             dice.shuffle(doomed)
-            for kill in doomed:
-                kill()
+            for die in doomed:
+                die()
             await asyncio.to_thread(postgres.start)
             await fleet.start(fleet.gateways)
     await load.serves(*range(len(fleet.gateways)))
@@ -98,6 +107,20 @@ async def _kill_a_backend(fleet: Fleet) -> None:
 async def _end_connections(fleet: Fleet, share: float) -> None:
     async with fleet.connected() as conn:
         await conn.execute(f"select pg_terminate_backend(pid) {_OURS} and random() < $1", share)
+
+
+@contextlib.contextmanager
+def _stopped(pids: Sequence[int]) -> Iterator[None]:
+    kill(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        kill(pids, signal.SIGCONT)
+
+
+def _pid(gateway: Harbor) -> int:
+    assert gateway.server is not None
+    return gateway.server.process.pid
 
 
 def _kill(gateway: Harbor) -> None:
