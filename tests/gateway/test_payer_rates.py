@@ -1,18 +1,22 @@
 """A payer's rates in a gateway's memory: true headers, and refusals that are repeated no longer than they hold."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from tokenharbor.gateway.payer_rates import PayerRates
+from tokenharbor.gateway.payer_rates import PayerRates, RefusedCallers
 from tokenharbor.gateway.rate_lines import write_duration
+from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import ManualClock
-from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.entropy import SystemEntropy
+from tokenharbor.kernel.ids import UUID, Ids, parse
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.kernel.payer import Payer, RateLimits
 from tokenharbor.ledger.types import HoldRefusal, PlacedHold, RateUse, RefusedHold, WindowUse
 from tokenharbor.wire import DIALECTS
+from tokenharbor.wire.neutral.dialect import Dialect
 
 NOTHING = WindowUse(0, 0, 0, 0)
 
@@ -31,7 +35,10 @@ class Rates:
     def __init__(self, key: RateLimits, account: RateLimits | None = None) -> None:
         self.clock = ManualClock(datetime(2026, 11, 28, tzinfo=UTC))
         payer = Payer(UUID(int=1), UUID(int=2), key, account or RateLimits())
-        self.payer = PayerRates(payer, self.clock)
+        self.caller = Caller(payer)
+        self.refused = RefusedCallers()
+        self.payer = PayerRates(self.caller, payer, self.refused, self.clock)
+        self.ids = Ids(self.clock, SystemEntropy())
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -44,7 +51,14 @@ class Rates:
         self.payer.note(RefusedHold(why, ZERO, ZERO, retry_ms=retry_ms, rates=use), asked)
 
     def is_refused(self) -> bool:
-        return self.payer.refused_until > self.clock.monotonic()
+        found = self.refused.find(self.caller, self.clock.monotonic())
+        assert (found is not None) <= (self.refused.until > self.clock.monotonic())
+        return found is self.payer
+
+    def answer(self, dialect: Dialect) -> tuple[int, dict[str, str], str]:
+        """The refusal that is in force: status, headers, body."""
+        status, head, body = self.payer.refusal(dialect, self.ids, self.clock.monotonic())
+        return status, headers(head), msgspec.json.encode(msgspec.json.decode(body)).decode()
 
     def headers(self) -> dict[str, str]:
         return headers(self.payer.lines())
@@ -133,20 +147,31 @@ def test_no_other_refusal_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
-def test_HUB_6_a_repeated_refusal_is_told_in_the_callers_dialect_with_its_own_id(dialect: object) -> None:
+def test_HUB_6_a_repeated_refusal_is_told_in_the_callers_dialect_with_its_own_id(dialect: Dialect) -> None:
     rates = Rates(RateLimits(60, origins=("edition token-hub", "", "")))
     rates.refuse(12_000, took=0.5)
-    said = [rates.payer.refusal(dialect, f"req_{n}") for n in range(3)]  # type: ignore[arg-type]
-    for n, (status, head, body) in enumerate(said):
-        assert status == 429
-        assert headers(head)["retry-after"] == "12"
-        assert headers(head)["x-request-id"] == headers(head)["request-id"] == f"req_{n}"
-        assert headers(head)["x-ratelimit-remaining-requests"] == "0"
-        text = msgspec.json.encode(msgspec.json.decode(body)).decode()
-        assert "60 requests a minute for the key (limit of edition token-hub)" in text
-        assert "12 s" in text
-        assert not any(f"req_{other}" in text for other in range(3) if other != n)
+    seen = set()
+    for _ in range(20):
+        status, head, body = rates.answer(dialect)
+        assert (status, head["retry-after"], head["x-ratelimit-remaining-requests"]) == (429, "12", "0")
+        assert "60 requests a minute for the key (limit of edition token-hub)" in body
+        assert "12 s" in body
+        assert head["x-request-id"] == head["request-id"]
+        assert all(named == head["x-request-id"] for named in re.findall(r"req_[0-9a-v]+", body))
+        assert parse("req", head["x-request-id"]).version == 7
+        seen.add(head["x-request-id"])
+    assert len(seen) == 20
     rates.wait(1.1)
-    status, head, body = rates.payer.refusal(dialect, "req_9")  # type: ignore[arg-type]
-    assert (status, headers(head)["retry-after"], headers(head)["x-request-id"]) == (429, "11", "req_9")
-    assert b"11 s" in body
+    status, head, body = rates.answer(dialect)
+    assert (status, head["retry-after"]) == (429, "11")
+    assert "11 s" in body
+    assert head["x-request-id"] not in seen
+
+
+def test_who_is_refused_is_forgotten_when_nobody_is() -> None:
+    rates = Rates(RateLimits(60))
+    rates.refuse(12_000)
+    assert rates.refused.find(Caller(rates.payer.payer), rates.clock.monotonic()) is None, "a changed key is another"
+    rates.wait(13)
+    rates.refuse(1_000)
+    assert len(rates.refused._rates) == 1

@@ -1,6 +1,7 @@
 """Admission: from a presented key to the caller, and from the caller's and the request's rules to boundaries."""
 
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import Protocol
 
 from tokenharbor.catalog.retention import retention_days
@@ -30,7 +31,7 @@ def known_caller(ring: KeyFinder, call: Call) -> Caller | None:
     """The caller behind a key that is in memory; None where `admit` has to look further. Raises as that does."""
     caller = ring.find(call.key) if call.key else None
     if caller is not None and (caller.expires_at is not None or caller.networks):
-        _check(caller, call)
+        check_caller(caller, call.exchange.peer, call.started_at)
     return caller
 
 
@@ -43,14 +44,15 @@ async def admit(ring: KeyFinder, call: Call) -> Caller:
         if b"\n" in call.key:
             raise InvalidApiKey("The request has more than one API key: send one.")
         caller = await ring.look_up(call.key)
-        _check(caller, call)
+        check_caller(caller, call.exchange.peer, call.started_at)
     return caller
 
 
-def _check(caller: Caller, call: Call) -> None:
-    if caller.expires_at is not None and caller.expires_at <= call.started_at:
+def check_caller(caller: Caller, peer: str, at: datetime) -> None:
+    """Raises InvalidApiKey, PermissionDenied."""
+    if caller.expires_at is not None and caller.expires_at <= at:
         raise InvalidApiKey("This API key has expired: create a new one.")
-    if caller.networks and not allows_ip(caller, call.exchange.peer):
+    if caller.networks and not allows_ip(caller, peer):
         raise PermissionDenied("This API key does not allow requests from this IP address.")
 
 

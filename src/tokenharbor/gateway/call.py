@@ -117,6 +117,11 @@ def _is_dry(values: set[str]) -> bool:
     raise InvalidRequest("`dry_run` must be 1 or 0: send ?dry_run=1, or remove it.", param="dry_run")
 
 
+def may_be_dry(query: str) -> bool:
+    """Whether it takes a closer look to say that no dry run is asked for."""
+    return "dry" in query.lower()
+
+
 def presented_key(headers: HeaderMap) -> bytes | None:
     """The key as it was sent; `Authorization` wins over the vendors' own headers."""
     value = headers.get(b"authorization")

@@ -55,7 +55,7 @@ def make_handlers(dependencies: Dependencies, system: SystemPaths, dialect_of: D
 
 def answers(make_kind: Callable[[Dependencies], AnyKind]) -> Bind:
     """A path to which requests of one kind are posted."""
-    return lambda handlers: partial(handlers.gateway.serve, kind=make_kind(handlers.dependencies))
+    return lambda handlers: partial(handlers.gateway.enter, kind=make_kind(handlers.dependencies))
 
 
 def chats(dialect: Dialect, path: AnswerPath) -> Bind:
@@ -65,8 +65,8 @@ def chats(dialect: Dialect, path: AnswerPath) -> Bind:
 
     def bind(handlers: Handlers) -> Serve:
         kind: AnyKind = ChatKind(handlers.dependencies, dialect)
-        serve, stream = handlers.gateway.serve, path.stream
-        return lambda exchange, name: serve(exchange, kind, ModelInPath(name, stream))
+        enter, stream = handlers.gateway.enter, path.stream
+        return lambda exchange, name: enter(exchange, kind, ModelInPath(name, stream))
 
     return bind
 

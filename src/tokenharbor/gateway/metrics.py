@@ -21,6 +21,7 @@ class Metrics:
         self._health = health
         self._alarms = alarms
         self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._repeated_refusals = 0
         self._seconds: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
         self._counts: Counter[str] = Counter()
@@ -42,6 +43,10 @@ class Metrics:
                 if attempt.outcome not in ("ok", "hung_up"):
                     self._failures[attempt.provider, attempt.outcome] += 1
 
+    def note_repeated_refusal(self) -> None:
+        """A request that was refused before it was looked at, as others of its caller had been."""
+        self._repeated_refusals += 1
+
     def alarm(self, alarm: Alarm, task: VendorTask) -> None:
         """What is found out about a task after its request has ended."""
         product = task.settlement.product
@@ -61,7 +66,7 @@ class Metrics:
                 "tokenharbor_requests",
                 "Number of finished requests.",
                 ("model", "provider", "status"),
-                self._requests.items(),
+                (self._requests + Counter({("", "", "refused"): self._repeated_refusals})).items(),
             ),
             counter(
                 "tokenharbor_request_seconds",

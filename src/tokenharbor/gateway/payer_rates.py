@@ -21,33 +21,56 @@ import msgspec
 from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, whole_seconds
 from tokenharbor.gateway.answers import write_refusal
 from tokenharbor.gateway.rate_lines import RateShown, narrowest, write_rate_lines
+from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.ids import UUID, Ids, ShownIds, show
 from tokenharbor.kernel.payer import Payer, RateLimits
 from tokenharbor.ledger.types import PlacedHold, RateUse, RefusedHold, WindowUse
 from tokenharbor.wire.neutral.dialect import Dialect
 
 _NEVER = float("-inf")
+_MOST_REFUSED = 10_000
 
 
 class _WrittenRefusal(msgspec.Struct, frozen=True):
-    """A refusal as it is answered until its seconds change; whoever gets it has its own id in place of `request_id`."""
+    """A refusal as it is answered until its seconds change, in pieces between which each request has its own id."""
 
     until: float
-    request_id: bytes
+    request_ids: ShownIds
     status: int
-    head: bytes
-    body: bytes
+    head: list[bytes]
+    body: list[bytes]
+
+
+class RefusedCallers:
+    """Who is refused by requests a minute, of all callers of a process. After `until` nobody is."""
+
+    def __init__(self) -> None:
+        self.until = _NEVER
+        self._rates: dict[Caller, PayerRates] = {}
+
+    def add(self, caller: Caller, rates: "PayerRates", now: float) -> None:
+        if now >= self.until or len(self._rates) >= _MOST_REFUSED:
+            self._rates.clear()
+        self.until = max(self.until, rates.refused_until)
+        self._rates[caller] = rates
+
+    def find(self, caller: Caller, now: float) -> "PayerRates | None":
+        rates = self._rates.get(caller)
+        return None if rates is None or now >= rates.refused_until else rates
 
 
 class PayerRates:
     """Made once for each limited caller of a snapshot. All times are monotonic seconds."""
 
     __slots__ = (
+        "_caller",
         "_clock",
         "_ends",
         "_lines",
         "_lines_until",
         "_refusal",
+        "_refused",
         "_use",
         "_use_at",
         "_written",
@@ -55,8 +78,10 @@ class PayerRates:
         "refused_until",
     )
 
-    def __init__(self, payer: Payer, clock: Clock) -> None:
+    def __init__(self, caller: Caller, payer: Payer, refused: RefusedCallers, clock: Clock) -> None:
         self.payer = payer
+        self._caller = caller
+        self._refused = refused
         self.refused_until = _NEVER  # requests that begin before it need not be asked for
         self._clock = clock
         self._use: RateUse | None = None
@@ -78,8 +103,10 @@ class PayerRates:
             seconds = outcome.retry_ms / 1000
             self.refused_until = max(self.refused_until, asked_at_seconds + seconds)
             self._refusal = outcome
-            self._ends = self._clock.monotonic() + seconds
+            now = self._clock.monotonic()
+            self._ends = now + seconds
             self._written.clear()
+            self._refused.add(self._caller, self, now)
 
     def lines(self) -> bytes:
         """Of an answer that leaves now."""
@@ -90,22 +117,23 @@ class PayerRates:
             self._write_lines(self._use, now)
         return self._lines
 
-    def refusal(self, dialect: Dialect, request_id: str) -> tuple[int, bytes, bytes]:
+    def refusal(self, dialect: Dialect, ids: Ids, now: float) -> tuple[int, bytes, bytes]:
         """Status, head and body of the refusal that is in force."""
-        now = self._clock.monotonic()
         written = self._written.get(dialect.name)
         if written is None or now >= written.until:
-            written = self._written[dialect.name] = self._write_refusal(dialect, request_id, now)
-        own = request_id.encode("ascii")
-        head = written.head.replace(written.request_id, own)
-        return written.status, head, written.body.replace(written.request_id, own)
+            written = self._written[dialect.name] = self._write_refusal(dialect, ids.new(), now)
+        own = written.request_ids.next()
+        return written.status, own.join(written.head), own.join(written.body)
 
-    def _write_refusal(self, dialect: Dialect, request_id: str, now: float) -> _WrittenRefusal:
+    def _write_refusal(self, dialect: Dialect, first: UUID, now: float) -> _WrittenRefusal:
         assert self._refusal is not None, "only a refusal that was noted is repeated"  # noqa: S101  for mypy
         seconds = whole_seconds(ceil((self._ends - now) * 1000))
         refusal = requests_refusal(self.payer, self._refusal, seconds)
-        answer = write_refusal(dialect, request_id, refusal, self.lines())
-        return _WrittenRefusal(self._ends - seconds + 1, request_id.encode("ascii"), *answer)
+        request_id = show("req", first)
+        status, head, body = write_refusal(dialect, request_id, refusal, self.lines())
+        shown = request_id.encode("ascii")
+        until = self._ends - seconds + 1
+        return _WrittenRefusal(until, ShownIds("req", first), status, head.split(shown), body.split(shown))
 
     def _write_lines(self, use: RateUse, now: float) -> None:
         passed = now - self._use_at

@@ -1,13 +1,14 @@
 """The life of a request: admit, read, plan, hold, open, deliver; on one screen, in `Gateway.serve`."""
 
 import asyncio
+from collections.abc import Awaitable, Generator
 
 from tokenharbor.billing.meter import MeterState
 from tokenharbor.billing.quote import quote
-from tokenharbor.gateway.admit import admit, known_caller
+from tokenharbor.gateway.admit import admit, check_caller, known_caller
 from tokenharbor.gateway.answers import rate_lines, route_lines, write_refusal
 from tokenharbor.gateway.attempts import open_first
-from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.call import MeteredCall, may_be_dry, presented_key
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.kinds.kind import A, R, RequestKind
@@ -21,11 +22,36 @@ from tokenharbor.routing.verdict import server_stopping_refusal
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
 
+class _Done:
+    """An answer that needs no task's turn."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_DONE = _Done()
+
+
 class Gateway:
     """Serves requests for answers, whatever their kind."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
+
+    def enter(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> Awaitable[None]:
+        """The life of a request, unless a refusal is in force: that is repeated at once, without body and database."""
+        dependencies = self._dependencies
+        refused, now = dependencies.snapshots.refused, dependencies.world.clock.monotonic()
+        if now < refused.until and (key := presented_key(exchange.header_map)):
+            caller = dependencies.ring.find(key)
+            rates = None if caller is None else refused.find(caller, now)
+            if caller is not None and rates is not None and not may_be_dry(exchange.query):
+                if caller.expires_at is not None or caller.networks:
+                    check_caller(caller, exchange.peer, dependencies.world.clock.now())
+                exchange.respond(*rates.refusal(kind.dialect, dependencies.world.ids, now))
+                dependencies.metrics.note_repeated_refusal()
+                return _DONE
+        return self.serve(exchange, kind, place)
 
     async def serve(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> None:
         dependencies = self._dependencies
@@ -35,9 +61,7 @@ class Gateway:
             call.read_query()
             caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
             snapshot = dependencies.snapshots.of(caller)
-            call.rates = rates = snapshot.rates_of(caller)
-            if rates is not None and rates.refused_until > meter.started and not call.dry_run:
-                return exchange.respond(*rates.refusal(kind.dialect, call.request_id))
+            call.rates = snapshot.rates_of(caller)
             exchange.buffer_owner = caller.payer.account_id
             if exchange.body is None and exchange.body_bound > LARGE:
                 await dependencies.large.expect(call, caller)

@@ -20,7 +20,7 @@ from tokenharbor.catalog.types import Catalog, Endpoint, Model, Provider
 from tokenharbor.editions.policy import PlanPolicy, Policy
 from tokenharbor.gateway.lane import MOST_LANES, Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
-from tokenharbor.gateway.payer_rates import PayerRates
+from tokenharbor.gateway.payer_rates import PayerRates, RefusedCallers
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.limits import PlanLimits, limited_payer, plan_limits
 from tokenharbor.kernel import ids
@@ -45,6 +45,7 @@ class Snapshot:
     documents: ModelDocuments
     limits: PlanLimits
     clock: Clock
+    refused: RefusedCallers = field(default_factory=RefusedCallers)  # the same in all plans
     lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made when they are first asked for
     rates: dict[Caller, PayerRates | None] = field(default_factory=dict)  # likewise; None: this caller has no limits
 
@@ -64,7 +65,7 @@ class Snapshot:
             return self.rates[caller]
         except KeyError:
             payer = limited_payer(caller, self.limits)
-            rates = PayerRates(payer, self.clock) if payer.is_limited else None
+            rates = PayerRates(caller, payer, self.refused, self.clock) if payer.is_limited else None
             self.make_room()
             self.rates[caller] = rates
             return rates
@@ -90,6 +91,7 @@ class CurrentSnapshot:
     def swap(self, plans: Mapping[str, Snapshot]) -> None:
         self.plans = dict(plans)
         self.current = plans[""]
+        self.refused = self.current.refused
 
     def of(self, caller: Caller) -> Snapshot:
         """That of the caller's plan; where the edition has no such plan, its own terms."""
@@ -111,16 +113,17 @@ SecretOf = Callable[[Provider], str | None]
 """The provider's credential, or None where it has none here."""
 
 
-def plan_names(policy: Policy) -> Sequence[str]:
+def _plan_names(policy: Policy) -> Sequence[str]:
     """The plans whose snapshots differ; the first is that of accounts that state none."""
     return [*dict.fromkeys([policy.plan_name(""), *policy.plans])]
 
 
 def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Mapping[str, Snapshot]:
     """One for each plan."""
-    names = plan_names(policy)
+    names, refused = _plan_names(policy), RefusedCallers()
     built = {name: build_snapshot(catalog, policy, secret_of, clock, name) for name in names}
-    return built | {"": built[names[0]]}
+    plans = {name: replace(snapshot, refused=refused) for name, snapshot in built.items()}
+    return plans | {"": plans[names[0]]}
 
 
 def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, plan: str = "") -> Snapshot:
