@@ -66,6 +66,47 @@ async def test_all_bodies_together_are_bounded() -> None:
             assert (await third.receive_answer())[0] == 200
 
 
+async def test_a_client_that_is_held_back_waits_and_so_does_a_new_one() -> None:
+    async def busy(exchange: Exchange) -> None:
+        exchange.respond(503 if exchange.path == "/busy" else 200, b"", await exchange.read_body())
+        if exchange.path == "/busy":
+            exchange.hold_back(0.1)
+
+    server = make_server(busy)
+    other, refused = MemoryTransport(server.accept()), MemoryTransport(server.accept())
+    refused.feed(post("/busy") + post("/", b"next"))
+    await settle()
+    new = MemoryTransport(server.accept())
+    other.feed(post("/", b"other"))
+    await settle()
+    assert other.written.endswith(b"other"), "whoever was here before is served"
+    assert not refused.reading
+    assert not new.reading
+    assert b"next" not in refused.written
+    await until(lambda: refused.reading and new.reading)
+    new.feed(post("/", b"new"))
+    await settle()
+    assert refused.written.endswith(b"next")
+    assert new.written.endswith(b"new")
+    assert MemoryTransport(server.accept()).reading
+    assert await server.drain(0) == 0
+
+
+async def test_who_is_held_back_may_be_closed_and_refused_clients_do_not_linger() -> None:
+    async def busy(exchange: Exchange) -> None:
+        exchange.respond(503, b"", b"")
+        exchange.hold_back(0.05)
+
+    server = make_server(busy, ServerLimits(linger_seconds=0.1))
+    unfinished, idle = MemoryTransport(server.accept()), MemoryTransport(server.accept())
+    unfinished.feed(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
+    idle.feed(post("/"))
+    await until(lambda: unfinished.closed)
+    assert not idle.closed
+    assert await server.drain(SOON) == 0
+    assert idle.closed
+
+
 async def test_what_cannot_be_served_is_refused_in_the_words_of_whoever_runs_the_server() -> None:
     cases = [
         (b"GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n", 426),

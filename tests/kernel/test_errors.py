@@ -33,9 +33,13 @@ def test_a_refusal_says_what_the_contract_says(kind: type[Refusal], status: int,
 
 def test_every_error_has_a_row_of_its_own_or_of_its_kind() -> None:
     own = set(_below(HarborError)) - {errors.Refusal, errors.VendorRefused, errors.BooksError}
-    assert {kind for kind in own if kind not in HTTP_ERRORS} == {errors.BoundariesLeaveNobody, errors.TooLargeForRate}
+    assert {kind for kind in own if kind not in HTTP_ERRORS} == {
+        *(errors.BoundariesLeaveNobody, errors.TooLargeForRate, errors.Overloaded, errors.QueueFull),
+    }
     assert http_error(errors.BoundariesLeaveNobody("")) == HTTP_ERRORS[errors.NoProviderAvailable]
     assert http_error(errors.TooLargeForRate("")) == HTTP_ERRORS[errors.RateLimited]
+    assert http_error(errors.Overloaded()) == HTTP_ERRORS[errors.Unavailable]
+    assert http_error(errors.QueueFull("")) == HTTP_ERRORS[errors.DatabaseUnavailable]
 
 
 USE_CASES = [

@@ -28,6 +28,7 @@ from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
+from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.pages import SitePages
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
@@ -162,12 +163,13 @@ def _dependencies(
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books.settlements, books.releases, world)
+    holds = Holds(books.holds, world)
     receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
         snapshots.current,
         keys.ring,
-        Holds(books.holds, world),
+        holds,
         settler,
         receipts,
         Client(max_idle_per_origin=context.descriptors.idle_per_origin),
@@ -178,6 +180,7 @@ def _dependencies(
         NoteCache(world.clock),
         LargeBodies(receipts),
         FreeRequests(keys.ring, snapshots.current, world.clock),
+        OverloadGuard(holds, metrics, world.clock),
     )
 
 

@@ -11,13 +11,15 @@ from tokenharbor.ledger.book import RequestBook
 from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold
 
 _DRAIN_SECONDS = 5.0
+_MOST_WAITING_HOLDS = 1_000
+"""Requests that wait for the database's next calls, a fraction of a second's work; more are refused."""
 
 
 class BookBatchers:
     """Holds, settlements and releases of one process; see money.md, "A request's money"."""
 
     def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
-        self.holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place)
+        self.holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place, queue=_MOST_WAITING_HOLDS)
         self.settlements = Settlements(book, journal, alarms)
         self.releases = Releases(book, self.holds, alarms)
 

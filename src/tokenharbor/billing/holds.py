@@ -6,7 +6,7 @@ from tokenharbor.billing.hold_refusals import BUDGETS, BY_TOKENS, least_tokens_a
 from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import Offer, Quote, Spendable, cap
 from tokenharbor.editions.policy import Policy
-from tokenharbor.kernel.errors import BooksError, Unavailable
+from tokenharbor.kernel.errors import BooksError, Overloaded, QueueFull, Unavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.batcher import Batcher
@@ -21,11 +21,16 @@ class Holds:
         self._batcher = batcher
         self._world = world
 
+    @property
+    def queue_is_short(self) -> bool:
+        """Whether new requests need not be refused any more, after the queue was full."""
+        return self._batcher.is_half_empty
+
     async def place(
         self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
     ) -> None:
-        """Hold the quote, or a capped one. Raises InsufficientQuota, RateLimited, Unavailable. If this is cancelled
-        meanwhile, the meter says that a hold may come to stand.
+        """Hold the quote, or a capped one. Raises InsufficientQuota, RateLimited, Unavailable, Overloaded. If this
+        is cancelled meanwhile, the meter says that a hold may come to stand.
         """
         quote, lane = whole, meter.lane
         while True:
@@ -41,6 +46,9 @@ class Holds:
             )
             try:
                 outcome = await self._batcher.submit(hold)
+            except QueueFull as error:
+                meter.state = MeterState.OPEN
+                raise Overloaded from error
             except BooksError as error:
                 raise Unavailable("Database unavailable. Nothing was charged; try again shortly.") from error
             if lane.rates is not None:

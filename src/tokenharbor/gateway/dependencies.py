@@ -12,6 +12,7 @@ from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
+from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.kernel.world import World
@@ -36,3 +37,4 @@ class Dependencies:
     notes: NoteCache
     large: LargeBodies
     free_requests: FreeRequests
+    overload: OverloadGuard

@@ -25,6 +25,7 @@ class Metrics:
         self._seconds: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
         self._counts: Counter[str] = Counter()
+        self._overloads = 0
 
     def note(self, meter: Meter) -> None:
         """A request has ended, whatever its end."""
@@ -56,6 +57,10 @@ class Metrics:
         """Tokens were counted: no request, and in no sum of requests."""
         self._counts[model] += 1
 
+    def note_overload(self) -> None:
+        """A request was refused because more is asked than can be served."""
+        self._overloads += 1
+
     def text(self) -> bytes:
         return write_metrics(self.families())
 
@@ -85,6 +90,12 @@ class Metrics:
                 "Number of token count requests answered.",
                 ("model",),
                 _by_one(self._counts),
+            ),
+            counter(
+                "tokenharbor_overload_refusals",
+                "Number of requests refused for overload.",
+                (),
+                (((), self._overloads),),
             ),
             counter(
                 "tokenharbor_alarms",

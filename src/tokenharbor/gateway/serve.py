@@ -16,7 +16,7 @@ from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.planning import lane_of, make_plan
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
-from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.errors import Overloaded, Refusal
 from tokenharbor.routing.plan import no_route_refusal
 from tokenharbor.routing.verdict import server_stopping_refusal
 from tokenharbor.wire.neutral.dialect import ModelInPath
@@ -107,3 +107,5 @@ class Gateway:
             exchange.end(call.dialect.write_stream_refusal(refusal, call.request_id))
         else:
             exchange.abort()
+        if isinstance(refusal, Overloaded):
+            self._dependencies.overload.note_refused(exchange)

@@ -24,6 +24,7 @@ class ExchangeConnection(Protocol):
     paused: bool  # the client reads slower than we write
     lost: bool  # the client is gone
     stopped: bool  # the server has no more time
+    held_back: float  # seconds for which nothing of the next request is read
 
     def peer(self) -> str: ...
 
@@ -224,6 +225,14 @@ class Exchange:
             self._line.reset()  # an orderly end would mean success
         else:
             self._line.transport.close()
+
+    def hold_back(self, seconds: float) -> None:
+        """The server has too much to do: for so long after this answer it reads nothing more of this client, nor of
+        new ones.
+        """
+        shared = self._line.shared
+        self._line.held_back = seconds
+        shared.crowded_until = shared.loop.time() + seconds
 
     def retract(self) -> bool:
         """Take back a start of which nothing has been sent; whether the exchange can be answered (anew)."""

@@ -1,8 +1,6 @@
 """One client's connection: exchanges one after the other, from the bytes that come to the answers that leave."""
 
 import asyncio
-import socket
-import struct
 
 from tokenharbor.http.body import Body
 from tokenharbor.http.exchange import DONE, Exchange, Handler, closing_lines
@@ -10,10 +8,10 @@ from tokenharbor.http.message import Disconnected
 from tokenharbor.http.phase import ACCEPTED, HANDLING, HEAD, IDLE, LINGERING
 from tokenharbor.http.reader import RequestReader
 from tokenharbor.http.server_state import ServerState
+from tokenharbor.http.sockets import peer_of, reset_on_close
 from tokenharbor.http.sweeper import NEVER
 from tokenharbor.kernel.errors import InvalidRequest, Refusal, Unavailable
 
-_NO_LINGER = struct.pack("ii", 1, 0)
 _AHEAD = 64 << 10  # bytes that a client may send before they are wanted: a body unasked, or the next requests
 
 
@@ -39,6 +37,7 @@ class ServerConnection(asyncio.Protocol):
         "_wanted",
         "_writable",
         "deadline",
+        "held_back",
         "lost",
         "paused",
         "phase",
@@ -54,12 +53,11 @@ class ServerConnection(asyncio.Protocol):
         self._handler = handler
         self.phase = IDLE
         self.deadline = NEVER
-        self.paused = False
-        self.lost = False
+        self.held_back = 0.0  # seconds for which nothing of the next request is read
+        self.paused = self.lost = self.stopped = False
         self._reader = RequestReader(shared)
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self.stopped = False  # the server has no more time
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
         self._piecewise = False  # and any piece of it will do
@@ -78,7 +76,8 @@ class ServerConnection(asyncio.Protocol):
         full = len(shared.connections) >= shared.limits.connections and not shared.close_idlest()
         shared.connections.add(self)
         shared.sweeper.add(self)
-        self._wait(shared.limits.idle_seconds)
+        self.held_back = max(shared.crowded_until - shared.loop.time(), 0.0)
+        self._next()
         if full:
             self._refuse("", Unavailable("Too many connections are open: try again.", retry_after=1), unread=False)
 
@@ -130,15 +129,12 @@ class ServerConnection(asyncio.Protocol):
 
     def peer(self) -> str:
         if self._peer is None:
-            address = self.transport.get_extra_info("peername")
-            self._peer = address[0] if isinstance(address, tuple) else ""
+            self._peer = peer_of(self.transport)
         return self._peer
 
     def reset(self) -> None:
         """Close at once, and not in order where the transport can say so."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        reset_on_close(self.transport)
         self.transport.abort()
 
     async def drained(self) -> None:
@@ -201,6 +197,9 @@ class ServerConnection(asyncio.Protocol):
         if unsent and unsent != self._unsent:  # slow, but it reads
             self._unsent = unsent
             self.deadline = now + self.shared.limits.write_seconds
+        elif self.held_back and self.phase == IDLE and not unsent:
+            self.held_back = 0.0
+            self._next()
         else:
             self.abort()
 
@@ -360,9 +359,10 @@ class ServerConnection(asyncio.Protocol):
         if shared.draining:
             self._leave(unread=False)
             return
-        self.deadline = at = shared.loop.time() + shared.limits.idle_seconds
-        if at < shared.sweeper.due:
-            shared.sweeper.arm(at)
+        self._wait(self.held_back or shared.limits.idle_seconds)
+        if self.held_back:
+            self._hold()
+            return
         reader = self._reader
         if reader.rest:
             data, reader.rest = reader.rest, b""

@@ -76,6 +76,7 @@ class ServerState:
         "buffered",
         "buffered_by_owner",
         "connections",
+        "crowded_until",
         "draining",
         "hooks",
         "hosts",
@@ -96,6 +97,7 @@ class ServerState:
         self.awaited_by_owner: dict[Hashable, int] = {}  # requests whose body has not come
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
+        self.crowded_until = 0.0  # until then new connections are not read, in the loop's time
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
         self.hosts: set[bytes] = set()  # likewise: those that have been checked
         self._clock = clock

@@ -1,10 +1,6 @@
 """One connection to an upstream: a request out, its answer in, then idle until the next."""
 
 import asyncio
-import fcntl
-import struct
-import sys
-import termios
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -13,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.coding import decoder_for
 from tokenharbor.http.message import BrokenAnswer, TimedOut
+from tokenharbor.http.sockets import has_unacknowledged
 from tokenharbor.http.sweeper import NEVER, DeadlineSweeper
 from tokenharbor.kernel.errors import HarborError
 
@@ -127,7 +124,7 @@ class UpstreamConnection(asyncio.Protocol):
             answer.framed = False
             self._finish(answer)
         else:
-            answer.never_received = not answer.head and _unacknowledged(self.transport)
+            answer.never_received = not answer.head and has_unacknowledged(self.transport)
             self._fail(answer, BrokenAnswer("the upstream closed the connection before the end of its answer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -247,21 +244,3 @@ def _explain(error: HttpParserError | HttpParserUpgrade) -> BrokenAnswer:
     if isinstance(error.__context__, BrokenAnswer):
         return error.__context__
     return BrokenAnswer(f"the upstream sent invalid HTTP/1.1: {error}")
-
-
-def _unacknowledged(transport: asyncio.Transport) -> bool:
-    """Whether the upstream's kernel had not acknowledged the end of our request when its end of stream came.
-
-    A closing peer acknowledges with its FIN whatever it has received; so what is unacknowledged then, no program
-    there can have read.
-    """
-    if transport.get_write_buffer_size() > 0:
-        return True
-    socket = transport.get_extra_info("socket")
-    if socket is None or sys.platform != "linux":
-        return False
-    try:
-        (count,) = struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)))
-    except OSError:
-        return False
-    return bool(count)

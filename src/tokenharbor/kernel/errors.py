@@ -21,6 +21,7 @@ HarborError
 │   ├── NoProviderAvailable
 │   │   └── BoundariesLeaveNobody
 │   ├── Unavailable            our own database is unavailable
+│   │   └── Overloaded         more is asked than can be served: with Retry-After
 │   └── UpstreamTimeout        `provider` named
 ├── Rejected                   a use case does not take this input; `param` names the field
 ├── Missing                    what a use case works on is not there
@@ -30,6 +31,7 @@ HarborError
 ├── WorkerFailed               a worker process of a server cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
+    │   └── QueueFull          too much waits for it: nothing was asked
     └── BooksRefused           an operation that the books' rules forbid
 """
 
@@ -152,6 +154,13 @@ class Unavailable(Refusal):
     """Our own database is unavailable: never a 401, never an unbilled request."""
 
 
+class Overloaded(Unavailable):
+    """More is asked of this gateway than it can serve."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is overloaded. Nothing was charged; try again in 2 seconds.", retry_after=2)
+
+
 class UpstreamTimeout(Refusal):
     """The provider did not answer in time; nothing was billed."""
 
@@ -194,6 +203,10 @@ class BooksError(HarborError):
 
 class DatabaseUnavailable(BooksError):
     """The database did not answer in time, or reported an unexpected error."""
+
+
+class QueueFull(DatabaseUnavailable):
+    """So much waits for the database that no more is taken. Nothing was asked of it."""
 
 
 class BooksRefused(BooksError):

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from tokenharbor.kernel.errors import DatabaseUnavailable
+from tokenharbor.kernel.errors import QueueFull
 from tokenharbor.ledger.book import Answer
 
 Row = TypeVar("Row")
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 class Batcher(Generic[Row, Result]):
     """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
-    waiting, `submit` raises DatabaseUnavailable: the database is slower than what is asked of it.
+    waiting, `submit` raises QueueFull: the database is slower than what is asked of it.
 
     A burst within one turn of the event loop goes out together: the first row only schedules the call.
     """
@@ -49,10 +49,15 @@ class Batcher(Generic[Row, Result]):
         self._barriers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._flight: asyncio.Task[None] | None = None
 
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether no more rows wait than half of those that may."""
+        return 2 * len(self._rows) <= self._queue
+
     def submit(self, row: Row) -> asyncio.Future[Result]:
         """The row's answer to be. Cancelling it does not take the row back."""
         if len(self._rows) >= self._queue:
-            raise DatabaseUnavailable(f"{self._queue} rows are waiting for the database")
+            raise QueueFull(f"{self._queue} rows are waiting for the database")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._rows.append(row)

@@ -1,0 +1,83 @@
+"""Overload: beyond what may wait for the database, new requests are refused at once, until half of it has gone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from tests.gateway.house import House
+from tests.gateway.raw import RawAnswer
+from tests.http.support import until
+
+from tokenharbor.gateway import overload
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+MOST = 8
+
+
+class StalledBooks:
+    """The house's books, which place no hold until they are told to."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = asyncio.Event()
+        self._house = house
+        self._batcher: Any = house.parts.holds._batcher
+        self._place = self._batcher._call
+        monkeypatch.setattr(self._batcher, "_call", self._call)
+        monkeypatch.setattr(self._batcher, "_queue", MOST)
+
+    async def _call(self, rows: Sequence[Any]) -> Any:
+        await self.go.wait()
+        return await self._place(rows)
+
+    async def fill(self) -> list[asyncio.Task[RawAnswer]]:
+        """One request that the books have been asked for, and as many more as may wait."""
+        asked = [asyncio.create_task(self._house.chat())]
+        await until(lambda: self._batcher._flight is not None and not self._batcher._rows)
+        asked += [asyncio.create_task(self._house.chat()) for _ in range(MOST)]
+        await until(lambda: len(self._batcher._rows) == MOST)
+        return asked
+
+
+@pytest.fixture
+async def stalled(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StalledBooks]:
+    monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
+    books = StalledBooks(house, monkeypatch)
+    yield books
+    books.go.set()
+    house.parts.overload.refusing = False
+
+
+def refusals(house: House) -> float:
+    [line] = [each for each in house.parts.metrics.text().split(b"\n") if each.startswith(b"tokenharbor_overload_")]
+    return float(line.split()[1])
+
+
+async def test_new_requests_are_refused_in_their_dialect_and_whoever_waits_is_served(
+    house: House, stalled: StalledBooks
+) -> None:
+    before = refusals(house)
+    waiting = await stalled.fill()
+    first, second, third = await house.chat(), await house.chat(stream=True), await house.message()
+    for refused in (first, second, third):
+        assert refused.status == 503
+        assert refused.headers["retry-after"] == "2"
+        assert refused.headers["x-request-id"].startswith("req_")
+    assert first.error["code"] == second.error["code"] == "unavailable"
+    assert third.json()["type"] == "error"
+    assert (await house.get("/v1/models")).status == 200, "what costs little is served"
+    assert refusals(house) == before + 3
+    stalled.go.set()
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200] * (MOST + 1)
+    assert (await house.chat()).status == 200
+    assert not house.parts.overload.refusing
+
+
+async def test_a_refused_request_leaves_nothing_in_the_books(house: House, stalled: StalledBooks) -> None:
+    waiting = await stalled.fill()
+    refused = await house.chat()
+    stalled.go.set()
+    await asyncio.gather(*waiting)
+    assert refused.status == 503
+    receipt = await house.get(f"/v1/requests/{refused.headers['x-request-id']}")
+    assert receipt.status == 404
