@@ -53,7 +53,8 @@ def scan(body: bytes) -> Members:
     if len(members) > _MOST_NAMES:
         raise UnreadableError(f"more than {_MOST_NAMES} keys")
     if not _is_compact(body, members):
-        _walk(body, members)
+        for _ in _walk(body, members):
+            pass
     return members
 
 
@@ -96,7 +97,7 @@ def _is_rare(body: bytes, mark: bytes, start: int) -> bool:
 
 
 def spans(body: bytes, members: Members) -> Iterable[Span]:
-    """Where the members of a scanned body stand, in their order."""
+    """Where the members of a scanned body stand, in their order; found as far as they are asked for."""
     return _add_up(members) if _is_compact(body, members) else _walk(body, members)
 
 
@@ -266,13 +267,12 @@ class _Counter:
         return _Name(name)
 
 
-def _walk(body: bytes, members: Members) -> list[Span]:
+def _walk(body: bytes, members: Members) -> Iterator[Span]:
     """The places of members whatever the space between them. Whatever does not stand where the members, in
     their order, say it must is the trace of a repeated name.
     """
     opening = _OPEN.match(body)
     position = opening.end() if opening else 0
-    spans: list[Span] = []
     more = False
     for name, raw in members.items():
         match = _match_name(body, position)
@@ -281,11 +281,10 @@ def _walk(body: bytes, members: Members) -> list[Span]:
         after = _AFTER.match(body, end)
         if found != name or body[value:end] != bytes(raw) or after is None:
             raise _repeated(found)
-        spans.append((name, match.start(1), value, end))
+        yield name, match.start(1), value, end
         position, more = after.end(), after[1] == b","
     if more:
         raise _repeated(_decode_text(_match_name(body, position)[1]))
-    return spans
 
 
 def _match_name(body: bytes, position: int) -> re.Match[bytes]:
