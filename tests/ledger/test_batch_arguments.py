@@ -11,6 +11,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments
+from tokenharbor.ledger.batch_payers import batch_payers
 from tokenharbor.ledger.periods import by_day, day_end, month_end
 from tokenharbor.ledger.types import Hold, Product, Release, SettledCharge, Settlement
 
@@ -38,10 +39,12 @@ def test_a_batch_is_cut_at_midnight_and_keeps_its_order() -> None:
     assert list(by_day([first, second, late, last, first])) == [[first, second], [late, last], [first]]
 
 
-def test_accounts_and_keys_are_sorted_and_each_row_names_its_pair() -> None:
-    accounts, keys, wallet, meter, *_, payers, _amounts = hold_arguments([_hold(A, L), _hold(B, K)], UUID(int=7))
+def test_accounts_are_sorted_and_each_row_names_its_pair() -> None:
+    holds = [_hold(A, L), _hold(B, K)]
+    who = batch_payers([hold.payer for hold in holds])
+    accounts, keys, wallet, meter, *rest = hold_arguments(holds, UUID(int=7), who)
     assert (accounts, keys) == (f"{{{B.hex},{A.hex}}}", f"{{{K.hex},{L.hex}}}")
-    assert (wallet, meter, payers) == ("{2,1}", "{2,1}", "{1,2}")
+    assert (wallet, meter, rest[6]) == ("{1,2}", "{1,2}", "{2,1}")
 
 
 def test_what_rows_share_is_sent_once_and_times_as_distances() -> None:

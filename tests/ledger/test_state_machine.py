@@ -31,12 +31,13 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.errors import BooksError, BooksRefused
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.payer import Payer
+from tokenharbor.kernel.money import MAX_NANO, Usd
+from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.line import drawn, is_whole, line_end
 from tokenharbor.ledger.memory_book import MemoryBook
+from tokenharbor.ledger.memory_rates import Budgets, RateCount
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.memory_wallets import MemoryWallets
 from tokenharbor.ledger.reversal import Reversal
@@ -50,6 +51,8 @@ from tokenharbor.ledger.types import (
     PlacedHold,
     Pool,
     Product,
+    RateUse,
+    RefusedHold,
     Release,
     SettledCharge,
     Settlement,
@@ -64,6 +67,15 @@ AMOUNTS = st.integers(0, 900)
 BOUNDS = st.none() | st.integers(0, 1500)
 POOLS = st.sampled_from([Pool.PAID, Pool.TRIAL, Pool.MATCH, Pool.PROMO])
 LIFETIMES = st.sampled_from([None, timedelta(minutes=1), timedelta(hours=5), timedelta(days=2)])
+TOKENS = st.integers(0, 1000)
+FREES = st.sampled_from([0, 0, 0, 2, 5])
+RATES = st.builds(
+    RateLimits,
+    st.none() | st.integers(1, 6),
+    st.none() | st.integers(1, 3000),
+    st.none() | st.integers(1, 6),
+)
+WINDOW_STEPS = st.sampled_from([timedelta(seconds=20), timedelta(seconds=61), timedelta(hours=5)])
 STEPS = st.sampled_from([timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=7), timedelta(days=3)])
 
 
@@ -112,7 +124,10 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.memory = MemoryTables()
+        self.passed = timedelta()  # the minutes that both are told to have passed
+        self.rates = dict.fromkeys(range(ACCOUNTS), UNLIMITED)
+        self.key_rates: dict[UUID, RateLimits] = {}
+        self.memory = MemoryTables(lambda: datetime.now(UTC) + self.passed)
         self.clock = ManualClock(START)
         self.world: World = make_world(self.clock, self.stage.entropy)
         self.accounts = [self.world.ids.new() for _ in range(ACCOUNTS)]
@@ -153,6 +168,37 @@ class Machine(RuleBasedStateMachine):
         account = self.accounts[who[0]]
         amounts = [None if limit is None else Usd(limit) for limit in limits]
         self._limit(self.keys[account][who[1]], account, KeyLimits(*amounts))
+
+    @rule(account=st.integers(0, ACCOUNTS - 1), budgets=st.tuples(*[st.none() | st.integers(1, 3000)] * 2))
+    def limit_account(self, account: int, budgets: tuple[int | None, int | None]) -> None:
+        daily, monthly = [None if limit is None else Usd(limit) for limit in budgets]
+        self.memory.limit_account(self.accounts[account], Budgets(daily, monthly))
+        numbers = [MAX_NANO if limit is None else limit for limit in budgets]
+        sql = "update wallet set daily = $2, monthly = $3 where account_id = $1"
+        self.stage.runner.run(self.stage.conn.execute(sql, self.accounts[account], *numbers))
+
+    @rule(account=st.integers(0, ACCOUNTS - 1), rates=RATES)
+    def rate_account(self, account: int, rates: RateLimits) -> None:
+        self.rates[account] = rates
+
+    @rule(account=st.integers(0, ACCOUNTS - 1), key=st.integers(0, KEYS_EACH - 1), rates=RATES)
+    def rate_key(self, account: int, key: int, rates: RateLimits) -> None:
+        self.key_rates[self.keys[self.accounts[account]][key]] = rates
+
+    @rule(step=WINDOW_STEPS)
+    def let_windows_pass(self, step: timedelta) -> None:
+        self.passed += step
+        self.stage.runner.run(self._move_windows(step))
+
+    async def _move_windows(self, step: timedelta) -> None:
+        """PostgreSQL's clock goes as it goes: so what it has seen becomes older."""
+        for sql in (
+            "update wallet set window_start = window_start - $2::interval where account_id = any($1)",
+            "update wallet set free_start = free_start - $2::interval where account_id = any($1)",
+            "update key_meter set window_start = window_start - $2::interval where account_id = any($1)",
+            "update hold set placed_at = placed_at - $2::interval where account_id = any($1)",
+        ):
+            await self.stage.conn.execute(sql, self.accounts, step)
 
     @rule(
         target=lots,
@@ -202,23 +248,41 @@ class Machine(RuleBasedStateMachine):
     @rule(
         target=holds,
         asked=st.lists(
-            st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, KEYS_EACH - 1), st.integers(-1, 1200)), max_size=6
+            st.tuples(
+                st.integers(0, ACCOUNTS - 1), st.integers(0, KEYS_EACH - 1), st.integers(-1, 1200), TOKENS, FREES
+            ),
+            max_size=6,
         ),
         again=st.lists(holds, max_size=2),
     )
-    def place(self, asked: list[tuple[int, int, int]], again: list[Hold]) -> Any:
+    def place(self, asked: list[tuple[int, int, int, int, int]], again: list[Hold]) -> Any:
         batch = [hold for hold in _distinct(again) if hold.request_id in self.memory.holds]
         batch += [
             Hold(
                 self.world.ids.new(),
-                Payer(self.accounts[account], self.keys[self.accounts[account]][key]),
+                self._payer(account, key),
                 Usd(amount),
                 self.clock.now(),
+                tokens,
+                free_limit,
             )
-            for account, key, amount in asked
+            for account, key, amount, tokens, free_limit in asked
         ]
         answers = self.both(lambda book: book.place(batch))
         return multiple(*[hold for hold, answer in zip(batch, answers, strict=True) if isinstance(answer, PlacedHold)])
+
+    @rule(lost=st.lists(holds, max_size=3))
+    def lose_and_place_again(self, lost: list[Hold]) -> None:
+        """As a restart of PostgreSQL loses them: without a trace in what is counted."""
+        again = [hold for hold in _distinct(lost) if hold.request_id not in self.memory.requests]
+        self.both(lambda book: book.drop([hold.request_id for hold in again], self.clock.now()))
+        self.both(lambda book: book.place_again(again, self.clock.now()))
+
+    @rule(lapsed=st.lists(holds, max_size=3))
+    def lapse(self, lapsed: list[Hold]) -> None:
+        ids = [hold.request_id for hold in lapsed]
+        self.memory.free_places(ids)
+        self.stage.runner.run(self.stage.conn.execute("select free_places($1)", ids))
 
     @rule(
         target=settled,
@@ -305,6 +369,32 @@ class Machine(RuleBasedStateMachine):
             assert meter.held == sum(hold.amount for hold in self.memory.holds.values() if hold.payer.key_id == key_id)
 
     @invariant()
+    def rates_are_counted_alike(self) -> None:
+        assert self.stage.runner.run(self._counted()) == {
+            row_id: (row.rates.open, *_window(row.rates.at(self.memory.window_time(START))))
+            for rows in (self.memory.wallets, self.memory.meters)
+            for row_id, row in rows.items()
+        }
+        for wallet in self.memory.wallets.values():
+            ours = [h.request_id for h in self.memory.holds.values() if h.payer.account_id == wallet.account_id]
+            assert wallet.rates.open == sum(self.memory.places[request_id].open for request_id in ours)
+
+    async def _counted(self) -> dict[UUID, tuple[int, int, int]]:
+        """Open requests, and what is counted in a window that has not ended."""
+        fetch = self.stage.conn.fetch
+        wallets = await fetch("select account_id as id, * from wallet where account_id = any($1)", self.accounts)
+        meters = await fetch("select key_id as id, * from key_meter where account_id = any($1)", self.accounts)
+        rows = [*wallets, *meters]
+        begun = await self.stage.conn.fetchval("select clock_timestamp() - interval '1 minute'")
+        stands = {row["id"]: row["window_requests"] > 0 and row["window_start"] > begun for row in rows}
+        return {
+            row["id"]: (row["open"], row["window_requests"], row["window_tokens"])
+            if stands[row["id"]]
+            else (row["open"], 0, 0)
+            for row in rows
+        }
+
+    @invariant()
     def every_cent_of_a_lot_is_somewhere(self) -> None:
         for wallet in self.memory.wallets.values():
             laid = dict.fromkeys(wallet.lots, 0)
@@ -339,10 +429,15 @@ class Machine(RuleBasedStateMachine):
         rows = await self.stage.conn.fetch("select * from wallet where account_id = any($1)", self.accounts)
         return {row["account_id"]: row["chain"] for row in rows}
 
+    def _payer(self, account: int, key: int) -> Payer:
+        account_id = self.accounts[account]
+        key_id = self.keys[account_id][key]
+        return Payer(account_id, key_id, self.key_rates.get(key_id, UNLIMITED), self.rates[account])
+
     def _settlement(self, hold: Hold, cost: int, fee: int, vendor: int, bound: int | None = None) -> Settlement:
-        """The bound is the hold's, unless another is given."""
+        """The bound is the hold's, unless another is given. Tokens are used as far as nano-dollars are."""
         most = hold.amount if bound is None else Usd(bound)
-        return Settlement(*self._end(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most)
+        return Settlement(*self._end(hold), Usd(cost), Usd(min(fee, cost)), Usd(vendor), most, cost)
 
     def _limit(self, key: UUID, account: UUID, limits: KeyLimits) -> None:
         self.memory.open_key(key, account, limits)
@@ -359,7 +454,17 @@ async def _balance(account: UUID, at: datetime, wallets: Wallets | MemoryWallets
 
 
 def _plain(answer: Any) -> Any:
+    """Without times: PostgreSQL has its own clock."""
+    if isinstance(answer, RefusedHold):
+        return msgspec.structs.replace(answer, retry_ms=answer.retry_ms > 0)
+    if isinstance(answer, PlacedHold) and answer.rates is not None:
+        windows = [msgspec.structs.replace(use, ends_in_ms=0) for use in (answer.rates.key, answer.rates.account)]
+        return PlacedHold(answer.amount, RateUse(*windows))
     return type(answer) if isinstance(answer, Exception) else answer
+
+
+def _window(count: RateCount) -> tuple[int, int]:
+    return count.requests, count.tokens
 
 
 def _distinct(items: Sequence[Any], request_id: Callable[[Any], UUID] = lambda item: item.request_id) -> list[Any]:

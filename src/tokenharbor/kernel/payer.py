@@ -6,8 +6,10 @@ import msgspec
 
 from tokenharbor.kernel.ids import UUID
 
+_NO_LIMIT = 2**63 - 1  # the largest BIGINT
 
-class RateLimits(msgspec.Struct, frozen=True):
+
+class RateLimits(msgspec.Struct, frozen=True, dict=True):
     """Requests a minute, tokens a minute, requests open at once; None is no limit. `origins` says whose each of them
     is, such as "the key" or "plan pro".
     """
@@ -16,6 +18,17 @@ class RateLimits(msgspec.Struct, frozen=True):
     tpm: int | None = None
     concurrency: int | None = None
     origins: tuple[str, str, str] = ("", "", "")
+
+    @cached_property
+    def is_none(self) -> bool:
+        return self.rpm is None and self.tpm is None and self.concurrency is None
+
+    @cached_property
+    def elements(self) -> str:
+        """As elements of an array in PostgreSQL's text; no limit is its largest number."""
+        return ",".join(
+            [str(_NO_LIMIT if limit is None else limit) for limit in (self.rpm, self.tpm, self.concurrency)]
+        )
 
 
 UNLIMITED = RateLimits()
@@ -44,5 +57,4 @@ class Payer(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     @cached_property
     def is_limited(self) -> bool:
         """Whether any rate has a limit."""
-        limits = self.key_limits, self.account_limits
-        return any(limit is not None for each in limits for limit in (each.rpm, each.tpm, each.concurrency))
+        return not (self.key_limits.is_none and self.account_limits.is_none)

@@ -7,25 +7,31 @@ quoted. Decision 22 has what else was measured.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.payer import Payer
+from tokenharbor.ledger.batch_payers import BatchPayers, batch_payers
 from tokenharbor.ledger.types import Hold, Product, Release, RequestEnd, Settlement
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def hold_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
+def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, who: BatchPayers) -> Sequence[Any]:
     """The arguments of `place_holds`."""
-    *who, payers = _payers([hold.payer for hold in holds])
+    amounts, tokens = [hold.amount for hold in holds], [hold.tokens for hold in holds]
+    frees = [hold.free_limit for hold in holds]
     return (
-        *who,
+        *_who(who),
+        _array(who.sums(amounts, tokens)),
+        _array(who.limits()) if who.is_limited else None,
+        None if who.is_alike else _places(who.owners()),
         max([hold.at for hold in holds]),
         gateway_id,
         _array([hold.request_id.hex for hold in holds]),
-        payers,
-        _numbers([hold.amount for hold in holds]),
+        _places(who.rows),
+        _numbers(amounts),
+        _numbers(tokens),
+        _numbers(frees) if any(frees) else None,
     )
 
 
@@ -39,26 +45,27 @@ def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
         _numbers([s.fee for s in settlements]),
         _numbers([s.vendor_cost for s in settlements]),
         _numbers([s.bound for s in settlements]) if beyond else None,
+        _numbers([s.tokens for s in settlements]),
     )
 
 
 def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are not."""
     nothing = _array(["0"] * len(releases))
-    return "loss", *_endings(releases), nothing, nothing, _numbers([r.loss for r in releases]), None
+    return "loss", *_endings(releases), nothing, nothing, _numbers([r.loss for r in releases]), None, None
 
 
 def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
-    *who, payers = _payers([row.payer for row in rows])
+    who = batch_payers([row.payer for row in rows])
     *what, products = _products([row.product for row in rows])
     at = max([row.at for row in rows])
     parts = [part for row in rows for part in (row.salt, row.detail)]
     return (
-        *who,
+        *_who(who),
         at,
         *what,
         _array([row.request_id.hex for row in rows]),
-        payers,
+        _places(who.rows),
         products,
         _numbers([0 if row.at is at else (at - row.at) // _MICROSECOND for row in rows]),
         _array([row.status for row in rows]),
@@ -67,23 +74,10 @@ def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
     )
 
 
-def _payers(payers: Sequence[Payer]) -> Sequence[str]:
-    """The distinct accounts and keys, sorted; each payer's places there; each row's payer."""
-    first = payers[0]
-    if payers.count(first) == len(payers):
-        return _array([first.account_hex]), _array([first.key_hex]), "{1}", "{1}", _array(["1"] * len(payers))
-    distinct, places = _distinct(payers)
-    accounts = sorted({payer.account_hex for payer in distinct})
-    keys = sorted({payer.key_hex for payer in distinct})
-    account_at = {account: str(place) for place, account in enumerate(accounts, 1)}
-    key_at = {key: str(place) for place, key in enumerate(keys, 1)}
-    return (
-        _array(accounts),
-        _array(keys),
-        _array([account_at[payer.account_hex] for payer in distinct]),
-        _array([key_at[payer.key_hex] for payer in distinct]),
-        places,
-    )
+def _who(who: BatchPayers) -> Sequence[str]:
+    """The accounts and keys, and each payer's places there."""
+    account_of = _places(who.account_of)
+    return _array(who.accounts), _array(who.keys), account_of, account_of if who.is_alike else _places(who.key_of)
 
 
 def _products(products: Sequence[Product]) -> Sequence[str]:
@@ -92,16 +86,13 @@ def _products(products: Sequence[Product]) -> Sequence[str]:
     return *[_array(column) for column in zip(*[product.elements for product in distinct], strict=True)], places
 
 
-Shared = TypeVar("Shared", Payer, Product)
-
-
-def _distinct(shared: Sequence[Shared]) -> tuple[Sequence[Shared], str]:
+def _distinct(products: Sequence[Product]) -> tuple[Sequence[Product], str]:
     """The distinct objects, and each one's place among them, from 1."""
-    found: dict[int, Shared] = dict(zip(map(id, shared), shared, strict=True))
+    found = dict(zip(map(id, products), products, strict=True))
     if len(found) == 1:
-        return shared[:1], _array(["1"] * len(shared))
-    places = {key: str(place) for place, key in enumerate(found, 1)}
-    return list(found.values()), _array([places[id(each)] for each in shared])
+        return products[:1], _places([0] * len(products))
+    places = {key: place for place, key in enumerate(found)}
+    return list(found.values()), _places([places[id(each)] for each in products])
 
 
 def _array(elements: Sequence[str]) -> str:
@@ -110,3 +101,8 @@ def _array(elements: Sequence[str]) -> str:
 
 def _numbers(numbers: Sequence[int]) -> str:
     return "{" + ",".join(map(int.__repr__, numbers)) + "}"
+
+
+def _places(places: Sequence[int]) -> str:
+    """From 1, as PostgreSQL counts."""
+    return "{" + ",".join([str(place + 1) for place in places]) + "}"

@@ -27,6 +27,9 @@ class RequestBook(Protocol):
 
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]: ...
 
+    async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
+        """Holds that stood and are lost: as far as the accounts cover them, whatever the limits say."""
+
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         """Give holds back without a word about their requests."""
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
+
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
@@ -11,12 +13,12 @@ from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.chain import detail_digest
 from tokenharbor.ledger.checks import check_release, check_settlement
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
+from tokenharbor.ledger.memory_holds import HoldBatch
+from tokenharbor.ledger.memory_rows import WalletRow
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.periods import by_day
 from tokenharbor.ledger.types import (
     Hold,
-    HoldRefusal,
     PlacedHold,
     RefusedHold,
     Release,
@@ -40,8 +42,20 @@ class MemoryBook:
             at = max(hold.at for hold in day)
             new = [hold for hold in day if hold.request_id not in self._tables.holds]
             with self._tables.changing([hold.payer.account_id for hold in new], at):
-                answers += [self._place(hold, at) for hold in day]
+                batch = HoldBatch(self._tables, new, at)
+                placed = [self._place(hold, batch) for hold in day]
+                answers += [batch.with_rates(hold, answer) for hold, answer in zip(day, placed, strict=True)]
         return answers
+
+    async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
+        """Holds that were lost: as far as the accounts cover them, whatever the limits say."""
+        tables = self._tables
+        with tables.changing([hold.payer.account_id for hold in holds], at):
+            for hold in holds:
+                wallet, meter = tables.wallets.get(hold.payer.account_id), tables.meters.get(hold.payer.key_id)
+                if wallet is not None and meter is not None and hold.request_id not in tables.holds:
+                    amount = min(hold.amount, wallet.free)
+                    tables.hold(msgspec.structs.replace(hold, amount=amount), tables.window_time(at))
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         answers: list[Answer[SettledCharge]] = []
@@ -70,22 +84,16 @@ class MemoryBook:
         self._tables.drop(request_ids, at)
         self._tables.sync()
 
-    def _place(self, hold: Hold, at: datetime) -> Answer[PlacedHold | RefusedHold]:
+    def _place(self, hold: Hold, batch: HoldBatch) -> Answer[PlacedHold | RefusedHold]:
         standing = self._tables.holds.get(hold.request_id)
         if standing is not None:
             return PlacedHold(standing.amount)
-        wallet, meter = self._tables.wallets.get(hold.payer.account_id), self._tables.meters.get(hold.payer.key_id)
-        if wallet is None or meter is None or meter.account_id != hold.payer.account_id:
-            return RefusedHold(HoldRefusal.UNKNOWN, ZERO, ZERO)
-        refused = _refusal(hold.amount, wallet, meter, at)
+        refused = batch.refusal(hold)
         if refused is not None:
             return refused
         if hold.amount < 0:
             return BooksRefused("a hold must not be negative")
-        self._tables.undo += (keep(wallet), keep(meter), lambda: self._tables.holds.pop(hold.request_id))
-        wallet.held += hold.amount
-        meter.held += hold.amount
-        self._tables.holds[hold.request_id] = hold
+        self._tables.hold(hold, batch.now)
         return PlacedHold(hold.amount)
 
     def _settle(self, settlement: Settlement, at: datetime) -> SettledCharge:
@@ -95,7 +103,7 @@ class MemoryBook:
         check_settlement(settlement)
         wallet = self._may_end(settlement)
         charge = self._chargeable(settlement, wallet, at)
-        self._tables.give_back(settlement.request_id)
+        self._tables.give_back(settlement.request_id, settlement.tokens)
         over = settlement.cost - charge
         entry = Entry(
             id=settlement.request_id,
@@ -111,21 +119,22 @@ class MemoryBook:
             detail_digest=detail_digest(settlement.salt, settlement.detail),
         )
         self._tables.write(wallet, entry)
-        wallet.spent += charge
+        wallet.charge(charge, at)
         if settlement.payer.key_id in self._tables.meters:
             self._tables.meters[settlement.payer.key_id].charge(charge, at)
         self._tables.requests[settlement.request_id] = settlement
         return SettledCharge(charge, entry.fee, over)
 
     def _chargeable(self, settlement: Settlement, wallet: WalletRow, at: datetime) -> Usd:
-        """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the key's
-        limits leave allow it.
+        """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the limits
+        of key and account leave allow it.
         """
         hold = self._tables.holds.get(settlement.request_id)
         own = ZERO if hold is None else hold.amount
         most = min(settlement.cost, settlement.bound, own + wallet.free)
         meter = self._tables.meters.get(settlement.payer.key_id)
-        return Usd(most if meter is None else min(most, own + max(min(meter.lefts(at).values()), 0)))
+        lefts = [*wallet.lefts(at).values(), *([] if meter is None else meter.lefts(at).values())]
+        return Usd(min(most, own + max(min(lefts), 0)))
 
     def _release(self, release: Release, _at: datetime) -> None:
         if release.request_id in self._tables.entries or release.request_id in self._tables.requests:
@@ -164,17 +173,6 @@ def _or_refused(end: Callable[[Row, datetime], Result], row: Row, at: datetime) 
         return end(row, at)
     except BooksRefused as error:
         return error
-
-
-def _refusal(amount: Usd, wallet: WalletRow, meter: KeyMeter, at: datetime) -> RefusedHold | None:
-    if wallet.debt:
-        return RefusedHold(HoldRefusal.DEBT, wallet.free, Usd(wallet.held))
-    if amount > wallet.free:
-        return RefusedHold(HoldRefusal.BALANCE, wallet.free, Usd(wallet.held))
-    for why, left in meter.lefts(at).items():
-        if amount > left:
-            return RefusedHold(why, wallet.free, Usd(wallet.held), Usd(max(left, 0)))
-    return None
 
 
 def _settled_before(entry: Entry) -> SettledCharge:

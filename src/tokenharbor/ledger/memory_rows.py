@@ -3,20 +3,18 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import MAX_NANO, Usd
+from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import NEVER, Line, Lot, line_end, next_expiry
-from tokenharbor.ledger.periods import day_end, month_end
+from tokenharbor.ledger.memory_rates import Budgets, FreeCount, PeriodCharges, RateCount, or_all
 from tokenharbor.ledger.types import HoldRefusal, KeyLimits
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -34,6 +32,10 @@ class WalletRow:
     step: int = 0
     chain: bytes = GENESIS
     leaves: tuple[bytes, ...] = ()  # of the step that is being written
+    budgets: Budgets = field(default_factory=Budgets)
+    periods: PeriodCharges = field(default_factory=PeriodCharges)
+    rates: RateCount = field(default_factory=RateCount)
+    frees: FreeCount = field(default_factory=FreeCount)
 
     @property
     def cut(self) -> int:
@@ -43,6 +45,15 @@ class WalletRow:
     @property
     def free(self) -> Usd:
         return Usd(line_end(self.line) - self.cut)
+
+    def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
+        """What the budgets still allow, in the order in which they are asked."""
+        day, month = self.periods.lefts(self.budgets, self.held, at)
+        return {HoldRefusal.ACCOUNT_DAILY: day, HoldRefusal.ACCOUNT_MONTHLY: month}
+
+    def charge(self, amount: int, at: datetime) -> None:
+        self.spent += amount
+        self.periods = self.periods.charged(amount, at)
 
     def relay(self, line: Line) -> None:
         self.line = line
@@ -72,28 +83,19 @@ class KeyMeter:
     limits: KeyLimits
     spent: int = 0
     held: int = 0
-    day_spent: int = 0
-    month_spent: int = 0
-    day_end: datetime = _LONG_AGO
-    month_end: datetime = _LONG_AGO
+    periods: PeriodCharges = field(default_factory=PeriodCharges)
+    rates: RateCount = field(default_factory=RateCount)
 
     def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
         """What quota and budgets still allow, in the order in which they are asked."""
-        day = 0 if at >= self.day_end else self.day_spent
-        month = 0 if at >= self.month_end else self.month_spent
         limits = self.limits
-        return {
-            HoldRefusal.QUOTA: _or_all(limits.quota) - self.spent - self.held,
-            HoldRefusal.DAILY: _or_all(limits.daily) - day - self.held,
-            HoldRefusal.MONTHLY: _or_all(limits.monthly) - month - self.held,
-        }
+        day, month = self.periods.lefts(Budgets(limits.daily, limits.monthly), self.held, at)
+        quota = or_all(limits.quota) - self.spent - self.held
+        return {HoldRefusal.QUOTA: quota, HoldRefusal.DAILY: day, HoldRefusal.MONTHLY: month}
 
     def charge(self, amount: int, at: datetime) -> None:
         self.spent += amount
-        self.day_spent = amount + (0 if at >= self.day_end else self.day_spent)
-        self.month_spent = amount + (0 if at >= self.month_end else self.month_spent)
-        self.day_end = max(self.day_end, day_end(at))
-        self.month_end = max(self.month_end, month_end(at))
+        self.periods = self.periods.charged(amount, at)
 
 
 Row = TypeVar("Row", WalletRow, KeyMeter)
@@ -108,7 +110,3 @@ def keep(row: Row) -> Callable[[], None]:
             setattr(row, name, getattr(before, name))
 
     return put_back
-
-
-def _or_all(limit: Usd | None) -> int:
-    return MAX_NANO if limit is None else limit

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
@@ -10,18 +11,23 @@ from tokenharbor.kernel.money import ZERO
 from tokenharbor.ledger import line
 from tokenharbor.ledger.chain import line_digest, own_id, sealed_digest
 from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.memory_rates import Budgets, HoldPlace
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
 from tokenharbor.ledger.posting import Posting, expiry_postings
 from tokenharbor.ledger.types import Hold, KeyLimits, RequestEnd
 
 
 class MemoryTables:
-    """What the books in memory share, open to tests. `undo` takes back what is not durable yet, the oldest first."""
+    """What the books in memory share, open to tests. `undo` takes back what is not durable yet, the oldest first. `now`
+    is the time of windows; without it, the time that a batch says.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] | None = None) -> None:
+        self.now = now
         self.wallets: dict[UUID, WalletRow] = {}
         self.meters: dict[UUID, KeyMeter] = {}
         self.holds: dict[UUID, Hold] = {}
+        self.places: dict[UUID, HoldPlace] = {}  # of the holds
         self.requests: dict[UUID, RequestEnd] = {}
         self.entries: dict[UUID, Entry] = {}
         self.postings: dict[UUID, Sequence[Posting]] = {}
@@ -40,8 +46,14 @@ class MemoryTables:
     def open_account(self, account_id: UUID) -> None:
         self.wallets.setdefault(account_id, WalletRow(account_id))
 
+    def limit_account(self, account_id: UUID, budgets: Budgets) -> None:
+        self.wallets[account_id].budgets = budgets
+
     def open_key(self, key_id: UUID, account_id: UUID, limits: KeyLimits) -> None:
         self.meters.setdefault(key_id, KeyMeter(account_id, limits)).limits = limits
+
+    def window_time(self, at: datetime) -> datetime:
+        return at if self.now is None else self.now()
 
     def wallet(self, account_id: UUID) -> WalletRow:
         wallet = self.wallets.get(account_id)
@@ -97,8 +109,39 @@ class MemoryTables:
             for request_id in held:
                 self.give_back(request_id)
 
-    def give_back(self, request_id: UUID) -> None:
-        hold = self.holds.pop(request_id, None)
+    def free_places(self, request_ids: Iterable[UUID]) -> None:
+        """What open requests have beside money. Durable, as is what was done before."""
+        for request_id in request_ids:
+            if request_id in self.holds:
+                self._uncount(self.holds[request_id], 0)
+                self.places[request_id] = self.places[request_id].freed()
+        self.sync()
+
+    def hold(self, hold: Hold, now: datetime) -> None:
+        wallet, meter = self.wallets[hold.payer.account_id], self.meters[hold.payer.key_id]
+        self.undo += (keep(wallet), keep(meter), partial(self._forget, hold.request_id))
+        wallet.held += hold.amount
+        meter.held += hold.amount
+        wallet.rates = wallet.rates.placed(hold.tokens, now)
+        meter.rates = meter.rates.placed(hold.tokens, now)
+        if hold.free_limit:
+            wallet.frees = wallet.frees.placed(now)
+        self.holds[hold.request_id] = hold
+        self.places[hold.request_id] = HoldPlace(hold.tokens, now)
+
+    def _forget(self, request_id: UUID) -> None:
+        del self.holds[request_id], self.places[request_id]
+
+    def give_back(self, request_id: UUID, used: int = 0) -> None:
+        """A hold; `used` are the tokens that its request has used."""
+        hold = self.holds.get(request_id)
         if hold is not None:
             self.wallets[hold.payer.account_id].held -= hold.amount
             self.meters[hold.payer.key_id].held -= hold.amount
+            self._uncount(hold, used)
+            self._forget(request_id)
+
+    def _uncount(self, hold: Hold, used: int) -> None:
+        place = self.places[hold.request_id]
+        for row in (self.wallets[hold.payer.account_id], self.meters[hold.payer.key_id]):
+            row.rates = row.rates.given_back(place, used)

@@ -9,8 +9,19 @@ from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.batch_arguments import hold_arguments, release_arguments, settlement_arguments
+from tokenharbor.ledger.batch_payers import BatchPayers, batch_payers
 from tokenharbor.ledger.statements import LedgerQueries
-from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
+from tokenharbor.ledger.types import (
+    Hold,
+    HoldRefusal,
+    PlacedHold,
+    RateUse,
+    RefusedHold,
+    Release,
+    SettledCharge,
+    Settlement,
+    WindowUse,
+)
 
 Row_contra = TypeVar("Row_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
@@ -18,15 +29,25 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 
-_REFUSALS = (
-    None,
+_REFUSALS = (  # by number, from 1
     HoldRefusal.BALANCE,
     HoldRefusal.QUOTA,
     HoldRefusal.DAILY,
     HoldRefusal.MONTHLY,
     HoldRefusal.DEBT,
     HoldRefusal.UNKNOWN,
+    HoldRefusal.ACCOUNT_DAILY,
+    HoldRefusal.ACCOUNT_MONTHLY,
+    HoldRefusal.KEY_RPM,
+    HoldRefusal.KEY_TPM,
+    HoldRefusal.KEY_CONCURRENCY,
+    HoldRefusal.ACCOUNT_RPM,
+    HoldRefusal.ACCOUNT_TPM,
+    HoldRefusal.ACCOUNT_CONCURRENCY,
+    HoldRefusal.FREE,
 )
+_NUMBERS_EACH = 5  # of each account and key: its place, and how its rates are used
+_NUMBERS_A_ROW = 6  # where not all stand
 
 
 class BatchOperation(Protocol[Row_contra, Result_co]):
@@ -72,21 +93,46 @@ class PlaceHolds:
         return row.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[PlacedHold | RefusedHold]:
-        numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id))
-        if numbers is None:
-            return [PlacedHold(row.amount) for row in rows]
-        return [_verdict(row, *numbers[4 * i : 4 * i + 4]) for i, row in enumerate(rows)]
+        who = batch_payers([row.payer for row in rows])
+        numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id, who))
+        return [PlacedHold(row.amount) for row in rows] if numbers is None else _verdicts(rows, who, numbers)
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Mapping[UUID, PlacedHold]:
         found = await conn.fetch(self._sql.standing_holds, [row.request_id for row in rows])
         return {r["request_id"]: PlacedHold(Usd(r["amount"])) for r in found}
 
 
-def _verdict(row: Hold, why: int, available: int, held: int, limit_left: int) -> PlacedHold | RefusedHold:
-    reason = _REFUSALS[why]
-    if reason is None:
-        return PlacedHold(row.amount)
-    return RefusedHold(reason, Usd(available), Usd(held), Usd(limit_left))
+def _verdicts(rows: Sequence[Hold], who: BatchPayers, numbers: Sequence[int]) -> Sequence[PlacedHold | RefusedHold]:
+    """What the database has answered: how rates are used, if any is limited; then each row's, unless all stand."""
+    used: Sequence[RateUse | None] = [None] * len(who.distinct)
+    begin = 0
+    if who.is_limited:
+        used = _rates(who, numbers)
+        begin = _NUMBERS_EACH * (len(who.accounts) + len(who.keys))
+    if begin == len(numbers):
+        return [PlacedHold(row.amount, used[payer]) for row, payer in zip(rows, who.rows, strict=True)]
+    verdicts = zip(*[iter(numbers[begin:])] * _NUMBERS_A_ROW, strict=True)
+    return [
+        PlacedHold(row.amount, used[payer]) if not verdict[0] else _refused(verdict)
+        for row, payer, verdict in zip(rows, who.rows, verdicts, strict=True)
+    ]
+
+
+def _rates(who: BatchPayers, numbers: Sequence[int]) -> Sequence[RateUse | None]:
+    """By payer: its key's and its account's windows."""
+    split, end = _NUMBERS_EACH * len(who.accounts), _NUMBERS_EACH * (len(who.accounts) + len(who.keys))
+    accounts = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(0, split, _NUMBERS_EACH)}
+    keys = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(split, end, _NUMBERS_EACH)}
+    return [
+        RateUse(keys[key], accounts[account]) if payer.is_limited else None
+        for payer, account, key in zip(who.distinct, who.account_of, who.key_of, strict=True)
+    ]
+
+
+def _refused(verdict: Sequence[int]) -> RefusedHold:
+    why, available, held, limit_left, tokens_left, retry_ms = verdict
+    tokens = None if tokens_left < 0 else tokens_left
+    return RefusedHold(_REFUSALS[why - 1], Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms)
 
 
 class SettleRequests:

@@ -2,17 +2,27 @@
 
 -- name: place_holds
 -- Holds what fits, in order of arrival. Every array comes as text.
-SELECT place_holds($1::text::uuid[], $2::text::uuid[], $3::text::int[], $4::text::int[], $5, $6, $7::text::uuid[], $8::text::int[], $9::text::bigint[])
+SELECT place_holds($1::text::uuid[], $2::text::uuid[], $3::text::int[], $4::text::int[], $5::text::bigint[],
+    $6::text::bigint[], $7::text::int[], $8, $9, $10::text::uuid[], $11::text::int[], $12::text::bigint[],
+    $13::text::bigint[], $14::text::int[])
+
+-- name: place_holds_again
+-- Holds again what a restart of the database has lost.
+SELECT place_holds_again($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: end_requests
 -- Settles.
-SELECT end_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[],
-    $12::text::uuid[], $13::text::int[], $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[], $21::text::bigint[], $22::text::bigint[])
+SELECT end_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[],
+    $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[], $12::text::uuid[], $13::text::int[],
+    $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[],
+    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[])
 
 -- name: release_requests
 -- Releases, and ends the tasks that the released had.
-SELECT release_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[],
-    $12::text::uuid[], $13::text::int[], $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[], $21::text::bigint[], $22::text::bigint[])
+SELECT release_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[],
+    $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[], $12::text::uuid[], $13::text::int[],
+    $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[],
+    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[])
 
 -- name: drop_holds
 -- Gives holds back without a word about their requests.

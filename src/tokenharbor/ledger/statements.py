@@ -10,6 +10,7 @@ class LedgerQueries:
     """The ledger's SQL."""
 
     place_holds: str
+    place_holds_again: str
     end_requests: str
     release_requests: str
     drop_holds: str

@@ -91,6 +91,7 @@ class PostgresBook:
     ) -> None:
         self._sql = sql
         self._may_hold = may_hold
+        self._gateway_id = gateway_id
         self._pool = pool
         self._connections = connections
         self._places = BatchRunner(
@@ -127,6 +128,22 @@ class PostgresBook:
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         with as_database_unavailable():
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
+
+    async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
+        """Holds that a restart of the database has lost: as far as the accounts cover them, whatever the limits say."""
+        with as_database_unavailable():
+            await self._pool.fetchval(
+                self._sql.place_holds_again,
+                sorted({hold.payer.account_id for hold in holds}),
+                at,
+                self._gateway_id,
+                [hold.request_id for hold in holds],
+                [hold.payer.account_id for hold in holds],
+                [hold.payer.key_id for hold in holds],
+                [hold.amount for hold in holds],
+                [hold.tokens for hold in holds],
+                [hold.free_limit > 0 for hold in holds],
+            )
 
     def _doubt(self, hold: Hold) -> None:
         """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""

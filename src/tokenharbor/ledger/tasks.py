@@ -21,6 +21,7 @@ State = Literal["open", "done", "failed"]
 class TaskQueries:
     """The SQL of tasks.sql."""
 
+    free_place: str
     add: str
     find: str
     due: str
@@ -52,30 +53,34 @@ class VendorTasks:
         self._pool = pool
 
     async def add(self, task: VendorTask) -> bool:
-        """Whether it is in the books: without its request's hold there is no task. A release takes both back."""
+        """Whether it is in the books: without its request's hold there is no task. A release takes both back. The
+        request is no longer counted as open.
+        """
         settlement = task.settlement
         payer, product = settlement.payer, settlement.product
         with as_database_unavailable():
-            added = await self._pool.fetchval(
-                SQL.add,
-                settlement.request_id,
-                payer.account_id,
-                payer.key_id,
-                task.endpoint,
-                task.vendor_id,
-                product.model,
-                product.provider,
-                product.edition,
-                product.region,
-                settlement.cost,
-                settlement.fee,
-                settlement.vendor_cost,
-                settlement.bound,
-                product.price_version,
-                settlement.salt,
-                settlement.detail,
-                settlement.at,
-            )
+            async with self._pool.acquire() as conn, conn.transaction():
+                await conn.execute(SQL.free_place, [settlement.request_id])
+                added = await conn.fetchval(
+                    SQL.add,
+                    settlement.request_id,
+                    payer.account_id,
+                    payer.key_id,
+                    task.endpoint,
+                    task.vendor_id,
+                    product.model,
+                    product.provider,
+                    product.edition,
+                    product.region,
+                    settlement.cost,
+                    settlement.fee,
+                    settlement.vendor_cost,
+                    settlement.bound,
+                    product.price_version,
+                    settlement.salt,
+                    settlement.detail,
+                    settlement.at,
+                )
         return added is not None
 
     async def find(self, request_id: UUID, account_id: UUID) -> VendorTask | None:

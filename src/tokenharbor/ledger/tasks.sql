@@ -1,5 +1,9 @@
 -- Tasks at vendors, and the settlements that wait for them.
 
+-- name: free_place
+-- A request whose answer comes later is not among the open ones.
+SELECT free_places($1)
+
 -- name: add
 -- A task that a vendor has taken, if its request's hold still stands; nobody gives the hold back meanwhile.
 INSERT INTO task (request_id, account_id, key_id, endpoint, vendor_id, model, provider, edition, region,

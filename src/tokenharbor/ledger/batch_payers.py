@@ -1,0 +1,89 @@
+"""The payers of a batch: its distinct accounts and keys, each row's place among them, and what adds up for each."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import msgspec
+
+from tokenharbor.kernel.payer import Payer
+
+
+class BatchPayers(msgspec.Struct, frozen=True):
+    """`distinct` are told apart by the object. Accounts are sorted, and locked in this order; keys are as they come.
+    Places begin at 0; PostgreSQL's at 1. `is_alike`: each payer has an account and a key of its own, at its own place.
+    """
+
+    distinct: Sequence[Payer]
+    accounts: Sequence[str]
+    keys: Sequence[str]
+    account_of: Sequence[int]  # by payer
+    key_of: Sequence[int]
+    rows: Sequence[int]  # by row: its payer
+    is_alike: bool
+    is_limited: bool
+
+    def sums(self, amounts: Sequence[int], tokens: Sequence[int]) -> Sequence[str]:
+        """For each account, then for each key: its rows, their amounts and their tokens."""
+        if len(self.distinct) == 1:
+            return [f"{len(amounts)},{sum(amounts)},{sum(tokens)}"] * 2
+        accounts = _add(self.rows, self.account_of, amounts, tokens)
+        return [*accounts, *(accounts if self.is_alike else _add(self.rows, self.key_of, amounts, tokens))]
+
+    def limits(self) -> Sequence[str]:
+        """For each account, then for each key. Of several payers for one, the last is the newest."""
+        if self.is_alike:
+            payers = self.distinct
+            return [*[p.account_limits.elements for p in payers], *[p.key_limits.elements for p in payers]]
+        accounts = dict(zip(self.account_of, [payer.account_limits.elements for payer in self.distinct], strict=True))
+        keys = dict(zip(self.key_of, [payer.key_limits.elements for payer in self.distinct], strict=True))
+        return [*accounts.values(), *keys.values()]
+
+    def owners(self) -> Sequence[int]:
+        """By key: the place of its account, or -1 where payers disagree."""
+        owners = [-2] * len(self.keys)
+        for account, key in zip(self.account_of, self.key_of, strict=True):
+            owners[key] = account if owners[key] in (-2, account) else -1
+        return owners
+
+
+def batch_payers(payers: Sequence[Payer]) -> BatchPayers:
+    """Of the rows, by row."""
+    first = payers[0]
+    if payers.count(first) == len(payers):
+        one = (first.account_hex,), (first.key_hex,), (0,), (0,)
+        return BatchPayers((first,), *one, [0] * len(payers), True, first.is_limited)  # noqa: FBT003  by place
+    distinct = sorted(dict(zip(map(id, payers), payers, strict=True)).values(), key=_ACCOUNT_HEX)
+    places = {id(payer): place for place, payer in enumerate(distinct)}
+    account_of, accounts = _numbered([payer.account_hex for payer in distinct])
+    key_of, keys = _numbered([payer.key_hex for payer in distinct])
+    return BatchPayers(
+        distinct,
+        accounts,
+        keys,
+        account_of,
+        key_of,
+        [places[id(payer)] for payer in payers],
+        len(accounts) == len(keys) == len(distinct),
+        any([payer.is_limited for payer in distinct]),  # noqa: C419  a generator costs more
+    )
+
+
+_ACCOUNT_HEX = attrgetter("account_hex")
+
+
+def _numbered(ids: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+    """Each one's place among the distinct, and these in their order."""
+    places: dict[str, int] = {}
+    return [places.setdefault(each, len(places)) for each in ids], list(places)
+
+
+def _add(rows: Sequence[int], places: Sequence[int], amounts: Sequence[int], tokens: Sequence[int]) -> Sequence[str]:
+    """By place, of which each payer has one: how many rows, and what they add up to."""
+    length = max(places) + 1
+    counts, of_amounts, of_tokens = [0] * length, [0] * length, [0] * length
+    for row, amount, count in zip(rows, amounts, tokens, strict=True):
+        place = places[row]
+        counts[place] += 1
+        of_amounts[place] += amount
+        of_tokens[place] += count
+    return [f"{a},{b},{c}" for a, b, c in zip(counts, of_amounts, of_tokens, strict=True)]
