@@ -24,8 +24,7 @@ def fleet(database_url: str) -> Iterator[Fleet]:
     with running_vendor(SCRIPT) as vendor, tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        fleet = make_fleet(folder, vendor=vendor, database=database_url, count=1, config=CONFIG)
-        fleet.gateways[0].env["TOKENHARBOR_SERVER_WORKERS"] = "2"
+        fleet = make_fleet(folder, vendor=vendor, database=database_url, workers=(2,), config=CONFIG)
         fleet.gateways[0].start()
         try:
             yield fleet
@@ -36,17 +35,6 @@ def fleet(database_url: str) -> Iterator[Fleet]:
 def parent(harbor: Harbor) -> int:
     assert harbor.server is not None
     return harbor.server.process.pid
-
-
-def children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
-
-
-def workers(harbor: Harbor) -> list[int]:
-    """Their pids: children of the fork server, which is the parent's only child."""
-    [forks] = children(parent(harbor))
-    return children(forks)
 
 
 def lives(pid: int) -> bool:
@@ -96,11 +84,11 @@ async def test_a_worker_that_is_killed_under_load_stops_nobody_else(fleet: Fleet
     async with Load(fleet, plain([fleet.new_key(account)], leave=0), 3, clients=16) as load:
         await load.serves(0, answers=20)
         before = await counted(harbor.url)
-        killed, other = workers(harbor)
+        killed, other = fleet.worker_processes(0)
         os.kill(killed, signal.SIGKILL)
         await load.serves(0, answers=20)
-        await until(lambda: len(said(harbor, "worker_ended")) == 1 and len(workers(harbor)) == 2)
-        assert other in workers(harbor)
+        await until(lambda: len(said(harbor, "worker_ended")) == 1 and len(fleet.worker_processes(0)) == 2)
+        assert other in fleet.worker_processes(0)
         assert await counted(harbor.url) >= before, "what the dead had counted stays counted"
         await load.serves(0, answers=40)
     assert not [one for one in load.heard if one.how == "failed"], "none was refused"
@@ -144,7 +132,7 @@ async def test_workers_die_with_their_parent_and_the_next_server_starts_at_once(
     account = fleet.new_account()
     async with Load(fleet, plain([fleet.new_key(account)], leave=0), 7) as load:
         await load.serves(0)
-        dead = workers(harbor)
+        dead = fleet.worker_processes(0)
         os.kill(dead[0], signal.SIGSTOP)  # one that cannot see anything dies, too
         os.kill(parent(harbor), signal.SIGKILL)
         assert harbor.server is not None

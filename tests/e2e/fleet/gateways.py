@@ -27,6 +27,7 @@ _SERVER = """
 [server]
 secret = "file:{secret}"
 drain_seconds = 5
+workers = {workers}
 
 [database]
 url = "{database}"
@@ -87,6 +88,12 @@ class Fleet:
             if gateway.server is not None:
                 gateway.server.process.wait(60)
 
+    def worker_processes(self, place: int) -> Sequence[int]:
+        """Of a gateway that has several: children of its fork server."""
+        server = self.gateways[place].server
+        assert server is not None
+        return [worker for forks in _children(server.process.pid) for worker in _children(forks)]
+
     async def ready(self, seconds: float = 30) -> None:
         """Until every gateway says that it is."""
         async with asyncio.timeout(seconds):
@@ -97,13 +104,15 @@ class Fleet:
 
 @contextlib.contextmanager
 def running_fleet(
-    *, vendor: str, database: str, books: str = "", count: int = 3, config: str = CONFIG
+    *, vendor: str, database: str, books: str = "", workers: Sequence[int] = (1, 1, 1), config: str = CONFIG
 ) -> Iterator[Fleet]:
-    """Gateways for as long as the `with` lasts. `books`: the database, where the gateways reach it another way."""
+    """Gateways for as long as the `with` lasts. `books`: the database, where the gateways reach it another way;
+    `workers`: how many each gateway has.
+    """
     with tempfile.TemporaryDirectory(prefix="th-e2e-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        fleet = make_fleet(folder, vendor=vendor, database=database, count=count, config=config)
+        fleet = make_fleet(folder, vendor=vendor, database=database, workers=workers, config=config)
         fleet.books = books or database
         try:
             fleet.gateways[0].start()  # it migrates
@@ -125,18 +134,22 @@ def running_vendor(script: str) -> Iterator[str]:
             simulator.stop()
 
 
+def _children(pid: int) -> Sequence[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def make_fleet(
-    folder: Path, *, vendor: str, database: str, count: int, config: str, kind: type[Harbor] = Harbor
+    folder: Path, *, vendor: str, database: str, workers: Sequence[int], config: str, kind: type[Harbor] = Harbor
 ) -> Fleet:
     """Homes with one root secret; nothing runs yet."""
     secret, text = folder / "root.key", config.format(url=vendor)
     secret.write_text("0123456789abcdef" * 4)
     secret.chmod(0o600)
     homes: list[Harbor] = []
-    for number in range(count):
+    for number, count in enumerate(workers):
         home = folder / f"home{number}"
         home.mkdir(mode=0o700)
-        (home / "tokenharbor.toml").write_text(text + _SERVER.format(secret=secret, database=database))
+        (home / "tokenharbor.toml").write_text(text + _SERVER.format(secret=secret, database=database, workers=count))
         homes.append(kind(home, vendor, dict(_CREDENTIALS)))
     return Fleet(folder, homes, text, database)
 

@@ -37,7 +37,7 @@ def containers(postgres_url: str) -> Iterator[Rush]:
         folder = Path(name)
         folder.chmod(0o755)
         database = create_database(postgres_url, "same_path")
-        fleet = make_fleet(folder, vendor=vendor.url, database=database, count=2, config=CONFIG, kind=Container)
+        fleet = make_fleet(folder, vendor=vendor.url, database=database, workers=(1, 1), config=CONFIG, kind=Container)
         try:
             for gateway in fleet.gateways:
                 gateway.start()

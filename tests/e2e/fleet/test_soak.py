@@ -89,7 +89,7 @@ def fleet(postgres_url: str) -> Iterator[Fleet]:
     database = create_database(postgres_url, "soak")
     with (
         running_vendor(mixed.SCRIPT) as vendor,
-        running_fleet(vendor=vendor, database=database, count=2, config=mixed.CONFIG) as fleet,
+        running_fleet(vendor=vendor, database=database, workers=(1, 1), config=mixed.CONFIG) as fleet,
     ):
         yield fleet
 
