@@ -25,52 +25,52 @@ class EndKind(StrEnum):
     FAULT = "fault"
 
 
-class Message(msgspec.Struct, frozen=True, tag=True):
+class ChannelMessage(msgspec.Struct, frozen=True, tag=True):
     """A line of the channel."""
 
 
-class Reload(Message, frozen=True):
+class Reload(ChannelMessage, frozen=True):
     """To a worker: read configuration, catalogue, edition and credentials anew."""
 
 
-class Drain(Message, frozen=True):
+class Drain(ChannelMessage, frozen=True):
     """To a worker: accept nothing new, let open requests finish, then end."""
 
 
-class StandIn(Message, frozen=True):
+class StandIn(ChannelMessage, frozen=True):
     """To a worker: accept for these slots, too, whose workers are dead; for no others."""
 
     slots: Sequence[int]
 
 
-class CountsWanted(Message, frozen=True):
+class CountsWanted(ChannelMessage, frozen=True):
     """To a worker: say what you have counted."""
 
 
-class AllMetrics(Message, frozen=True):
+class AllMetrics(ChannelMessage, frozen=True):
     """To a worker, which has asked: what all workers have counted, added up."""
 
     families: Sequence[MetricFamily]
 
 
-class WorkerReady(Message, frozen=True):
+class WorkerReady(ChannelMessage, frozen=True):
     """From a worker: it serves."""
 
 
-class WorkerEnding(Message, frozen=True):
+class WorkerEnding(ChannelMessage, frozen=True):
     """From a worker, its last words: why it ends. One line, without a secret."""
 
     reason: str
     kind: EndKind
 
 
-class Counts(Message, frozen=True):
+class Counts(ChannelMessage, frozen=True):
     """From a worker: what it has counted."""
 
     families: Sequence[MetricFamily]
 
 
-class AllMetricsWanted(Message, frozen=True):
+class AllMetricsWanted(ChannelMessage, frozen=True):
     """From a worker: say what all of you have counted."""
 
 
