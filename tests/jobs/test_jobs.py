@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,19 @@ from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.errors import DatabaseUnavailable
 
 SOON = timedelta(milliseconds=1)
-CONTEXT: Any = None
+
+
+class DuePool:
+    """A database in which every job is due."""
+
+    async def fetchval(self, *_: object) -> str:
+        return "due"
+
+    async def execute(self, *_: object) -> None:
+        return None
+
+
+CONTEXT: Any = SimpleNamespace(pool=DuePool())
 
 
 class Work:
@@ -112,18 +125,15 @@ def test_each_job_has_a_name_of_its_own_and_a_period() -> None:
     assert all(job.period > timedelta() for job in JOBS)
 
 
-async def test_keys_are_read_anew_at_each_notice_and_the_rest_at_one_of_a_credential() -> None:
+async def test_at_each_notice_keys_and_credentials_are_asked_after() -> None:
     heard: list[str] = []
 
-    class Ring:
-        def refresh_soon(self) -> None:
-            heard.append("keys")
+    class Asked:
+        def __init__(self, what: str) -> None:
+            self.refresh_soon = self.check_soon = lambda: heard.append(what)
 
-    async def reload() -> None:
-        heard.append("all")
-
-    await follow_notices(_notices(), Ring(), reload)  # type: ignore[arg-type]
-    assert heard == ["keys", "all", "keys", "keys", "all"]
+    await follow_notices(_notices(), Asked("keys"), Asked("credentials"))  # type: ignore[arg-type]
+    assert heard == ["keys", "credentials"] * 3
 
 
 async def _notices() -> AsyncIterator[MayHaveMissed | Notification]:

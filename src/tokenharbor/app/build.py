@@ -37,6 +37,7 @@ from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
+from tokenharbor.identity.credentials import CredentialWatch
 from tokenharbor.identity.keys import key_hasher
 from tokenharbor.identity.ring import KeyRing
 from tokenharbor.jobs.background import Background
@@ -57,6 +58,7 @@ class OpenKeys:
     """The keys in force, and what says that they, or stored credentials, have changed."""
 
     ring: KeyRing
+    credentials: CredentialWatch
     listener: NotificationListener
 
 
@@ -69,7 +71,7 @@ class Harbor:
     book: PostgresBook
     books: BookBatchers
     snapshots: CurrentSnapshot
-    reload: Callable[[], Awaitable[None]]
+    reload: Callable[[], Awaitable[bool]]
     server: Server
     metrics: Metrics
     background: Background
@@ -140,7 +142,9 @@ async def _open_keys(context: WorkerContext, database: Database) -> AsyncIterato
         await anext(listener)  # it listens now: what is read from here on is read anew when it changes
         ring = KeyRing(database.pool, key_hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
         await ring.refresh()
-        yield OpenKeys(ring, listener)
+        credentials = CredentialWatch(database.pool)
+        await credentials.start()
+        yield OpenKeys(ring, credentials, listener)
 
 
 @contextlib.asynccontextmanager
@@ -212,6 +216,7 @@ def _server(context: WorkerContext, router: PathRouter) -> Server:
 
 def _start_jobs(background: Background, keys: OpenKeys, snapshots: Snapshots, jobs: JobContext) -> None:
     background.run("keys", keys.ring.run)
-    background.run("notices", partial(follow_notices, keys.listener, keys.ring, snapshots.reload))
+    background.run("notices", partial(follow_notices, keys.listener, keys.ring, keys.credentials))
+    background.run("credentials", partial(keys.credentials.run, snapshots.reload))
     for job in JOBS:
         background.run(job.name, partial(repeat, job, jobs))

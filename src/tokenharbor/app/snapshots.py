@@ -44,17 +44,21 @@ class SnapshotLoader:
         await RequestHistory(pool).add_prices(prices, world.clock.now())
         return plans
 
-    async def reload(self, snapshots: CurrentSnapshot) -> None:
-        """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there."""
+    async def reload(self, snapshots: CurrentSnapshot) -> bool:
+        """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there. False
+        where the database did not answer.
+        """
         stated = self.context.settings
         try:
             snapshots.swap(await self.load(load_settings(stated.home, stated.file, stated.environ)))
         except (Misconfigured, DatabaseUnavailable) as error:
             _log.error("not_reloaded", reason=str(error))
+            return not isinstance(error, DatabaseUnavailable)
         except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
             _log.error("not_reloaded", reason=f"a fault of ours: {type(error).__name__}")
         else:
             _log.info("reloaded")
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Snapshots:
     """The snapshots in force, and what renews them."""
 
     current: CurrentSnapshot
-    reload: Callable[[], Awaitable[None]]
+    reload: Callable[[], Awaitable[bool]]
 
 
 async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:

@@ -82,7 +82,7 @@ async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callab
         failed.result()
 
 
-async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
     while True:
         await told.wait()
         told.clear()

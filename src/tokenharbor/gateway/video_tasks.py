@@ -60,7 +60,7 @@ class VideoTasks:
         """Poll the videos that no client polls, so that no hold stays for ever."""
         now = self._dependencies.world.clock.now()
         try:
-            due = await self._dependencies.task_billing.tasks.due(now - _QUIET)
+            due = await self._dependencies.task_billing.tasks.take_due(now - _QUIET, now)
         except BooksError:
             return
         for task in due:

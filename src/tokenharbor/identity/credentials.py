@@ -1,13 +1,18 @@
 """Credentials: our own secrets at the providers, sealed in the database."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 import asyncpg
 
+from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.identity.store import SQL
-from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.kernel.secret import SecretBox
+
+_POLL_SECONDS = 0.4  # as the key ring's
 
 
 async def set_credential(conn: asyncpg.Connection, seal: SecretBox, provider: str, secret: str, at: datetime) -> None:
@@ -27,6 +32,44 @@ async def read_credentials(conn: asyncpg.Connection, seal: SecretBox) -> Mapping
             )
         found[provider] = seal.decrypt(row["sealed"], _context(provider)).decode()
     return found
+
+
+class CredentialWatch:
+    """Sees that a stored credential was changed. It asks the database every 0.4 s, and at once where it is told to: a
+    notice may be lost, and nobody learns of it.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._seen = 0
+        self._nudged = asyncio.Event()
+
+    async def start(self) -> None:
+        """What is read of credentials from here on is not missed when it changes. Raises DatabaseUnavailable."""
+        self._seen = await self._last_change()
+
+    def check_soon(self) -> None:
+        """Something may have changed: look now."""
+        self._nudged.set()
+
+    async def run(self, reload: Callable[[], Awaitable[bool]]) -> None:
+        """Reload after each change, until cancelled; again, if `reload` says that the database did not answer."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._nudged.wait()
+            self._nudged.clear()
+            try:
+                change = await self._last_change()
+            except DatabaseUnavailable:
+                continue  # the ring says so
+            if change != self._seen and await reload():
+                self._seen = change
+
+    async def _last_change(self) -> int:
+        with as_database_unavailable():
+            change: int = await self._pool.fetchval(SQL.credential_change)
+        return change
 
 
 def _context(provider: str) -> bytes:

@@ -105,6 +105,10 @@ INSERT INTO credential (provider, sealed, seal_key_id, changed_at) VALUES ($1, $
 ON CONFLICT (provider) DO UPDATE
 SET sealed = excluded.sealed, seal_key_id = excluded.seal_key_id, changed_at = excluded.changed_at
 
+-- name: credential_change
+-- The number of the last change of a credential; 0 where there is none.
+SELECT coalesce(max(change), 0) FROM credential
+
 -- name: credentials
 -- All of them, still sealed.
 SELECT provider, sealed, seal_key_id FROM credential ORDER BY provider

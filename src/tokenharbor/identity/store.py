@@ -49,6 +49,7 @@ class IdentityQueries:
     revoke_key: str
     changed_keys: str
     set_credential: str
+    credential_change: str
     credentials: str
 
 

@@ -1,4 +1,9 @@
-"""A job: work that is done again and again while a server runs."""
+"""A job: work that is done again and again while a server runs, by one of all gateways on a database at a time.
+
+Every worker of every gateway tries, once in each period. Who finds the job due in the database moves its time on, and
+does it. A claim lasts a minute at most: whoever dies, stops or fails meanwhile is followed by another. So it may be
+that two do a job at once, if it lasts longer; what must not happen twice is locked by the work itself.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,12 +14,25 @@ import asyncpg
 import structlog
 
 from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 
 _RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
+_DUE = 0.9  # of the period: who tries once in each must not find it to be due a moment later
 _log = structlog.get_logger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueries:
+    """The SQL of queries.sql."""
+
+    claim: str
+    done: str
+
+
+SQL = read_queries(JobQueries, "tokenharbor.jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +47,7 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`work` is done once in each `period`, the first time after one. Doing it once too often must do no harm."""
+    """`work` is done about once in each `period`, the first time after one. Doing it once too often must do no harm."""
 
     name: str
     period: timedelta
@@ -42,7 +60,16 @@ async def repeat(job: Job, context: JobContext) -> None:
     while True:
         pause = min(job.period, _RETRY) if reason else job.period
         await asyncio.sleep(pause.total_seconds())
-        reason = await attempt(job.name, job.work(context), reason)
+        reason = await attempt(job.name, _do_if_due(job, context), reason)
+
+
+async def _do_if_due(job: Job, context: JobContext) -> None:
+    """Nothing, where another gateway has just done it, or is at it."""
+    if await context.pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is None:
+        return
+    await job.work(context)
+    if job.period > _RETRY:
+        await context.pool.execute(SQL.done, job.name, job.period * _DUE)
 
 
 async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:

@@ -24,7 +24,7 @@ class TaskQueries:
     free_place: str
     add: str
     find: str
-    due: str
+    take_due: str
     asked: str
     close: str
 
@@ -88,10 +88,10 @@ class VendorTasks:
             row = await self._pool.fetchrow(SQL.find, request_id, account_id)
         return None if row is None else _task(row)
 
-    async def due(self, before: datetime) -> Sequence[VendorTask]:
-        """Open ones after which nobody has asked since; at most a hundred."""
+    async def take_due(self, before: datetime, at: datetime) -> Sequence[VendorTask]:
+        """Open ones after which nobody has asked since, at most a hundred. They count as asked after `at`."""
         with as_database_unavailable():
-            rows = await self._pool.fetch(SQL.due, before)
+            rows = await self._pool.fetch(SQL.take_due, before, at)
         return [_task(row) for row in rows]
 
     async def asked(self, request_id: UUID, at: datetime) -> None:

@@ -16,9 +16,13 @@ RETURNING request_id
 -- An account's task.
 SELECT * FROM task WHERE request_id = $1 AND account_id = $2
 
--- name: due
--- Open tasks after which nobody has asked since.
-SELECT * FROM task WHERE state = 'open' AND asked_at < $1 ORDER BY asked_at LIMIT 100
+-- name: take_due
+-- Open tasks after which nobody has asked since; from now on they are asked after, so that nobody else takes them.
+UPDATE task SET asked_at = $2
+WHERE request_id IN (
+    SELECT request_id FROM task WHERE state = 'open' AND asked_at < $1 ORDER BY asked_at LIMIT 100 FOR UPDATE SKIP LOCKED
+)
+RETURNING *
 
 -- name: asked
 -- The vendor has been asked.

@@ -1,0 +1,50 @@
+"""Jobs over several gateways: whoever finds one due does it, the others leave it, and a death delays it a little."""
+
+import asyncio
+import itertools
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tokenharbor.jobs.job import SQL, Job, repeat
+
+
+@pytest.fixture
+async def pool(database_url: str) -> Any:
+    async with asyncpg.create_pool(database_url, min_size=0, max_size=4) as pool:
+        yield pool
+
+
+async def test_of_many_gateways_one_does_a_job_in_each_period(pool: asyncpg.Pool) -> None:
+    times: list[float] = []
+
+    async def work(_context: Any) -> None:
+        times.append(asyncio.get_running_loop().time())
+
+    context: Any = SimpleNamespace(pool=pool)
+    job = Job("shared", timedelta(seconds=0.2), work)
+    gateways = [asyncio.create_task(repeat(job, context)) for _ in range(5)]
+    await asyncio.sleep(2)
+    for each in gateways:
+        each.cancel()
+    await asyncio.gather(*gateways, return_exceptions=True)
+    assert 4 <= len(times) <= 11, "five gateways do not do it five times as often"
+    assert all(later - earlier > 0.1 for earlier, later in itertools.pairwise(times))
+
+
+async def test_a_job_whose_doer_died_is_anothers_when_its_claim_has_ended(pool: asyncpg.Pool) -> None:
+    second = timedelta(seconds=0.3)
+    assert await pool.fetchval(SQL.claim, "left", second) == "left"
+    assert await pool.fetchval(SQL.claim, "left", second) is None
+    async with asyncio.timeout(10):
+        while await pool.fetchval(SQL.claim, "left", second) is None:  # noqa: ASYNC110  the database's time decides
+            await asyncio.sleep(0.02)
+
+
+async def test_a_job_that_is_done_is_not_due_until_its_period_is_nearly_over(pool: asyncpg.Pool) -> None:
+    assert await pool.fetchval(SQL.claim, "done", timedelta(0)) == "done"
+    await pool.execute(SQL.done, "done", timedelta(hours=1))
+    assert await pool.fetchval(SQL.claim, "done", timedelta(0)) is None
