@@ -194,6 +194,18 @@ def test_HUB_6_an_accounts_limits_are_shown_with_whose_they_are_and_raised(
     assert re.search(r"^daily_usd +unlimited$", back, re.MULTILINE)
 
 
+def test_RLY_5_an_accounts_share_is_of_the_providers_that_can_serve(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = account(cli)
+    monkeypatch.setenv("TOKENHARBOR_EDITION", "relay")
+    config = tmp_path / "quotas.toml"
+    config.write_text("[providers.demo]\nquota = { rpm = 90 }\n[providers.openai]\nquota = { rpm = 500 }\n")
+    shown = cli("accounts", "limits", made, "--config", str(config), "--json").json
+    assert shown["rpm"] == {"limit": 45, "stated": None, "origin": "the providers' quotas"}
+    assert (shown["key_concurrency"]["limit"], shown["key_concurrency"]["origin"]) == (100, "edition relay")
+
+
 def test_TH_F2_free_models_are_turned_on_knowingly_and_off(cli: Cli) -> None:
     made = account(cli)
     assert cli("accounts", "show", made, "--json").json["free_models"] is False

@@ -28,11 +28,14 @@ from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import ACCOUNT, ACCOUNT_RATE, AS_PLANNED, REASON, SPAN, USD, USD_LIMIT
 from tokenharbor.app.commands.common import Command, CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
+from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.session import CommandSession
-from tokenharbor.catalog.quota import total_quota
 from tokenharbor.editions.load import load_edition
+from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.identity import store
-from tokenharbor.identity.limits import account_limits, plan_limits
+from tokenharbor.identity.credentials import read_credentials
+from tokenharbor.identity.limits import PlanLimits, account_limits
+from tokenharbor.identity.store import Account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -115,13 +118,7 @@ async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -
     """Show or change an account's limits. 0 is unlimited; default is as its plan or edition says."""
     wanted = LimitsChange(**{name.removesuffix("_usd"): _stated(value) for name, value in options.items()})
     account = await change_limits(session.conn, session.world, account_id, wanted, actor=OPERATOR)
-    policy, quota = (
-        load_edition(session.settings.edition),
-        total_quota(read_catalog(session.settings).providers.values()),
-    )
-    planned = plan_limits(policy, account.plan, quota)
-    stated = account.limits
-    document = limits_document(account, account_limits(stated.rates, stated.key_rates, planned))
+    document = limits_document(account, await _limits_in_force(session, account))
     rows = [
         (name, "unlimited" if each["limit"] is None else each["limit"], each["origin"])
         for name, each in document.items()
@@ -186,6 +183,15 @@ async def credit(
     document = credit_document(given)
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])
+
+
+async def _limits_in_force(session: CommandSession, account: Account) -> PlanLimits:
+    """As a server with these settings has them."""
+    stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
+    secret_of = credential_lookup(session.settings, stored)
+    policy = load_edition(session.settings.edition)
+    sold = build_snapshot(read_catalog(session.settings), policy, secret_of, session.world.clock, account.plan)
+    return account_limits(account.limits.rates, account.limits.key_rates, sold.limits)
 
 
 def _shown(document: Mapping[str, Any]) -> CommandResult:
