@@ -101,7 +101,7 @@ class AccountPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class FreePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`[free]`: how many requests of free models an account has in a window, which begins with its first one."""
 
-    window_hours: Count
+    window_hours: Annotated[int, msgspec.Meta(ge=5, le=5)]  # what the books count by; stated, so that it is shown
     requests: Count
     topped_up_requests: Count  # of an account whose top-ups, net of refunds and disputes, are the smallest pack or more
     smallest_pack_usd: Amount

@@ -1,0 +1,169 @@
+"""Plans, keys and consents, changed by command while a server runs: in force within a second of the command's end."""
+
+import asyncio
+import itertools
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.e2e import books
+from tests.e2e.auditor import nano
+from tests.e2e.harbor import Harbor, make_harbor
+from tests.e2e.raw_client import CHAT, ClientAnswer, ask, question, read
+from tests.e2e.vendor import Vendor
+
+from tokenharbor.editions.load import load_edition, write_edition
+
+pytestmark = pytest.mark.slow
+
+WITHIN_SECONDS = 1
+CONFIG = """
+edition = "../tokenhub.toml"
+
+[providers.one]
+wire = "openai_chat"
+base_url = "{url}/v1"
+credential = "env:SIM_KEY"
+region = "us"
+
+[providers.two]
+wire = "openai_chat"
+base_url = "{url}/v1"
+credential = "env:SIM_KEY"
+region = "eu"
+
+[models.sim]
+context = 200000
+max_output = 8192
+
+[[models.sim.endpoints]]
+provider = "one"
+price = {{ input = "1", output = "2" }}
+
+[[models.sim.endpoints]]
+provider = "two"
+price = {{ input = "10", output = "20" }}
+
+[models."sim:free"]
+context = 200000
+max_output = 8192
+
+[[models."sim:free".endpoints]]
+provider = "one"
+upstream_model = "sim"
+free = true
+"""
+"""In the edition, Pro's requests stay in the eu."""
+
+
+@pytest.fixture(scope="module")
+def harbor() -> Iterator[Harbor]:
+    policy = load_edition("tokenhub")
+    pro = replace(policy.plans["pro"], regions=("eu",))
+    with tempfile.TemporaryDirectory(prefix="th-e2e-") as name, Vendor() as vendor:
+        folder = Path(name)
+        folder.chmod(0o755)
+        plans = {**policy.plans, "pro": pro}
+        (folder / "tokenhub.toml").write_text(write_edition(replace(policy, plans=plans)))
+        harbor = make_harbor(folder, vendor.url, CONFIG)
+        try:
+            yield harbor
+        finally:
+            harbor.stop()
+
+
+@pytest.fixture
+def account(harbor: Harbor) -> str:
+    return harbor.new_account(f"tester{next(NUMBERS)}@example.com")
+
+
+NUMBERS = itertools.count(1)
+
+
+async def _change(harbor: Harbor, *words: str) -> Any:
+    """Made by command, and as much time gone as it may take."""
+    said = await asyncio.to_thread(harbor.cli, *words)
+    await asyncio.sleep(WITHIN_SECONDS)
+    return said
+
+
+async def _ask(harbor: Harbor, key: str, model: str = "sim") -> ClientAnswer:
+    return await ask(harbor.url, question(CHAT, key, model=model))
+
+
+async def _fee_share(harbor: Harbor, key: str) -> float:
+    """What the service fee of a request is, in parts of what the model costs."""
+    answer = await _ask(harbor, key)
+    assert answer.how == "complete", answer.raw
+    receipt = await read(harbor.url, f"/v1/requests/{answer.id}", key)
+    fee, total = nano(receipt["service_fee_usd"]), nano(receipt["cost_usd"])
+    return round(fee / (total - fee), 3)
+
+
+async def test_LNK_1_LNK_2_a_plan_changes_fee_and_limits_of_a_running_server(harbor: Harbor, account: str) -> None:
+    key = harbor.new_key(account)
+    assert await _fee_share(harbor, key) == 0.03
+    assert harbor.cli("accounts", "limits", account)["rpm"]["origin"] == "plan starter"
+    await _change(harbor, "accounts", "plan", account, "enterprise")
+    assert await _fee_share(harbor, key) == 0
+    limit = harbor.cli("accounts", "limits", account)["rpm"]
+    assert (limit["limit"], limit["origin"]) == (6000, "plan enterprise")
+    [change] = harbor.cli("accounts", "changes", account)
+    assert (change["field"], change["before"], change["after"]) == ("plan", "", "enterprise")
+
+
+async def test_LNK_8_a_plans_regions_are_boundaries_of_all_its_requests(harbor: Harbor, account: str) -> None:
+    key = harbor.new_key(account)
+    assert (await _ask(harbor, key)).headers["x-tokenharbor-provider"] == "one", "the cheaper one"
+    await _change(harbor, "accounts", "plan", account, "pro")
+    assert (await _ask(harbor, key)).headers["x-tokenharbor-provider"] == "two", "the one in the eu"
+
+
+async def test_TH_A4_a_change_of_a_keys_rules_is_in_force_in_a_second(harbor: Harbor, account: str) -> None:
+    issued = harbor.cli("keys", "create", account, "--deny-providers", "one")
+    key = issued["key"]
+    assert (await _ask(harbor, key)).headers["x-tokenharbor-provider"] == "two"
+    await _change(harbor, "keys", "change", issued["id"], "--deny-providers", "none")
+    assert (await _ask(harbor, key)).headers["x-tokenharbor-provider"] == "one"
+    await _change(harbor, "keys", "change", issued["id"], "--daily-usd", "0.000000001")
+    assert (await _ask(harbor, key)).status == 402
+    await _change(harbor, "keys", "change", issued["id"], "--daily-usd", "0")
+    assert (await _ask(harbor, key)).how == "complete"
+
+
+async def test_TH_F2_free_models_are_off_until_they_are_turned_on_and_off_again_at_once(
+    harbor: Harbor, account: str
+) -> None:
+    key = harbor.new_key(account)
+    refused = await _ask(harbor, key, "sim:free")
+    assert refused.error is not None
+    assert (refused.status, refused.error["code"]) == (409, "free_models_disabled")
+    before = await books.balance(harbor.url, key)
+    await _change(harbor, "accounts", "free-models", account, "on")
+    assert (await _ask(harbor, key, "sim:free")).how == "complete"
+    assert await books.balance(harbor.url, key) == before
+    await _change(harbor, "accounts", "free-models", account, "off")
+    assert (await _ask(harbor, key, "sim:free")).status == 409
+    on, off = harbor.cli("accounts", "changes", account)
+    assert on["wording"] == load_edition("tokenhub").free.consent
+    assert (on["after"], off["after"]) == ("on", "off")
+    assert books.verified(harbor)["ok"]
+
+
+async def test_LNK_8_an_edition_that_lacks_a_plan_in_use_is_not_loaded(harbor: Harbor, account: str) -> None:
+    await _change(harbor, "accounts", "plan", account, "enterprise")
+    assert harbor.server is not None
+    config = harbor.home / "tokenharbor.toml"
+    kept = config.read_text()
+    config.write_text(kept.replace("../tokenhub.toml", "relay"))
+    try:
+        harbor.server.process.send_signal(signal.SIGHUP)
+        said = await asyncio.to_thread(harbor.server.wait_for, r".*no plan 'enterprise'.*not_reloaded.*")
+    finally:
+        config.write_text(kept)
+    assert "accounts plan ID NAME" in said[0]
+    assert (await _ask(harbor, harbor.new_key(account))).how == "complete"
