@@ -141,6 +141,7 @@ def apart_rows(stage: BenchSetup, litellm: Program | None, plan: Schedule) -> li
         ("nginx small", lambda: rows.nginx_requests(stage, SMALL)),
         ("one wallet", lambda: rows.gateway_requests(stage, "bench", stage.keys[:1])),
         ("many wallets", lambda: rows.gateway_requests(stage, "bench", stage.keys)),
+        ("refused", lambda: rows.refused_requests(stage)),
         ("nginx large", lambda: rows.nginx_requests(stage, LARGE)),
         ("large", lambda: rows.gateway_requests(stage, "bench-large", stage.keys[:1])),
         ("nginx chunks", lambda: rows.nginx_chunks(stage)),

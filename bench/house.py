@@ -1,6 +1,7 @@
 """The gateway under test: `tokenharbor serve` on its embedded PostgreSQL, with wallets and keys, its books in view."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Coroutine, Sequence
@@ -118,6 +119,13 @@ class House:
     def open_wallets(self, count: int) -> Sequence[str]:
         """Accounts with money and one key each; their keys."""
         return self._run("bench.wallets", str(self.home), self.database_url, str(count)).split()
+
+    def open_limited_key(self) -> str:
+        """A key of an account with money, and one request a minute."""
+        account = json.loads(self.cli("accounts", "create", "--email", "limited@bench.invalid", "--json"))["id"]
+        self.cli("credit", account, "--usd", "100", "--pool", "paid", "--reason", "bench")
+        key: str = json.loads(self.cli("keys", "create", account, "--rpm", "1", "--json"))["key"]
+        return key
 
     def limit_all(self) -> None:
         """Every limit of every account and key, so high that none is reached."""

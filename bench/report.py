@@ -38,6 +38,7 @@ _ROWS = (
     ("nginx small", "nginx small", "nginx `proxy_pass`, 2 KiB bodies"),
     ("one wallet", "nginx small", "**gateway, billed, all on one wallet**, 2 KiB bodies"),
     ("many wallets", "nginx small", "**gateway, billed, on 1,000 wallets**, 2 KiB bodies"),
+    ("refused", "nginx small", "gateway, refused by requests a minute, 2 KiB bodies"),
     ("litellm", "nginx small", "LiteLLM, not billed, 2 KiB bodies"),
     ("nginx large", "nginx large", "nginx `proxy_pass`, 100 KiB bodies"),
     ("large", "nginx large", "gateway, billed, 100 KiB bodies"),

@@ -1,7 +1,7 @@
 """The rows: each loads one thing for a while, and says what it cost; what is billed is checked against the books."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from bench.bodies import LARGE, SMALL, gemini_body, messages_body, request_body, responses_body
@@ -17,6 +17,7 @@ GEMINI = "/v1beta/models/bench:generateContent"
 STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
 OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
 WALLETS = 1_000
+_MOST_ADMITTED = 2  # where a window of the limited key ends meanwhile
 MODELS = (
     SoldModel("bench", "bench", "bench-upstream"),
     SoldModel("bench-large", "benchlarge", "bench-upstream"),
@@ -55,6 +56,7 @@ class BenchSetup:
     ports: dict[str, int]
     keys: Sequence[str]
     seconds: float
+    limited_key: str = ""  # of one request a minute
     billed: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -135,6 +137,20 @@ def litellm_requests(stage: BenchSetup, program: Program, key: str) -> Cost:
     took = cpu_seconds(program.pid) - before
     _all_good(answered)
     return _cost(answered, took, 0.0)
+
+
+def refused_requests(stage: BenchSetup) -> Cost:
+    """Requests of a caller who has had the one that a minute allows."""
+    stage.limited_key = stage.limited_key or stage.house.open_limited_key()
+    load = Load(stage.house.url(CHAT), request_body("bench", SMALL), [stage.limited_key])
+    before = stage.house.cpu()
+    answered = run_wrk(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    after = stage.house.cpu()
+    assert not answered.broken, f"{answered.broken} connections broke or were late"
+    assert answered.good <= _MOST_ADMITTED, f"{answered.good} requests were admitted"
+    stage.check_books(answered.good, answered.good)
+    refused = replace(answered, good=answered.bad)
+    return _cost(refused, after[0] - before[0], after[1] - before[1])
 
 
 def _all_good(answered: LoadResult) -> None:
