@@ -456,11 +456,16 @@ async def _balance(account: UUID, at: datetime, wallets: Wallets | MemoryWallets
 def _plain(answer: Any) -> Any:
     """Without times: PostgreSQL has its own clock."""
     if isinstance(answer, RefusedHold):
-        return msgspec.structs.replace(answer, retry_ms=answer.retry_ms > 0)
-    if isinstance(answer, PlacedHold) and answer.rates is not None:
-        windows = [msgspec.structs.replace(use, ends_in_ms=0) for use in (answer.rates.key, answer.rates.account)]
-        return PlacedHold(answer.amount, RateUse(*windows))
+        return msgspec.structs.replace(answer, retry_ms=answer.retry_ms > 0, rates=_untimed(answer.rates))
+    if isinstance(answer, PlacedHold):
+        return PlacedHold(answer.amount, _untimed(answer.rates))
     return type(answer) if isinstance(answer, Exception) else answer
+
+
+def _untimed(rates: RateUse | None) -> RateUse | None:
+    if rates is None:
+        return None
+    return RateUse(*[msgspec.structs.replace(use, ends_in_ms=0) for use in (rates.key, rates.account)])
 
 
 def _window(count: RateCount) -> tuple[int, int]:

@@ -54,7 +54,9 @@ class HoldBatch:
 
     def with_rates(self, hold: Hold, answer: Answer[PlacedHold | RefusedHold]) -> Answer[PlacedHold | RefusedHold]:
         """What is counted at the end of the batch."""
-        if not isinstance(answer, PlacedHold) or hold.request_id not in self._new or not hold.payer.is_limited:
+        if not isinstance(answer, PlacedHold | RefusedHold) or hold.request_id not in self._new:
+            return answer
+        if not hold.payer.is_limited or (isinstance(answer, RefusedHold) and answer.why is HoldRefusal.UNKNOWN):
             return answer
         wallet, meter = self._tables.wallets[hold.payer.account_id], self._tables.meters[hold.payer.key_id]
         use = RateUse(meter.rates.use(self.now), wallet.rates.use(self.now))

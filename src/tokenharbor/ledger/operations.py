@@ -113,7 +113,7 @@ def _verdicts(rows: Sequence[Hold], who: BatchPayers, numbers: Sequence[int]) ->
         return [PlacedHold(row.amount, used[payer]) for row, payer in zip(rows, who.rows, strict=True)]
     verdicts = zip(*[iter(numbers[begin:])] * _NUMBERS_A_ROW, strict=True)
     return [
-        PlacedHold(row.amount, used[payer]) if not verdict[0] else _refused(verdict)
+        PlacedHold(row.amount, used[payer]) if not verdict[0] else _refused(verdict, used[payer])
         for row, payer, verdict in zip(rows, who.rows, verdicts, strict=True)
     ]
 
@@ -124,15 +124,15 @@ def _rates(who: BatchPayers, numbers: Sequence[int]) -> Sequence[RateUse | None]
     accounts = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(0, split, _NUMBERS_EACH)}
     keys = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(split, end, _NUMBERS_EACH)}
     return [
-        RateUse(keys[key], accounts[account]) if payer.is_limited else None
+        RateUse(keys[key], accounts[account]) if payer.is_limited and key in keys and account in accounts else None
         for payer, account, key in zip(who.distinct, who.account_of, who.key_of, strict=True)
     ]
 
 
-def _refused(verdict: Sequence[int]) -> RefusedHold:
+def _refused(verdict: Sequence[int], rates: RateUse | None) -> RefusedHold:
     why, available, held, limit_left, tokens_left, retry_ms = verdict
     tokens = None if tokens_left < 0 else tokens_left
-    return RefusedHold(_REFUSALS[why - 1], Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms)
+    return RefusedHold(_REFUSALS[why - 1], Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms, rates)
 
 
 class SettleRequests:
