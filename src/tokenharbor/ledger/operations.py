@@ -46,8 +46,6 @@ _REFUSALS = (  # by number, from 1
     HoldRefusal.ACCOUNT_CONCURRENCY,
     HoldRefusal.FREE,
 )
-_NUMBERS_EACH = 5  # of each account and key: its place, and how its rates are used
-_NUMBERS_A_ROW = 6  # where not all stand
 
 
 class BatchOperation(Protocol[Row_contra, Result_co]):
@@ -102,37 +100,39 @@ class PlaceHolds:
         return {r["request_id"]: PlacedHold(Usd(r["amount"])) for r in found}
 
 
-def _verdicts(rows: Sequence[Hold], who: BatchPayers, numbers: Sequence[int]) -> Sequence[PlacedHold | RefusedHold]:
+def _verdicts(
+    rows: Sequence[Hold], who: BatchPayers, lines: Sequence[Sequence[int]]
+) -> Sequence[PlacedHold | RefusedHold]:
     """What the database has answered: how rates are used, if any is limited; then each row's, unless all stand."""
     used: Sequence[RateUse | None] = [None] * len(who.distinct)
-    begin = 0
     if who.is_limited:
-        used = _rates(who, numbers)
-        begin = _NUMBERS_EACH * (len(who.accounts) + len(who.keys))
-    if begin == len(numbers):
+        used = _rates(who, lines)
+        lines = lines[len(who.accounts) + len(who.keys) :]
+    if not lines:
         return [PlacedHold(row.amount, used[payer]) for row, payer in zip(rows, who.rows, strict=True)]
-    verdicts = zip(*[iter(numbers[begin:])] * _NUMBERS_A_ROW, strict=True)
     return [
-        PlacedHold(row.amount, used[payer]) if not verdict[0] else _refused(verdict, used[payer])
-        for row, payer, verdict in zip(rows, who.rows, verdicts, strict=True)
+        _refused(line, used[payer]) if line[0] else PlacedHold(row.amount, used[payer])
+        for row, payer, line in zip(rows, who.rows, lines, strict=True)
     ]
 
 
-def _rates(who: BatchPayers, numbers: Sequence[int]) -> Sequence[RateUse | None]:
+def _rates(who: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse | None]:
     """By payer: its key's and its account's windows."""
-    split, end = _NUMBERS_EACH * len(who.accounts), _NUMBERS_EACH * (len(who.accounts) + len(who.keys))
-    accounts = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(0, split, _NUMBERS_EACH)}
-    keys = {numbers[i] - 1: WindowUse(*numbers[i + 1 : i + 5]) for i in range(split, end, _NUMBERS_EACH)}
+    split = len(who.accounts)
+    accounts = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[:split]}
+    keys = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[split : split + len(who.keys)]}
     return [
-        RateUse(keys[key], accounts[account]) if payer.is_limited and key in keys and account in accounts else None
+        RateUse(keys[key], accounts[account]) if payer.is_limited else None
         for payer, account, key in zip(who.distinct, who.account_of, who.key_of, strict=True)
     ]
 
 
 def _refused(verdict: Sequence[int], rates: RateUse | None) -> RefusedHold:
     why, available, held, limit_left, tokens_left, retry_ms = verdict
-    tokens = None if tokens_left < 0 else tokens_left
-    return RefusedHold(_REFUSALS[why - 1], Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms, rates)
+    reason, tokens = _REFUSALS[why - 1], None if tokens_left < 0 else tokens_left
+    if reason is HoldRefusal.UNKNOWN:
+        rates = None
+    return RefusedHold(reason, Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms, rates)
 
 
 class SettleRequests:

@@ -26,11 +26,6 @@ DROP FUNCTION end_requests(text, uuid[], uuid[], int[], int[], timestamptz, time
 DROP TYPE asking;
 DROP TYPE ending;
 
--- Whether a window is over now.
-CREATE FUNCTION window_ended(p_start timestamptz, p_requests int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-    SELECT p_start <= clock_timestamp() - interval '1 minute' OR p_requests = 0
-$$;
-
 -- The milliseconds until a window ends.
 CREATE FUNCTION window_rest(p_start timestamptz, p_now timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT 60000 - (date_part('epoch', p_now - p_start) * 1000)::bigint
@@ -41,85 +36,82 @@ $$;
 -- requests and tokens a minute and requests open at once (NULL: nobody has any). `p_owner` has the place of each key's account, 0 where
 -- rows disagree (NULL: key and account have the same place). `p_frees`: of rows for free models, how many such requests the account has
 -- in 5 hours, else 0 (NULL: no row is for one).
--- NULL: all stand. Else, if there are limits, five numbers of each account, then of each key, as they come: its place, and what is counted
--- now: requests, tokens, open ones, the milliseconds until the window ends. After it, unless all stand, six numbers a row: why not (0: it
--- stands), available, held, what the limit leaves, the tokens that the windows leave (-1: no limit), the milliseconds until it may be placed.
--- A hold that stands already is a unique violation: the caller then looks first (see batch_runner.py).
+-- NULL: all stand. Else lines of six numbers. If there are limits, one of each account, then of each key, as they come: its place, and what
+-- is counted now: requests, tokens, open ones, the milliseconds until the window ends, 0. After it, unless all stand, one of each row: why
+-- not (0: it stands), available, held, what the limit leaves, the tokens that the windows leave (-1: no limit), the milliseconds until it
+-- may be placed. A hold that stands already is a unique violation: the caller then looks first (see batch_runner.py).
 --
 -- Each account and key takes all of its rows in one step that also asks whether they fit. Where one does not, what was taken is given
 -- back, and each row is looked at: no row of the books is read before it is written, and nothing is done for each row but its insert.
 -- (A window that was begun and given back counts nothing, and a window that counts nothing has ended.)
+--
+-- The time is read before the wallets are locked, which may take a while. What is counted by an earlier time is counted in the window
+-- that was there at that time, and no later window has begun: else the rows are looked at one by one, with a time that is read then.
 CREATE FUNCTION place_holds(p_accounts uuid[], p_keys uuid[], p_wallet int[], p_meter int[], p_sums bigint[], p_limits bigint[], p_owner int[],
                             p_at timestamptz, p_gateway uuid, ids uuid[], payer int[], amounts bigint[], p_tokens bigint[], p_frees int[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     n_accounts CONSTANT int := cardinality(p_accounts);
     n_keys CONSTANT int := cardinality(p_keys);
-    p_now timestamptz;
-    accounts int[] := '{}';     -- that have taken their rows
-    keys int[] := '{}';
-    counted bigint[];           -- by then, if there are limits
-    x record;
+    p_now CONSTANT timestamptz := clock_timestamp();
+    fresh CONSTANT timestamptz := p_now - interval '1 minute';     -- a window that began before this has ended
+    a record;           -- the places of accounts that have taken their rows, their latest window's start, and what is counted
+    k record;
+    fits boolean := false;
 BEGIN
     IF p_frees IS NULL THEN
-        FOR x IN
+        WITH taken AS (
             UPDATE wallet SET held = held + p_sums[3 * i - 1], open = open + p_sums[3 * i - 2],
-                window_start = CASE WHEN window_ended(window_start, window_requests) THEN clock_timestamp() ELSE window_start END,
-                window_requests = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + p_sums[3 * i - 2],
-                window_tokens = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_sums[3 * i]
+                window_start = CASE WHEN window_start <= fresh OR window_requests = 0 THEN p_now ELSE window_start END,
+                window_requests = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + p_sums[3 * i - 2],
+                window_tokens = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_sums[3 * i]
             FROM unnest(p_accounts) WITH ORDINALITY u (id, i)
             WHERE account_id = u.id AND debt = 0 AND next_expiry > p_at AND line_end - spent - held >= p_sums[3 * i - 1]
                 AND daily - held - CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END >= p_sums[3 * i - 1]
                 AND monthly - held - CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END >= p_sums[3 * i - 1]
                 AND (p_limits IS NULL OR (open + p_sums[3 * i - 2] <= p_limits[3 * i]
-                    AND CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + p_sums[3 * i - 2] <= p_limits[3 * i - 2]
-                    AND CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_sums[3 * i] <= p_limits[3 * i - 1]))
-            RETURNING u.i, clock_timestamp() AS now,
-                CASE WHEN p_limits IS NOT NULL
-                     THEN ARRAY[i, window_requests, window_tokens, open, window_rest(window_start, clock_timestamp())] END AS counted LOOP
-            p_now := x.now;
-            accounts := accounts || x.i::int;
-            IF p_limits IS NOT NULL THEN
-                counted := counted || x.counted;
-            END IF;
-        END LOOP;
+                    AND CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + p_sums[3 * i - 2] <= p_limits[3 * i - 2]
+                    AND CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_sums[3 * i] <= p_limits[3 * i - 1]))
+            RETURNING u.i, window_start, window_requests, window_tokens, open)
+        SELECT array_agg(i::int) AS places, max(window_start) AS latest,
+            array_agg(ARRAY[i, window_requests, window_tokens, open, window_rest(window_start, p_now), 0]) FILTER (WHERE p_limits IS NOT NULL) AS counted
+        INTO a FROM taken;
+        fits := cardinality(a.places) = n_accounts AND a.latest <= p_now;
     END IF;
-    IF cardinality(accounts) = n_accounts THEN
-        FOR x IN
-            UPDATE key_meter SET held = held + p_sums[3 * (n_accounts + o) - 1], open = open + p_sums[3 * (n_accounts + o) - 2],
-                window_start = CASE WHEN window_ended(window_start, window_requests) THEN p_now ELSE window_start END,
-                window_requests = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + p_sums[3 * (n_accounts + o) - 2],
-                window_tokens = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_sums[3 * (n_accounts + o)]
-            FROM unnest(p_keys) WITH ORDINALITY u (id, o)
-            WHERE key_id = u.id AND account_id = p_accounts[CASE WHEN p_owner IS NULL THEN o ELSE p_owner[o] END]
-                AND quota - spent - held >= p_sums[3 * (n_accounts + o) - 1]
-                AND daily - held - CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END >= p_sums[3 * (n_accounts + o) - 1]
-                AND monthly - held - CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END >= p_sums[3 * (n_accounts + o) - 1]
-                AND (p_limits IS NULL OR (open + p_sums[3 * (n_accounts + o) - 2] <= p_limits[3 * (n_accounts + o)]
-                    AND CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + p_sums[3 * (n_accounts + o) - 2] <= p_limits[3 * (n_accounts + o) - 2]
-                    AND CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_sums[3 * (n_accounts + o)] <= p_limits[3 * (n_accounts + o) - 1]))
-            RETURNING u.o,
-                CASE WHEN p_limits IS NOT NULL
-                     THEN ARRAY[o, window_requests, window_tokens, open, window_rest(window_start, p_now)] END AS counted LOOP
-            keys := keys || x.o::int;
-            IF p_limits IS NOT NULL THEN
-                counted := counted || x.counted;
-            END IF;
-        END LOOP;
+    IF fits THEN
+        WITH taken AS (
+            UPDATE key_meter SET held = held + p_sums[3 * (n_accounts + i) - 1], open = open + p_sums[3 * (n_accounts + i) - 2],
+                window_start = CASE WHEN window_start <= fresh OR window_requests = 0 THEN p_now ELSE window_start END,
+                window_requests = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + p_sums[3 * (n_accounts + i) - 2],
+                window_tokens = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_sums[3 * (n_accounts + i)]
+            FROM unnest(p_keys) WITH ORDINALITY u (id, i)
+            WHERE key_id = u.id AND account_id = p_accounts[CASE WHEN p_owner IS NULL THEN i ELSE p_owner[i] END] AND quota - spent - held >= p_sums[3 * (n_accounts + i) - 1]
+                AND daily - held - CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END >= p_sums[3 * (n_accounts + i) - 1]
+                AND monthly - held - CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END >= p_sums[3 * (n_accounts + i) - 1]
+                AND (p_limits IS NULL OR (open + p_sums[3 * (n_accounts + i) - 2] <= p_limits[3 * (n_accounts + i)]
+                    AND CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + p_sums[3 * (n_accounts + i) - 2] <= p_limits[3 * (n_accounts + i) - 2]
+                    AND CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_sums[3 * (n_accounts + i)] <= p_limits[3 * (n_accounts + i) - 1]))
+            RETURNING u.i, window_start, window_requests, window_tokens, open)
+        SELECT array_agg(i::int) AS places, max(window_start) AS latest,
+            array_agg(ARRAY[i, window_requests, window_tokens, open, window_rest(window_start, p_now), 0]) FILTER (WHERE p_limits IS NOT NULL) AS counted
+        INTO k FROM taken;
+        fits := cardinality(k.places) = n_keys AND k.latest <= p_now;
+        IF fits THEN
+            INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id, tokens, placed_at, open)
+            SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], amounts[i], p_gateway, p_tokens[i], p_now, true
+            FROM generate_series(1, cardinality(ids)) i;
+            RETURN a.counted || k.counted;
+        END IF;
+        UPDATE key_meter SET held = held - p_sums[3 * (n_accounts + i) - 1], open = open - p_sums[3 * (n_accounts + i) - 2],
+            window_requests = window_requests - p_sums[3 * (n_accounts + i) - 2], window_tokens = window_tokens - p_sums[3 * (n_accounts + i)]
+        FROM unnest(k.places) i WHERE key_id = p_keys[i];
     END IF;
-    IF cardinality(keys) < n_keys THEN
+    IF p_frees IS NULL THEN
         UPDATE wallet SET held = held - p_sums[3 * i - 1], open = open - p_sums[3 * i - 2], window_requests = window_requests - p_sums[3 * i - 2],
             window_tokens = window_tokens - p_sums[3 * i]
-        FROM unnest(accounts) i WHERE account_id = p_accounts[i];
-        UPDATE key_meter SET held = held - p_sums[3 * (n_accounts + o) - 1], open = open - p_sums[3 * (n_accounts + o) - 2], window_requests = window_requests - p_sums[3 * (n_accounts + o) - 2],
-            window_tokens = window_tokens - p_sums[3 * (n_accounts + o)]
-        FROM unnest(keys) o WHERE key_id = p_keys[o];
-        RETURN place_each_hold(p_accounts, p_keys, p_wallet, p_meter, p_limits, p_at, p_gateway, ids, payer, amounts, p_tokens, p_frees);
+        FROM unnest(a.places) i WHERE account_id = p_accounts[i];
     END IF;
-    INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id, tokens, placed_at, open)
-    SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], amounts[i], p_gateway, p_tokens[i], p_now, true
-    FROM generate_series(1, cardinality(ids)) i;
-    RETURN counted;
+    RETURN place_each_hold(p_accounts, p_keys, p_wallet, p_meter, p_limits, p_at, p_gateway, ids, payer, amounts, p_tokens, p_frees);
 END $$;
 
 -- The same, row by row: for batches in which not all fit, credit expires, or somebody asks for a free model.
@@ -251,23 +243,23 @@ BEGIN
             RAISE EXCEPTION 'a hold that stands already' USING ERRCODE = 'unique_violation';
         END IF;
         IF verdicts IS NULL THEN
-            verdicts := array_fill(0::bigint, ARRAY[6 * n]);
+            verdicts := array_fill(0::bigint, ARRAY[n, 6]);
         END IF;
-        verdicts[6 * i - 5] := why;
-        verdicts[6 * i - 1] := -1;
+        verdicts[i][1] := why;
+        verdicts[i][5] := -1;
         IF why <> 6 THEN
-            verdicts[6 * i - 4] := a_free[a];
-            verdicts[6 * i - 3] := w.held[a] + w.free[a] - a_free[a];
-            verdicts[6 * i - 2] := greatest(CASE why
+            verdicts[i][2] := a_free[a];
+            verdicts[i][3] := w.held[a] + w.free[a] - a_free[a];
+            verdicts[i][4] := greatest(CASE why
                 WHEN 2 THEN k_quota[k] - k_more[k] WHEN 3 THEN k_day[k] - k_more[k] WHEN 4 THEN k_month[k] - k_more[k]
                 WHEN 7 THEN a_day[a] - a_more[a] WHEN 8 THEN a_month[a] - a_more[a]
                 WHEN 10 THEN least(k_quota[k] - k_more[k], k_day[k] - k_more[k], k_month[k] - k_more[k], a_day[a] - a_more[a], a_month[a] - a_more[a])
                 WHEN 13 THEN least(k_quota[k] - k_more[k], k_day[k] - k_more[k], k_month[k] - k_more[k], a_day[a] - a_more[a], a_month[a] - a_more[a])
                 ELSE 0 END, 0);
             IF least(a_limits[3 * a - 1], k_limits[3 * k - 1]) < no_limit THEN
-                verdicts[6 * i - 1] := greatest(least(a_limits[3 * a - 1] - a_used[a], k_limits[3 * k - 1] - k_used[k]), 0);
+                verdicts[i][5] := greatest(least(a_limits[3 * a - 1] - a_used[a], k_limits[3 * k - 1] - k_used[k]), 0);
             END IF;
-            verdicts[6 * i] := CASE
+            verdicts[i][6] := CASE
                 WHEN why IN (11, 14) THEN 1000
                 WHEN why = 12 OR why = 13 AND p_tokens[i] <= a_limits[3 * a - 1] THEN a_rest[a]
                 WHEN why = 9 OR why = 10 AND p_tokens[i] <= k_limits[3 * k - 1] THEN k_rest[k]
@@ -279,7 +271,7 @@ BEGIN
         INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id, tokens, placed_at, open, free)
         SELECT ids[i], p_accounts[p_wallet[payer[i]]], p_keys[p_meter[payer[i]]], amounts[i], p_gateway, p_tokens[i], p_now, true,
             coalesce(p_frees[i] > 0, false)
-        FROM generate_series(1, n) i WHERE verdicts IS NULL OR verdicts[6 * i - 5] = 0;
+        FROM generate_series(1, n) i WHERE verdicts IS NULL OR verdicts[i][1] = 0;
         UPDATE wallet SET (held, open, window_start, window_requests, window_tokens, free_start, free_requests) = (
             SELECT line_end - spent - a_free[i], a_open[i], CASE WHEN a_begun[i] THEN p_now ELSE window_start END,
                 a_requests[i], a_used[i],
@@ -296,10 +288,10 @@ BEGIN
     IF p_limits IS NULL THEN
         RETURN verdicts;
     END IF;
-    RETURN ARRAY(SELECT y.v FROM unnest(a_requests, a_used, a_open, a_rest) WITH ORDINALITY u (b, c, d, e, o),
-                 unnest(ARRAY[u.o, u.b, u.c, u.d, u.e]) WITH ORDINALITY y (v, p) ORDER BY u.o, y.p)
-        || ARRAY(SELECT y.v FROM unnest(k_requests, k_used, k_open, k_rest) WITH ORDINALITY u (b, c, d, e, o),
-                 unnest(ARRAY[u.o, u.b, u.c, u.d, u.e]) WITH ORDINALITY y (v, p) ORDER BY u.o, y.p)
+    RETURN (SELECT array_agg(ARRAY[u.o, u.b, u.c, u.d, u.e, 0] ORDER BY u.o)
+            FROM unnest(a_requests, a_used, a_open, a_rest) WITH ORDINALITY u (b, c, d, e, o))
+        || (SELECT array_agg(ARRAY[u.o, u.b, u.c, u.d, u.e, 0] ORDER BY u.o)
+            FROM unnest(k_requests, k_used, k_open, k_rest) WITH ORDINALITY u (b, c, d, e, o))
         || verdicts;
 END $$;
 
@@ -310,10 +302,12 @@ CREATE FUNCTION place_holds_again(p_accounts uuid[], p_at timestamptz, p_gateway
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     p_now timestamptz;
+    fresh timestamptz;
     amount bigint;
 BEGIN
     PERFORM lock_wallets(p_accounts, p_at);
     p_now := clock_timestamp();
+    fresh := p_now - interval '1 minute';
     FOR i IN 1 .. cardinality(ids) LOOP
         SELECT least(line_end - spent - held, amounts[i]) INTO amount FROM wallet WHERE account_id = accounts[i];
         CONTINUE WHEN amount IS NULL OR NOT EXISTS (SELECT FROM key_meter WHERE key_id = keys[i] AND account_id = accounts[i]);
@@ -321,16 +315,16 @@ BEGIN
         VALUES (ids[i], accounts[i], keys[i], amount, p_gateway, p_tokens[i], p_now, true, p_frees[i]) ON CONFLICT DO NOTHING;
         CONTINUE WHEN NOT FOUND;
         UPDATE wallet SET held = held + amount, open = open + 1,
-            window_start = CASE WHEN window_ended(window_start, window_requests) THEN p_now ELSE window_start END,
-            window_requests = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + 1,
-            window_tokens = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_tokens[i],
+            window_start = CASE WHEN window_start <= fresh OR window_requests = 0 THEN p_now ELSE window_start END,
+            window_requests = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + 1,
+            window_tokens = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_tokens[i],
             free_start = CASE WHEN p_frees[i] AND free_start <= p_now - interval '5 hours' THEN p_now ELSE free_start END,
             free_requests = CASE WHEN NOT p_frees[i] THEN free_requests WHEN free_start <= p_now - interval '5 hours' THEN 1 ELSE free_requests + 1 END
         WHERE account_id = accounts[i];
         UPDATE key_meter SET held = held + amount, open = open + 1,
-            window_start = CASE WHEN window_ended(window_start, window_requests) THEN p_now ELSE window_start END,
-            window_requests = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_requests END + 1,
-            window_tokens = CASE WHEN window_ended(window_start, window_requests) THEN 0 ELSE window_tokens END + p_tokens[i]
+            window_start = CASE WHEN window_start <= fresh OR window_requests = 0 THEN p_now ELSE window_start END,
+            window_requests = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_requests END + 1,
+            window_tokens = CASE WHEN window_start <= fresh OR window_requests = 0 THEN 0 ELSE window_tokens END + p_tokens[i]
         WHERE key_id = keys[i];
     END LOOP;
 END $$;
@@ -382,8 +376,10 @@ DECLARE
     w record;
     h record;
     alike CONSTANT boolean := p_wallet = p_meter;      -- every account has one key
+    lone CONSTANT boolean := alike AND cardinality(p_accounts) = 1;
     used bigint[];                     -- of rows whose hold is there: tokens, less those that were reserved
     placed timestamptz[];
+    opened boolean[];
     a_used bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_accounts)]);   -- by account: used tokens, less those that were reserved
     k_used bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     a_oldest timestamptz[];            -- by account: when the oldest of its holds was placed
@@ -398,11 +394,11 @@ DECLARE
     key_hold bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_keys)]);
     key_left bigint[];                 -- by key: what its limits leave beside what is held; NULL: no limit. Read when first asked
     a_left bigint[];                   -- by account: likewise
-    holds bigint[] := array_fill(0::bigint, ARRAY[n]);
+    holds bigint[];
     charges bigint[];
     overs bigint[] := array_fill(0::bigint, ARRAY[n]);
-    positions bigint[] := holds;
-    seqs bigint[] := holds;            -- 0: no entry
+    positions bigint[] := overs;
+    seqs bigint[] := overs;            -- 0: no entry
     ats timestamptz[] := array_fill(p_at, ARRAY[n]);
     digests bytea[] := array_fill(NULL::bytea, ARRAY[n]);
     short boolean := false;            -- whether any was not charged in full
@@ -418,29 +414,25 @@ BEGIN
     END IF;
     SELECT * INTO w FROM lock_wallets(p_accounts, p_at);
     a_free := w.free; a_spent := w.spent; a_seq := w.seq;
-    FOR h IN
-        DELETE FROM hold USING unnest(ids) WITH ORDINALITY u (id, i) WHERE request_id = u.id
-        RETURNING u.i, amount, open, placed_at, p_tokens[i] - tokens AS used, p_wallet[payer[i]] AS a, p_meter[payer[i]] AS k,
-            account_id = p_accounts[p_wallet[payer[i]]] AND key_id = p_keys[p_meter[payer[i]]] AS fits LOOP
-        IF NOT h.fits THEN
-            RAISE EXCEPTION 'a hold of another account or key' USING ERRCODE = 'TH001';
-        END IF;
-        holds[h.i] := h.amount;
-        used[h.i] := h.used;
-        placed[h.i] := h.placed_at;
-        a_used[h.a] := a_used[h.a] + h.used;
-        a_oldest[h.a] := least(a_oldest[h.a], h.placed_at);
-        IF NOT alike THEN
-            k_used[h.k] := k_used[h.k] + h.used;
-            k_oldest[h.k] := least(k_oldest[h.k], h.placed_at);
-        END IF;
-        IF h.open THEN
-            a_open[h.a] := a_open[h.a] + 1;
-            IF NOT alike THEN
-                k_open[h.k] := k_open[h.k] + 1;
-            END IF;
-        END IF;
-    END LOOP;
+    SELECT bool_and(x.account_id = p_accounts[p_wallet[payer[i]]] AND x.key_id = p_keys[p_meter[payer[i]]]) AS fits,
+        sum(p_tokens[i] - x.tokens)::bigint AS used, min(x.placed_at) AS oldest, count(*) FILTER (WHERE x.open) AS open,
+        array_agg(coalesce(x.amount, 0)) AS amounts, array_agg(p_tokens[i] - x.tokens) AS each_used,
+        array_agg(x.placed_at) AS each_placed, array_agg(x.open) AS each_open
+    INTO h FROM generate_series(1, n) i LEFT JOIN LATERAL (SELECT * FROM hold WHERE request_id = ids[i] OFFSET 0) x ON true;
+    IF NOT h.fits THEN
+        RAISE EXCEPTION 'a hold of another account or key' USING ERRCODE = 'TH001';
+    END IF;
+    DELETE FROM hold WHERE request_id = ANY (ids);
+    holds := h.amounts;
+    IF lone THEN
+        a_used := ARRAY[h.used];
+        a_oldest := ARRAY[h.oldest];
+        a_open := ARRAY[h.open];
+    ELSE
+        used := h.each_used;
+        placed := h.each_placed;
+        opened := h.each_open;
+    END IF;
     FOR i IN 1 .. n LOOP
         a := p_wallet[payer[i]];
         k := p_meter[payer[i]];
@@ -466,6 +458,20 @@ BEGIN
         a_free[a] := a_free[a] + holds[i] - charge;
         key_charge[k] := key_charge[k] + charge;
         key_hold[k] := key_hold[k] + holds[i];
+        IF NOT lone AND placed[i] IS NOT NULL THEN
+            a_used[a] := a_used[a] + used[i];
+            a_oldest[a] := least(a_oldest[a], placed[i]);
+            IF opened[i] THEN
+                a_open[a] := a_open[a] + 1;
+            END IF;
+            IF NOT alike THEN
+                k_used[k] := k_used[k] + used[i];
+                k_oldest[k] := least(k_oldest[k], placed[i]);
+                IF opened[i] THEN
+                    k_open[k] := k_open[k] + 1;
+                END IF;
+            END IF;
+        END IF;
         IF before[i] > 0 THEN
             ats[i] := p_at - before[i] * interval '1 microsecond';
         END IF;
@@ -499,7 +505,7 @@ BEGIN
         SELECT a_spent[i], line_end - a_spent[i] - a_free[i], a_seq[i], step + CASE WHEN leaves[i] IS NULL THEN 0 ELSE 1 END,
             CASE WHEN leaves[i] IS NULL THEN chain ELSE sha256(chain || sha256(leaves[i])) END, open - a_open[i],
             greatest(window_tokens + CASE WHEN a_oldest[i] >= window_start THEN a_used[i] WHEN a_oldest[i] IS NULL THEN 0
-                                          ELSE used_since(window_start, i, p_wallet, payer, used, placed) END, 0),
+                                          ELSE used_since(window_start, i, p_wallet, payer, h.each_used, h.each_placed) END, 0),
             CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END + a_spent[i] - spent,
             CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END + a_spent[i] - spent,
             greatest(day_end, p_day_end), greatest(month_end, p_month_end)
@@ -508,7 +514,7 @@ BEGIN
     UPDATE key_meter SET (spent, held, open, window_tokens, day_spent, month_spent, day_end, month_end) = (
         SELECT spent + key_charge[i], held - key_hold[i], open - k_open[i],
             greatest(window_tokens + CASE WHEN k_oldest[i] >= window_start THEN k_used[i] WHEN k_oldest[i] IS NULL THEN 0
-                                          ELSE used_since(window_start, i, p_meter, payer, used, placed) END, 0),
+                                          ELSE used_since(window_start, i, p_meter, payer, h.each_used, h.each_placed) END, 0),
             CASE WHEN p_at >= day_end THEN 0 ELSE day_spent END + key_charge[i],
             CASE WHEN p_at >= month_end THEN 0 ELSE month_spent END + key_charge[i],
             greatest(day_end, p_day_end), greatest(month_end, p_month_end)
