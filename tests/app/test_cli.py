@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,16 @@ def test_the_catalogue_is_listed_and_checked(bare: Cli) -> None:
     assert listed[0]["id"] in bare("catalog", "list").out
     assert bare("catalog", "check").code == 0
     assert isinstance(bare("catalog", "check", "--json").json, list)
+
+
+def test_TH_A7_a_free_model_is_listed_as_free(bare: Cli, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "tokenharbor.toml").write_text(
+        '[models."gift:free"]\ncontext = 1000\nmax_output = 100\n'
+        "[[models.\"gift:free\".endpoints]]\nprovider = 'demo'\nfree = true\n"
+    )
+    assert re.search(r"^gift:free +free +0 ", bare("catalog", "list").out, re.MULTILINE)
+    assert bare("catalog", "check").code == 0
 
 
 def test_what_cannot_be_sold_is_listed_and_fails_the_check(bare: Cli, tmp_path: Path) -> None:

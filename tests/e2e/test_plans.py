@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.e2e import books
 from tests.e2e.auditor import nano
 from tests.e2e.harbor import Harbor, make_harbor
-from tests.e2e.raw_client import CHAT, ClientAnswer, ask, question, read
+from tests.e2e.raw_client import CHAT, ClientAnswer, ask, get, question, read
 from tests.e2e.vendor import Vendor
 
 from tokenharbor.editions.load import load_edition, write_edition
@@ -152,6 +152,15 @@ async def test_TH_F2_free_models_are_off_until_they_are_turned_on_and_off_again_
     assert on["wording"] == load_edition("tokenhub").free.consent
     assert (on["after"], off["after"]) == ("on", "off")
     assert books.verified(harbor)["ok"]
+
+
+async def test_TH_A7_a_free_model_has_a_badge_in_the_list_and_on_the_page(harbor: Harbor, account: str) -> None:
+    listed = await read(harbor.url, "/v1/models", harbor.new_key(account))
+    free = {model["id"]: (model["free"], model["pricing"]["input"]) for model in listed["data"] if "sim" in model["id"]}
+    assert free == {"sim": (False, "1"), "sim:free": (True, "0")}
+    page = (await get(harbor.url, "/")).body.decode()
+    assert '<code>sim:free</code><span class="on">on</span><span class="on">free</span>' in page
+    assert '{"model": "sim:free"' not in page, "a first request must not need a consent"
 
 
 async def test_LNK_8_an_edition_that_lacks_a_plan_in_use_is_not_loaded(harbor: Harbor, account: str) -> None:

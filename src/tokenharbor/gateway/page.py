@@ -69,7 +69,8 @@ def render_page(
     """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
     models = list(snapshot.offers.values())
     ready = [offers for offers in models if offers.ready]
-    first = min((offers for offers in ready if CHAT in offers.model.surfaces), key=_needs_a_key, default=None)
+    usual = [offers for offers in ready if CHAT in offers.model.surfaces and not offers.model.free]
+    first = min(usual, key=_needs_a_key, default=None)
     links = "\n".join(_page_link(doc) for doc in docs)
     page = frame.template.substitute(
         host=html.escape(host),
@@ -145,7 +146,7 @@ def _how_to_turn_on(models: Sequence[ModelOffers]) -> str:
 
 
 def _row(shown: Mapping[str, Any], vendor: str, *, on: bool) -> str:
-    state = '<span class="on">on</span>' if on else ""
+    state = ('<span class="on">on</span>' if on else "") + ('<span class="on">free</span>' if shown["free"] else "")
     providers = ", ".join(provider["name"] for provider in shown["providers"])
     words = " ".join((shown["id"], shown["display_name"], vendor, providers, *shown["surfaces"])).lower()
     return (

@@ -42,5 +42,5 @@ def _row(model: dict[str, Any]) -> tuple[object, ...]:
     pricing = model["pricing"] or {"input": "no price"}
     other = (f"{pricing[field]} {words}" for field, words in OTHER_UNITS.items() if field in pricing)
     providers = ", ".join(provider["name"] for provider in model["providers"])
-    first = pricing.get("input") or next(other, None)
+    first = "free" if model["free"] else pricing.get("input") or next(other, None)
     return model["id"], first, pricing.get("output"), model["context_length"] or None, providers
