@@ -15,6 +15,14 @@ MAX_TOKENS = 100
 
 
 @dataclass(frozen=True)
+class Quoted:
+    """What is held for a request: nano-USD, and the bound of its tokens."""
+
+    amount: int
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Rush:
     """A fleet, and the vendor behind it."""
 
@@ -41,21 +49,14 @@ class Rush:
         await asyncio.gather(*self._ask(heard))
         return heard
 
-    async def admits(self, asked: Sequence[ClientRequest]) -> Sequence[ClientAnswer]:
-        """Who was admitted, each answered in the end; that they all were counted while nobody was answered."""
-        async with self.of(asked) as heard:
-            admitted = [one for one in heard if not one.closed]
-        assert all(one.how == "complete" for one in admitted), {one.how for one in admitted}
-        return admitted
-
     def _ask(self, heard: Sequence[ClientAnswer]) -> Iterator[Awaitable[ClientAnswer]]:
         urls = self.fleet.urls
         return (ask(urls[place % len(urls)], each.question, each) for place, each in enumerate(heard))
 
-    async def quote(self, asked: ClientRequest) -> int:
-        """What is held for it, in nano-USD."""
+    async def quote(self, asked: ClientRequest) -> Quoted:
         heard = await ask(self.fleet.urls[0], replace(asked, path=f"{asked.path}?dry_run=1"))
-        return nano(heard.json()["quote"]["amount_usd"])
+        quote = heard.json()["quote"]
+        return Quoted(nano(quote["amount_usd"]), quote["input_tokens"] + quote["output_tokens"])
 
 
 def equals(keys: Sequence[str], count: int, **more: Any) -> Sequence[ClientRequest]:

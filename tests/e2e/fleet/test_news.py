@@ -98,3 +98,18 @@ async def _quotes(rush: Rush, key: str) -> list[int]:
     dry = question(f"{CHAT}?dry_run=1", key, max_tokens=1000)
     answers = await asyncio.gather(*(ask(url, dry) for url in rush.fleet.urls))
     return [nano(one.json()["quote"]["amount_usd"]) for one in answers]
+
+
+@pytest.mark.parametrize("owner", ["key", "account"])
+async def test_a_changed_limit_holds_everywhere(rush: Rush, owner: str, *, lost_listen: bool) -> None:
+    """Lowered to nothing more, and raised again: over all gateways together."""
+    fleet = rush.fleet
+    account = fleet.new_account()
+    made = fleet.run("keys", "create", account)
+    words = ("keys", "change", made["id"]) if owner == "key" else ("accounts", "limits", account)
+    assert {one.how for one in await _ask_everywhere(fleet, made["key"])} == {"complete"}
+    for limit, admitted in ((3, 0), (5, 2), (0, 3)):
+        await _change(fleet, lambda limit=limit: fleet.run(*words, "--rpm", str(limit)), lost_listen=lost_listen)  # type: ignore[misc]
+        answers = await _ask_everywhere(fleet, made["key"])
+        assert sum(one.how == "complete" for one in answers) == admitted, limit
+        assert {one.status for one in answers if one.how != "complete"} <= {429}

@@ -13,7 +13,7 @@ CALLERS = 300
 async def test_three_hundred_callers_get_exactly_what_the_wallet_affords(rush: Rush) -> None:
     fleet = rush.fleet
     asker = fleet.new_key(fleet.new_account())
-    quote = await rush.quote(equals([asker], 1)[0])
+    quote = (await rush.quote(equals([asker], 1)[0])).amount
     amount = 37 * quote + quote // 2
     key = fleet.new_key(fleet.new_account(books.usd(amount)))
     rush.vendor.set_answer({"text": "x" * 30, "usage": {"input": 3, "output": 20}})
@@ -35,7 +35,7 @@ async def test_a_wallet_is_drained_to_the_last_request_that_fits_and_never_below
     fleet = rush.fleet
     rush.vendor.set_answer({"text": "x" * 30, "usage": {"input": 10, "output": 90}})
     asker = fleet.new_key(fleet.new_account())
-    quote = await rush.quote(equals([asker], 1)[0])
+    quote = (await rush.quote(equals([asker], 1)[0])).amount
     account = fleet.new_account(books.usd(90 * quote))
     key = fleet.new_key(account)
     served = 0
