@@ -23,9 +23,9 @@ from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.free_requests import FreeRequests
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
+from tokenharbor.gateway.local_limits import LocalLimits
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
@@ -183,7 +183,7 @@ def _dependencies(
         LingeringStreams(settler, metrics),
         NoteCache(world.clock),
         LargeBodies(receipts),
-        FreeRequests(keys.ring, snapshots.current, world.clock),
+        LocalLimits(keys.ring, snapshots.current, world.clock),
         OverloadGuard(holds, metrics, world.clock),
     )
 

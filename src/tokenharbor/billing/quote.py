@@ -87,7 +87,7 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
         most = output_bound(request, offer)
         if most > output:  # noqa: PLR1730  `max` would cost as much as what it compares
             output = most
-        if offer.apart > apart:  # noqa: PLR1730
+        if offer.apart > apart:  # noqa: PLR1730  likewise
             apart = offer.apart
     if request.demand is not None:
         bound = bound_of(request, request.demand, model)

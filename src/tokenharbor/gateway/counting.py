@@ -12,7 +12,7 @@ from tokenharbor.gateway.admit import allow_model
 from tokenharbor.gateway.answers import estimate_head, rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.free_requests import FreeClass
+from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.planning import find_model
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import MOST_OBJECTS, has_many_objects
@@ -46,7 +46,7 @@ class TokenCountHandler:
 
     async def _count(self, call: Call, path: CountPath) -> int:
         dependencies = self._dependencies
-        caller = await dependencies.free_requests.admit(call, FreeClass.COUNT)
+        caller = await dependencies.local_limits.admit(call, LocalClass.COUNT)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
         read = partial(path.read, body, call.place)

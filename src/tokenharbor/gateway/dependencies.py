@@ -7,9 +7,9 @@ from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.admit import KeyFinder
-from tokenharbor.gateway.free_requests import FreeRequests
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
+from tokenharbor.gateway.local_limits import LocalLimits
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
@@ -36,5 +36,5 @@ class Dependencies:
     lingering: LingeringStreams
     notes: NoteCache
     large: LargeBodies
-    free_requests: FreeRequests
+    local_limits: LocalLimits
     overload: OverloadGuard

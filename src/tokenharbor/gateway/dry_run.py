@@ -8,7 +8,7 @@ from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.free_requests import FreeClass
+from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import Plan
 from tokenharbor.gateway.translation import drop_untranslatable, left_out_header
 from tokenharbor.identity.caller import Caller
@@ -21,7 +21,7 @@ async def answer_dry_run(
     call: MeteredCall, caller: Caller, request: Request, plan: Plan, dependencies: Dependencies
 ) -> None:
     """A 200, unless there are too many; `affordable` looks at the balance as it is now."""
-    dependencies.free_requests.count(call, FreeClass.READ, caller)
+    dependencies.local_limits.count(call, LocalClass.READ, caller)
     try:
         balance = await dependencies.reads.balance(caller.account_id, call.started_at)
     except BooksError as error:

@@ -13,7 +13,7 @@ from tokenharbor.gateway.admit import key_rules
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.free_requests import FreeClass
+from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.planning import find_model, model_not_found
 from tokenharbor.gateway.snapshot import Snapshot
@@ -84,10 +84,10 @@ class ReadHandler:
         self._answer(call, receipt)
 
     async def _admit(self, call: Call) -> Caller:
-        return await self._dependencies.free_requests.admit(call, FreeClass.READ)
+        return await self._dependencies.local_limits.admit(call, LocalClass.READ)
 
     async def _admit_anybody(self, call: Call) -> Caller | None:
-        return await self._dependencies.free_requests.admit_anybody(call, FreeClass.READ)
+        return await self._dependencies.local_limits.admit_anybody(call, LocalClass.READ)
 
     def _snapshot(self, caller: Caller | None) -> Snapshot:
         snapshots = self._dependencies.snapshots

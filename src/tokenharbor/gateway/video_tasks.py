@@ -9,7 +9,7 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.gateway.answers import json_head, media_head
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
-from tokenharbor.gateway.free_requests import FreeClass
+from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import ReadyEndpoint
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
@@ -45,7 +45,7 @@ class VideoTasks:
         call.exchange.respond(200, json_head(call), rename(body, _shown(task)))
 
     async def _find(self, call: Call, name: str) -> VendorTask:
-        caller = await self._dependencies.free_requests.admit(call, FreeClass.READ)
+        caller = await self._dependencies.local_limits.admit(call, LocalClass.READ)
         try:
             found = await self._dependencies.task_billing.tasks.find(ids.parse("video", name), caller.account_id)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Requests that hold nothing (reads, token counts, dry runs): how many a minute, counted in this process alone.
+"""Limits of requests that hold nothing (reads, token counts, dry runs), counted in this process alone.
 
 They cost little and no money, so they have a class of their own beside the limits that the database counts: a window of
 a minute in memory, for each key, and for each address that shows none. Each process counts for itself.
@@ -21,14 +21,14 @@ _SECONDS = 60.0
 _MOST = 100_000  # windows: some twenty megabytes
 
 
-class FreeClass(StrEnum):
+class LocalClass(StrEnum):
     """What is counted together, as refusals name it."""
 
     READ = "reads"  # lists, receipts, balances, videos, dry runs
     COUNT = "token counts"
 
 
-class _FreeWindow:
+class _LocalWindow:
     """The requests of one key or address."""
 
     __slots__ = ("_clock", "ends", "limit", "used")
@@ -44,33 +44,33 @@ class _FreeWindow:
         return write_rate_lines(RateShown(self.limit, max(0, self.limit - self.used), rest), None)
 
 
-class FreeRequests:
+class LocalLimits:
     """Admits requests that hold nothing."""
 
     def __init__(self, ring: KeyFinder, snapshots: CurrentSnapshot, clock: Clock) -> None:
         self._ring = ring
         self._snapshots = snapshots
         self._clock = clock
-        self._windows: dict[tuple[FreeClass, Hashable], _FreeWindow] = {}
+        self._windows: dict[tuple[LocalClass, Hashable], _LocalWindow] = {}
 
-    async def admit(self, call: Call, kind: FreeClass) -> Caller:
+    async def admit(self, call: Call, kind: LocalClass) -> Caller:
         """The caller behind a key. Raises as `admit` does, and RateLimited."""
         caller = await admit(self._ring, call)
         self.count(call, kind, caller)
         return caller
 
-    async def admit_anybody(self, call: Call, kind: FreeClass) -> Caller | None:
+    async def admit_anybody(self, call: Call, kind: LocalClass) -> Caller | None:
         """Likewise where no key is needed: None without one."""
         if call.key is not None:
             return await self.admit(call, kind)
         self._count(call, kind, call.exchange.peer, "the address")
         return None
 
-    def count(self, call: Call, kind: FreeClass, caller: Caller) -> None:
+    def count(self, call: Call, kind: LocalClass, caller: Caller) -> None:
         """Count a caller's request. Raises RateLimited."""
         self._count(call, kind, caller.key_id, "the key")
 
-    def _count(self, call: Call, kind: FreeClass, owner: Hashable, shown: str) -> None:
+    def _count(self, call: Call, kind: LocalClass, owner: Hashable, shown: str) -> None:
         policy = self._snapshots.current.policy
         limit = _limit(policy, kind)
         if not limit:
@@ -87,13 +87,13 @@ class FreeRequests:
             )
         window.used += 1
 
-    def _window(self, key: tuple[FreeClass, Hashable]) -> _FreeWindow:
+    def _window(self, key: tuple[LocalClass, Hashable]) -> _LocalWindow:
         now = self._clock.monotonic()
         window = self._windows.get(key)
         if window is None or now >= window.ends:
             if len(self._windows) >= _MOST:
                 self._forget(now)
-            window = self._windows[key] = _FreeWindow(now + _SECONDS, self._clock)
+            window = self._windows[key] = _LocalWindow(now + _SECONDS, self._clock)
         return window
 
     def _forget(self, now: float) -> None:
@@ -103,5 +103,5 @@ class FreeRequests:
             self._windows.clear()
 
 
-def _limit(policy: Policy, kind: FreeClass) -> int:
-    return policy.limits.count_rpm if kind is FreeClass.COUNT else policy.limits.read_rpm
+def _limit(policy: Policy, kind: LocalClass) -> int:
+    return policy.limits.count_rpm if kind is LocalClass.COUNT else policy.limits.read_rpm
