@@ -54,17 +54,24 @@ _TOOL = {"type": "object", "properties": {"at": {"type": "string"}}}
 
 @dataclass(frozen=True)
 class Callers:
-    """Keys of who can pay, who cannot, and who asks for media."""
+    """Keys: of who can pay, without limits and with narrow ones; of who cannot; of who asks for media."""
 
     payer: str
+    limited: str
     poor: str
     media: str
+
+    @property
+    def payers(self) -> tuple[str, str]:
+        """Of the one account that an auditor looks at."""
+        return self.payer, self.limited
 
 
 def new_callers(fleet: Fleet) -> tuple[str, Callers]:
     """The account that pays, and the keys of all."""
     payer, poor, media = fleet.new_account("100000.00"), fleet.new_account("0.000001"), fleet.new_account()
-    return payer, Callers(*map(fleet.new_key, (payer, poor, media)))
+    limited = fleet.new_key(payer, "--rpm", "90", "--concurrency", "3", "--tpm", "200000")
+    return payer, Callers(fleet.new_key(payer), limited, fleet.new_key(poor), fleet.new_key(media))
 
 
 def draw(dice: random.Random, callers: Callers) -> ClientRequest:
@@ -78,7 +85,8 @@ def draw(dice: random.Random, callers: Callers) -> ClientRequest:
         long = _chat(dice, callers.payer, "[long] tell me all")
         body = json.loads(long.body) | {"stream": True}
         return replace(long, body=json.dumps(body).encode(), pause_seconds=0.02)
-    asked = dice.choice(_DIALECTS)(dice, callers.payer, "hello " * dice.randrange(1, 300))
+    key = callers.limited if dice.random() < 0.15 else callers.payer
+    asked = dice.choice(_DIALECTS)(dice, key, "hello " * dice.randrange(1, 300))
     if chance < 0.3:
         return replace(asked, leave_bytes=dice.randrange(1, 3000))
     if chance < 0.35:

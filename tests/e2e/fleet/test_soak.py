@@ -80,7 +80,7 @@ class Soak:
         heard = ClientAnswer(mixed.draw(self._numbers, self.callers))
         await ask(self._numbers.choice(self.fleet.urls), heard.question, heard)
         self.endings[heard.how, heard.status] += 1
-        if heard.question.key == self.callers.payer:
+        if heard.question.key in self.callers.payers:
             self.of_payer.append(ended(heard))
 
 
