@@ -19,6 +19,7 @@ from bench.house import pause_between_rows, start_house
 from bench.litellm import KEY, start_litellm, version
 from bench.machine import TOOLS, Missing, Program, Started, command_output, describe, find_program, free_port, pin
 from bench.nginx import start_proxy, start_vendor
+from bench.overload import overload
 from bench.report import Results, render, write_readme
 from bench.rows import BenchSetup, Cost
 
@@ -34,6 +35,7 @@ class Schedule:
     quick: bool
     only: frozenset[str]
     against: str = ""
+    overload_seconds: float = 60.0
     limited: bool = False
 
     def wants(self, row: str) -> bool:
@@ -65,7 +67,7 @@ def read_schedule() -> Schedule:
         )
     if words.quick:
         return Schedule(1, words.seconds or 2, 6, 500, quick=True, only=only)
-    return Schedule(5, words.seconds or 4, 60, 2_000, quick=False, only=only)
+    return Schedule(5, words.seconds or 4, 60, 2_000, quick=False, only=only, overload_seconds=words.seconds or 60.0)
 
 
 def main() -> int:
@@ -109,6 +111,9 @@ def measure(started: Started, plan: Schedule, results: Results) -> None:
         pause_between_rows()
     if with_litellm is not None:
         with_litellm.stop()
+    if plan.wants("overload") and not plan.quick:
+        results.overload = overload(stage, plan.overload_seconds)
+        print_progress(f"overload: {results.overload}")
     whole_machine(stage, plan, results)
     print_progress("ledger verify: " + stage.house.cli("ledger", "verify"))
     results.facts += facts(stage, with_litellm=with_litellm is not None)

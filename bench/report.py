@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.machine import ROOT
-from bench.rows import OPEN_STREAMS, STREAMS, Cost, Latency
+from bench.overload import STREAMS as STREAMS_OVER
+from bench.overload import TIMES, Overload
+from bench.rows import LONG_MS, OPEN_STREAMS, STREAMS, Cost, Latency
 
 _README = ROOT / "bench" / "README.md"
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
@@ -22,6 +24,7 @@ class Results:
     rate: list[Cost] = field(default_factory=list)
     rate_many: list[Cost] = field(default_factory=list)
     under_snapshot: Sequence[Cost] = ()
+    overload: Overload | None = None
     facts: list[str] = field(default_factory=list)
 
     def note(self, row: str, cost: Cost) -> None:
@@ -94,7 +97,7 @@ def _translated_table(results: Results) -> list[str]:
 
 
 def _other_table(results: Results) -> list[str]:
-    return ["| | measured | bound |", "|---|--:|--:|", *_singles(results), *_rates(results)]
+    return ["| | measured | bound |", "|---|--:|--:|", *_singles(results), *_rates(results), *_overload(results)]
 
 
 def _singles(results: Results) -> Iterator[str]:
@@ -120,6 +123,19 @@ def _rates(results: Results) -> Iterator[str]:
         rates = [cost.rate for cost in results.under_snapshot]
         what = f"the same, one wallet, a snapshot held open (first slice {rates[0]:,.0f}, last {rates[-1]:,.0f})"
         yield f"| {what} | {median(rates):,.0f} | |"
+
+
+def _overload(results: Results) -> Iterator[str]:
+    seen = results.overload
+    if seen is None:
+        return
+    what = f"answers with 200 a second where {TIMES} times the peak is asked (peak {seen.peak:,.0f}, "
+    what += f"{seen.flooded.refused:,} refused)"
+    yield f"| {what} | {seen.good / seen.peak:.0%} of the peak | 80% |"
+    yield f"| the gateway's CPU for each of them (at the peak {seen.peak_us:.0f} µs) | {seen.good_us:.0f} µs | |"
+    what = f"the longest gap between two chunks of {STREAMS_OVER} streams meanwhile, sent every {LONG_MS} ms"
+    yield f"| {what} ({seen.streamed.complete} complete) | {seen.streamed.longest_gap * 1e3:.0f} ms | |"
+    yield f"| gateway's memory meanwhile ({seen.before_mib:.0f} MiB before) | {seen.most_mib:.0f} MiB | |"
 
 
 def write_readme(text: str) -> None:

@@ -16,6 +16,7 @@ CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/respons
 GEMINI = "/v1beta/models/bench:generateContent"
 STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
 OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
+LONG_CHUNKS, LONG_MS = 400, 200
 WALLETS = 1_000
 _MOST_ADMITTED = 2  # where a window of the limited key ends meanwhile
 MODELS = (
@@ -24,6 +25,7 @@ MODELS = (
     SoldModel("bench-messages", "benchmessages", "bench-upstream"),
     SoldModel("bench-chunks", "benchdrip", f"drip-{CHUNKS}-{CHUNK_MS}"),
     SoldModel("bench-open", "benchdrip", f"drip-{OPEN_CHUNKS}-{OPEN_MS}"),
+    SoldModel("bench-long", "benchdrip", f"drip-{LONG_CHUNKS}-{LONG_MS}"),
 )
 
 

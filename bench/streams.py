@@ -30,13 +30,18 @@ class Stream:
     chunks: int = 0
     tail: bytes = b""
     status: bytes = b""
+    last_at: float = 0.0
+    longest_gap: float = 0.0  # seconds from one chunk to the next
 
     def read(self) -> bool:
         """Take what has come; True at the end."""
         data = self.socket.recv(65536)
         if not self.status:
             self.status = data[9:12]
-        seen = self.tail + data
+        seen, now = self.tail + data, perf_counter()
+        if self.last_at:
+            self.longest_gap = max(self.longest_gap, now - self.last_at)
+        self.last_at = now
         self.chunks += seen.count(self.marks.chunk)
         self.tail = seen[-(len(self.marks.chunk) - 1) :]  # too short to be counted twice
         return not data or self.status != b"200" or self.tail.endswith(_END)
@@ -48,11 +53,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """`complete` are the streams that were read to their terminator."""
+    """`complete` are the streams that were read to their terminator; the gap is the longest between two chunks."""
 
     complete: int
     chunks: int
     seconds: float
+    longest_gap: float
 
 
 def read_streams(
@@ -72,7 +78,11 @@ def read_streams(
     for stream in streams.values():
         stream.socket.close()
     complete = sum(stream.complete for stream in streams.values())
-    return Streamed(complete, sum(stream.chunks for stream in streams.values()), perf_counter() - began)
+    chunks, longest_gap = (
+        sum(stream.chunks for stream in streams.values()),
+        max(s.longest_gap for s in streams.values()),
+    )
+    return Streamed(complete, chunks, perf_counter() - began, longest_gap)
 
 
 def _ask(port: int, request: bytes) -> socket.socket:

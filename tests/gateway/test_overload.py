@@ -9,7 +9,13 @@ from tests.gateway.house import House
 from tests.gateway.raw import RawAnswer
 from tests.http.support import until
 
+from tokenharbor.billing.alarms import Alarms
+from tokenharbor.billing.books import MOST_QUEUED
 from tokenharbor.gateway import overload
+from tokenharbor.gateway.metrics import Metrics
+from tokenharbor.gateway.overload import OverloadGuard
+from tokenharbor.kernel.clock import SystemClock
+from tokenharbor.routing.health import Health
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 MOST = 8
@@ -42,6 +48,7 @@ class StalledBooks:
 @pytest.fixture
 async def stalled(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StalledBooks]:
     monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
+    monkeypatch.setattr(house.parts.overload, "_most", MOST)
     books = StalledBooks(house, monkeypatch)
     yield books
     books.go.set()
@@ -81,3 +88,26 @@ async def test_a_refused_request_leaves_nothing_in_the_books(house: House, stall
     assert refused.status == 503
     receipt = await house.get(f"/v1/requests/{refused.headers['x-request-id']}")
     assert receipt.status == 404
+
+
+class Queues:
+    queued = 0
+
+
+async def test_it_begins_with_a_full_queue_and_ends_with_a_half_empty_one() -> None:
+    clock, queues = SystemClock(), Queues()
+    guard = OverloadGuard(queues, Metrics(clock, Health(clock), Alarms()), clock)
+    watching = asyncio.create_task(guard.watch())
+    try:
+        queues.queued = MOST_QUEUED - 1
+        await asyncio.sleep(3 * overload._LOOK_SECONDS)
+        assert not guard.refusing, "a burst that fits is not refused"
+        queues.queued = MOST_QUEUED
+        await until(lambda: guard.refusing)
+        queues.queued = MOST_QUEUED // 2 + 1
+        assert guard.still_refuses()
+        queues.queued -= 1
+        assert not guard.still_refuses()
+        assert not guard.refusing
+    finally:
+        watching.cancel()

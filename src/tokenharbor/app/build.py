@@ -122,6 +122,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         Background(context.failed) as background,
     ):
         jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend)
+        background.run("overload", router.overload.watch)
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
             context=context,
@@ -167,13 +168,12 @@ def _dependencies(
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books.settlements, books.releases, world)
-    holds = Holds(books.holds, world)
     receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
         snapshots.current,
         keys.ring,
-        holds,
+        Holds(books.holds, world),
         settler,
         receipts,
         Client(max_idle_per_origin=context.descriptors.idle_per_origin),
@@ -184,7 +184,7 @@ def _dependencies(
         NoteCache(world.clock),
         LargeBodies(receipts),
         LocalLimits(keys.ring, snapshots.current, world.clock),
-        OverloadGuard(holds, metrics, world.clock),
+        OverloadGuard(books, metrics, world.clock),
     )
 
 

@@ -11,17 +11,22 @@ from tokenharbor.ledger.book import RequestBook
 from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold
 
 _DRAIN_SECONDS = 5.0
-_MOST_WAITING_HOLDS = 1_000
-"""Requests that wait for the database's next calls, a fraction of a second's work; more are refused."""
+MOST_QUEUED = 1_000
+"""Holds that may wait for the database's next calls: a fraction of a second's work."""
 
 
 class BookBatchers:
     """Holds, settlements and releases of one process; see money.md, "A request's money"."""
 
     def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
-        self.holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place, queue=_MOST_WAITING_HOLDS)
+        self.holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place, queue=MOST_QUEUED)
         self.settlements = Settlements(book, journal, alarms)
         self.releases = Releases(book, self.holds, alarms)
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for their holds, or for their settlements: the greater number."""
+        return max(self.holds.waiting, self.settlements.queued)
 
     async def drain(self) -> None:
         """Wait for what is under way, as far as the database is there. What is left then: settlements go to the

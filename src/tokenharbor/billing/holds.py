@@ -21,11 +21,6 @@ class Holds:
         self._batcher = batcher
         self._world = world
 
-    @property
-    def queue_is_short(self) -> bool:
-        """Whether new requests need not be refused any more, after the queue was full."""
-        return self._batcher.is_half_empty
-
     async def place(
         self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
     ) -> None:

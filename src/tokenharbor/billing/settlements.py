@@ -75,6 +75,11 @@ class Settlements:
         """As `submit`, by nobody who waits: until it is durable or refused."""
         self._run(self._until_durable(settlement))
 
+    @property
+    def queued(self) -> int:
+        """How many wait for the database's next call."""
+        return self._batcher.waiting
+
     def waiting(self) -> set[asyncio.Future[Any]]:
         """What is under way."""
         return {*self._loose, *(asked.future for asked in self._asked.values() if not asked.future.done())}

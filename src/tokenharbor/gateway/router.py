@@ -19,7 +19,7 @@ class PathRouter:
 
     def __init__(self, dependencies: Dependencies, system: SystemPaths, routes: Sequence[PathRoute] = ROUTES) -> None:
         self._world = dependencies.world
-        self._overload = dependencies.overload
+        self.overload = dependencies.overload
         self._table = PathTable(routes)
         self._handlers = handlers = make_handlers(dependencies, system, self._table.dialect_of)
         self.videos = handlers.videos
@@ -31,7 +31,7 @@ class PathRouter:
             into.update({(method, route.path): serve for method in route.methods})
 
     def __call__(self, exchange: Exchange) -> Awaitable[None]:
-        if self._overload.refusing and exchange.method == "POST" and self._overload.still_refuses():
+        if self.overload.refusing and exchange.method == "POST" and self.overload.still_refuses():
             return self._refuse_for_overload(exchange)
         serve = self._exact.get((exchange.method, exchange.path))
         return self._serve_other(exchange) if serve is None else serve(exchange)
@@ -39,7 +39,7 @@ class PathRouter:
     async def _refuse_for_overload(self, exchange: Exchange) -> None:
         """At once, so that it costs little; what is only read is served."""
         exchange.respond(*self.refuse(exchange.path, Overloaded()))
-        self._overload.note_refused(exchange)
+        self.overload.note_refused(exchange)
 
     def _serve_other(self, exchange: Exchange) -> Awaitable[None]:
         method, path = exchange.method, exchange.path

@@ -50,9 +50,9 @@ class Batcher(Generic[Row, Result]):
         self._flight: asyncio.Task[None] | None = None
 
     @property
-    def is_half_empty(self) -> bool:
-        """Whether no more rows wait than half of those that may."""
-        return 2 * len(self._rows) <= self._queue
+    def waiting(self) -> int:
+        """How many rows wait for the next call."""
+        return len(self._rows)
 
     def submit(self, row: Row) -> asyncio.Future[Result]:
         """The row's answer to be. Cancelling it does not take the row back."""
