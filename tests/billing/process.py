@@ -116,8 +116,8 @@ class Connection:
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
         return await self._database.call(self._database._book.release, releases, self)
 
-    async def place_again(self, holds: Sequence[Hold], at: Any) -> None:
-        await self._database._book.place_again(holds, at)
+    def hand_over(self, request_id: UUID) -> None:
+        self._database._book.hand_over(request_id)
 
     async def drop(self, request_ids: Sequence[UUID], at: Any) -> None:
         await self._database._book.drop(request_ids, at)

@@ -34,6 +34,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger.batch_arguments import again_arguments
 from tokenharbor.ledger.book import RequestBook, all_answers
 from tokenharbor.ledger.line import drawn, is_whole, line_end
 from tokenharbor.ledger.memory_book import MemoryBook
@@ -41,6 +42,7 @@ from tokenharbor.ledger.memory_rates import Budgets, RateCount
 from tokenharbor.ledger.memory_tables import MemoryTables
 from tokenharbor.ledger.memory_wallets import MemoryWallets
 from tokenharbor.ledger.reversal import Reversal
+from tokenharbor.ledger.statements import read_statements
 from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.types import (
     Balance,
@@ -86,6 +88,7 @@ class Stage:
     runner: asyncio.Runner
     postgres: PostgresBook
     conn: asyncpg.Connection
+    gateway: UUID
     entropy: SeededEntropy
 
 
@@ -107,7 +110,7 @@ def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
             await conn.execute("insert into gateway values ($1, '/home', 1, $2)", gateway, START)
             await conn.execute("insert into price values ($1, $2, $3)", VERSION, PRICE, START)
             book = await stack.enter_async_context(open_book(postgres_url % "machine", gateway))
-            return Stage(runner, book, conn, SeededEntropy(2))
+            return Stage(runner, book, conn, gateway, SeededEntropy(2))
 
         yield runner.run(open_stage())
         runner.run(stack.aclose())
@@ -276,7 +279,11 @@ class Machine(RuleBasedStateMachine):
         """As a restart of PostgreSQL loses them: without a trace in what is counted."""
         again = [hold for hold in _distinct(lost) if hold.request_id not in self.memory.requests]
         self.both(lambda book: book.drop([hold.request_id for hold in again], self.clock.now()))
-        self.both(lambda book: book.place_again(again, self.clock.now()))
+        if again:
+            at = max(hold.at for hold in again)
+            self.stage.runner.run(MemoryBook(self.memory).place_again(again, at))
+            arguments = again_arguments(again, self.stage.gateway)
+            self.stage.runner.run(self.stage.conn.fetchval(read_statements().place_holds_again, *arguments))
 
     @rule(lapsed=st.lists(holds, max_size=3))
     def lapse(self, lapsed: list[Hold]) -> None:

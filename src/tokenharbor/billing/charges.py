@@ -49,6 +49,7 @@ class Settler:
     def leave_to_task(self, meter: Meter) -> None:
         """The task is in the books: from now on the hold is its own. Until this is said, a release ends both."""
         meter.state = MeterState.CLOSED
+        self._releases.hand_over(meter.request_id)
 
     async def give_back(self, meter: Meter) -> None:
         """Release the hold before the caller hears of the failure; if the database is unavailable, once it answers."""

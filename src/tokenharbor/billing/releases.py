@@ -8,6 +8,7 @@ import structlog
 
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.kernel.errors import BooksError, DatabaseUnavailable
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer, RequestBook
 from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release
@@ -35,6 +36,10 @@ class Releases:
         task = asyncio.ensure_future(self._until_released(release, under_way))
         self._loose.add(task)
         task.add_done_callback(self._loose.discard)
+
+    def hand_over(self, request_id: UUID) -> None:
+        """What its hold is for will be ended by somebody else."""
+        self._book.hand_over(request_id)
 
     def waiting(self) -> set[asyncio.Task[None]]:
         """What is under way and nobody waits for."""

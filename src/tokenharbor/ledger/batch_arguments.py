@@ -35,6 +35,21 @@ def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, who: BatchPayers) ->
     )
 
 
+def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
+    """The arguments of `place_holds_again`."""
+    return (
+        sorted({hold.payer.account_id for hold in holds}),
+        max([hold.at for hold in holds]),
+        gateway_id,
+        [hold.request_id for hold in holds],
+        [hold.payer.account_id for hold in holds],
+        [hold.payer.key_id for hold in holds],
+        [hold.amount for hold in holds],
+        [hold.tokens for hold in holds],
+        [hold.free_limit > 0 for hold in holds],
+    )
+
+
 def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are billed."""
     beyond = [s for s in settlements if s.cost > s.bound]

@@ -27,11 +27,11 @@ class RequestBook(Protocol):
 
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]: ...
 
-    async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
-        """Holds that stood and are lost: as far as the accounts cover them, whatever the limits say."""
-
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         """Give holds back without a word about their requests."""
+
+    def hand_over(self, request_id: UUID) -> None:
+        """The hold stands on, and is somebody else's: it is not placed again if the database loses it."""
 
 
 async def all_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:

@@ -84,6 +84,9 @@ class MemoryBook:
         self._tables.drop(request_ids, at)
         self._tables.sync()
 
+    def hand_over(self, request_id: UUID) -> None:
+        """Nothing is placed again here, unless it is asked for."""
+
     def _place(self, hold: Hold, batch: HoldBatch) -> Answer[PlacedHold | RefusedHold]:
         standing = self._tables.holds.get(hold.request_id)
         if standing is not None:

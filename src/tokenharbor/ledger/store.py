@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import compress
 
 import asyncpg
 
@@ -12,10 +13,11 @@ from tokenharbor.db.pool import ConnectOptions, ReconnectingConnection, open_poo
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batch_runner import BatchRunner, ExclusiveConnection
-from tokenharbor.ledger.book import Answer
+from tokenharbor.ledger.book import Answer, Result
 from tokenharbor.ledger.operations import PlaceHolds, ReleaseHolds, SettleRequests
+from tokenharbor.ledger.standing_holds import StandingHolds
 from tokenharbor.ledger.statements import LedgerQueries, read_statements
-from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, SettledCharge, Settlement
+from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, RequestEnd, SettledCharge, Settlement
 
 _LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
 _STATEMENT_TIMEOUT_MS = 2_000
@@ -49,12 +51,14 @@ async def open_book(
     """
     options = ConnectOptions(url, "tokenharbor-book", _STATEMENT_TIMEOUT_MS, _LOCK_TIMEOUT_MS)
     sql = read_statements()
+    standing = StandingHolds(sql, gateway_id)
     async with (
-        ReconnectingConnection(options, _greet_holds) as holds,
+        ReconnectingConnection(options, partial(_greet_holds, standing)) as holds,
         ReconnectingConnection(options, _greet) as ends,
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
-        hot = HotConnections(ExclusiveConnection(holds, beside=ends), ExclusiveConnection(ends, beside=holds))
+        exclusive = ExclusiveConnection(holds, beside=ends), ExclusiveConnection(ends, beside=holds)
+        hot = HotConnections(*exclusive, standing)
         book = PostgresBook(sql, gateway_id, hot, pool, may_hold)
         try:
             yield book
@@ -66,16 +70,18 @@ async def _greet(conn: asyncpg.Connection) -> None:
     await conn.execute(_STEADY_PLANS)
 
 
-async def _greet_holds(conn: asyncpg.Connection) -> None:
+async def _greet_holds(standing: StandingHolds, conn: asyncpg.Connection) -> None:
     await conn.execute(_STEADY_PLANS + "SET synchronous_commit = off;")
+    await standing.place_lost(conn)
 
 
 class HotConnections:
-    """The two connections of the hot path."""
+    """The two connections of the hot path, and the holds that are placed again when theirs is made anew."""
 
-    def __init__(self, holds: ExclusiveConnection, ends: ExclusiveConnection) -> None:
+    def __init__(self, holds: ExclusiveConnection, ends: ExclusiveConnection, standing: StandingHolds) -> None:
         self.holds = holds
         self.ends = ends
+        self.standing = standing
 
 
 class PostgresBook:
@@ -91,7 +97,6 @@ class PostgresBook:
     ) -> None:
         self._sql = sql
         self._may_hold = may_hold
-        self._gateway_id = gateway_id
         self._pool = pool
         self._connections = connections
         self._places = BatchRunner(
@@ -105,8 +110,7 @@ class PostgresBook:
         ends = partial(BatchRunner, sql=sql, shared=connections.ends, pool=pool, pauses=_END_PAUSES)
         self._settles: BatchRunner[Settlement, SettledCharge] = ends(SettleRequests(sql))
         self._releases: BatchRunner[Release, None] = ends(ReleaseHolds(sql))
-        self.settle = self._settles.run
-        self.release = self._releases.run
+        self._standing = connections.standing
         self._doubtful: dict[UUID, Hold] = {}
 
     @property
@@ -123,27 +127,29 @@ class PostgresBook:
             raise DatabaseUnavailable("the lease of this gateway has lapsed, and is not renewed yet")
         if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
             await self._clear_doubt(holds)
-        return await self._places.run(holds)
+        answers = await self._places.run(holds)
+        self._standing.placed(holds, answers)
+        return answers
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
+        return self._end(settlements, await self._settles.run(settlements))
+
+    async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]:
+        return self._end(releases, await self._releases.run(releases))
+
+    def _end(self, ends: Sequence[RequestEnd], answers: Sequence[Answer[Result]]) -> Sequence[Answer[Result]]:
+        """One that failed is tried again, or left to the journal: its hold is placed again, if it is lost meanwhile."""
+        done = [not isinstance(answer, DatabaseUnavailable) for answer in answers]
+        self._standing.ended([end.request_id for end in compress(ends, done)])
+        return answers
+
+    def hand_over(self, request_id: UUID) -> None:
+        self._standing.ended([request_id])
 
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
         with as_database_unavailable():
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
-
-    async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
-        """Holds that a restart of the database has lost: as far as the accounts cover them, whatever the limits say."""
-        with as_database_unavailable():
-            await self._pool.fetchval(
-                self._sql.place_holds_again,
-                sorted({hold.payer.account_id for hold in holds}),
-                at,
-                self._gateway_id,
-                [hold.request_id for hold in holds],
-                [hold.payer.account_id for hold in holds],
-                [hold.payer.key_id for hold in holds],
-                [hold.amount for hold in holds],
-                [hold.tokens for hold in holds],
-                [hold.free_limit > 0 for hold in holds],
-            )
+        self._standing.ended(request_ids)
 
     def _doubt(self, hold: Hold) -> None:
         """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""

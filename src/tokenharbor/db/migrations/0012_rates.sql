@@ -236,6 +236,9 @@ BEGIN
             IF p_frees[i] > 0 THEN
                 a_frees[a] := a_frees[a] + 1;
                 a_asked[a] := a_asked[a] + 1;
+                IF a_free_rest[a] = 0 THEN
+                    a_free_rest[a] := 18000000;
+                END IF;
             END IF;
             CONTINUE;
         END IF;
@@ -296,7 +299,7 @@ BEGIN
 END $$;
 
 -- Place holds again that were lost with the last moments before a restart of this server: each as far as its account covers it, whatever
--- the limits say. Those that stand are left alone.
+-- the limits say. Those that stand are left alone, and so are requests that have ended or wait for a task.
 CREATE FUNCTION place_holds_again(p_accounts uuid[], p_at timestamptz, p_gateway uuid, ids uuid[], accounts uuid[], keys uuid[],
                                   amounts bigint[], p_tokens bigint[], p_frees boolean[])
 RETURNS void LANGUAGE plpgsql AS $$
@@ -310,7 +313,8 @@ BEGIN
     fresh := p_now - interval '1 minute';
     FOR i IN 1 .. cardinality(ids) LOOP
         SELECT least(line_end - spent - held, amounts[i]) INTO amount FROM wallet WHERE account_id = accounts[i];
-        CONTINUE WHEN amount IS NULL OR NOT EXISTS (SELECT FROM key_meter WHERE key_id = keys[i] AND account_id = accounts[i]);
+        CONTINUE WHEN amount IS NULL OR NOT EXISTS (SELECT FROM key_meter WHERE key_id = keys[i] AND account_id = accounts[i])
+            OR EXISTS (SELECT FROM request WHERE account_id = accounts[i] AND id = ids[i]) OR EXISTS (SELECT FROM task WHERE request_id = ids[i]);
         INSERT INTO hold (request_id, account_id, key_id, amount, gateway_id, tokens, placed_at, open, free)
         VALUES (ids[i], accounts[i], keys[i], amount, p_gateway, p_tokens[i], p_now, true, p_frees[i]) ON CONFLICT DO NOTHING;
         CONTINUE WHEN NOT FOUND;
