@@ -328,6 +328,21 @@ async def test_RLY_6_errors_have_their_statuses_and_codes(services: Callable[[st
     assert "3 requests a minute for the key (limit of the key)" in refusal(refused, 429, "rate_limit_exceeded")
 
 
+async def test_RLY_5_the_place_of_who_hangs_up_is_free_within_a_second(services: Callable[[str], Service]) -> None:
+    service = services("relay")
+    key = service.customer("100.00", "--concurrency", "1")[1]
+    stall = [{"fault": {"kind": "stall", "where": "mid", "after_content": 1}}]
+    service.vendor.set_answer({"text": "one two three", "chunk_chars": 4}, rules=stall)
+    streamed = question(CHAT, key, max_tokens=10, stream=True)
+    left = await ask(service.url, replace(streamed, leave_bytes=100))
+    assert (left.status, left.left) == (200, True)
+    gone = time.monotonic()
+    service.vendor.set_answer({"text": "one two three", "usage": {"input": 3, "output": 4}})
+    assert (await service.ask(key)).status == 429, "it is read on, for its usage"
+    await soon(lambda: _is_served(service, key))
+    assert time.monotonic() - gone < CHANGED + 1
+
+
 async def test_tokens_a_minute_are_counted_by_what_was_used(services: Callable[[str], Service]) -> None:
     service = services("relay")
     key = service.customer("100.00", "--tpm", "3000")[1]

@@ -13,6 +13,7 @@ its own from the lane's `wanted`.
 from tokenharbor.billing.lane import BillingLane
 from tokenharbor.catalog.types import ResolvedName
 from tokenharbor.gateway.offers import ModelOffers, Plan
+from tokenharbor.gateway.payer_rates import PayerRates
 from tokenharbor.identity.caller import Caller
 from tokenharbor.routing.plan import RouteRequest
 
@@ -26,6 +27,7 @@ MOST_LANES = 10_000
 class Lane(BillingLane, frozen=True, kw_only=True):
     """`wanted` and `plan` are of a request without any rule of its own, while every endpoint is healthy."""
 
+    rates: PayerRates | None = None
     found: ResolvedName
     offers: ModelOffers
     wanted: RouteRequest

@@ -61,12 +61,13 @@ class Gateway:
             call.read_query()
             caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
             snapshot = dependencies.snapshots.of(caller)
-            call.rates = snapshot.rates_of(caller)
+            call.rates = snapshot.rates.get(caller)
             exchange.buffer_owner = caller.payer.account_id
             if exchange.body is None and exchange.body_bound > LARGE:
                 await dependencies.large.expect(call, caller)
             request = await kind.read(call)
             lane = lane_of(snapshot, caller, kind.name, request)
+            call.rates = lane.rates
             meter.bill_to(lane, request)
             plan = make_plan(call, lane, request, dependencies.health)
             if call.dry_run:
@@ -88,12 +89,9 @@ class Gateway:
             await self._refuse(call, kind, server_stopping_refusal(billed=billed))
         finally:
             if not meter.lingers:
-                self._end(call)
-
-    def _end(self, call: MeteredCall) -> None:
-        self._dependencies.settler.end_unsettled(call.meter)
-        if not call.dry_run:
-            self._dependencies.metrics.note(call.meter)
+                dependencies.settler.end_unsettled(meter)
+                if not call.dry_run:
+                    dependencies.metrics.note(meter)
 
     async def _refuse(self, call: MeteredCall, kind: RequestKind[R, A], refusal: Refusal) -> None:
         """Say it in the caller's dialect; what was held is given back first."""
