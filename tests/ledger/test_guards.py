@@ -19,7 +19,7 @@ from tokenharbor.ledger.verify import TrustAnchors, verify
 SIGNER = MessageSigner(RootSecret("r" * 32).derive(SecretPurpose.RECEIPTS))
 TRUST = TrustAnchors({SIGNER.key_id: SIGNER.public_key})
 
-NO_BOOKS = {"app_user", "membership", "credential", "account_change", "key_change", "migration", "meta"}
+NO_BOOKS = {"app_user", "membership", "credential", "account_change", "key_change", "job", "migration", "meta"}
 """Tables in which there is no money and from which none follows."""
 
 WHICH = {

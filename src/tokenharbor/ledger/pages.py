@@ -47,6 +47,7 @@ class PageQueries:
     price_page: str
     account_without_wallet: str
     key_beside_meter: str
+    account_beside_wallet: str
     odd_task: str
     odd_home: str
 

@@ -54,16 +54,17 @@ SELECT account_id FROM (
 ORDER BY account_id LIMIT 1
 
 -- name: wallets_and_holds
--- Some accounts after one, each with the sum of its holds.
-SELECT w.account_id AS id, w.held, coalesce(h.held, 0)::bigint AS holds
-FROM (SELECT account_id, held FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2) w
-LEFT JOIN (SELECT account_id, sum(amount) AS held FROM hold GROUP BY account_id) h USING (account_id) ORDER BY 1
+-- Some accounts after one, each with the sum of its holds, and how many of them are open.
+SELECT w.account_id AS id, w.held, coalesce(h.held, 0)::bigint AS holds, w.open, coalesce(h.open, 0) AS places
+FROM (SELECT account_id, held, open FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2) w
+LEFT JOIN (SELECT account_id, sum(amount) AS held, count(*) FILTER (WHERE open) AS open FROM hold GROUP BY account_id) h USING (account_id)
+ORDER BY 1
 
 -- name: meters_and_holds
--- Some keys after one, each with the sum of its holds.
-SELECT m.key_id AS id, m.held, coalesce(h.held, 0)::bigint AS holds
-FROM (SELECT key_id, held FROM key_meter WHERE key_id > $1 ORDER BY key_id LIMIT $2) m
-LEFT JOIN (SELECT key_id, sum(amount) AS held FROM hold GROUP BY key_id) h USING (key_id) ORDER BY 1
+-- Some keys after one, likewise.
+SELECT m.key_id AS id, m.held, coalesce(h.held, 0)::bigint AS holds, m.open, coalesce(h.open, 0) AS places
+FROM (SELECT key_id, held, open FROM key_meter WHERE key_id > $1 ORDER BY key_id LIMIT $2) m
+LEFT JOIN (SELECT key_id, sum(amount) AS held, count(*) FILTER (WHERE open) AS open FROM hold GROUP BY key_id) h USING (key_id) ORDER BY 1
 
 -- name: stray_hold
 -- A hold without wallet, meter or gateway.
@@ -106,6 +107,11 @@ SELECT id FROM account a WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_
 SELECT k.id FROM api_key k LEFT JOIN key_meter m ON m.key_id = k.id
 WHERE (m.account_id, m.quota, m.daily, m.monthly) IS DISTINCT FROM (k.account_id, coalesce(k.quota, 9223372036854775807),
        coalesce(k.daily, 9223372036854775807), coalesce(k.monthly, 9223372036854775807)) LIMIT 1
+
+-- name: account_beside_wallet
+-- An account whose wallet has other budgets than the account; no limit is the largest number.
+SELECT a.id FROM account a JOIN wallet w ON w.account_id = a.id
+WHERE (w.daily, w.monthly) IS DISTINCT FROM (coalesce(a.daily, 9223372036854775807), coalesce(a.monthly, 9223372036854775807)) LIMIT 1
 
 -- name: odd_task
 -- A task that was changed since it was taken, or whose state is not that of its hold and its entry.

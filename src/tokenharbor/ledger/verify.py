@@ -131,6 +131,9 @@ async def _verify_tables(conn: asyncpg.Connection) -> None:
     key_id = await conn.fetchval(SQL.key_beside_meter)
     if key_id is not None:
         raise FaultError(f"{ids.show('key', key_id)} and its meter have different accounts or limits")
+    account_id = await conn.fetchval(SQL.account_beside_wallet)
+    if account_id is not None:
+        raise FaultError(f"{ids.show('acct', account_id)} and its wallet have different budgets")
     request_id = await conn.fetchval(SQL.odd_task)
     if request_id is not None:
         raise FaultError(f"the task of {ids.show('req', request_id)} was changed")
@@ -145,8 +148,10 @@ async def _verify_holds(conn: asyncpg.Connection) -> None:
         raise FaultError(f"{ids.show('req', stray)} has a hold for an account, a key or a gateway that does not exist")
     for sql, kind in ((SQL.wallets_and_holds, "acct"), (SQL.meters_and_holds, "key")):
         async for row in _pages(conn, sql, "id", _NOBODY):
+            name = ids.show("acct" if kind == "acct" else "key", row["id"])
+            if row["open"] != row["places"]:
+                raise FaultError(f"{name} has {row['open']} open requests, but {row['places']} of its holds are open")
             if row["held"] != row["holds"]:
-                name = ids.show("acct" if kind == "acct" else "key", row["id"])
                 raise FaultError(f"{name} has {Usd(row['held'])} held, but its holds add up to {Usd(row['holds'])}")
 
 
