@@ -12,7 +12,7 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.gateways import enter_gateway, take_over_holds
+from tokenharbor.ledger.gateways import GatewaySlot, enter_gateway, take_over_holds
 from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.simulator.videos import simulated_mp4
 
@@ -87,10 +87,11 @@ async def test_a_fetch_of_what_is_done_bills_it_too(house: House) -> None:
 async def test_a_video_goes_on_when_the_gateway_is_another(house: House) -> None:
     video = await make(house)
     chat_hold = await held(house)
-    harbor = house.harbor
-    world, home = harbor.context.world, str(harbor.context.settings.home)
-    run = await enter_gateway(harbor.pool, world, harbor.context.slot, home)
-    await take_over_holds(harbor.pool, world, run)
+    harbor, slot = house.harbor, GatewaySlot(house.harbor.context.slot.gateway_id, 1, 2)
+    pool, world, home = harbor.pool, harbor.context.world, str(harbor.context.settings.home)
+    dead = await enter_gateway(pool, world, slot, home)
+    await pool.execute("update hold set gateway_id = $1 where account_id = $2", dead.id, house.payer.account_id)
+    await take_over_holds(pool, world, await enter_gateway(pool, world, slot, home))
     assert await held(house) == chat_hold == "0.400000000"
     for _ in range(2):
         await house.chats().videos.retrieve(video.id)

@@ -32,6 +32,7 @@ from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.pages import SitePages
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
+from tokenharbor.gateway.serve import depends_on_lease
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
 from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.http.client import Client
@@ -48,6 +49,7 @@ from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
 from tokenharbor.ledger.history import RequestHistory
+from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
 from tokenharbor.routing.health import Health
@@ -74,6 +76,7 @@ class Harbor:
     reload: Callable[[], Awaitable[bool]]
     server: Server
     metrics: Metrics
+    lease: Lease
     background: Background
 
     async def current_snapshot(self) -> Snapshot:
@@ -121,6 +124,8 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         _open_gateway(context, database, opened, keys, snapshots) as router,
         Background(context.failed) as background,
     ):
+        server = _server(context, router)
+        opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
         jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend)
         background.run("overload", router.overload.watch)
         _start_jobs(background, keys, snapshots, jobs)
@@ -131,8 +136,9 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             books=opened.books,
             snapshots=snapshots.current,
             reload=snapshots.reload,
-            server=_server(context, router),
+            server=server,
             metrics=router.metrics,
+            lease=opened.lease,
             background=background,
         )
 

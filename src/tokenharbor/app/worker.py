@@ -73,6 +73,9 @@ async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callab
     gc.freeze()  # what lives as long as the process is not looked at again by the collector
     gc.set_threshold(50_000, 20, 100)
     harbor.background.run("reload", partial(repeat_when, signals.reload, harbor.reload))
+    # Of a process that was stopped and goes on, this runs before any other Python: no stream outlives its lease. A
+    # handler of the loop would run after what has come in meanwhile.
+    signal.signal(signal.SIGCONT, lambda *_: harbor.lease.check())
     failed = harbor.context.failed
     ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(signals.stopped.wait()), failed]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

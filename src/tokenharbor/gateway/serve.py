@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Generator
 
-from tokenharbor.billing.meter import MeterState
+from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.admit import admit, check_caller, known_caller
 from tokenharbor.gateway.answers import rate_lines, route_lines, write_refusal
@@ -18,7 +18,7 @@ from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
 from tokenharbor.kernel.errors import Overloaded, Refusal
 from tokenharbor.routing.plan import no_route_refusal
-from tokenharbor.routing.verdict import server_stopping_refusal
+from tokenharbor.routing.verdict import ended_by_server_refusal
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
 
@@ -56,7 +56,7 @@ class Gateway:
     async def serve(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> None:
         dependencies = self._dependencies
         call = MeteredCall(exchange, kind.dialect, dependencies.world, place)
-        meter = call.meter
+        exchange.work = meter = call.meter
         try:
             call.read_query()
             caller = known_caller(dependencies.ring, call) or await admit(dependencies.ring, call)
@@ -86,7 +86,7 @@ class Gateway:
             if not exchange.stopped or meter.state is MeterState.SETTLING:
                 raise
             billed = dependencies.snapshots.current.policy.billing.broken_streams
-            await self._refuse(call, kind, server_stopping_refusal(billed=billed))
+            await self._refuse(call, kind, ended_by_server_refusal(billed=billed))
         finally:
             if not meter.lingers:
                 dependencies.settler.end_unsettled(meter)
@@ -107,3 +107,8 @@ class Gateway:
             exchange.abort()
         if isinstance(refusal, Overloaded):
             self._dependencies.overload.note_refused(exchange)
+
+
+def depends_on_lease(work: object) -> bool:
+    """Whether a request is open in the limits of its key and account: not before its hold, nor once it is settled."""
+    return isinstance(work, Meter) and work.state in (MeterState.ASKED, MeterState.HELD)

@@ -23,7 +23,7 @@ class ExchangeConnection(Protocol):
     shared: ServerState
     paused: bool  # the client reads slower than we write
     lost: bool  # the client is gone
-    stopped: bool  # the server has no more time
+    stopped: bool  # the server must end the request
     held_back: float  # seconds for which nothing of the next request is read
 
     def peer(self) -> str: ...
@@ -59,6 +59,7 @@ class Exchange:
         "query",
         "reserved",
         "stage",
+        "work",
     )
 
     def __init__(self, line: ExchangeConnection, request_line: RequestLine, headers: HeaderMap) -> None:
@@ -68,6 +69,7 @@ class Exchange:
         self.buffer_owner: Hashable = None  # whose share its body takes; None: the peer's
         self.reserved = 0  # bytes counted in `ServerState.buffered`
         self.stage = OPEN
+        self.work: object = None  # what the handler says it works on, for `Server.stop_requests`
         self._line = line
         self._headers = headers
         self._chunked = False
@@ -112,7 +114,7 @@ class Exchange:
 
     @property
     def stopped(self) -> bool:
-        """Whether its handler was cancelled because the server has no more time: the client may still be told."""
+        """Whether its handler was cancelled because the server must end it: the client may still be told."""
         return self._line.stopped
 
     async def read_body(self) -> bytes:
@@ -262,7 +264,7 @@ class Exchange:
 
 Handler = Callable[[Exchange], Awaitable[None]]
 """Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete, and when the
-server stops (`Exchange.stopped`).
+server must end it (`Exchange.stopped`).
 """
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tokenharbor.http.exchange import Handler
 from tokenharbor.http.forwarded import TrustedProxies
@@ -104,6 +104,10 @@ class Server:
             connection.abort()
         shared.sweeper.stop()
         return len(late)
+
+    def stop_requests(self, which: Callable[[object], bool]) -> int:
+        """End open requests by their `Exchange.work`, as at the end of a drain; how many there were."""
+        return sum([connection.stop_request(which) for connection in list(self._shared.connections)])
 
     async def _emptied(self, seconds: float) -> bool:
         shared = self._shared

@@ -1,6 +1,7 @@
 """One client's connection: exchanges one after the other, from the bytes that come to the answers that leave."""
 
 import asyncio
+from collections.abc import Callable
 
 from tokenharbor.http.body import Body
 from tokenharbor.http.exchange import DONE, Exchange, Handler, closing_lines
@@ -213,8 +214,17 @@ class ServerConnection(asyncio.Protocol):
         if exchange is None or exchange.stage == DONE or task is None or self.phase != HANDLING:
             self.abort()
         else:
-            self.stopped = True
+            self.stopped = True  # the server must end the request
             task.cancel()
+
+    def stop_request(self, which: Callable[[object], bool]) -> bool:
+        """Whether a request under way was one of these, and is ended; it is the connection's last."""
+        exchange = self._exchange
+        if exchange is None or exchange.stage == DONE or self.phase != HANDLING or not which(exchange.work):
+            return False
+        exchange.keep_alive = False
+        self.stop()
+        return True
 
     def abort(self) -> None:
         """Close at once; a request under way is cancelled."""

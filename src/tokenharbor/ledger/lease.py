@@ -9,6 +9,7 @@ A lapse costs open answers, never money: what is held stays held until a success
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -39,13 +40,13 @@ class Lease:
         self._length_seconds = LEASE.total_seconds()
         self._ends_seconds = self._end_seconds(run.asked_seconds)
         self._lapsed = False
-        self._on_lapse: list[Callable[[], None]] = []
+        self._on_lapse: list[Callable[[], object]] = []
 
     def is_held(self) -> bool:
         """Whether requests may be open."""
         return self._clock.monotonic() < self._ends_seconds
 
-    def on_lapse(self, call: Callable[[], None]) -> None:
+    def on_lapse(self, call: Callable[[], object]) -> None:
         """Called when the lease is about to end unrenewed: end what is open, at once."""
         self._on_lapse.append(call)
 
@@ -78,6 +79,8 @@ class Lease:
             with as_database_unavailable():
                 epoch = await conn.fetchval(SQL.renew, self._run.id, LEASE)
                 if epoch is None:
+                    self._ends_seconds = -math.inf
+                    self.check()
                     raise await self._ended(conn)
         except DatabaseUnavailable:
             if self._link.is_up:

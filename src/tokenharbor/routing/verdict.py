@@ -89,9 +89,9 @@ def provider_failure_refusal(failed: FailedAttempt, *, billed: bool = False) -> 
     )
 
 
-def server_stopping_refusal(*, billed: bool = False) -> Refusal:
-    """The error for a caller whose answer is incomplete when the server stops."""
-    return Unavailable(f"The server is stopping. {_billing_sentence(billed=billed)}; try again shortly.")
+def ended_by_server_refusal(*, billed: bool = False) -> Refusal:
+    """The error for a caller whose answer is incomplete when the server stops, or has lost its database for long."""
+    return Unavailable(f"The server had to end this answer. {_billing_sentence(billed=billed)}; try again shortly.")
 
 
 def _billing_sentence(*, billed: bool) -> str:
