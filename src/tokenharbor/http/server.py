@@ -6,9 +6,10 @@ import socket
 import traceback
 from collections.abc import Callable, Sequence
 
-from tokenharbor.http.exchange import Handler
+from tokenharbor.http.exchange import DONE, Handler
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.http.message import ServerLimits
+from tokenharbor.http.phase import HANDLING
 from tokenharbor.http.server_connection import ServerConnection
 from tokenharbor.http.server_state import ReportCrash, ServerHooks, ServerState, WriteRefusal
 from tokenharbor.kernel.clock import Clock
@@ -107,7 +108,19 @@ class Server:
 
     def stop_requests(self, which: Callable[[object], bool]) -> int:
         """End open requests by their `Exchange.work`, as at the end of a drain; how many there were."""
-        return sum([connection.stop_request(which) for connection in list(self._shared.connections)])
+        stopped = 0
+        for connection in list(self._shared.connections):
+            exchange = connection.exchange
+            if (
+                connection.phase == HANDLING
+                and exchange is not None
+                and exchange.stage != DONE
+                and which(exchange.work)
+            ):
+                exchange.keep_alive = False
+                connection.stop()
+                stopped += 1
+        return stopped
 
     async def _emptied(self, seconds: float) -> bool:
         shared = self._shared

@@ -1,7 +1,6 @@
 """One client's connection: exchanges one after the other, from the bytes that come to the answers that leave."""
 
 import asyncio
-from collections.abc import Callable
 
 from tokenharbor.http.body import Body
 from tokenharbor.http.exchange import DONE, Exchange, Handler, closing_lines
@@ -25,7 +24,6 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_enough",
-        "_exchange",
         "_fault",
         "_handler",
         "_holding",
@@ -38,6 +36,7 @@ class ServerConnection(asyncio.Protocol):
         "_wanted",
         "_writable",
         "deadline",
+        "exchange",
         "held_back",
         "lost",
         "paused",
@@ -57,7 +56,7 @@ class ServerConnection(asyncio.Protocol):
         self.held_back = 0.0  # seconds for which nothing of the next request is read
         self.paused = self.lost = self.stopped = False
         self._reader = RequestReader(shared)
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._fault: Refusal | None = None  # what is wrong with the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
@@ -89,10 +88,10 @@ class ServerConnection(asyncio.Protocol):
             self._receive(data)
 
     def eof_received(self) -> None:
-        if self._exchange is None:
+        if self.exchange is None:
             self.phase = LINGERING  # the transport closes itself once all is sent
-        elif self._exchange.stage == DONE:
-            self._exchange.keep_alive = False
+        elif self.exchange.stage == DONE:
+            self.exchange.keep_alive = False
         else:
             self.transport.abort()
             self.connection_lost(None)
@@ -104,12 +103,12 @@ class ServerConnection(asyncio.Protocol):
         self.shared.sweeper.discard(self)
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-        if self._exchange is None:
+        if self.exchange is None:
             self.shared.connection_closed(self)
-        elif self._exchange.stage != DONE and self._task is not None:
+        elif self.exchange.stage != DONE and self._task is not None:
             self._task.cancel()
             if self.phase == ACCEPTED:  # it will never run, not even to its own end
-                self._finish(self._exchange)
+                self._finish(self.exchange)
         self._reader.close()
 
     def pause_writing(self) -> None:
@@ -121,7 +120,7 @@ class ServerConnection(asyncio.Protocol):
         self.paused = False
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-        if self._exchange is not None:
+        if self.exchange is not None:
             self.deadline = NEVER
         elif self.phase != LINGERING and not self.transport.is_closing():
             self._next()
@@ -205,26 +204,17 @@ class ServerConnection(asyncio.Protocol):
             self.abort()
 
     def close_if_idle(self) -> None:
-        if self._exchange is None and not self._reader.rest:
+        if self.exchange is None and not self._reader.rest:
             self.transport.close()
 
     def stop(self) -> None:
         """The server's time is over: a request under way is cancelled, and its handler may still say so."""
-        exchange, task = self._exchange, self._task
+        exchange, task = self.exchange, self._task
         if exchange is None or exchange.stage == DONE or task is None or self.phase != HANDLING:
             self.abort()
         else:
             self.stopped = True  # the server must end the request
             task.cancel()
-
-    def stop_request(self, which: Callable[[object], bool]) -> bool:
-        """Whether a request under way was one of these, and is ended; it is the connection's last."""
-        exchange = self._exchange
-        if exchange is None or exchange.stage == DONE or self.phase != HANDLING or not which(exchange.work):
-            return False
-        exchange.keep_alive = False
-        self.stop()
-        return True
 
     def abort(self) -> None:
         """Close at once; a request under way is cancelled."""
@@ -249,7 +239,7 @@ class ServerConnection(asyncio.Protocol):
                 self._wait(self.shared.limits.head_seconds)
             return
         self.phase = ACCEPTED
-        self._exchange = exchange
+        self.exchange = exchange
         self._taken = 0
         self.deadline = NEVER
         self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
@@ -268,8 +258,8 @@ class ServerConnection(asyncio.Protocol):
             except InvalidRequest as fault:
                 self._fail_body(fault)
                 return
-            if self._wanted is not None and self._exchange is not None and not self._wanted.done():
-                self._body_grew(body, self._exchange, self._wanted)
+            if self._wanted is not None and self.exchange is not None and not self._wanted.done():
+                self._body_grew(body, self.exchange, self._wanted)
             elif body.size - self._taken > _AHEAD:
                 self._hold()
         if len(reader.rest) > _AHEAD:
@@ -351,7 +341,7 @@ class ServerConnection(asyncio.Protocol):
         """The handler has ended: the next request, or good-bye."""
         if exchange.reserved:
             self.shared.release(exchange)
-        self._exchange = self._task = None
+        self.exchange = self._task = None
         self.phase = IDLE
         if self.lost:
             self.shared.connection_closed(self)

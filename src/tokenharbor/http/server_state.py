@@ -48,6 +48,14 @@ class BufferedRequest(Protocol):
     def owner_or_peer(self) -> Hashable: ...
 
 
+class StoppableRequest(Protocol):
+    """A request under way, as far as the server ends it; see `Exchange`."""
+
+    keep_alive: bool
+    stage: int
+    work: object
+
+
 class ManagedConnection(Protocol):
     """A connection, as the server sees it."""
 
@@ -55,13 +63,14 @@ class ManagedConnection(Protocol):
     phase: int
 
     @property
+    def exchange(self) -> StoppableRequest | None: ...
+
+    @property
     def idle(self) -> bool: ...
 
     def close_if_idle(self) -> None: ...
 
     def stop(self) -> None: ...
-
-    def stop_request(self, which: Callable[[object], bool]) -> bool: ...
 
     def abort(self) -> None: ...
 
