@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.ledger.batcher import Batcher
-from tokenharbor.ledger.store import PostgresBook
+from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RateUse, RefusedHold, WindowUse
 
 GATEWAYS = 3
@@ -39,12 +40,20 @@ async def pass_minutes(scene: Any, step: timedelta) -> None:
         await scene.conn.execute(f"{sql} where account_id = $1", scene.account, step)
 
 
+async def enter(scene: Any) -> UUID:
+    """Another gateway, which is known to the books."""
+    gateway: UUID = scene.world.ids.new()
+    sql = "insert into gateway (id, home, epoch, started_at) values ($1, $2, 1, $3)"
+    await scene.conn.execute(sql, gateway, f"/home/{gateway}", scene.clock.now())
+    return gateway
+
+
 async def hammer(scene: Any, payer: Payer, *, callers: int, tokens: int = TOKENS) -> list[tuple[Hold, Any]]:
     """All at once, over three gateways."""
     async with AsyncExitStack() as stack:
         books: list[PostgresBook] = [
             scene.book,
-            *[await stack.enter_async_context(scene.second_book()) for _ in range(GATEWAYS - 1)],
+            *[await stack.enter_async_context(open_book(scene.url, await enter(scene))) for _ in range(GATEWAYS - 1)],
         ]
         batchers: list[Batcher[Hold, PlacedHold | RefusedHold]] = [Batcher(book.place, batch=7) for book in books]
         holds = [hold(scene, payer, tokens=tokens) for _ in range(callers)]
@@ -71,6 +80,7 @@ async def test_no_limit_is_exceeded_by_one_nor_refuses_one_too_many(scene: Any, 
     assert len(placed) == LIMIT
     assert refused == {why: CALLERS - LIMIT}
     assert await scene.held() == LIMIT
+    assert await scene.fault() is None
 
 
 @pytest.mark.parametrize(("limits", "why"), LIMITS, ids=[why for _, why in LIMITS])

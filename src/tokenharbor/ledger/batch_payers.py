@@ -26,6 +26,11 @@ class BatchPayers(msgspec.Struct, frozen=True):
         """For each account, then for each key: its rows, their amounts and their tokens."""
         if len(self.distinct) == 1:
             return [f"{len(amounts)},{sum(amounts)},{sum(tokens)}"] * 2
+        if self.is_alike and len(self.distinct) == len(amounts):
+            own = [""] * len(amounts)
+            for row, amount, count in zip(self.rows, amounts, tokens, strict=True):
+                own[row] = f"1,{amount},{count}"
+            return own * 2
         accounts = _add(self.rows, self.account_of, amounts, tokens)
         return [*accounts, *(accounts if self.is_alike else _add(self.rows, self.key_of, amounts, tokens))]
 
@@ -48,12 +53,13 @@ class BatchPayers(msgspec.Struct, frozen=True):
 
 def batch_payers(payers: Sequence[Payer]) -> BatchPayers:
     """Of the rows, by row."""
-    first = payers[0]
-    if payers.count(first) == len(payers):
+    found = dict(zip(map(id, payers), payers, strict=True))
+    if len(found) == 1:
+        first = payers[0]
         one = (first.account_hex,), (first.key_hex,), (0,), (0,)
         return BatchPayers((first,), *one, [0] * len(payers), True, first.is_limited)  # noqa: FBT003  by place
-    distinct = sorted(dict(zip(map(id, payers), payers, strict=True)).values(), key=_ACCOUNT_HEX)
-    places = {id(payer): place for place, payer in enumerate(distinct)}
+    distinct = sorted(found.values(), key=_ACCOUNT_HEX)
+    places = dict(zip(map(id, distinct), range(len(distinct)), strict=True))
     account_of, accounts = _numbered([payer.account_hex for payer in distinct])
     key_of, keys = _numbered([payer.key_hex for payer in distinct])
     return BatchPayers(
@@ -62,7 +68,7 @@ def batch_payers(payers: Sequence[Payer]) -> BatchPayers:
         keys,
         account_of,
         key_of,
-        [places[id(payer)] for payer in payers],
+        list(map(places.__getitem__, map(id, payers))),
         len(accounts) == len(keys) == len(distinct),
         any([payer.is_limited for payer in distinct]),  # noqa: C419  a generator costs more
     )
@@ -73,6 +79,8 @@ _ACCOUNT_HEX = attrgetter("account_hex")
 
 def _numbered(ids: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
     """Each one's place among the distinct, and these in their order."""
+    if len(set(ids)) == len(ids):
+        return range(len(ids)), ids
     places: dict[str, int] = {}
     return [places.setdefault(each, len(places)) for each in ids], list(places)
 

@@ -78,7 +78,7 @@ class HoldRefusal(StrEnum):
     FREE = "free"
 
 
-class WindowUse(msgspec.Struct, frozen=True):
+class WindowUse(msgspec.Struct, frozen=True, gc=False):
     """What a window counts at the end of a batch, and the requests that are open."""
 
     requests: int
@@ -87,14 +87,14 @@ class WindowUse(msgspec.Struct, frozen=True):
     ends_in_ms: int
 
 
-class RateUse(msgspec.Struct, frozen=True):
+class RateUse(msgspec.Struct, frozen=True, gc=False):
     """The windows of a payer."""
 
     key: WindowUse
     account: WindowUse
 
 
-class PlacedHold(msgspec.Struct, frozen=True):
+class PlacedHold(msgspec.Struct, frozen=True, gc=False):
     """The hold stands. `rates` is one object for each payer of a batch; None where the payer has no limit."""
 
     amount: Usd
