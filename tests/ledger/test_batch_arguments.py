@@ -45,6 +45,7 @@ def test_accounts_are_sorted_and_each_row_names_its_pair() -> None:
     accounts, keys, wallet, meter, *rest = hold_arguments(holds, UUID(int=7), who)
     assert (accounts, keys) == (f"{{{B.hex},{A.hex}}}", f"{{{K.hex},{L.hex}}}")
     assert (wallet, meter, rest[6]) == ("{1,2}", "{1,2}", "{2,1}")
+    assert rest[0] == "{1,5,0,1,5,0,1,5,0,1,5,0}"
 
 
 def test_what_rows_share_is_sent_once_and_times_as_distances() -> None:

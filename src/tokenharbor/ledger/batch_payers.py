@@ -25,11 +25,11 @@ class BatchPayers(msgspec.Struct, frozen=True):
     def sums(self, amounts: Sequence[int], tokens: Sequence[int]) -> Sequence[str]:
         """For each account, then for each key: its rows, their amounts and their tokens."""
         if len(self.distinct) == 1:
-            return [f"{len(amounts)},{sum(amounts)},{sum(tokens)}"] * 2
+            return [f"{len(amounts)},{int(sum(amounts))},{sum(tokens)}"] * 2
         if self.is_alike and len(self.distinct) == len(amounts):
             own = [""] * len(amounts)
             for row, amount, count in zip(self.rows, amounts, tokens, strict=True):
-                own[row] = f"1,{amount},{count}"
+                own[row] = f"1,{int(amount)},{count}"
             return own * 2
         accounts = _add(self.rows, self.account_of, amounts, tokens)
         return [*accounts, *(accounts if self.is_alike else _add(self.rows, self.key_of, amounts, tokens))]
@@ -94,4 +94,4 @@ def _add(rows: Sequence[int], places: Sequence[int], amounts: Sequence[int], tok
         counts[place] += 1
         of_amounts[place] += amount
         of_tokens[place] += count
-    return [f"{a},{b},{c}" for a, b, c in zip(counts, of_amounts, of_tokens, strict=True)]
+    return [f"{a},{int(b)},{c}" for a, b, c in zip(counts, of_amounts, of_tokens, strict=True)]
