@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import asyncpg
@@ -14,6 +15,7 @@ from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
+from tokenharbor.billing.alarms import Alarms
 from tokenharbor.billing.books import BookBatchers
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
@@ -49,6 +51,7 @@ from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
 from tokenharbor.ledger.history import RequestHistory
+from tokenharbor.ledger.lapsed import give_up_overdue
 from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
@@ -126,7 +129,8 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
     ):
         server = _server(context, router)
         opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
-        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend)
+        give_up = partial(_give_up, context, database, opened.alarms)
+        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend, give_up)
         background.run("overload", router.overload.watch)
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
@@ -218,6 +222,13 @@ def _server(context: WorkerContext, router: PathRouter) -> Server:
         connections=context.descriptors.connections,
     )
     return Server(router, limits, context.world.clock, trusted_proxies=stated.trusted_proxies, refuse=router.refuse)
+
+
+async def _give_up(context: WorkerContext, database: Database, alarms: Alarms) -> None:
+    """What is held for runs that nobody will come after is held no more."""
+    grace = timedelta(hours=context.settings.server.journal_grace_hours)
+    for given in await give_up_overdue(database.pool, grace, context.world.clock.now()):
+        alarms.report_given_up(given.run_id, given.holds, int(given.amount))
 
 
 def _start_jobs(background: Background, keys: OpenKeys, snapshots: Snapshots, jobs: JobContext) -> None:

@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "usage": "usage",
     "receipt": "receipts",
     "ledger": "ledger",
+    "gateways": "gateways",
     "catalog": "catalog",
     "providers": "providers",
     "edition": "editions",

@@ -32,6 +32,7 @@ _MOST_WORKERS = 64
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 WorkerCount = Annotated[int, msgspec.Meta(ge=1, le=_MOST_WORKERS)]
+Hours = Annotated[int, msgspec.Meta(ge=1, le=8_760)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
@@ -48,6 +49,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: Count = 32 << 20
     max_buffered: Count = 512 << 20
     min_body_rate: Count = 4 << 10
+    journal_grace_hours: Hours = 24
     secret: str | None = None
     metrics_token: str | None = None
 

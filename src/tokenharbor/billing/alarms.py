@@ -39,3 +39,9 @@ class Alarms:
             self.lost_nano[alarm, provider] += lost
         request = show("req", request_id)
         _log.warning("alarm", kind=alarm.value, request=request, provider=provider, model=model, **facts)
+
+    def report_given_up(self, run_id: UUID, holds: int, lost_nano: int) -> None:
+        """Holds of a gateway's run that were given up: what its providers cost us is not known."""
+        self.counts[Alarm.UNBILLED, "", ""] += 1
+        self.lost_nano[Alarm.UNBILLED, ""] += lost_nano
+        _log.warning("alarm", kind=Alarm.UNBILLED.value, run=str(run_id), holds=holds, lost_nano=lost_nano)

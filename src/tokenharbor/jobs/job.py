@@ -37,12 +37,15 @@ SQL = read_queries(JobQueries, "tokenharbor.jobs")
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What jobs work with. `poll_videos` asks providers after the videos that no client asks after."""
+    """What jobs work with. `poll_videos` asks providers after the videos that no client asks after; `give_up` does what
+    `server.journal_grace_hours` says.
+    """
 
     pool: asyncpg.Pool
     world: World
     signer: MessageSigner
     poll_videos: Callable[[], Awaitable[None]]
+    give_up: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

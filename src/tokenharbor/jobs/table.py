@@ -10,6 +10,7 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
+from tokenharbor.ledger.lapsed import free_lapsed_runs
 from tokenharbor.ledger.sign import sign_books
 
 _log = structlog.get_logger("jobs")
@@ -37,7 +38,17 @@ async def _poll_videos(context: JobContext) -> None:
     await context.poll_videos()
 
 
+async def _free_lapsed(context: JobContext) -> None:
+    await free_lapsed_runs(context.pool)
+
+
+async def _give_up(context: JobContext) -> None:
+    await context.give_up()
+
+
 JOBS = (
+    Job("lapsed", timedelta(seconds=1), _free_lapsed),
+    Job("journal_grace", timedelta(minutes=1), _give_up),
     Job("signed_roots", SIGNED_EVERY, _sign),
     Job("partitions", timedelta(hours=1), _make_partitions),
     Job("videos", timedelta(minutes=1), _poll_videos),

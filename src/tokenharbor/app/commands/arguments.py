@@ -189,7 +189,7 @@ class NetworksType(click.ParamType[Networks]):
             self.fail(str(error)[:200], param, ctx)
 
 
-ACCOUNT, KEY, REQUEST = IdType("acct"), IdType("key"), IdType("req")
+ACCOUNT, KEY, REQUEST, GATEWAY = IdType("acct"), IdType("key"), IdType("req"), IdType("gw")
 NAME, REASON = LineType(100), LineType(500)
 USD, USD_LIMIT, RATE, ACCOUNT_RATE = UsdType(), UsdLimitType(), RateType(), AccountRateType()
 SPAN, LIFETIME, MOMENT = SpanType(), LifetimeType(), MomentType()

@@ -1,0 +1,107 @@
+"""Runs whose lease has lapsed: their places go to others at once, their money only once it is given up.
+
+A gateway that was cut off may have complete answers in its journal: they must find their money. So a hold waits for its
+run's successor, or until the operator or `server.journal_grace_hours` says that nobody will come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.errors import Conflict, Missing
+from tokenharbor.kernel.ids import UUID, show
+from tokenharbor.kernel.money import ZERO, Usd
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedQueries:
+    """The SQL of lapsed.sql."""
+
+    runs: str
+    occupying: str
+    lock_lapsed: str
+    free: str
+    overdue: str
+    of_gateway: str
+    given_up: str
+    end: str
+    drop: str
+
+
+SQL = read_queries(LapsedQueries, "tokenharbor.ledger", "lapsed.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run that is not over, or still holds something. `gateway_id` is None for one of the release before."""
+
+    id: UUID
+    gateway_id: UUID | None
+    slot: int
+    epoch: int
+    home: str
+    started_at: datetime
+    state: str  # alive, lapsed, ended
+    holds: int
+    held: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What was held for a run, and is given back although an answer may have been delivered for it."""
+
+    run_id: UUID
+    holds: int
+    amount: Usd
+
+
+async def list_runs(conn: asyncpg.Connection) -> Sequence[RunState]:
+    """Oldest first."""
+    rows = await conn.fetch(SQL.runs)
+    return [RunState(**{**row, "held": Usd(row["held"])}) for row in rows]
+
+
+async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
+    """Requests of runs that have lapsed are open no more; what is held for them stays held."""
+    async with pool.acquire() as conn:
+        for row in await conn.fetch(SQL.occupying):
+            async with conn.transaction():
+                if await conn.fetchval(SQL.lock_lapsed, row["id"]):  # it may have been renewed meanwhile
+                    await conn.fetchval(SQL.free, row["id"])
+
+
+async def give_up_overdue(pool: asyncpg.Pool, grace: timedelta, at: datetime) -> Sequence[GivenUp]:
+    """Give up the holds of runs that lapsed so long ago. Raises DatabaseUnavailable."""
+    with as_database_unavailable():
+        async with pool.acquire() as conn:
+            runs = [row["id"] for row in await conn.fetch(SQL.overdue, grace)]
+            return [given for run_id in runs if (given := await _give_up(conn, run_id, at)).holds]
+
+
+async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> Sequence[GivenUp]:
+    """Give up all that a gateway holds, or one run of the release before. Raises Missing, Conflict."""
+    rows = await conn.fetch(SQL.of_gateway, gateway_id)
+    name = show("gw", gateway_id)
+    if not rows:
+        raise Missing(f"no gateway {name}: tokenharbor gateways list shows which there are")
+    if any(row["alive"] for row in rows):
+        raise Conflict(f"{name} is alive: stop its server first; it settles or releases what it holds")
+    return [await _give_up(conn, row["id"], at) for row in rows]
+
+
+async def _give_up(conn: asyncpg.Connection, run_id: UUID, at: datetime) -> GivenUp:
+    """Videos' holds stay: whatever gateway asks after the task ends them."""
+    holds, amount = 0, ZERO
+    async with conn.transaction():
+        if not await conn.fetchval(SQL.lock_lapsed, run_id):
+            return GivenUp(run_id, 0, ZERO)
+        await conn.execute(SQL.end, run_id, at)
+        rows = await conn.fetch(SQL.given_up, run_id)
+        if rows:
+            await conn.fetchval(SQL.drop, [row["request_id"] for row in rows], at)
+        holds, amount = len(rows), Usd(sum([row["amount"] for row in rows]))
+    return GivenUp(run_id, holds, amount)
