@@ -79,7 +79,7 @@ async def test_F9_the_bound_holds_for_every_dialect(house: House, monkeypatch: p
         (MESSAGES, {"model": "tape", "max_tokens": 1, "messages": said}),
         (RESPONSES, {"model": "tape", "max_output_tokens": 16, "input": said}),
     ):
-        monkeypatch.setattr(house.parts.snapshots, "current", house.usual)
+        house.parts.snapshots.swap(house.usual)
         vendor = Vendor(house, monkeypatch)
         quoted = await house.post(f"{path}?dry_run=1", body)
         assert quoted.json()["quote"]["input_tokens"] >= max(O200K.count(TAGS * 80), CL100K.count(TAGS * 80))
