@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -175,9 +175,24 @@ def whole_machine(stage: BenchSetup, plan: Schedule, results: Results) -> None:
             print_progress("rate, one wallet", results.rate[-1])
             results.rate_many.append(rows.all_cores_rate(stage, stage.keys))
             print_progress("rate, 1,000 wallets", results.rate_many[-1])
+    if plan.wants("workers"):
+        compare_workers(stage, plan, results)
     if plan.wants("snapshot"):
         results.under_snapshot = rows.rate_under_snapshot(stage, plan.snapshot_seconds)
         print_progress("rate under a snapshot", Cost.middle(results.under_snapshot))
+
+
+def compare_workers(stage: BenchSetup, plan: Schedule, results: Results) -> None:
+    """A second server, with two workers, beside the one that has one."""
+    house = start_house(stage.started, (stage.ports["vendor"], stage.ports["drip"]), rows.MODELS, workers=2)
+    both = replace(stage, house=house, keys=house.open_wallets(rows.WALLETS), billed=0)
+
+    def note(row: str, cost: Cost) -> None:
+        results.note_workers(row, cost)
+        print_progress(row, cost)
+
+    rows.rates_of_workers(stage, both, note, plan.rounds)
+    print_progress("ledger verify, two workers: " + house.cli("ledger", "verify"))
 
 
 def facts(stage: BenchSetup, *, with_litellm: bool) -> list[str]:

@@ -70,7 +70,7 @@ class SoldModel:
 
 @dataclass
 class House:
-    """A running gateway. Its own process tree is `program`'s; PostgreSQL's is another."""
+    """A running gateway, with all its workers. Its own process tree is `program`'s; PostgreSQL's is another."""
 
     home: Path
     port: int
@@ -156,7 +156,9 @@ def python(source: Path, *variables: str) -> list[str]:
     return ["/usr/bin/env", f"PYTHONPATH={source}", *variables, sys.executable]
 
 
-def start_house(started: Started, ports: tuple[int, int], models: Sequence[SoldModel], source: Path = SOURCE) -> House:
+def start_house(
+    started: Started, ports: tuple[int, int], models: Sequence[SoldModel], source: Path = SOURCE, workers: int = 1
+) -> House:
     """Serve with the bench's providers (the vendor's port, the drip's) and models, in a new HOME."""
     port = free_port()
     folder = started.folder / f"house-{port}"
@@ -164,8 +166,9 @@ def start_house(started: Started, ports: tuple[int, int], models: Sequence[SoldM
     home.mkdir(parents=True)
     sold = [_MODEL.format(name=model.name, provider=model.provider, upstream=model.upstream) for model in models]
     config.write_text(_CONFIG.format(vendor=ports[0], drip=ports[1]) + "".join(sold))
+    environment = ("BENCH_VENDOR_KEY=bench", f"TOKENHARBOR_SERVER_WORKERS={workers}")
     program = started.start(
-        f"gateway-{port}", *python(source, "BENCH_VENDOR_KEY=bench"), "-m", "tokenharbor", "serve",
+        f"gateway-{port}", *python(source, *environment), "-m", "tokenharbor", "serve",
         "--home", str(home), "--config", str(config), "--port", str(port),
     )  # fmt: skip
     wait_until(lambda: "listening on " in program.log.read_text(errors="replace"), program)

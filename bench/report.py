@@ -25,10 +25,14 @@ class Results:
     rate_many: list[Cost] = field(default_factory=list)
     under_snapshot: Sequence[Cost] = ()
     overload: Overload | None = None
+    workers: dict[str, list[Cost]] = field(default_factory=dict)
     facts: list[str] = field(default_factory=list)
 
     def note(self, row: str, cost: Cost) -> None:
         self.rounds.setdefault(row, []).append(cost)
+
+    def note_workers(self, row: str, cost: Cost) -> None:
+        self.workers.setdefault(row, []).append(cost)
 
     def ratio(self, row: str, base: str) -> float:
         """The median of the ratios within each round."""
@@ -60,7 +64,7 @@ _TRANSLATED = (
 
 
 def render(results: Results) -> str:
-    tables = (_cpu_table(results), _translated_table(results), _other_table(results))
+    tables = (_cpu_table(results), _translated_table(results), _workers_table(results), _other_table(results))
     return "\n".join((*_facts(results), "", *(line for table in tables if table for line in (*table, ""))))
 
 
@@ -94,6 +98,18 @@ def _translated_table(results: Results) -> list[str]:
         if lines
         else []
     )
+
+
+def _workers_table(results: Results) -> list[str]:
+    head = [
+        "| on all cores, beside load, vendor and PostgreSQL | gateway, µs each | PostgreSQL, µs each | a second |",
+        "|---|--:|--:|--:|",
+    ]
+    lines = []
+    for row, costs in results.workers.items():
+        cost = Cost.middle(costs)
+        lines.append(f"| {row} | {cost.proxy_us:.1f} | {cost.postgres_us:.1f} | {cost.rate:,.0f} |")
+    return [*head, *lines] if lines else []
 
 
 def _other_table(results: Results) -> list[str]:

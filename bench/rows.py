@@ -1,6 +1,6 @@
 """The rows: each loads one thing for a while, and says what it cost; what is billed is checked against the books."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -255,6 +255,15 @@ def all_cores_rate(stage: BenchSetup, keys: Sequence[str]) -> Cost:
     _all_good(answered)
     stage.check_books(answered.good, 256)
     return _cost(answered, after[0] - before[0], after[1] - before[1])
+
+
+def rates_of_workers(stage: BenchSetup, both: BenchSetup, note: Callable[[str, Cost], None], rounds: int) -> None:
+    """One worker and two, on one wallet and on all, in turns: they share the cores with everything else."""
+    for _ in range(rounds):
+        for workers, each in ((1, stage), (2, both)):
+            for wallets, keys in (("one wallet", each.keys[:1]), (f"{WALLETS:,} wallets", each.keys)):
+                note(f"workers {workers}, {wallets}", all_cores_rate(each, keys))
+                pause_between_rows()
 
 
 def rate_under_snapshot(stage: BenchSetup, seconds: float) -> Sequence[Cost]:

@@ -173,3 +173,14 @@ def test_a_port_that_another_server_with_workers_has_is_refused(fleet: Fleet, tm
     assert other.process.wait(60) == 1
     assert f"cannot listen on 127.0.0.1:{port}: the address is in use" in other.lines[-1]
     assert time.monotonic() - began < 30
+
+
+def test_without_its_fork_server_a_server_drains_and_ends_with_its_reason(fleet: Fleet) -> None:
+    [harbor] = fleet.gateways
+    assert harbor.server is not None
+    killed, _ = fleet.worker_processes(0)
+    forks = int(Path(f"/proc/{killed}/stat").read_text().rpartition(")")[2].split()[1])  # its parent
+    os.kill(forks, signal.SIGKILL)
+    os.kill(killed, signal.SIGKILL)
+    assert harbor.server.process.wait(60) == 1
+    assert harbor.server.lines[-1] == "tokenharbor: the process that forks the workers is dead"

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import structlog
 import uvloop
 
 from tokenharbor.app.build import Harbor, open_worker
@@ -39,6 +40,7 @@ from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
 
 _ORPHANED = 1  # exit code
+_log = structlog.get_logger("workers")
 
 
 class WorkerTask(msgspec.Struct, frozen=True):
@@ -164,9 +166,16 @@ class _Worker:
         return [await harbor.server.start_on(bound) for bound in self._bound[slot]]
 
     async def _follow(self) -> None:
-        """What the parent says. When it is dead, so is this worker: the next server of HOME may be on its way."""
-        async for message in self._channel.messages():
-            await self._hear(message)
+        """What the parent says. When it is dead, so is this worker, for the next server of HOME may be on its way; and so
+        is a worker that cannot hear it any more.
+        """
+        try:
+            async for message in self._channel.messages():
+                await self._hear(message)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  told to the operator
+            _log.error("channel_broken", reason=f"{type(error).__name__}: {error}")
         os._exit(_ORPHANED)
 
     async def _hear(self, message: AnyMessage) -> None:

@@ -190,14 +190,16 @@ class Workers:
         """Hear it until it is dead."""
         async for message in worker.channel.messages():
             self._hear(worker, message)
-        code = await self._forks.reap(worker.pid)
         worker.channel.close()
+        try:
+            code = await self._forks.reap(worker.pid)
+        finally:
+            del self._alive[worker.slot]
+            self._ended = add_up((self._ended, only_counters(worker.counts)))
+            self._changed.set()
+            self._share_sockets()
         if not worker.last_words.reason:
             worker.last_words = WorkerEnding(f"worker {worker.slot} {_how(code)}", EndKind.FAULT)
-        del self._alive[worker.slot]
-        self._ended = add_up((self._ended, only_counters(worker.counts)))
-        self._changed.set()
-        self._share_sockets()
 
     def _hear(self, worker: Worker, message: AnyMessage) -> None:
         match message:
