@@ -166,8 +166,8 @@ class _Worker:
         return [await harbor.server.start_on(bound) for bound in self._bound[slot]]
 
     async def _follow(self) -> None:
-        """What the parent says. When it is dead, so is this worker, for the next server of HOME may be on its way; and so
-        is a worker that cannot hear it any more.
+        """What the parent says. When it is dead, so is this worker, for the next server of HOME may be on its way;
+        and so is a worker that cannot hear it any more.
         """
         try:
             async for message in self._channel.messages():
