@@ -157,7 +157,7 @@ class Workers:
             if unstarted == _MOST_STARTS:
                 raise WorkerFailed(words.reason)
             short = 0 if clock.monotonic() - began > _STEADY_SECONDS else short + 1
-            await self._pause(_PAUSES_SECONDS[min(short, len(_PAUSES_SECONDS)) - 1])
+            await self._pause(restart_pause_seconds(short))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -233,6 +233,11 @@ class Workers:
         await asyncio.gather(*(each.count() for each in asked))
         counts = (self._ended, *(each.counts for each in self._alive.values()))
         worker.channel.send(AllMetrics(add_up(counts)))
+
+
+def restart_pause_seconds(short: int) -> float:
+    """Before the next worker of a slot, after so many in a row that lived for a short time only."""
+    return _PAUSES_SECONDS[min(max(short, 1), len(_PAUSES_SECONDS)) - 1]
 
 
 def _how(code: int) -> str:
