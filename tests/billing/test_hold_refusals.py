@@ -13,16 +13,29 @@ from tokenharbor.kernel.payer import Payer, RateLimits
 from tokenharbor.ledger.types import Hold, HoldRefusal, RateUse, RefusedHold, WindowUse
 
 POLICY = derive("token-hub")
+NONE: frozenset[HoldRefusal] = frozenset()
 KEY = RateLimits(60, 10_000, 5, origins=("edition token-hub", "the key", "plan pro"))
 ACCOUNT = RateLimits(600, 50_000, 40, origins=("the account", "the account", "the providers' quotas"))
-USE = RateUse(WindowUse(60, 9_500, 5, 11_001), WindowUse(600, 49_000, 40, 30_500))
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def refuse(why: HoldRefusal, retry_ms: int = 0, tokens: int = 2_000, *, fits_later: bool = False) -> Refusal:
+def refuse(
+    why: HoldRefusal,
+    retry_ms: int = 0,
+    tokens: int = 2_000,
+    *,
+    fits_later: bool = False,
+    spent: frozenset[HoldRefusal] = NONE,
+) -> Refusal:
+    """`spent`: limits of requests a minute that were met beside `why`; the account's window then ends in 31 s."""
     payer = Payer(UUID(int=1), UUID(int=2), KEY, ACCOUNT)
     hold = Hold(UUID(int=3), payer, Usd.parse("0.25"), AT, tokens, free_limit=25)
-    outcome = RefusedHold(why, Usd.parse("3"), Usd.parse("1"), Usd.parse("0.1"), 500, retry_ms, USE)
+    spent |= {why}
+    use = RateUse(
+        WindowUse(60 if HoldRefusal.KEY_RPM in spent else 59, 9_500, 5, retry_ms or 11_001),
+        WindowUse(600 if HoldRefusal.ACCOUNT_RPM in spent else 599, 49_000, 40, 30_500 if spent - {why} else retry_ms),
+    )
+    outcome = RefusedHold(why, Usd.parse("3"), Usd.parse("1"), Usd.parse("0.1"), 500, retry_ms, use)
     return refusal_of(hold, outcome, POLICY, fits_later=fits_later)
 
 
@@ -33,8 +46,8 @@ def refuse(why: HoldRefusal, retry_ms: int = 0, tokens: int = 2_000, *, fits_lat
         (HoldRefusal.ACCOUNT_RPM, ("600 requests a minute", "the account", "600 used", "12 s"), 12),
         (HoldRefusal.KEY_TPM, ("10000 tokens a minute", "the key", "9500 used", "2000 needed", "12 s"), 12),
         (HoldRefusal.ACCOUNT_TPM, ("50000 tokens a minute", "the account", "49000 used", "2000 needed"), 12),
-        (HoldRefusal.KEY_CONCURRENCY, ("5 requests open at once", "the key", "plan pro", "5 open"), 1),
-        (HoldRefusal.ACCOUNT_CONCURRENCY, ("40 requests open at once", "the providers' quotas", "40 open"), 1),
+        (HoldRefusal.KEY_CONCURRENCY, ("5 requests open at once", "the key", "plan pro", "5 open"), 12),
+        (HoldRefusal.ACCOUNT_CONCURRENCY, ("40 requests open at once", "the providers' quotas", "40 open"), 12),
         (HoldRefusal.FREE, ("25 requests", "free models", "5 hours", "the account", "25 used", "12 s"), 12),
     ],
 )
@@ -47,8 +60,14 @@ def test_HUB_6_a_rate_is_refused_with_its_figures(why: HoldRefusal, figures: tup
         assert figure in refusal.message
 
 
+@pytest.mark.parametrize("why", [HoldRefusal.KEY_RPM, HoldRefusal.KEY_TPM, HoldRefusal.KEY_CONCURRENCY])
+def test_a_retry_waits_for_every_limit_of_requests_that_is_spent(why: HoldRefusal) -> None:
+    refusal = refuse(why, 1_000, spent=frozenset({HoldRefusal.ACCOUNT_RPM}))
+    assert refusal.retry_after == 31
+
+
 def test_a_moment_is_a_second() -> None:
-    assert [refuse(HoldRefusal.KEY_RPM, ms).retry_after for ms in (0, 1, 1_000, 1_001, 60_000)] == [1, 1, 1, 2, 60]
+    assert [refuse(HoldRefusal.KEY_RPM, ms).retry_after for ms in (1, 1_000, 1_001, 60_000)] == [1, 1, 2, 60]
 
 
 def test_what_is_larger_than_the_limit_is_not_tried_again() -> None:

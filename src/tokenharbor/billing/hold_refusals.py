@@ -22,7 +22,8 @@ BY_REQUESTS = frozenset({HoldRefusal.KEY_RPM, HoldRefusal.ACCOUNT_RPM})
 BY_TOKENS = frozenset({HoldRefusal.KEY_TPM, HoldRefusal.ACCOUNT_TPM})
 _BY_PLACES = frozenset({HoldRefusal.KEY_CONCURRENCY, HoldRefusal.ACCOUNT_CONCURRENCY})
 _OF_KEYS = frozenset({HoldRefusal.KEY_RPM, HoldRefusal.KEY_TPM, HoldRefusal.KEY_CONCURRENCY})
-_PLACE_SECONDS = 1  # nobody knows when a request ends: ask again soon
+
+_NO_LIMIT = 1 << 63
 
 
 class _MetLimit(msgspec.Struct, frozen=True):
@@ -36,14 +37,15 @@ class _MetLimit(msgspec.Struct, frozen=True):
 def refusal_of(hold: Hold, outcome: RefusedHold, policy: Policy, *, fits_later: bool = False) -> Refusal:
     """What the caller is told. `fits_later`: too large as it is, it can be capped to what an empty window allows."""
     if outcome.why in BY_REQUESTS:
-        return requests_refusal(hold.payer, outcome, whole_seconds(outcome.retry_ms))
+        return requests_refusal(hold.payer, outcome, whole_seconds(rest_ms(hold.payer, outcome)))
     if outcome.why in BY_TOKENS:
         return _tokens_refusal(hold, outcome, fits_later=fits_later)
     if outcome.why in _BY_PLACES:
         met = _met(hold.payer, outcome)
         opened = met.most if met.window is None else met.window.open
         return RateLimited(
-            f"Rate limit: {met.shown}, {opened} open. Try again when one of them has ended.", retry_after=_PLACE_SECONDS
+            f"Rate limit: {met.shown}, {opened} open. Try again when one of them has ended.",
+            retry_after=whole_seconds(rest_ms(hold.payer, outcome)),
         )
     if outcome.why is HoldRefusal.FREE:
         return _free_refusal(hold, outcome, policy)
@@ -55,6 +57,15 @@ def requests_refusal(payer: Payer, outcome: RefusedHold, seconds: int) -> RateLi
     met = _met(payer, outcome)
     used = met.most if met.window is None else met.window.requests
     return RateLimited(f"Rate limit: {met.shown}, {used} used. Try again in {seconds} s.", retry_after=seconds)
+
+
+def rest_ms(payer: Payer, outcome: RefusedHold) -> int:
+    """Until a retry may pass: the limit that was met is free again, and so is each limit of requests a minute."""
+    rests = [outcome.retry_ms]
+    if outcome.rates is not None:
+        windows = (payer.key_limits, outcome.rates.key), (payer.account_limits, outcome.rates.account)
+        rests += [window.ends_in_ms for limits, window in windows if window.requests >= (limits.rpm or _NO_LIMIT)]
+    return max(rests)
 
 
 def whole_seconds(ms: int) -> int:
@@ -78,6 +89,7 @@ def _tokens_refusal(hold: Hold, outcome: RefusedHold, *, fits_later: bool) -> Re
             f"The request may use {hold.tokens} tokens, more than its limit ever allows: {met.shown}. "
             "Send a shorter request, or set a smaller max_tokens."
         )
+    retry_ms = max(retry_ms, rest_ms(hold.payer, outcome))
     seconds, used = whole_seconds(retry_ms), met.most if met.window is None else met.window.tokens
     return RateLimited(
         f"Rate limit: {met.shown}, {used} used or reserved, {hold.tokens} needed. "

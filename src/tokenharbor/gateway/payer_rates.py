@@ -18,7 +18,7 @@ from math import ceil
 
 import msgspec
 
-from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, whole_seconds
+from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, rest_ms, whole_seconds
 from tokenharbor.gateway.answers import write_refusal
 from tokenharbor.gateway.rate_lines import RateShown, narrowest, write_rate_lines
 from tokenharbor.identity.caller import Caller
@@ -100,7 +100,7 @@ class PayerRates:
             self._use_at = self._clock.monotonic()
             self._lines_until = _NEVER
         if isinstance(outcome, RefusedHold) and outcome.why in BY_REQUESTS:
-            seconds = outcome.retry_ms / 1000
+            seconds = rest_ms(self.payer, outcome) / 1000
             self.refused_until = max(self.refused_until, asked_at_seconds + seconds)
             self._refusal = outcome
             now = self._clock.monotonic()
