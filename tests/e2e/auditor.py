@@ -201,6 +201,9 @@ class Audit:
         if record["wire"] == "anthropic_messages":
             if record["fault"] == "truncated" and not record["reported"]:  # torn off before it was written down
                 return {kind: receipt["usage"][kind] for kind in _INPUT} | {"output": output}
+            last: Mapping[str, int] | None = record["usage"]
+            if last is not None and receipt["usage"]["output"] == last.get("output", 0) > output:
+                return last  # came before it broke off, or the client left: the rule takes its last count
             said = _said_first(record["reported"])
             return own if said is None else said | {"output": output}
         translated = receipt["dialect"] != record["wire"]
