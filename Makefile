@@ -6,7 +6,7 @@ DEV := .venv/.dev-ready
 MAKEFLAGS += --no-print-directory
 SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
-SIDE_BY_SIDE_TESTS := --numprocesses=3 --dist=worksteal  # on two cores: some wait for a timer
+SIDE_BY_SIDE_TESTS := --numprocesses=4 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
 .PHONY: run setup test check quick lint types floors fast brief cover chaos soak bench clients wallets catalog lock clean help

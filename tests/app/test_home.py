@@ -16,13 +16,26 @@ from tests.app.conftest import Cli, Outcome
 from tokenharbor.app.cli import _COMMANDS
 from tokenharbor.db.address import show_address
 
-ACCOUNT, KEY, REQUEST = ("acct_" + "0" * 26, "key_" + "0" * 26, "req_" + "0" * 26)
+ACCOUNT, KEY, REQUEST, GATEWAY = [f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw")]
 READS: dict[str, list[tuple[str, ...]]] = {
-    "accounts": [("accounts", "list"), ("accounts", "show", ACCOUNT)],
+    "accounts": [
+        ("accounts", "list"),
+        ("accounts", "show", ACCOUNT),
+        ("accounts", "plan", ACCOUNT, "pro"),
+        ("accounts", "limits", ACCOUNT),
+        ("accounts", "free-models", ACCOUNT, "on"),
+        ("accounts", "changes", ACCOUNT),
+    ],
     "balance": [("balance", ACCOUNT)],
     "credit": [("credit", ACCOUNT, "--usd", "1", "--pool", "paid", "--reason", "x")],
     "doctor": [("doctor",)],
-    "keys": [("keys", "list", ACCOUNT), ("keys", "create", ACCOUNT), ("keys", "revoke", KEY)],
+    "gateways": [("gateways", "list"), ("gateways", "abandon", GATEWAY)],
+    "keys": [
+        ("keys", "list", ACCOUNT),
+        ("keys", "create", ACCOUNT),
+        ("keys", "change", KEY, "--rpm", "1"),
+        ("keys", "revoke", KEY),
+    ],
     "ledger": [("ledger", "verify"), ("ledger", "export", ACCOUNT)],
     "providers": [("providers", "health")],
     "receipt": [("receipt", REQUEST)],
