@@ -27,6 +27,8 @@ _ABOUT: Mapping[str, tuple[str, str]] = {
     "money": ("Money", "Quotes, holds, charges, and what guards the books"),
     "converse": ("AWS Bedrock", "How requests are translated to Converse"),
     "prices": ("Prices", "Sources and date of the shipped prices"),
+    "glossary": ("Glossary", "What each word means here"),
+    "decisions/README": ("Decisions", "Why the program is built as it is"),
 }
 """The pages that are listed first, in order: what each is called in lists, and what it is for."""
 

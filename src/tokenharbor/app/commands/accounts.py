@@ -95,7 +95,7 @@ async def show(session: CommandSession, account_id: UUID) -> CommandResult:
 async def list_all(session: CommandSession) -> CommandResult:
     """List all accounts, oldest first."""
     found = [account_document(account) async for account in store.list_accounts(session.conn)]
-    rows = [(each["id"], each["created_at"], _plain(each["emails"]), each["plan"]) for each in found]
+    rows = [(each["id"], each["created_at"], _plain(each["emails"]), each["plan"] or "default") for each in found]
     return CommandResult(found, table(("id", "created", "e-mail", "plan"), rows))
 
 
@@ -195,7 +195,8 @@ async def _limits_in_force(session: CommandSession, account: Account) -> PlanLim
 
 
 def _shown(document: Mapping[str, Any]) -> CommandResult:
-    return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in document.items()])
+    shown = {**document, "plan": document["plan"] or "default"}
+    return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in shown.items()])
 
 
 def _plain(value: Any) -> str:
