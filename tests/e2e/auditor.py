@@ -21,7 +21,7 @@ _INSTEAD = {
     "cache_write_1h": ("cache_write_5m", "input"),
     "reasoning": ("output",),
 }
-_BYTES_PER_TOKEN = 4  # docs/decisions/0002
+BYTES_PER_TOKEN = 4  # docs/decisions/0002
 _BROKEN_OFF = {"break", "error_event", "no_terminator", "truncated", "stall", "refuse", "garbage", "status"}
 
 
@@ -194,8 +194,8 @@ class Audit:
         """Our own count, by the rule that is written down."""
         assert receipt["usage_source"] == "estimated", receipt
         record = self._record(receipt)
-        output = math.ceil(text_bytes / _BYTES_PER_TOKEN)
-        own = {"input": math.ceil(len(heard.question.body) / _BYTES_PER_TOKEN), "output": output}
+        output = math.ceil(text_bytes / BYTES_PER_TOKEN)
+        own = {"input": math.ceil(len(heard.question.body) / BYTES_PER_TOKEN), "output": output}
         if not heard.question.stream:
             return own
         if record["wire"] == "anthropic_messages":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 from tests.e2e import books
-from tests.e2e.auditor import nano
+from tests.e2e.auditor import BYTES_PER_TOKEN, nano
 from tests.e2e.fleet.gateways import Fleet
 from tests.e2e.raw_client import ClientAnswer, Ending
 
@@ -95,9 +96,11 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSee
     assert not missing, f"{len(missing)} complete answers were not billed: {_show(missing)}"
     for id_, one in complete.items():
         said = one.headers.get(_COST)
-        assert said is None or nano(said) == entries[id_].amount, one.headers
+        assert said is None or nano(said) == entries[id_].amount, (said, entries[id_])
     failed = {ids.parse("req", one.id) for one in heard if one.how == "failed" and one.id}
     assert not failed & entries.keys(), f"told that they failed, and billed: {_show(failed & entries.keys())}"
+    strange = entries.keys() - {ids.parse("req", one.id) for one in heard if one.id}
+    assert len(strange) <= sum(not one.id for one in heard), f"billed, and nobody asked for it: {_show(strange)}"
     return Findings(endings, len(entries), len(entries.keys() - complete.keys()))
 
 
@@ -131,10 +134,13 @@ def _check_price(fleet: Fleet, entry: _Entry, records: Mapping[str, Any]) -> Non
     record = records[detail["upstream_id"]]
     usage = record["usage"]
     if detail["status"] == "hung_up" and detail["usage_source"] == "estimated":
-        assert 0 < detail["delivered_bytes"] <= record["text_bytes"], detail
-        usage = detail["usage"]
+        delivered, usage = detail["delivered_bytes"], detail["usage"]
+        assert 0 < delivered <= record["text_bytes"], f"more was delivered than the vendor sent: {detail}"
+        own = math.ceil(delivered / BYTES_PER_TOKEN)
+        said = (record["usage"] or {}).get("output", 0)  # the vendor's last count may have come before the client left
+        assert usage["output"] <= own or usage["output"] == said, f"more was counted than delivered: {detail}"
     bill = fleet.prices.bill(detail["model"], detail["served"]["provider"], usage).within(detail["hold"])
-    assert entry.amount == bill.total > 0, (detail, record, bill)
+    assert entry.amount == bill.total > 0, (entry, record, bill)
 
 
 async def _check_wallets(conn: asyncpg.Connection) -> None:
