@@ -19,8 +19,11 @@ from tokenharbor.ledger.verify import TrustAnchors, verify
 SIGNER = MessageSigner(RootSecret("r" * 32).derive(SecretPurpose.RECEIPTS))
 TRUST = TrustAnchors({SIGNER.key_id: SIGNER.public_key})
 
-NO_BOOKS = {"app_user", "membership", "credential", "account_change", "key_change", "job", "migration", "meta"}
-"""Tables in which there is no money and from which none follows."""
+NO_BOOKS = {
+    *("app_user", "membership", "credential", "account_change", "key_change", "job", "migration", "meta"),
+    *("top_up", "capture", "processor_event", "processor_sweep", "exchange_rate", "saved_method", "auto_top_up"),
+}
+"""Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
 
 WHICH = {
     "lot": "pool = 'promo'",
