@@ -114,6 +114,29 @@ async def test_F3_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path) 
     assert read_journal(file) == [settlement(1), settlement(3)]
 
 
+async def test_F3_a_journal_that_was_removed_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    journal, file = await written(tmp_path, 1)
+    file.unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        await journal.append(settlement(2))
+    assert str(file) in str(caught.value)
+
+
+async def test_F3_a_journal_that_was_moved_with_its_home_is_written_on(tmp_path: Path) -> None:
+    journal, file = await written(tmp_path / "journal", 1)
+    moved = file.parent.rename(tmp_path / "moved")
+    await journal.append(settlement(2))
+    assert read_journal(moved / file.name) == [settlement(1), settlement(2)]
+
+
+def test_F3_a_journal_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / f"{GATEWAY}.journal").mkdir()
+    (file,) = left_journals(tmp_path)
+    with pytest.raises(Misconfigured) as caught:
+        read_journal(file)
+    assert str(file) in str(caught.value)
+
+
 def test_F3_a_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("")
     with pytest.raises(Misconfigured):

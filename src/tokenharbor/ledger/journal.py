@@ -1,6 +1,7 @@
 """The journal: a gateway's file of settlements that the database has not confirmed in time."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -80,6 +81,8 @@ class Journal:
         return [None] * len(rows)
 
     def _append(self, line: bytes) -> None:
+        if not os.fstat(self._descriptor).st_nlink:  # what is written now, nobody would find
+            raise FileNotFoundError(errno.ENOENT, "the journal was removed while its gateway runs", str(self._file))
         os.ftruncate(self._descriptor, self._size)  # what an earlier failure could not take back
         rest = memoryview(line)
         try:
