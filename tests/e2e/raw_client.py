@@ -32,6 +32,7 @@ class ClientRequest:
     leave_bytes: int | None = None
     leave_seconds: float | None = None
     pause_seconds: float = 0
+    content_type: str = "application/json"
 
     @property
     def stream(self) -> bool:
@@ -177,7 +178,8 @@ async def _converse(url: str, heard: ClientAnswer) -> None:
     asked = heard.question
     async with _connected(url) as (reader, writer):
         writer.write(
-            f"POST {asked.path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n"
+            f"POST {asked.path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n"
+            f"content-type: {asked.content_type}\r\n"
             f"authorization: Bearer {asked.key}\r\nx-request-id: {asked.name}\r\n"
             f"content-length: {len(asked.body)}\r\n\r\n".encode()
             + asked.body

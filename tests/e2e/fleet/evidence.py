@@ -40,6 +40,7 @@ class Findings:
     endings: Mapping[str, int]  # of clients' answers: complete, failed, cut, left
     billed: int
     unseen: int  # billed, but no client saw it complete: who hung up, or whose gateway died
+    failed_over: int  # billed, and not served by the first endpoint that was asked
 
 
 class AnswerSeen(Protocol):
@@ -101,7 +102,8 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSee
     assert not failed & entries.keys(), f"told that they failed, and billed: {_show(failed & entries.keys())}"
     strange = entries.keys() - {ids.parse("req", one.id) for one in heard if one.id}
     assert len(strange) <= sum(not one.id for one in heard), f"billed, and nobody asked for it: {_show(strange)}"
-    return Findings(endings, len(entries), len(entries.keys() - complete.keys()))
+    failed_over = sum(len(entry.detail["attempts"]) > 1 for entry in entries.values())
+    return Findings(endings, len(entries), len(entries.keys() - complete.keys()), failed_over)
 
 
 async def at_rest(fleet: Fleet, seconds: float = 30) -> None:

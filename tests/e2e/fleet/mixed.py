@@ -13,19 +13,7 @@ from tests.e2e.raw_client import CHAT, GEMINI, GEMINI_STREAM, MESSAGES, RESPONSE
 CONFIG = HARBOR_CONFIG.replace("max_output = 8192", "max_output = 400000").replace(
     "context = 200000", "context = 900000"
 )
-SCRIPT = """
-seed = 11
-keep_records = 200000
-[answer]
-tokens = [10, 120]
-chunk_chars = 24
-delay_ms = 4
-usage = { input = [10, 900], output = [1, 90] }
-calls = [{ name = "look", arguments = { at = "the quay" } }]
-
-[[rules]]
-match = { contains = "[long]" }
-answer = { tokens = 250000, chunk_chars = 16384, usage = { input = 20, output = 250000 } }
+FAULTS = """
 [[rules]]
 match = { probability = 0.02 }
 fault = { kind = "status", status = 500 }
@@ -48,6 +36,21 @@ fault = { kind = "stall", where = "mid" }
 match = { probability = 0.01 }
 fault = { kind = "garbage", how = "broken_json" }
 """
+"""What a vendor does wrong, now and then; a script ends with it."""
+SCRIPT = f"""
+seed = 11
+keep_records = 1000000
+[answer]
+tokens = [10, 120]
+chunk_chars = 24
+delay_ms = 4
+usage = {{ input = [10, 900], output = [1, 90] }}
+calls = [{{ name = "look", arguments = {{ at = "the quay" }} }}]
+
+[[rules]]
+match = {{ contains = "[long]" }}
+answer = {{ tokens = 250000, chunk_chars = 16384, usage = {{ input = 20, output = 250000 }} }}
+{FAULTS}"""
 _PATIENCE_SECONDS = 60
 _TOOL = {"type": "object", "properties": {"at": {"type": "string"}}}
 

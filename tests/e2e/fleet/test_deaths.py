@@ -42,7 +42,7 @@ class Mortals:
 def mortals() -> Iterator[Mortals]:
     with (
         running_postgres(full_page_writes="on") as postgres,
-        running_vendor(SCRIPT) as vendor,
+        running_vendor(SCRIPT + mixed.FAULTS) as vendor,
         running_fleet(
             vendor=vendor, database=create_database(postgres.url, "mortals"), workers=_WORKERS, config=mixed.CONFIG
         ) as fleet,
@@ -68,6 +68,8 @@ async def test_after_deaths_at_random_moments_every_complete_answer_has_its_bill
     verify(fleet)
     assert found.endings["complete"] > len(victims) * 15, found
     assert found.endings["cut"] > len(victims), f"deaths came in the middle of answers: {found}"
+    assert found.failed_over > len(victims), f"its vendor fails as well: {found}"
+    print(f"{len(victims)} deaths: {found}")
 
 
 async def _kill_and_bring_back(mortals: Mortals, load: Load, victim: Victim, dice: random.Random) -> None:
