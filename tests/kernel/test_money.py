@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tokenharbor.kernel.money import MAX_NANO, Usd, round_down, round_up
+from tokenharbor.kernel.money import MAX_NANO, Money, Usd, round_down, round_up
 
 amounts = st.integers(-MAX_NANO, MAX_NANO).map(Usd)
 STATUS = re.compile("429|500|502|503|504|524")
@@ -101,3 +101,44 @@ def test_rounding_errs_by_less_than_a_nano_and_to_the_stated_side(numerator: int
     exact = Fraction(numerator, denominator)
     assert exact <= round_up(numerator, denominator) < exact + 1
     assert exact - 1 < round_down(numerator, denominator) <= exact
+
+
+minor = st.integers(0, 10**13)
+currencies = st.sampled_from(["USD", "CNY"])
+
+
+@given(minor, currencies)
+def test_a_payments_amount_reads_back_exactly(minor: int, currency: str) -> None:
+    money = Money(currency, minor)
+    assert Money.parse(money.decimal, currency) == money
+    assert str(money) == f"{Decimal(minor).scaleb(-2):.2f} {currency}"
+
+
+@pytest.mark.parametrize("text", ["", "1.234", "-1", "1,00", "1e3", ".5", "1.", " 1", "NaN", "１", "9" * 13])
+def test_what_is_no_exact_amount_of_a_payment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="places"):
+        Money.parse(text, "USD")
+
+
+def test_a_payments_amount_has_a_known_currency_and_is_never_below_zero() -> None:
+    for currency, minor in (("JPY", 1), ("usd", 1), ("USD", -1), ("USD", MAX_NANO + 1)):
+        with pytest.raises(ValueError, match=r"currency|range"):
+            Money(currency, minor)
+    with pytest.raises(ValueError, match="range"):
+        Money("USD", 1) - Money("USD", 2)
+
+
+def test_two_currencies_are_never_added() -> None:
+    dollar, yuan = Money("USD", 100), Money("CNY", 100)
+    with pytest.raises(ValueError, match="two currencies"):
+        dollar + yuan
+    with pytest.raises(ValueError, match="two currencies"):
+        dollar - yuan
+    with pytest.raises(ValueError, match="not in USD"):
+        _ = yuan.usd
+
+
+@given(st.integers(0, MAX_NANO))
+def test_the_cents_within_an_amount_are_never_more_than_it(nano: int) -> None:
+    down = Money.of_usd_down(Usd(nano)).usd
+    assert 0 <= nano - down < 10_000_000

@@ -28,6 +28,10 @@ HarborError
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
 ├── GatewayEnded               another run has taken this one's place, or it was given up: its server ends
+├── ProcessorError             a payment processor; the message holds no secret and names no person
+│   ├── ProcessorUnavailable   it did not answer; what happened is unknown: look, or ask the same again
+│   ├── ProcessorRefused       final; the message is for people
+│   └── ForgedEvent            a webhook that the processor did not send, or long ago
 ├── WorkerFailed               a worker process of a server cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
@@ -197,6 +201,22 @@ class GatewayEnded(HarborError):
     """Another run has taken this one's place, or it was given up: its server ends."""
 
 
+class ProcessorError(HarborError):
+    """A payment processor's: the message holds no secret and names no person."""
+
+
+class ProcessorUnavailable(ProcessorError):
+    """It did not answer, or not with sense. What was asked may have happened."""
+
+
+class ProcessorRefused(ProcessorError):
+    """It has not done what was asked and will not; the message says why, for people."""
+
+
+class ForgedEvent(ProcessorError):
+    """A webhook that the processor did not send, or so long ago that it may be replayed."""
+
+
 class BooksError(HarborError):
     """The ledger's own."""
 
@@ -246,6 +266,9 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Misconfigured: HttpError(500, "misconfigured", "api_error"),
     GatewayEnded: HttpError(503, "unavailable", "api_error"),
     WorkerFailed: HttpError(503, "unavailable", "api_error"),
+    ProcessorUnavailable: HttpError(503, "processor_unavailable", "api_error"),
+    ProcessorRefused: HttpError(402, "payment_refused", "invalid_request_error"),
+    ForgedEvent: HttpError(400, "invalid_request", "invalid_request_error"),
     DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }

@@ -1,8 +1,10 @@
-"""Money: whole nano-USD in one type, and the only rounding in the house."""
+"""Money: whole nano-USD in one type, amounts of payments in minor units, and the only rounding in the house."""
 
 import re
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
+
+import msgspec
 
 NANO_PER_USD = 1_000_000_000
 PICO_PER_NANO = 1_000
@@ -79,3 +81,64 @@ def round_up(numerator: int, denominator: int = 1) -> Usd:
 def round_down(numerator: int, denominator: int = 1) -> Usd:
     """The greatest whole nano within `numerator / denominator`: incentives and refunds round so."""
     return Usd(numerator // denominator)
+
+
+CURRENCIES: Final = ("USD", "CNY")
+"""What can be paid in; each has a hundred minor units."""
+
+NANO_PER_CENT = NANO_PER_USD // 100
+
+_TWO_PLACES = re.compile(r"(\d{1,12})(?:\.(\d{1,2}))?", re.ASCII)
+
+
+class Money(msgspec.Struct, frozen=True, order=False):
+    """An amount of a payment: a currency of `CURRENCIES`, and whole minor units (cents, fen). Never below zero."""
+
+    currency: str
+    minor: int
+
+    def __post_init__(self) -> None:
+        if self.currency not in CURRENCIES:
+            raise ValueError(f"not a currency that can be paid in: {self.currency[:10]!r}")
+        if not 0 <= self.minor <= MAX_NANO:
+            raise ValueError(f"amount out of range: {self.minor}")
+
+    @classmethod
+    def parse(cls, text: str, currency: str) -> Self:
+        """Read a decimal string with at most two places, exactly; else ValueError."""
+        match = _TWO_PLACES.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not an amount with at most two places: {text[:40]!r}")
+        whole, places = match.groups()
+        return cls(currency, int(whole) * 100 + int((places or "").ljust(2, "0")))
+
+    @classmethod
+    def of_usd_down(cls, amount: Usd) -> Self:
+        """The whole cents within an amount."""
+        return cls("USD", amount // NANO_PER_CENT)
+
+    @property
+    def decimal(self) -> str:
+        """The amount alone, with two places."""
+        return "%d.%02d" % divmod(self.minor, 100)  # noqa: UP031  as in Usd
+
+    def __str__(self) -> str:
+        return f"{self.decimal} {self.currency}"
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.currency, self.minor + self._same(other))
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.currency, self.minor - self._same(other))
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise ValueError(f"{self} and {other} are in two currencies")
+        return other.minor
+
+    @property
+    def usd(self) -> Usd:
+        """Of an amount in USD; ValueError for another currency, since that needs a rate."""
+        if self.currency != "USD":
+            raise ValueError(f"{self} is not in USD")
+        return Usd(self.minor * NANO_PER_CENT)
