@@ -23,6 +23,7 @@ class Sold:
 
     markup_bp: int = 0
     service_fee_bp: int = 0
+    discount_bp: int = 0
 
     def markup_of(self, model: str) -> int:
         return self.markup_bp if model == "acme-v3.2" else 0

@@ -18,6 +18,7 @@ class Edition:
     """Prices with a markup on one model."""
 
     service_fee_bp: int = 300
+    discount_bp: int = 0
 
     def markup_of(self, model: str) -> int:
         return 2_500 if model == "acme-v3.2" else 0
@@ -31,6 +32,12 @@ def test_the_edition_gives_markup_and_fee_and_the_plan_the_discount() -> None:
 def test_LNK_1_a_plan_has_a_service_fee_of_its_own_or_none() -> None:
     fees = [account_terms(Edition(), AccountPlan("pro", 0, fee), "another").fee_bp for fee in (150, 0, None)]
     assert fees == [150, 0, 300]
+
+
+def test_RLY_1_a_plan_has_a_discount_of_its_own_or_the_editions() -> None:
+    edition = Edition(discount_bp=500)
+    discounts = [account_terms(edition, AccountPlan("pro", own), "another").discount_bp for own in (700, 0, None)]
+    assert discounts == [700, 0, 500]
 
 
 def test_a_plans_discount_is_shown_on_the_marked_up_price(

@@ -97,9 +97,9 @@ def test_LNK_2_the_plan_of_an_account_is_its_own_else_the_default() -> None:
 
 @pytest.mark.parametrize("name", edition_names())
 def test_TH_F1_free_requests_are_25_in_5_hours_and_250_for_who_topped_up(name: str) -> None:
-    free = load_edition(name).free
-    assert (free.window_hours, free.requests, free.topped_up_requests) == (5, 25, 250)
-    assert free.smallest_pack == Usd.parse("10")
+    policy = load_edition(name)
+    assert (policy.free.window_hours, policy.free.requests, policy.free.topped_up_requests) == (5, 25, 250)
+    assert policy.topups.smallest_pack == Usd.parse("10")
 
 
 def test_an_operators_own_edition_is_a_file(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
         ("key_rpm = 0", "key_rmp = 0", "[limits]", "unknown field 'key_rmp'; did you mean 'key_rpm'?"),
         ("key_rpm = 0", "", "[limits]", "missing required field key_rpm"),
         ("key_rpm = 0", "key_rpm = -1", "[limits]", "key_rpm: expected an integer >= 0"),
-        ('"10"', "10", "[free]", "smallest_pack_usd: expected a string, got an integer"),
-        ('"10"', '"10 USD"', "[free]", "smallest_pack_usd: expected a string"),
+        ('min_usd = "10"', "min_usd = 10", "[topups]", "min_usd: expected a string, got an integer"),
+        ('min_usd = "10"', 'min_usd = "10 USD"', "[topups]", "min_usd: expected a string"),
         ('default_plan = ""', 'default_plan = "por"', "[accounts]", "default_plan: no plan 'por'; did you mean 'pro'"),
         ("[plans.pro]", "[plans.Pro]", "[plans.Pro]", "the name of a plan must be lower-case letters"),
         ("[plans.pro]", "[plans.default]", "[plans.default]", "this name is taken"),

@@ -95,6 +95,6 @@ def test_RLY_5_the_edition_limits_an_account_where_its_share_is_wider() -> None:
 
 
 def test_TH_F1_who_topped_up_the_smallest_pack_has_more_free_requests() -> None:
-    free = load_edition("token-harbor").free
-    counts = [free_requests(free, _caller(AccountRules(topped_up=Usd.parse(usd)))) for usd in ("0", "9.99", "10")]
+    policy = load_edition("token-harbor")
+    counts = [free_requests(policy, _caller(AccountRules(topped_up=Usd.parse(usd)))) for usd in ("0", "9.99", "10")]
     assert counts == [25, 25, 250]

@@ -13,16 +13,19 @@ class SellingPolicy(Protocol):
     @property
     def service_fee_bp(self) -> int: ...
 
+    @property
+    def discount_bp(self) -> int: ...
+
     def markup_of(self, model: str) -> int: ...
 
 
 class AccountPlan(msgspec.Struct, frozen=True):
-    """What an account pays in place of its edition's terms: a discount on marked-up prices, and its own service fee
-    (None: the edition's), in basis points.
+    """What an account pays in place of its edition's terms: a discount on marked-up prices, and a service fee (None:
+    the edition's), in basis points.
     """
 
     name: str
-    discount_bp: int = 0
+    discount_bp: int | None = None
     service_fee_bp: int | None = None
 
 
@@ -32,4 +35,5 @@ STANDARD_PLAN = AccountPlan("standard")
 def account_terms(selling: SellingPolicy, plan: AccountPlan, model: str) -> Terms:
     """On a model, by its canonical name."""
     fee_bp = selling.service_fee_bp if plan.service_fee_bp is None else plan.service_fee_bp
-    return Terms(selling.markup_of(model), plan.discount_bp, fee_bp)
+    discount_bp = selling.discount_bp if plan.discount_bp is None else plan.discount_bp
+    return Terms(selling.markup_of(model), discount_bp, fee_bp)

@@ -56,6 +56,8 @@ def _section(name: str, fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
     if not isinstance(value, dict):
         return msgspec.json.encode(value).decode()
     rows = ", ".join(f"{_value(key)} = {_value(each)}" for key, each in value.items())

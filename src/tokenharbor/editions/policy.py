@@ -6,21 +6,37 @@ from typing import Annotated, Final
 
 import msgspec
 
+from tokenharbor.editions.fields import (
+    Amount,
+    BasisPoints,
+    Count,
+    Currency,
+    Days,
+    Discount,
+    Limit,
+    Line,
+    Maturity,
+    Months,
+    Retention,
+    Share,
+    Word,
+)
 from tokenharbor.kernel.money import Usd
-
-BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
-Share = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # 0: unlimited
-Discount = Annotated[int, msgspec.Meta(ge=0, le=9_999)]
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Retention = Annotated[str, msgspec.Meta(pattern=r"^(none|days:[0-9]{1,5}|training|)$")]
-Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 DEFAULT_PLAN: Final = "default"
 """What an account's plan is called where its row states none; so no plan has this name."""
+
+
+class VolumeTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[price] volume_tiers`: from this spend on, this discount."""
+
+    from_usd: Amount
+    discount_bp: Discount
+
+    @property
+    def threshold(self) -> Usd:
+        return Usd.parse(self.from_usd)
 
 
 class PricePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +45,8 @@ class PricePolicy(msgspec.Struct, frozen=True, kw_only=True):
     service_fee_bp: BasisPoints  # on top of the model fee, its own posting
     markup_bp: BasisPoints  # on the vendor's price, for models not in the table below
     markup_bp_by_model: Mapping[str, BasisPoints]
+    discount_bp: Discount  # on marked-up prices, of an account without a plan
+    volume_tiers: tuple[VolumeTier, ...]  # by what was spent of top-ups since the month began; lowest first
 
     def markup_of(self, model: str) -> int:
         """The markup on a model, by its canonical name, in basis points."""
@@ -104,12 +122,173 @@ class FreePolicy(msgspec.Struct, frozen=True, kw_only=True):
     window_hours: Annotated[int, msgspec.Meta(ge=5, le=5)]  # what the books count by; stated, so that it is shown
     requests: Count
     topped_up_requests: Count  # of an account whose top-ups, net of refunds and disputes, are the smallest pack or more
-    smallest_pack_usd: Amount
     consent: Line  # what who turns free models on agrees to
+
+
+class TopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[topups]`: what customers may pay in, by what, and how long it stays valid."""
+
+    packs_usd: tuple[Amount, ...]  # offered; lowest first
+    custom: bool  # whether any amount from min_usd to max_usd may be paid
+    min_usd: Amount  # of one top-up
+    max_usd: Amount
+    currencies: tuple[Currency, ...]
+    processors: tuple[Word, ...]  # those that are configured among them are offered
+    methods: tuple[Word, ...]  # of those processors
+    expires_months: Months  # 0: never
+    cny_rate_minutes: Limit  # how long the rate of an open checkout in CNY holds; 0 without CNY
+    second_person_usd: Amount  # a payment that an operator enters needs another operator's approval above it
+
+    @property
+    def packs(self) -> tuple[Usd, ...]:
+        return tuple(Usd.parse(pack) for pack in self.packs_usd)
 
     @property
     def smallest_pack(self) -> Usd:
-        return Usd.parse(self.smallest_pack_usd)
+        """What makes an account one that has topped up."""
+        return min(self.packs, default=self.minimum)
+
+    @property
+    def minimum(self) -> Usd:
+        return Usd.parse(self.min_usd)
+
+    @property
+    def maximum(self) -> Usd:
+        return Usd.parse(self.max_usd)
+
+    @property
+    def second_person(self) -> Usd:
+        return Usd.parse(self.second_person_usd)
+
+
+class GrantPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[grants]`: credit that is given to whoever claims it. An amount of 0: none."""
+
+    welcome_usd: Amount
+    welcome_days: Days  # from the grant to its expiry
+    claim_days: Days  # after sign-up, in which it can be claimed; 0: at any time
+    daily_usd: Amount  # for each day of a streak
+    daily_days: Days  # from the grant to its expiry
+    codes: bool  # whether redemption codes are taken
+
+    @property
+    def welcome(self) -> Usd:
+        return Usd.parse(self.welcome_usd)
+
+    @property
+    def daily(self) -> Usd:
+        return Usd.parse(self.daily_usd)
+
+
+class MatchPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[match]`: what an account's first top-up is matched by, locked until the top-up is spent."""
+
+    share_bp: BasisPoints  # of the top-up; 0: no match
+    max_usd: Amount
+    within_days: Days  # after sign-up
+    expires_days: Days  # from the grant; 0: never
+
+    @property
+    def maximum(self) -> Usd:
+        return Usd.parse(self.max_usd)
+
+
+class ReferralPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[referral]`: what a referrer gets when a referred account makes its first billed request."""
+
+    reward_usd: Amount  # 0: nothing
+    unpaid_referrals: Limit  # spendable at once; later ones wait for the referred account's first payment
+    maturity_days: Maturity  # until it is withdrawable, at least
+
+    @property
+    def reward(self) -> Usd:
+        return Usd.parse(self.reward_usd)
+
+
+class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[cashback]`: what comes back of spent top-ups. The API's rate rises with what an account spent in its life."""
+
+    base_bp: BasisPoints
+    step_bp: BasisPoints  # for each whole dollar
+    max_bp: BasisPoints  # 0: no cashback
+    day_usd: Amount  # at most, in a UTC day
+    trial_life_usd: Amount  # at most, from trial credit, for life
+    chat_tiers: Mapping[str, BasisPoints]  # of web chat, by the tier of the model
+    maturity_days: Maturity  # until it is withdrawable, at least
+
+    @property
+    def day(self) -> Usd:
+        return Usd.parse(self.day_usd)
+
+    @property
+    def trial_life(self) -> Usd:
+        return Usd.parse(self.trial_life_usd)
+
+
+class IncentivePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[incentives]`: the most that an account gets for life of all incentives together, gross. 0: no incentives."""
+
+    life_usd: Amount
+
+    @property
+    def life(self) -> Usd:
+        return Usd.parse(self.life_usd)
+
+
+class RefundPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[refunds]`: of a top-up's unused part, to what it was paid by."""
+
+    days: Days  # after the top-up; 0: no window
+    customer: bool  # whether a customer may ask for one; otherwise an operator decides
+    review_from: Count  # this many refunds of an account in review_days, and every further one, wait for an operator
+    review_days: Count
+
+
+class WithdrawalPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[withdrawals]`: credit that is paid out."""
+
+    enabled: bool
+    min_usd: Amount
+    day_usd: Amount  # at most, in a UTC day
+    approval: bool  # whether an operator approves each
+
+    @property
+    def minimum(self) -> Usd:
+        return Usd.parse(self.min_usd)
+
+    @property
+    def day(self) -> Usd:
+        return Usd.parse(self.day_usd)
+
+
+class AutoTopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[auto_topup]`: what a customer who turns automatic top-ups on may choose, and what stops them."""
+
+    enabled: bool  # whether customers may turn it on; it is off for each account until then
+    min_threshold_usd: Amount
+    month_usd: Amount  # at most, in a UTC month
+    cooldown_minutes: Count  # from one to the next
+    theft_factor: Count  # a key that spends so many times its usual stops it
+
+    @property
+    def min_threshold(self) -> Usd:
+        return Usd.parse(self.min_threshold_usd)
+
+    @property
+    def month(self) -> Usd:
+        return Usd.parse(self.month_usd)
+
+
+class DisputePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[disputes]`: until when a payer can dispute a payment."""
+
+    deadline_days: Mapping[Word, Count]  # by processor; one that is not in it knows no disputes
+
+
+class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[retention]`: how long what is known of a request beside its money is kept."""
+
+    metadata_days: Limit  # 0: for ever
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +301,17 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitPolicy
     accounts: AccountPolicy
     free: FreePolicy
+    topups: TopUpPolicy
+    grants: GrantPolicy
+    match: MatchPolicy
+    referral: ReferralPolicy
+    cashback: CashbackPolicy
+    incentives: IncentivePolicy
+    refunds: RefundPolicy
+    withdrawals: WithdrawalPolicy
+    auto_topup: AutoTopUpPolicy
+    disputes: DisputePolicy
+    retention: RetentionPolicy
     plans: Mapping[str, PlanPolicy]
 
 

@@ -74,7 +74,7 @@ def _free_limit(policy: Policy, caller: Caller, model: Model) -> int:
             "Turn free models on for this account first, or use another model.",
             param="model",
         )
-    return free_requests(policy.free, caller)
+    return free_requests(policy, caller)
 
 
 def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:

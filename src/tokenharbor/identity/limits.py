@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tokenharbor.catalog.types import ProviderQuota
-from tokenharbor.editions.policy import FreePolicy, Policy, RatePolicy
+from tokenharbor.editions.policy import Policy, RatePolicy
 from tokenharbor.identity.caller import Caller, StatedRates
 from tokenharbor.kernel.payer import Payer, RateLimits
 
@@ -52,10 +52,10 @@ def limited_payer(caller: Caller, plan: PlanLimits) -> Payer:
     return Payer(caller.account_id, caller.key_id, key_limits=own, account_limits=limits.account)
 
 
-def free_requests(free: FreePolicy, caller: Caller) -> int:
+def free_requests(policy: Policy, caller: Caller) -> int:
     """How many requests of free models the caller's account has in a window."""
-    has_topped_up = caller.account.topped_up >= free.smallest_pack
-    return free.topped_up_requests if has_topped_up else free.requests
+    has_topped_up = caller.account.topped_up >= policy.topups.smallest_pack
+    return policy.free.topped_up_requests if has_topped_up else policy.free.requests
 
 
 def _key_rates(policy: RatePolicy) -> StatedRates:
