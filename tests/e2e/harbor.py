@@ -9,10 +9,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+import structlog
+from click.testing import CliRunner
+
+from tokenharbor.app.cli import cli
 
 READY_SECONDS = 60
 
@@ -71,6 +77,18 @@ def launch(
     assert process.stdout is not None
     threading.Thread(target=program.drain, args=(process.stdout,), daemon=True).start()
     return program
+
+
+def command(home: Path, *words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Any:
+    """A command's JSON. It runs in this process, since a start takes a second of CPU: nobody else may write to stdout
+    meanwhile.
+    """
+    words = (*words, "--home", str(home), "--json")
+    with ThreadPoolExecutor(1) as thread:  # a command has an event loop of its own
+        done = thread.submit(CliRunner().invoke, cli, words, input=stdin, env=env).result()
+    structlog.reset_defaults()
+    assert done.exit_code == 0, (words, done.exception, done.output)
+    return json.loads(done.stdout)
 
 
 def start_simulator(script: str, folder: Path) -> tuple[Program, str]:
@@ -148,11 +166,10 @@ class Harbor:
 
     def cli(self, *arguments: str) -> Any:
         """A command's JSON."""
-        done = self.run(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return command(self.home, *arguments, env=self.env)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command in a process of its own, for tests of how it ends."""
         return subprocess.run(
             [sys.executable, "-m", "tokenharbor", *arguments, "--home", str(self.home)],
             capture_output=True,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,14 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import structlog
-from click.testing import CliRunner
 from tests.e2e.auditor import Prices, read_prices
-from tests.e2e.harbor import CONFIG, Harbor, start_simulator
+from tests.e2e.harbor import CONFIG, Harbor, command, start_simulator
 from tests.e2e.raw_client import get
 from tests.editions.derived import derive_text
-
-from tokenharbor.app.cli import cli
 
 EDITION = "token-harbor"
 _SERVER = """
@@ -54,7 +49,7 @@ class Fleet:
         return read_prices(self.config, derive_text(EDITION))
 
     def run(self, *words: str, stdin: str = "") -> Any:
-        """A command's JSON, in the first gateway's HOME; in this process, since a start takes a second."""
+        """A command's JSON, in the first gateway's HOME."""
         return command(self.gateways[0].home, *words, stdin=stdin)
 
     def new_account(self, usd: str = "100.00") -> str:
@@ -152,12 +147,3 @@ def make_fleet(
         (home / "tokenharbor.toml").write_text(text + _SERVER.format(secret=secret, database=database, workers=count))
         homes.append(kind(home, vendor, dict(_CREDENTIALS)))
     return Fleet(folder, homes, text, database)
-
-
-def command(home: Path, *words: str, stdin: str = "") -> Any:
-    """A command's JSON. Nobody else may write to this process's stdout meanwhile."""
-    with ThreadPoolExecutor(1) as thread:  # a command has an event loop of its own
-        done = thread.submit(CliRunner().invoke, cli, [*words, "--home", str(home), "--json"], input=stdin).result()
-    structlog.reset_defaults()
-    assert done.exit_code == 0, (words, done.exception, done.output)
-    return json.loads(done.stdout)
