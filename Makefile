@@ -6,10 +6,11 @@ DEV := .venv/.dev-ready
 MAKEFLAGS += --no-print-directory
 SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
+TESTS_WITH = $$(grep -rl --include='test_*.py' $(1) tests)  # the files of a mark: to collect all of them takes 17 s of CPU, four times
 SIDE_BY_SIDE_TESTS := --numprocesses=4 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check quick lint types floors fast brief cover chaos soak bench clients wallets catalog lock clean help
+.PHONY: run setup test check quick lint types floors fast brief cover clients-here chaos soak bench clients wallets catalog lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
@@ -17,10 +18,9 @@ run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000"
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
-	@$(SIDE_BY_SIDE) lint types floors
-	@$(MAKE) cover
-	$(PYTEST) -m "hypothesis and not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough
-	$(PYTEST) -m slow $(SIDE_BY_SIDE_TESTS)
+	@$(SIDE_BY_SIDE) lint types floors clients-here cover
+	@$(PYTEST) -m "hypothesis and not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough $(call TESTS_WITH,hypothesis)
+	@$(PYTEST) -m slow $(SIDE_BY_SIDE_TESTS) $(call TESTS_WITH,mark.slow)
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
 	@$(SIDE_BY_SIDE) lint types floors fast
@@ -42,6 +42,9 @@ fast:
 
 cover: # every fast test; those of properties run at length without the tracer, which would make them twice as long
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --cov --cov-report=term
+
+clients-here: # installs the real clients while the other core checks types, not while tests wait for it
+	@$(BIN)/python -m tests.e2e.clients.pairs
 
 brief:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --one-case $$(scripts/changed_rooms.sh)

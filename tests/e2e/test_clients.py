@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.clients.agents import CLAUDE_CODE, CODEX, GEMINI_CLI, OPENCODE, Client
-from tests.e2e.clients.frameworks import INSTRUCTOR, LITELLM, PYDANTIC_AI
+from tests.e2e.clients.pairs import PAIRS
 from tests.e2e.clients.place import Place
 from tests.e2e.clients.toolbox import ToolboxError
 from tests.e2e.clients.trial import commands_of, try_client
@@ -14,23 +14,6 @@ from tests.e2e.clients.upstreams import House, open_house
 from tests.e2e.counting_proxy import CountingProxy
 
 pytestmark = pytest.mark.slow
-
-_CHAT, _RESPONSES, _MESSAGES, _GEMINI = "openai_chat", "openai_responses", "anthropic_messages", "gemini"
-PAIRS = (
-    (CLAUDE_CODE, _MESSAGES),
-    (CLAUDE_CODE, _CHAT),
-    (CLAUDE_CODE, _GEMINI),
-    (CODEX, _CHAT),
-    (CODEX, _MESSAGES),
-    (OPENCODE[_CHAT], _MESSAGES),
-    (OPENCODE[_RESPONSES], _GEMINI),
-    (OPENCODE[_MESSAGES], "bedrock_converse"),
-    (GEMINI_CLI, _CHAT),
-    (GEMINI_CLI, _RESPONSES),
-    (LITELLM[_CHAT], _MESSAGES),
-    (PYDANTIC_AI[_RESPONSES], _GEMINI),
-    (INSTRUCTOR[_CHAT], _MESSAGES),
-)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +42,7 @@ def test_it_mends_a_repository(client: Client, upstream: str, harbour: House, tm
     [
         (CLAUDE_CODE, 1, "balance"),
         (CODEX, 1, "quota exceeded"),
-        (OPENCODE[_CHAT], 2, "balance"),  # one for the title
+        (OPENCODE["openai_chat"], 2, "balance"),  # one for the title
         (GEMINI_CLI, 1, "balance"),
     ],
     ids=str,
@@ -79,6 +62,6 @@ def test_codex_says_why_an_answer_broke_off(harbour: House, tmp_path: Path) -> N
     """It passes over the `error` event, so that it would only say that the stream was cut."""
     fault = {"kind": "break", "after_content": 3}
     harbour.tell({"answer": {"text": "Fair winds and following seas. " * 9}, "rules": [{"fault": fault}]})
-    place = Place(harbour.harbor.url, harbour.key(_RESPONSES), _commands(CODEX), tmp_path)
+    place = Place(harbour.harbor.url, harbour.key("openai_responses"), _commands(CODEX), tmp_path)
     ended = CODEX.run(place, "Say hello.")
     assert "Nothing was billed" in ended.stdout, ended
