@@ -1,7 +1,7 @@
 """A scene for the books' tests: a database, a clock moved by hand, the books, and short words for what happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,10 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.credit_moves import EntryStamp
+from tokenharbor.ledger.credit_state import CreditEntry, CreditState
 from tokenharbor.ledger.store import PostgresBook, open_book
 from tokenharbor.ledger.types import (
     Credit,
@@ -106,6 +109,25 @@ class Scene:
         )
         await self.wallets.credit(credit)
         return credit
+
+    async def match(self, amount: int, lifetime: timedelta | None = None) -> Credit:
+        """A match, all of it locked."""
+        at = self.clock.now()
+        ids = self.world.ids.new(), self.world.ids.new()
+        expires_at = None if lifetime is None else at + lifetime
+        credit = Credit(*ids, self.account, Pool.MATCH, "match", Usd(amount), at, "a test", expires_at)
+        await self.move(lambda state: credit_moves.lock_match(state, credit))
+        return credit
+
+    async def move(self, make: Callable[[CreditState], CreditEntry]) -> CreditEntry:
+        """As every caller moves credit."""
+        async with self.wallets.transaction():
+            entry = make(await self.wallets.lock(self.account, self.clock.now()))
+            assert await self.wallets.post(entry)
+        return entry
+
+    def stamp(self) -> EntryStamp:
+        return EntryStamp(self.world.ids.new(), self.clock.now())
 
     def hold(self, amount: int, account: UUID | None = None) -> Hold:
         account = account or self.account

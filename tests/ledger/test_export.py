@@ -57,7 +57,7 @@ async def test_a_row_says_when_in_utc_and_which_request(scene: Any) -> None:
     await scene.place(hold)
     await scene.settle(scene.settlement(hold, 30))
     recharge, usage = await _rows(scene)
-    assert recharge["Date"] == "2026-11-25T12:00:00.000000Z"
+    assert recharge["Date (ISO UTC)"] == "2026-11-25T12:00:00.000000Z"
     assert recharge["PayPal capture ID"] == "capture-1"
     assert usage["Order ID"] == ids.show("req", hold.request_id)
 

@@ -9,8 +9,10 @@ import asyncpg
 import pytest
 from tests.house.test_docs import page, rows
 
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.signing import MessageSigner
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.sign import roots, sign_books
 from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.ledger.types import Pool
@@ -27,6 +29,7 @@ NO_BOOKS = {
 
 WHICH = {
     "lot": "pool = 'promo'",
+    "restricted_credit": "place = 'locked'",
     "segment": "start_at > 0",
     "entry": "type = 'usage'",
     "request": "id in (select id from entry where type = 'usage')",
@@ -41,6 +44,7 @@ WHICH = {
 OTHER = {
     "lot.pool": "'paid'",
     "task.state": "'done'",
+    "restricted_credit.place": "'payout'",
     "wallet.next_expiry": "'2026-12-24 00:00Z'::timestamptz",
     "key_meter.daily": "5",
     "key_meter.monthly": "5",
@@ -81,7 +85,10 @@ async def fill(scene: Any) -> None:
         "values ($1, $2, 'h', 'k', 'abcd', 'wxyz', 9000, $3)",
         scene.key, scene.account, now,
     )  # fmt: skip
-    await scene.credit(1000, reference="stripe/pi_1")
+    paid = await scene.credit(1000, reference="stripe/pi_1")
+    match = await scene.match(90, timedelta(days=1))
+    await scene.move(lambda state: credit_moves.unlock(state, scene.stamp(), match.lot_id, Usd(40)))
+    await scene.move(lambda state: credit_moves.set_aside(state, scene.stamp(), {paid.lot_id: Usd(25)}))
     await scene.credit(300, Pool.TRIAL, timedelta(hours=1))
     await scene.credit(50, Pool.PROMO, timedelta(days=1))
     holds = [scene.hold(10) for _ in range(6)]

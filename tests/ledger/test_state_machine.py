@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 from tests.examples import at_most
 from tests.ledger.conftest import PRICE, SOLD, VERSION, open_meter, open_wallet
+from tests.ledger.moves import KINDS, LEGS, SHARES, TYPES, Move, check_wallet, perform, postings
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -34,9 +35,11 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.batch_arguments import again_arguments
 from tokenharbor.ledger.book import RequestBook, all_answers
-from tokenharbor.ledger.line import drawn, is_whole, line_end
+from tokenharbor.ledger.credit_moves import EntryStamp
+from tokenharbor.ledger.credit_state import CreditEntry
 from tokenharbor.ledger.memory_book import MemoryBook
 from tokenharbor.ledger.memory_rates import Budgets, RateCount
 from tokenharbor.ledger.memory_tables import MemoryTables
@@ -214,8 +217,16 @@ class Machine(RuleBasedStateMachine):
     def credit(
         self, account: int, amount: int, pool: Pool, lifetime: timedelta | None, reference: str | None
     ) -> Credit:
+        credit = self._credit(account, amount, pool, lifetime, reference)
+        self.both_wallets(lambda wallets: wallets.credit(credit))
+        self.both_wallets(lambda wallets: wallets.credit(credit))
+        return credit
+
+    def _credit(
+        self, account: int, amount: int, pool: Pool, lifetime: timedelta | None, reference: str | None = None
+    ) -> Credit:
         at = self.clock.now()
-        credit = Credit(
+        return Credit(
             self.world.ids.new(),
             self.world.ids.new(),
             self.accounts[account],
@@ -227,9 +238,6 @@ class Machine(RuleBasedStateMachine):
             expires_at=None if lifetime is None else at + lifetime,
             reference=None if reference is None else f"{self.accounts[account]}/{reference}",
         )
-        self.both_wallets(lambda wallets: wallets.credit(credit))
-        self.both_wallets(lambda wallets: wallets.credit(credit))
-        return credit
 
     @rule(lot=lots, amount=st.integers(0, 2000))
     def claw(self, lot: Credit, amount: int) -> None:
@@ -242,6 +250,38 @@ class Machine(RuleBasedStateMachine):
         reversal = Reversal(lot.entry_id, self.clock.now(), "a test")
         self.both_wallets(lambda wallets: wallets.reverse(reversal))
         self.both_wallets(lambda wallets: wallets.reverse(msgspec.structs.replace(reversal, reason="again")))
+
+    @rule(target=lots, account=st.integers(0, ACCOUNTS - 1), amount=st.integers(1, 3000), lifetime=LIFETIMES)
+    def lock_match(self, account: int, amount: int, lifetime: timedelta | None) -> Credit:
+        credit = self._credit(account, amount, Pool.MATCH, lifetime)
+
+        async def lock(wallets: Wallets | MemoryWallets) -> bool:
+            async with wallets.transaction():
+                state = await wallets.lock(credit.account_id, credit.at)
+                return await wallets.post(credit_moves.lock_match(state, credit))
+
+        self.both_wallets(lock)
+        return credit
+
+    @rule(moved=st.lists(lots, min_size=1, max_size=3), kind=st.sampled_from(KINDS), share=SHARES)
+    def move(self, moved: list[Credit], kind: str, share: int) -> None:
+        account = moved[0].account_id
+        lot_ids = [*dict.fromkeys(lot.lot_id for lot in moved if lot.account_id == account)]
+        if lot_ids[0] in self.memory.wallets[account].lots:
+            move = Move(kind, lot_ids, share, EntryStamp(self.world.ids.new(), self.clock.now(), "a test"))
+            self.both_wallets(partial(perform, move, account))
+
+    @rule(named=st.lists(lots, min_size=1, max_size=2), type_=TYPES, legs=LEGS)
+    def post_whatever(self, named: list[Credit], type_: Any, legs: list[tuple[int, str, str, int]]) -> None:
+        account, at = named[0].account_id, self.clock.now()
+        written = tuple(postings(account, [lot.lot_id for lot in named], legs))
+        entry = CreditEntry(self.world.ids.new(), account, type_, at, written)
+
+        async def post(wallets: Wallets | MemoryWallets) -> bool:
+            async with wallets.transaction():
+                return await wallets.post(entry)
+
+        self.both_wallets(post)
 
     @rule(settlement=settled)
     def reverse_what_is_no_credit(self, settlement: Settlement) -> None:
@@ -367,8 +407,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_line_holds_together(self) -> None:
         for wallet in self.memory.wallets.values():
-            assert is_whole(wallet.line)
-            assert 0 <= wallet.spent <= wallet.cut <= line_end(wallet.line)
+            check_wallet(wallet, [posting for each in self.memory.postings.values() for posting in each])
             assert wallet.held == sum(
                 h.amount for h in self.memory.holds.values() if h.payer.account_id == wallet.account_id
             )
@@ -400,21 +439,6 @@ class Machine(RuleBasedStateMachine):
             else (row["open"], 0, 0)
             for row in rows
         }
-
-    @invariant()
-    def every_cent_of_a_lot_is_somewhere(self) -> None:
-        for wallet in self.memory.wallets.values():
-            laid = dict.fromkeys(wallet.lots, 0)
-            for lot_id, amount in drawn(wallet.line, 0, line_end(wallet.line)):
-                laid[lot_id] += amount
-            for posting in [p for postings in self.memory.postings.values() for p in postings]:
-                if (
-                    posting.lot_id in laid
-                    and posting.source.startswith("account/")
-                    and not posting.source.endswith("/debt")
-                ):
-                    laid[posting.lot_id] += posting.amount
-            assert laid == {lot_id: lot.amount for lot_id, lot in wallet.lots.items()}
 
     def teardown(self) -> None:
         if self.memory.wallets:

@@ -1,15 +1,20 @@
 """Addresses: between which postings move amounts."""
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.types import Pool
+from tokenharbor.ledger.types import Pool, Restriction
 
 BREAKAGE = "revenue/breakage"
 PROMOTION = "expense/promotion"
 CASHBACK = "expense/cashback"
 
 
-def account(account_id: UUID, pool: Pool) -> str:
-    return f"account/{account_id}/{pool}"
+def own(account_id: UUID) -> str:
+    """What every address of an account begins with."""
+    return f"account/{account_id}/"
+
+
+def account(account_id: UUID, place: Pool | Restriction) -> str:
+    return f"account/{account_id}/{place}"
 
 
 def debt(account_id: UUID) -> str:

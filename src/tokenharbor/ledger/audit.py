@@ -9,6 +9,7 @@ from typing import Any
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger import address
 from tokenharbor.ledger.chain import (
     GENESIS,
     entry_digest,
@@ -19,14 +20,17 @@ from tokenharbor.ledger.chain import (
     sealed_digest,
 )
 from tokenharbor.ledger.cuts import CutAudit
+from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.explained import row_fault
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expiry
 from tokenharbor.ledger.metering import KeyMeterAudit
 from tokenharbor.ledger.pages import AccountState, StoredEntry, StoredRequest
 from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.types import Restriction
 
 _OF_REQUESTS = ("usage", "loss")
+_RESTRICTIONS = frozenset(Restriction)
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class AccountAudit:
     head: bytes = GENESIS
     leaves: list[bytes] = field(default_factory=list)
     granted: Counter[UUID] = field(default_factory=Counter)
-    withdrawn: Counter[UUID] = field(default_factory=Counter)
+    left: Counter[UUID] = field(default_factory=Counter)  # what the postings leave of each lot
+    restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # and what of it outside the line
     flows: Counter[str] = field(default_factory=Counter)
     prices: set[bytes] = field(default_factory=set)  # every version that was charged by
     sealed_line: bytes | None = None  # as the last entry left it that changed the line
@@ -75,6 +80,7 @@ class AccountAudit:
     def close(self) -> None:
         self._close_step()
         self._check_wallet()
+        self._check_restricted()
         self._check_line()
         self._check_lots()
         self._check_pools()
@@ -117,35 +123,37 @@ class AccountAudit:
             raise FaultError(f"entry {entry.seq} was changed: its postings, the terms of its lot, or its seal")
         self.sealed_line = written.sealed_line
         for posting in written.postings:
-            self._take_posting(posting, entry.id)
+            self._take_posting(posting, entry)
 
     def _digest_of(self, written: StoredEntry) -> bytes:
         if written.sealed_line is None:  # older than seals
             return postings_digest(written.postings)
-        terms = b""
-        if written.entry.type == "credit":
-            lot_id = written.postings[0].lot_id if written.postings else None
-            lot = None if lot_id is None else self.state.lots.get(lot_id)
-            terms = b"" if lot is None else lot_digest(self.account_id, lot)
+        named = dict.fromkeys(posting.lot_id for posting in written.postings)
+        made = [lot_id for lot_id in named if lot_id and self.state.makers.get(lot_id) == written.entry.id]
+        terms = b"".join([lot_digest(self.account_id, self.state.lots[lot_id]) for lot_id in made])
         return sealed_digest(written.postings, terms, written.sealed_line)
 
-    def _take_posting(self, posting: Posting, entry_id: UUID) -> None:
-        own = f"account/{self.account_id}/"
-        for address, sign in ((posting.source, -1), (posting.destination, 1)):
-            if address.startswith(own):
-                self.flows[address.removeprefix(own)] += sign * posting.amount
-            elif address.startswith("account/"):
-                raise FaultError(f"a posting uses {address}, which belongs to another account")
-        if posting.lot_id is None:
+    def _take_posting(self, posting: Posting, entry: Entry) -> None:
+        own = address.own(self.account_id)
+        for where, amount in ((posting.source, -posting.amount), (posting.destination, posting.amount)):
+            if where.startswith(own):
+                self._take_flow(posting.lot_id, where.removeprefix(own), amount)
+            elif where.startswith("account/"):
+                raise FaultError(f"a posting uses {where}, which belongs to another account")
+        lot_id = posting.lot_id
+        if lot_id is None or posting.source.startswith(own) or not posting.destination.startswith(own):
             return
-        if not posting.source.startswith(own):
-            self.granted[posting.lot_id] += posting.amount
-            if self.state.makers.get(posting.lot_id, entry_id) != entry_id:
-                raise FaultError(
-                    f"{ids.show('lot', posting.lot_id)} refers to another entry than the one that granted it"
-                )
-        elif posting.source != f"{own}debt":
-            self.withdrawn[posting.lot_id] += posting.amount
+        if self.state.makers.get(lot_id, entry.id) == entry.id:
+            self.granted[lot_id] += posting.amount
+        elif entry.type != "restore":
+            raise FaultError(f"{ids.show('lot', lot_id)} refers to another entry than the one that granted it")
+
+    def _take_flow(self, lot_id: UUID | None, place: str, amount: int) -> None:
+        self.flows[place] += amount
+        if lot_id is not None and place != "debt":
+            self.left[lot_id] += amount
+            if place in _RESTRICTIONS:
+                self.restricted[lot_id, place] += amount
 
     def _close_step(self) -> None:
         if self.leaves:
@@ -165,6 +173,13 @@ class AccountAudit:
         debt = -self.flows.pop("debt", 0)
         if debt != wallet["debt"]:
             raise FaultError(f"the debt is {Usd(debt)}, but the wallet has {Usd(wallet['debt'])}")
+
+    def _check_restricted(self) -> None:
+        if {where: amount for where, amount in self.restricted.items() if amount} != self.state.restricted:
+            raise FaultError("what is locked or being paid out differs from the postings")
+        for lot_id, place in self.state.restricted:
+            if lot_id not in self.state.lots:
+                raise FaultError(f"{ids.show('lot', lot_id)} is {place}, but does not belong to the account")
 
     def _check_line(self) -> None:
         wallet, line, lots = self._wallet, self.state.line, self.state.lots
@@ -186,7 +201,8 @@ class AccountAudit:
     def _check_expiry(self) -> None:
         """It may be early, since it is not looked at while credit is spent; but it is always that of some lot."""
         line, lots = self.state.line, self.state.lots
-        due = next_expiry(line, lots, self._wallet["spent"])
+        locked = [lot_id for lot_id, place in self.state.restricted if place is Restriction.LOCKED]
+        due = next_expiry(line, lots, self._wallet["spent"], locked)
         stated = self._wallet["next_expiry"] or NEVER
         if stated > due:
             raise FaultError(f"credit expires at {due:%Y-%m-%d %H:%M:%S}, but the wallet does not expect it")
@@ -203,15 +219,17 @@ class AccountAudit:
                 raise FaultError(f"{name} was granted but is missing")
             if self.granted[lot_id] != lot.amount:
                 raise FaultError(f"{name} has {lot.amount}, but the grant was {Usd(self.granted[lot_id])}")
-            there = laid[lot_id] + self.withdrawn[lot_id]
-            if there != lot.amount:
-                raise FaultError(f"{name} has {lot.amount}, but its line and postings add up to {Usd(there)}")
+            there = laid[lot_id] + sum(self.state.restricted.get((lot_id, place), 0) for place in Restriction)
+            if not there == self.left[lot_id] <= lot.amount:
+                raise FaultError(f"{name} has {Usd(there)} left, but its postings leave {Usd(self.left[lot_id])}")
 
     def _check_pools(self) -> None:
-        """What the postings leave in each pool is what lies on the line beyond `spent`."""
+        """What the postings leave in each pool is what was laid on the line, and what they leave beside it is there."""
         lots, line = self.state.lots, self.state.line
         for lot_id, drawn_amount in drawn(line, 0, line_end(line)):
             self.flows[lots[lot_id].pool] -= drawn_amount
+        for (_, place), beside in self.state.restricted.items():
+            self.flows[place] -= beside
         for pool, amount in self.flows.items():
             if amount:
                 raise FaultError(f"postings and line differ by {Usd(amount)} in {pool}")

@@ -1,6 +1,7 @@
 """Checks: what no store of the books accepts. PostgreSQL has the same rules as constraints."""
 
 from tokenharbor.kernel.errors import BooksRefused
+from tokenharbor.ledger.credit_state import CreditEntry
 from tokenharbor.ledger.types import Clawback, Credit, Pool, Release, Settlement
 
 
@@ -18,11 +19,30 @@ def check_credit(credit: Credit) -> None:
     if credit.amount <= 0:
         raise BooksRefused("a credit must be positive")
     if credit.pool is Pool.LOCKED:
-        raise BooksRefused("locked credit is granted only with a match")
+        raise BooksRefused("credit is locked only as a match")
     if credit.expires_at is not None and credit.expires_at <= credit.at:
         raise BooksRefused("the credit would already be expired")
+
+
+def check_match(credit: Credit) -> None:
+    check_credit(credit)
+    if credit.pool is not Pool.MATCH:
+        raise BooksRefused("only a match is locked")
 
 
 def check_clawback(clawback: Clawback) -> None:
     if clawback.amount <= 0:
         raise BooksRefused("a clawback must be positive")
+
+
+def check_entry(entry: CreditEntry) -> None:
+    """What `post` takes at all; whether the account has it is asked where it is written."""
+    if entry.type in ("usage", "loss", "expiry"):
+        raise BooksRefused(f"an entry of type {entry.type} is not posted")
+    if (entry.type == "credit") != bool(entry.lots):
+        raise BooksRefused("a credit grants lots, and nothing else does")
+    if not entry.postings or any(posting.amount <= 0 for posting in entry.postings):
+        raise BooksRefused("an entry needs postings, each of a positive amount")
+    named = [*dict.fromkeys(posting.lot_id for posting in entry.postings)]
+    if [lot_id for lot_id in named if lot_id in {lot.id for lot in entry.lots}] != [lot.id for lot in entry.lots]:
+        raise BooksRefused("the lots of an entry are those that its postings name, in their order")

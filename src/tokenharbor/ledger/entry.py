@@ -8,7 +8,10 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 
-EntryType = Literal["usage", "loss", "credit", "expiry", "claw"]
+EntryType = Literal["usage", "loss", "credit", "expiry", "claw", "unlock", "payout", "paid_out", "restore"]
+"""What an entry does. `payout` sets credit aside to be paid out, `paid_out` says that it has left, `restore` brings
+back what was set aside, or what was taken before.
+"""
 
 
 class Entry(msgspec.Struct, frozen=True):

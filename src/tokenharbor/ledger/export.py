@@ -20,7 +20,7 @@ from tokenharbor.ledger.pages import AccountState, StoredEntry
 from tokenharbor.ledger.types import Pool
 
 HEADER = (
-    "Date",
+    "Date (ISO UTC)",
     "Type",
     "Source pool",
     "Amount USD",

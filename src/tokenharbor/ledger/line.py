@@ -3,7 +3,7 @@
 `cut` is always `spent + held`: what lies before it never changes again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -108,9 +108,9 @@ def drawn(line: Line, start: int, end: int) -> Sequence[tuple[UUID, Usd]]:
     return [(s.lot_id, Usd(min(s.end, end) - max(s.start, start))) for s in line if s.start < end and s.end > start]
 
 
-def next_expiry(line: Line, lots: Mapping[UUID, Lot], spent: int) -> datetime:
-    """When the first of what is not spent expires."""
-    times = [lots[s.lot_id].expires_at for s in line if s.end > spent]
+def next_expiry(line: Line, lots: Mapping[UUID, Lot], spent: int, locked: Iterable[UUID] = ()) -> datetime:
+    """When the first of what is not spent expires, on the line or of the lots that are locked."""
+    times = [lots[lot_id].expires_at for lot_id in (*(s.lot_id for s in line if s.end > spent), *locked)]
     return min([at for at in times if at is not None], default=NEVER)
 
 

@@ -11,10 +11,11 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.chain import GENESIS, entry_digest, next_head
+from tokenharbor.ledger.credit_state import CreditState
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import NEVER, Line, Lot, line_end, next_expiry
 from tokenharbor.ledger.memory_rates import Budgets, FreeCount, PeriodCharges, RateCount, or_all
-from tokenharbor.ledger.types import HoldRefusal, KeyLimits
+from tokenharbor.ledger.types import HoldRefusal, KeyLimits, Restriction
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class WalletRow:
     next_expiry: datetime = NEVER
     line: Line = ()
     lots: Mapping[UUID, Lot] = field(default_factory=dict)
+    restricted: Mapping[tuple[UUID, Restriction], Usd] = field(default_factory=dict)
     seq: int = 0
     step: int = 0
     chain: bytes = GENESIS
@@ -55,9 +57,17 @@ class WalletRow:
         self.spent += amount
         self.periods = self.periods.charged(amount, at)
 
-    def relay(self, line: Line) -> None:
-        self.line = line
-        self.next_expiry = next_expiry(line, self.lots, self.spent)
+    @property
+    def state(self) -> CreditState:
+        """The account's credit."""
+        debt = Usd(self.debt)
+        return CreditState(self.account_id, self.spent, self.held, debt, self.line, self.lots, self.restricted)
+
+    def put(self, state: CreditState) -> None:
+        """What an entry has made of the credit."""
+        self.debt, self.line, self.lots, self.restricted = state.debt, state.line, state.lots, state.restricted
+        locked = [lot_id for lot_id, place in state.restricted if place is Restriction.LOCKED]
+        self.next_expiry = next_expiry(state.line, state.lots, self.spent, locked)
 
     def write(self, entry: Entry) -> Entry:
         """The entry with its place in the account's order and chain."""

@@ -7,13 +7,14 @@ from functools import partial
 
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO
-from tokenharbor.ledger import line
-from tokenharbor.ledger.chain import line_digest, own_id, sealed_digest
+from tokenharbor.ledger.chain import line_digest, lot_digest, sealed_digest
+from tokenharbor.ledger.credit_moves import expire
+from tokenharbor.ledger.credit_rules import after
+from tokenharbor.ledger.credit_state import CreditEntry
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_rates import Budgets, HoldPlace
 from tokenharbor.ledger.memory_rows import KeyMeter, WalletRow, keep
-from tokenharbor.ledger.posting import Posting, expiry_postings
+from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.types import Hold, KeyLimits, RequestEnd
 
 
@@ -33,6 +34,7 @@ class MemoryTables:
         self.postings: dict[UUID, Sequence[Posting]] = {}
         self.references: dict[str, UUID] = {}
         self.undo: list[Callable[[], object]] = []
+        self._transactions = 0  # that are open, each within the one before
 
     def sync(self) -> None:
         """All that was done is durable."""
@@ -42,6 +44,22 @@ class MemoryTables:
         """Forget what was not durable."""
         while self.undo:
             self.undo.pop()()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Done as a whole and then durable, or undone if it raises. One within another is part of it."""
+        start = len(self.undo)
+        self._transactions += 1
+        try:
+            yield
+        except BaseException:
+            while len(self.undo) > start:
+                self.undo.pop()()
+            raise
+        finally:
+            self._transactions -= 1
+        if not self._transactions:
+            self.sync()
 
     def open_account(self, account_id: UUID) -> None:
         self.wallets.setdefault(account_id, WalletRow(account_id))
@@ -63,35 +81,44 @@ class MemoryTables:
 
     @contextlib.contextmanager
     def changing(self, account_ids: Iterable[UUID], at: datetime) -> Iterator[None]:
-        """One transaction: what is due expires first, and at the end again where it was held."""
+        """One transaction: what is due expires first, and at the end again what was held or came back then."""
         wallets = [self.wallets[account_id] for account_id in dict.fromkeys(account_ids) if account_id in self.wallets]
-        due = [wallet for wallet in wallets if wallet.next_expiry <= at]
-        for wallet in due:
-            self._expire(wallet, at)
-        still_due = [wallet for wallet in due if wallet.next_expiry <= at]
+        self._expire(wallets, at)
         yield
         for wallet in wallets:
             wallet.close_step()
-        for wallet in still_due:
-            self._expire(wallet, at)
+        self._expire(wallets, at)
 
-    def _expire(self, wallet: WalletRow, at: datetime) -> None:
-        left, gone = line.split_expired(wallet.line, wallet.lots, wallet.cut, at)
+    def _expire(self, wallets: Iterable[WalletRow], at: datetime) -> None:
+        for wallet in wallets:
+            if wallet.next_expiry <= at:
+                self.undo.append(keep(wallet))
+                entry = expire(wallet.state, at, wallet.seq + 1)
+                if entry is None:
+                    wallet.put(wallet.state)
+                else:
+                    self.post(wallet, entry)
+                    wallet.close_step()
+
+    def post(self, wallet: WalletRow, entry: CreditEntry) -> None:
+        """An entry that moves credit; it is new. Raises BooksRefused."""
+        state = after(wallet.state, entry)
         self.undo.append(keep(wallet))
-        wallet.relay(left if gone else wallet.line)
-        if not gone:
-            return
-        postings = expiry_postings(wallet.account_id, gone)
-        entry = Entry(
-            id=own_id(at, wallet.account_id, wallet.seq + 1),
-            account_id=wallet.account_id,
-            at=at,
-            type="expiry",
-            amount=sum((piece.amount for piece in gone), ZERO),
-            detail_digest=sealed_digest(postings, b"", line_digest(wallet.line)),
+        wallet.put(state)
+        terms = b"".join(lot_digest(entry.account_id, lot) for lot in entry.lots)
+        written = Entry(
+            id=entry.id,
+            account_id=entry.account_id,
+            at=entry.at,
+            type=entry.type,
+            amount=entry.amount,
+            detail_digest=sealed_digest(entry.postings, terms, line_digest(state.line)),
+            reference=entry.reference or "",
         )
-        self.write(wallet, entry, postings)
-        wallet.close_step()
+        self.write(wallet, written, entry.postings)
+        if entry.reference is not None:
+            self.references[entry.reference] = entry.id
+            self.undo.append(partial(self.references.pop, entry.reference))
 
     def write(self, wallet: WalletRow, entry: Entry, postings: Sequence[Posting] = ()) -> None:
         def unwrite() -> None:

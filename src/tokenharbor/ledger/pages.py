@@ -14,7 +14,7 @@ from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.line import Line, LineSegment, Lot
 from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.roots import Cut, read_cut
-from tokenharbor.ledger.types import Pool
+from tokenharbor.ledger.types import Pool, Restriction
 
 PAGE = 1000
 _NOBODY = UUID(int=0)
@@ -29,6 +29,7 @@ class PageQueries:
     wallet: str
     line: str
     lots: str
+    restricted: str
     meters: str
     cuts: str
     entry_page: str
@@ -63,6 +64,7 @@ class AccountState:
     line: Line
     lots: Mapping[UUID, Lot]
     makers: Mapping[UUID, UUID]  # of each lot, the entry that it names as its credit
+    restricted: Mapping[tuple[UUID, Restriction], Usd]
     meters: Mapping[UUID, Mapping[str, Any]]
     cuts: Sequence[Cut]
 
@@ -102,18 +104,35 @@ async def accounts(conn: asyncpg.Connection) -> AsyncIterator[UUID]:
         yield account_id
 
 
+async def read_line(conn: asyncpg.Connection, account_id: UUID) -> Line:
+    rows = await conn.fetch(SQL.line, account_id)
+    return tuple([LineSegment(row["start_at"], row["end_at"], row["lot_id"]) for row in rows])
+
+
+async def read_lots(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, Lot]:
+    return {row["id"]: _lot(row) for row in await conn.fetch(SQL.lots, account_id)}
+
+
+async def read_restricted(conn: asyncpg.Connection, account_id: UUID) -> Mapping[tuple[UUID, Restriction], Usd]:
+    """What of a lot is locked or being paid out."""
+    rows = await conn.fetch(SQL.restricted, account_id)
+    return {(row["lot_id"], Restriction(row["place"])): Usd(row["amount"]) for row in rows}
+
+
 async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState:
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         wallet = await conn.fetchrow(SQL.wallet, account_id)
-        line = await conn.fetch(SQL.line, account_id)
+        line = await read_line(conn, account_id)
         lots = await conn.fetch(SQL.lots, account_id)
+        restricted = await read_restricted(conn, account_id)
         meters = await conn.fetch(SQL.meters, account_id)
         cuts = await conn.fetch(SQL.cuts, account_id)
     return AccountState(
         None if wallet is None else dict(wallet),
-        tuple([LineSegment(row["start_at"], row["end_at"], row["lot_id"]) for row in line]),
+        line,
         {row["id"]: _lot(row) for row in lots},
         {row["id"]: row["entry_id"] for row in lots},
+        restricted,
         {row["key_id"]: dict(row) for row in meters},
         [read_cut(row) for row in cuts],
     )

@@ -14,6 +14,10 @@ SELECT start_at, end_at, lot_id FROM segment WHERE account_id = $1 ORDER BY star
 SELECT id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from, entry_id
 FROM lot WHERE account_id = $1 ORDER BY granted_at, id
 
+-- name: restricted
+-- What of an account's lots is locked or being paid out.
+SELECT lot_id, place, amount FROM restricted_credit WHERE account_id = $1 ORDER BY lot_id, place
+
 -- name: meters
 -- The meters of an account's keys; NULL is a period that has not begun.
 SELECT key_id, spent, day_spent, month_spent, nullif(day_end, '-infinity') AS day_end, nullif(month_end, '-infinity') AS month_end

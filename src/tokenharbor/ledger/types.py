@@ -22,6 +22,13 @@ class Pool(StrEnum):
     PROMO = "promo"
 
 
+class Restriction(StrEnum):
+    """Where credit of a lot lies that is not on the line: it cannot be spent."""
+
+    LOCKED = "locked"  # of a match, until it is unlocked
+    PAYOUT = "payout"  # on its way out, until a processor has answered
+
+
 class Product(msgspec.Struct, frozen=True, dict=True):
     """What is sold: a model at a provider, by an edition, at a version of its price. Made once and shared by all
     requests for it. Without a provider: nobody served.

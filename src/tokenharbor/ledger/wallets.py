@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from tokenharbor.db.errors import as_database_unavailable, in_one_line
 from tokenharbor.db.queries import read_queries
@@ -17,10 +18,13 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, ZERO, Usd
-from tokenharbor.ledger.checks import check_clawback, check_credit
-from tokenharbor.ledger.posting import Posting, credit_source
-from tokenharbor.ledger.reversal import Reversal
-from tokenharbor.ledger.types import Balance, Clawback, Credit, Pool
+from tokenharbor.ledger import pages
+from tokenharbor.ledger.checks import check_entry
+from tokenharbor.ledger.credit_book import CreditBook
+from tokenharbor.ledger.credit_state import CreditEntry, CreditState
+from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.reversal import LotHistory, Reversal
+from tokenharbor.ledger.types import Balance, Pool
 
 _OWN_RULE = "TH001"
 
@@ -29,74 +33,71 @@ _OWN_RULE = "TH001"
 class WalletQueries:
     """The SQL of wallets.sql."""
 
-    grant_credit: str
-    claw_credit: str
-    expire_account: str
+    lock_credit: str
+    post_entry: str
     credit_posting: str
-    returned_of_lot: str
+    lot_postings: str
     balance: str
 
 
 SQL = read_queries(WalletQueries, "tokenharbor.ledger", "wallets.sql")
 
 
-class Wallets:
-    """Every call raises DatabaseUnavailable, and BooksRefused where a rule of the books forbids it: a transaction
-    around it is then to be undone.
-    """
+class Wallets(CreditBook):
+    """A CreditBook; see there."""
 
     def __init__(self, conn: asyncpg.Connection) -> None:
         self._conn = conn
 
-    async def credit(self, credit: Credit) -> None:
-        """Grant a lot, once: by its entry's id, and by its reference if it has one."""
-        check_credit(credit)
+    async def lock(self, account_id: UUID, at: datetime) -> CreditState:
         with _refusals():
-            await self._conn.fetchval(
-                SQL.grant_credit,
-                credit.entry_id, credit.lot_id, credit.account_id, credit.pool.value, credit.origin, credit.amount,
-                credit.at, credit.expires_at, credit.refundable_until, credit.withdrawable_from,
-                credit_source(credit), credit.reference, credit.reason,
+            wallet = await self._conn.fetchrow(SQL.lock_credit, account_id, at)
+            if wallet is None:
+                raise BooksRefused(f"no such account: {ids.show('acct', account_id)}")
+            line = await pages.read_line(self._conn, account_id)
+            lots = await pages.read_lots(self._conn, account_id)
+            restricted = await pages.read_restricted(self._conn, account_id)
+        return CreditState(account_id, wallet["spent"], wallet["held"], Usd(wallet["debt"]), line, lots, restricted)
+
+    async def post(self, entry: CreditEntry) -> bool:
+        check_entry(entry)
+        postings, lots = entry.postings, entry.lots
+        with _refusals():
+            posted: bool = await self._conn.fetchval(
+                SQL.post_entry,
+                entry.id, entry.account_id, entry.type, entry.at, entry.reference, entry.note,
+                [posting.amount for posting in postings], [posting.lot_id for posting in postings],
+                [posting.source for posting in postings], [posting.destination for posting in postings],
+                [lot.id for lot in lots], [lot.pool.value for lot in lots], [lot.origin for lot in lots],
+                [lot.amount for lot in lots], [lot.granted_at for lot in lots], [lot.expires_at for lot in lots],
+                [lot.refundable_until for lot in lots], [lot.withdrawable_from for lot in lots],
             )  # fmt: skip
-
-    async def claw(self, clawback: Clawback) -> None:
-        """Take a lot back, as far as it is neither spent nor held; the rest becomes debt."""
-        check_clawback(clawback)
-        with _refusals():
-            await self._conn.fetchval(
-                SQL.claw_credit,
-                clawback.entry_id, clawback.account_id, clawback.lot_id, clawback.amount, clawback.at,
-                clawback.destination, clawback.reason,
-            )  # fmt: skip
-
-    async def reverse(self, reversal: Reversal) -> None:
-        """Undo a credit, once, as far as it has not gone back already."""
-        with _refusals():
-            row = await self._conn.fetchrow(SQL.credit_posting, reversal.reverses)
-        if row is None:
-            raise BooksRefused(f"no such credit: {ids.show('ent', reversal.reverses)}")
-        account_id, credit = row["account_id"], Posting(row["amount"], row["source"], row["destination"], row["lot_id"])
-        async with self._conn.transaction():
-            await self.expire(account_id, reversal.at)  # and nobody else changes the wallet from here on
-            with _refusals():
-                returned = Usd(await self._conn.fetchval(SQL.returned_of_lot, account_id, credit.lot_id))
-            clawback = reversal.undo(account_id, credit, returned)
-            if clawback is not None:
-                await self.claw(clawback)
-
-    async def expire(self, account_id: UUID, at: datetime) -> None:
-        """Take what has expired off the line, as the next hold would."""
-        with _refusals():
-            await self._conn.fetchval(SQL.expire_account, account_id, at)
+        return posted
 
     async def balance(self, account_id: UUID, at: datetime) -> Balance:
         with _refusals():
             rows = await self._conn.fetch(SQL.balance, account_id, at)
         if not rows:
-            raise BooksRefused(f"no such account: {account_id}")
-        pools = {Pool(row["pool"]): Usd(row["amount"]) for row in rows if row["pool"] is not None and row["amount"]}
+            raise BooksRefused(f"no such account: {ids.show('acct', account_id)}")
+        pools = {Pool(row["pool"]): Usd(row["amount"]) for row in rows if row["pool"] is not None}
         held = Usd(rows[0]["held"])
-        return Balance(sum(pools.values(), ZERO) - held, held, Usd(rows[0]["debt"]), pools)
+        spendable = sum((amount for pool, amount in pools.items() if pool is not Pool.LOCKED), ZERO)
+        return Balance(spendable - held, held, Usd(rows[0]["debt"]), pools)
+
+    def transaction(self) -> Transaction:
+        return self._conn.transaction()
+
+    async def _history(self, reversal: Reversal) -> LotHistory:
+        with _refusals():
+            row = await self._conn.fetchrow(SQL.credit_posting, reversal.reverses)
+            if row is None:
+                raise BooksRefused(f"no such credit: {ids.show('ent', reversal.reverses)}")
+            others = await self._conn.fetch(SQL.lot_postings, row["lot_id"], reversal.reverses)
+        return LotHistory(row["account_id"], _posting(row), [_posting(each) for each in others])
+
+
+def _posting(row: asyncpg.Record) -> Posting:
+    return Posting(Usd(row["amount"]), row["source"], row["destination"], row["lot_id"])
 
 
 @contextlib.contextmanager

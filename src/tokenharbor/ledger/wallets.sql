@@ -1,33 +1,36 @@
 -- What moves credit, and what an account has.
 
--- name: grant_credit
--- Grants a lot, once.
-SELECT grant_credit($1, ROW ($2, $3, $4, $5, $6, $7, $8, $9, $10, $1)::lot, $7, $11, $12, $13)
+-- name: lock_credit
+-- Locks a wallet and runs what is due to expire.
+SELECT spent, held, debt FROM lock_credit($1, $2)
 
--- name: claw_credit
--- Takes a lot back.
-SELECT claw_credit($1, $2, $3, $4, $5, $6, $7)
-
--- name: expire_account
--- Runs what is due to expire.
-SELECT expire_account($1, $2)
+-- name: post_entry
+-- Writes an entry that moves credit, once.
+SELECT post_entry($1, $2, $3, $4, $5, $6,
+    ARRAY(SELECT ROW (u.amount, u.lot_id, u.source, u.destination)::leg
+          FROM unnest($7::bigint[], $8::uuid[], $9::text[], $10::text[]) WITH ORDINALITY u (amount, lot_id, source, destination, o) ORDER BY u.o),
+    ARRAY(SELECT ROW (u.id, $2, u.pool, u.origin, u.amount, u.granted_at, u.expires_at, u.refundable_until, u.withdrawable_from, $1)::lot
+          FROM unnest($11::uuid[], $12::text[], $13::text[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
+                      $18::timestamptz[]) u (id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from)))
 
 -- name: credit_posting
 -- Where a credit came from.
 SELECT e.account_id, p.amount, p.source, p.destination, p.lot_id
 FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id = $1 AND e.type = 'credit' ORDER BY p.ordinal LIMIT 1
 
--- name: returned_of_lot
--- How much of a lot was taken back, perhaps as debt, or has expired.
-SELECT coalesce(sum(p.amount), 0)::bigint
-FROM entry e JOIN posting p ON p.entry_id = e.id
-WHERE e.account_id = $1 AND e.type IN ('claw', 'expiry') AND p.lot_id = $2
+-- name: lot_postings
+-- What became of a lot after the entry that granted it.
+SELECT amount, source, destination, lot_id FROM posting WHERE lot_id = $1 AND entry_id <> $2
 
 -- name: balance
--- The wallet, with what lies on its line by pool: what has expired counts only as far as it is held.
-SELECT w.held, w.debt, s.pool, sum(s.end_at - greatest(s.start_at, w.spent))::bigint AS amount
+-- The wallet, with what lies on its line by pool, and what is locked: what has expired counts only as far as it is held.
+SELECT w.held, w.debt, s.pool, sum(s.amount)::bigint AS amount
 FROM wallet w LEFT JOIN LATERAL (
-    SELECT l.pool, s.start_at, CASE WHEN l.expires_at <= $2 THEN least(s.end_at, greatest(s.start_at, w.spent + w.held)) ELSE s.end_at END AS end_at
-    FROM segment s JOIN lot l ON l.id = s.lot_id WHERE s.account_id = w.account_id AND s.end_at > w.spent) s ON s.end_at > w.spent
+    SELECT l.pool, CASE WHEN l.expires_at <= $2 THEN least(s.end_at, greatest(s.start_at, w.spent + w.held)) ELSE s.end_at END
+        - greatest(s.start_at, w.spent) AS amount
+    FROM segment s JOIN lot l ON l.id = s.lot_id WHERE s.account_id = w.account_id AND s.end_at > w.spent
+    UNION ALL
+    SELECT r.place, r.amount FROM restricted_credit r JOIN lot l ON l.id = r.lot_id
+    WHERE r.account_id = w.account_id AND r.place = 'locked' AND coalesce(l.expires_at > $2, true)) s ON s.amount > 0
 WHERE w.account_id = $1
 GROUP BY w.held, w.debt, s.pool
