@@ -13,22 +13,22 @@ what the caller is told counts from the answer, so that a retry after it passes.
 another `Caller`, and a change of the edition another snapshot; either has a new object of this kind.
 """
 
-from collections.abc import Iterator
 from math import ceil
 
 import msgspec
 
 from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, rest_ms, whole_seconds
 from tokenharbor.gateway.answers import write_refusal
-from tokenharbor.gateway.rate_lines import RateShown, narrowest, write_rate_lines
+from tokenharbor.gateway.rate_lines import RateShown, narrower, write_rate_lines
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.ids import UUID, Ids, ShownIds, show
-from tokenharbor.kernel.payer import Payer, RateLimits
-from tokenharbor.ledger.types import PlacedHold, RateUse, RefusedHold, WindowUse
+from tokenharbor.kernel.payer import Payer
+from tokenharbor.ledger.types import PlacedHold, RateUse, RefusedHold
 from tokenharbor.wire.neutral.dialect import Dialect
 
 _NEVER = float("-inf")
+_FOREVER = float("inf")
 _MOST_REFUSED = 10_000
 
 
@@ -137,23 +137,25 @@ class PayerRates:
 
     def _write_lines(self, use: RateUse, now: float) -> None:
         passed = now - self._use_at
-        limits = self.payer.key_limits, self.payer.account_limits
-        pairs = tuple(zip(limits, (use.key, use.account), strict=True))
-        rests = [rest for _, window in pairs if (rest := _rest(window, passed)) > 0]
+        key, account = self.payer.key_limits, self.payer.account_limits
+        of_key, of_account = use.key, use.account
+        key_rest, account_rest = of_key.ends_in_ms / 1000 - passed, of_account.ends_in_ms / 1000 - passed
         self._lines = write_rate_lines(
-            narrowest(_shown(pairs, passed, tokens=False)), narrowest(_shown(pairs, passed, tokens=True))
+            narrower(
+                _shown(key.rpm, of_key.requests, key_rest), _shown(account.rpm, of_account.requests, account_rest)
+            ),
+            narrower(_shown(key.tpm, of_key.tokens, key_rest), _shown(account.tpm, of_account.tokens, account_rest)),
         )
-        self._lines_until = now + min([rest - ceil(rest) + 1 for rest in rests], default=float("inf"))
+        self._lines_until = now + min(_this_second(key_rest), _this_second(account_rest))
 
 
-def _shown(pairs: tuple[tuple[RateLimits, WindowUse], ...], passed: float, *, tokens: bool) -> Iterator[RateShown]:
-    """The limits that there are, as windows stand when so many seconds have passed since the books were asked."""
-    for limits, window in pairs:
-        limit, used = (limits.tpm, window.tokens) if tokens else (limits.rpm, window.requests)
-        if limit is not None:
-            rest = _rest(window, passed)
-            yield RateShown(limit, max(0, limit - used) if rest > 0 else limit, max(0.0, rest))
+def _shown(limit: int | None, used: int, rest: float) -> RateShown | None:
+    """What a window leaves of a limit that ends in `rest` seconds; None where there is no limit."""
+    if limit is None:
+        return None
+    return RateShown(limit, max(0, limit - used), rest) if rest > 0 else RateShown(limit, limit, 0.0)
 
 
-def _rest(window: WindowUse, passed: float) -> float:
-    return window.ends_in_ms / 1000 - passed
+def _this_second(rest: float) -> float:
+    """How long the whole seconds that are left stay the same."""
+    return rest - ceil(rest) + 1 if rest > 0 else _FOREVER

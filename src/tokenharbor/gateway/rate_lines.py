@@ -1,12 +1,17 @@
 """The `x-ratelimit-*` lines of answers, in OpenAI's form (platform.openai.com/docs/guides/rate-limits)."""
 
-from collections.abc import Iterable
 from math import ceil
 
 import msgspec
 
+_REQUESTS = (
+    b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %b\r\n"
+)
+_TOKENS = _REQUESTS.replace(b"requests", b"tokens")
+_BOTH = _REQUESTS + _TOKENS
 
-class RateShown(msgspec.Struct, frozen=True):
+
+class RateShown(msgspec.Struct, frozen=True, gc=False):
     """A limit, what is left of it, and the seconds until all of it is there again."""
 
     limit: int
@@ -14,14 +19,27 @@ class RateShown(msgspec.Struct, frozen=True):
     reset_seconds: float
 
 
-def narrowest(rates: Iterable[RateShown]) -> RateShown | None:
-    """The one that allows least; of equals, the one that lasts longest."""
-    return min(rates, key=lambda each: (each.remaining, -each.reset_seconds), default=None)
+def narrower(one: RateShown | None, other: RateShown | None) -> RateShown | None:
+    """The one that allows less; of equals, the one that lasts longer."""
+    if one is None or other is None:
+        return one or other
+    if one.remaining == other.remaining:
+        return one if one.reset_seconds >= other.reset_seconds else other
+    return one if one.remaining < other.remaining else other
 
 
 def write_rate_lines(requests: RateShown | None, tokens: RateShown | None) -> bytes:
     """Of requests and of tokens a minute; nothing where there is no limit."""
-    return _lines("requests", requests) + _lines("tokens", tokens)
+    if requests is None or tokens is None:
+        return _lines(_REQUESTS, requests) + _lines(_TOKENS, tokens)
+    return _BOTH % (
+        requests.limit,
+        requests.remaining,
+        _reset(requests.reset_seconds),
+        tokens.limit,
+        tokens.remaining,
+        _reset(tokens.reset_seconds),
+    )
 
 
 def write_duration(seconds: int) -> str:
@@ -33,11 +51,13 @@ def write_duration(seconds: int) -> str:
     return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
 
 
-def _lines(of: str, rate: RateShown | None) -> bytes:
-    if rate is None:
-        return b""
-    reset = write_duration(ceil(rate.reset_seconds))
-    return (
-        f"x-ratelimit-limit-{of}: {rate.limit}\r\nx-ratelimit-remaining-{of}: {rate.remaining}\r\n"
-        f"x-ratelimit-reset-{of}: {reset}\r\n"
-    ).encode("ascii")
+_DURATIONS = tuple([write_duration(seconds).encode("ascii") for seconds in range(61)])  # those of a window
+
+
+def _reset(seconds: float) -> bytes:
+    whole = ceil(seconds)
+    return _DURATIONS[whole] if whole < len(_DURATIONS) else write_duration(whole).encode("ascii")
+
+
+def _lines(form: bytes, rate: RateShown | None) -> bytes:
+    return b"" if rate is None else form % (rate.limit, rate.remaining, _reset(rate.reset_seconds))
