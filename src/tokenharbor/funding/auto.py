@@ -1,0 +1,191 @@
+"""Auto top-up with brakes: off by default, one in flight, a ceiling a month, a pause between two, stopped in doubt.
+
+It compares what is not spent (`line_end - spent`), so that a big hold does not trigger it. The decision and the intent
+are one transaction under the wallet's lock; only then is the saved method charged, by `fulfil` like everything else, so
+that a charge whose answer was lost is asked for again with the same key. A payment that fails or needs its payer, and a
+key that suddenly spends many times its usual, switch it off with a reason; so do refunds, withdrawals and disputes. A
+debt keeps it waiting.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.editions.policy import AutoTopUpPolicy
+from tokenharbor.funding import auto_store, store
+from tokenharbor.funding.amounts import BOOKS_CURRENCY, price_top_up
+from tokenharbor.funding.auto_store import AutoTopUpSituation, KeySpending
+from tokenharbor.funding.context import Funding, FundingAlarm
+from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.topups import FIRST_LOOK
+from tokenharbor.funding.types import AutoTopUp, TopUp, TopUpState
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing, ProcessorUnavailable, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.payments.types import ProcessorAbility
+
+USUAL_DAYS: Final = 7
+"""How long a key must have been there before its usual spending says anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoTopUpWish:
+    """What an account's owner wants: `amount` when less than `threshold` is left, `month_most` a UTC month at most."""
+
+    threshold: Usd
+    amount: Usd
+    month_most: Usd
+    actor: str
+    processor: str | None = None
+
+
+async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUp:
+    """Raises Missing, also where it was never switched on."""
+    async with funding.acquire() as conn:
+        await get_account(conn, account_id)
+        found = await auto_store.get(conn, account_id)
+    return _there(found, account_id)
+
+
+async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWish) -> AutoTopUp:
+    """Switch it on. Raises Missing, Rejected for what the edition does not allow, and without a saved method."""
+    policy, now = funding.policy(), funding.world.clock.now()
+    _check_wish(policy.auto_topup, wish)
+    price_top_up(policy.topups, wish.amount, BOOKS_CURRENCY, None, now)
+    async with funding.acquire() as conn:
+        await get_account(conn, account_id)
+        processor = await _processor_with_method(conn, funding, account_id, wish.processor)
+        return await auto_store.put(
+            conn,
+            AutoTopUp(
+                account_id=account_id,
+                enabled=True,
+                processor=processor,
+                threshold=wish.threshold,
+                amount=wish.amount,
+                month_most=wish.month_most,
+                changed_at=now,
+                actor=wish.actor,
+            ),
+        )
+
+
+async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUp:
+    """Raises Missing, also where it was never switched on."""
+    async with funding.acquire() as conn:
+        await get_account(conn, account_id)
+        found = await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
+    return _there(found, account_id)
+
+
+async def top_up_low_accounts(funding: Funding) -> None:
+    """Charge every account that is due; for a job. A processor that does not answer is asked again by the sweep."""
+    async with funding.acquire() as conn:
+        low = await auto_store.list_low(conn)
+    for account_id in low:
+        top_up = await _begin(funding, account_id)
+        if top_up is not None:
+            try:
+                await fulfil(funding, top_up.id)
+            except ProcessorUnavailable as error:
+                async with funding.acquire() as conn:
+                    await store.note_fault(conn, top_up.id, str(error))
+
+
+async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
+    """The intent, committed; None where a brake holds."""
+    now = funding.world.clock.now()
+    async with funding.acquire() as conn, conn.transaction():
+        await Wallets(conn).expire(account_id, now)  # and nobody else decides for this account from here on
+        wanted = await auto_store.lock(conn, account_id)
+        situation = await auto_store.read_situation(conn, account_id, _month_of(now))
+        if wanted is None or not _is_due(funding.policy().auto_topup, wanted, situation, now):
+            return None
+        keys = await auto_store.read_key_spending(conn, account_id, now)
+        suspect = find_suspect(keys, wanted.amount, funding.policy().auto_topup.theft_factor)
+        if suspect is None:
+            return await store.add_top_up(conn, _intent(funding, wanted, now))
+        key, usual = ids.show("key", suspect.key_id), Usd(suspect.before // suspect.days)
+        reason = f"{key} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
+        await auto_store.stop(conn, account_id, reason, now)
+    funding.report(FundingAlarm.AUTO_TOP_UP_STOPPED, ids.show("acct", account_id), wanted.processor)
+    return None
+
+
+def _is_due(policy: AutoTopUpPolicy, wanted: AutoTopUp, situation: AutoTopUpSituation, now: datetime) -> bool:
+    if not (policy.enabled and wanted.enabled) or situation.debt or situation.in_flight:
+        return False
+    if situation.unspent >= wanted.threshold or situation.this_month + wanted.amount > wanted.month_most:
+        return False
+    pause = timedelta(minutes=policy.cooldown_minutes)
+    return situation.latest is None or situation.latest + pause <= now
+
+
+def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:
+    """A key that was there for a week, and today spends more than `factor` times its daily average, and not little."""
+    for key in keys:
+        known = key.days >= USUAL_DAYS and key.today >= amount
+        if known and key.today * key.days > key.before * factor:
+            return key
+    return None
+
+
+def _intent(funding: Funding, wanted: AutoTopUp, now: datetime) -> TopUp:
+    price = price_top_up(funding.policy().topups, wanted.amount, BOOKS_CURRENCY, None, now)
+    top_up_id = funding.world.ids.new()
+    return TopUp(
+        id=top_up_id,
+        account_id=wanted.account_id,
+        idempotency_key=f"auto/{ids.show('topup', top_up_id)}",
+        processor=wanted.processor,
+        method="saved",
+        created_at=now,
+        actor="auto-topup",
+        money=price.money,
+        tax_minor=0,
+        credit=price.credit,
+        state=TopUpState.OPEN,
+        automatic=True,
+        pretended=wanted.processor in funding.pretended,
+        save_method=False,
+        looks=0,
+        next_look_at=now + FIRST_LOOK,
+    )
+
+
+def _check_wish(policy: AutoTopUpPolicy, wish: AutoTopUpWish) -> None:
+    if not policy.enabled:
+        raise Rejected("this edition has no auto top-up", param="auto_topup")
+    if wish.threshold < policy.min_threshold:
+        raise Rejected(f"the threshold is at least ${policy.min_threshold.brief_up()}", param="threshold")
+    if not wish.amount <= wish.month_most <= policy.month:
+        most = policy.month.brief_down()
+        raise Rejected(f"the ceiling of a month is at least the amount, and at most ${most}", param="month")
+    if wish.amount <= ZERO:
+        raise Rejected("an amount must be above 0", param="amount")
+
+
+async def _processor_with_method(
+    conn: asyncpg.Connection, funding: Funding, account_id: UUID, wanted: str | None
+) -> str:
+    """The first processor that may charge the account's saved method. Raises Rejected."""
+    for processor in funding.offered(ProcessorAbility.CHARGE_SAVED):
+        if wanted in (None, processor.name) and await store.read_saved_method(conn, account_id, processor.name):
+            return processor.name
+    raise Rejected("there is no saved method of payment: make a top-up that saves it", param="processor")
+
+
+def _month_of(now: datetime) -> datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _there(found: AutoTopUp | None, account_id: UUID) -> AutoTopUp:
+    if found is None:
+        raise Missing(f"auto top-up of {ids.show('acct', account_id)} was never switched on")
+    return found

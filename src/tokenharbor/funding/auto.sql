@@ -1,0 +1,47 @@
+-- Auto top-up.
+
+-- name: get
+-- What an account wants.
+SELECT * FROM auto_top_up WHERE account_id = $1
+
+-- name: lock
+-- Likewise, for a decision. The wallet is locked first.
+SELECT * FROM auto_top_up WHERE account_id = $1 FOR UPDATE
+
+-- name: put
+-- Switched on, whatever it was before.
+INSERT INTO auto_top_up (account_id, enabled, processor, threshold, amount, month_most, changed_at, actor)
+VALUES ($1, true, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (account_id) DO UPDATE SET enabled = true, processor = excluded.processor, threshold = excluded.threshold, amount = excluded.amount,
+    month_most = excluded.month_most, changed_at = excluded.changed_at, actor = excluded.actor, stopped_at = NULL, stop_reason = ''
+RETURNING *
+
+-- name: stop
+-- Off, and why.
+UPDATE auto_top_up SET enabled = false, stopped_at = $3, stop_reason = $2 WHERE account_id = $1 AND enabled RETURNING account_id
+
+-- name: switch_off
+-- Off, as somebody wants it.
+UPDATE auto_top_up SET enabled = false, changed_at = $2, actor = $3, stopped_at = NULL, stop_reason = '' WHERE account_id = $1 RETURNING *
+
+-- name: low
+-- Accounts that may be due: less is left than they want, whether held or not, and none is in flight.
+SELECT a.account_id FROM auto_top_up a JOIN wallet w ON w.account_id = a.account_id
+WHERE a.enabled AND w.debt = 0 AND w.line_end - w.spent < a.threshold
+  AND NOT EXISTS (SELECT FROM top_up t WHERE t.account_id = a.account_id AND t.automatic AND t.state IN ('open', 'pending'))
+ORDER BY a.account_id
+
+-- name: situation
+-- What is left of an account, held or not, what it owes, and its automatic top-ups: the latest, one in flight, and their sum since $2.
+SELECT w.line_end - w.spent AS unspent, w.debt, max(t.created_at) AS latest,
+    coalesce(bool_or(t.state IN ('open', 'pending')), false) AS in_flight,
+    coalesce(sum(t.credit) FILTER (WHERE t.created_at >= $2 AND t.state IN ('open', 'pending', 'paid', 'review')), 0)::bigint AS this_month
+FROM wallet w LEFT JOIN top_up t ON t.account_id = w.account_id AND t.automatic
+WHERE w.account_id = $1 GROUP BY w.account_id
+
+-- name: key_spending
+-- What each key in force has spent today and before, and how many whole days before today it has been there.
+SELECT m.key_id, CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS today,
+    m.spent - CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS before,
+    ($2 AT TIME ZONE 'UTC')::date - (k.created_at AT TIME ZONE 'UTC')::date AS days
+FROM key_meter m JOIN api_key k ON k.id = m.key_id WHERE m.account_id = $1 AND k.revoked_at IS NULL

@@ -1,0 +1,58 @@
+"""The JSON documents of top-ups: amounts are decimal strings, times UTC to the second, ids as they are shown."""
+
+from typing import Any
+
+from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import show_time
+
+
+def top_up_document(top_up: TopUp) -> dict[str, Any]:
+    """`amount` is what is paid, tax included, in `currency`; `credit_usd` what was agreed for it."""
+    return {
+        "id": top_up.shown_id,
+        "account": ids.show("acct", top_up.account_id),
+        "state": top_up.state.value,
+        "pretended": top_up.pretended,
+        "processor": top_up.processor,
+        "method": top_up.method,
+        "amount": top_up.money.decimal,
+        "currency": top_up.money.currency,
+        "credit_usd": str(top_up.credit),
+        "rate": top_up.rate,
+        "rate_until": show_time(top_up.rate_until),
+        "url": top_up.url,
+        "capture": top_up.capture_id,
+        "automatic": top_up.automatic,
+        "actor": top_up.actor,
+        "confirmed_by": top_up.confirmed_by,
+        "created_at": show_time(top_up.created_at),
+        "paid_at": show_time(top_up.paid_at),
+        "fault": top_up.fault or None,
+    }
+
+
+def auto_top_up_document(wanted: AutoTopUp) -> dict[str, Any]:
+    return {
+        "account": ids.show("acct", wanted.account_id),
+        "enabled": wanted.enabled,
+        "processor": wanted.processor,
+        "threshold_usd": str(wanted.threshold),
+        "amount_usd": str(wanted.amount),
+        "month_usd": str(wanted.month_most),
+        "changed_at": show_time(wanted.changed_at),
+        "actor": wanted.actor,
+        "stopped_at": show_time(wanted.stopped_at),
+        "stop_reason": wanted.stop_reason or None,
+    }
+
+
+def exchange_rate_document(rate: ExchangeRate) -> dict[str, Any]:
+    """`per_usd` is in units of the currency for a US dollar."""
+    return {
+        "currency": rate.currency,
+        "per_usd": rate.per_usd,
+        "set_at": show_time(rate.set_at),
+        "ends_at": show_time(rate.ends_at),
+        "actor": rate.actor,
+    }

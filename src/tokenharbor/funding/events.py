@@ -1,0 +1,146 @@
+"""What processors tell of changes: kept once, then handled until what they are about has been read again.
+
+An event is a hint. That its id has been seen says only that its row is there; it is handled when all that follows has
+been done, and until then it is taken up again, whoever died in between. The sweeps find the same without any event.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.db.queries import read_queries
+from tokenharbor.funding import store
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.types import TopUp
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing, ProcessorError
+from tokenharbor.payments.types import EventSubject, ProcessorEvent
+
+GIVEN_UP_AFTER: Final = timedelta(days=7)
+
+_AT_ONCE = 10
+_OVERLAP = timedelta(hours=1)  # events may be listed late
+_FIRST_SWEEP = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EventQueries:
+    """The SQL of events.sql."""
+
+    add: str
+    claim: str
+    set_handled: str
+    set_fault: str
+    swept_until: str
+    set_swept: str
+
+
+SQL = read_queries(EventQueries, "tokenharbor.funding", "events.sql")
+
+
+async def receive_webhook(funding: Funding, processor: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the event is news; it is kept now, and handled by `handle_events`. Raises Missing for an unknown
+    processor, ForgedEvent, ProcessorUnavailable if it cannot be told, DatabaseUnavailable.
+    """
+    event = await funding.known_processor(processor).read_event(headers, body)
+    async with funding.acquire() as conn:
+        return await _add(conn, processor, event, funding.world.clock.now())
+
+
+async def handle_events(funding: Funding) -> int:
+    """How many were handled of those that are due, ten at most. Raises DatabaseUnavailable."""
+    async with funding.acquire() as conn:
+        rows = await conn.fetch(SQL.claim, funding.world.clock.now(), _AT_ONCE)
+    for row in rows:
+        processor, event = row["processor"], _event(row)
+        try:
+            outcome = await _handle(funding, processor, event)
+        except ProcessorError as error:
+            await _keep(funding, processor, event, str(error))
+        else:
+            await _close(funding, processor, event, outcome)
+    return len(rows)
+
+
+async def sweep_events(funding: Funding) -> None:
+    """List what each processor says has happened since the last time: for what no webhook brought.
+
+    Raises ProcessorUnavailable when all have been asked.
+    """
+    failed: ProcessorError | None = None
+    for name, processor in funding.processors.items():
+        now = funding.world.clock.now()
+        async with funding.acquire() as conn:
+            since = await conn.fetchval(SQL.swept_until, name) or now - _FIRST_SWEEP
+        try:
+            events = await processor.list_events(since - _OVERLAP)
+        except ProcessorError as error:
+            failed = error
+            continue
+        async with funding.acquire() as conn, conn.transaction():
+            for event in events:
+                await _add(conn, name, event, now)
+            await conn.execute(SQL.set_swept, name, now)
+    if failed is not None:
+        raise failed
+
+
+async def _handle(funding: Funding, processor: str, event: ProcessorEvent) -> str:
+    """What is noted of the event, "" if all is done."""
+    handler = HANDLERS.get(event.subject)
+    return "nothing follows from it" if handler is None else await handler(funding, processor, event)
+
+
+async def _handle_payment(funding: Funding, processor: str, event: ProcessorEvent) -> str:
+    async with funding.acquire() as conn:
+        top_up = await _find(conn, processor, event)
+    if top_up is None:
+        return "it is about no top-up of ours"
+    await fulfil(funding, top_up.id)
+    return ""
+
+
+async def _find(conn: asyncpg.Connection, processor: str, event: ProcessorEvent) -> TopUp | None:
+    """By the processor's object, whose read tells our id; by our id where we do not know the object yet."""
+    known = await store.find_by_object(conn, processor, event.object_id)
+    if known is not None or event.top_up_id is None:
+        return known
+    try:
+        named = await store.get_top_up(conn, ids.parse("topup", event.top_up_id))
+    except (ValueError, Missing):  # another system's
+        return None
+    return named if named.processor == processor and named.processor_id is None else None
+
+
+EventHandler = Callable[[Funding, str, ProcessorEvent], Awaitable[str]]
+
+HANDLERS: Mapping[EventSubject, EventHandler] = {EventSubject.PAYMENT: _handle_payment}
+"""What is done about an event, by its subject; each returns what is noted of it, "" if all is done."""
+
+
+async def _add(conn: asyncpg.Connection, processor: str, event: ProcessorEvent, now: datetime) -> bool:
+    added = await conn.fetchval(
+        SQL.add,
+        processor, event.event_id, event.kind, event.subject.value, event.object_id, event.top_up_id, event.at, now,
+    )  # fmt: skip
+    return added is not None
+
+
+async def _close(funding: Funding, processor: str, event: ProcessorEvent, note: str) -> None:
+    async with funding.acquire() as conn:
+        await conn.execute(SQL.set_handled, processor, event.event_id, funding.world.clock.now(), note)
+
+
+async def _keep(funding: Funding, processor: str, event: ProcessorEvent, fault: str) -> None:
+    oldest = funding.world.clock.now() - GIVEN_UP_AFTER
+    async with funding.acquire() as conn:
+        await conn.execute(SQL.set_fault, processor, event.event_id, fault, oldest)
+
+
+def _event(row: asyncpg.Record) -> ProcessorEvent:
+    fields = {name: value for name, value in row.items() if name not in ("processor", "subject")}
+    return ProcessorEvent(**fields, subject=EventSubject(row["subject"]))

@@ -1,0 +1,107 @@
+"""Payments that an operator enters, such as bank transfers: once by their reference, large ones by two people."""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from tokenharbor.funding import store
+from tokenharbor.funding.amounts import BOOKS_CURRENCY
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.fulfil import take_payment_on
+from tokenharbor.funding.types import MANUAL, TopUp, TopUpState
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Conflict, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import NANO_PER_CENT, Money, Usd
+from tokenharbor.payments.types import Payment, PaymentState
+
+_LONGEST_REFERENCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ManualPayment:
+    """What came in: `reference` is the bank's, and no second payment has it. `actor` is who enters it."""
+
+    account_id: UUID
+    amount: Usd
+    reference: str
+    actor: str
+
+
+async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
+    """The top-up: paid, or open until another person confirms it, if the amount is above the edition's.
+
+    Raises Missing, Rejected, Conflict for a reference that was used, BooksRefused.
+    """
+    _check(payment)
+    async with funding.acquire() as conn, conn.transaction():
+        await get_account(conn, payment.account_id)
+        try:
+            async with conn.transaction():
+                top_up = await store.add_top_up(conn, _intent(funding, payment))
+        except asyncpg.UniqueViolationError:
+            top_up = None
+        if top_up is None:
+            known = await store.find_by_object(conn, MANUAL, payment.reference)
+            where = f": {known.shown_id}" if known is not None else ""
+            raise Conflict(f"the reference {payment.reference!r} was used before{where}")
+        if payment.amount > funding.policy().topups.second_person:
+            return top_up
+        return await _take(conn, funding, top_up)
+
+
+async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopUp:
+    """The second person's word for a recorded payment. Raises Missing, Conflict for one that needs none, or if it is
+    the same person.
+    """
+    async with funding.acquire() as conn, conn.transaction():
+        top_up = await store.get_top_up(conn, top_up_id)
+        if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
+            raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")
+        if top_up.actor == actor:
+            raise Conflict(f"{actor} has entered {top_up.shown_id}: another person has to confirm it")
+        await store.set_confirmed(conn, top_up_id, actor)
+        return await _take(conn, funding, top_up)
+
+
+async def _take(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:
+    payment = Payment(
+        processor_id=top_up.processor_id or "",
+        top_up_id=top_up.shown_id,
+        state=PaymentState.PAID,
+        money=top_up.money,
+        capture_id=top_up.processor_id,
+    )
+    return (await take_payment_on(conn, funding, top_up.id, payment)).top_up
+
+
+def _intent(funding: Funding, payment: ManualPayment) -> TopUp:
+    top_up_id = funding.world.ids.new()
+    return TopUp(
+        id=top_up_id,
+        account_id=payment.account_id,
+        idempotency_key=f"{MANUAL}/{ids.show('topup', top_up_id)}",
+        processor=MANUAL,
+        method=MANUAL,
+        created_at=funding.world.clock.now(),
+        actor=payment.actor,
+        money=Money.of_usd_down(payment.amount),
+        tax_minor=0,
+        credit=payment.amount,
+        state=TopUpState.OPEN,
+        automatic=False,
+        pretended=False,
+        save_method=False,
+        looks=0,
+        processor_id=payment.reference,
+    )
+
+
+def _check(payment: ManualPayment) -> None:
+    if payment.amount < NANO_PER_CENT or payment.amount % NANO_PER_CENT:
+        raise Rejected(f"a payment is a whole number of cents in {BOOKS_CURRENCY}", param="amount")
+    if not 0 < len(payment.reference) <= _LONGEST_REFERENCE or not payment.reference.isprintable():
+        raise Rejected(f"a reference has 1 to {_LONGEST_REFERENCE} printable characters", param="reference")
+    if not payment.actor.strip():
+        raise Rejected("a payment is entered by somebody", param="actor")

@@ -1,0 +1,178 @@
+"""Top-ups, captures, saved methods and exchange rates in the database.
+
+Each function takes a connection and leaves the transaction to whoever calls. A wallet is locked before any row of this
+room.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from tokenharbor.db.queries import read_queries
+from tokenharbor.funding.types import Capture, ExchangeRate, TopUp, TopUpState
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.payments.types import SavedMethod
+
+
+@dataclass(frozen=True, slots=True)
+class FundingQueries:
+    """The SQL of queries.sql."""
+
+    add_top_up: str
+    top_up: str
+    lock_top_up: str
+    top_up_by_key: str
+    top_up_by_object: str
+    top_ups: str
+    set_checkout: str
+    set_state: str
+    set_confirmed: str
+    set_fault: str
+    set_paid: str
+    add_capture: str
+    add_topped_up: str
+    save_method: str
+    saved_method: str
+    claim_looks: str
+    rate: str
+    set_rate: str
+    rates: str
+
+
+SQL = read_queries(FundingQueries, "tokenharbor.funding")
+
+_OF_MONEY = frozenset({"currency", "amount_minor"})
+
+
+async def add_top_up(conn: asyncpg.Connection, top_up: TopUp) -> TopUp | None:
+    """None: the account has used the idempotency key."""
+    row = await conn.fetchrow(
+        SQL.add_top_up,
+        top_up.id, top_up.account_id, top_up.idempotency_key, top_up.processor, top_up.method, top_up.created_at,
+        top_up.actor, top_up.money.currency, top_up.money.minor, top_up.tax_minor, top_up.credit, top_up.rate,
+        top_up.rate_until, top_up.state.value, top_up.automatic, top_up.pretended, top_up.save_method,
+        top_up.processor_id, top_up.next_look_at,
+    )  # fmt: skip
+    return None if row is None else _top_up(row)
+
+
+async def get_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
+    """Raises Missing."""
+    return _found(await conn.fetchrow(SQL.top_up, top_up_id), top_up_id)
+
+
+async def lock_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
+    """Raises Missing."""
+    return _found(await conn.fetchrow(SQL.lock_top_up, top_up_id), top_up_id)
+
+
+async def find_by_key(conn: asyncpg.Connection, account_id: UUID, key: str) -> TopUp | None:
+    row = await conn.fetchrow(SQL.top_up_by_key, account_id, key)
+    return None if row is None else _top_up(row)
+
+
+async def find_by_object(conn: asyncpg.Connection, processor: str, processor_id: str) -> TopUp | None:
+    row = await conn.fetchrow(SQL.top_up_by_object, processor, processor_id)
+    return None if row is None else _top_up(row)
+
+
+async def list_top_ups(
+    conn: asyncpg.Connection, account_id: UUID | None = None, state: TopUpState | None = None
+) -> Sequence[TopUp]:
+    """Oldest first."""
+    return [_top_up(row) for row in await conn.fetch(SQL.top_ups, account_id, state)]
+
+
+async def set_checkout(conn: asyncpg.Connection, top_up_id: UUID, processor_id: str, url: str) -> TopUp | None:
+    """None: it is open no more."""
+    row = await conn.fetchrow(SQL.set_checkout, top_up_id, processor_id, url)
+    return None if row is None else _top_up(row)
+
+
+async def set_state(
+    conn: asyncpg.Connection, top_up_id: UUID, state: TopUpState, fault: str, processor_id: str | None = None
+) -> TopUp:
+    """Nothing where it is paid. Raises Missing."""
+    row = await conn.fetchrow(SQL.set_state, top_up_id, state.value, fault, processor_id)
+    return await get_top_up(conn, top_up_id) if row is None else _top_up(row)
+
+
+async def set_confirmed(conn: asyncpg.Connection, top_up_id: UUID, actor: str) -> TopUp:
+    """Raises Missing."""
+    return _found(await conn.fetchrow(SQL.set_confirmed, top_up_id, actor), top_up_id)
+
+
+async def note_fault(conn: asyncpg.Connection, top_up_id: UUID, fault: str) -> None:
+    await conn.execute(SQL.set_fault, top_up_id, fault)
+
+
+async def set_paid(
+    conn: asyncpg.Connection, top_up_id: UUID, capture_id: str, at: datetime, processor_id: str
+) -> TopUp:
+    """Raises Missing."""
+    return _found(await conn.fetchrow(SQL.set_paid, top_up_id, capture_id, at, processor_id), top_up_id)
+
+
+async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
+    """Whether it was not there."""
+    added = await conn.fetchval(
+        SQL.add_capture,
+        capture.processor, capture.capture_id, capture.top_up_id, capture.account_id, capture.lot_id,
+        capture.money.currency, capture.captured, capture.money.minor, capture.fee, capture.instrument,
+        capture.paid_at, capture.refundable_until, capture.processor_refundable_until, capture.dispute_until,
+    )  # fmt: skip
+    return added is not None
+
+
+async def add_topped_up(conn: asyncpg.Connection, account_id: UUID, amount: Usd) -> None:
+    await conn.execute(SQL.add_topped_up, account_id, amount)
+
+
+async def save_method(
+    conn: asyncpg.Connection, account_id: UUID, processor: str, method: SavedMethod, at: datetime
+) -> None:
+    """In place of the one before."""
+    await conn.execute(SQL.save_method, account_id, processor, method.customer_id, method.method_id, at)
+
+
+async def read_saved_method(conn: asyncpg.Connection, account_id: UUID, processor: str) -> SavedMethod | None:
+    row = await conn.fetchrow(SQL.saved_method, account_id, processor)
+    return None if row is None else SavedMethod(row["customer_id"], row["method_id"])
+
+
+async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
+    """The top-ups that are due to be read again."""
+    return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+
+
+async def read_rate(conn: asyncpg.Connection, currency: str, at: datetime | None = None) -> ExchangeRate | None:
+    """The last rate that was set; with a time, only one that is in force then."""
+    row = await conn.fetchrow(SQL.rate, currency, at)
+    return None if row is None else ExchangeRate(**row)
+
+
+async def set_rate(conn: asyncpg.Connection, rate: ExchangeRate) -> None:
+    await conn.execute(SQL.set_rate, rate.currency, rate.set_at, rate.per_usd, rate.ends_at, rate.actor)
+
+
+async def list_rates(conn: asyncpg.Connection) -> Sequence[ExchangeRate]:
+    """Oldest first."""
+    return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates)]
+
+
+def _found(row: asyncpg.Record | None, top_up_id: UUID) -> TopUp:
+    if row is None:
+        raise Missing(f"no such top-up: {ids.show('topup', top_up_id)}")
+    return _top_up(row)
+
+
+def _top_up(row: asyncpg.Record) -> TopUp:
+    fields: dict[str, Any] = {name: value for name, value in row.items() if name not in _OF_MONEY}
+    money = Money(row["currency"], row["amount_minor"])
+    return TopUp(**{**fields, "money": money, "credit": Usd(row["credit"]), "state": TopUpState(row["state"])})

@@ -1,0 +1,148 @@
+"""Opening a top-up: the intent is committed, then the processor is asked where the payer pays.
+
+A retry with the same idempotency key is the same top-up: what the first try did not get done is done then, and nothing
+is done twice. All that the processor is asked follows from the row, since it compares requests of one key.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from tokenharbor.funding import store
+from tokenharbor.funding.amounts import TopUpPrice, price_top_up
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.types import TopUp, TopUpState
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel.errors import Conflict, ProcessorRefused, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.payments.processor import Processor
+from tokenharbor.payments.types import CheckoutOrder, ProcessorAbility
+
+FIRST_LOOK: Final = timedelta(seconds=5)
+"""When the sweep reads a new top-up first."""
+
+KEYS_LAST: Final = timedelta(hours=5)
+"""How long every processor is sure to remember an idempotency key. After it, its objects are searched instead."""
+
+_LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpRequest:
+    """A top-up asked for: `amount` is the credit. Without a processor or a method: the edition's first."""
+
+    account_id: UUID
+    amount: Usd
+    currency: str
+    idempotency_key: str
+    actor: str
+    processor: str | None = None
+    method: str | None = None
+    save_method: bool = False
+
+
+async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
+    """The top-up, with the URL at which it is paid.
+
+    Raises Missing, Rejected for what the edition does not sell, Conflict for a key that was used for something else,
+    ProcessorUnavailable (ask again with the same key), ProcessorRefused.
+    """
+    if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
+        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
+    top_up = await _record(funding, request)
+    if top_up.state is not TopUpState.OPEN or top_up.url is not None:
+        return top_up
+    return await _ask_for_checkout(funding, top_up)
+
+
+async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
+    """The intent, committed; or the one that this key stands for."""
+    now = funding.world.clock.now()
+    async with funding.acquire() as conn:
+        await get_account(conn, request.account_id)
+        known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
+        if known is None:
+            rate = await store.read_rate(conn, request.currency, now)
+            price = price_top_up(funding.policy().topups, request.amount, request.currency, rate, now)
+            known = await store.add_top_up(conn, _intent(funding, request, price, now))
+        if known is None:  # somebody else was faster
+            known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
+    if known is None or not _is_same(known, request):
+        raise Conflict(f"the idempotency key {request.idempotency_key[:40]!r} was used for another top-up")
+    return known
+
+
+def _intent(funding: Funding, request: TopUpRequest, price: TopUpPrice, now: datetime) -> TopUp:
+    processor, method = _choose(funding, request)
+    return TopUp(
+        id=funding.world.ids.new(),
+        account_id=request.account_id,
+        idempotency_key=request.idempotency_key,
+        processor=processor.name,
+        method=method,
+        created_at=now,
+        actor=request.actor,
+        money=price.money,
+        tax_minor=0,
+        credit=price.credit,
+        state=TopUpState.OPEN,
+        automatic=False,
+        pretended=processor.name in funding.pretended,
+        save_method=request.save_method,
+        looks=0,
+        rate=price.rate,
+        rate_until=price.rate_until,
+        next_look_at=now + FIRST_LOOK,
+    )
+
+
+def _choose(funding: Funding, request: TopUpRequest) -> tuple[Processor, str]:
+    """The first processor and method that fit. Raises Rejected."""
+    sold = funding.policy().topups.methods
+    offered = funding.offered(ProcessorAbility.CHECKOUT)
+    for processor in offered:
+        if request.processor in (None, processor.name):
+            takes = [name for name, currencies in processor.methods.items() if request.currency in currencies]
+            wanted = [name for name in takes if name in sold or processor.name in funding.pretended]
+            found = [name for name in wanted if request.method in (None, name)]
+            if found:
+                return processor, found[0]
+    asked = " ".join(each for each in (request.processor, request.method, request.currency) if each)
+    names = ", ".join(processor.name for processor in offered) or "none is configured"
+    raise Rejected(f"no processor takes {asked[:100]}; processors: {names}", param="processor")
+
+
+def _is_same(top_up: TopUp, request: TopUpRequest) -> bool:
+    asked = (request.amount, request.currency, request.save_method)
+    return (
+        (top_up.credit, top_up.money.currency, top_up.save_method) == asked
+        and request.processor in (None, top_up.processor)
+        and request.method in (None, top_up.method)
+    )
+
+
+async def _ask_for_checkout(funding: Funding, top_up: TopUp) -> TopUp:
+    """Raises ProcessorUnavailable, ProcessorRefused, Conflict for one that was never opened and is too old."""
+    if funding.world.clock.now() > top_up.created_at + KEYS_LAST:
+        raise Conflict(f"{top_up.shown_id} was not opened in time: use another idempotency key")
+    page = f"{funding.public_url}/dashboard/billing?top_up={top_up.shown_id}"
+    order = CheckoutOrder(
+        top_up_id=top_up.shown_id,
+        money=top_up.money,
+        method=top_up.method,
+        description=f"{top_up.credit.brief_down()} USD of credit",
+        return_url=page,
+        cancel_url=f"{page}&cancelled=1",
+        idempotency_key=f"{top_up.shown_id}/open",
+        save_method=top_up.save_method,
+    )
+    try:
+        opened = await funding.processor(top_up.processor).open_checkout(order)
+    except ProcessorRefused as error:
+        async with funding.acquire() as conn:
+            await store.set_state(conn, top_up.id, TopUpState.FAILED, str(error))
+        raise
+    async with funding.acquire() as conn:
+        stored = await store.set_checkout(conn, top_up.id, opened.processor_id, opened.url)
+        return stored or await store.get_top_up(conn, top_up.id)

@@ -1,0 +1,112 @@
+"""Top-ups, captures and what belongs to them, as the database has them; all frozen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Money, Usd
+
+MANUAL: Final = "manual"
+"""What stands for a processor where an operator records a payment."""
+
+
+class TopUpState(StrEnum):
+    """How far a top-up is. Only PAID has credited. REVIEW: the payment is not what was asked; an operator decides."""
+
+    OPEN = "open"
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUp:
+    """An intent to pay, then its payment. `credit` is what is granted if it is paid while `rate` lasts; `rate` is in
+    units of the currency for a US dollar. `automatic`: charged without the payer. `pretended`: no money moves.
+    """
+
+    id: UUID
+    account_id: UUID
+    idempotency_key: str
+    processor: str
+    method: str
+    created_at: datetime
+    actor: str
+    money: Money
+    tax_minor: int
+    credit: Usd
+    state: TopUpState
+    automatic: bool
+    pretended: bool
+    save_method: bool
+    looks: int
+    confirmed_by: str | None = None
+    rate: str | None = None
+    rate_until: datetime | None = None
+    processor_id: str | None = None
+    url: str | None = None
+    capture_id: str | None = None
+    paid_at: datetime | None = None
+    next_look_at: datetime | None = None
+    fault: str = ""
+
+    @property
+    def shown_id(self) -> str:
+        """As people and processors see it."""
+        return ids.show("topup", self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """Money that a processor took for a top-up. `captured` is what was credited for it; `instrument` the keyed hash of
+    what paid, "" if nothing about it is stable; `refundable_until` the edition's window.
+    """
+
+    processor: str
+    capture_id: str
+    top_up_id: UUID
+    account_id: UUID
+    lot_id: UUID
+    money: Money
+    captured: Usd
+    fee: Usd
+    instrument: str
+    paid_at: datetime
+    refundable_until: datetime | None
+    processor_refundable_until: datetime | None
+    dispute_until: datetime | None
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoTopUp:
+    """An account's auto top-up: `amount` is charged when less than `threshold` is left, in a UTC month `month_most` at
+    most. `stop_reason` says why it is off, if nobody switched it off.
+    """
+
+    account_id: UUID
+    enabled: bool
+    processor: str
+    threshold: Usd
+    amount: Usd
+    month_most: Usd
+    changed_at: datetime
+    actor: str
+    stopped_at: datetime | None = None
+    stop_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """What a US dollar costs in a currency: an exact decimal with at most six places, in force until `ends_at`."""
+
+    currency: str
+    set_at: datetime
+    per_usd: str
+    ends_at: datetime | None
+    actor: str

@@ -1,0 +1,93 @@
+"""Dying between every two steps: each call of the database and of the processor is a step, and so is each commit."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from tests.funding.conftest import Till
+
+from tokenharbor.funding.context import Funding
+
+
+class Died(BaseException):  # no HarborError and no Exception: nothing of ours catches it, as nothing catches a kill
+    """The process is gone."""
+
+
+class Steps:
+    """Counts steps, and dies before the one that is named; `None` never."""
+
+    def __init__(self, die_before: int | None) -> None:
+        self.taken = 0
+        self._die_before = die_before
+
+    def take(self, _step: str = "") -> None:
+        if self.taken == self._die_before:
+            raise Died
+        self.taken += 1
+
+
+class DyingConnection:
+    """A connection on which each call is a step."""
+
+    def __init__(self, conn: asyncpg.Connection, steps: Steps) -> None:
+        self._conn = conn
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        call: Callable[..., Awaitable[Any]] = getattr(self._conn, name)
+
+        async def step(*args: Any) -> Any:
+            self._steps.take()
+            return await call(*args)
+
+        return step
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        self._steps.take()
+        async with self._conn.transaction():
+            yield
+            self._steps.take()  # all is done, and nothing is committed
+
+
+class DyingProcessor:
+    """A processor that may take what is asked of it when its answer finds nobody."""
+
+    def __init__(self, processor: Any, steps: Steps) -> None:
+        self._processor = processor
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._processor, name)
+        if not callable(found):
+            return found
+
+        async def step(*args: Any) -> Any:
+            self._steps.take()
+            answer = await found(*args)
+            self._steps.take()
+            return answer
+
+        return step
+
+
+def dying(till: Till, steps: Steps) -> Funding:
+    """The till's way to payments, in a process that dies before one of the steps."""
+
+    @contextlib.asynccontextmanager
+    async def acquire() -> AsyncIterator[Any]:
+        async with till.pool.acquire() as conn:
+            yield DyingConnection(conn, steps)
+
+    usual = till.funding
+    return Funding(
+        world=usual.world,
+        processors={name: DyingProcessor(each, steps) for name, each in usual.processors.items()},
+        pretended=usual.pretended,
+        policy=usual.policy,
+        acquire=acquire,
+        public_url=usual.public_url,
+        report=usual.report,
+        hooks=usual.hooks,
+    )

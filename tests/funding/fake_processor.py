@@ -1,0 +1,177 @@
+"""A processor in memory that is as stateful as a real one: payments, captures, idempotency keys, events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.errors import ForgedEvent, ProcessorRefused, ProcessorUnavailable
+from tokenharbor.kernel.money import Money
+from tokenharbor.payments.types import (
+    CheckoutOrder,
+    EventSubject,
+    Methods,
+    OpenCheckout,
+    Payment,
+    PaymentState,
+    PayoutOrder,
+    ProcessorAbility,
+    ProcessorDispute,
+    ProcessorEvent,
+    ProcessorPayout,
+    ProcessorRefund,
+    RefundOrder,
+    SavedCharge,
+    SavedMethod,
+)
+
+SECRET = "webhook-secret"
+
+
+@dataclass
+class FakeProcessor:
+    """`before_answer` is called when something has happened and its answer is about to leave; it may raise."""
+
+    clock: Clock
+    name: str = "stripe"
+    abilities: frozenset[ProcessorAbility] = frozenset(ProcessorAbility)
+    methods: Methods = field(
+        default_factory=lambda: {"card": frozenset({"USD", "CNY"}), "alipay": frozenset({"USD", "CNY"})}
+    )
+    payments: dict[str, Payment] = field(default_factory=dict)
+    made_at: dict[str, datetime] = field(default_factory=dict)
+    checkouts: dict[str, tuple[CheckoutOrder, OpenCheckout]] = field(default_factory=dict)
+    charged: dict[str, str] = field(default_factory=dict)
+    charges: list[SavedCharge] = field(default_factory=list)
+    events: list[ProcessorEvent] = field(default_factory=list)
+    charge_state: PaymentState = PaymentState.PAID
+    is_away: bool = False
+    refuses: str = ""
+    reads: int = 0
+    before_answer: Callable[[str], None] = lambda _call: None
+
+    async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout:
+        self._check_away()
+        if order.idempotency_key not in self.checkouts:
+            payment = self._payment(order.top_up_id, order.money)
+            opened = OpenCheckout(
+                processor_id=payment.processor_id, url=f"https://pay.test/{payment.processor_id}", expires_at=None
+            )
+            self.checkouts[order.idempotency_key] = (order, opened)
+        known, checkout = self.checkouts[order.idempotency_key]
+        assert known == order, "a key was used for two requests"
+        self.before_answer("open_checkout")
+        return checkout
+
+    async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
+        self.reads += 1
+        self._check_away()
+        payment = self.payments[processor_id]
+        if payment.top_up_id != top_up_id:
+            raise ProcessorRefused(f"{processor_id} is of {payment.top_up_id}")
+        self.before_answer("read_payment")
+        return payment
+
+    async def find_payment(self, top_up_id: str, since: datetime) -> Payment | None:
+        self._check_away()
+        found = [each for each in self.payments.values() if each.top_up_id == top_up_id]
+        assert all(self.made_at[each.processor_id] >= since for each in found)
+        self.before_answer("find_payment")
+        return found[-1] if found else None
+
+    async def charge_saved(self, charge: SavedCharge) -> Payment:
+        self._check_away()
+        if charge.idempotency_key not in self.charged:
+            payment = self._payment(charge.top_up_id, charge.money)
+            self.charges.append(charge)
+            self.charged[charge.idempotency_key] = payment.processor_id
+            if self.charge_state is PaymentState.PAID:
+                self.pay(charge.top_up_id)
+            else:
+                self.change(charge.top_up_id, state=self.charge_state, fault="card declined")
+        self.before_answer("charge_saved")
+        return self.payments[self.charged[charge.idempotency_key]]
+
+    async def list_events(self, since: datetime) -> Sequence[ProcessorEvent]:
+        self._check_away()
+        return [event for event in self.events if event.at >= since]
+
+    async def read_event(self, headers: Mapping[str, str], body: bytes) -> ProcessorEvent:
+        self._check_away()
+        if headers.get("signature") != SECRET:
+            raise ForgedEvent("the signature is wrong")
+        return msgspec.json.decode(body, type=ProcessorEvent)
+
+    async def refund(self, order: RefundOrder) -> ProcessorRefund:
+        raise NotImplementedError
+
+    async def read_refund(self, processor_refund_id: str) -> ProcessorRefund:
+        raise NotImplementedError
+
+    async def list_refunds(self, capture_id: str) -> Sequence[ProcessorRefund]:
+        raise NotImplementedError
+
+    async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
+        raise NotImplementedError
+
+    async def read_payout(self, processor_payout_id: str) -> ProcessorPayout:
+        raise NotImplementedError
+
+    async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
+        raise NotImplementedError
+
+    async def close(self) -> None: ...
+
+    # ---- what payers do there
+
+    def pay(self, top_up_id: str, money: Money | None = None, capture_id: str | None = None) -> Payment:
+        """The payer pays, or pays something else."""
+        payment = self._of(top_up_id)
+        capture = capture_id or f"cap_{payment.processor_id}"
+        return self.change(
+            top_up_id,
+            state=PaymentState.PAID,
+            money=money or payment.money,
+            capture_id=capture,
+            paid_at=self.clock.now(),
+            fee=Money("USD", 59),
+            instrument="hash-of-a-card",
+            saved_method=SavedMethod("cus_1", "pm_1"),
+        )
+
+    def change(self, top_up_id: str, **fields: object) -> Payment:
+        payment = msgspec.structs.replace(self._of(top_up_id), **fields)
+        self.payments[payment.processor_id] = payment
+        return payment
+
+    def event(self, top_up_id: str, number: int = 1) -> ProcessorEvent:
+        payment = self._of(top_up_id)
+        return ProcessorEvent(
+            event_id=f"evt_{payment.processor_id}_{number}",
+            kind="checkout.completed",
+            subject=EventSubject.PAYMENT,
+            object_id=payment.processor_id,
+            at=self.clock.now(),
+            top_up_id=top_up_id,
+        )
+
+    def captures(self) -> list[str]:
+        return [each.capture_id for each in self.payments.values() if each.capture_id]
+
+    def _of(self, top_up_id: str) -> Payment:
+        return next(each for each in self.payments.values() if each.top_up_id == top_up_id)
+
+    def _payment(self, top_up_id: str, money: Money) -> Payment:
+        processor_id = f"obj_{len(self.payments) + 1}"
+        payment = Payment(processor_id=processor_id, top_up_id=top_up_id, state=PaymentState.OPEN, money=money)
+        self.payments[processor_id] = payment
+        self.made_at[processor_id] = self.clock.now()
+        return payment
+
+    def _check_away(self) -> None:
+        if self.is_away:
+            raise ProcessorUnavailable("it does not answer")
+        if self.refuses:
+            raise ProcessorRefused(self.refuses)
