@@ -8,14 +8,15 @@ import pytest
 from msgspec.structs import replace
 from tests.editions.derived import derive, derive_text
 
-from tokenharbor.editions.load import edition_names, load_edition, sections, write_edition
+from tokenharbor.editions.files import edition_names
+from tokenharbor.editions.load import load_edition, sections, write_edition
 from tokenharbor.editions.policy import Sections
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.money import Usd
 
 PRICE = {"markup_bp": 500, "markup_bp_by_model": {"gpt-x": 0, 'a "b"': 7}}
 PRO = replace(
-    load_edition("tokenhub").plans["pro"], discount_bp=50, regions=("eu",), providers=("demo",), retention="none"
+    load_edition("tokenhub").plans["pro"], discount_bp=57, regions=("eu",), providers=("demo",), retention="none"
 )
 GOOD = write_edition(replace(derive("token-harbor", price=PRICE), plans={"pro": PRO}))
 FLAT = "service_fee_bp = 0\nmarkup_bp = 0\nfailover = true\n[markup_bp_by_model]\n"
@@ -131,7 +132,7 @@ def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
         ("markup_bp = 500", "markup_bp = -1", "[price]", "markup_bp: expected an integer >= 0"),
         ("share_bp = 5000", "share_bp = 10001", "[cap]", "share_bp: expected an integer <= 10000"),
         ("max_providers = 3", "max_providers = 0", "[failover]", "max_providers: expected an integer >= 1"),
-        ('"gpt-x" = 0', '"gpt-x" = "0"', "[price]", "markup_bp_by_model[...]: expected an integer, got a string"),
+        ("gpt-x = 0", 'gpt-x = "0"', "[price]", "markup_bp_by_model[...]: expected an integer, got a string"),
         ("enabled = true", "enabled =", "", "not TOML"),
         ("[cap]", "[cpa]", "", "unknown section 'cpa'; did you mean 'cap'?"),
         ("[cap]", "[cpa]", "", "missing section [cap]"),
@@ -144,9 +145,9 @@ def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
         ('default_plan = ""', 'default_plan = "por"', "[accounts]", "default_plan: no plan 'por'; did you mean 'pro'"),
         ("[plans.pro]", "[plans.Pro]", "[plans.Pro]", "the name of a plan must be lower-case letters"),
         ("[plans.pro]", "[plans.default]", "[plans.default]", "this name is taken"),
-        ("discount_bp = 50", "discont_bp = 50", "[plans.pro]", "unknown field 'discont_bp'; did you mean"),
-        ("discount_bp = 50", "discount_bp = 10000", "[plans.pro]", "discount_bp: expected an integer <= 9999"),
-        ("discount_bp = 50", "", "[plans.pro]", "missing required field discount_bp"),
+        ("discount_bp = 57", "discont_bp = 57", "[plans.pro]", "unknown field 'discont_bp'; did you mean"),
+        ("discount_bp = 57", "discount_bp = 10000", "[plans.pro]", "discount_bp: expected an integer <= 9999"),
+        ("discount_bp = 57", "", "[plans.pro]", "missing required field discount_bp"),
         ('retention = "none"', 'retention = "never"', "[plans.pro]", "retention: expected a string"),
         ('"eu"', '"e u"', "[plans.pro]", "regions"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.house import VENDORS, House, credential_of
 from tests.gateway.raw import RawAnswer
 
-from tokenharbor.editions.load import edition_names
+from tokenharbor.editions.files import edition_names
 from tokenharbor.kernel.money import Usd
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -20,6 +20,7 @@ from tokenharbor.catalog import tables
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE
 from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Sections
 from tokenharbor.gateway.answers import EXPOSED
 from tokenharbor.gateway.metric_families import MetricKind
 from tokenharbor.gateway.metrics import Metrics
@@ -192,6 +193,7 @@ def test_every_word_of_the_glossary_is_there_once_and_its_code_exists() -> None:
 
 CONFIGURATION = "docs/configuration.md"
 CATALOGUE = "docs/catalogue.md"
+EDITIONS = "docs/editions.md"
 SECTIONS = (settings.ServerSettings, settings.DatabaseSettings, settings.RedisSettings)
 CATALOGUE_TABLES = (
     tables.ProviderTable,
@@ -203,15 +205,38 @@ CATALOGUE_TABLES = (
 
 
 def test_the_configuration_shown_is_read_by_the_program(tmp_path: Path) -> None:
-    *examples, edition = blocks(page(CONFIGURATION), "toml")
+    examples = blocks(page(CONFIGURATION), "toml")
     for number, example in enumerate(["\n".join(examples), *["\n".join(blocks(page(CATALOGUE), "toml"))]]):
         file = tmp_path / f"{number}.toml"
         file.write_text(example)
         read = load_settings(tmp_path, file, {})
         catalog = load_catalog(read.catalog, PROVIDER_DIALECTS, str(file))
         assert catalog.models["acme-large"].endpoints[0].price is not None
-    (tmp_path / "mine.toml").write_text(edition)
+    (tmp_path / "mine.toml").write_text("\n".join(blocks(page(EDITIONS), "toml")))
     assert load_edition(str(tmp_path / "mine.toml")).price.markup_of("acme-large") == 250
+
+
+def test_every_field_of_every_edition_is_documented_with_its_value() -> None:
+    for section in re.split(r"^### ", page(EDITIONS).partition("\n## Whose")[0], flags=re.MULTILINE)[1:]:
+        name = section[1 : section.index("]")]
+        head, *table = [[cell.strip("`") for cell in cells] for cells in rows(section)]
+        stated = load_edition("tokenhub").plans if name == "plans.NAME" else {}
+        of = {column: stated.get(column) or getattr(load_edition(column), name) for column in head[2:]}
+        assert [cells[0] for cells in table] == list(next(iter(of.values())).__struct_fields__), name
+        for field, meaning, *values in table:
+            assert meaning, field
+            for column, value in zip(of, values, strict=True):
+                if field != "consent":
+                    shown = tomllib.loads(f"value = {value}")
+                    assert msgspec.json.encode(shown["value"]) == msgspec.json.encode(getattr(of[column], field)), (
+                        field,
+                        column,
+                    )
+
+
+def test_every_section_of_editions_is_documented_in_order() -> None:
+    documented = re.findall(r"^### \[([a-z_]+)", page(EDITIONS), re.MULTILINE)
+    assert documented == list(Sections.__struct_fields__)
 
 
 def test_the_defaults_shown_are_the_programs() -> None:

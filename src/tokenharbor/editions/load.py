@@ -1,38 +1,37 @@
-"""Editions as files: those that come with the program, an operator's own, and a policy written as a file."""
+"""An edition as its policy: loaded from its files and checked, and written as a file."""
 
+import re
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tokenharbor.editions.contradictions import find_contradictions
+from tokenharbor.editions.files import PLANS, StatedTables, find_edition, read_stated
 from tokenharbor.editions.policy import DEFAULT_PLAN, PLAN_NAME, PlanPolicy, Policy, Sections
-from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
+from tokenharbor.kernel.tables import ConfigFaults, did_you_mean, read_fields
 
-_PLANS = "plans"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    field.name: field.type for field in msgspec.structs.fields(Sections) if field.name != _PLANS
+    field.name: field.type for field in msgspec.structs.fields(Sections) if field.name != PLANS
 }
-
-
-def edition_names() -> tuple[str, ...]:
-    """The editions that come with the program."""
-    return tuple(sorted(entry.name[:-5] for entry in files(__package__).iterdir() if entry.name.endswith(".toml")))
 
 
 def load_edition(name_or_path: str) -> Policy:
     """The policy of an edition that comes with the program, or of a file (what holds a `/` or ends in `.toml`).
 
-    Raises Misconfigured with one line that says what and where.
+    Raises Misconfigured, with a line for each fault that says what is wrong, in which file and on which of its lines.
     """
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
-        return _read(Path(name_or_path))
-    if name_or_path not in edition_names():
-        hint = did_you_mean(name_or_path, edition_names())
-        raise Misconfigured(f"edition: no edition {name_or_path[:80]!r}{hint}")
-    return _read(Path(str(files(__package__) / f"{name_or_path}.toml")))
+    stated = read_stated(find_edition(name_or_path, Path()))
+    faults = ConfigFaults()
+    _find_faults(stated, faults)
+    faults.raise_any()
+    policy = msgspec.convert({**stated.tables, "name": stated.path.stem}, Policy)
+    for found in find_contradictions(policy):
+        stated.place(faults, found.section).fault(f"{found.field}: {found.message}", found.field)
+    faults.raise_any()
+    return policy
 
 
 def sections(policy: Policy) -> dict[str, dict[str, Any]]:
@@ -43,9 +42,9 @@ def sections(policy: Policy) -> dict[str, dict[str, Any]]:
 def write_edition(policy: Policy) -> str:
     """The policy as a file that `load_edition` reads."""
     tables = sections(policy)
-    plans = {f"{_PLANS}.{name}": fields for name, fields in tables[_PLANS].items()}
+    plans = {f"{PLANS}.{name}": fields for name, fields in tables[PLANS].items()}
     if plans:
-        del tables[_PLANS]
+        del tables[PLANS]
     return "\n\n".join("\n".join(_section(name, fields)) for name, fields in (tables | plans).items()) + "\n"
 
 
@@ -60,57 +59,42 @@ def _value(value: object) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if not isinstance(value, dict):
         return msgspec.json.encode(value).decode()
-    rows = ", ".join(f"{_value(key)} = {_value(each)}" for key, each in value.items())
+    rows = ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items())
     return f"{{ {rows} }}" if rows else "{}"
 
 
-def _read(path: Path) -> Policy:
-    place = f"edition {path}"
-    tables = parse_toml(_text(path), place)
-    faults = ConfigFaults()
-    _find_faults(tables, TableLocation(place, faults))
-    faults.raise_any()
-    return msgspec.convert({**tables, "name": path.stem}, Policy)
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _value(name)
 
 
-def _find_faults(tables: Mapping[str, object], place: TableLocation) -> None:
+def _find_faults(stated: StatedTables, faults: ConfigFaults) -> None:
+    tables, whole = stated.tables, stated.place(faults)
     for name, table in tables.items():
         if name not in Sections.__struct_fields__:
             what = "section" if isinstance(table, Mapping) else "field"
-            place.fault(f"unknown {what} {name!r}{did_you_mean(name, Sections.__struct_fields__)}")
+            whole.fault(f"unknown {what} {name!r}{did_you_mean(name, Sections.__struct_fields__)}", name)
     for name in Sections.__struct_fields__:
         if name not in tables:
-            place.fault(f"missing section [{name}]")
+            whole.fault(f"missing section [{name}]")
         elif name in _SECTIONS:
-            read_fields(_SECTIONS[name], tables[name], place.within(f"[{name}]"))
-    if _PLANS in tables:
-        _find_faults_of_plans(tables, place)
+            read_fields(_SECTIONS[name], tables[name], stated.place(faults, name))
+    if isinstance(tables.get(PLANS), Mapping):
+        _find_faults_of_plans(stated, faults)
+    elif PLANS in tables:
+        whole.fault(f"{PLANS} must be tables, each [{PLANS}.NAME]", PLANS)
 
 
-def _find_faults_of_plans(tables: Mapping[str, Any], place: TableLocation) -> None:
-    plans = tables[_PLANS]
-    if not isinstance(plans, Mapping):
-        place.fault(f"{_PLANS} must be tables, each [{_PLANS}.NAME]")
-        return
+def _find_faults_of_plans(stated: StatedTables, faults: ConfigFaults) -> None:
+    plans: Mapping[str, object] = stated.tables[PLANS]
     for name, table in plans.items():
-        here = place.within(f"[{_PLANS}.{name}]")
+        place = stated.place(faults, PLANS, name)
         if name == DEFAULT_PLAN:
-            here.fault("this name is taken: it means the plan in [accounts] default_plan")
+            place.fault("this name is taken: it means the plan in [accounts] default_plan")
         if PLAN_NAME.fullmatch(name) is None:
-            here.fault("the name of a plan must be lower-case letters, digits, '.', '_' and '-'")
-        read_fields(PlanPolicy, table, here)
-    accounts = tables.get("accounts")
+            place.fault("the name of a plan must be lower-case letters, digits, '.', '_' and '-'")
+        read_fields(PlanPolicy, table, place)
+    accounts = stated.tables.get("accounts")
     default = accounts.get("default_plan") if isinstance(accounts, Mapping) else None
     if isinstance(default, str) and default and default not in plans:
-        place.within("[accounts]").fault(f"default_plan: no plan {default!r}{did_you_mean(default, plans)}")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise Misconfigured(f"edition {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Misconfigured(f"edition {path}: not UTF-8") from None
-    except ValueError:
-        raise Misconfigured(f"edition {path}: not a valid file name") from None
+        message = f"default_plan: no plan {default!r}{did_you_mean(default, plans)}"
+        stated.place(faults, "accounts").fault(message, "default_plan")

@@ -210,7 +210,7 @@ class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     base_bp: BasisPoints
     step_bp: BasisPoints  # for each whole dollar
-    max_bp: BasisPoints  # 0: no cashback
+    max_bp: BasisPoints  # 0: none for the API
     day_usd: Amount  # at most, in a UTC day
     trial_life_usd: Amount  # at most, from trial credit, for life
     chat_tiers: Mapping[str, BasisPoints]  # of web chat, by the tier of the model
@@ -219,6 +219,11 @@ class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def day(self) -> Usd:
         return Usd.parse(self.day_usd)
+
+    @property
+    def pays(self) -> bool:
+        """Whether there is cashback at all."""
+        return self.max_bp > 0 or any(self.chat_tiers.values())
 
     @property
     def trial_life(self) -> Usd:

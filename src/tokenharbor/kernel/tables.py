@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -72,17 +72,21 @@ class ConfigFaults:
 
 
 class TableLocation:
-    """A table in a file, by its name for people, and where the faults of it go."""
+    """A table in a file, by its name for people, and where the faults of it go. `origin_of` has the file and line that
+    state a field, or for "" the table, where lines are known; they stand before the name.
+    """
 
-    def __init__(self, name: str, faults: ConfigFaults) -> None:
+    def __init__(self, name: str, faults: ConfigFaults, origin_of: Callable[[str], str] | None = None) -> None:
         self.name = name
         self.faults = faults
+        self._origin_of = origin_of
 
     def within(self, what: str) -> Self:
-        return type(self)(f"{self.name} {what}", self.faults)
+        return type(self)(f"{self.name} {what}", self.faults, self._origin_of)
 
-    def fault(self, message: str) -> None:
-        self.faults.add(f"{self.name}: {message}")
+    def fault(self, message: str, field: str = "") -> None:
+        origin = "" if self._origin_of is None else self._origin_of(field)
+        self.faults.add(f"{f'{origin} {self.name}'.strip()}: {message}")
 
 
 def read_table(kind: type[T], table: object, where: str) -> T:
@@ -107,13 +111,13 @@ def read_fields(kind: type[T], table: object, place: TableLocation) -> T | None:
     known = kind.__struct_encode_fields__
     for name in table:
         if name not in known:
-            place.fault(f"unknown field {name!r}{did_you_mean(str(name), known)}")
+            place.fault(f"unknown field {name!r}{did_you_mean(str(name), known)}", str(name))
     fields = {name: value for name, value in table.items() if name in known}
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
         for name, complaint in _complaints(kind, fields):
-            place.fault(complaint)
+            place.fault(complaint, name)
             place.faults.misread(place.name, name)
             fields.pop(name, None)
     try:

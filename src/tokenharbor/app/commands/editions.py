@@ -3,7 +3,8 @@
 import click
 
 from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result
-from tokenharbor.editions.load import edition_names, load_edition, sections, write_edition
+from tokenharbor.editions.files import edition_names
+from tokenharbor.editions.load import load_edition, sections, write_edition
 
 
 @click.group(cls=Group)
