@@ -82,9 +82,10 @@ def test_a_revoked_key_is_refused_within_a_second(cli: Cli, server: Server) -> N
     issued = cli("keys", "create", account, "--json").json
     assert server.chat(issued["key"])[0] == 200
     assert cli("keys", "revoke", issued["id"]).code == 0
-    revoked = time.monotonic()
+    revoked = asked = time.monotonic()
     while server.chat(issued["key"])[0] == 200:
-        assert time.monotonic() - revoked < 1
+        assert asked - revoked < 1
+        asked = time.monotonic()
     status, _, body = server.chat(issued["key"])
     assert (status, body["error"]["code"]) == (401, "invalid_api_key")
 

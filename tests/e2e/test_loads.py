@@ -75,6 +75,7 @@ def test_F1_idle_connections_beyond_the_limit_of_open_files_end_nothing(descript
                 opened += 1
             else:
                 assert ask(harbor) == 200
+                time.sleep(0.1)
             assert process.poll() is None, harbor.server.lines[-5:]
         assert opened == 1_100
         assert not any("postgres_died" in line or "database_lost" in line for line in harbor.server.lines)
