@@ -25,15 +25,15 @@ _ROWS: Sequence[tuple[str, Callable[[BenchSetup], Cost]]] = (
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a row cost on both sides, one right after the other."""
+    """What a row cost on both sides, in turn."""
 
     new: Cost
     old: Cost
 
 
 def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], bool], *, limited: bool) -> None:
-    """Measure each row on both, one after the other and each first in turn, and print the ratios new / old. `limited`:
-    the new side has every limit, none of which is ever reached.
+    """Measure each row on both in turn, each first in every other turn, and print the ratios new / old. `limited`: the
+    new side has every limit, none of which is ever reached.
     """
     chosen = [row for row in _ROWS if wants(row[0])]
     found: dict[str, list[Turn]] = {name: [] for name, _ in chosen}
@@ -56,11 +56,14 @@ def compare(new: BenchSetup, commit: str, turns: int, wants: Callable[[str], boo
 
 
 def _in_turn(run: Callable[[BenchSetup], Cost], new: BenchSetup, old: BenchSetup, *, new_first: bool) -> Turn:
-    costs = {}
-    for stage in (new, old) if new_first else (old, new):
-        costs[id(stage)] = run(stage)
+    """One side, the other twice, the first again: what drifts meanwhile meets both alike."""
+    first, second = (new, old) if new_first else (old, new)
+    costs: dict[int, list[Cost]] = {id(new): [], id(old): []}
+    for stage in (first, second, second, first):
+        stage.house.tidy()
+        costs[id(stage)].append(run(stage))
         pause_between_rows()
-    return Turn(costs[id(new)], costs[id(old)])
+    return Turn(Cost.middle(costs[id(new)]), Cost.middle(costs[id(old)]))
 
 
 def _shown(cost: Cost) -> str:
