@@ -18,6 +18,7 @@ from tokenharbor.app.overrides import apply_overrides, is_override
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
+from tokenharbor.payments.registry import PROCESSOR_SETTINGS, REFERENCES
 
 PREFIX: Final = "TOKENHARBOR_"
 
@@ -78,6 +79,7 @@ class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     server: dict[str, Any] = {}
     database: dict[str, Any] = {}
     redis: dict[str, Any] = {}
+    processors: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}
 
@@ -86,14 +88,21 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "server": ServerSettings,
     "database": DatabaseSettings,
     "redis": RedisSettings,
+    **{f"processors.{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
-_SECRETS: Final = (("server", "secret"), ("server", "metrics_token"))
+_SECRETS: Final = (
+    ("server", "secret"),
+    ("server", "metrics_token"),
+    *((f"processors.{name}", field_name) for name, field_name in REFERENCES),
+)
 _URLS: Final = (("database", "url"), ("redis", "url"))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything an operator can set. `catalog` holds the file's `providers` and `models` as they stand there."""
+    """Everything an operator can set. `processors` has the settings of each, those that are off included; `catalog`
+    holds the file's `providers` and `models` as they stand there.
+    """
 
     home: Path
     file: Path
@@ -101,6 +110,7 @@ class Settings:
     server: ServerSettings
     database: DatabaseSettings
     redis: RedisSettings
+    processors: Mapping[str, Any]
     catalog: Mapping[str, Any]
     environ: Mapping[str, str] = field(repr=False)
 
@@ -125,8 +135,9 @@ def load_settings(
     faults = ConfigFaults()
     stated = read_fields(_SettingsFile, tables, TableLocation(str(path), faults)) or _SettingsFile()
     over_tables = _refuse_unknown_variables(environ, frozenset(_references(tables)), faults)
+    stated_sections = _stated_sections(stated, TableLocation(f"{path} [processors]", faults))
     sections = {
-        name: _section(name, getattr(stated, name), environ, TableLocation(f"{path} [{name}]", faults))
+        name: _section(name, stated_sections[name], environ, TableLocation(f"{path} [{name}]", faults))
         for name in _SECTIONS
     }
     catalog: Mapping[str, Any] = {"providers": stated.providers, "models": stated.models}
@@ -139,6 +150,7 @@ def load_settings(
         server=sections["server"],
         database=sections["database"],
         redis=sections["redis"],
+        processors={name: sections[f"processors.{name}"] for name in PROCESSOR_SETTINGS},
         catalog=catalog,
         environ=environ,
     )
@@ -217,8 +229,17 @@ def _refuse_unknown_variables(
     return [name for name in others if environ[name] and is_override(name, PREFIX)]
 
 
+def _stated_sections(stated: _SettingsFile, processors: TableLocation) -> Mapping[str, Any]:
+    """What the file says in each section; a processor's is a table within `[processors]`."""
+    for name in stated.processors:
+        if name not in PROCESSOR_SETTINGS:
+            processors.fault(f"unknown processor {name!r}{did_you_mean(name, PROCESSOR_SETTINGS.keys())}")
+    own = {f"processors.{name}": stated.processors.get(name, {}) for name in PROCESSOR_SETTINGS}
+    return {"server": stated.server, "database": stated.database, "redis": stated.redis, **own}
+
+
 def _variable(section: str, name: str) -> str:
-    return f"{PREFIX}{section}_{name}".upper()
+    return f"{PREFIX}{section}_{name}".replace(".", "_").upper()
 
 
 def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str], place: TableLocation) -> Any:
@@ -237,6 +258,8 @@ def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str]
 
 def _value(kind: inspect.Type, text: str) -> object:
     """A variable's text as TOML would have given it, as far as it looks like it."""
+    if isinstance(kind, inspect.BoolType) and text in ("true", "false"):
+        return text == "true"
     if isinstance(kind, inspect.VarTupleType):
         return [item.strip() for item in text.split(",") if item.strip()]
     if isinstance(kind, inspect.UnionType):
@@ -271,7 +294,9 @@ def _edition_path(path: Path, edition: str) -> str:
 
 def _check(settings: Settings, faults: ConfigFaults) -> None:
     for section, name in _SECRETS:
-        reference = getattr(getattr(settings, section), name)
+        owner, _, processor = section.partition(".")
+        held = getattr(settings, owner)
+        reference = getattr(held[processor] if processor else held, name)
         if reference is not None and not _REFERENCE.fullmatch(reference):
             faults.add(f"{settings.file} [{section}]: {name} is in clear text; {_HINT}")
     for proxy in settings.server.trusted_proxies:

@@ -30,6 +30,7 @@ class SecretPurpose(StrEnum):
     KEY_HASHES = "tokenharbor key hashing v1"
     CREDENTIALS = "tokenharbor credentials at rest v1"
     RECEIPTS = "tokenharbor receipts v1"
+    INSTRUMENTS = "tokenharbor payment instruments v1"
 
 
 _FINGERPRINT = "tokenharbor fingerprint v1"

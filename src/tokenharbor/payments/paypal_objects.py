@@ -1,0 +1,224 @@
+"""PayPal's objects, as far as we read them; an answer without what must be there is no answer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from tokenharbor.kernel.errors import ProcessorUnavailable
+
+WHO: Final = "PayPal"
+
+
+class PayPalAmount(msgspec.Struct, frozen=True):
+    """An amount of the newer interfaces."""
+
+    currency_code: str
+    value: str
+
+
+class PayPalPayoutAmount(msgspec.Struct, frozen=True):
+    """An amount of the payouts' interface."""
+
+    currency: str
+    value: str
+
+
+class PayPalLink(msgspec.Struct, frozen=True):
+    """Where something related is."""
+
+    rel: str
+    href: str
+
+
+class PayPalDetails(msgspec.Struct, frozen=True):
+    """Why something is pending or has failed."""
+
+    reason: str | None = None
+
+
+class PayPalBreakdown(msgspec.Struct, frozen=True):
+    """What of a capture reaches us."""
+
+    paypal_fee: PayPalAmount | None = None
+
+
+class PayPalRelatedIds(msgspec.Struct, frozen=True):
+    """Ids of what belongs to a capture."""
+
+    order_id: str | None = None
+
+
+class PayPalSupplement(msgspec.Struct, frozen=True):
+    """What stands beside a capture."""
+
+    related_ids: PayPalRelatedIds | None = None
+
+
+class PayPalCapture(msgspec.Struct, frozen=True):
+    """Money that was taken, or not."""
+
+    id: str
+    status: str
+    amount: PayPalAmount
+    create_time: datetime
+    update_time: datetime | None = None
+    status_details: PayPalDetails | None = None
+    seller_receivable_breakdown: PayPalBreakdown | None = None
+    supplementary_data: PayPalSupplement | None = None
+
+
+class PayPalRefund(msgspec.Struct, frozen=True):
+    """Money that goes back. Its capture is a link."""
+
+    id: str
+    status: str
+    amount: PayPalAmount
+    custom_id: str | None = None
+    create_time: datetime | None = None
+    status_details: PayPalDetails | None = None
+    links: list[PayPalLink] = []
+
+    @property
+    def capture_id(self) -> str | None:
+        return next((link.href.rpartition("/")[2] for link in self.links if link.rel == "up"), None)
+
+
+class PayPalPayments(msgspec.Struct, frozen=True):
+    """What has been paid for an order's unit."""
+
+    captures: list[PayPalCapture] | None = None
+    refunds: list[PayPalRefund] | None = None
+
+
+class PayPalUnit(msgspec.Struct, frozen=True):
+    """What is bought: one of them in each of our orders."""
+
+    amount: PayPalAmount
+    custom_id: str | None = None
+    payments: PayPalPayments | None = None
+
+
+class PayPalPayer(msgspec.Struct, frozen=True):
+    """Who pays."""
+
+    payer_id: str | None = None
+    email_address: str | None = None
+
+
+class PayPalOrder(msgspec.Struct, frozen=True):
+    """A payer's order."""
+
+    id: str
+    status: str
+    purchase_units: list[PayPalUnit] = []
+    payer: PayPalPayer | None = None
+    links: list[PayPalLink] = []
+
+    @property
+    def unit(self) -> PayPalUnit:
+        if len(self.purchase_units) != 1:
+            raise ProcessorUnavailable(f"{WHO} gave an order without its amount; try again")
+        return self.purchase_units[0]
+
+    @property
+    def pay_url(self) -> str | None:
+        return next((link.href for link in self.links if link.rel in ("payer-action", "approve")), None)
+
+    @property
+    def captures(self) -> Sequence[PayPalCapture]:
+        return (self.unit.payments.captures if self.unit.payments else None) or ()
+
+    @property
+    def refunds(self) -> Sequence[PayPalRefund]:
+        return (self.unit.payments.refunds if self.unit.payments else None) or ()
+
+
+class PayPalMovement(msgspec.Struct, frozen=True):
+    """Money that a dispute moved."""
+
+    affected_party: str
+    type: str
+    amount: PayPalAmount
+
+
+class PayPalDisputed(msgspec.Struct, frozen=True):
+    """The transaction that a dispute is about: for us, a capture."""
+
+    seller_transaction_id: str
+
+
+class PayPalOutcome(msgspec.Struct, frozen=True):
+    """How a dispute was decided."""
+
+    outcome_code: str | None = None
+    amount_refunded: PayPalAmount | None = None
+
+
+class PayPalDispute(msgspec.Struct, frozen=True):
+    """A payer's complaint."""
+
+    dispute_id: str
+    status: str
+    dispute_amount: PayPalAmount
+    disputed_transactions: list[PayPalDisputed]
+    dispute_outcome: PayPalOutcome | None = None
+    money_movements: list[PayPalMovement] | None = None
+    seller_response_due_date: datetime | None = None
+
+
+class PayPalPayoutHeader(msgspec.Struct, frozen=True):
+    """A batch of payouts: ours have one."""
+
+    payout_batch_id: str
+    batch_status: str
+
+
+class PayPalPayoutTarget(msgspec.Struct, frozen=True):
+    """What was asked."""
+
+    amount: PayPalPayoutAmount
+    sender_item_id: str
+
+
+class PayPalPayoutItem(msgspec.Struct, frozen=True):
+    """One payout."""
+
+    transaction_status: str
+    payout_item: PayPalPayoutTarget
+    payout_item_fee: PayPalPayoutAmount | None = None
+    errors: dict[str, Any] | None = None
+
+
+class PayPalPayoutBatch(msgspec.Struct, frozen=True):
+    """A batch and, once it has been looked at, its items."""
+
+    batch_header: PayPalPayoutHeader
+    items: list[PayPalPayoutItem] | None = None
+
+
+class PayPalIssue(msgspec.Struct, frozen=True):
+    """One reason of a refusal."""
+
+    field: str | None = None
+    issue: str | None = None
+    description: str | None = None
+
+
+class PayPalRefusal(msgspec.Struct, frozen=True):
+    """Why PayPal does not do what was asked."""
+
+    name: str | None = None
+    message: str | None = None
+    details: list[PayPalIssue] | None = None
+    links: list[PayPalLink] | None = None
+
+
+class PayPalEvent(msgspec.Struct, frozen=True):
+    """An event, of a webhook or of the list."""
+
+    id: str
+    event_type: str
+    create_time: datetime
+    resource: dict[str, Any]
