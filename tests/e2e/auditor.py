@@ -198,18 +198,19 @@ class Audit:
         own = {"input": math.ceil(len(heard.question.body) / BYTES_PER_TOKEN), "output": output}
         if not heard.question.stream:
             return own
+        last: Mapping[str, int] | None = record["usage"]
+        is_kept = last is not None and receipt["usage"]["output"] == last.get("output", 0) > output
         if record["wire"] == "anthropic_messages":
             if record["fault"] == "truncated" and not record["reported"]:  # torn off before it was written down
                 return {kind: receipt["usage"][kind] for kind in _INPUT} | {"output": output}
-            last: Mapping[str, int] | None = record["usage"]
-            if last is not None and receipt["usage"]["output"] == last.get("output", 0) > output:
+            if last is not None and is_kept:
                 return last  # came before it broke off, or the client left: the rule takes its last count
             said = _said_first(record["reported"])
             return own if said is None else said | {"output": output}
         translated = receipt["dialect"] != record["wire"]
-        if translated and record["usage"] is not None and receipt["usage"]["input"] != own["input"]:
+        if translated and last is not None and receipt["usage"]["input"] != own["input"]:
             # What this vendor says last may have come before it broke off, or the client left, or not.
-            return {kind: record["usage"].get(kind, 0) for kind in _INPUT} | {"output": output}
+            return last if is_kept else {kind: last.get(kind, 0) for kind in _INPUT} | {"output": output}
         return own
 
     def _check(
