@@ -47,8 +47,9 @@ _SETTLED_LAST: Final = (PaymentState.EXPIRED, PaymentState.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeConfig:
-    """An account at Stripe. An empty `webhook_secret` refuses every webhook."""
+    """An account at Stripe. An empty `webhook_secret` refuses every webhook. `name`: what the books call it."""
 
+    name: str = "stripe"
     secret: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     base_url: str
@@ -59,13 +60,16 @@ class StripeConfig:
 class StripeProcessor:
     """Stripe, behind the protocol of processors."""
 
-    name: Final = "stripe"
     abilities: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.CHARGE_SAVED, ProcessorAbility.REFUND})
 
     def __init__(self, config: StripeConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         self._config = config
         self._clock = clock
         self._hash = hash_instrument
+
+    @property
+    def name(self) -> str:
+        return self._config.name
 
     @property
     def methods(self) -> Methods:

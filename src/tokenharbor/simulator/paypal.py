@@ -54,6 +54,8 @@ class _Verified(msgspec.Struct, frozen=True):
 class SimulatedPayPal(ProcessorServer):
     """Takes one client, and knows one webhook."""
 
+    name = "paypal"
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.orders: dict[str, dict[str, Any]] = {}

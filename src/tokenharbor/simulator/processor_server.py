@@ -9,7 +9,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl
 
 import httpx
@@ -114,6 +114,8 @@ class SimulatedWebhooks:
 
 class ProcessorServer(ABC):
     """A simulated processor that listens; `url` is without a path."""
+
+    name: ClassVar[str]
 
     def __init__(self, world: World) -> None:
         self.world = world

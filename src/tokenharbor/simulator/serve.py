@@ -12,9 +12,12 @@ from tokenharbor.kernel.errors import Misconfigured, Refusal
 from tokenharbor.kernel.world import World, real_world
 from tokenharbor.simulator.dialect import ErrorFields
 from tokenharbor.simulator.openai_chat import SimulatedOpenAIChat
+from tokenharbor.simulator.paypal import SimulatedPayPal
+from tokenharbor.simulator.processor_server import ProcessorServer
 from tokenharbor.simulator.provider import BANNER, SimulatedProvider
 from tokenharbor.simulator.record import SimulatorRecord, SimulatorRecords
 from tokenharbor.simulator.script import Script, load_script
+from tokenharbor.simulator.stripe import SimulatedStripe
 
 _DRAIN_SECONDS = 0.2  # those still streaming after that are cut: nobody waits for a simulator
 
@@ -66,19 +69,26 @@ async def start(world: World, script: Script, host: str = "127.0.0.1", port: int
     return Simulator(provider, server, host, bound)
 
 
-def run(port: int, script_file: Path | None = None, host: str = "127.0.0.1") -> None:
+def run(port: int, script_file: Path | None = None, host: str = "127.0.0.1", *, payments: bool = False) -> None:
     """The command: serve until SIGTERM or SIGINT. Raises Misconfigured."""
     script = Script() if script_file is None else load_script(script_file)
-    uvloop.run(_serve(script, host, port))
+    uvloop.run(_serve(script, host, port, payments=payments))
 
 
-async def _serve(script: Script, host: str, port: int) -> None:
+async def _serve(script: Script, host: str, port: int, *, payments: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    simulator = await start(real_world(), script, host, port)
+    world = real_world()
+    simulator = await start(world, script, host, port)
+    processors: list[ProcessorServer] = [SimulatedStripe(world), SimulatedPayPal(world)] if payments else []
     print(f"simulator listening on {simulator.url}\n{BANNER}", flush=True)  # noqa: T201  the command's output
+    for place, processor in enumerate(processors, 1):
+        await processor.start(host, port and port + place)
+        print(f"{processor.name} simulated on {processor.url}: no money moves", flush=True)  # noqa: T201  likewise
     await stopped.wait()
+    for processor in processors:
+        await processor.stop()
     await simulator.stop()
 
 

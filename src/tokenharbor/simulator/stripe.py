@@ -35,6 +35,8 @@ class _Refused(Exception):
 class SimulatedStripe(ProcessorServer):
     """`secret`: the only key that is taken, any if it is empty."""
 
+    name = "stripe"
+
     def __init__(self, world: World, *, secret: str = "", webhook_secret: str = WEBHOOK_SECRET) -> None:
         super().__init__(world)
         self.secret = secret
