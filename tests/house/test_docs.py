@@ -27,6 +27,7 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.routes import ROUTES
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import HTTP_ERRORS, Refusal
+from tokenharbor.payments.registry import PROCESSOR_SETTINGS
 from tokenharbor.routing.health import Health
 from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, ReasoningRequest, Sampling, VendorOptions
@@ -194,7 +195,12 @@ def test_every_word_of_the_glossary_is_there_once_and_its_code_exists() -> None:
 CONFIGURATION = "docs/configuration.md"
 CATALOGUE = "docs/catalogue.md"
 EDITIONS = "docs/editions.md"
-SECTIONS = (settings.ServerSettings, settings.DatabaseSettings, settings.RedisSettings)
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": settings.ServerSettings,
+    "database": settings.DatabaseSettings,
+    "redis": settings.RedisSettings,
+    **{f"processors_{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
+}
 CATALOGUE_TABLES = (
     tables.ProviderTable,
     tables.TimeoutsTable,
@@ -253,7 +259,7 @@ def test_the_defaults_shown_are_the_programs() -> None:
 
 def test_every_field_is_documented() -> None:
     text = page(CONFIGURATION)
-    for section in SECTIONS:
+    for section in SECTIONS.values():
         for name in section.__struct_fields__:
             assert re.search(rf"^{name} = ", text, re.MULTILINE), f"{section.__name__}.{name}"
     catalogue = page(CATALOGUE)
@@ -264,10 +270,7 @@ def test_every_field_is_documented() -> None:
 
 def test_every_variable_is_documented_and_no_other() -> None:
     documented = {cells[0].strip("`") for cells in rows(page(CONFIGURATION)) if cells[0].startswith("`TOKENHARBOR_")}
-    names = ("server", "database", "redis")
-    fields = [
-        f"{section}_{name}" for section, kind in zip(names, SECTIONS, strict=True) for name in kind.__struct_fields__
-    ]
+    fields = [f"{section}_{name}" for section, kind in SECTIONS.items() for name in kind.__struct_fields__]
     assert documented == {f"{settings.PREFIX}{name}".upper() for name in ("home", "config", "edition", *fields)}
 
 
