@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 from tests.e2e import books
-from tests.e2e.auditor import BYTES_PER_TOKEN, nano
+from tests.e2e.auditor import BYTES_PER_TOKEN, Prices, nano
 from tests.e2e.fleet.gateways import Fleet
 from tests.e2e.raw_client import ClientAnswer, Ending
 
@@ -86,8 +86,9 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSee
         entries = await _entries(conn, [ids.parse("acct", account) for account in accounts])
         await _check_wallets(conn)
     records = {record["id"]: record for record in books.simulator(fleet.gateways[0], "GET", "requests")}
+    prices = fleet.prices
     for entry in entries.values():
-        _check_price(fleet, entry, records)
+        _check_price(prices, entry, records)
     answers = Counter(entry.detail["upstream_id"] for entry in entries.values())
     assert max(answers.values(), default=0) <= 1, "an answer of the vendor was billed twice"
     endings: Counter[str] = Counter(one.how for one in heard)
@@ -130,7 +131,7 @@ async def _entries(conn: asyncpg.Connection, accounts: Sequence[ids.UUID]) -> Ma
     return found
 
 
-def _check_price(fleet: Fleet, entry: _Entry, records: Mapping[str, Any]) -> None:
+def _check_price(prices: Prices, entry: _Entry, records: Mapping[str, Any]) -> None:
     """Charged is what was served: by the vendor's own record, or by what the caller got who left before its end."""
     detail = entry.detail
     record = records[detail["upstream_id"]]
@@ -141,7 +142,7 @@ def _check_price(fleet: Fleet, entry: _Entry, records: Mapping[str, Any]) -> Non
         own = math.ceil(delivered / BYTES_PER_TOKEN)
         said = (record["usage"] or {}).get("output", 0)  # the vendor's last count may have come before the client left
         assert usage["output"] <= own or usage["output"] == said, f"more was counted than delivered: {detail}"
-    bill = fleet.prices.bill(detail["model"], detail["served"]["provider"], usage).within(detail["hold"])
+    bill = prices.bill(detail["model"], detail["served"]["provider"], usage).within(detail["hold"])
     assert entry.amount == bill.total > 0, (entry, record, bill)
 
 
