@@ -1,10 +1,12 @@
 """The database cut off from all gateways under load: nothing is sold meanwhile, nothing complete is lost."""
 
 import asyncio
+import contextlib
+import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -12,10 +14,13 @@ from tests.e2e.fleet.database_proxy import DatabaseProxy
 from tests.e2e.fleet.evidence import at_rest, audit, verify
 from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
 from tests.e2e.fleet.load import SCRIPT, Load, plain
+from tests.e2e.harbor import Harbor
 from tests.e2e.raw_client import until
 from tests.postgres_server import PostgresServer, create_database, running_postgres
 
 pytestmark = pytest.mark.slow
+
+_MORE_THAN_IT_MAY_FAIL = 4  # the killed one, and successors that never serve: three of these would end a server else
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,23 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def line(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Line]:
-    name = re.sub(r"\W+", "_", request.node.name)[-40:]
+    with _running_line(postgres, re.sub(r"\W+", "_", request.node.name)[-40:], workers=(1, 1, 1)) as line:
+        yield line
+
+
+@pytest.fixture
+def line_of_workers(postgres: PostgresServer) -> Iterator[Line]:
+    with _running_line(postgres, "workers", workers=(2,)) as line:
+        yield line
+
+
+@contextlib.contextmanager
+def _running_line(postgres: PostgresServer, name: str, workers: Sequence[int]) -> Iterator[Line]:
     books = create_database(postgres.url, name)
     with (
         DatabaseProxy(postgres.socket) as proxy,
         running_vendor(SCRIPT) as vendor,
-        running_fleet(vendor=vendor, database=proxy.url(name), books=books) as fleet,
+        running_fleet(vendor=vendor, database=proxy.url(name), books=books, workers=workers) as fleet,
     ):
         yield Line(fleet, proxy)
 
@@ -95,3 +111,31 @@ async def test_what_is_in_the_journal_of_a_killed_gateway_is_billed_when_it_star
     await at_rest(fleet)
     await audit(fleet, accounts, load.heard)
     verify(fleet)
+
+
+async def test_a_worker_that_dies_while_the_database_is_cut_off_is_followed_when_it_is_back(
+    line_of_workers: Line,
+) -> None:
+    """However often its successors fail to start, the server and the other worker go on."""
+    fleet, proxy = line_of_workers.fleet, line_of_workers.proxy
+    (gateway,) = fleet.gateways
+    account = fleet.new_account()
+    async with Load(fleet, plain([fleet.new_key(account)]), seed=6) as load:
+        await load.serves(0)
+        proxy.cut()
+        doomed, sister = fleet.worker_processes(0)
+        os.kill(doomed, signal.SIGKILL)
+        await until(lambda: _ended_workers(gateway) > _MORE_THAN_IT_MAY_FAIL)
+        assert sister in fleet.worker_processes(0)
+        proxy.restore()
+        await until(lambda: len(fleet.worker_processes(0)) == 2)
+        await fleet.ready()
+        await load.serves(0, answers=20)
+    await at_rest(fleet)
+    await audit(fleet, [account], load.heard)
+    verify(fleet)
+
+
+def _ended_workers(gateway: Harbor) -> int:
+    assert gateway.server is not None
+    return sum("worker_ended" in line for line in gateway.server.lines)
