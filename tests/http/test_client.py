@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
 from pathlib import Path
 
 import pytest
 from tests.http.support import PATIENT, SOON, chunked, echo, http_client, serving, settle, upstream
 
-from tokenharbor.http.client import Client, Origin, connect_by_sockets
+from tokenharbor.http.client import Client, HttpAnswer, Origin, connect_by_sockets
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import AnswerTooLarge, BrokenAnswer, ConnectFailed
 
@@ -168,6 +169,28 @@ async def test_a_reset_in_the_middle_is_broken_after_what_had_come() -> None:
         line.hang_up()
         with pytest.raises(BrokenAnswer):
             await answer.next()
+
+
+async def test_a_broken_answer_leaves_nothing_to_the_collector() -> None:
+    """The collector seldom runs, and until then what it has to free keeps all its buffers."""
+    gc.collect()
+    gc.disable()
+    try:
+        for stream in (True, False):
+            async with upstream() as up, http_client() as client:
+                asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=stream))
+                line = await up.line()
+                await line.receive(b"\r\n\r\n")
+                await line.send(STREAM + b"4\r\nhalf\r\n")
+                if stream:
+                    assert await (await asked).next() == b"half"
+                line.hang_up()
+                with pytest.raises(BrokenAnswer):
+                    await (await asked).next()
+                del asked
+            assert not any(isinstance(each, HttpAnswer | BrokenAnswer) for each in gc.get_objects()), stream
+    finally:
+        gc.enable()
 
 
 async def test_a_long_answer_is_bounded() -> None:

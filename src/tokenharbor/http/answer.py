@@ -1,6 +1,7 @@
 """An upstream's answer, as it arrives."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from tokenharbor.http.coding import ContentDecoder
@@ -36,10 +37,10 @@ class HttpAnswer:
         "complete",
         "connection",
         "decoder",
-        "error",
         "framed",
         "head",
         "interim",
+        "make_error",
         "never_received",
         "pieces",
         "reading_paused",
@@ -56,7 +57,9 @@ class HttpAnswer:
         self.unread = 0  # bytes in the pieces
         self.complete = False  # the last byte has come, if perhaps not been read
         self.framed = True  # its end is told by a length or a last chunk, not by the end of the connection
-        self.error: HarborError | None = None  # why the last byte will never come
+        # Why the last byte will never come. Made anew whenever it is raised: an error that is kept holds, by its
+        # traceback, frames that hold this answer. Such a ring waits for the collector, which seldom runs.
+        self.make_error: Callable[[], HarborError] | None = None
         self.decoder: ContentDecoder | None = None  # of a body that came compressed
         self.reading_paused = False  # the upstream waits for us to read
         self.never_received = False  # it is certain that the upstream never had the whole request
@@ -115,8 +118,8 @@ class HttpAnswer:
         while not pieces:
             if self.complete:
                 return b""
-            if self.error is not None:
-                raise self.error
+            if self.make_error is not None:
+                raise self.make_error()
             self.waiter = self._loop.create_future()
             await self.waiter
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -166,7 +169,7 @@ class HttpAnswer:
         waiter = self.waiter
         if waiter is None or waiter.done():
             return
-        if self.error is not None or (self.status and (self._stream or self.reading_paused)):
+        if self.make_error is not None or (self.status and (self._stream or self.reading_paused)):
             waiter.set_result(None)
 
     def expired_phase(self, now: float) -> Phase | None:

@@ -132,11 +132,11 @@ class Client:
             except BaseException:  # a hang-up: the upstream must not go on
                 answer.close()
                 raise
-            error = answer.error
-            if error is None or (stream and answer.status):
+            make_error = answer.make_error
+            if make_error is None or (stream and answer.status):
                 return answer
             if fresh or not (answer.never_received or (_is_safe(head) and not answer.head)):
-                raise error
+                raise make_error()
             connection, fresh = None, True
 
     async def upload(self, origin: Origin, head: bytes, upload: Upload, deadlines: Deadlines) -> HttpAnswer:
@@ -155,8 +155,8 @@ class Client:
         except BaseException:  # a hang-up, or a body that is refused: the upstream must not go on
             answer.close()
             raise
-        if answer.error is not None:
-            raise answer.error
+        if answer.make_error is not None:
+            raise answer.make_error()
         return answer
 
     def close(self) -> None:
@@ -192,7 +192,7 @@ async def _send_upload(connection: UpstreamConnection, answer: HttpAnswer, uploa
     """The body, as fast as the upstream reads it, until it is over or answered."""
     chunked = upload.length is None
     piece = upload.first
-    while not answer.status and answer.error is None:
+    while not answer.status and answer.make_error is None:
         if piece:
             await connection.feed(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         piece = await upload.more()

@@ -1,7 +1,8 @@
 """One connection to an upstream: a request out, its answer in, then idle until the next."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -112,7 +113,7 @@ class UpstreamConnection(asyncio.Protocol):
         if answer.unread > _UNREAD:
             self._hold(answer)
         elif not answer.status and len(answer.head) > _HEAD_BYTES:
-            self._fail(answer, BrokenAnswer("the upstream's headers are too long"))
+            self._fail(answer, partial(BrokenAnswer, "the upstream's headers are too long"))
             return
         answer.wake_reader()
 
@@ -125,14 +126,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(answer)
         else:
             answer.never_received = not answer.head and has_unacknowledged(self.transport)
-            self._fail(answer, BrokenAnswer("the upstream closed the connection before the end of its answer"))
+            self._fail(answer, partial(BrokenAnswer, "the upstream closed the connection before the end of its answer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.sweeper.discard(self)
         self._pool.forget(self)
         if self._answer is not None:
             reason = type(exc).__name__ if exc else "closed"
-            self._fail(self._answer, BrokenAnswer(f"the connection to the upstream was lost: {reason}"))
+            self._fail(self._answer, partial(BrokenAnswer, f"the connection to the upstream was lost: {reason}"))
         del self._parser  # they hold each other
 
     # What the parser calls
@@ -192,7 +193,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         phase = answer.expired_phase(now)
         if phase is not None:
-            self._fail(answer, TimedOut(phase))
+            self._fail(answer, partial(TimedOut, phase))
 
     # Ends
 
@@ -219,11 +220,11 @@ class UpstreamConnection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _fail(self, answer: HttpAnswer, error: HarborError) -> None:
+    def _fail(self, answer: HttpAnswer, make_error: Callable[[], HarborError]) -> None:
         self._answer = None
         self._make_room()
         answer.connection = None
-        answer.error = error
+        answer.make_error = make_error
         answer.wake_reader()
         self._drop()
 
@@ -239,8 +240,8 @@ def _ends_by_close(answer: HttpAnswer) -> bool:
     return b"content-length" not in headers and b"transfer-encoding" not in headers
 
 
-def _explain(error: HttpParserError | HttpParserUpgrade) -> BrokenAnswer:
+def _explain(error: HttpParserError | HttpParserUpgrade) -> Callable[[], BrokenAnswer]:
     """What llhttp found, or what our callbacks did."""
     if isinstance(error.__context__, BrokenAnswer):
-        return error.__context__
-    return BrokenAnswer(f"the upstream sent invalid HTTP/1.1: {error}")
+        return partial(BrokenAnswer, str(error.__context__))
+    return partial(BrokenAnswer, f"the upstream sent invalid HTTP/1.1: {error}")
