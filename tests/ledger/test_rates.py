@@ -134,6 +134,18 @@ async def test_a_window_lasts_a_minute_from_the_first_request(scene: Any) -> Non
     assert fourth.rates.key.requests == 1, "refused requests count nowhere"
 
 
+async def test_clocks_of_gateways_that_differ_or_step_decide_no_window(scene: Any) -> None:
+    await scene.credit(100)
+    payer = limited(scene, key=RateLimits(rpm=2), account=RateLimits(tpm=2 * TOKENS))
+    admitted = []
+    for hours in (0, 30, -30, 9000, -9000, 1):
+        each = msgspec.structs.replace(hold(scene, payer), at=scene.clock.now() + timedelta(hours=hours))
+        admitted.append(isinstance((await scene.place(each))[0], PlacedHold))
+    assert admitted == [True, True, False, False, False, False]
+    await pass_minutes(scene, timedelta(seconds=61))
+    assert isinstance((await scene.place(hold(scene, payer)))[0], PlacedHold)
+
+
 async def test_unused_tokens_come_back_to_the_window_that_counts_them(scene: Any) -> None:
     await scene.credit(100)
     payer = limited(scene, account=RateLimits(tpm=1000))

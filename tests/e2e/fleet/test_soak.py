@@ -26,15 +26,18 @@ _CLIENTS = 24  # of the peak
 
 @dataclass(frozen=True)
 class Length:
-    """In seconds; `most_growth` is of memory after the warm-up."""
+    """In seconds; `most_growth` is of memory after peak and warm-up. As much as is open at once later was open at the
+    peak, so what grows then is not the memory of more requests at once.
+    """
 
+    peak: float
     warm_up: float
     measured: float
     most_growth: float
 
 
-SHORT = Length(warm_up=25, measured=60, most_growth=1.1)
-LONG = Length(warm_up=300, measured=1500, most_growth=1.05)
+SHORT = Length(peak=5, warm_up=25, measured=60, most_growth=1.1)
+LONG = Length(peak=60, warm_up=240, measured=1500, most_growth=1.05)
 
 
 @dataclass
@@ -106,7 +109,7 @@ async def test_mixed_traffic_with_faults_leaves_nothing_behind(fleet: Fleet, *, 
     payer, callers = mixed.new_callers(fleet)
     soak = Soak(fleet, callers)
     fresh = [vitals_of(_pid(gateway)) for gateway in fleet.gateways]
-    peak = await soak.peak(5)
+    peak = await soak.peak(length.peak)
     await soak.run(peak / 2, length.warm_up)
     seen = await soak.run(peak / 2, length.measured)
     print(f"\nseed {SEED}, {peak / 2:.0f} requests a second, {soak.left_out} left out: {dict(soak.endings)}")
