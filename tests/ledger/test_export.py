@@ -10,6 +10,7 @@ import pytest
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.export import EntryFilter, export
 from tokenharbor.ledger.types import Clawback, Pool
 
@@ -49,6 +50,29 @@ async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> No
         assert row["Running balance USD"] == str(balance)
     final = await scene.wallets.balance(scene.account, scene.clock.now())
     assert balance == final.available + final.held
+
+
+async def test_TH_B12_only_what_can_be_spent_or_is_held_counts(scene: Any) -> None:
+    """Locked credit has no row until it is unlocked; what is set aside leaves at once, and a restore brings it back."""
+    paid = await scene.credit(100)
+    match = await scene.match(80)
+    await scene.spend(30)
+    await scene.move(lambda state: credit_moves.unlock(state, scene.stamp(), match.lot_id, Usd(30)))
+    await scene.move(lambda state: credit_moves.set_aside(state, scene.stamp(), {paid.lot_id: Usd(60)}))
+    await scene.move(lambda state: credit_moves.restore(state, scene.stamp(), {paid.lot_id: Usd(20)}))
+    await scene.move(lambda state: credit_moves.pay_out(state, scene.stamp(), {paid.lot_id: Usd(40)}, "clearing/a/usd"))
+    await scene.move(lambda state: credit_moves.reclaim_locked(state, scene.stamp(), match.lot_id, Usd(50)))
+    rows = await _rows(scene)
+    assert [(row["Type"], row["Source pool"], row["Amount USD"], row["Running balance USD"]) for row in rows] == [
+        ("recharge", "paid", "0.000000100", "0.000000100"),
+        ("usage", "paid", "-0.000000030", "0.000000070"),
+        ("unlock", "match", "0.000000030", "0.000000100"),
+        ("payout", "paid", "-0.000000060", "0.000000040"),
+        ("restore", "paid", "0.000000020", "0.000000060"),
+    ]
+    balance = await scene.wallets.balance(scene.account, scene.clock.now())
+    assert balance.available + balance.held == 60
+    assert await scene.fault() is None
 
 
 async def test_a_row_says_when_in_utc_and_which_request(scene: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.reversal import Reversal
 from tokenharbor.ledger.types import Clawback, Pool
 
@@ -50,6 +51,47 @@ async def test_a_gift_that_has_expired_leaves_no_debt_when_it_is_reversed(scene:
     balance = await scene.wallets.balance(scene.account, scene.clock.now())
     assert (balance.available, balance.debt) == (0, 0)
     assert await scene.fault() is None
+
+
+async def test_what_had_expired_to_income_is_no_income_when_its_payment_is_reversed(scene: Any) -> None:
+    """The customer owes what was spent, and nothing for credit that expired unused."""
+    payment = await scene.credit(100, lifetime=timedelta(hours=1))
+    await scene.spend(30)
+    scene.clock.advance(timedelta(hours=2))
+    reversal = Reversal(payment.entry_id, scene.clock.now())
+    await scene.wallets.reverse(reversal)
+    await scene.wallets.reverse(reversal)
+    source = (await scene.postings(payment.entry_id))[0][1]
+    assert await scene.postings(reversal.entry_id) == [
+        (70, "revenue/breakage", source),
+        (30, f"account/{scene.account}/debt", source),
+    ]
+    balance = await scene.wallets.balance(scene.account, scene.clock.now())
+    assert (balance.available, balance.debt) == (0, 30)
+    assert await scene.fault() is None
+
+
+async def test_a_match_is_reversed_with_what_of_it_is_locked(scene: Any) -> None:
+    match = await scene.match(100)
+    await scene.move(lambda state: credit_moves.unlock(state, scene.stamp(), match.lot_id, Usd(40)))
+    await scene.spend(15)
+    await scene.wallets.reverse(Reversal(match.entry_id, scene.clock.now()))
+    balance = await scene.wallets.balance(scene.account, scene.clock.now())
+    assert (balance.available, balance.debt, balance.pools) == (0, 15, {})
+    assert await scene.fault() is None
+
+
+async def test_a_credit_that_is_being_paid_out_is_not_reversed(scene: Any) -> None:
+    payment = await scene.credit(100)
+    await scene.move(lambda state: credit_moves.set_aside(state, scene.stamp(), {payment.lot_id: Usd(40)}))
+    reversal = Reversal(payment.entry_id, scene.clock.now())
+    with pytest.raises(BooksRefused):
+        await scene.wallets.reverse(reversal)
+    await scene.move(
+        lambda state: credit_moves.pay_out(state, scene.stamp(), {payment.lot_id: Usd(40)}, "clearing/a/usd")
+    )
+    await scene.wallets.reverse(reversal)
+    assert [amount for amount, *_ in await scene.postings(reversal.entry_id)] == [60]
 
 
 async def test_only_a_credit_is_reversed(scene: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from struct import Struct
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.entry import Entry
@@ -14,6 +15,8 @@ GENESIS = bytes(32)
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SEVEN_NUMBERS = Struct(">7q")  # as `int8` each
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 
@@ -31,10 +34,10 @@ def entry_digest(entry: Entry) -> bytes:
     """The leaf of an entry: its position and amount are part of it. As `entry_digest` in the database."""
     numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, microseconds(entry.at))
     return sha256(
-        b"\0".join([text.encode() for text in (entry.type, entry.provider, entry.reference, "")])
+        f"{entry.type}\0{entry.provider}\0{entry.reference}\0".encode()
         + entry.id.bytes
         + entry.account_id.bytes
-        + b"".join(map(int8, numbers))
+        + _SEVEN_NUMBERS.pack(*numbers)
         + entry.detail_digest
         + entry.price_version
     ).digest()
@@ -76,7 +79,7 @@ def int8(number: int) -> bytes:
 
 def microseconds(at: datetime) -> int:
     """Since 2000-01-01 UTC, as PostgreSQL counts."""
-    return (at - _POSTGRES_EPOCH) // timedelta(microseconds=1)
+    return (at - _POSTGRES_EPOCH) // _MICROSECOND
 
 
 def moment(count: int) -> datetime:

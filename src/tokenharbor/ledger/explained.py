@@ -44,6 +44,10 @@ def _difference(request: StoredRequest, text: bytes) -> str | None:
     except msgspec.DecodeError:
         return "the detail (invalid JSON)"
     served = detail.served or _Served()
+    said = (detail.model, detail.status, detail.key_id, detail.edition, served.provider, served.region)
+    row = (request.model, request.status, request.key_id, request.edition, request.provider, request.region)
+    if said == row:
+        return None
     stated = {
         "model": detail.model,
         "status": detail.status,

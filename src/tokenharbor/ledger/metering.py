@@ -1,7 +1,7 @@
 """Metering: what each key was charged, recomputed from the account's entries and compared with the keys' meters."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,14 +22,12 @@ class _Period:
     """The charges of a key in the period that its meter counts now.
 
     A charge may be late: settled after another request has begun the next period, in which it then counts. So the
-    last charges before `start` may or may not belong to the sum. `unknown` are charges whose key is not known any
-    more, since their requests' rows were dropped.
+    last charges before `start` may or may not belong to the sum.
     """
 
     start: datetime
     begun: bool = False
     spent: int = 0
-    unknown: int = 0
     before: deque[int] = field(default_factory=lambda: deque(maxlen=_MOST_LATE))
 
     def take(self, at: datetime, amount: int) -> None:
@@ -39,17 +37,13 @@ class _Period:
         else:
             self.before.append(amount)
 
-    def take_unknown(self, at: datetime, amount: int) -> None:
-        if at >= self.start:
-            self.unknown += amount
-
-    def allows(self, stated: int) -> bool:
+    def allows(self, stated: int, unknown: int) -> bool:
         total = self.spent
         for amount in (0, *reversed(self.before)):
             total += amount
             if total > stated:
                 return False
-            if stated <= total + self.unknown:
+            if stated <= total + unknown:
                 return True
         return False
 
@@ -75,14 +69,9 @@ class _Key:
             if period is not None:
                 period.take(at, amount)
 
-    def take_unknown(self, at: datetime, amount: int) -> None:
-        for period in (self.day, self.month):
-            if period is not None:
-                period.take_unknown(at, amount)
-
-    def fault(self, unknown: int) -> str | None:
+    def fault(self, unknown: "_UnknownCharges") -> str | None:
         row, day, month = self.row, self.day, self.month
-        if not self.charged <= row["spent"] <= self.charged + unknown:
+        if not self.charged <= row["spent"] <= self.charged + unknown.amount:
             return f"was charged {Usd(self.charged)}, but its meter has {Usd(row['spent'])}"
         if day is None or month is None:
             unused = self.last is None and row["month_end"] is None and row["day_spent"] == row["month_spent"] == 0
@@ -90,9 +79,9 @@ class _Key:
         last = row["day_end"] - _INSTANT
         if (day_end(last), month_end(last)) != (row["day_end"], row["month_end"]) or self.ended > row["day_end"]:
             return f"has a meter whose day ends at {row['day_end']:%Y-%m-%d %H:%M:%S} and month at {row['month_end']}"
-        if not day.allows(row["day_spent"]):
+        if not day.allows(row["day_spent"], unknown.since[day.start]):
             return f"was charged {Usd(day.spent)} in its day, but its meter has {Usd(row['day_spent'])}"
-        if not month.allows(row["month_spent"]):
+        if not month.allows(row["month_spent"], unknown.since[month.start]):
             return f"was charged {Usd(month.spent)} in its month, but its meter has {Usd(row['month_spent'])}"
         return None
 
@@ -100,6 +89,22 @@ class _Key:
     def ended(self) -> datetime:
         """The end of the day of the last charge."""
         return self.row["day_end"] if self.last is None else day_end(self.last)
+
+
+class _UnknownCharges:
+    """Charges whose key is not known any more, since their requests' rows were dropped: all, and since the periods of
+    the keys began.
+    """
+
+    def __init__(self, keys: Iterable[_Key]) -> None:
+        self.amount = 0
+        self.since = {period.start: 0 for key in keys for period in (key.day, key.month) if period is not None}
+
+    def take(self, at: datetime, amount: int) -> None:
+        self.amount += amount
+        for start in self.since:
+            if at >= start:
+                self.since[start] += amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +121,12 @@ class KeyMeterAudit:
 
     def __init__(self, meters: Mapping[UUID, Mapping[str, Any]]) -> None:
         self._keys = {key_id: _Key(key_id, row) for key_id, row in meters.items()}
-        self._unknown = 0
+        self._unknown = _UnknownCharges(self._keys.values())
 
     def take(self, entry: Entry, request: StoredRequest | None) -> None:
         amount = entry.amount if entry.type == "usage" else 0
         if request is None:
-            self._unknown += amount
-            for key in self._keys.values():
-                key.take_unknown(entry.at, amount)
+            self._unknown.take(entry.at, amount)
         elif request.key_id in self._keys:
             self._keys[request.key_id].take(entry.at, amount)
         else:
@@ -141,5 +144,5 @@ class KeyMeterAudit:
     def quiet(self) -> Iterator[UnchargedDay]:
         for key in self._keys.values():
             day = key.day
-            if day is not None and not day.begun and not day.unknown:
+            if day is not None and not day.begun and not self._unknown.since[day.start]:
                 yield UnchargedDay(key.key_id, day.start, key.row["day_end"])

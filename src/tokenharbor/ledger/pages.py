@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
@@ -18,8 +19,9 @@ from tokenharbor.ledger.types import Pool, Restriction
 
 PAGE = 1000
 _NOBODY = UUID(int=0)
-_OF_REQUEST = "request_"  # the columns of an entry's request bear this prefix
-_AMOUNTS = ("amount", "fee", "vendor_cost", "over")
+_REQUEST_PAGE = 10_000  # of which few are read
+_OF_REQUESTS = ("usage", "loss")
+_AMOUNTS = slice(9, 13)  # of an entry's columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PageQueries:
     entry_page: str
     postings: str
     seals: str
+    requests: str
+    request_page_end: str
     uncharged: str
     next_account: str
     wallets_and_holds: str
@@ -69,8 +73,7 @@ class AccountState:
     cuts: Sequence[Cut]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRequest:
+class StoredRequest(msgspec.Struct, frozen=True):
     """The row that explains a request. Salt and detail are None once they have been erased."""
 
     id: UUID
@@ -85,8 +88,7 @@ class StoredRequest:
     detail: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(msgspec.Struct, frozen=True):
     """An entry as it stands, with its own postings, and what is left of its request. `sealed_line` is the digest of
     the line as the entry left it; None for requests, and for entries older than seals.
     """
@@ -142,39 +144,50 @@ async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> 
     """An account's entries in order, as far as its wallet counted them when it was read."""
     seq = 0
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
-        ids = [row["id"] for row in rows if row["type"] != "usage"]
-        postings: dict[UUID, list[Posting]] = {}
-        for row in await conn.fetch(SQL.postings, ids) if ids else ():
-            posting = Posting(Usd(row["amount"]), row["source"], row["destination"], row["lot_id"])
-            postings.setdefault(row["entry_id"], []).append(posting)
-        seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, ids)} if ids else {}
+        page = [_entry(row) for row in rows]
+        requests = await _requests(conn, account_id, [entry.id for entry in page if entry.type in _OF_REQUESTS])
+        moves = [entry.id for entry in page if entry.type != "usage"]
+        postings = await _postings(conn, moves)
+        seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, moves)} if moves else {}
         yield [
-            StoredEntry(_entry(row), postings.get(row["id"], ()), seals.get(row["id"]), _request_of(row))
-            for row in rows
+            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), requests.get(entry.id))
+            for entry in page
         ]
-        seq = rows[-1]["seq"]
+        seq = page[-1].seq
+
+
+async def _requests(
+    conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]
+) -> Mapping[UUID, StoredRequest]:
+    if not request_ids:
+        return {}
+    bounds = min(request_ids), max(request_ids)
+    rows = await conn.fetch(SQL.requests, account_id, request_ids, *bounds)
+    return {row["id"]: StoredRequest(*row) for row in rows}
+
+
+async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Posting]]:
+    postings: dict[UUID, list[Posting]] = {}
+    for row in await conn.fetch(SQL.postings, entry_ids) if entry_ids else ():
+        posting = Posting(Usd(row["amount"]), row["source"], row["destination"], row["lot_id"])
+        postings.setdefault(row["entry_id"], []).append(posting)
+    return postings
 
 
 async def uncharged(conn: asyncpg.Connection, account_id: UUID) -> AsyncIterator[StoredRequest]:
     """An account's requests that left no entry."""
     last = _NOBODY
-    while rows := await conn.fetch(SQL.uncharged, account_id, last, PAGE):
-        for row in rows:
-            yield StoredRequest(**row)
-        last = rows[-1]["id"]
+    while (end := await conn.fetchval(SQL.request_page_end, account_id, last, _REQUEST_PAGE)) is not None:
+        for row in await conn.fetch(SQL.uncharged, account_id, last, end):
+            yield StoredRequest(*row)
+        last = end
 
 
 def _entry(row: asyncpg.Record) -> Entry:
-    fields = {name: value for name, value in row.items() if not name.startswith(_OF_REQUEST)}
-    return Entry(**{**fields, **{name: Usd(fields[name]) for name in _AMOUNTS}})
-
-
-def _request_of(row: asyncpg.Record) -> StoredRequest | None:
-    if row["request_id"] is None:
-        return None
-    return StoredRequest(
-        **{name.removeprefix(_OF_REQUEST): value for name, value in row.items() if name.startswith(_OF_REQUEST)}
-    )
+    """The columns stand in the order of the fields."""
+    fields = [*row]
+    fields[_AMOUNTS] = [Usd(amount) for amount in fields[_AMOUNTS]]
+    return Entry(*fields)
 
 
 def _lot(row: asyncpg.Record) -> Lot:

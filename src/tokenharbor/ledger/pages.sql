@@ -28,11 +28,14 @@ FROM key_meter WHERE account_id = $1
 SELECT * FROM signed_cut WHERE account_id = $1 ORDER BY to_seq
 
 -- name: entry_page
--- Some of an account's entries in order, each with its request as far as that is still there.
-SELECT e.*, r.id AS request_id, r.key_id AS request_key_id, r.at AS request_at, r.model AS request_model, r.provider AS request_provider,
-       r.status AS request_status, r.edition AS request_edition, r.region AS request_region, r.salt AS request_salt, r.detail AS request_detail
-FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND e.type IN ('usage', 'loss')
-WHERE e.account_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4
+-- Some of an account's entries in order. (A join with their requests would be made of whole tables, again for each page.)
+SELECT id, account_id, at, type, detail_digest, seq, pos, step, ordinal, amount, fee, vendor_cost, over, provider, price_version, reference
+FROM entry WHERE account_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4
+
+-- name: requests
+-- Those of some requests of an account that are still there.
+SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FROM request
+WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
 
 -- name: postings
 -- The postings of entries that are not usage.
@@ -42,10 +45,15 @@ SELECT entry_id, amount, source, destination, lot_id FROM posting WHERE entry_id
 -- The seals of entries that change a line.
 SELECT entry_id, line FROM entry_seal WHERE entry_id = ANY ($1)
 
+-- name: request_page_end
+-- The last of some requests of an account after one.
+SELECT id FROM (SELECT id FROM request WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3) r ORDER BY id DESC LIMIT 1
+
 -- name: uncharged
--- Some of an account's requests that left no entry.
+-- Those of an account's requests after one and up to another that left no entry.
 SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FROM request r
-WHERE account_id = $1 AND id > $2 AND NOT EXISTS (SELECT FROM entry e WHERE e.id = r.id) ORDER BY id LIMIT $3
+LEFT JOIN LATERAL (SELECT true AS charged FROM entry e WHERE e.id = r.id OFFSET 0) x ON true
+WHERE account_id = $1 AND id > $2 AND id <= $3 AND charged IS NULL ORDER BY id
 
 -- name: next_account
 -- The first account after one, be it known by a wallet, by an entry or by a signed root only.
