@@ -5,9 +5,20 @@ from copy import copy
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.examples import at_most
 from tests.ledger.conftest import SOLD, START
 from tests.ledger.moves import KINDS, LEGS, SHARES, TYPES, Move, check_wallet, perform, postings
 
@@ -176,5 +187,16 @@ def _done(coming: Coroutine[Any, Any, Result]) -> Result:
     raise AssertionError("something waits")
 
 
-TestCreditMachine = CreditMachine.TestCase
-TestCreditMachine.settings = settings(max_examples=500, stateful_step_count=25, deadline=None)
+def _machine(examples: int) -> None:
+    run_state_machine_as_test(
+        CreditMachine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
+    )
+
+
+def test_credit_holds_together_whatever_is_moved() -> None:
+    _machine(at_most(40))
+
+
+@pytest.mark.slow
+def test_credit_holds_together_in_500_runs() -> None:
+    _machine(500)
