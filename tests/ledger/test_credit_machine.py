@@ -70,10 +70,13 @@ class CreditMachine(RuleBasedStateMachine):
             assert (len(self.tables.entries), self.tables.wallets[self.account]) == before
             return None
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(target=lots)
+    def open(self) -> Credit:
         self.tables.open_account(self.account)
         self.tables.open_key(self.key, self.account, KeyLimits())
+        first = self._credit(1000, Pool.PAID, None)
+        self.run(self.wallets.credit(first))
+        return first
 
     @rule(target=lots, amount=st.integers(1, 3000), pool=POOLS, lifetime=LIFETIMES)
     def credit(self, amount: int, pool: Pool, lifetime: timedelta | None) -> Credit:

@@ -31,8 +31,8 @@ class _Period:
     before: deque[int] = field(default_factory=lambda: deque(maxlen=_MOST_LATE))
 
     def take(self, at: datetime, amount: int) -> None:
-        self.begun = self.begun or at >= self.start
-        if self.begun:
+        if self.begun or at >= self.start:
+            self.begun = True
             self.spent += amount
         else:
             self.before.append(amount)
