@@ -102,8 +102,8 @@ def _line(name: str, pairs: Sequence[tuple[float, float]]) -> str:
     return f"| {name} | {new_us:.1f} | {old_us:.1f} | {median(ratios):.3f} | {least:.3f} to {most:.3f} |"
 
 
-def interval(ratios: Sequence[float]) -> tuple[float, float]:
+def interval(values: Sequence[float]) -> tuple[float, float]:
     """Of the median: a bootstrap over the turns, always with the same draws."""
     draw = random.Random(7)
-    medians = sorted(median(draw.choices(ratios, k=len(ratios))) for _ in range(_SAMPLES))
+    medians = sorted(median(draw.choices(values, k=len(values))) for _ in range(_SAMPLES))
     return medians[int(_LEAST * _SAMPLES)], medians[int(_MOST * _SAMPLES)]

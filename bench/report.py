@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.against import interval
 from bench.machine import ROOT
 from bench.overload import STREAMS as STREAMS_OVER
 from bench.overload import TIMES, Overload
@@ -107,9 +108,15 @@ def _workers_table(results: Results) -> list[str]:
     ]
     lines = []
     for row, costs in results.workers.items():
-        cost = Cost.middle(costs)
-        lines.append(f"| {row} | {cost.proxy_us:.1f} | {cost.postgres_us:.1f} | {cost.rate:,.0f} |")
+        gateway, postgres = [cost.proxy_us for cost in costs], [cost.postgres_us for cost in costs]
+        lines.append(f"| {row} | {_spread(gateway)} | {_spread(postgres)} | {Cost.middle(costs).rate:,.0f} |")
     return [*head, *lines] if lines else []
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The median, and its 95% interval."""
+    least, most = interval(values)
+    return f"{median(values):.0f} ({least:.0f} to {most:.0f})"
 
 
 def _other_table(results: Results) -> list[str]:
