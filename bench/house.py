@@ -96,17 +96,28 @@ class House:
     def resident_mib(self) -> float:
         return resident_mib(self.program.pid)
 
-    def billed(self) -> int:
-        """How many requests the books have charged, once no hold is open."""
-        return _run(self._billed())
+    def wait_for_ends(self) -> None:
+        """Wait until no hold is open."""
+        _run(self._wait_for_ends())
 
-    async def _billed(self) -> int:
+    async def _wait_for_ends(self) -> None:
         conn = await asyncpg.connect(self.database_url)
         try:
             end = perf_counter() + _QUIET_SECONDS
             while await conn.fetchval("SELECT EXISTS (SELECT FROM hold)"):
                 assert perf_counter() < end, "holds are left over"
                 await asyncio.sleep(0.05)
+        finally:
+            await conn.close()
+
+    def billed(self) -> int:
+        """How many requests the books have charged, once no hold is open."""
+        return _run(self._billed())
+
+    async def _billed(self) -> int:
+        await self._wait_for_ends()
+        conn = await asyncpg.connect(self.database_url)
+        try:
             count: int = await conn.fetchval("SELECT count(*) FROM entry WHERE type = 'usage' AND amount > 0")
             return count
         finally:

@@ -62,11 +62,12 @@ class BenchSetup:
     billed: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def check_books(self, good: int, cut: int = 0) -> None:
-        """The books charged each 200, and at most those more whose readers were cut off at the end of the load."""
+    def check_books(self, good: int, cut: int = 0) -> int:
+        """How many were charged: each 200, and at most those more whose readers were cut off at the end of the load."""
         billed = self.house.billed()
         new, self.billed = billed - self.billed, billed
         assert good <= new <= good + cut, f"{good} answers with 200, but {new} requests billed"
+        return new
 
     def target(self, name: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}{CHAT}"
@@ -111,13 +112,19 @@ def gemini_on_chat(stage: BenchSetup) -> Cost:
 
 
 def _billed(stage: BenchSetup, load: Load) -> Cost:
+    return _loaded(stage, load, OTHER_CORES)
+
+
+def _loaded(stage: BenchSetup, load: Load, cores: set[int]) -> Cost:
+    """By what was charged: requests whose readers were cut off at the end have cost CPU, too."""
     before = stage.house.cpu()
-    answered = run_wrk(stage.started.folder, load, stage.seconds, OTHER_CORES)
+    answered = run_wrk(stage.started.folder, load, stage.seconds, cores)
+    stage.house.wait_for_ends()
     after = stage.house.cpu()
     _all_good(answered)
-    stage.check_books(answered.good, load.connections)
+    billed = stage.check_books(answered.good, load.connections)
     gateway, postgres = after[0] - before[0], after[1] - before[1]
-    return _cost(answered, gateway, postgres)
+    return Cost(gateway / billed * 1e6, postgres / billed * 1e6, answered.rate, gateway / answered.seconds)
 
 
 def nginx_requests(stage: BenchSetup, size: int) -> Cost:
@@ -249,12 +256,7 @@ def latency(stage: BenchSetup, times: int) -> Latency:
 def all_cores_rate(stage: BenchSetup, keys: Sequence[str]) -> Cost:
     """Billed requests a second with load, vendor, gateway and PostgreSQL sharing all cores as they like."""
     load = Load(stage.house.url(CHAT), request_body("bench", SMALL), keys, connections=256)
-    before = stage.house.cpu()
-    answered = run_wrk(stage.started.folder, load, stage.seconds, all_cores())
-    after = stage.house.cpu()
-    _all_good(answered)
-    stage.check_books(answered.good, 256)
-    return _cost(answered, after[0] - before[0], after[1] - before[1])
+    return _loaded(stage, load, all_cores())
 
 
 def rates_of_workers(stage: BenchSetup, both: BenchSetup, note: Callable[[str, Cost], None], rounds: int) -> None:
