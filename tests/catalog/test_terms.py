@@ -40,6 +40,12 @@ def test_RLY_1_a_plan_has_a_discount_of_its_own_or_the_editions() -> None:
     assert discounts == [700, 0, 500]
 
 
+def test_TH_B2_the_better_of_plan_and_volume_discount_holds() -> None:
+    edition = Edition(discount_bp=500)
+    for own, volume, holds in ((None, 0, 500), (None, 300, 500), (None, 700, 700), (900, 700, 900), (0, 700, 700)):
+        assert account_terms(edition, AccountPlan("pro", own, None, volume), "another").discount_bp == holds
+
+
 def test_a_plans_discount_is_shown_on_the_marked_up_price(
     load: Callable[[dict[str, Any]], Catalog], operator: dict[str, Any]
 ) -> None:

@@ -25,7 +25,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, PathRoute
-from tokenharbor.gateway.snapshot import Snapshot, build_snapshots
+from tokenharbor.gateway.snapshot import SaleKey, Snapshot, build_snapshots
 from tokenharbor.http.client import Connector
 from tokenharbor.http.origin import Origin
 from tokenharbor.http.upstream_connection import UpstreamConnection
@@ -230,7 +230,7 @@ class House:
     port: int
     chat_client: openai.AsyncOpenAI
     message_client: anthropic.AsyncAnthropic
-    usual: Mapping[str, Snapshot]
+    usual: Mapping[SaleKey, Snapshot]
     payer: Payer = field(init=False)
     spare: list[Payer] = field(default_factory=list)
 
@@ -246,7 +246,7 @@ class House:
         health = self.parts.health
         for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
-        if self.parts.snapshots.current is not self.usual[""]:
+        if self.parts.snapshots.current is not self.usual["", 0]:
             self.parts.snapshots.swap(self.usual)
         if not self.spare:
             self.spare = await self._make_payers(_AT_ONCE, "100", KeyRules())
@@ -406,7 +406,7 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
         await stack.enter_async_context(chats)
         await stack.enter_async_context(messages)
-        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.snapshots.plans)
+        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.snapshots.sales)
 
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:

@@ -52,7 +52,7 @@ class Vendor:
 
 @pytest.fixture(autouse=True)
 def back(house: House) -> Iterator[None]:
-    before = house.parts.snapshots.plans
+    before = house.parts.snapshots.sales
     yield
     house.parts.snapshots.swap(before)
 

@@ -162,7 +162,7 @@ def _passphrase_for(provider: Provider) -> str:
 def passphrase(house: House) -> Iterator[str]:
     """Every provider's credential is one that no pattern would find."""
     snapshots, clock = house.parts.snapshots, house.parts.world.clock
-    before, usual = snapshots.plans, snapshots.current
+    before, usual = snapshots.sales, snapshots.current
     snapshots.swap(build_snapshots(usual.catalog, usual.policy, _passphrase_for, clock))
     yield PASSPHRASE
     snapshots.swap(before)

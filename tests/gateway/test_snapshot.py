@@ -9,7 +9,7 @@ from tests.editions.derived import derive
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.retention import keeps_no_longer
 from tokenharbor.editions.policy import PlanPolicy, Policy
-from tokenharbor.gateway.snapshot import CurrentSnapshot, build_snapshots
+from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshots
 from tokenharbor.identity.caller import AccountRules, Caller
 from tokenharbor.kernel.errors import BoundariesLeaveNobody
 from tokenharbor.kernel.ids import UUID
@@ -47,13 +47,16 @@ def snapshots(policy: Policy) -> CurrentSnapshot:
     return CurrentSnapshot(build_snapshots(catalog, policy, lambda _: "secret", real_world().clock))
 
 
-def caller(plan: str) -> Caller:
-    return Caller(Payer(UUID(int=1), UUID(int=2)), account=AccountRules(plan=plan))
+def caller(plan: str, volume: str = "0") -> Caller:
+    return Caller(Payer(UUID(int=1), UUID(int=2)), account=AccountRules(plan=plan, volume=Usd.parse(volume)))
 
 
 @pytest.mark.parametrize(("plan", "discount_bp", "fee_bp"), [("", 0, 300), ("pro", 1_250, 150)])
 def test_every_price_that_is_shown_is_the_one_that_is_charged(plan: str, discount_bp: int, fee_bp: int) -> None:
-    snapshot = snapshots(edition(pro=PRO)).of(caller(plan))
+    compare_prices(snapshots(edition(pro=PRO)).of(caller(plan)), discount_bp, fee_bp)
+
+
+def compare_prices(snapshot: Snapshot, discount_bp: int, fee_bp: int) -> None:
     compared = 0
     for name in snapshot.on_sale():
         shown = snapshot.documents.model(name, AT)
@@ -68,6 +71,21 @@ def test_every_price_that_is_shown_is_the_one_that_is_charged(plan: str, discoun
             assert (ready.rates.terms.discount_bp, ready.rates.terms.fee_bp) == (discount_bp, fee_bp)
             compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize(
+    ("plan", "volume", "discount_bp"),
+    [("", "99.99", 0), ("", "100", 100), ("", "999999", 500), ("pro", "5000", 1_250), ("gone", "1000", 300)],
+)
+def test_TH_B2_a_volume_tier_is_shown_and_charged(plan: str, volume: str, discount_bp: int) -> None:
+    snapshot = snapshots(edition(pro=PRO)).of(caller(plan, volume))
+    compare_prices(snapshot, discount_bp, PRO.service_fee_bp if plan == "pro" else 300)
+
+
+def test_a_volume_tier_that_changes_nothing_has_no_snapshot_of_its_own() -> None:
+    plans = snapshots(edition("pro", pro=PRO))
+    assert plans.of(caller("pro", "5000")) is plans.of(caller("", "100")) is plans.current
+    assert plans.of(caller("", "100")).refused is plans.current.refused
 
 
 @pytest.mark.parametrize("bounds", [{"providers": ("openai",)}, {"regions": ("us",)}, {"retention": "none"}])

@@ -111,12 +111,12 @@ async def _change_account(house: House, change: str) -> None:
 
 
 async def test_a_key_carries_its_own_rates_and_what_its_account_states(house: House) -> None:
-    await _change_account(house, "plan = 'pro', rpm = 0, key_tpm = 7, free_models = true")
+    await _change_account(house, "plan = 'pro', rpm = 0, key_tpm = 7, free_models = true, volume = 9")
     await house.conn.execute("UPDATE wallet SET topped_up = 5 WHERE account_id = $1", house.account_id)
     key, _ = await house.new_key(KeyRules(rates=StatedRates(rpm=3, concurrency=2)))
     caller = await house.ring.look_up(key)
     assert caller.rates == StatedRates(3, None, 2)
-    assert caller.account == AccountRules("pro", StatedRates(rpm=0), StatedRates(tpm=7), True, Usd(5))
+    assert caller.account == AccountRules("pro", StatedRates(rpm=0), StatedRates(tpm=7), True, Usd(5), Usd(9))
 
 
 async def test_keys_of_accounts_that_state_nothing_share_what_is_empty(house: House) -> None:

@@ -130,7 +130,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         server = _server(context, router)
         opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
         give_up = partial(_give_up, context, database, opened.alarms)
-        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend, give_up)
+        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend, give_up, snapshots.policy)
         background.run("overload", router.overload.watch)
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(

@@ -15,7 +15,8 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
 from tokenharbor.catalog.load import relocate
 from tokenharbor.editions.load import load_edition
-from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot, build_snapshots
+from tokenharbor.editions.policy import Policy
+from tokenharbor.gateway.snapshot import CurrentSnapshot, SaleKey, Snapshot, build_snapshots
 from tokenharbor.identity.changes import count_plans
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
@@ -31,18 +32,21 @@ class SnapshotLoader:
     context: WorkerContext
     database: Database
 
-    async def load(self, settings: Settings) -> Mapping[str, Snapshot]:
-        """By plan; built beside the event loop, which serves meanwhile. Raises Misconfigured, DatabaseUnavailable."""
+    async def load(self, settings: Settings) -> Mapping[SaleKey, Snapshot]:
+        """By plan and volume tier; built beside the event loop, which serves meanwhile.
+
+        Raises Misconfigured, DatabaseUnavailable.
+        """
         world, pool = self.context.world, self.database.pool
         stored = await read_credentials(pool, credential_seal(self.context.root, world.entropy))
         catalog = relocate(read_catalog(settings), f"{self.context.demo_url}/v1")
         policy = load_edition(settings.edition)
         check_plans(policy, await count_plans(pool), catalog)
         secret_of = credential_lookup(settings, stored)
-        plans = await asyncio.to_thread(build_snapshots, catalog, policy, secret_of, world.clock)
-        prices = {version: price for each in plans.values() for version, price in each.prices().items()}
+        sales = await asyncio.to_thread(build_snapshots, catalog, policy, secret_of, world.clock)
+        prices = {version: price for each in sales.values() for version, price in each.prices().items()}
         await RequestHistory(pool).add_prices(prices, world.clock.now())
-        return plans
+        return sales
 
     async def reload(self, snapshots: CurrentSnapshot) -> bool:
         """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there. False
@@ -67,6 +71,10 @@ class Snapshots:
 
     current: CurrentSnapshot
     reload: Callable[[], Awaitable[bool]]
+
+    def policy(self) -> Policy:
+        """The one in force."""
+        return self.current.current.policy
 
 
 async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:

@@ -48,6 +48,10 @@ class PricePolicy(msgspec.Struct, frozen=True, kw_only=True):
     discount_bp: Discount  # on marked-up prices, of an account without a plan
     volume_tiers: tuple[VolumeTier, ...]  # by what was spent of top-ups since the month began; lowest first
 
+    def volume_discount_of(self, spent: Usd) -> int:
+        """The discount of the tier that this spend has reached, in basis points; 0: of none."""
+        return max((tier.discount_bp for tier in self.volume_tiers if tier.threshold <= spent), default=0)
+
     def markup_of(self, model: str) -> int:
         """The markup on a model, by its canonical name, in basis points."""
         return self.markup_bp_by_model.get(model, self.markup_bp)

@@ -34,9 +34,13 @@ from tokenharbor.wire.surfaces import FORMS, SURFACES
 _log = structlog.get_logger("snapshots")
 
 
+SaleKey = tuple[str, int]
+"""A plan ("" is none), and the discount of a volume tier in basis points (0: of none)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a request needs that does not change while it runs, for the accounts of one plan."""
+    """Everything a request needs that does not change while it runs, for the accounts of one plan and volume tier."""
 
     catalog: Catalog
     index: NameIndex
@@ -78,24 +82,33 @@ class Snapshot:
 
 
 class CurrentSnapshot:
-    """Holds the snapshots in force, by the plan that an account's row states ("" is none); they are replaced together.
-    A request takes one of them once and keeps it.
+    """Holds the snapshots in force, by the plan that an account's row states ("" is none) and by the discount of its
+    volume tier; they are replaced together. A request takes one of them once and keeps it.
     """
 
     current: Snapshot
     """Of accounts that state no plan, and of callers without a key."""
 
-    def __init__(self, plans: Mapping[str, Snapshot]) -> None:
-        self.swap(plans)
+    def __init__(self, sales: Mapping[SaleKey, Snapshot]) -> None:
+        self.swap(sales)
 
-    def swap(self, plans: Mapping[str, Snapshot]) -> None:
-        self.plans = dict(plans)
-        self.current = plans[""]
+    def swap(self, sales: Mapping[SaleKey, Snapshot]) -> None:
+        self.sales = sales
+        self.plans = {plan: snapshot for (plan, discount_bp), snapshot in sales.items() if not discount_bp}
+        self.current = self.plans[""]
         self.refused = self.current.refused
 
     def of(self, caller: Caller) -> Snapshot:
-        """That of the caller's plan; where the edition has no such plan, its own terms."""
+        """That of the caller's plan and volume; where the edition has no such plan, its own terms."""
+        if caller.account.volume:
+            return self._of_volume(caller)
         return self.plans.get(caller.account.plan) or self._of_unknown_plan(caller)
+
+    def _of_volume(self, caller: Caller) -> Snapshot:
+        account = caller.account
+        discount_bp = self.current.policy.price.volume_discount_of(account.volume)
+        known = self.sales.get((account.plan, discount_bp))
+        return known or self.sales.get(("", discount_bp)) or self._of_unknown_plan(caller)
 
     def find_ready(self, model: str, endpoint: str) -> ReadyEndpoint | None:
         """An endpoint by its name, whatever plan it is sold by."""
@@ -118,19 +131,28 @@ def _plan_names(policy: Policy) -> Sequence[str]:
     return [*dict.fromkeys([policy.plan_name(""), *policy.plans])]
 
 
-def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Mapping[str, Snapshot]:
-    """One for each plan."""
+def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Mapping[SaleKey, Snapshot]:
+    """One for each plan and volume tier; where a plan's own discount is no smaller than a tier's, the plan's."""
     names, refused = _plan_names(policy), RefusedCallers()
-    built = {name: build_snapshot(catalog, policy, secret_of, clock, name) for name in names}
-    plans = {name: replace(snapshot, refused=refused) for name, snapshot in built.items()}
-    return plans | {"": plans[names[0]]}
+    sales: dict[SaleKey, Snapshot] = {}
+    for name in names:
+        built: dict[int, Snapshot] = {}
+        for tier_bp in (0, *(tier.discount_bp for tier in policy.price.volume_tiers)):
+            discount_bp = account_terms(policy.price, _account_plan(policy, (name, tier_bp)), "").discount_bp
+            if discount_bp not in built:
+                snapshot = build_snapshot(catalog, policy, secret_of, clock, (name, tier_bp))
+                built[discount_bp] = replace(snapshot, refused=refused)
+            sales[name, tier_bp] = built[discount_bp]
+    return sales | {("", tier_bp): snapshot for (name, tier_bp), snapshot in sales.items() if name == names[0]}
 
 
-def build_snapshot(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, plan: str = "") -> Snapshot:
-    """What accounts of one plan are sold. Endpoints are ordered by the prices of now; requests that are signed one by
-    one look at the clock again.
+def build_snapshot(
+    catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, sale: SaleKey = ("", 0)
+) -> Snapshot:
+    """What accounts of one plan and volume tier are sold. Endpoints are ordered by the prices of now; requests that are
+    signed one by one look at the clock again.
     """
-    terms = _account_plan(policy, plan)
+    plan, terms = sale[0], _account_plan(policy, sale)
     offers = {
         model.name: _model_offers(
             model, _PlanSale(policy, plan, account_terms(policy.price, terms, model.name)), secret_of, clock
@@ -163,9 +185,12 @@ class _PlanSale:
         return None if plan is None else outside_plan(endpoint, plan)
 
 
-def _account_plan(policy: Policy, name: str) -> AccountPlan:
+def _account_plan(policy: Policy, sale: SaleKey) -> AccountPlan:
+    name, volume_discount_bp = sale
     plan = policy.plan(name)
-    return STANDARD_PLAN if plan is None else AccountPlan(policy.plan_name(name), plan.discount_bp, plan.service_fee_bp)
+    if plan is None:
+        return msgspec.structs.replace(STANDARD_PLAN, volume_discount_bp=volume_discount_bp)
+    return AccountPlan(policy.plan_name(name), plan.discount_bp, plan.service_fee_bp, volume_discount_bp)
 
 
 def _shown(offers: ModelOffers) -> Model:

@@ -32,6 +32,7 @@ class AccountRules(msgspec.Struct, frozen=True):
     key_rates: StatedRates = UNSTATED  # of each of its keys
     free_models: bool = False  # consent to free models is in force
     topped_up: Usd = ZERO  # net of refunds and disputes
+    volume: Usd = ZERO  # the threshold of the volume tier that its spend of this month has reached
 
 
 PLAIN_ACCOUNT = AccountRules()

@@ -95,7 +95,7 @@ UPDATE api_key SET revoked_at = least(revoked_at, $2) WHERE id = $1 RETURNING ac
 -- What changed after a number, in order. A change of an account changes its keys (number_account_change).
 SELECT k.change, k.hash, k.id, k.account_id, k.models, k.providers, k.denied_providers, k.networks, k.expires_at, k.revoked_at,
        k.rpm, k.tpm, k.concurrency, a.plan, a.rpm AS account_rpm, a.tpm AS account_tpm, a.concurrency AS account_concurrency,
-       a.key_rpm, a.key_tpm, a.key_concurrency, a.free_models, w.topped_up
+       a.key_rpm, a.key_tpm, a.key_concurrency, a.free_models, w.topped_up, a.volume
 FROM api_key k JOIN account a ON a.id = k.account_id JOIN wallet w ON w.account_id = k.account_id
 WHERE k.change > $1 ORDER BY k.change LIMIT $2
 

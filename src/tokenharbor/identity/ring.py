@@ -190,6 +190,7 @@ def _account_rules(row: Any) -> AccountRules:
         key_rates=_rates(row["key_rpm"], row["key_tpm"], row["key_concurrency"]),
         free_models=row["free_models"],
         topped_up=Usd(row["topped_up"]),
+        volume=Usd(row["volume"]),
     )
     return PLAIN_ACCOUNT if rules == PLAIN_ACCOUNT else rules
 

@@ -15,6 +15,7 @@ import structlog
 
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
+from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
@@ -38,7 +39,7 @@ SQL = read_queries(JobQueries, "tokenharbor.jobs")
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What jobs work with. `poll_videos` asks providers after the videos that no client asks after; `give_up` does what
-    `server.journal_grace_hours` says.
+    `server.journal_grace_hours` says; `policy` is the one in force.
     """
 
     pool: asyncpg.Pool
@@ -46,6 +47,7 @@ class JobContext:
     signer: MessageSigner
     poll_videos: Callable[[], Awaitable[None]]
     give_up: Callable[[], Awaitable[None]]
+    policy: Callable[[], Policy]
 
 
 @dataclass(frozen=True, slots=True)

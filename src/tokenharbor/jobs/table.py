@@ -5,6 +5,7 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from tokenharbor.accounts.volume import place_volumes
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.jobs.job import Job, JobContext
@@ -46,10 +47,17 @@ async def _give_up(context: JobContext) -> None:
     await context.give_up()
 
 
+async def _place_volumes(context: JobContext) -> None:
+    tiers = context.policy().price.volume_tiers
+    async with context.pool.acquire() as conn:
+        await place_volumes(conn, context.world, [tier.threshold for tier in tiers])
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
     Job("signed_roots", SIGNED_EVERY, _sign),
     Job("partitions", timedelta(hours=1), _make_partitions),
     Job("videos", timedelta(minutes=1), _poll_videos),
+    Job("volume_tiers", timedelta(seconds=10), _place_volumes),
 )

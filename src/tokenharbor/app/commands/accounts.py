@@ -190,7 +190,7 @@ async def _limits_in_force(session: CommandSession, account: Account) -> PlanLim
     stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
     secret_of = credential_lookup(session.settings, stored)
     policy = load_edition(session.settings.edition)
-    sold = build_snapshot(read_catalog(session.settings), policy, secret_of, session.world.clock, account.plan)
+    sold = build_snapshot(read_catalog(session.settings), policy, secret_of, session.world.clock, (account.plan, 0))
     return account_limits(account.limits.rates, account.limits.key_rates, sold.limits)
 
 
