@@ -56,7 +56,7 @@ async def export(conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter
             raise Missing(f"no account {ids.show('acct', account_id)}")
         yield _line(HEADER)
         ledger = _Ledger(state)
-        async for page in pages.entries(conn, account_id, state.wallet["seq"]):
+        async for page in pages.entries(conn, account_id, state.wallet["seq"], with_requests=False):
             for written in page:
                 for row in ledger.rows(written, choice):
                     yield row

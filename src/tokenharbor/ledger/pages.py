@@ -140,12 +140,15 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
     )
 
 
-async def entries(conn: asyncpg.Connection, account_id: UUID, last_seq: int) -> AsyncIterator[Sequence[StoredEntry]]:
+async def entries(
+    conn: asyncpg.Connection, account_id: UUID, last_seq: int, *, with_requests: bool = True
+) -> AsyncIterator[Sequence[StoredEntry]]:
     """An account's entries in order, as far as its wallet counted them when it was read."""
     seq = 0
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
         page = [_entry(row) for row in rows]
-        requests = await _requests(conn, account_id, [entry.id for entry in page if entry.type in _OF_REQUESTS])
+        asked = [entry.id for entry in page if with_requests and entry.type in _OF_REQUESTS]
+        requests = await _requests(conn, account_id, asked)
         moves = [entry.id for entry in page if entry.type != "usage"]
         postings = await _postings(conn, moves)
         seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, moves)} if moves else {}
