@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -35,6 +35,14 @@ from tokenharbor.payments.types import (
     RefundOrder,
     SavedCharge,
 )
+
+if TYPE_CHECKING:  # so that a parameter which a new version of the SDK no longer has is found by the types
+    from stripe.params import PaymentIntentCreateParams
+    from stripe.params.checkout import (
+        SessionCreateParams,
+        SessionCreateParamsLineItemPriceData,
+        SessionCreateParamsPaymentIntentData,
+    )
 
 T = TypeVar("T")
 
@@ -211,18 +219,18 @@ def _once(idempotency_key: str) -> dict[str, Any]:
     return {"idempotency_key": idempotency_key}
 
 
-def _checkout_params(order: CheckoutOrder) -> dict[str, Any]:
+def _checkout_params(order: CheckoutOrder) -> "SessionCreateParams":
     """The same for the same order, since Stripe holds a repeated key's parameters against the first ones."""
-    price = {
+    price: SessionCreateParamsLineItemPriceData = {
         "currency": order.money.currency.lower(),
         "unit_amount": order.money.minor,
         "product_data": {"name": order.description},
     }
     ours = {TOP_UP: order.top_up_id}
-    intent: dict[str, Any] = {"metadata": ours, "description": order.description}
-    params: dict[str, Any] = {
+    intent: SessionCreateParamsPaymentIntentData = {"metadata": ours, "description": order.description}
+    params: SessionCreateParams = {
         "mode": "payment",
-        "payment_method_types": [order.method],
+        "allowed_payment_method_types": [order.method],
         "line_items": [{"quantity": 1, "price_data": price}],
         "adaptive_pricing": {"enabled": False},  # else the payer is charged in a currency of Stripe's choice
         "client_reference_id": order.top_up_id,
@@ -239,13 +247,13 @@ def _checkout_params(order: CheckoutOrder) -> dict[str, Any]:
     return params
 
 
-def _charge_params(charge: SavedCharge) -> dict[str, Any]:
+def _charge_params(charge: SavedCharge) -> "PaymentIntentCreateParams":
     return {
         "amount": charge.money.minor,
         "currency": charge.money.currency.lower(),
         "customer": charge.saved_method.customer_id,
         "payment_method": charge.saved_method.method_id,
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "off_session": True,
         "confirm": True,
         "description": charge.description,

@@ -90,6 +90,9 @@ class SimulatedStripe(ProcessorServer):
         params = objects.read_form(request.body.decode() if request.method == "POST" else "")
         expand = [value for name, value in request.query.items() if _EXPANDED.fullmatch(name)]
         expand += list(params.get("expand", {}).values())
+        if "payment_method_types" in params:  # gone since the version 2026-09-30.endive
+            message = "The `payment_method_types` parameter is no longer supported."
+            raise _Refused(400, error_body(message, code="payment_method_types_no_longer_supported"))
         match request.method, request.path.removeprefix("/v1/").split("/"):
             case "POST", ["checkout", "sessions"]:
                 return self._open(params)

@@ -41,7 +41,7 @@ def make_session(session_id: str, params: Mapping[str, Any], url: str, now: int)
         "metadata": dict(params.get("metadata", {})),
         "mode": params["mode"],
         "payment_intent": None,
-        "payment_method_types": list(params.get("payment_method_types", {"0": "card"}).values()),
+        "payment_method_types": list(params.get("allowed_payment_method_types", {"0": "card"}).values()),
         "payment_status": "unpaid",
         "status": "open",
         "success_url": params.get("success_url"),
