@@ -1,4 +1,4 @@
-"""Overload: beyond what may wait for the database, new requests are refused at once, until half of it has gone."""
+"""Overload: beyond what may wait, new requests are refused at once, until half of it has gone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -49,6 +49,7 @@ class StalledBooks:
 async def stalled(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StalledBooks]:
     monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
     monkeypatch.setattr(house.parts.overload, "_most", MOST)
+    monkeypatch.setattr(house.parts.holds._batcher, "_many", MOST)
     books = StalledBooks(house, monkeypatch)
     yield books
     books.go.set()
@@ -90,24 +91,70 @@ async def test_a_refused_request_leaves_nothing_in_the_books(house: House, stall
     assert receipt.status == 404
 
 
-class Queues:
+async def test_who_finds_too_many_waiting_to_be_read_is_refused_and_so_are_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, guard = house.parts.reading, house.parts.overload
+    monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "_most", 2)
+    monkeypatch.setattr(guard, "_most", 2)
+    monkeypatch.setattr(reading, "_advancing", True)  # the line stands still
+    reading.note_crowd()
+    waiting = [asyncio.create_task(house.chat()) for _ in range(2)]
+    await until(lambda: reading.queued == 2)
+    refused = await house.chat()
+    assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (503, "unavailable", "2")
+    assert guard.refusing
+    assert guard.still_refuses()
+    reading._advance()
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200, 200]
+    assert (await house.chat()).status == 200
+    assert not guard.refusing
+
+
+async def test_who_hangs_up_while_it_waits_is_not_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = house.parts.reading
+    monkeypatch.setattr(reading, "_advancing", True)
+    reading.note_crowd()
+    leaving, staying = asyncio.create_task(house.chat()), asyncio.create_task(house.chat())
+    await until(lambda: reading.queued == 2)
+    leaving.cancel()
+    await until(lambda: sum(turn.done() for turn, _ in reading._line) == 1)
+    reading._advance()
+    assert (await staying).status == 200
+
+
+class Queue:
     queued = 0
 
 
+class Clients:
+    """Records how many of those that are held back it was told to read."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def read_held(self, most: int) -> None:
+        self.told.append(most)
+
+
 async def test_it_begins_with_a_full_queue_and_ends_with_a_half_empty_one() -> None:
-    clock, queues = SystemClock(), Queues()
-    guard = OverloadGuard(queues, Metrics(clock, Health(clock), Alarms()), clock)
-    watching = asyncio.create_task(guard.watch())
+    clock, queue, clients = SystemClock(), Queue(), Clients()
+    guard = OverloadGuard([Queue(), queue], Metrics(clock, Health(clock), Alarms()), clock)
+    watching = asyncio.create_task(guard.watch(clients))
     try:
-        queues.queued = MOST_QUEUED - 1
+        queue.queued = MOST_QUEUED - 1
         await asyncio.sleep(3 * overload._LOOK_SECONDS)
         assert not guard.refusing, "a burst that fits is not refused"
-        queues.queued = MOST_QUEUED
+        queue.queued = MOST_QUEUED
         await until(lambda: guard.refusing)
-        queues.queued = MOST_QUEUED // 2 + 1
+        queue.queued = MOST_QUEUED // 2 + 1
         assert guard.still_refuses()
-        queues.queued -= 1
+        assert not clients.told
+        queue.queued -= 1
         assert not guard.still_refuses()
-        assert not guard.refusing
+        queue.queued -= 7
+        await until(lambda: bool(clients.told))
+        assert clients.told == [7], "so many as there is room for, that the rest need not be refused again"
     finally:
         watching.cancel()

@@ -92,6 +92,30 @@ async def test_a_client_that_is_held_back_waits_and_so_does_a_new_one() -> None:
     assert await server.drain(0) == 0
 
 
+async def test_when_there_is_room_those_held_back_are_read_in_the_order_in_which_they_came() -> None:
+    async def busy(exchange: Exchange) -> None:
+        exchange.respond(503 if exchange.path == "/busy" else 200, b"", b"")
+        if exchange.path == "/busy":
+            exchange.hold_back(3600)
+
+    server = make_server(busy)
+    first = MemoryTransport(server.accept())
+    first.feed(post("/busy") + post("/", b""))
+    await settle()
+    held = [first, *(MemoryTransport(server.accept()) for _ in range(3))]
+    assert not any(each.reading for each in held)
+    held[1].close()
+    await settle()
+    server.read_held(2)
+    await settle()
+    assert [each.reading for each in held[2:]] == [True, False], "who is gone takes nobody's turn"
+    assert first.written.count(b"200 OK") == 1
+    assert MemoryTransport(server.accept()).reading
+    server.read_held(2)
+    assert held[3].reading
+    assert await server.drain(0) == 0
+
+
 async def test_who_is_held_back_may_be_closed_and_refused_clients_do_not_linger() -> None:
     async def busy(exchange: Exchange) -> None:
         exchange.respond(503, b"", b"")

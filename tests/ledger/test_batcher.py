@@ -84,6 +84,15 @@ async def test_a_full_queue_says_so_at_once() -> None:
         batcher.submit(2)
 
 
+async def test_rows_that_find_many_waiting_are_told_of() -> None:
+    batcher: Batcher[int, int] = Batcher(Calls(), queue=200)
+    told: list[int] = []
+    batcher.on_many = lambda: told.append(batcher.waiting)
+    for row in range(100):
+        batcher.submit(row)
+    assert told == [*range(64, 100)]
+
+
 async def test_a_caller_that_went_away_disturbs_nobody() -> None:
     calls = Calls()
     batcher: Batcher[int, int] = Batcher(calls)

@@ -16,7 +16,7 @@ from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
 from tokenharbor.billing.alarms import Alarms
-from tokenharbor.billing.books import BookBatchers
+from tokenharbor.billing.books import MOST_QUEUED, BookBatchers
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.receipts import Receipts
@@ -32,6 +32,7 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.pages import SitePages
+from tokenharbor.gateway.read_queue import ReadQueue
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.serve import depends_on_lease
@@ -131,7 +132,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
         give_up = partial(_give_up, context, database, opened.alarms)
         jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend, give_up, snapshots.policy)
-        background.run("overload", router.overload.watch)
+        background.run("overload", partial(router.overload.watch, server))
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
             context=context,
@@ -178,6 +179,8 @@ def _dependencies(
     health = Health(world.clock)
     metrics = Metrics(world.clock, health, opened.alarms)
     settler = Settler(books.settlements, books.releases, world)
+    reading = ReadQueue(MOST_QUEUED)
+    books.holds.on_many = reading.note_crowd
     receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
     return Dependencies(
         world,
@@ -194,7 +197,8 @@ def _dependencies(
         NoteCache(world.clock),
         LargeBodies(receipts),
         LocalLimits(keys.ring, snapshots.current, world.clock),
-        OverloadGuard(books, metrics, world.clock),
+        reading,
+        OverloadGuard((reading, books), metrics, world.clock),
     )
 
 

@@ -13,6 +13,7 @@ from tokenharbor.gateway.local_limits import LocalLimits
 from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
+from tokenharbor.gateway.read_queue import ReadQueue
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.kernel.world import World
@@ -37,4 +38,5 @@ class Dependencies:
     notes: NoteCache
     large: LargeBodies
     local_limits: LocalLimits
+    reading: ReadQueue
     overload: OverloadGuard

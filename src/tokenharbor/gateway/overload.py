@@ -1,18 +1,18 @@
 """Overload: when new requests are refused early, so that those that were let in are served in time.
 
-What tells are the queues of requests that wait for their holds, and for their settlements. Every request that will cost
-anything stands in both; rows leave 256 at a time, each time after the loop has had a turn. So the first one grows when
-this process is slower than what is asked (not where a few large requests are slow: record 31), and both when the
-database is. Below capacity they are empty, and a burst
-fits in them. The age of the oldest row, or how late timers are, would say the same later, and would take a slow machine
-for a busy one.
+What tells are the queues of requests: those that wait to be read (`gateway/read_queue.py`), for their holds and for
+their settlements. The first grows when this process is slower than what is asked, the others when the database is.
+Below capacity they are empty, and a burst fits in them. They are counted in requests: the age of the oldest one, or how
+late timers are, would say the same later, and would take a slow machine for a busy one.
 
-A refusal costs a sixth to a quarter of a request: who refuses at once all of three times the capacity has half of it
-left to serve with. So the client that was refused is not read for two seconds, nor is one that connects in that time:
-their requests wait in their sockets, which cost nothing. Whoever was let in is served as ever, open streams among them.
+A refusal costs a quarter of a request, so who refuses all of three times the capacity at once has little left to serve
+with. So a client that was refused is not read, nor is one that connects meanwhile, until there is room again: their
+requests wait in their sockets, which costs nothing. After some seconds that ends in any case, with an answer or with
+the next refusal. Whoever was let in is served as ever, open streams among them.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -22,23 +22,29 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
-_HELD_BACK_SECONDS = 2.0  # the refusal's Retry-After: who keeps to that is read at once
+_HELD_BACK_SECONDS = 20.0  # of one connection, so often at most there is a refusal
 _EPISODE_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 _log = structlog.get_logger("overload")
 
 
-class RequestQueues(Protocol):
-    """Where requests wait for the database."""
+class RequestQueue(Protocol):
+    """Where requests wait."""
 
     @property
     def queued(self) -> int: ...
 
 
-class OverloadGuard:
-    """Begins to refuse when a queue is full, and ends when both are half empty."""
+class HeldClients(Protocol):
+    """Clients that are held back, as the server has them."""
 
-    def __init__(self, queues: RequestQueues, metrics: Metrics, clock: Clock) -> None:
+    def read_held(self, most: int) -> None: ...
+
+
+class OverloadGuard:
+    """Begins to refuse when a queue is full, and ends when all are half empty."""
+
+    def __init__(self, queues: Sequence[RequestQueue], metrics: Metrics, clock: Clock) -> None:
         self.refusing = False  # an attribute: every request looks at it
         self._queues = queues
         self._most = MOST_QUEUED
@@ -48,22 +54,29 @@ class OverloadGuard:
 
     def still_refuses(self) -> bool:
         """Asked while refusing."""
-        self.refusing = self._queues.queued > self._most // 2
+        self.refusing = self._room() < 0
         return self.refusing
 
-    async def watch(self) -> None:
+    async def watch(self, clients: HeldClients) -> None:
         """Look at the queues for as long as the server runs."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._queues.queued >= self._most:
+            room = self._room()
+            if room > 0:
+                clients.read_held(room)
+            elif -room >= self._most // 2:
                 self.refusing = True
 
     def note_refused(self, exchange: Exchange) -> None:
-        """A request was refused, perhaps since it found the queue of holds full."""
+        """A request was refused, perhaps since it found a queue full."""
         now = self._clock.monotonic()
         if now - self._last_at > _EPISODE_SECONDS:
-            _log.warning("overload", refused="new requests, until fewer wait for the database")
+            _log.warning("overload", refused="new requests, until fewer wait")
         self._last_at = now
         self.refusing = True
         self._metrics.note_overload()
         exchange.hold_back(_HELD_BACK_SECONDS)
+
+    def _room(self) -> int:
+        """How many requests the longest queue takes until it is half full."""
+        return self._most // 2 - max(queue.queued for queue in self._queues)

@@ -229,8 +229,8 @@ class Exchange:
             self._line.transport.close()
 
     def hold_back(self, seconds: float) -> None:
-        """The server has too much to do: for so long after this answer it reads nothing more of this client, nor of
-        new ones.
+        """The server has too much to do: after this answer it reads nothing more of this client, nor of new ones, for
+        so long, or until `Server.read_held`.
         """
         shared = self._line.shared
         self._line.held_back = seconds

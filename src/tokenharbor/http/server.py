@@ -1,6 +1,7 @@
 """The server: listens, lends its connections what they share, and drains."""
 
 import asyncio
+import itertools
 import logging
 import socket
 import traceback
@@ -86,6 +87,13 @@ class Server:
     def connections(self) -> int:
         """How many are open."""
         return len(self._shared.connections)
+
+    def read_held(self, most: int) -> None:
+        """There is room again: read so many of those that are held back, and whoever connects."""
+        shared = self._shared
+        shared.crowded_until = 0.0
+        for connection in list(itertools.islice(shared.held, most)):
+            shared.read_on(connection)
 
     async def drain(self, seconds: float) -> int:
         """Accept nothing more, close what is idle, let open requests finish; how many had to be stopped after that."""

@@ -77,7 +77,7 @@ class ServerConnection(asyncio.Protocol):
         shared.connections.add(self)
         shared.sweeper.add(self)
         self.held_back = max(shared.crowded_until - shared.loop.time(), 0.0)
-        self._next()
+        self.read_next()
         if full:
             self._refuse("", Unavailable("Too many connections are open: try again.", retry_after=1), unread=False)
 
@@ -123,7 +123,7 @@ class ServerConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.deadline = NEVER
         elif self.phase != LINGERING and not self.transport.is_closing():
-            self._next()
+            self.read_next()
 
     # What the exchange calls
 
@@ -198,8 +198,7 @@ class ServerConnection(asyncio.Protocol):
             self._unsent = unsent
             self.deadline = now + self.shared.limits.write_seconds
         elif self.held_back and self.phase == IDLE and not unsent:
-            self.held_back = 0.0
-            self._next()
+            self.shared.read_on(self)
         else:
             self.abort()
 
@@ -348,11 +347,11 @@ class ServerConnection(asyncio.Protocol):
         elif exchange.stage != DONE:
             self.transport.abort()
         elif exchange.keep_alive:
-            self._next()
+            self.read_next()
         else:
             self._leave(unread=exchange.body is None)
 
-    def _next(self) -> None:
+    def read_next(self) -> None:
         if self.paused:  # `resume_writing` comes back here: a client that reads nothing is asked nothing more
             return
         shared = self.shared
@@ -362,6 +361,7 @@ class ServerConnection(asyncio.Protocol):
         self._wait(self.held_back or shared.limits.idle_seconds)
         if self.held_back:
             self._hold()
+            shared.held.setdefault(self)
             return
         reader = self._reader
         if reader.rest:

@@ -60,6 +60,7 @@ class ManagedConnection(Protocol):
     """A connection, as the server sees it."""
 
     deadline: float
+    held_back: float
     phase: int
 
     @property
@@ -69,6 +70,8 @@ class ManagedConnection(Protocol):
     def idle(self) -> bool: ...
 
     def close_if_idle(self) -> None: ...
+
+    def read_next(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -89,6 +92,7 @@ class ServerState:
         "connections",
         "crowded_until",
         "draining",
+        "held",
         "hooks",
         "hosts",
         "limits",
@@ -108,6 +112,7 @@ class ServerState:
         self.awaited_by_owner: dict[Hashable, int] = {}  # requests whose body has not come
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
+        self.held: dict[ManagedConnection, None] = {}  # of which nothing is read, the one that waits longest first
         self.crowded_until = 0.0  # until then new connections are not read, in the loop's time
         self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
         self.hosts: set[bytes] = set()  # likewise: those that have been checked
@@ -203,6 +208,12 @@ class ServerState:
         if left:
             self.awaited_by_owner[owner] = left
 
+    def read_on(self, connection: ManagedConnection) -> None:
+        """It is held back no longer."""
+        connection.held_back = 0.0
+        self.held.pop(connection, None)
+        connection.read_next()
+
     def close_idlest(self) -> bool:
         """Close the connections that have been idle for longest, a few at once; whether there was one."""
         idle = [connection for connection in self.connections if connection.idle]
@@ -213,6 +224,7 @@ class ServerState:
 
     def connection_closed(self, connection: ManagedConnection) -> None:
         self.connections.discard(connection)
+        self.held.pop(connection, None)
         if not self.connections and self.all_closed is not None and not self.all_closed.done():
             self.all_closed.set_result(None)
 

@@ -22,11 +22,17 @@ from tokenharbor.ledger.book import Answer
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
+_MANY = 64
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class Batcher(Generic[Row, Result]):
     """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
-    waiting, `submit` raises QueueFull: the database is slower than what is asked of it.
+    waiting, `submit` raises QueueFull: the database is slower than what is asked of it. Each row that finds many others
+    waiting is told to `on_many`.
 
     A burst within one turn of the event loop goes out together: the first row only schedules the call.
     """
@@ -41,6 +47,8 @@ class Batcher(Generic[Row, Result]):
         self._call = call
         self._batch = batch
         self._queue = queue
+        self._many = min(_MANY, queue)
+        self.on_many: Callable[[], None] = _do_nothing
         self._rows: list[Row] = []
         self._futures: list[asyncio.Future[Result]] = []
         self._submitted = 0
@@ -56,8 +64,8 @@ class Batcher(Generic[Row, Result]):
 
     def submit(self, row: Row) -> asyncio.Future[Result]:
         """The row's answer to be. Cancelling it does not take the row back."""
-        if len(self._rows) >= self._queue:
-            raise QueueFull(f"{self._queue} rows are waiting for the database")
+        if len(self._rows) >= self._many:
+            self._note_many()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._rows.append(row)
@@ -66,6 +74,11 @@ class Batcher(Generic[Row, Result]):
         if self._flight is None:
             self._flight = loop.create_task(self._fly())
         return future
+
+    def _note_many(self) -> None:
+        if len(self._rows) >= self._queue:
+            raise QueueFull(f"{self._queue} rows are waiting for the database")
+        self.on_many()
 
     async def barrier(self) -> None:
         """Wait until every row submitted so far has its answer."""

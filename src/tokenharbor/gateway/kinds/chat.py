@@ -12,6 +12,7 @@ from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.kinds.whole import deliver_whole
 from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.offers import ReadyEndpoint
+from tokenharbor.gateway.read_queue import SHORT
 from tokenharbor.gateway.relay import mask_piece, relay
 from tokenharbor.gateway.translation import left_out_header, translation_of, write_for
 from tokenharbor.upstream.send import (
@@ -41,6 +42,8 @@ class ChatKind:
         body = call.exchange.received_body()
         if body is None:
             body = await call.exchange.read_body()
+        if len(body) > SHORT or self._dependencies.reading.crowded:
+            await self._dependencies.reading.wait(len(body))
         if len(body) > LARGE:
             return await self._dependencies.large.read(partial(self.dialect.read_request, body, call.place))
         return self.dialect.read_request(body, call.place)

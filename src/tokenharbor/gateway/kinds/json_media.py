@@ -12,6 +12,7 @@ from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.kinds.whole import deliver_whole
 from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.offers import ReadyEndpoint
+from tokenharbor.gateway.read_queue import SHORT
 from tokenharbor.gateway.relay import mask_piece, relay
 from tokenharbor.gateway.variants import demand_of
 from tokenharbor.kernel.usage import Usage
@@ -40,6 +41,8 @@ class JsonMediaKind:
 
     async def read(self, call: MeteredCall) -> Request:
         body = await call.exchange.read_body()
+        if len(body) > SHORT or self._dependencies.reading.crowded:
+            await self._dependencies.reading.wait(len(body))
         if len(body) > LARGE:
             return await self._dependencies.large.read(partial(self._surface.read_request, body))
         return self._surface.read_request(body)

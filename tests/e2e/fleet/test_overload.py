@@ -1,0 +1,226 @@
+"""Three times as many requests as a gateway can serve: it refuses the rest early, and serves as many as before."""
+
+import asyncio
+import contextlib
+import functools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+import pytest
+from tests.e2e.fleet.evidence import at_rest, audit, verify
+from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
+from tests.e2e.fleet.vitals import cpu_seconds, vitals_of
+from tests.e2e.harbor import CONFIG
+from tests.e2e.raw_client import CHAT, MESSAGES, ClientAnswer, ClientRequest, ask, question, until
+from tests.postgres_server import create_database
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+keep_records = 200000
+answer = { tokens = 20 }
+[[rules]]
+match = { contains = "[short]" }
+answer = { tokens = 1600, chunk_chars = 16, delay_ms = 50, usage = { input = 20, output = 1600 } }
+[[rules]]
+match = { contains = "[long]" }
+answer = { tokens = 7000, chunk_chars = 16, delay_ms = 50, usage = { input = 20, output = 7000 } }
+"""
+_CONFIG = CONFIG.replace("total = 20", "total = 300")
+OPEN_STREAMS = 20
+_TURNS = [{"role": role, "content": "the quay and the pier " * 8} for role in ("user", "assistant") * 250]
+_MOST_GROWTH = 200 << 20
+_THROTTLE = """
+import os, signal, sys, time
+while True:
+    os.kill(int(sys.argv[1]), signal.SIGCONT)
+    time.sleep(0.01)
+    os.kill(int(sys.argv[1]), signal.SIGSTOP)
+    time.sleep(0.04)
+"""
+_IN_TIME_SECONDS = 60  # as patient as clients of models are
+_MOST_OPEN, _PEAK_CLIENTS = 1_200, 16
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass
+class Timed:
+    """An answer, and when it was whole."""
+
+    heard: ClientAnswer
+    asked_at: float
+    whole_at: float = math.inf
+
+    @property
+    def good(self) -> bool:
+        return self.heard.status == 200 and self.whole_at - self.asked_at < _IN_TIME_SECONDS
+
+
+@dataclass
+class Crowd:
+    """Clients of one gateway, each with a connection that it keeps, and what became of their requests."""
+
+    fleet: Fleet
+    asked: ClientRequest
+    all: list[Timed] = field(default_factory=list)
+    _free: list[Connection] = field(default_factory=list)
+    _open: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def connect(self, count: int) -> None:
+        """Before they ask: while much is asked, a server takes few new connections."""
+        for _ in range(count):
+            self._free.append(await self._connection())
+
+    async def closed_loop(self, clients: int, seconds: float) -> None:
+        """Each asks as soon as it has its answer."""
+        ends = time.monotonic() + seconds
+
+        async def one_after_the_other() -> None:
+            while time.monotonic() < ends:
+                await self._ask()
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(clients)))
+
+    async def open_loop(self, rate: float, seconds: float) -> None:
+        """Asked at this rate, whatever was answered, and not waited for."""
+        began, asked = time.monotonic(), 0
+        while (gone := time.monotonic() - began) < seconds:
+            for _ in range(asked, int(gone * rate)):
+                asked += 1
+                self._open.append(asyncio.create_task(self._ask()))
+            await asyncio.sleep(0.005)
+
+    async def finish(self) -> None:
+        await asyncio.gather(*self._open)
+        for _, writer in self._free:
+            writer.close()
+
+    async def _ask(self) -> None:
+        timed = Timed(ClientAnswer(self.asked), time.monotonic())
+        self.all.append(timed)
+        reader, writer = self._free.pop() if self._free else await self._connection()
+        writer.write(self._request)
+        await _hear(reader, timed.heard)
+        timed.whole_at = time.monotonic()
+        if timed.heard.whole and "connection" not in timed.heard.headers:
+            self._free.append((reader, writer))
+        else:
+            writer.close()
+
+    async def _connection(self) -> Connection:
+        place = urlsplit(self.fleet.urls[0])
+        return await asyncio.open_connection(place.hostname, place.port)
+
+    @functools.cached_property
+    def _request(self) -> bytes:
+        asked = self.asked
+        head = f"POST {asked.path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {asked.key}\r\n"
+        return f"{head}content-length: {len(asked.body)}\r\n\r\n".encode() + asked.body
+
+
+async def _hear(reader: asyncio.StreamReader, heard: ClientAnswer) -> None:
+    with contextlib.suppress(ConnectionError):
+        while not heard.whole and (data := await reader.read(65536)):
+            heard.raw += data
+    heard.closed = True
+
+
+@dataclass
+class Goodput:
+    """Good answers since it was made, by the second and by the second of the gateway's CPU: the machine may be busy."""
+
+    crowd: Crowd
+    pid: int
+
+    def __post_init__(self) -> None:
+        self._began = self._read()
+
+    def rates(self) -> tuple[float, float]:
+        good, at, cpu = (now - then for now, then in zip(self._read(), self._began, strict=True))
+        return good / at, good / cpu
+
+    def _read(self) -> tuple[float, float, float]:
+        return sum(one.good for one in self.crowd.all), time.monotonic(), cpu_seconds(self.pid)
+
+
+@pytest.fixture
+def fleet(postgres_url: str) -> Iterator[Fleet]:
+    database = create_database(postgres_url, "overload")
+    with (
+        running_vendor(SCRIPT) as vendor,
+        running_fleet(vendor=vendor, database=database, workers=(1,), config=_CONFIG) as fleet,
+    ):
+        yield fleet
+
+
+async def test_at_three_times_its_capacity_a_gateway_serves_as_much_as_before(fleet: Fleet, *, at_length: bool) -> None:
+    account = fleet.new_account("100000.00")
+    key = fleet.new_key(account)
+    body = json.dumps({"model": "sim", "max_tokens": 100, "messages": _TURNS}).encode()
+    crowd = Crowd(fleet, ClientRequest(MESSAGES, key, body))
+    server = fleet.gateways[0].server
+    assert server is not None
+    pid = server.process.pid
+    await crowd.connect(_MOST_OPEN)
+    async with _open_streams(fleet, key, "[long]" if at_length else "[short]") as streams:
+        with _throttled(pid):
+            await crowd.closed_loop(_PEAK_CLIENTS, 1)
+            usual = Goodput(crowd, pid)
+            await crowd.closed_loop(_PEAK_CLIENTS, 4)
+            peak, peak_by_cpu = usual.rates()
+            before = vitals_of(pid).memory
+            flooded = Goodput(crowd, pid)
+            await crowd.open_loop(3 * peak, 60 if at_length else 8)
+            rate, rate_by_cpu = flooded.rates()
+            grown = vitals_of(pid).memory - before
+            assert not any(one.closed for one in streams), "they are open for as long as the flood lasts"
+        await crowd.finish()
+    endings = Counter((one.heard.how, one.heard.status) for one in crowd.all)
+    print(f"\na second: {peak:.0f}, then {rate:.0f}; a second of CPU: {peak_by_cpu:.0f}, then {rate_by_cpu:.0f};")
+    print(f"{grown >> 20} MiB more; longest gap {longest_gap(streams):.2f} s; {dict(endings)}")
+    assert [one.how for one in streams] == ["complete"] * OPEN_STREAMS
+    assert grown < _MOST_GROWTH
+    assert rate_by_cpu >= 0.8 * peak_by_cpu
+    for one in crowd.all:
+        if one.heard.how != "complete":
+            assert (one.heard.status, "retry-after" in one.heard.headers) == (503, True), one.heard.raw[:300]
+    await at_rest(fleet)
+    await audit(fleet, [account], [*(one.heard for one in crowd.all), *streams])
+    verify(fleet)
+
+
+def longest_gap(streams: Sequence[ClientAnswer]) -> float:
+    """Seconds from one piece of a stream to its next."""
+    return max(after - before for one in streams for (before, _), (after, _) in pairwise(one.pieces))
+
+
+@contextlib.contextmanager
+def _throttled(pid: int) -> Iterator[None]:
+    """So that it runs for a fifth of the time, as under a container's quota: clients in Python cannot overload more."""
+    throttle = subprocess.Popen([sys.executable, "-c", _THROTTLE, str(pid)])
+    try:
+        yield
+    finally:
+        throttle.terminate()
+        throttle.wait()
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.asynccontextmanager
+async def _open_streams(fleet: Fleet, key: str, text: str) -> AsyncIterator[list[ClientAnswer]]:
+    """Streams that have begun; at the end they are read to theirs."""
+    streams = [ClientAnswer(question(CHAT, key, text, stream=True, max_tokens=8000)) for _ in range(OPEN_STREAMS)]
+    reading = asyncio.gather(*(ask(fleet.urls[0], one.question, one) for one in streams))
+    await until(lambda: all(one.text_bytes for one in streams))
+    yield streams
+    await reading
