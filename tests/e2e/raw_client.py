@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ class ClientRequest:
     pause_seconds: float = 0
     content_type: str = "application/json"
 
-    @property
+    @functools.cached_property
     def stream(self) -> bool:
         return self.path == GEMINI_STREAM or bool(json.loads(self.body).get("stream"))
 

@@ -31,10 +31,10 @@ keep_records = 200000
 answer = { tokens = 20 }
 [[rules]]
 match = { contains = "[short]" }
-answer = { tokens = 1600, chunk_chars = 16, delay_ms = 50, usage = { input = 20, output = 1600 } }
+answer = { tokens = 400, chunk_chars = 16, delay_ms = 200, usage = { input = 20, output = 400 } }
 [[rules]]
 match = { contains = "[long]" }
-answer = { tokens = 7000, chunk_chars = 16, delay_ms = 50, usage = { input = 20, output = 7000 } }
+answer = { tokens = 1800, chunk_chars = 16, delay_ms = 200, usage = { input = 20, output = 1800 } }
 """
 _CONFIG = CONFIG.replace("total = 20", "total = 300")
 OPEN_STREAMS = 20
@@ -49,7 +49,8 @@ while True:
     time.sleep(0.04)
 """
 _IN_TIME_SECONDS = 60  # as patient as clients of models are
-_MOST_OPEN, _PEAK_CLIENTS = 1_200, 16
+_MOST_OPEN, _BURST, _PEAK_CLIENTS = 1_200, 900, 16
+_WARM_SECONDS = 4  # in which the burst is read ahead and the clients beyond it are refused for the first time
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -74,7 +75,7 @@ class Crowd:
     asked: ClientRequest
     all: list[Timed] = field(default_factory=list)
     _free: list[Connection] = field(default_factory=list)
-    _open: list[asyncio.Task[None]] = field(default_factory=list)
+    _open: list[asyncio.Task[Timed]] = field(default_factory=list)
 
     async def connect(self, count: int) -> None:
         """Before they ask: while much is asked, a server takes few new connections."""
@@ -92,23 +93,31 @@ class Crowd:
         await asyncio.gather(*(one_after_the_other() for _ in range(clients)))
 
     async def open_loop(self, rate: float, seconds: float) -> None:
-        """Asked at this rate, whatever was answered, and not waited for."""
+        """Asked at this rate, whatever was answered, as far as a connection is free: a client's pool has an end."""
         began, asked = time.monotonic(), 0
         while (gone := time.monotonic() - began) < seconds:
             for _ in range(asked, int(gone * rate)):
                 asked += 1
-                self._open.append(asyncio.create_task(self._ask()))
+                if self._free:
+                    self._open.append(asyncio.create_task(self._ask()))
+                    await asyncio.sleep(0)  # it takes its connection
             await asyncio.sleep(0.005)
+
+    def burst(self, count: int) -> Sequence[asyncio.Task[Timed]]:
+        """All at once."""
+        asked = [asyncio.create_task(self._ask()) for _ in range(count)]
+        self._open += asked
+        return asked
 
     async def finish(self) -> None:
         await asyncio.gather(*self._open)
         for _, writer in self._free:
             writer.close()
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> Timed:
         timed = Timed(ClientAnswer(self.asked), time.monotonic())
         self.all.append(timed)
-        reader, writer = self._free.pop() if self._free else await self._connection()
+        reader, writer = self._free.pop()
         writer.write(self._request)
         await _hear(reader, timed.heard)
         timed.whole_at = time.monotonic()
@@ -116,6 +125,8 @@ class Crowd:
             self._free.append((reader, writer))
         else:
             writer.close()
+            self._free.append(await self._connection())
+        return timed
 
     async def _connection(self) -> Connection:
         place = urlsplit(self.fleet.urls[0])
@@ -179,6 +190,8 @@ async def test_at_three_times_its_capacity_a_gateway_serves_as_much_as_before(fl
             await crowd.closed_loop(_PEAK_CLIENTS, 4)
             peak, peak_by_cpu = usual.rates()
             before = vitals_of(pid).memory
+            burst = crowd.burst(_BURST)
+            await crowd.open_loop(3 * peak, _WARM_SECONDS)
             flooded = Goodput(crowd, pid)
             await crowd.open_loop(3 * peak, 60 if at_length else 8)
             rate, rate_by_cpu = flooded.rates()
@@ -189,6 +202,7 @@ async def test_at_three_times_its_capacity_a_gateway_serves_as_much_as_before(fl
     print(f"\na second: {peak:.0f}, then {rate:.0f}; a second of CPU: {peak_by_cpu:.0f}, then {rate_by_cpu:.0f};")
     print(f"{grown >> 20} MiB more; longest gap {longest_gap(streams):.2f} s; {dict(endings)}")
     assert [one.how for one in streams] == ["complete"] * OPEN_STREAMS
+    assert {one.result().heard.how for one in burst} == {"complete"}, "a burst is not refused"
     assert grown < _MOST_GROWTH
     assert rate_by_cpu >= 0.8 * peak_by_cpu
     for one in crowd.all:
