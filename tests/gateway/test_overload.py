@@ -1,4 +1,4 @@
-"""Overload: beyond what may wait, new requests are refused at once, until half of it has gone."""
+"""Overload: beyond what may wait, new requests are refused at once, until some have gone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -96,18 +96,18 @@ async def test_who_finds_too_many_waiting_to_be_read_is_refused_and_so_are_the_n
 ) -> None:
     reading, guard = house.parts.reading, house.parts.overload
     monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
-    monkeypatch.setattr(reading, "_most", 2)
-    monkeypatch.setattr(guard, "_most", 2)
+    monkeypatch.setattr(reading, "_most", MOST)
+    monkeypatch.setattr(guard, "_most", MOST)
     monkeypatch.setattr(reading, "_advancing", True)  # the line stands still
     reading.note_crowd()
-    waiting = [asyncio.create_task(house.chat()) for _ in range(2)]
-    await until(lambda: reading.queued == 2)
+    waiting = [asyncio.create_task(house.chat()) for _ in range(MOST)]
+    await until(lambda: reading.queued == MOST)
     refused = await house.chat()
     assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (503, "unavailable", "2")
     assert guard.refusing
     assert guard.still_refuses()
     reading._advance()
-    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200, 200]
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200] * MOST
     assert (await house.chat()).status == 200
     assert not guard.refusing
 
@@ -138,7 +138,7 @@ class Clients:
         self.told.append(most)
 
 
-async def test_it_begins_with_a_full_queue_and_ends_with_a_half_empty_one() -> None:
+async def test_it_begins_with_a_full_queue_and_ends_when_an_eighth_is_free() -> None:
     clock, queue, clients = SystemClock(), Queue(), Clients()
     guard = OverloadGuard([Queue(), queue], Metrics(clock, Health(clock), Alarms()), clock)
     watching = asyncio.create_task(guard.watch(clients))
@@ -148,7 +148,7 @@ async def test_it_begins_with_a_full_queue_and_ends_with_a_half_empty_one() -> N
         assert not guard.refusing, "a burst that fits is not refused"
         queue.queued = MOST_QUEUED
         await until(lambda: guard.refusing)
-        queue.queued = MOST_QUEUED // 2 + 1
+        queue.queued = MOST_QUEUED * 7 // 8 + 1
         assert guard.still_refuses()
         assert not clients.told
         queue.queued -= 1

@@ -24,6 +24,7 @@ from tokenharbor.kernel.clock import Clock
 
 _HELD_BACK_SECONDS = 20.0  # of one connection, so often at most there is a refusal
 _EPISODE_SECONDS = 60.0
+_FREE_SHARE = 8  # one place in so many: whoever is held back is to be read before its time is over
 _LOOK_SECONDS = 0.2
 _log = structlog.get_logger("overload")
 
@@ -42,7 +43,7 @@ class HeldClients(Protocol):
 
 
 class OverloadGuard:
-    """Begins to refuse when a queue is full, and ends when all are half empty."""
+    """Begins to refuse when a queue is full, and ends when an eighth of each is free."""
 
     def __init__(self, queues: Sequence[RequestQueue], metrics: Metrics, clock: Clock) -> None:
         self.refusing = False  # an attribute: every request looks at it
@@ -64,7 +65,7 @@ class OverloadGuard:
             room = self._room()
             if room > 0:
                 clients.read_held(room)
-            elif -room >= self._most // 2:
+            elif -room >= self._most // _FREE_SHARE:
                 self.refusing = True
 
     def note_refused(self, exchange: Exchange) -> None:
@@ -78,5 +79,5 @@ class OverloadGuard:
         exchange.hold_back(_HELD_BACK_SECONDS)
 
     def _room(self) -> int:
-        """How many requests the longest queue takes until it is half full."""
-        return self._most // 2 - max(queue.queued for queue in self._queues)
+        """How many requests the longest queue takes until only an eighth of it is free."""
+        return self._most - self._most // _FREE_SHARE - max(queue.queued for queue in self._queues)
