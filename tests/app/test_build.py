@@ -12,11 +12,12 @@ import pytest
 from tokenharbor.app import build
 from tokenharbor.app.build import open_harbor
 from tokenharbor.app.settings import Settings, load_settings
+from tokenharbor.funding.context import Funding
 from tokenharbor.kernel.errors import Misconfigured
 
 PHASES = (
     "lock_home", "open_host", "open_database", "open_books", "_open_keys",
-    "open_snapshots", "_open_gateway", "_start_jobs", "_server",
+    "open_snapshots", "_open_payments", "_open_gateway", "_start_jobs", "_server",
 )  # fmt: skip
 
 _OTHERS = """
@@ -42,7 +43,7 @@ async def _nothing_left(url: str) -> None:
         await conn.close()
 
 
-def _fail(*_: Any) -> Any:
+def _fail(*_: Any, **__: Any) -> Any:
     raise Misconfigured("this phase fails")
 
 
@@ -69,8 +70,8 @@ async def test_what_is_closed_later_is_closed_although_closing_fails(
     opened = build._open_gateway
 
     @contextlib.asynccontextmanager
-    async def fail_at_the_end(*phases: Any) -> AsyncIterator[Any]:
-        async with opened(*phases) as routes:
+    async def fail_at_the_end(*phases: Any, funding: Funding) -> AsyncIterator[Any]:
+        async with opened(*phases, funding=funding) as routes:
             yield routes
         raise RuntimeError("closing fails")
 

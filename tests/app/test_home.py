@@ -16,7 +16,7 @@ from tests.app.conftest import Cli, Outcome
 from tokenharbor.app.cli import _COMMANDS
 from tokenharbor.db.address import show_address
 
-ACCOUNT, KEY, REQUEST, GATEWAY = [f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw")]
+ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP = [f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup")]
 READS: dict[str, list[tuple[str, ...]]] = {
     "accounts": [
         ("accounts", "list"),
@@ -30,6 +30,12 @@ READS: dict[str, list[tuple[str, ...]]] = {
     "credit": [("credit", ACCOUNT, "--usd", "1", "--pool", "paid", "--reason", "x")],
     "doctor": [("doctor",)],
     "gateways": [("gateways", "list"), ("gateways", "abandon", GATEWAY)],
+    "auto-topup": [
+        ("auto-topup", "show", ACCOUNT),
+        ("auto-topup", "set", ACCOUNT, "--below", "5", "--usd", "10", "--month", "50"),
+        ("auto-topup", "off", ACCOUNT),
+    ],
+    "jobs": [("jobs", "list"), ("jobs", "run", "payments")],
     "keys": [
         ("keys", "list", ACCOUNT),
         ("keys", "create", ACCOUNT),
@@ -39,6 +45,15 @@ READS: dict[str, list[tuple[str, ...]]] = {
     "ledger": [("ledger", "verify"), ("ledger", "export", ACCOUNT)],
     "providers": [("providers", "health")],
     "receipt": [("receipt", REQUEST)],
+    "topups": [
+        ("topups", "create", ACCOUNT, "--usd", "10"),
+        ("topups", "list"),
+        ("topups", "show", TOP_UP),
+        ("topups", "sync", TOP_UP),
+        ("topups", "record", ACCOUNT, "--usd", "10", "--reference", "REF1"),
+        ("topups", "confirm", TOP_UP),
+        ("topups", "rates"),
+    ],
     "usage": [("usage", ACCOUNT)],
 }
 """What reads, or needs something that is there already, by command."""

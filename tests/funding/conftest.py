@@ -28,6 +28,8 @@ from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger.types import Balance
 from tokenharbor.ledger.verify import verify
 from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.payments.manual import ManualProcessor
+from tokenharbor.payments.processor import Processor
 
 START = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -44,12 +46,13 @@ class Till:
     policy: Policy
     alarms: list[tuple[str, str]] = field(default_factory=list)
     hooks: Any = field(default_factory=NoHooks)
+    others: dict[str, Processor] = field(default_factory=lambda: {"manual": ManualProcessor()})
 
     @property
     def funding(self) -> Funding:
         return Funding(
             world=self.world,
-            processors={self.processor.name: self.processor},
+            processors={self.processor.name: self.processor, **self.others},
             pretended=frozenset(),
             policy=lambda: self.policy,
             acquire=self.pool.acquire,

@@ -20,8 +20,9 @@ async def test_a_recorded_payment_is_credited_at_once_and_its_reference_used_up(
     paid = await record(till, "250.50")
     assert (paid.state, paid.processor, paid.capture_id, paid.actor) == ("paid", "manual", "BANK-1", "kim")
     assert (await till.balance()).available == Usd.parse("250.50")
-    with pytest.raises(Conflict, match=paid.shown_id):
-        await record(till, "250.50")
+    for same in ("BANK-1", "bank-1", " BANK - 1"):
+        with pytest.raises(Conflict, match=paid.shown_id):
+            await record(till, "250.50", same)
     assert await till.fetch("select instrument, dispute_until from capture") == [("", None)]
     assert (await fulfil(till.funding, paid.id)).state == "paid"
     await till.check_books(1)
@@ -50,18 +51,26 @@ async def test_a_large_payment_waits_for_a_second_person(till: Till) -> None:
     await till.check_books(1)
 
 
+async def test_nothing_is_recorded_where_bank_transfers_are_off(till: Till) -> None:
+    till.others = {}
+    with pytest.raises(Rejected) as rejected:
+        await record(till, "20")
+    assert rejected.value.param == "processor"
+
+
 async def test_what_is_no_payment_is_refused(till: Till) -> None:
     for usd, reference, actor, param in (
-        ("0.001", "R", "kim", "amount"),
-        ("0", "R", "kim", "amount"),
+        ("0.001", "REF1", "kim", "amount"),
+        ("0", "REF1", "kim", "amount"),
         ("10", "", "kim", "reference"),
-        ("10", "a\nb", "kim", "reference"),
-        ("10", "R", " ", "actor"),
+        ("10", "abc", "kim", "reference"),
+        ("10", "../../x y", "kim", "reference"),
+        ("10", "REF1", " ", "actor"),
     ):
         with pytest.raises(Rejected) as rejected:
             await record(till, usd, reference, actor)
         assert rejected.value.param == param
-    nobody = ManualPayment(till.world.ids.new(), Usd.parse("10"), "R", "kim")
+    nobody = ManualPayment(till.world.ids.new(), Usd.parse("10"), "REF1", "kim")
     with pytest.raises(Missing):
         await record_payment(till.funding, nobody)
     opened = await till.open()

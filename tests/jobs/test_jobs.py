@@ -21,13 +21,16 @@ SOON = timedelta(milliseconds=1)
 
 
 class DuePool:
-    """A database in which every job is due."""
+    """A database in which every job is due, and what it was told of their ends."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[object, ...]] = []
 
     async def fetchval(self, *_: object) -> str:
         return "due"
 
-    async def execute(self, *_: object) -> None:
-        return None
+    async def execute(self, _sql: str, *ended: object) -> None:
+        self.ends.append(ended)
 
 
 CONTEXT: Any = SimpleNamespace(pool=DuePool())
@@ -96,7 +99,8 @@ async def test_a_job_of_a_long_period_is_tried_again_soon(monkeypatch: pytest.Mo
 
     with pytest.raises(asyncio.CancelledError):
         await repeat(Job("work", timedelta(days=1), stop), CONTEXT)
-    assert slept == [86_400, 60, 86_400]
+    assert slept == [5, 5, 5], "so that one that is made due by hand is done soon"
+    assert CONTEXT.pool.ends[-2:] == [("work", "away", None), ("work", "", timedelta(days=1) * 0.9)]
 
 
 @pytest.mark.parametrize(

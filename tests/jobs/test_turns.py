@@ -47,5 +47,5 @@ async def test_a_job_whose_doer_died_is_anothers_when_its_claim_has_ended(pool: 
 
 async def test_a_job_that_is_done_is_not_due_until_its_period_is_nearly_over(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval(SQL.claim, "done", timedelta(0)) == "done"
-    await pool.execute(SQL.done, "done", timedelta(hours=1))
+    await pool.execute(SQL.ended, "done", "", timedelta(hours=1))
     assert await pool.fetchval(SQL.claim, "done", timedelta(0)) is None

@@ -10,12 +10,13 @@ import asyncpg
 
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
+from tokenharbor.app.funding import FundingParts, open_funding
 from tokenharbor.app.home import lock_home
 from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import Snapshots, open_snapshots
 from tokenharbor.app.storage import Database, OpenBooks, open_books, open_database
-from tokenharbor.billing.alarms import Alarms
+from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.books import MOST_QUEUED, BookBatchers
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
@@ -23,6 +24,8 @@ from tokenharbor.billing.receipts import Receipts
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
+from tokenharbor.funding.context import Funding, FundingAlarm, NoHooks
+from tokenharbor.funding.events import receive_webhook
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.large import LargeBodies
@@ -38,6 +41,7 @@ from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.serve import depends_on_lease
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
 from tokenharbor.gateway.system_paths import SystemPaths
+from tokenharbor.gateway.webhooks import WebhookHandler
 from tokenharbor.http.client import Client
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
@@ -125,13 +129,16 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         open_books(context, database) as opened,
         _open_keys(context, database) as keys,
         contextlib.nullcontext(await open_snapshots(context, database)) as snapshots,
-        _open_gateway(context, database, opened, keys, snapshots) as router,
+        _open_payments(context, database, opened, snapshots) as funding,
+        _open_gateway(context, database, opened, keys, snapshots, funding=funding) as router,
         Background(context.failed) as background,
     ):
         server = _server(context, router)
         opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
         give_up = partial(_give_up, context, database, opened.alarms)
-        jobs = JobContext(database.pool, context.world, opened.signer, router.videos.tend, give_up, snapshots.policy)
+        jobs = JobContext(
+            database.pool, context.world, opened.signer, router.videos.tend, give_up, snapshots.policy, funding
+        )
         background.run("overload", partial(router.overload.watch, server))
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
@@ -160,14 +167,34 @@ async def _open_keys(context: WorkerContext, database: Database) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
+async def _open_payments(
+    context: WorkerContext, database: Database, opened: OpenBooks, snapshots: Snapshots
+) -> AsyncIterator[Funding]:
+    """The way to payment processors, under the edition in force."""
+
+    def report(alarm: FundingAlarm, about: str, processor: str) -> None:
+        opened.alarms.report_payment(Alarm(alarm.value), about, processor)
+
+    parts = FundingParts(database.pool.acquire, snapshots.policy, report, NoHooks())
+    async with open_funding(context.settings, context.world, context.root, parts) as funding:
+        yield funding
+
+
+@contextlib.asynccontextmanager
 async def _open_gateway(
-    context: WorkerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
+    context: WorkerContext,
+    database: Database,
+    opened: OpenBooks,
+    keys: OpenKeys,
+    snapshots: Snapshots,
+    *,
+    funding: Funding,
 ) -> AsyncIterator[PathRouter]:
     """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
     dependencies = _dependencies(context, database, opened, keys, snapshots)
     with contextlib.closing(dependencies.client):
         try:
-            yield PathRouter(dependencies, _system_paths(context, opened, dependencies))
+            yield PathRouter(dependencies, _system_paths(context, opened, dependencies, funding))
         finally:
             await dependencies.lingering.drain()
 
@@ -202,7 +229,9 @@ def _dependencies(
     )
 
 
-def _system_paths(context: WorkerContext, opened: OpenBooks, dependencies: Dependencies) -> SystemPaths:
+def _system_paths(
+    context: WorkerContext, opened: OpenBooks, dependencies: Dependencies, funding: Funding
+) -> SystemPaths:
     console = Console(context.settings.home / "console.sock", dependencies.client)
     token = context.settings.secret(context.settings.server.metrics_token)
     return SystemPaths(
@@ -214,6 +243,7 @@ def _system_paths(context: WorkerContext, opened: OpenBooks, dependencies: Depen
         context.world.clock,
         opened.prover.published,
         SitePages(grouped_paths(ROUTES)),
+        WebhookHandler(partial(receive_webhook, funding), opened.alarms),
     )
 
 

@@ -21,6 +21,9 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "usage": "usage",
     "receipt": "receipts",
     "ledger": "ledger",
+    "topups": "topups",
+    "auto-topup": "auto_topup",
+    "jobs": "jobs",
     "gateways": "gateways",
     "catalog": "catalog",
     "providers": "providers",
@@ -41,7 +44,7 @@ class LazyGroup(Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"tokenharbor.app.commands.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 

@@ -34,12 +34,13 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 WorkerCount = Annotated[int, msgspec.Meta(ge=1, le=_MOST_WORKERS)]
 Hours = Annotated[int, msgspec.Meta(ge=1, le=8_760)]
+PublicUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s?#@]+$")]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are bytes,
-    `min_body_rate` bytes a second.
+    `min_body_rate` bytes a second; `public_url` is where browsers find this server, if not at host and port.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +54,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     journal_grace_hours: Hours = 24
     secret: str | None = None
     metrics_token: str | None = None
+    public_url: PublicUrl | None = None
 
     @property
     def worker_count(self) -> int:

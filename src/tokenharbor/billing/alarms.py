@@ -22,6 +22,9 @@ class Alarm(StrEnum):
     FINISH_UNKNOWN = "finish_unknown"  # a finish reason that no table lists
     CREDENTIAL_SHOWN = "credential_shown"  # an answer contained our credential: it was removed
     JOURNALED = "journaled"  # the database did not confirm a settlement in time
+    PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
+    WEBHOOK_FORGED = "webhook_forged"  # an event that its processor did not send: nothing was credited
+    AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a payment failed or needs its payer, or a key looks stolen
 
 
 class Alarms:
@@ -39,6 +42,11 @@ class Alarms:
             self.lost_nano[alarm, provider] += lost
         request = show("req", request_id)
         _log.warning("alarm", kind=alarm.value, request=request, provider=provider, model=model, **facts)
+
+    def report_payment(self, alarm: Alarm, about: str, processor: str) -> None:
+        """`about` is the id of what it is about, as it is shown, or why an event was refused."""
+        self.counts[alarm, processor, ""] += 1
+        _log.warning("alarm", kind=alarm.value, about=about, processor=processor)
 
     def report_given_up(self, run_id: UUID, holds: int, lost_nano: int) -> None:
         """Holds of a gateway's run that were given up: what its providers cost us is not known."""

@@ -21,7 +21,6 @@ class FundingAlarm(StrEnum):
     """What an operator must learn of payments on the first day. The values are the `kind` in logs and in the metric."""
 
     PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
-    WEBHOOK_FORGED = "webhook_forged"  # an event that its processor did not send
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
 
 

@@ -86,7 +86,7 @@ async def take_payment_on(
     """Likewise, in the caller's transaction; it has to raise the alarm after the commit. Raises BooksRefused, too."""
     now = funding.world.clock.now()
     account_id = (await store.get_top_up(conn, top_up_id)).account_id
-    await Wallets(conn).expire(account_id, now)  # the wallet is locked from here on, before any row of this room
+    await Wallets(conn).lock(account_id, now)  # before any row of this room
     top_up = await store.lock_top_up(conn, top_up_id)
     wrong = _difference(top_up, payment)
     if top_up.state is TopUpState.PAID:

@@ -14,9 +14,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_CENT, Money, Usd
-from tokenharbor.payments.types import Payment, PaymentState
-
-_LONGEST_REFERENCE = 100
+from tokenharbor.payments.manual import received_transfer, transfer_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +32,20 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
 
     Raises Missing, Rejected, Conflict for a reference that was used, BooksRefused.
     """
-    _check(payment)
+    reference = _check(payment)
+    if MANUAL not in funding.processors:
+        raise Rejected("recorded payments are off: set enabled = true in [processors.manual]", param="processor")
     async with funding.acquire() as conn, conn.transaction():
         await get_account(conn, payment.account_id)
         try:
             async with conn.transaction():
-                top_up = await store.add_top_up(conn, _intent(funding, payment))
+                top_up = await store.add_top_up(conn, _intent(funding, payment, reference))
         except asyncpg.UniqueViolationError:
             top_up = None
         if top_up is None:
-            known = await store.find_by_object(conn, MANUAL, payment.reference)
+            known = await store.find_by_object(conn, MANUAL, reference)
             where = f": {known.shown_id}" if known is not None else ""
-            raise Conflict(f"the reference {payment.reference!r} was used before{where}")
+            raise Conflict(f"the reference {reference} was used before{where}")
         if payment.amount > funding.policy().topups.second_person:
             return top_up
         return await _take(conn, funding, top_up)
@@ -66,17 +66,11 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
 
 
 async def _take(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:
-    payment = Payment(
-        processor_id=top_up.processor_id or "",
-        top_up_id=top_up.shown_id,
-        state=PaymentState.PAID,
-        money=top_up.money,
-        capture_id=top_up.processor_id,
-    )
+    payment = received_transfer(top_up.shown_id, top_up.money, top_up.processor_id or "", funding.world.clock.now())
     return (await take_payment_on(conn, funding, top_up.id, payment)).top_up
 
 
-def _intent(funding: Funding, payment: ManualPayment) -> TopUp:
+def _intent(funding: Funding, payment: ManualPayment, reference: str) -> TopUp:
     top_up_id = funding.world.ids.new()
     return TopUp(
         id=top_up_id,
@@ -94,14 +88,17 @@ def _intent(funding: Funding, payment: ManualPayment) -> TopUp:
         pretended=False,
         save_method=False,
         looks=0,
-        processor_id=payment.reference,
+        processor_id=reference,
     )
 
 
-def _check(payment: ManualPayment) -> None:
+def _check(payment: ManualPayment) -> str:
+    """The reference in the form that is compared. Raises Rejected."""
     if payment.amount < NANO_PER_CENT or payment.amount % NANO_PER_CENT:
         raise Rejected(f"a payment is a whole number of cents in {BOOKS_CURRENCY}", param="amount")
-    if not 0 < len(payment.reference) <= _LONGEST_REFERENCE or not payment.reference.isprintable():
-        raise Rejected(f"a reference has 1 to {_LONGEST_REFERENCE} printable characters", param="reference")
     if not payment.actor.strip():
         raise Rejected("a payment is entered by somebody", param="actor")
+    try:
+        return transfer_reference(payment.reference)
+    except ValueError as error:
+        raise Rejected(str(error), param="reference") from None

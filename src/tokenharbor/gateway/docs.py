@@ -25,6 +25,7 @@ _ABOUT: Mapping[str, tuple[str, str]] = {
     "configuration": ("Configuration", "Every setting, in the file or the environment"),
     "editions": ("Editions", "Prices, limits, rewards and refunds as policy, and how to state your own"),
     "payments": ("Payments", "Set up Stripe, PayPal and bank transfers; events to subscribe to"),
+    "topups": ("Top-ups", "From the intent to the credit; recorded payments, auto top-up"),
     "operations": ("Operations", "Run, back up, monitor; alarms and the journal"),
     "money": ("Money", "Quotes, holds, charges, and what guards the books"),
     "converse": ("AWS Bedrock", "How requests are translated to Converse"),

@@ -93,6 +93,7 @@ ROUTES: tuple[PathRoute, ...] = (
     _system_route("/readyz", lambda each: each.system.readiness),
     _system_route("/metrics", lambda each: each.system.metrics),
     _system_route("/.well-known/tokenharbor-receipts.json", lambda each: each.system.receipt_keys),
+    PathRoute("POST", "/api/webhooks/{processor}", lambda each: each.system.webhooks.serve, _SERVER, public=False),
 )
 
 

@@ -11,6 +11,7 @@ from tokenharbor.gateway.console import API, Console
 from tokenharbor.gateway.metric_families import MetricFamily, write_metrics
 from tokenharbor.gateway.pages import RenderedPage, SitePages
 from tokenharbor.gateway.snapshot import CurrentSnapshot
+from tokenharbor.gateway.webhooks import WebhookHandler
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
@@ -63,6 +64,7 @@ class SystemPaths:
     clock: Clock
     published_keys: Callable[[], Awaitable[bytes]]
     pages: SitePages
+    webhooks: WebhookHandler
 
     def console_takes(self, exchange: Exchange) -> bool:
         """Whether the console serves a path that is not in the table. What is posted past the data plane is a client's

@@ -1,8 +1,9 @@
 """A job: work that is done again and again while a server runs, by one of all gateways on a database at a time.
 
-Every worker of every gateway tries, once in each period. Who finds the job due in the database moves its time on, and
-does it. A claim lasts a minute at most: whoever dies, stops or fails meanwhile is followed by another. So it may be
-that two do a job at once, if it lasts longer; what must not happen twice is locked by the work itself.
+Every worker of every gateway looks, once in each period and at least every five seconds. Who finds the job due in the
+database moves its time on, and does it. A claim lasts a minute at most: whoever dies, stops or fails meanwhile is
+followed by another. So it may be that two do a job at once, if it lasts longer; what must not happen twice is locked by
+the work itself. The job's row says when it last began and ended, and what failed.
 """
 
 import asyncio
@@ -16,11 +17,13 @@ import structlog
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.editions.policy import Policy
+from tokenharbor.funding.context import Funding
 from tokenharbor.kernel.errors import HarborError
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 
 _RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
+_LOOK = timedelta(seconds=5)  # so that a job that is made due by hand is done soon
 _DUE = 0.9  # of the period: who tries once in each must not find it to be due a moment later
 _log = structlog.get_logger("jobs")
 
@@ -29,8 +32,11 @@ _log = structlog.get_logger("jobs")
 class JobQueries:
     """The SQL of queries.sql."""
 
+    is_due: str
     claim: str
-    done: str
+    ended: str
+    make_due: str
+    runs: str
 
 
 SQL = read_queries(JobQueries, "tokenharbor.jobs")
@@ -48,11 +54,12 @@ class JobContext:
     poll_videos: Callable[[], Awaitable[None]]
     give_up: Callable[[], Awaitable[None]]
     policy: Callable[[], Policy]
+    funding: Funding
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`work` is done about once in each `period`, the first time after one. Doing it once too often must do no harm."""
+    """`work` is done about once in each `period`. Doing it once too often must do no harm."""
 
     name: str
     period: timedelta
@@ -63,18 +70,29 @@ async def repeat(job: Job, context: JobContext) -> None:
     """Do a job until cancelled. What fails is tried again, soon."""
     reason = ""
     while True:
-        pause = min(job.period, _RETRY) if reason else job.period
-        await asyncio.sleep(pause.total_seconds())
-        reason = await attempt(job.name, _do_if_due(job, context), reason)
+        reason = await attempt(job.name, _do_when_due(job, context), reason)
 
 
-async def _do_if_due(job: Job, context: JobContext) -> None:
-    """Nothing, where another gateway has just done it, or is at it."""
-    if await context.pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is None:
-        return
-    await job.work(context)
-    if job.period > _RETRY:
-        await context.pool.execute(SQL.done, job.name, job.period * _DUE)
+async def _do_when_due(job: Job, context: JobContext) -> None:
+    """When no other gateway has just done it, or is at it."""
+    while True:
+        await asyncio.sleep(min(job.period, _LOOK).total_seconds())
+        if await _claim(job, context.pool):
+            break
+    try:
+        with as_database_unavailable():
+            await job.work(context)
+    except Exception as error:
+        await context.pool.execute(SQL.ended, job.name, _reason(error), None)
+        raise
+    again = job.period * _DUE if job.period > _RETRY else None
+    await context.pool.execute(SQL.ended, job.name, "", again)
+
+
+async def _claim(job: Job, pool: asyncpg.Pool) -> bool:
+    if not await pool.fetchval(SQL.is_due, job.name):
+        return False
+    return await pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is not None
 
 
 async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
@@ -82,12 +100,14 @@ async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
     try:
         with as_database_unavailable():
             await work
-    except HarborError as error:
-        reason = str(error)
     except Exception as error:  # noqa: BLE001  told to the operator: a fault in a job must not end the server
-        reason = f"a fault of ours: {type(error).__name__}"
+        reason = _reason(error)
     else:
         return ""
     if reason != before:
         _log.error("job_failed", job=name, reason=reason)
     return reason
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, HarborError) else f"a fault of ours: {type(error).__name__}"

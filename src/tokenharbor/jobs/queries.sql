@@ -1,11 +1,24 @@
 -- Jobs, each of which one gateway at a time does.
 
+-- name: is_due
+-- Whether somebody has to do it; read, so that those who look often write nothing.
+SELECT NOT EXISTS (SELECT FROM job WHERE name = $1 AND due_at > clock_timestamp())
+
 -- name: claim
 -- The job is ours, and nobody else's for a time; no row comes back where it is not due.
-INSERT INTO job (name, due_at) VALUES ($1, clock_timestamp() + $2)
-ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE job.due_at <= clock_timestamp()
+INSERT INTO job (name, due_at, last_began_at, runs) VALUES ($1, clock_timestamp() + $2, clock_timestamp(), 1)
+ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at, last_began_at = excluded.last_began_at, runs = job.runs + 1
+WHERE job.due_at <= clock_timestamp()
 RETURNING name
 
--- name: done
--- It is done, and due again after a time.
-UPDATE job SET due_at = clock_timestamp() + $2 WHERE name = $1
+-- name: ended
+-- It has ended, by what fault if any; done, it is due again after a time, else when its claim ends.
+UPDATE job SET last_ended_at = clock_timestamp(), fault = $2, due_at = coalesce(clock_timestamp() + $3, due_at) WHERE name = $1
+
+-- name: make_due
+-- Whoever looks first does it.
+INSERT INTO job (name, due_at) VALUES ($1, '-infinity') ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
+
+-- name: runs
+-- What each job did last.
+SELECT name, runs, last_began_at, last_ended_at, fault FROM job

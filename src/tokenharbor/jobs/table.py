@@ -8,6 +8,9 @@ import structlog
 from tokenharbor.accounts.volume import place_volumes
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.funding.auto import top_up_low_accounts
+from tokenharbor.funding.events import handle_events, sweep_events
+from tokenharbor.funding.sweep import look_at_due_top_ups
 from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
@@ -53,6 +56,20 @@ async def _place_volumes(context: JobContext) -> None:
         await place_volumes(conn, context.world, [tier.threshold for tier in tiers])
 
 
+async def _follow_payments(context: JobContext) -> None:
+    """Events that have come, and top-ups that are due to be read again."""
+    while await handle_events(context.funding) or await look_at_due_top_ups(context.funding):
+        pass
+
+
+async def _sweep_processors(context: JobContext) -> None:
+    await sweep_events(context.funding)
+
+
+async def _top_up_automatically(context: JobContext) -> None:
+    await top_up_low_accounts(context.funding)
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
@@ -60,4 +77,7 @@ JOBS = (
     Job("partitions", timedelta(hours=1), _make_partitions),
     Job("videos", timedelta(minutes=1), _poll_videos),
     Job("volume_tiers", timedelta(seconds=10), _place_volumes),
+    Job("payments", timedelta(seconds=1), _follow_payments),
+    Job("processor_events", timedelta(hours=1), _sweep_processors),
+    Job("auto_topup", timedelta(seconds=5), _top_up_automatically),
 )

@@ -1,0 +1,64 @@
+"""`auto-topup`: what an account wants to be charged without being asked, and why it was stopped."""
+
+from typing import Any
+
+import click
+
+from tokenharbor.accounts.changes import OPERATOR
+from tokenharbor.app.commands.arguments import ACCOUNT, NAME, USD
+from tokenharbor.app.commands.common import CommandResult, Group
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.funding import open_command_funding
+from tokenharbor.app.session import CommandSession
+from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
+from tokenharbor.funding.documents import auto_top_up_document
+from tokenharbor.funding.types import AutoTopUp
+from tokenharbor.kernel.ids import UUID
+
+
+@click.group(cls=Group)
+def auto_topup() -> None:
+    """Show and change auto top-up of an account. It is off until it is switched on."""
+
+
+@auto_topup.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@at_database
+async def show(session: CommandSession, account_id: UUID) -> CommandResult:
+    """Show what an account wants, and why it was stopped."""
+    async with open_command_funding(session) as funding:
+        return _shown(await show_auto_top_up(funding, account_id))
+
+
+@auto_topup.command("set")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--below", type=USD, required=True, metavar="X", help="Top up when less than this is left.")
+@click.option("--usd", type=USD, required=True, metavar="X", help="Credit of each top-up.")
+@click.option("--month", type=USD, required=True, metavar="X", help="At most, in a UTC month.")
+@click.option("--processor", type=NAME, metavar="P", help="Processor that has a saved method of the account.")
+@at_database
+async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
+    """Switch auto top-up on. The method of a top-up made with --save is charged."""
+    wish = AutoTopUpWish(
+        threshold=options["below"],
+        amount=options["usd"],
+        month_most=options["month"],
+        actor=OPERATOR,
+        processor=options["processor"],
+    )
+    async with open_command_funding(session) as funding:
+        return _shown(await set_auto_top_up(funding, account_id, wish))
+
+
+@auto_topup.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@at_database
+async def off(session: CommandSession, account_id: UUID) -> CommandResult:
+    """Switch auto top-up off."""
+    async with open_command_funding(session) as funding:
+        return _shown(await switch_off_auto_top_up(funding, account_id, OPERATOR))
+
+
+def _shown(wanted: AutoTopUp) -> CommandResult:
+    document = auto_top_up_document(wanted)
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])

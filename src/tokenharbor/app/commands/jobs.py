@@ -1,0 +1,32 @@
+"""`jobs`: what runs in the background, when it last did, and what failed."""
+
+import click
+
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import CommandSession
+from tokenharbor.jobs.runs import job_document, list_runs, make_due
+
+_HEADS = ("job", "every", "runs", "last_began_at", "last_ended_at", "fault")
+
+
+@click.group(cls=Group)
+def jobs() -> None:
+    """List background jobs, and have one run now."""
+
+
+@jobs.command("list")
+@at_database
+async def list_all(session: CommandSession) -> CommandResult:
+    """List the jobs of the gateways on this database, with their last runs."""
+    found = [job_document(each) for each in await list_runs(session.conn)]
+    return CommandResult(found, table(_HEADS, [tuple(each[head] for head in _HEADS) for each in found]))
+
+
+@jobs.command()
+@click.argument("name", metavar="NAME")
+@at_database
+async def run(session: CommandSession, name: str) -> CommandResult:
+    """Have a job run now. A running server does it within five seconds."""
+    await make_due(session.conn, name)
+    return CommandResult({"job": name, "due": True}, [f"{name} is due: a running server does it within 5 seconds"])

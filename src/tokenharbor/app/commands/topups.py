@@ -1,0 +1,143 @@
+"""`topups`: what customers pay in, from the intent to the credit; payments that an operator enters; exchange rates."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+
+from tokenharbor.accounts.changes import OPERATOR
+from tokenharbor.app.commands.arguments import ACCOUNT, NAME, SPAN, TOP_UP, USD
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.database import at_database, changing
+from tokenharbor.app.funding import open_command_funding
+from tokenharbor.app.session import CommandSession
+from tokenharbor.funding import store
+from tokenharbor.funding.documents import exchange_rate_document, top_up_document
+from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
+from tokenharbor.funding.rates import set_exchange_rate
+from tokenharbor.funding.topups import TopUpRequest, open_top_up
+from tokenharbor.funding.types import TopUp, TopUpState
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+
+_COLUMNS: Final = ("id", "account", "state", "amount", "currency", "credit_usd", "processor", "created_at", "fault")
+
+
+@click.group(cls=Group)
+def topups() -> None:
+    """Open, list and settle top-ups; enter payments."""
+
+
+@topups.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--usd", type=USD, required=True, metavar="X", help="Credit to be bought, such as 10.00.")
+@click.option("--currency", default="USD", show_default=True, metavar="C", help="Currency to pay in.")
+@click.option("--processor", type=NAME, metavar="P", help="Processor; the edition's first, if not given.")
+@click.option("--method", type=NAME, metavar="M", help="Method; the processor's first, if not given.")
+@click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same top-up.")
+@click.option("--save", is_flag=True, help="The payer agrees that the method is charged later, by auto top-up.")
+@at_database
+async def create(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
+    """Open a top-up, and print where it is paid."""
+    request = TopUpRequest(
+        account_id=account_id,
+        amount=options["usd"],
+        currency=options["currency"].upper(),
+        idempotency_key=options["key"] or f"command-{session.world.entropy.bytes(16).hex()}",
+        actor=OPERATOR,
+        processor=options["processor"],
+        method=options["method"],
+        save_method=options["save"],
+    )
+    async with open_command_funding(session) as funding:
+        with changing(f"topups list {ids.show('acct', account_id)}"):
+            opened = await open_top_up(funding, request)
+    lines = [opened.shown_id, f"to be paid: {opened.money} at {opened.url}"]
+    return CommandResult(top_up_document(opened), lines + _warn_if_pretended([opened]))
+
+
+@topups.command("list")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.option("--state", type=click.Choice([each.value for each in TopUpState]), help="Only those in this state.")
+@at_database
+async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
+    """List the top-ups of an account, or all, oldest first."""
+    found = await store.list_top_ups(session.conn, account_id, None if state is None else TopUpState(state))
+    documents = [top_up_document(each) for each in found]
+    lines = table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents])
+    return CommandResult(documents, lines + _warn_if_pretended(found))
+
+
+@topups.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@at_database
+async def show(session: CommandSession, top_up_id: UUID) -> CommandResult:
+    """Show a top-up."""
+    return _shown(await store.get_top_up(session.conn, top_up_id))
+
+
+@topups.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@at_database
+async def sync(session: CommandSession, top_up_id: UUID) -> CommandResult:
+    """Read a top-up again at its processor, and credit what was paid."""
+    async with open_command_funding(session) as funding:
+        with changing(f"topups show {ids.show('topup', top_up_id)}"):
+            return _shown(await fulfil(funding, top_up_id))
+
+
+@topups.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--usd", type=USD, required=True, metavar="X", help="Amount that came in, such as 250.00.")
+@click.option("--reference", type=NAME, required=True, metavar="R", help="The bank's reference; used once.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who enters it.")
+@at_database
+async def record(session: CommandSession, account_id: UUID, *, usd: Usd, reference: str, by: str) -> CommandResult:
+    """Enter a payment, such as a bank transfer. A large one waits for a second person's `topups confirm`."""
+    async with open_command_funding(session) as funding:
+        with changing(f"topups list {ids.show('acct', account_id)}"):
+            recorded = await record_payment(funding, ManualPayment(account_id, usd, reference, by))
+    return _shown(recorded)
+
+
+@topups.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who confirms it.")
+@at_database
+async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> CommandResult:
+    """Confirm a payment that another person entered."""
+    async with open_command_funding(session) as funding:
+        with changing(f"topups show {ids.show('topup', top_up_id)}"):
+            return _shown(await confirm_payment(funding, top_up_id, by))
+
+
+@topups.command()
+@click.option("--set", "stated", type=(NAME, NAME), metavar="CURRENCY RATE", help="Such as CNY 7.1234.")
+@click.option("--for", "lasts", type=SPAN, metavar="24h", help="Time until the rate ends.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who sets it.")
+@at_database
+async def rates(
+    session: CommandSession, *, stated: tuple[str, str] | None, lasts: timedelta | None, by: str
+) -> CommandResult:
+    """List exchange rates, or set one. The last one counts."""
+    if stated is not None:
+        currency, rate = stated
+        async with open_command_funding(session) as funding:
+            await set_exchange_rate(funding, currency.upper(), rate, lasts=lasts, actor=by)
+    found = [exchange_rate_document(each) for each in await store.list_rates(session.conn)]
+    heads = ("currency", "per_usd", "set_at", "ends_at", "actor")
+    return CommandResult(found, table(heads, [tuple(each[head] for head in heads) for each in found]))
+
+
+def _shown(top_up: TopUp) -> CommandResult:
+    document = top_up_document(top_up)
+    lines = [f"{name}: {value}" for name, value in document.items() if value not in (None, "")]
+    return CommandResult(document, lines + _warn_if_pretended([top_up]))
+
+
+def _warn_if_pretended(found: Iterable[TopUp]) -> list[str]:
+    pretended = any(each.pretended for each in found)
+    return ["pretended: no processor is configured, and no money moves"] if pretended else []

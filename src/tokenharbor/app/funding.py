@@ -1,0 +1,73 @@
+"""The way to payments of a process: its processors as configured, or the pretended one, and the edition in force."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import asyncpg
+
+from tokenharbor.app.session import CommandSession
+from tokenharbor.app.settings import Settings
+from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Policy
+from tokenharbor.funding.context import CreditHooks, Funding, NoHooks, Report
+from tokenharbor.kernel.secret import RootSecret, SecretPurpose
+from tokenharbor.kernel.world import World
+from tokenharbor.payments.pretended import PretendedProcessor
+from tokenharbor.payments.processor import Processor
+from tokenharbor.payments.reading import instrument_hasher
+from tokenharbor.payments.registry import make_processors
+from tokenharbor.payments.types import ProcessorAbility
+
+
+@dataclass(frozen=True, slots=True)
+class FundingParts:
+    """What differs between a server and a command: connections, the edition's way in, and who is told of alarms."""
+
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
+    policy: Callable[[], Policy]
+    report: Report
+    hooks: CreditHooks
+
+
+@contextlib.asynccontextmanager
+async def open_funding(
+    settings: Settings, world: World, root: RootSecret, parts: FundingParts
+) -> AsyncIterator[Funding]:
+    """Processors are closed at the end. Raises Misconfigured."""
+    hasher = instrument_hasher(root.derive(SecretPurpose.INSTRUMENTS).secret)
+    processors = dict(make_processors(settings.processors, settings.secret, world.clock, hasher))
+    pretended = _pretended(processors, world)
+    processors |= pretended
+    try:
+        yield Funding(
+            world=world,
+            processors=processors,
+            pretended=frozenset(pretended),
+            policy=parts.policy,
+            acquire=parts.acquire,
+            public_url=settings.server.public_url or f"http://{settings.server.host}:{settings.server.port}",
+            report=parts.report,
+            hooks=parts.hooks,
+        )
+    finally:
+        for processor in processors.values():
+            await processor.close()
+
+
+@contextlib.asynccontextmanager
+async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding]:
+    """Of a command, on its one connection; alarms are in what it prints. Raises Misconfigured."""
+    policy = load_edition(session.settings.edition)
+    parts = FundingParts(lambda: contextlib.nullcontext(session.conn), lambda: policy, lambda *_: None, NoHooks())
+    async with open_funding(session.settings, session.world, session.root, parts) as funding:
+        yield funding
+
+
+def _pretended(processors: Mapping[str, Processor], world: World) -> Mapping[str, Processor]:
+    """What stands in where nothing that is configured can be paid by."""
+    if any(ProcessorAbility.CHECKOUT in each.abilities for each in processors.values()):
+        return {}
+    stand_in = PretendedProcessor(world.clock)
+    return {stand_in.name: stand_in}

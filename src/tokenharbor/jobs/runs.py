@@ -1,0 +1,51 @@
+"""What the database says of each job: when it last began and ended, how often, and what failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from tokenharbor.jobs.job import SQL
+from tokenharbor.jobs.table import JOBS
+from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.errors import Missing
+from tokenharbor.kernel.tables import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class JobRuns:
+    """A job and its runs on all gateways. `fault` is why the last one failed, "" if it did not."""
+
+    name: str
+    period: timedelta
+    runs: int = 0
+    last_began_at: datetime | None = None
+    last_ended_at: datetime | None = None
+    fault: str = ""
+
+
+async def list_runs(conn: asyncpg.Connection) -> Sequence[JobRuns]:
+    """All jobs that there are, in their table's order."""
+    rows = {row["name"]: row for row in await conn.fetch(SQL.runs)}
+    return [JobRuns(**{"name": job.name, "period": job.period, **rows.get(job.name, {})}) for job in JOBS]
+
+
+async def make_due(conn: asyncpg.Connection, name: str) -> None:
+    """Whichever gateway looks first does it. Raises Missing."""
+    names = [job.name for job in JOBS]
+    if name not in names:
+        raise Missing(f"no job {name[:40]!r}{did_you_mean(name, names)}")
+    await conn.execute(SQL.make_due, name)
+
+
+def job_document(job: JobRuns) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        "every": f"{int(job.period.total_seconds())}s",
+        "runs": job.runs,
+        "last_began_at": show_time(job.last_began_at),
+        "last_ended_at": show_time(job.last_ended_at),
+        "fault": job.fault or None,
+    }
