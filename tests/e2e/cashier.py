@@ -60,7 +60,7 @@ class ProcessorThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.server = self._run(self._start(make))
+        self.server: ProcessorServer = self._run(self._start(make))
         self.url = self.server.url
 
     async def _start(self, make: Callable[[], ProcessorServer]) -> ProcessorServer:

@@ -105,7 +105,7 @@ async def _handle_payment(funding: Funding, processor: str, event: ProcessorEven
 
 
 async def _find(conn: asyncpg.Connection, processor: str, event: ProcessorEvent) -> TopUp | None:
-    """By the processor's object, whose read tells our id; by our id where we do not know the object yet."""
+    """By the processor's object, else by our id in it: what is read is the top-up's own payment in any case."""
     known = await store.find_by_object(conn, processor, event.object_id)
     if known is not None or event.top_up_id is None:
         return known
@@ -113,7 +113,7 @@ async def _find(conn: asyncpg.Connection, processor: str, event: ProcessorEvent)
         named = await store.get_top_up(conn, ids.parse("topup", event.top_up_id))
     except (ValueError, Missing):  # another system's
         return None
-    return named if named.processor == processor and named.processor_id is None else None
+    return named if named.processor == processor else None
 
 
 EventHandler = Callable[[Funding, str, ProcessorEvent], Awaitable[str]]

@@ -16,6 +16,7 @@ from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
+from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import EntryFilter
@@ -46,18 +47,19 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
     report = await verify_books(session.conn, trust=TrustAnchors({signer.key_id: signer.public_key}, kept_roots))
+    fault = report.fault or await find_capture_fault(session.conn)
     document = {
-        "ok": report.fault is None,
+        "ok": fault is None,
         "accounts": report.accounts,
         "entries": report.entries,
         "roots": report.signed,
         "roots_kept": len(kept_roots),
-        "fault": report.fault,
+        "fault": fault,
     }
     against = f", {len(kept_roots)} of them compared with {kept.name}" if kept is not None else ""
     counts = f"{report.accounts} accounts, {report.entries} entries and {report.signed} signed roots"
-    lines = [] if report.fault else [f"{counts} are as they should be{against}"]
-    return CommandResult(document, lines, report.fault)
+    lines = [] if fault else [f"{counts} are as they should be{against}"]
+    return CommandResult(document, lines, fault)
 
 
 @ledger.command()

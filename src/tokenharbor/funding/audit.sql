@@ -1,0 +1,24 @@
+-- What must be so between captures and the books.
+
+-- name: lots_without_capture
+-- A lot that a top-up granted, without the capture that paid for it; or of another amount, account or time.
+SELECT l.id AS lot_id, l.account_id FROM lot l LEFT JOIN capture c ON c.lot_id = l.id
+WHERE l.origin = 'top-up' AND (c.lot_id IS NULL OR (c.captured, c.account_id) IS DISTINCT FROM (l.amount, l.account_id)) ORDER BY l.id LIMIT 1
+
+-- name: captures_without_credit
+-- A capture without its lot, or whose top-up is not the one that it paid.
+SELECT c.processor, c.capture_id FROM capture c LEFT JOIN lot l ON l.id = c.lot_id LEFT JOIN top_up t ON t.id = c.top_up_id
+WHERE l.id IS NULL OR t.state IS DISTINCT FROM 'paid'
+   OR (t.processor, t.capture_id, t.account_id, t.currency, t.amount_minor) IS DISTINCT FROM
+      (c.processor, c.capture_id, c.account_id, c.currency, c.captured_minor)
+ORDER BY 1, 2 LIMIT 1
+
+-- name: paid_without_capture
+-- A top-up that says it is paid, and has no capture.
+SELECT t.id FROM top_up t WHERE t.state = 'paid' AND NOT EXISTS (SELECT FROM capture c WHERE c.top_up_id = t.id) ORDER BY t.id LIMIT 1
+
+-- name: wrong_sums
+-- An account whose sum of top-ups, net of what has gone back, is not that of its captures.
+SELECT w.account_id FROM wallet w LEFT JOIN (
+    SELECT account_id, sum(captured - refunded - disputed) AS net FROM capture GROUP BY account_id) c ON c.account_id = w.account_id
+WHERE w.topped_up <> coalesce(c.net, 0) ORDER BY w.account_id LIMIT 1

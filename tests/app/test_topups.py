@@ -1,0 +1,95 @@
+"""Commands of top-ups, auto top-up and jobs, without a server: no processor is configured, so all is pretended."""
+
+import re
+
+import pytest
+from tests.app.conftest import Cli
+from tests.app.test_commands import account, refused
+
+
+@pytest.fixture
+def hub(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Of an edition with custom amounts and auto top-up, and with bank transfers."""
+    monkeypatch.setenv("TOKENHARBOR_EDITION", "token-hub")
+    monkeypatch.setenv("TOKENHARBOR_PROCESSORS_MANUAL_ENABLED", "true")
+    return cli
+
+
+def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:
+    made = account(hub)
+    opened = hub("topups", "create", made, "--usd", "12.50", "--key", "k", "--json").json
+    assert re.fullmatch(r"topup_[0-9a-v]{26}", opened["id"])
+    assert (opened["state"], opened["amount"], opened["currency"], opened["pretended"]) == (
+        "open",
+        "12.50",
+        "USD",
+        True,
+    )
+    assert opened["url"].startswith("http://127.0.0.1:8080/dashboard/billing?top_up=topup_")
+    assert hub("topups", "create", made, "--usd", "12.50", "--key", "k", "--json").json == opened
+    assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
+    paid = hub("topups", "sync", opened["id"], "--json").json
+    assert (paid["state"], paid["credit_usd"]) == ("paid", "12.500000000")
+    assert hub("balance", made, "--json").json["balance_usd"] == "12.500000000"
+    assert hub("topups", "show", opened["id"], "--json").json == paid
+    assert hub("topups", "list", made, "--state", "paid", "--json").json == [paid]
+    assert "no money moves" in hub("topups", "list").out
+    assert hub("ledger", "verify", "--json").json["fault"] is None
+
+
+def test_what_is_not_sold_is_refused_in_one_line(hub: Cli) -> None:
+    made = account(hub)
+    for words in (
+        ("topups", "create", made, "--usd", "0.50"),
+        ("topups", "create", made, "--usd", "10", "--currency", "EUR"),
+        ("topups", "create", made, "--usd", "10", "--currency", "CNY"),
+        ("topups", "create", made, "--usd", "10", "--processor", "nobody"),
+        ("topups", "show", "topup_" + "0" * 26),
+        ("topups", "sync", "topup_" + "0" * 26),
+        ("auto-topup", "show", made),
+        ("auto-topup", "off", made),
+        ("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100"),
+        ("jobs", "run", "nothing"),
+    ):
+        refused(hub(*words))
+
+
+def test_a_rate_is_set_listed_and_used(hub: Cli) -> None:
+    made = account(hub)
+    refused(hub("topups", "rates", "--set", "CNY", "about 7"))
+    [rate] = hub("topups", "rates", "--set", "cny", "7.1234", "--for", "24h", "--by", "kim", "--json").json
+    assert (rate["currency"], rate["per_usd"], rate["actor"]) == ("CNY", "7.1234", "kim")
+    opened = hub("topups", "create", made, "--usd", "10", "--currency", "cny", "--json").json
+    assert (opened["amount"], opened["currency"], opened["rate"]) == ("71.24", "CNY", "7.1234")
+    hub("topups", "sync", opened["id"])
+    assert hub("balance", made, "--json").json["balance_usd"] == "10.000000000"
+
+
+def test_a_payment_is_recorded_once_and_a_large_one_by_two_people(hub: Cli) -> None:
+    made = account(hub)
+    paid = hub("topups", "record", made, "--usd", "20", "--reference", "bank 1", "--by", "kim", "--json").json
+    assert (paid["state"], paid["capture"], paid["actor"], paid["pretended"]) == ("paid", "BANK1", "kim", False)
+    assert paid["id"] in refused(hub("topups", "record", made, "--usd", "20", "--reference", "BANK1"))
+    large = hub("topups", "record", made, "--usd", "1000.01", "--reference", "BANK2", "--by", "kim", "--json").json
+    assert large["state"] == "open"
+    assert "kim" in refused(hub("topups", "confirm", large["id"], "--by", "kim"))
+    assert "confirmed_by: lee" in hub("topups", "confirm", large["id"], "--by", "lee").out
+    assert hub("balance", made, "--json").json["balance_usd"] == "1020.010000000"
+
+
+def test_auto_top_up_is_switched_on_shown_and_off(hub: Cli) -> None:
+    made = account(hub)
+    first = hub("topups", "create", made, "--usd", "10", "--save", "--json").json
+    hub("topups", "sync", first["id"])
+    wanted = hub("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100", "--json").json
+    assert (wanted["enabled"], wanted["threshold_usd"], wanted["amount_usd"]) == (True, "5.000000000", "20.000000000")
+    assert hub("auto-topup", "show", made, "--json").json == wanted
+    assert "enabled: False" in hub("auto-topup", "off", made).out
+
+
+def test_jobs_are_listed_and_made_due(hub: Cli) -> None:
+    account(hub)
+    assert hub("jobs", "run", "processor_events", "--json").json == {"job": "processor_events", "due": True}
+    jobs = {each["job"]: each for each in hub("jobs", "list", "--json").json}
+    assert (jobs["payments"]["every"], jobs["payments"]["runs"], jobs["payments"]["fault"]) == ("1s", 0, None)
+    assert "processor_events" in hub("jobs", "list").out
