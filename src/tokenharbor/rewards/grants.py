@@ -1,0 +1,231 @@
+"""Granting: a reward becomes credit once, within the cap for life; claims by customers, decisions by operators.
+
+A reward's row, its credit and the sum that the cap compares are written in one transaction, with the wallet locked
+first. So whatever is retried finds the row. What the cap cuts off is lost: it is not granted later.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Conflict, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger import credit_moves
+from tokenharbor.ledger.types import Credit, Pool
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards import store
+from tokenharbor.rewards.types import Reward, RewardKind, RewardState
+
+_POOLS: Final = {
+    RewardKind.WELCOME: Pool.TRIAL,
+    RewardKind.MATCH: Pool.MATCH,
+    RewardKind.REFERRAL: Pool.PAID,
+    RewardKind.CASHBACK: Pool.PAID,
+    RewardKind.CODE: Pool.PROMO,
+}
+_CAPPED: Final = "the cap for life is reached"
+_IN_DEBT: Final = "the account is in debt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incentive:
+    """What an account is to be given: `amount` by the rules, once for each `key`."""
+
+    account_id: UUID
+    kind: RewardKind
+    key: str
+    amount: Usd
+    expires_at: datetime | None = None
+    withdrawable_from: datetime | None = None
+
+
+async def grant(conn: asyncpg.Connection, world: World, policy: Policy, incentive: Incentive) -> Reward | None:
+    """Grant what the cap leaves of it. None: its key was used. REFUSED: the cap leaves nothing, or the account is in
+    debt. In the caller's transaction. Raises BooksRefused.
+    """
+    now = world.clock.now()
+    state = await Wallets(conn).lock(incentive.account_id, now)
+    mark = await store.lock_mark(conn, incentive.account_id)
+    amount = min(incentive.amount, Usd(max(policy.incentives.life - mark.granted, ZERO)))
+    reward = _reward(world, incentive, now, amount)
+    if state.debt and incentive.kind is not RewardKind.CASHBACK:
+        reward = _refused(reward, _IN_DEBT)
+    elif not amount:
+        reward = _refused(reward, _CAPPED)
+    if not await store.add_reward(conn, reward):
+        return None
+    if reward.state is RewardState.GRANTED:
+        await _credit(conn, reward, incentive)
+    return reward
+
+
+async def hold_for_review(conn: asyncpg.Connection, world: World, incentive: Incentive, reason: str) -> Reward | None:
+    """An operator is to decide. None: its key was used."""
+    doubtful = _reward(world, incentive, world.clock.now(), incentive.amount)
+    reward = dataclasses.replace(
+        doubtful, state=RewardState.REVIEW, amount=ZERO, entry_id=None, lot_id=None, reason=reason
+    )
+    return reward if await store.add_reward(conn, reward) else None
+
+
+async def refuse_incentive(conn: asyncpg.Connection, world: World, incentive: Incentive, reason: str) -> None:
+    """It is not given, and the row says why."""
+    await store.add_reward(conn, _refused(_reward(world, incentive, world.clock.now(), incentive.amount), reason))
+
+
+async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> Reward:
+    """The welcome grant, once for each account. It waits for an operator where another account of the same mailbox has
+    had one. Raises Missing, Conflict, BooksRefused.
+    """
+    grants = policy.grants
+    async with conn.transaction():
+        account = await get_account(conn, account_id)
+        now = world.clock.now()
+        if not grants.welcome:
+            raise Conflict(f"the edition {policy.name} has no welcome grant")
+        if grants.claim_days and now > account.created_at + timedelta(days=grants.claim_days):
+            raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up")
+        await Wallets(conn).lock(account_id, now)
+        incentive = _welcome(policy, account_id, now)
+        twins = await conn.fetchrow(store.SQL.twins_welcomed, account_id)
+        if twins["same_user"]:
+            raise Conflict("the welcome grant was claimed with another account of the same user")
+        if twins["same_mailbox"]:
+            reward = await hold_for_review(conn, world, incentive, "another account of the same mailbox has had one")
+        else:
+            reward = await grant(conn, world, policy, incentive)
+        return given(reward, "the welcome grant was claimed already")
+
+
+async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward_id: UUID, *, actor: str) -> Reward:
+    """Grant a reward that waits, with the cap and the terms of now. Raises Missing, Conflict, BooksRefused."""
+    async with conn.transaction():
+        reward = await _lock_waiting(conn, world, reward_id)
+        mark = await store.lock_mark(conn, reward.account_id)
+        now = world.clock.now()
+        amount = min(reward.wanted, policy.incentives.life - mark.granted)
+        if amount <= ZERO:
+            raise Conflict(_CAPPED)
+        granted = dataclasses.replace(
+            reward,
+            state=RewardState.GRANTED,
+            amount=amount,
+            entry_id=world.ids.new(),
+            lot_id=world.ids.new(),
+            decided_by=actor,
+            decided_at=now,
+        )
+        await store.decide_reward(conn, granted)
+        await _credit(conn, granted, _terms(policy, reward, now), now)
+    return granted
+
+
+async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, reason: str, actor: str) -> Reward:
+    """Refuse a reward that waits. Raises Missing, Conflict, Rejected."""
+    if not reason.strip():
+        raise Rejected("a refusal needs a reason", param="reason")
+    async with conn.transaction():
+        reward = await _lock_waiting(conn, world, reward_id)
+        refused = dataclasses.replace(
+            reward, state=RewardState.REFUSED, reason=reason, decided_by=actor, decided_at=world.clock.now()
+        )
+        await store.decide_reward(conn, refused)
+    return refused
+
+
+def given(reward: Reward | None, again: str) -> Reward:
+    """What a claim has made. Raises Conflict where it was made before, or nothing is left to be given: a transaction
+    around it is undone.
+    """
+    if reward is None:
+        raise Conflict(again)
+    if reward.state is RewardState.REFUSED:
+        raise Conflict(reward.reason)
+    return reward
+
+
+async def _lock_waiting(conn: asyncpg.Connection, world: World, reward_id: UUID) -> Reward:
+    account_id = (await store.get_reward(conn, reward_id)).account_id
+    state = await Wallets(conn).lock(account_id, world.clock.now())  # before any row of this room
+    reward = await store.lock_reward(conn, reward_id)
+    if reward.state is not RewardState.REVIEW:
+        raise Conflict(f"{ids.show('rew', reward_id)} is {reward.state} and waits for nobody")
+    if state.debt:
+        raise Conflict(_IN_DEBT)
+    return reward
+
+
+async def _credit(conn: asyncpg.Connection, reward: Reward, terms: Incentive, at: datetime | None = None) -> None:
+    """The credit of a granted reward."""
+    wallets, now = Wallets(conn), at or reward.at
+    await store.add_granted(conn, reward.account_id, reward.amount)
+    assert reward.entry_id is not None, "it is granted"  # noqa: S101  for mypy
+    assert reward.lot_id is not None, "likewise"  # noqa: S101
+    credit = Credit(
+        entry_id=reward.entry_id,
+        lot_id=reward.lot_id,
+        account_id=reward.account_id,
+        pool=_POOLS[reward.kind],
+        origin=reward.kind.value,
+        amount=reward.amount,
+        at=now,
+        reason=reward.kind.value,
+        expires_at=terms.expires_at,
+        withdrawable_from=terms.withdrawable_from,
+        reference=f"reward/{reward.kind}/{reward.key}",
+    )
+    state = await wallets.lock(reward.account_id, now)
+    make = credit_moves.lock_match if reward.kind is RewardKind.MATCH else credit_moves.grant
+    await wallets.post(make(state, credit))
+
+
+def _welcome(policy: Policy, account_id: UUID, now: datetime) -> Incentive:
+    return Incentive(
+        account_id=account_id,
+        kind=RewardKind.WELCOME,
+        key=str(account_id),
+        amount=policy.grants.welcome,
+        expires_at=now + timedelta(days=policy.grants.welcome_days),
+    )
+
+
+def _terms(policy: Policy, reward: Reward, now: datetime) -> Incentive:
+    """Those that a reward which has waited gets now."""
+    if reward.kind is RewardKind.WELCOME:
+        return _welcome(policy, reward.account_id, now)
+    return Incentive(
+        account_id=reward.account_id,
+        kind=reward.kind,
+        key=reward.key,
+        amount=reward.wanted,
+        withdrawable_from=now + timedelta(days=policy.referral.maturity_days),
+    )
+
+
+def _reward(world: World, incentive: Incentive, now: datetime, amount: Usd) -> Reward:
+    return Reward(
+        id=world.ids.new(),
+        account_id=incentive.account_id,
+        kind=incentive.kind,
+        key=incentive.key,
+        state=RewardState.GRANTED,
+        wanted=incentive.amount,
+        amount=amount,
+        at=now,
+        entry_id=world.ids.new(),
+        lot_id=world.ids.new(),
+    )
+
+
+def _refused(reward: Reward, reason: str) -> Reward:
+    return dataclasses.replace(
+        reward, state=RewardState.REFUSED, amount=ZERO, entry_id=None, lot_id=None, reason=reason
+    )
