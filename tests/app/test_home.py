@@ -16,7 +16,9 @@ from tests.app.conftest import Cli, Outcome
 from tokenharbor.app.cli import _COMMANDS
 from tokenharbor.db.address import show_address
 
-ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP = [f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup")]
+ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP, REWARD, CODE = [
+    f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup", "rew", "code")
+]
 READS: dict[str, list[tuple[str, ...]]] = {
     "accounts": [
         ("accounts", "list"),
@@ -53,6 +55,18 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("topups", "record", ACCOUNT, "--usd", "10", "--reference", "REF1"),
         ("topups", "confirm", TOP_UP),
         ("topups", "rates"),
+    ],
+    "rewards": [
+        ("rewards", "list"),
+        ("rewards", "claim", ACCOUNT),
+        ("rewards", "approve", REWARD),
+        ("rewards", "refuse", REWARD, "--reason", "x"),
+    ],
+    "codes": [
+        ("codes", "create", "--usd", "1"),
+        ("codes", "list"),
+        ("codes", "revoke", CODE),
+        ("codes", "redeem", ACCOUNT, "X"),
     ],
     "usage": [("usage", ACCOUNT)],
 }

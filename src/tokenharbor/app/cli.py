@@ -25,6 +25,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "auto-topup": "auto_topup",
     "jobs": "jobs",
     "gateways": "gateways",
+    "rewards": "rewards",
+    "codes": "rewards",
     "catalog": "catalog",
     "providers": "providers",
     "edition": "editions",

@@ -1,4 +1,4 @@
-"""Redemption codes: made and revoked by operators, redeemed by customers; once for each account, never beyond their uses."""
+"""Redemption codes: made by operators, redeemed by customers; once for each account, never beyond their uses."""
 
 import hashlib
 from dataclasses import dataclass

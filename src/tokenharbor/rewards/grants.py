@@ -168,7 +168,7 @@ async def _credit(conn: asyncpg.Connection, reward: Reward, terms: Incentive, at
     wallets, now = Wallets(conn), at or reward.at
     await store.add_granted(conn, reward.account_id, reward.amount)
     assert reward.entry_id is not None, "it is granted"  # noqa: S101  for mypy
-    assert reward.lot_id is not None, "likewise"  # noqa: S101
+    assert reward.lot_id is not None, "likewise"  # noqa: S101  for mypy
     credit = Credit(
         entry_id=reward.entry_id,
         lot_id=reward.lot_id,

@@ -1,0 +1,128 @@
+"""`rewards`, `codes`: what accounts are given, what waits for an operator, and redemption codes."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+
+from tokenharbor.accounts.changes import OPERATOR
+from tokenharbor.app.commands.arguments import ACCOUNT, CODE, NAME, REASON, REWARD, SPAN, USD
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.database import at_database, changing
+from tokenharbor.app.session import CommandSession
+from tokenharbor.editions.load import load_edition
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.rewards import codes as code_cases
+from tokenharbor.rewards import grants, store
+from tokenharbor.rewards.codes import CodeTerms
+from tokenharbor.rewards.documents import code_document, reward_document
+from tokenharbor.rewards.types import Reward, RewardState
+
+_REWARD: Final = ("id", "account", "kind", "state", "usd", "wanted_usd", "at", "reason")
+_CODE: Final = ("id", "usd", "uses", "used", "expires_at", "revoked_at", "note")
+
+
+@click.group(cls=Group)
+def rewards() -> None:
+    """List, claim and decide what accounts are given."""
+
+
+@rewards.command("list")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.option("--state", type=click.Choice(list(RewardState)), help="Only those in this state.")
+@at_database
+async def list_rewards(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
+    """List the rewards of an account, or all, oldest first. Those in state review wait for approve or refuse."""
+    found = await store.list_rewards(session.conn, account_id, None if state is None else RewardState(state))
+    documents = [reward_document(each) for each in found]
+    return CommandResult(documents, table(_REWARD, [tuple(each[name] for name in _REWARD) for each in documents]))
+
+
+@rewards.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@at_database
+async def claim(session: CommandSession, account_id: UUID) -> CommandResult:
+    """Claim an account's welcome grant."""
+    policy = load_edition(session.settings.edition)
+    with changing(f"rewards list {ids.show('acct', account_id)}"):
+        return _shown(await grants.claim_welcome(session.conn, session.world, policy, account_id))
+
+
+@rewards.command()
+@click.argument("reward_id", type=REWARD, metavar="ID")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who approves it.")
+@at_database
+async def approve(session: CommandSession, reward_id: UUID, by: str) -> CommandResult:
+    """Grant a reward that waits."""
+    policy = load_edition(session.settings.edition)
+    with changing("rewards list"):
+        return _shown(await grants.approve(session.conn, session.world, policy, reward_id, actor=by))
+
+
+@rewards.command()
+@click.argument("reward_id", type=REWARD, metavar="ID")
+@click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, shown with the reward.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who refuses it.")
+@at_database
+async def refuse(session: CommandSession, reward_id: UUID, *, reason: str, by: str) -> CommandResult:
+    """Refuse a reward that waits."""
+    return _shown(await grants.refuse(session.conn, session.world, reward_id, reason=reason, actor=by))
+
+
+@click.group(cls=Group)
+def codes() -> None:
+    """Make, list, revoke and redeem codes."""
+
+
+@codes.command()
+@click.option("--usd", type=USD, required=True, metavar="X", help="Credit for each account, such as 5.00.")
+@click.option("--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Accounts, at most.")
+@click.option("--for", "open_for", type=SPAN, metavar="30d", help="Time in which it can be redeemed.")
+@click.option("--expires", "lasts", type=SPAN, metavar="30d", help="Time until the credit's unused part expires.")
+@click.option("--note", type=REASON, default="", metavar="TEXT", help="What the code is for.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who makes it.")
+@at_database
+async def create(session: CommandSession, /, **options: Any) -> CommandResult:
+    """Make a code, and print it. It is not shown again."""
+    terms = _terms(**{name: options[name] for name in ("usd", "uses", "note", "open_for", "lasts")})
+    made = await code_cases.create_code(session.conn, session.world, terms, actor=options["by"])
+    return CommandResult({**code_document(made.code), "code": made.text}, [made.text])
+
+
+@codes.command("list")
+@at_database
+async def list_codes(session: CommandSession) -> CommandResult:
+    """List codes and how often each was redeemed, oldest first."""
+    documents = [code_document(each) for each in await store.list_codes(session.conn)]
+    return CommandResult(documents, table(_CODE, [tuple(each[name] for name in _CODE) for each in documents]))
+
+
+@codes.command()
+@click.argument("code_id", type=CODE, metavar="ID")
+@at_database
+async def revoke(session: CommandSession, code_id: UUID) -> CommandResult:
+    """Revoke a code. What was redeemed stays."""
+    document = code_document(await code_cases.revoke_code(session.conn, session.world, code_id))
+    return CommandResult(document, [f"{document['id']} revoked at {document['revoked_at']}"])
+
+
+@codes.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.argument("text", metavar="CODE")
+@at_database
+async def redeem(session: CommandSession, account_id: UUID, text: str) -> CommandResult:
+    """Redeem a code for an account."""
+    policy = load_edition(session.settings.edition)
+    with changing(f"rewards list {ids.show('acct', account_id)}"):
+        return _shown(await code_cases.redeem(session.conn, session.world, policy, account_id, text))
+
+
+def _terms(*, usd: Usd, uses: int, note: str, open_for: timedelta | None, lasts: timedelta | None) -> CodeTerms:
+    return CodeTerms(amount=usd, uses=uses, note=note, open_for=open_for, lasts=lasts)
+
+
+def _shown(reward: Reward) -> CommandResult:
+    document = reward_document(reward)
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
