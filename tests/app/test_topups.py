@@ -91,5 +91,13 @@ def test_jobs_are_listed_and_made_due(hub: Cli) -> None:
     account(hub)
     assert hub("jobs", "run", "processor_events", "--json").json == {"job": "processor_events", "due": True}
     jobs = {each["job"]: each for each in hub("jobs", "list", "--json").json}
-    assert (jobs["payments"]["every"], jobs["payments"]["runs"], jobs["payments"]["fault"]) == ("1s", 0, None)
+    assert (jobs["payments"]["every"], jobs["payments"]["runs"], jobs["payments"]["fault"]) == ("2s", 0, None)
     assert "processor_events" in hub("jobs", "list").out
+
+
+def test_the_latest_top_ups_are_listed_page_by_page(hub: Cli) -> None:
+    made = account(hub)
+    opened = [hub("topups", "create", made, "--usd", "10", "--json").json["id"] for _ in range(3)]
+    first = hub("topups", "list", "--limit", "2", "--json").json
+    rest = hub("topups", "list", made, "--before", first[-1]["id"], "--json").json
+    assert [each["id"] for each in (*first, *rest)] == opened[::-1]

@@ -120,6 +120,20 @@ def test_forged_webhooks_are_refused_logged_and_counted_and_credit_nothing(datab
         cashier.check(1)
 
 
+def test_without_a_webhooks_secret_every_event_is_refused_and_the_sweep_credits(database_url: str) -> None:
+    with running_cashier("token-hub", "stripe", database_url, start=False) as cashier:
+        cashier.harbor.env["STRIPE_WEBHOOK"] = ""
+        cashier.start()
+        assert cashier.processor is not None
+        opened = cashier.create("10")
+        about = {"id": "cs_1", "object": "checkout.session", "payment_status": "paid"}
+        assert cashier.processor.call("forge", kind="checkout.session.completed", about=about, secret="") == 400
+        assert cashier.fetch("select count(*) from processor_event") == [(0,)]
+        cashier.pay(opened)
+        cashier.wait_for(opened)
+        cashier.check(1)
+
+
 def test_an_amount_that_was_changed_at_the_processor_is_reviewed(database_url: str) -> None:
     with running_cashier("token-hub", "stripe", database_url) as cashier:
         assert cashier.processor is not None
@@ -163,7 +177,7 @@ def test_without_a_processor_top_ups_are_pretended_and_say_so(database_url: str)
         assert paid["pretended"]
         assert "pretended" in cashier.harbor.run("topups", "list").stdout.splitlines()[-1]
         cashier.cli("auto-topup", "set", cashier.account, "--below", "50", "--usd", "50", "--month", "100")
-        [_, automatic] = _wait_for_two(cashier)
+        [automatic, _] = _wait_for_two(cashier)
         assert (automatic["automatic"], automatic["pretended"]) == (True, True)
         assert cashier.cli("auto-topup", "off", cashier.account)["enabled"] is False
         names = {each["job"]: each for each in cashier.cli("jobs", "list")}

@@ -14,6 +14,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_CENT, Money, Usd
+from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.manual import received_transfer, transfer_reference
 
 
@@ -56,7 +57,9 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
     the same person.
     """
     async with funding.acquire() as conn, conn.transaction():
-        top_up = await store.get_top_up(conn, top_up_id)
+        account_id = (await store.get_top_up(conn, top_up_id)).account_id
+        await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
+        top_up = await store.lock_top_up(conn, top_up_id)
         if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
             raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")
         if top_up.actor == actor:

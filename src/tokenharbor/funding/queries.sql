@@ -25,8 +25,9 @@ SELECT * FROM top_up WHERE account_id = $1 AND idempotency_key = $2
 SELECT * FROM top_up WHERE processor = $1 AND processor_id = $2
 
 -- name: top_ups
--- An account's top-ups, or everybody's, oldest first.
-SELECT * FROM top_up WHERE ($1::uuid IS NULL OR account_id = $1) AND ($2::text IS NULL OR state = $2) ORDER BY id
+-- An account's latest top-ups, or everybody's, newest first; those before one of them.
+SELECT * FROM top_up WHERE ($1::uuid IS NULL OR account_id = $1) AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC LIMIT $4
 
 -- name: set_checkout
 -- Where the payer pays.

@@ -82,11 +82,20 @@ async def find_by_object(conn: asyncpg.Connection, processor: str, processor_id:
     return None if row is None else _top_up(row)
 
 
-async def list_top_ups(
-    conn: asyncpg.Connection, account_id: UUID | None = None, state: TopUpState | None = None
-) -> Sequence[TopUp]:
-    """Oldest first."""
-    return [_top_up(row) for row in await conn.fetch(SQL.top_ups, account_id, state)]
+@dataclass(frozen=True, slots=True)
+class TopUpFilter:
+    """Which top-ups are meant: of an account, in a state, made before another; `most` of them. None: whichever."""
+
+    account_id: UUID | None = None
+    state: TopUpState | None = None
+    before: UUID | None = None
+    most: int = 100
+
+
+async def list_top_ups(conn: asyncpg.Connection, wanted: TopUpFilter) -> Sequence[TopUp]:
+    """Newest first."""
+    rows = await conn.fetch(SQL.top_ups, wanted.account_id, wanted.state, wanted.before, wanted.most)
+    return [_top_up(row) for row in rows]
 
 
 async def set_checkout(conn: asyncpg.Connection, top_up_id: UUID, processor_id: str, url: str) -> TopUp | None:

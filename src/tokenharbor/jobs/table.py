@@ -77,7 +77,7 @@ JOBS = (
     Job("partitions", timedelta(hours=1), _make_partitions),
     Job("videos", timedelta(minutes=1), _poll_videos),
     Job("volume_tiers", timedelta(seconds=10), _place_volumes),
-    Job("payments", timedelta(seconds=1), _follow_payments),
+    Job("payments", timedelta(seconds=2), _follow_payments),
     Job("processor_events", timedelta(hours=1), _sweep_processors),
     Job("auto_topup", timedelta(seconds=5), _top_up_automatically),
 )

@@ -17,6 +17,7 @@ from tokenharbor.funding.documents import exchange_rate_document, top_up_documen
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
 from tokenharbor.funding.rates import set_exchange_rate
+from tokenharbor.funding.store import TopUpFilter
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel import ids
@@ -62,10 +63,15 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
 @topups.command("list")
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
 @click.option("--state", type=click.Choice([each.value for each in TopUpState]), help="Only those in this state.")
+@click.option("--before", type=TOP_UP, metavar="ID", help="Only those made before this one.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, metavar="N", help="At most.")
 @at_database
-async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
-    """List the top-ups of an account, or all, oldest first."""
-    found = await store.list_top_ups(session.conn, account_id, None if state is None else TopUpState(state))
+async def list_all(
+    session: CommandSession, account_id: UUID | None, *, state: str | None, before: UUID | None, limit: int
+) -> CommandResult:
+    """List the latest top-ups of an account, or of all, newest first."""
+    wanted = TopUpFilter(account_id, None if state is None else TopUpState(state), before, limit)
+    found = await store.list_top_ups(session.conn, wanted)
     documents = [top_up_document(each) for each in found]
     lines = table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents])
     return CommandResult(documents, lines + _warn_if_pretended(found))
