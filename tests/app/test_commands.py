@@ -308,7 +308,7 @@ def test_the_ledger_is_exported_with_its_running_balance(cli: Cli) -> None:
     for usd in ("3", "0.25"):
         assert cli("credit", made, "--usd", usd, "--pool", "promo", "--reason", "x").code == 0
     head, *rows = cli("ledger", "export", made).out.splitlines()
-    assert head == "Date,Type,Source pool,Amount USD,Running balance USD,Status,Order ID,PayPal capture ID"
+    assert head == "Date (ISO UTC),Type,Source pool,Amount USD,Running balance USD,Status,Order ID,PayPal capture ID"
     assert [row.split(",")[2:5] for row in rows] == [
         ["promo", "3.000000000", "3.000000000"],
         ["promo", "0.250000000", "3.250000000"],

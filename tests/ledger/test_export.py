@@ -1,7 +1,7 @@
 """The ledger as CSV: every row is the one before plus its amount."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,16 +9,26 @@ import pytest
 
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger import credit_moves
-from tokenharbor.ledger.export import EntryFilter, export
+from tokenharbor.ledger.export import EntryFilter, LotPayment, export
 from tokenharbor.ledger.types import Clawback, Pool
 
 EVERYTHING = EntryFilter()
 
 
-async def _rows(scene: Any, choice: EntryFilter = EVERYTHING) -> Sequence[dict[str, str]]:
-    return list(csv.DictReader([line async for line in export(scene.conn, scene.account, choice)]))
+async def no_payments(*_: object) -> Mapping[UUID, LotPayment]:
+    return {}
+
+
+async def _rows(
+    scene: Any, choice: EntryFilter = EVERYTHING, payments: Mapping[UUID, LotPayment] | None = None
+) -> Sequence[dict[str, str]]:
+    async def read_payments(*_: object) -> Mapping[UUID, LotPayment]:
+        return payments or {}
+
+    return list(csv.DictReader([line async for line in export(scene.conn, scene.account, choice, read_payments)]))
 
 
 async def test_every_balance_is_the_one_before_plus_the_amount(scene: Any) -> None:
@@ -75,15 +85,42 @@ async def test_TH_B12_only_what_can_be_spent_or_is_held_counts(scene: Any) -> No
     assert await scene.fault() is None
 
 
-async def test_a_row_says_when_in_utc_and_which_request(scene: Any) -> None:
-    await scene.credit(60, reference="capture-1")
+async def test_a_row_says_when_in_utc_and_which_request_or_entry(scene: Any) -> None:
+    credit = await scene.credit(60, reference="once/1")
     hold = scene.hold(30)
     await scene.place(hold)
     await scene.settle(scene.settlement(hold, 30))
     recharge, usage = await _rows(scene)
     assert recharge["Date (ISO UTC)"] == "2026-11-25T12:00:00.000000Z"
-    assert recharge["PayPal capture ID"] == "capture-1"
+    assert recharge["Order ID"] == ids.show("ent", credit.entry_id)
+    assert recharge["PayPal capture ID"] == "", "a reference is no capture"
     assert usage["Order ID"] == ids.show("req", hold.request_id)
+
+
+async def test_TH_B12_what_moves_a_payments_credit_names_its_order_and_its_capture(scene: Any) -> None:
+    """A payment has its row even where debt took all of it; usage and expiry name no capture."""
+    first, second = await scene.credit(100), await scene.credit(50)
+    trial = await scene.credit(10, Pool.TRIAL, timedelta(hours=1))
+    payments = {first.lot_id: LotPayment("topup_1", "CAP-1"), second.lot_id: LotPayment("topup_2", "CAP-2")}
+    await scene.spend(130)
+    await scene.wallets.claw(
+        Clawback(scene.world.ids.new(), scene.account, first.lot_id, Usd(100), scene.clock.now(), "clearing/a/usd")
+    )
+    third = await scene.credit(60)
+    payments[third.lot_id] = LotPayment("topup_3", "CAP-3")
+    await scene.move(lambda state: credit_moves.set_aside(state, scene.stamp(), {second.lot_id: Usd(5)}))
+    rows = await _rows(scene, EVERYTHING, payments)
+    named = [(row["Type"], row["Amount USD"][-3:], row["Order ID"][:7], row["PayPal capture ID"]) for row in rows]
+    assert trial.lot_id not in payments
+    assert named[:5] == [
+        ("recharge", "100", "topup_1", "CAP-1"),
+        ("recharge", "050", "topup_2", "CAP-2"),
+        ("operator", "010", f"ent_{ids.show('ent', trial.entry_id)[4:7]}", ""),
+        ("usage", "010", f"req_{rows[3]['Order ID'][4:7]}", ""),
+        ("usage", "120", f"req_{rows[4]['Order ID'][4:7]}", ""),
+    ]
+    assert ("recharge", "000", "topup_3", "CAP-3") in named
+    assert [capture for kind, *_, capture in named if kind == "payout"] == ["CAP-2"]
 
 
 async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
@@ -98,11 +135,12 @@ async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
     assert len(await _rows(scene, EntryFilter(until=midnight))) == 2
 
 
-async def test_a_formula_in_a_reference_is_text(scene: Any) -> None:
-    await scene.credit(1, reference=f"=cmd|{scene.account}")
-    assert (await _rows(scene))[0]["PayPal capture ID"].startswith("'=")
+async def test_a_formula_in_a_capture_is_text(scene: Any) -> None:
+    credit = await scene.credit(1)
+    payments = {credit.lot_id: LotPayment("topup_1", f"=cmd|{scene.account}")}
+    assert (await _rows(scene, EVERYTHING, payments))[0]["PayPal capture ID"].startswith("'=")
 
 
 async def test_nobody_has_no_ledger(scene: Any) -> None:
     with pytest.raises(Missing):
-        [line async for line in export(scene.conn, scene.world.ids.new(), EVERYTHING)]
+        [line async for line in export(scene.conn, scene.world.ids.new(), EVERYTHING, no_payments)]

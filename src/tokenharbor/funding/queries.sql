@@ -59,6 +59,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (processor, capture_id) DO NOTHING
 RETURNING capture_id
 
+-- name: lot_payments
+-- The captures of an account, by lot.
+SELECT lot_id, top_up_id, capture_id FROM capture WHERE account_id = $1
+
 -- name: add_topped_up
 -- What an account has topped up in all, net.
 UPDATE wallet SET topped_up = topped_up + $2 WHERE account_id = $1

@@ -4,7 +4,7 @@ Each function takes a connection and leaves the transaction to whoever calls. A 
 room.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.ledger.export import LotPayment
 from tokenharbor.payments.types import SavedMethod
 
 
@@ -36,6 +37,7 @@ class FundingQueries:
     set_fault: str
     set_paid: str
     add_capture: str
+    lot_payments: str
     add_topped_up: str
     save_method: str
     saved_method: str
@@ -137,6 +139,12 @@ async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
         capture.paid_at, capture.refundable_until, capture.processor_refundable_until, capture.dispute_until,
     )  # fmt: skip
     return added is not None
+
+
+async def read_lot_payments(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, LotPayment]:
+    """What paid for each lot of an account's top-ups."""
+    rows = await conn.fetch(SQL.lot_payments, account_id)
+    return {row["lot_id"]: LotPayment(ids.show("topup", row["top_up_id"]), row["capture_id"]) for row in rows}
 
 
 async def add_topped_up(conn: asyncpg.Connection, account_id: UUID, amount: Usd) -> None:

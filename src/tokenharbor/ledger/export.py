@@ -3,7 +3,7 @@
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,6 +30,19 @@ HEADER = (
     "PayPal capture ID",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
+_WITHOUT_CAPTURE = ("usage", "loss", "expiry")
+
+
+@dataclass(frozen=True, slots=True)
+class LotPayment:
+    """What paid for a lot: the top-up's id as it is shown, and the processor's id of the capture."""
+
+    order_id: str
+    capture_id: str
+
+
+PaymentReader = Callable[[asyncpg.Connection, UUID], Awaitable[Mapping[UUID, LotPayment]]]
+"""The payments of an account by lot, as the room that takes payments knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +61,69 @@ class EntryFilter:
         )
 
 
-async def export(conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter) -> AsyncIterator[str]:
+async def export(
+    conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter, read_payments: PaymentReader
+) -> AsyncIterator[str]:
     """The lines of the CSV, the header first. Raises Missing for an account that is not there, DatabaseUnavailable."""
     with as_database_unavailable():
         state = await pages.read_state(conn, account_id)
         if state.wallet is None:
             raise Missing(f"no account {ids.show('acct', account_id)}")
-        yield _line(HEADER)
-        ledger = _Ledger(state)
+        ledger = _Ledger(state, await read_payments(conn, account_id))  # after the lots: each has its payment then
+        yield csv_line(HEADER)
         async for page in pages.entries(conn, account_id, state.wallet["seq"], with_requests=False):
             for written in page:
                 for row in ledger.rows(written, choice):
                     yield row
 
 
+def entry_kind(type_: str, origin: str | None) -> str:
+    """How exports call an entry: a credit by its lot's origin, a top-up `recharge`; everything else by its type."""
+    if type_ != "credit":
+        return type_
+    return "recharge" if origin == "top-up" else origin or "credit"
+
+
+def csv_text(text: str) -> str:
+    """What a spreadsheet would compute is text to it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()
+
+
 class _Ledger:
     """Writes an account's entries, in order."""
 
-    def __init__(self, state: AccountState) -> None:
+    def __init__(self, state: AccountState, payments: Mapping[UUID, LotPayment]) -> None:
         self._state = state
+        self._payments = payments
         self._starts = [segment.start for segment in state.line]
         self._balance = ZERO
 
     def rows(self, written: StoredEntry, choice: EntryFilter) -> Iterator[str]:
+        """A credit has its row even where debt took all of it, so that each payment is found."""
         entry = written.entry
         kind = self._kind(written)
-        reference = _text(entry.reference)
-        order = ids.show("req" if entry.type == "usage" else "ent", entry.id)
+        order, captures = self._references(written)
         date = entry.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         for pool, amount in self._amounts(written).items():
             self._balance += amount
-            if amount and choice.takes(kind, entry.at):
-                yield _line((date, kind, pool, str(amount), str(self._balance), "posted", order, reference))
+            if (amount or entry.type == "credit") and choice.takes(kind, entry.at):
+                yield csv_line((date, kind, pool, str(amount), str(self._balance), "posted", order, captures))
+
+    def _references(self, written: StoredEntry) -> tuple[str, str]:
+        """Of a top-up its id; of whatever moves its credit but usage and expiry, the captures of the lots."""
+        entry = written.entry
+        if entry.type in _WITHOUT_CAPTURE:
+            return ids.show("req" if entry.type == "usage" else "ent", entry.id), ""
+        lots = dict.fromkeys(posting.lot_id for posting in written.postings if posting.lot_id is not None)
+        paid = [self._payments[lot_id] for lot_id in lots if lot_id in self._payments]
+        order = paid[0].order_id if paid and entry.type == "credit" else ids.show("ent", entry.id)
+        return order, " ".join(csv_text(payment.capture_id) for payment in paid)
 
     def _amounts(self, written: StoredEntry) -> Mapping[str, Usd]:
         """By pool, what the entry adds to the account's spendable and held credit."""
@@ -106,22 +150,10 @@ class _Ledger:
         return amounts
 
     def _kind(self, written: StoredEntry) -> str:
-        """A credit is called by its lot's origin, a top-up `recharge`; everything else by its type."""
         if written.entry.type != "credit":
             return written.entry.type
         lot_id = written.postings[0].lot_id
-        origin = self._state.lots[lot_id].origin if lot_id is not None else "credit"
-        return "recharge" if origin == "top-up" else origin
+        return entry_kind("credit", None if lot_id is None else self._state.lots[lot_id].origin)
 
 
 _SPENDABLE = frozenset(Pool) - {Pool.LOCKED}
-
-
-def _text(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(cells)
-    return out.getvalue()

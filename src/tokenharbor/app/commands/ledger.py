@@ -1,9 +1,7 @@
 """`ledger`: the books recomputed from their entries, signed, and read out."""
 
-import csv
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,12 +9,14 @@ import click
 import msgspec
 
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
-from tokenharbor.app.commands.common import CommandResult, Group, table, wants_json
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.funding.audit import find_capture_fault
+from tokenharbor.funding.store import read_lot_payments
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import EntryFilter
@@ -108,14 +108,18 @@ def _exported(found: Sequence[Root], target: Path) -> CommandResult:
 @click.option("--type", "kind", metavar="TYPE", help="Only rows of this type: recharge, usage, expiry, …")
 @click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC), inclusive.")
 @click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value=".",
+    metavar="[PATH]",
+    help="Write a file; in a folder, or here if no path is given, tokenharbor-ledger-DATE.csv. Default: stdout.",
+)
 @at_database
-async def export(
-    session: CommandSession, account_id: UUID, *, kind: str | None, since: datetime | None, until: datetime | None
-) -> CommandResult:
+async def export(session: CommandSession, /, account_id: UUID, *, out: Path | None, **choice: Any) -> CommandResult:
     """Export an account's ledger as CSV with a running balance."""
-    lines = export_ledger(session.conn, account_id, EntryFilter(kind, since, until))
-    if wants_json():
-        return CommandResult(list(csv.DictReader([line async for line in lines])), ())
-    async for line in lines:
-        click.echo(line, nl=False)
-    return CommandResult(None, ())
+    entries = EntryFilter(choice["kind"], choice["since"], choice["until"])
+    lines = export_ledger(session.conn, account_id, entries, read_lot_payments)
+    today = session.world.clock.now().date()
+    return await write_csv(lines, out, f"tokenharbor-ledger-{today}.csv")
