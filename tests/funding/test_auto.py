@@ -1,5 +1,6 @@
 """Auto top-up and each of its brakes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +81,12 @@ async def test_a_low_account_is_charged_once_and_credited(low: Till) -> None:
     [(state, automatic, method)] = await low.fetch("select state, automatic, method from top_up where automatic")
     assert (state, automatic, method) == ("paid", True, "saved")
     assert await run(low) == 1
+    await low.check_books(2)
+
+
+async def test_of_many_gateways_one_charges(low: Till) -> None:
+    await asyncio.gather(*(top_up_low_accounts(low.funding) for _ in range(6)))
+    assert len(low.processor.charges) == 1
     await low.check_books(2)
 
 

@@ -51,6 +51,16 @@ async def test_a_large_payment_waits_for_a_second_person(till: Till) -> None:
     await till.check_books(1)
 
 
+async def test_of_two_who_confirm_at_once_one_is_the_second_person(till: Till) -> None:
+    waiting = await record(till, "2000")
+    both = (confirm_payment(till.funding, waiting.id, name) for name in ("lee", "max"))
+    done = await asyncio.gather(*both, return_exceptions=True)
+    [paid] = [each for each in done if isinstance(each, TopUp)]
+    assert sum(isinstance(each, Conflict) for each in done) == 1
+    assert (await till.top_up(waiting.id)).confirmed_by == paid.confirmed_by
+    await till.check_books(1)
+
+
 async def test_nothing_is_recorded_where_bank_transfers_are_off(till: Till) -> None:
     till.others = {}
     with pytest.raises(Rejected) as rejected:

@@ -13,7 +13,7 @@ from tokenharbor.funding.events import handle_events, receive_webhook, sweep_eve
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.sweep import look_at_due_top_ups
-from tokenharbor.funding.topups import open_top_up
+from tokenharbor.funding.topups import MOST_OPEN, open_top_up
 from tokenharbor.funding.types import Capture, TopUpState
 from tokenharbor.kernel.errors import Conflict, ForgedEvent, ProcessorRefused, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.money import Money, Usd
@@ -76,6 +76,16 @@ async def test_a_retry_with_the_same_key_is_the_same_top_up(till: Till) -> None:
     assert len(till.processor.payments) == 2
     with pytest.raises(Conflict):
         await till.open("21", key="k")
+
+
+async def test_an_account_has_so_many_open_top_ups_at_most(till: Till) -> None:
+    opened = [await till.open(key=str(number)) for number in range(MOST_OPEN)]
+    with pytest.raises(Conflict):
+        await till.open(key="one more")
+    assert await till.open(key="0") == opened[0], "a retry is no other one"
+    till.processor.pay(opened[0].shown_id)
+    await fulfil(till.funding, opened[0].id)
+    await till.open(key="one more")
 
 
 async def test_a_retry_after_a_lost_answer_opens_the_same_checkout(till: Till) -> None:

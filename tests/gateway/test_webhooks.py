@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tokenharbor.billing.alarms import Alarm, Alarms
+from tokenharbor.funding.context import FundingAlarm
 from tokenharbor.gateway.webhooks import LONGEST_WEBHOOK, WebhookHandler
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import ServerLimits
@@ -93,3 +94,7 @@ async def test_what_could_not_be_kept_is_to_be_sent_again(desk: Desk) -> None:
 async def test_a_processor_that_is_not_configured_is_a_404(desk: Desk) -> None:
     desk.fault = Missing("no processor 'acme'")
     assert (await desk.post(b"{}")).status_code == 404
+
+
+def test_every_alarm_of_payments_is_one_of_the_house() -> None:
+    assert {each.value for each in FundingAlarm} < {each.value for each in Alarm}

@@ -77,7 +77,7 @@ def _public_classes(tree: ast.Module) -> Iterator[str]:
 
 # ---- whole money
 
-_MONEY = re.compile(rf"{HOUSE}(ledger/|billing/|accounts/|payments/|kernel/money\.py|catalog/pric\w*\.py)")
+_MONEY = re.compile(rf"{HOUSE}(ledger/|billing/|accounts/|payments/|funding/|kernel/money\.py|catalog/pric\w*\.py)")
 
 DURATIONS: Final[Mapping[str, str]] = {
     "ledger/store.py: _PLACE_PAUSES": "seconds before a batch is tried again",

@@ -24,6 +24,10 @@ SELECT * FROM top_up WHERE account_id = $1 AND idempotency_key = $2
 -- A top-up by its processor's object.
 SELECT * FROM top_up WHERE processor = $1 AND processor_id = $2
 
+-- name: count_open
+-- How many top-ups of an account wait for their payer.
+SELECT count(*) FROM top_up WHERE account_id = $1 AND state = 'open'
+
 -- name: top_ups
 -- An account's latest top-ups, or everybody's, newest first; those before one of them.
 SELECT * FROM top_up WHERE ($1::uuid IS NULL OR account_id = $1) AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR id < $3)

@@ -30,6 +30,7 @@ class FundingQueries:
     lock_top_up: str
     top_up_by_key: str
     top_up_by_object: str
+    count_open: str
     top_ups: str
     set_checkout: str
     set_state: str
@@ -82,6 +83,11 @@ async def find_by_key(conn: asyncpg.Connection, account_id: UUID, key: str) -> T
 async def find_by_object(conn: asyncpg.Connection, processor: str, processor_id: str) -> TopUp | None:
     row = await conn.fetchrow(SQL.top_up_by_object, processor, processor_id)
     return None if row is None else _top_up(row)
+
+
+async def count_open(conn: asyncpg.Connection, account_id: UUID) -> int:
+    count: int = await conn.fetchval(SQL.count_open, account_id)
+    return count
 
 
 @dataclass(frozen=True, slots=True)

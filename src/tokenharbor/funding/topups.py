@@ -25,6 +25,11 @@ FIRST_LOOK: Final = timedelta(seconds=5)
 KEYS_LAST: Final = timedelta(hours=5)
 """How long every processor is sure to remember an idempotency key. After it, its objects are searched instead."""
 
+MOST_OPEN: Final = 20
+"""How many top-ups of an account may wait for their payer: each is read again for a week, and whoever tries out stolen
+cards opens many.
+"""
+
 _LONGEST_KEY = 200
 
 
@@ -45,8 +50,8 @@ class TopUpRequest:
 async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
     """The top-up, with the URL at which it is paid.
 
-    Raises Missing, Rejected for what the edition does not sell, Conflict for a key that was used for something else,
-    ProcessorUnavailable (ask again with the same key), ProcessorRefused.
+    Raises Missing, Rejected for what the edition does not sell, Conflict for a key that was used for something else and
+    where too many are open, ProcessorUnavailable (ask again with the same key), ProcessorRefused.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
         raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
@@ -63,6 +68,8 @@ async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
         await get_account(conn, request.account_id)
         known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
         if known is None:
+            if await store.count_open(conn, request.account_id) >= MOST_OPEN:
+                raise Conflict(f"{MOST_OPEN} top-ups of this account are open: pay one, or wait until some expire")
             rate = await store.read_rate(conn, request.currency, now)
             price = price_top_up(funding.policy().topups, request.amount, request.currency, rate, now)
             known = await store.add_top_up(conn, _intent(funding, request, price, now))
