@@ -5,12 +5,11 @@ with the rows that say why it was granted.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from asyncpg.transaction import Transaction
 
 from tokenharbor.db.errors import as_database_unavailable, in_one_line
 from tokenharbor.db.queries import read_queries
@@ -84,8 +83,19 @@ class Wallets(CreditBook):
         spendable = sum((amount for pool, amount in pools.items() if pool is not Pool.LOCKED), ZERO)
         return Balance(spendable - held, held, Usd(rows[0]["debt"]), pools)
 
-    def transaction(self) -> Transaction:
-        return self._conn.transaction()
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        with _refusals():
+            transaction = self._conn.transaction()
+            await transaction.start()
+        try:
+            yield
+        except BaseException:
+            with _refusals():
+                await transaction.rollback()
+            raise
+        with _refusals():
+            await transaction.commit()
 
     async def _history(self, reversal: Reversal) -> LotHistory:
         with _refusals():
