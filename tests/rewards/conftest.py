@@ -15,21 +15,28 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
+from tokenharbor.funding import store
+from tokenharbor.funding.types import Capture
 from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditState
 from tokenharbor.ledger.store import PostgresBook, open_book
-from tokenharbor.ledger.types import Credit, Hold, PlacedHold, Pool, Product, Settlement
+from tokenharbor.ledger.types import Clawback, Credit, Hold, PlacedHold, Pool, Product, Settlement
 from tokenharbor.ledger.verify import verify
 from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards.due import run_due
+from tokenharbor.rewards.hooks import RewardHooks
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DISPUTED = timedelta(days=180)
 _PRICE = '{"input":"0.28"}'
 _SOLD = Product("deepseek-v3.2", "alibaba", "token-harbor", "", sha256(_PRICE.encode()).digest())
 _DETAIL = (
@@ -70,6 +77,67 @@ class Scene:
         credit = Credit(ids.new(), ids.new(), account, pool, origin, Usd.parse(usd), self.clock.now(), "a test")
         await Wallets(self.conn).credit(credit)
         return credit.lot_id
+
+    @property
+    def hooks(self) -> RewardHooks:
+        return RewardHooks(self.world, lambda: self.policy)
+
+    async def run_due(self, account: UUID) -> bool:
+        return await run_due(self.conn, self.world, self.policy, account)
+
+    async def top_up(self, account: UUID, usd: str, instrument: str = "", *, automatic: bool = False) -> UUID:
+        """As funding does it: the capture, its credit, the hooks. Its lot."""
+        ids, now, amount = self.world.ids, self.clock.now(), Usd.parse(usd)
+        top_up, lot, cents = ids.new(), ids.new(), amount // 10_000_000
+        capture = Capture(
+            processor="paypal", capture_id=f"cap_{top_up}", top_up_id=top_up, account_id=account, lot_id=lot,
+            money=Money("USD", cents), captured=amount, fee=Usd(0), instrument=instrument, paid_at=now,
+            refundable_until=now + timedelta(days=30), processor_refundable_until=None,
+            dispute_until=now + DISPUTED, automatic=automatic,
+        )  # fmt: skip
+        async with self.conn.transaction():
+            await self.hooks.run_due(self.conn, account)
+            await self.conn.execute(
+                "insert into top_up (id, account_id, idempotency_key, processor, method, created_at, actor, currency, "
+                "amount_minor, credit, state, paid_at, capture_id) "
+                "values ($1, $2, gen_random_uuid()::text, 'paypal', 'paypal', $3, 'customer', 'USD', $4, $5, 'paid', "
+                "$3, $6)",
+                top_up, account, now, cents, amount, capture.capture_id,
+            )  # fmt: skip
+            await store.add_capture(self.conn, capture)
+            credit = Credit(
+                ids.new(), lot, account, Pool.PAID, "top-up", amount, now, "", withdrawable_from=now,
+                source="clearing/paypal/usd",
+            )  # fmt: skip
+            await Wallets(self.conn).credit(credit)
+            await store.add_topped_up(self.conn, account, amount)
+            await self.hooks.captured(self.conn, capture)
+        return lot
+
+    async def refund(self, account: UUID, lot: UUID, usd: str) -> tuple[str, UUID]:
+        """As a voluntary one does it, up to the call of the processor: what it pays, and its id."""
+        amount, return_id, wallets = Usd.parse(usd), self.world.ids.new(), Wallets(self.conn)
+        async with self.conn.transaction():
+            await self.hooks.run_due(self.conn, account)
+            shown = await self.hooks.preview_return(self.conn, account, lot, amount)
+            took = await self.hooks.take_back(self.conn, account, lot, amount, return_id=return_id, disputed=False)
+            assert took == shown
+            paid, stamp = amount - took.reduced, EntryStamp(self.world.ids.new(), self.clock.now())
+            if paid:
+                await wallets.post(credit_moves.set_aside(await self.state(account), stamp, {lot: paid}))
+        return short(paid), return_id
+
+    async def dispute(self, account: UUID, lot: UUID, usd: str) -> UUID:
+        """Money that a payer took back: the own lot's rest, then what rewards take, then debt."""
+        amount, return_id, wallets = Usd.parse(usd), self.world.ids.new(), Wallets(self.conn)
+        async with self.conn.transaction():
+            await self.hooks.run_due(self.conn, account)
+            clawback = Clawback(
+                self.world.ids.new(), account, lot, amount, self.clock.now(), "clearing/paypal/usd", "disputed"
+            )
+            await wallets.claw(clawback)
+            await self.hooks.take_back(self.conn, account, lot, amount, return_id=return_id, disputed=True)
+        return return_id
 
     async def spend(self, account: UUID, usd: str, *, settled: bool = True) -> None:
         """A request; with `settled` False it stays open."""

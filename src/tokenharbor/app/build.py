@@ -24,7 +24,7 @@ from tokenharbor.billing.receipts import Receipts
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
-from tokenharbor.funding.context import Funding, FundingAlarm, NoHooks
+from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.events import receive_webhook
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
@@ -60,6 +60,7 @@ from tokenharbor.ledger.lapsed import give_up_overdue
 from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
+from tokenharbor.rewards.hooks import RewardHooks
 from tokenharbor.routing.health import Health
 
 
@@ -175,7 +176,8 @@ async def _open_payments(
     def report(alarm: FundingAlarm, about: str, processor: str) -> None:
         opened.alarms.report_payment(Alarm(alarm.value), about, processor)
 
-    parts = FundingParts(database.pool.acquire, snapshots.policy, report, NoHooks())
+    hooks = RewardHooks(context.world, snapshots.policy)
+    parts = FundingParts(database.pool.acquire, snapshots.policy, report, hooks)
     async with open_funding(context.settings, context.world, context.root, parts) as funding:
         yield funding
 

@@ -11,7 +11,7 @@ from tokenharbor.app.session import CommandSession
 from tokenharbor.app.settings import Settings
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
-from tokenharbor.funding.context import CreditHooks, Funding, NoHooks, Report
+from tokenharbor.funding.context import CreditHooks, Funding, Report
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
 from tokenharbor.payments.pretended import PretendedProcessor
@@ -19,6 +19,7 @@ from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.reading import instrument_hasher
 from tokenharbor.payments.registry import make_processors
 from tokenharbor.payments.types import ProcessorAbility
+from tokenharbor.rewards.hooks import RewardHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,12 @@ async def open_funding(
 async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding]:
     """Of a command, on its one connection; alarms are in what it prints. Raises Misconfigured."""
     policy = load_edition(session.settings.edition)
-    parts = FundingParts(lambda: contextlib.nullcontext(session.conn), lambda: policy, lambda *_: None, NoHooks())
+    parts = FundingParts(
+        lambda: contextlib.nullcontext(session.conn),
+        lambda: policy,
+        lambda *_: None,
+        RewardHooks(session.world, lambda: policy),
+    )
     async with open_funding(session.settings, session.world, session.root, parts) as funding:
         yield funding
 

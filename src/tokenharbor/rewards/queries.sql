@@ -68,3 +68,169 @@ RETURNING id, amount, lasts, uses, used, created_at, expires_at, revoked_at, not
 -- name: add_redemption
 -- An account redeems a code once; no row comes back where it has.
 INSERT INTO redemption (code_id, account_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING code_id
+
+-- name: is_due
+-- Whether an account has spent beyond what was looked at, or has a referral whose reward can be granted; $2 is how many unpaid ones may be.
+SELECT w.spent > coalesce(m.spent, 0) OR EXISTS (SELECT FROM referral r JOIN wallet x ON x.account_id = r.referred
+    WHERE r.referrer = $1 AND r.state = 'waiting' AND x.spent > 0 AND ((SELECT count(*) FROM referral o WHERE o.referrer = $1 AND o.unpaid) < $2
+        OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred)))
+FROM wallet w LEFT JOIN reward_account m USING (account_id) WHERE w.account_id = $1
+
+-- name: is_due_again
+-- Likewise, and not looked at within the last minute.
+SELECT w.spent > coalesce(m.spent, 0) AND coalesce(m.ran_at, '-infinity') <= $2::timestamptz - interval '1 minute'
+FROM wallet w LEFT JOIN reward_account m USING (account_id) WHERE w.account_id = $1
+
+-- name: charges
+-- Usage after a mark, in order, by UTC day.
+SELECT seq, pos, amount, (at AT TIME ZONE 'UTC')::date AS day FROM entry
+WHERE account_id = $1 AND seq > $2 AND type = 'usage' ORDER BY seq LIMIT $3
+
+-- name: set_mark
+-- An account's usage has been looked at so far.
+UPDATE reward_account SET seq = $2, spent = $3, trial_earned = $4, ran_at = $5 WHERE account_id = $1
+
+-- name: days
+-- Cashback of some days of an account.
+SELECT day, earned, granted FROM cashback_day WHERE account_id = $1 AND day = ANY ($2)
+
+-- name: set_day
+-- Cashback of a day.
+INSERT INTO cashback_day (account_id, day, earned, granted) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account_id, day) DO UPDATE SET earned = excluded.earned, granted = excluded.granted
+
+-- name: add_source
+-- What a top-up's lot has earned.
+INSERT INTO cashback_source (lot_id, account_id, earned) VALUES ($1, $2, $3)
+ON CONFLICT (lot_id) DO UPDATE SET earned = cashback_source.earned + excluded.earned
+
+-- name: last_dispute
+-- The last day on which one of some top-ups can be disputed.
+SELECT max(dispute_until) FROM capture WHERE lot_id = ANY ($1)
+
+-- name: match
+-- An account's match.
+SELECT instrument, top_up_lot, match_lot, entry_id, unlocked FROM top_up_match WHERE account_id = $1
+
+-- name: add_match
+-- A match, once for an account and an instrument; no row comes back where one of them had one.
+INSERT INTO top_up_match (account_id, instrument, top_up_lot, match_lot, entry_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING account_id
+
+-- name: add_unlocked
+-- More of a match is unlocked.
+UPDATE top_up_match SET unlocked = unlocked + $2 WHERE account_id = $1
+
+-- name: match_history
+-- When an account signed up, whether it has another capture, and whether an instrument has paid before.
+SELECT a.created_at, EXISTS (SELECT FROM capture c WHERE c.account_id = $1 AND c.lot_id <> $2) AS topped_up,
+    EXISTS (SELECT FROM capture c WHERE c.instrument = $3 AND c.lot_id <> $2) AS instrument_known
+FROM account a WHERE a.id = $1
+
+-- name: last_seq
+-- Of an account's last entry.
+SELECT seq FROM wallet WHERE account_id = $1
+
+-- name: source
+-- What a top-up's lot has earned, and what went back.
+SELECT earned, returned, reversed FROM cashback_source WHERE lot_id = $1
+
+-- name: undo_returned
+-- It came again.
+UPDATE cashback_source SET returned = returned - $2, reversed = reversed - $3 WHERE lot_id = $1
+
+-- name: add_returned
+-- More of a top-up went back, and of its cashback.
+INSERT INTO cashback_source (lot_id, account_id, returned, reversed) VALUES ($1, $2, $3, $4)
+ON CONFLICT (lot_id) DO UPDATE SET returned = cashback_source.returned + $3, reversed = cashback_source.reversed + $4
+
+-- name: add_return
+-- A return, once; no row comes back where its rewards were taken back before.
+INSERT INTO reward_return (return_id, account_id, lot_id, amount, reversed, at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING RETURNING return_id
+
+-- name: give_back
+-- It did not happen; no row comes back where that was known, or nothing was taken back.
+UPDATE reward_return SET given_back_at = $2 WHERE return_id = $1 AND given_back_at IS NULL RETURNING lot_id, amount, reversed
+
+-- name: return_postings
+-- What the entries of a return moved.
+SELECT p.amount, p.lot_id, p.source, p.destination FROM entry_reference f JOIN posting p ON p.entry_id = f.entry_id
+WHERE f.reference = $1 ORDER BY p.ordinal
+
+-- name: owed_for
+-- What of a lot became debt when it was taken back, and is still taken back.
+SELECT coalesce(sum(CASE WHEN source = $2 THEN amount ELSE -amount END), 0)::bigint FROM posting
+WHERE lot_id = $1 AND ((source = $2 AND destination = 'expense/promotion') OR (destination = $2 AND source = 'expense/promotion'))
+
+-- name: held_back
+-- Lots of referrals and cashback that may not be withdrawn: those of an account that never paid, and those of referrals whose account has not
+-- spent a dollar of a top-up past its refund window and its last dispute, paid by an instrument of its own.
+SELECT l.id FROM lot l WHERE l.account_id = $1 AND l.origin IN ('referral', 'cashback')
+    AND NOT EXISTS (SELECT FROM capture c WHERE c.account_id = $1)
+UNION
+SELECT w.lot_id FROM reward w WHERE w.account_id = $1 AND w.kind = 'referral' AND w.state = 'granted' AND NOT EXISTS (
+    SELECT FROM capture c JOIN wallet x ON x.account_id = c.account_id
+    JOIN segment s ON s.account_id = c.account_id AND s.lot_id = c.lot_id AND s.start_at < x.spent
+    WHERE c.account_id = w.key::uuid AND greatest(c.paid_at, c.refundable_until, c.dispute_until) <= $2
+        AND c.captured > c.refunded + c.disputed
+        AND NOT EXISTS (SELECT FROM capture o WHERE o.account_id = $1 AND o.instrument = c.instrument AND o.instrument <> '')
+    GROUP BY c.lot_id HAVING sum(least(s.end_at, x.spent) - s.start_at) >= 1000000000)
+
+-- name: add_referral_code
+-- An account's own code, made when it is first asked for.
+INSERT INTO referral_code (account_id, code) VALUES ($1, $2)
+ON CONFLICT (account_id) DO UPDATE SET account_id = excluded.account_id RETURNING code
+
+-- name: referrer
+-- Whose code it is.
+SELECT account_id FROM referral_code WHERE code = $1
+
+-- name: add_referral
+-- Who signed up by whose code.
+INSERT INTO referral (referred, referrer, signed_up_at, state) VALUES ($1, $2, $3, 'waiting')
+
+-- name: ready_referrals
+-- Those of a referrer whose account has been billed, in order, with what speaks against a reward.
+SELECT r.referred,
+    EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred) AS paid,
+    EXISTS (SELECT FROM membership a JOIN membership b USING (user_id) WHERE a.account_id = r.referrer AND b.account_id = r.referred)
+        OR EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
+            WHERE a.account_id = r.referred AND a.instrument <> '' AND (b.account_id = r.referrer
+                OR b.account_id IN (SELECT o.referred FROM referral o WHERE o.referrer = r.referrer))) AS same_person,
+    EXISTS (SELECT FROM membership a JOIN app_user u ON u.id = a.user_id JOIN app_user v ON mailbox(v.email) = mailbox(u.email) AND v.id <> u.id
+        JOIN membership b ON b.user_id = v.id WHERE a.account_id = r.referred AND (b.account_id = r.referrer
+            OR b.account_id IN (SELECT o.referred FROM referral o WHERE o.referrer = r.referrer))) AS same_mailbox
+FROM referral r JOIN wallet x ON x.account_id = r.referred
+WHERE r.referrer = $1 AND r.state = 'waiting' AND x.spent > 0 ORDER BY r.signed_up_at, r.referred
+
+-- name: unpaid_referrals
+-- How many were granted before their account had paid.
+SELECT count(*) FROM referral WHERE referrer = $1 AND unpaid
+
+-- name: set_referral
+-- What became of a referral.
+UPDATE referral SET state = $2, unpaid = unpaid OR $3 WHERE referred = $1
+
+-- name: referrals
+-- Who signed up by an account's code, oldest first.
+SELECT r.referred, r.signed_up_at, r.state, x.spent > 0 AS active, EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred) AS paid
+FROM referral r JOIN wallet x ON x.account_id = r.referred WHERE r.referrer = $1 ORDER BY r.signed_up_at, r.referred
+
+-- name: idle_accounts
+-- Some accounts after one that have something due and were not billed for ten minutes, or were not looked at for an hour.
+SELECT w.account_id FROM wallet w LEFT JOIN reward_account m USING (account_id)
+WHERE w.account_id > $1 AND w.spent > coalesce(m.spent, 0) AND (coalesce(m.ran_at, '-infinity') <= $2::timestamptz - interval '1 hour'
+    OR (SELECT e.at FROM entry e WHERE e.account_id = w.account_id ORDER BY e.seq DESC LIMIT 1) <= $2::timestamptz - interval '10 minutes')
+ORDER BY 1 LIMIT $3
+
+-- name: waiting_referrers
+-- Some accounts after one with a referral whose account has been billed; $2 is how many unpaid ones each may have.
+SELECT DISTINCT r.referrer AS account_id FROM referral r JOIN wallet x ON x.account_id = r.referred
+WHERE r.referrer > $1 AND r.state = 'waiting' AND x.spent > 0 AND ((SELECT count(*) FROM referral o WHERE o.referrer = r.referrer AND o.unpaid) < $2
+    OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred))
+ORDER BY 1 LIMIT $3
+
+-- name: last_dispute_of
+-- The last day on which a top-up of an account can be disputed.
+SELECT max(dispute_until) FROM capture WHERE account_id = $1

@@ -37,6 +37,37 @@ class RewardQueries:
     use_code: str
     revoke_code: str
     add_redemption: str
+    is_due: str
+    is_due_again: str
+    charges: str
+    set_mark: str
+    days: str
+    set_day: str
+    add_source: str
+    last_dispute: str
+    match: str
+    add_match: str
+    add_unlocked: str
+    match_history: str
+    last_seq: str
+    source: str
+    undo_returned: str
+    add_returned: str
+    add_return: str
+    give_back: str
+    return_postings: str
+    owed_for: str
+    held_back: str
+    add_referral_code: str
+    referrer: str
+    add_referral: str
+    ready_referrals: str
+    unpaid_referrals: str
+    set_referral: str
+    referrals: str
+    idle_accounts: str
+    waiting_referrers: str
+    last_dispute_of: str
 
 
 SQL = read_queries(RewardQueries, "tokenharbor.rewards")

@@ -1,0 +1,93 @@
+"""The first top-up's match: granted locked, once for an account and an instrument, for life."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import asyncpg
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd, round_down
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards.grants import Incentive, grant, refuse_incentive
+from tokenharbor.rewards.store import SQL
+from tokenharbor.rewards.types import RewardKind, RewardState
+
+_WHOLE = 10_000  # basis points
+
+
+class CapturedTopUp(Protocol):
+    """A top-up that was just credited. `instrument` is "" if nothing about what paid is stable."""
+
+    @property
+    def account_id(self) -> UUID: ...
+
+    @property
+    def lot_id(self) -> UUID: ...
+
+    @property
+    def captured(self) -> Usd: ...
+
+    @property
+    def instrument(self) -> str: ...
+
+    @property
+    def paid_at(self) -> datetime: ...
+
+    @property
+    def automatic(self) -> bool: ...
+
+
+async def match_top_up(conn: asyncpg.Connection, world: World, policy: Policy, top_up: CapturedTopUp) -> None:
+    """Grant the match, or write down why there is none. In the transaction of the top-up's credit."""
+    terms = policy.match
+    wanted = min(round_down(top_up.captured * terms.share_bp, _WHOLE), terms.maximum)
+    if wanted <= ZERO or not policy.incentives.life:
+        return
+    now = world.clock.now()
+    state = await Wallets(conn).lock(top_up.account_id, now)
+    incentive = Incentive(
+        account_id=top_up.account_id,
+        kind=RewardKind.MATCH,
+        key=str(top_up.account_id),
+        amount=min(wanted, state.remaining(top_up.lot_id)) or wanted,
+        expires_at=now + timedelta(days=terms.expires_days) if terms.expires_days else None,
+    )
+    reason = await _reason_against(conn, policy, top_up, state.remaining(top_up.lot_id))
+    if not reason:
+        reason = await _grant(conn, world, policy, top_up, incentive)
+    if reason:
+        await refuse_incentive(conn, world, incentive, reason)
+
+
+async def _reason_against(conn: asyncpg.Connection, policy: Policy, top_up: CapturedTopUp, remaining: Usd) -> str:
+    """Why there is no match; "" if there is one."""
+    row = await conn.fetchrow(SQL.match_history, top_up.account_id, top_up.lot_id, top_up.instrument)
+    if row["topped_up"]:
+        return "it is not the account's first top-up"
+    if top_up.automatic:
+        return "an automatic top-up is not matched"
+    if top_up.paid_at > row["created_at"] + timedelta(days=policy.match.within_days):
+        return f"a top-up is matched within {policy.match.within_days} days after sign-up"
+    if not top_up.instrument:
+        return "what paid cannot be recognised again"
+    if row["instrument_known"]:
+        return "what paid has paid a top-up before"
+    return "" if remaining > ZERO else "the top-up has paid debt"
+
+
+async def _grant(
+    conn: asyncpg.Connection, world: World, policy: Policy, top_up: CapturedTopUp, incentive: Incentive
+) -> str:
+    """Why not; "" if it was granted. Two top-ups by one instrument at once: the second one is undone."""
+    undoable = conn.transaction()
+    await undoable.start()
+    reward = await grant(conn, world, policy, incentive)
+    if reward is not None and reward.state is RewardState.GRANTED:
+        ours = (top_up.account_id, top_up.instrument, top_up.lot_id, reward.lot_id, reward.entry_id)
+        if await conn.fetchval(SQL.add_match, *ours) is None:
+            await undoable.rollback()
+            return "what paid has been matched before"
+    await undoable.commit()
+    return ""

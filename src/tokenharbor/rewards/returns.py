@@ -1,0 +1,199 @@
+"""What of rewards goes when a top-up's money goes back, and what comes again when that fails.
+
+A refund or withdrawal of a part of a matched top-up first reclaims `locked` down to what remains of its lot; a dispute
+takes the whole match, and what of it was spent becomes debt. Of the cashback that the lot earned, as large a part is
+taken back as went back of the top-up, cumulatively: from cashback that is there, the latest first; then from the
+top-up's own lot (`reduced`: the refund pays that much less), or, in a dispute, as debt.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger import address, credit_moves
+from tokenharbor.ledger.credit_moves import EntryStamp
+from tokenharbor.ledger.credit_state import CreditEntry, CreditState
+from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.types import Credit, Pool, Restriction
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards.cashback import to_reverse
+from tokenharbor.rewards.store import SQL
+from tokenharbor.rewards.types import RewardKind
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpReturn:
+    """`amount` of a top-up's lot goes back, by a refund, withdrawal or dispute of this id."""
+
+    account_id: UUID
+    lot_id: UUID
+    amount: Usd
+    return_id: UUID
+    disputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRewards:
+    """What is taken back: locked match, cashback that is there, and cashback that was spent, from the top-up itself."""
+
+    locked: Usd = ZERO
+    cashback: Usd = ZERO
+    reduced: Usd = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPlan:
+    """The postings that take rewards back, of the match and of cashback; `reversed` is all of the cashback."""
+
+    taken: TakenRewards
+    match: Sequence[Posting]
+    cashback: Sequence[Posting]
+    reversed: Usd
+
+
+async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpReturn) -> ReturnPlan:
+    """From what is there; nothing is changed. The wallet is locked."""
+    match = await conn.fetchrow(SQL.match, state.account_id)
+    locked, match_postings = ZERO, []
+    if match is not None and match["top_up_lot"] == gone.lot_id:
+        lot_id = match["match_lot"]
+        if gone.disputed:
+            locked = state.locked(lot_id)
+            owed = await conn.fetchval(SQL.owed_for, lot_id, address.debt(state.account_id))
+            match_postings = _whole_match(state, lot_id, owed)
+        else:
+            locked = Usd(max(state.locked(lot_id) - max(state.remaining(gone.lot_id) - gone.amount, 0), 0))
+            match_postings = _from_locked(state, lot_id, locked)
+    source = await conn.fetchrow(SQL.source, gone.lot_id)
+    due = ZERO
+    if source is not None:
+        amount, returned = state.lots[gone.lot_id].amount, Usd(source["returned"]) + gone.amount
+        due = to_reverse(source["earned"], amount, min(returned, amount), Usd(source["reversed"]))
+    cashback = _from_cashback(state, due)
+    there = sum([posting.amount for posting in cashback], ZERO)
+    short = due - there
+    reduced = ZERO if gone.disputed else min(short, gone.amount, state.unspent(gone.lot_id))
+    rest = short if gone.disputed else reduced
+    place = address.debt(state.account_id) if gone.disputed else address.account(state.account_id, Pool.PAID)
+    lot_id = _any_cashback(state, gone.lot_id) if gone.disputed else gone.lot_id
+    if rest:
+        cashback.append(Posting(rest, place, address.CASHBACK, lot_id))
+    return ReturnPlan(TakenRewards(locked, there, reduced), match_postings, cashback, there + rest)
+
+
+async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:
+    """Once for each return. In the caller's transaction. Raises BooksRefused."""
+    now, wallets = world.clock.now(), Wallets(conn)
+    state = await wallets.lock(gone.account_id, now)
+    plan = await plan_return(conn, state, gone)
+    ours = (gone.return_id, gone.account_id, gone.lot_id, gone.amount, plan.reversed, now)
+    if await conn.fetchval(SQL.add_return, *ours) is None:
+        return TakenRewards()
+    for what, postings in (("match", plan.match), ("cashback", plan.cashback)):
+        if postings:
+            await wallets.post(_entry(world, gone.account_id, now, _reference(gone.return_id, what), postings))
+    await conn.execute(SQL.add_returned, gone.lot_id, gone.account_id, gone.amount, plan.reversed)
+    return plan.taken
+
+
+async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, return_id: UUID) -> None:
+    """It did not happen: what was taken back comes again. What became debt that has been paid meanwhile is granted
+    anew. Once for each return. In the caller's transaction. Raises BooksRefused.
+    """
+    now, wallets = world.clock.now(), Wallets(conn)
+    await wallets.lock(account_id, now)
+    row = await conn.fetchrow(SQL.give_back, return_id, now)
+    if row is None:
+        return
+    await conn.execute(SQL.undo_returned, row["lot_id"], row["amount"], row["reversed"])
+    for what in ("match", "cashback"):
+        taken = [
+            Posting(Usd(each["amount"]), each["source"], each["destination"], each["lot_id"])
+            for each in await conn.fetch(SQL.return_postings, _reference(return_id, what))
+        ]
+        if taken:
+            await _give_back(wallets, world, account_id, taken, f"{_reference(return_id, what)}/undone")
+
+
+async def _give_back(
+    wallets: Wallets, world: World, account_id: UUID, taken: Sequence[Posting], reference: str
+) -> None:
+    now, debt = world.clock.now(), address.debt(account_id)
+    state = await wallets.lock(account_id, now)
+    owed = sum([posting.amount for posting in taken if posting.source == debt], ZERO)
+    still = min(owed, state.debt)
+    back = [Posting(each.amount, each.destination, each.source, each.lot_id) for each in taken if each.source != debt]
+    if still:
+        of_debt = next(posting for posting in taken if posting.source == debt)
+        back.append(Posting(still, of_debt.destination, debt, of_debt.lot_id))
+    if back:
+        entry = _entry(world, account_id, now, reference, back)
+        await wallets.post(msgspec.structs.replace(entry, type="restore"))
+    if owed > still:
+        lot_id = next(posting.lot_id for posting in taken if posting.source == debt)
+        assert lot_id is not None, "debt of a return names a lot"  # noqa: S101  for mypy
+        lot = state.lots[lot_id]
+        anew = Credit(
+            entry_id=world.ids.new(),
+            lot_id=world.ids.new(),
+            account_id=account_id,
+            pool=lot.pool,
+            origin=lot.origin,
+            amount=owed - still,
+            at=now,
+            reason="a dispute was won",
+            withdrawable_from=lot.withdrawable_from,
+            reference=f"{reference}/paid",
+            source=taken[0].destination,
+        )
+        await wallets.post(credit_moves.grant(await wallets.lock(account_id, now), anew))
+
+
+def _whole_match(state: CreditState, lot_id: UUID, owed: Usd) -> list[Posting]:
+    """What is there of it, what is locked, and what was spent or is held: that becomes debt, once."""
+    unspent = state.unspent(lot_id)
+    amounts: Mapping[str, Usd] = {
+        address.account(state.account_id, Pool.MATCH): unspent,
+        address.account(state.account_id, Restriction.LOCKED): state.locked(lot_id),
+        address.debt(state.account_id): state.laid(lot_id) - unspent - owed,
+    }
+    return [Posting(amount, place, address.PROMOTION, lot_id) for place, amount in amounts.items() if amount > ZERO]
+
+
+def _from_locked(state: CreditState, lot_id: UUID, amount: Usd) -> list[Posting]:
+    place = address.account(state.account_id, Restriction.LOCKED)
+    return [Posting(amount, place, address.PROMOTION, lot_id)] if amount else []
+
+
+def _from_cashback(state: CreditState, amount: Usd) -> list[Posting]:
+    """From cashback that is there, the latest first."""
+    place, postings = address.account(state.account_id, Pool.PAID), []
+    for piece in sorted(state.tail, key=lambda each: each.lot.granted_at, reverse=True):
+        taken = min(amount, piece.amount)
+        if piece.lot.origin == RewardKind.CASHBACK and taken:
+            postings.append(Posting(taken, place, address.CASHBACK, piece.lot.id))
+            amount -= taken
+    return postings
+
+
+def _any_cashback(state: CreditState, otherwise: UUID) -> UUID:
+    """What debt for cashback is written to: a lot of it."""
+    found = (lot.id for lot in state.lots.values() if lot.origin == RewardKind.CASHBACK)
+    return next(found, otherwise)
+
+
+def _entry(world: World, account_id: UUID, at: datetime, reference: str, postings: Sequence[Posting]) -> CreditEntry:
+    stamp = EntryStamp(world.ids.new(), at, "rewards of a top-up that went back", reference)
+    return CreditEntry(
+        stamp.id, account_id, "claw", stamp.at, tuple(postings), reference=stamp.reference, note=stamp.note
+    )
+
+
+def _reference(return_id: UUID, what: str) -> str:
+    return f"return/{return_id}/{what}"
