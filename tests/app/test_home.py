@@ -37,6 +37,13 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("auto-topup", "set", ACCOUNT, "--below", "5", "--usd", "10", "--month", "50"),
         ("auto-topup", "off", ACCOUNT),
     ],
+    "alerts": [
+        ("alerts", "show", ACCOUNT),
+        ("alerts", "set", ACCOUNT, "--mail", "off"),
+        ("alerts", "webhook", ACCOUNT, "--off"),
+        ("alerts", "test", ACCOUNT),
+    ],
+    "notices": [("notices", "list", ACCOUNT)],
     "jobs": [("jobs", "list"), ("jobs", "run", "payments")],
     "keys": [
         ("keys", "list", ACCOUNT),

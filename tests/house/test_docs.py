@@ -199,6 +199,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": settings.ServerSettings,
     "database": settings.DatabaseSettings,
     "redis": settings.RedisSettings,
+    "mail": settings.MailSettings,
+    "alerts": settings.AlertSettings,
     **{f"processors_{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
 CATALOGUE_TABLES = (

@@ -8,6 +8,7 @@ from functools import partial
 
 import asyncpg
 
+from tokenharbor.app.alerts import make_alerting
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.funding import FundingParts, open_funding
@@ -138,7 +139,14 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
         opened.lease.on_lapse(partial(server.stop_requests, depends_on_lease))
         give_up = partial(_give_up, context, database, opened.alarms)
         jobs = JobContext(
-            database.pool, context.world, opened.signer, router.videos.tend, give_up, snapshots.policy, funding
+            database.pool,
+            context.world,
+            opened.signer,
+            router.videos.tend,
+            give_up,
+            snapshots.policy,
+            funding,
+            make_alerting(context.settings, context.world, context.root, database.pool.acquire),
         )
         background.run("overload", partial(router.overload.watch, server))
         _start_jobs(background, keys, snapshots, jobs)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from tokenharbor.app.alerts import make_mailer
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.secrets import SECRET_FILE, credential_lookup, credential_seal, root_secret
 from tokenharbor.app.session import connect_for_command, missing_parts, no_home_error
@@ -71,7 +72,7 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     else:
         found, stored = await _check_database(settings, world, root)
         checks += found
-    checks.append(_check_redis(settings))
+    checks += [_check_redis(settings), _check_mail(settings)]
     checks += await _check_providers(settings, stored, world)
     return checks
 
@@ -165,6 +166,17 @@ async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
 def _check_redis(settings: Settings) -> Check:
     message = "one gateway process needs none" if settings.redis.url is None else "set, and not used by one process"
     return Check("redis", CheckState.OFF, message)
+
+
+def _check_mail(settings: Settings) -> Check:
+    if settings.mail.server is None:
+        return Check("mail", CheckState.OFF, "customers get no mail", "set server and sender of [mail]")
+    try:
+        make_mailer(settings)
+    except HarborError as error:
+        return Check("mail", CheckState.BAD, in_one_line(error), "set it")
+    message = f"by {settings.mail.server}:{settings.mail.port}; tokenharbor alerts test ACCOUNT sends one"
+    return Check("mail", CheckState.OK, message)
 
 
 async def _check_providers(settings: Settings, stored: Mapping[str, str], world: World) -> list[Check]:

@@ -23,6 +23,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "ledger": "ledger",
     "topups": "topups",
     "auto-topup": "auto_topup",
+    "alerts": "alerts",
+    "notices": "alerts",
     "jobs": "jobs",
     "gateways": "gateways",
     "rewards": "rewards",

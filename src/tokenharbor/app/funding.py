@@ -48,7 +48,7 @@ async def open_funding(
             pretended=frozenset(pretended),
             policy=parts.policy,
             acquire=parts.acquire,
-            public_url=settings.server.public_url or f"http://{settings.server.host}:{settings.server.port}",
+            public_url=settings.server.browser_url,
             report=parts.report,
             hooks=parts.hooks,
         )

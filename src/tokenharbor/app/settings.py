@@ -18,6 +18,7 @@ from tokenharbor.app.overrides import apply_overrides, is_override
 from tokenharbor.http.forwarded import TrustedProxies
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.tables import ConfigFaults, TableLocation, did_you_mean, parse_toml, read_fields
+from tokenharbor.mail.smtp import TlsMode
 from tokenharbor.payments.registry import PROCESSOR_SETTINGS, REFERENCES
 
 PREFIX: Final = "TOKENHARBOR_"
@@ -26,6 +27,7 @@ _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
 _CALLER_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL")
 )  # no settings: our pages use them
+_IS_ADDRESS = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+")
 _HINT = "write env:NAME or file:PATH, which say where it is"
 
 _MOST_WORKERS = 64
@@ -34,6 +36,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 WorkerCount = Annotated[int, msgspec.Meta(ge=1, le=_MOST_WORKERS)]
 Hours = Annotated[int, msgspec.Meta(ge=1, le=8_760)]
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[^/\s:@]+$")]
 PublicUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s?#@]+$")]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
@@ -57,6 +60,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: PublicUrl | None = None
 
     @property
+    def browser_url(self) -> str:
+        """Where browsers find this server."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
     def worker_count(self) -> int:
         """One for each core that this process may use, if it is "auto"."""
         return min(len(os.sched_getaffinity(0)), _MOST_WORKERS) if self.workers == "auto" else self.workers
@@ -74,6 +82,23 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
 
 
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[mail]`: the server that takes our mail; without `server` mail is off. `password` is a reference."""
+
+    server: HostName | None = None
+    port: Port = 587
+    tls: TlsMode = "starttls"
+    user: str | None = None
+    password: str | None = None
+    sender: str | None = None
+
+
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts]`. `private_webhooks`: customers' webhooks may be at private addresses, and without TLS."""
+
+    private_webhooks: bool = False
+
+
 class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand at the top of the file."""
 
@@ -81,6 +106,8 @@ class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     server: dict[str, Any] = {}
     database: dict[str, Any] = {}
     redis: dict[str, Any] = {}
+    mail: dict[str, Any] = {}
+    alerts: dict[str, Any] = {}
     processors: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}
@@ -90,11 +117,14 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "server": ServerSettings,
     "database": DatabaseSettings,
     "redis": RedisSettings,
+    "mail": MailSettings,
+    "alerts": AlertSettings,
     **{f"processors.{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
 _SECRETS: Final = (
     ("server", "secret"),
     ("server", "metrics_token"),
+    ("mail", "password"),
     *((f"processors.{name}", field_name) for name, field_name in REFERENCES),
 )
 _URLS: Final = (("database", "url"), ("redis", "url"))
@@ -112,6 +142,8 @@ class Settings:
     server: ServerSettings
     database: DatabaseSettings
     redis: RedisSettings
+    mail: MailSettings
+    alerts: AlertSettings
     processors: Mapping[str, Any]
     catalog: Mapping[str, Any]
     environ: Mapping[str, str] = field(repr=False)
@@ -152,6 +184,8 @@ def load_settings(
         server=sections["server"],
         database=sections["database"],
         redis=sections["redis"],
+        mail=sections["mail"],
+        alerts=sections["alerts"],
         processors={name: sections[f"processors.{name}"] for name in PROCESSOR_SETTINGS},
         catalog=catalog,
         environ=environ,
@@ -237,7 +271,8 @@ def _stated_sections(stated: _SettingsFile, processors: TableLocation) -> Mappin
         if name not in PROCESSOR_SETTINGS:
             processors.fault(f"unknown processor {name!r}{did_you_mean(name, PROCESSOR_SETTINGS.keys())}")
     own = {f"processors.{name}": stated.processors.get(name, {}) for name in PROCESSOR_SETTINGS}
-    return {"server": stated.server, "database": stated.database, "redis": stated.redis, **own}
+    shared = {name: getattr(stated, name) for name in _SECTIONS if name not in own}
+    return {**shared, **own}
 
 
 def _variable(section: str, name: str) -> str:
@@ -301,9 +336,22 @@ def _check(settings: Settings, faults: ConfigFaults) -> None:
         reference = getattr(held[processor] if processor else held, name)
         if reference is not None and not _REFERENCE.fullmatch(reference):
             faults.add(f"{settings.file} [{section}]: {name} is in clear text; {_HINT}")
+    for fault in _mail_faults(settings.mail):
+        faults.add(f"{settings.file} [mail]: {fault}")
     for proxy in settings.server.trusted_proxies:
         with faults.catch():
             TrustedProxies((proxy,))
+
+
+def _mail_faults(mail: MailSettings) -> Iterator[str]:
+    if mail.server is None:
+        return
+    if mail.sender is None or not _IS_ADDRESS.fullmatch(mail.sender):
+        yield "sender must be an address such as alerts@example.com"
+    if (mail.user is None) != (mail.password is None):
+        yield "user and password belong together"
+    if mail.password is not None and mail.tls == "off":
+        yield 'a password is sent with tls = "starttls" or "tls" only'
 
 
 def database_url(settings: Settings) -> str | None:

@@ -14,6 +14,7 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from tokenharbor.alerts.context import Alerting
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.editions.policy import Policy
@@ -55,6 +56,7 @@ class JobContext:
     give_up: Callable[[], Awaitable[None]]
     policy: Callable[[], Policy]
     funding: Funding
+    alerting: Alerting
 
 
 @dataclass(frozen=True, slots=True)

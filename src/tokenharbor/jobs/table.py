@@ -6,6 +6,8 @@ import asyncpg
 import structlog
 
 from tokenharbor.accounts.volume import place_volumes
+from tokenharbor.alerts.deliver import deliver_due
+from tokenharbor.alerts.find import find_notices
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
@@ -70,6 +72,15 @@ async def _top_up_automatically(context: JobContext) -> None:
     await top_up_low_accounts(context.funding)
 
 
+async def _find_alerts(context: JobContext) -> None:
+    await find_notices(context.alerting)
+
+
+async def _deliver_notices(context: JobContext) -> None:
+    while await deliver_due(context.alerting):
+        pass
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
@@ -80,4 +91,6 @@ JOBS = (
     Job("payments", timedelta(seconds=2), _follow_payments),
     Job("processor_events", timedelta(hours=1), _sweep_processors),
     Job("auto_topup", timedelta(seconds=5), _top_up_automatically),
+    Job("alerts", timedelta(minutes=1), _find_alerts),
+    Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
 )

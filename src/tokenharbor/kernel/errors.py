@@ -32,6 +32,9 @@ HarborError
 │   ├── ProcessorUnavailable   it did not answer; what happened is unknown: look, or ask the same again
 │   ├── ProcessorRefused       final; the message is for people
 │   └── ForgedEvent            a webhook that the processor did not send, or long ago
+├── DeliveryError              a mail or a webhook to a customer; the message names no person
+│   ├── DeliveryUnavailable    not delivered now: try again
+│   └── DeliveryRefused        final
 ├── WorkerFailed               a worker process of a server cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
@@ -193,6 +196,18 @@ class Misconfigured(HarborError):
         self.faults = faults
 
 
+class DeliveryError(HarborError):
+    """A mail or a webhook was not delivered; the message holds no address, no secret and no content."""
+
+
+class DeliveryUnavailable(DeliveryError):
+    """It was not delivered now; the same again may be."""
+
+
+class DeliveryRefused(DeliveryError):
+    """It will never be delivered so."""
+
+
 class WorkerFailed(HarborError):
     """Says in one line why a server cannot go on with its workers."""
 
@@ -269,6 +284,8 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     ProcessorUnavailable: HttpError(503, "processor_unavailable", "api_error"),
     ProcessorRefused: HttpError(402, "payment_refused", "invalid_request_error"),
     ForgedEvent: HttpError(400, "invalid_request", "invalid_request_error"),
+    DeliveryUnavailable: HttpError(503, "unavailable", "api_error"),
+    DeliveryRefused: HttpError(502, "delivery_refused", "api_error"),
     DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }

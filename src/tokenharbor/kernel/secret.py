@@ -31,6 +31,7 @@ class SecretPurpose(StrEnum):
     CREDENTIALS = "tokenharbor credentials at rest v1"
     RECEIPTS = "tokenharbor receipts v1"
     INSTRUMENTS = "tokenharbor payment instruments v1"
+    WEBHOOKS = "tokenharbor webhooks of customers at rest v1"
 
 
 _FINGERPRINT = "tokenharbor fingerprint v1"

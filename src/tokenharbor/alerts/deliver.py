@@ -1,0 +1,99 @@
+"""Delivery of notices by mail and webhook: at least once, tried again with growing pauses, given up after eight tries.
+
+A try is claimed first: its row says when the next one is due. So whoever dies between a claim and what became of it is
+followed by another try, and a mail or webhook that had left is sent again. Its id is the notice's each time
+(Message-ID, `webhook-id`), by which a receiver knows it. No connection to the database is held during a try.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from tokenharbor.alerts import store
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.alerts.types import ClaimedDelivery, DeliveryState, NoticeChannel
+from tokenharbor.alerts.webhook import sign_webhook
+from tokenharbor.alerts.words import notice_body, notice_json, notice_subject
+from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Misconfigured
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.mail.message import Mail
+
+MOST_TRIES: Final = 8
+
+_AT_ONCE = 10
+_log = structlog.get_logger("alerts")
+
+
+class _NotInUse(Exception):
+    """The channel is off; the message says why."""
+
+
+async def deliver_due(alerting: Alerting) -> int:
+    """How many deliveries were due, ten at most; each is tried. Raises DatabaseUnavailable."""
+    async with alerting.acquire() as conn:
+        due = list(await store.claim_deliveries(conn, alerting.world.clock.now(), _AT_ONCE))
+    await asyncio.gather(*(_deliver(alerting, each) for each in due))
+    return len(due)
+
+
+async def deliver_notice(alerting: Alerting, notice_id: UUID) -> None:
+    """Try now what of one notice is due and nobody else tries. Raises DatabaseUnavailable."""
+    async with alerting.acquire() as conn:
+        due = await store.claim_deliveries(conn, alerting.world.clock.now(), len(NoticeChannel), notice_id)
+    for each in due:
+        await _deliver(alerting, each)
+
+
+async def _deliver(alerting: Alerting, claimed: ClaimedDelivery) -> None:
+    state, fault = await _try(alerting, claimed)
+    if state is DeliveryState.FAILED:
+        _log.warning("notice_failed", notice=str(claimed.notice.id), channel=claimed.channel.value, reason=fault)
+    async with alerting.acquire() as conn:
+        await store.write_delivery(conn, claimed, state, fault, alerting.world.clock.now())
+
+
+async def _try(alerting: Alerting, claimed: ClaimedDelivery) -> tuple[DeliveryState, str]:
+    try:
+        if claimed.channel is NoticeChannel.MAIL:
+            await _mail(alerting, claimed)
+        else:
+            await _post(alerting, claimed)
+    except _NotInUse as error:
+        return DeliveryState.OFF, str(error)
+    except (DeliveryRefused, Misconfigured) as error:
+        return DeliveryState.FAILED, str(error)
+    except DeliveryUnavailable as error:
+        last = claimed.tries >= MOST_TRIES
+        return DeliveryState.FAILED if last else DeliveryState.WAITING, str(error)
+    return DeliveryState.SENT, ""
+
+
+async def _mail(alerting: Alerting, claimed: ClaimedDelivery) -> None:
+    notice = claimed.notice
+    if alerting.mailer is None:
+        raise _NotInUse("no mail server is configured")
+    async with alerting.acquire() as conn:
+        wanted = await store.read_preferences(conn, notice.account_id)
+        owners = await store.read_owners(conn, notice.account_id)
+    if not wanted.mail or not owners:
+        raise _NotInUse("the account wants no mail" if owners else "the account has no owner with an e-mail")
+    mail = Mail(
+        id=str(notice.id),
+        recipients=owners,
+        subject=notice_subject(notice),
+        body=notice_body(notice, alerting.public_url),
+        at=notice.at,
+    )
+    await alerting.mailer.send(mail)
+
+
+async def _post(alerting: Alerting, claimed: ClaimedDelivery) -> None:
+    notice = claimed.notice
+    async with alerting.acquire() as conn:
+        webhook = await store.read_webhook(conn, alerting.seal, notice.account_id)
+    if webhook is None:
+        raise _NotInUse("the account has no webhook")
+    body = notice_json(notice)
+    now = alerting.world.clock.unix_ms() // 1_000
+    await alerting.webhooks.post(webhook.url, sign_webhook(webhook.secret, str(notice.id), now, body), body)

@@ -1,0 +1,79 @@
+"""What operators and customers do with alerts: see and change what is told, set a webhook, send a test."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.alerts import store
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.alerts.deliver import deliver_notice
+from tokenharbor.alerts.types import AlertPreferences, Notice, NoticeDelivery
+from tokenharbor.alerts.webhook import AlertWebhook, check_webhook_url
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+
+_SECRET_BYTES = 32
+
+
+class AlertChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is changed of an account's alerts; of the threshold, None is none."""
+
+    mail: bool | UnsetType = UNSET
+    low_balance: Usd | UnsetType | None = UNSET
+
+
+async def show_alerts(alerting: Alerting, account_id: UUID) -> AlertPreferences:
+    """Raises Missing."""
+    async with alerting.acquire() as conn:
+        await get_account(conn, account_id)
+        return await store.read_preferences(conn, account_id)
+
+
+async def change_alerts(alerting: Alerting, account_id: UUID, change: AlertChange) -> AlertPreferences:
+    """Change what is stated in `change`, and nothing else. Raises Missing."""
+    stated = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    async with alerting.acquire() as conn, conn.transaction():
+        await get_account(conn, account_id)
+        wanted = replace(await store.read_preferences(conn, account_id), **stated)
+        await store.write_preferences(conn, wanted, alerting.world.clock.now())
+    return wanted
+
+
+async def set_webhook(alerting: Alerting, account_id: UUID, url: str) -> AlertWebhook:
+    """With a new secret, which is shown once. Raises Missing, Rejected for an address that cannot be one."""
+    check_webhook_url(url, private=alerting.webhooks.private)
+    webhook = AlertWebhook(url, alerting.world.entropy.bytes(_SECRET_BYTES))
+    async with alerting.acquire() as conn:
+        await get_account(conn, account_id)
+        await store.write_webhook(conn, alerting.seal, account_id, webhook, alerting.world.clock.now())
+    return webhook
+
+
+async def drop_webhook(alerting: Alerting, account_id: UUID) -> None:
+    """Nothing is posted any more. Raises Missing for the account."""
+    async with alerting.acquire() as conn:
+        await get_account(conn, account_id)
+        await store.drop_webhook(conn, account_id)
+
+
+async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Sequence[NoticeDelivery]]:
+    """A notice by every channel, and what became of it. Raises Missing."""
+    async with alerting.acquire() as conn:
+        await get_account(conn, account_id)
+        notice_id = await store.add_test(conn, account_id, alerting.world.clock.now())
+    await deliver_notice(alerting, notice_id)
+    async with alerting.acquire() as conn:
+        notices = await store.list_notices(conn, account_id, 1)
+    return notices[0]
+
+
+async def list_notices(
+    alerting: Alerting, account_id: UUID, most: int
+) -> Sequence[tuple[Notice, Sequence[NoticeDelivery]]]:
+    """What the account was told, newest first. Raises Missing."""
+    async with alerting.acquire() as conn:
+        await get_account(conn, account_id)
+        return await store.list_notices(conn, account_id, most)

@@ -1,0 +1,128 @@
+"""Rows of alerts: read into their types and written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from tokenharbor.alerts.types import (
+    AlertPreferences,
+    ClaimedDelivery,
+    DeliveryState,
+    Notice,
+    NoticeChannel,
+    NoticeDelivery,
+    NoticeKind,
+)
+from tokenharbor.alerts.webhook import AlertWebhook
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.secret import SecretBox
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQueries:
+    """The SQL of queries.sql."""
+
+    preferences: str
+    set_preferences: str
+    webhook: str
+    set_webhook: str
+    drop_webhook: str
+    owners: str
+    add_test: str
+    notices: str
+    claim: str
+    set_delivery: str
+
+
+SQL = read_queries(AlertQueries, "tokenharbor.alerts")
+
+
+async def read_preferences(conn: asyncpg.Connection, account_id: UUID) -> AlertPreferences:
+    row = await conn.fetchrow(SQL.preferences, account_id)
+    webhook = await conn.fetchrow(SQL.webhook, account_id)
+    url = None if webhook is None else webhook["url"]
+    if row is None:
+        return AlertPreferences(account_id, webhook=url)
+    low = None if row["low_balance"] is None else Usd(row["low_balance"])
+    return AlertPreferences(account_id, row["mail"], low, url)
+
+
+async def write_preferences(conn: asyncpg.Connection, wanted: AlertPreferences, at: datetime) -> None:
+    """All but the webhook."""
+    await conn.execute(SQL.set_preferences, wanted.account_id, wanted.mail, wanted.low_balance, at)
+
+
+async def read_webhook(conn: asyncpg.Connection, seal: SecretBox, account_id: UUID) -> AlertWebhook | None:
+    """Raises Misconfigured for a secret that another root secret sealed."""
+    row = await conn.fetchrow(SQL.webhook, account_id)
+    if row is None:
+        return None
+    if row["seal_key_id"] != seal.key_id:
+        raise Misconfigured("a webhook's secret is encrypted with another root secret: set the webhook again")
+    return AlertWebhook(row["url"], seal.decrypt(row["sealed"], _context(account_id)))
+
+
+async def write_webhook(
+    conn: asyncpg.Connection, seal: SecretBox, account_id: UUID, webhook: AlertWebhook, at: datetime
+) -> None:
+    sealed = seal.encrypt(webhook.secret, _context(account_id))
+    await conn.execute(SQL.set_webhook, account_id, webhook.url, sealed, seal.key_id, at)
+
+
+async def drop_webhook(conn: asyncpg.Connection, account_id: UUID) -> None:
+    await conn.execute(SQL.drop_webhook, account_id)
+
+
+async def read_owners(conn: asyncpg.Connection, account_id: UUID) -> tuple[str, ...]:
+    """Their e-mails."""
+    return tuple(row["email"] for row in await conn.fetch(SQL.owners, account_id))
+
+
+async def add_test(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> UUID:
+    """A notice that says nothing."""
+    added: UUID = await conn.fetchval(SQL.add_test, account_id, at)
+    return added
+
+
+async def list_notices(
+    conn: asyncpg.Connection, account_id: UUID, most: int
+) -> Sequence[tuple[Notice, Sequence[NoticeDelivery]]]:
+    """Newest first."""
+    notices: dict[UUID, tuple[Notice, list[NoticeDelivery]]] = {}
+    for row in await conn.fetch(SQL.notices, account_id, most):
+        notices.setdefault(row["id"], (_notice(row), []))[1].append(_delivery(row))
+    return list(notices.values())
+
+
+async def claim_deliveries(
+    conn: asyncpg.Connection, at: datetime, most: int, notice_id: UUID | None = None
+) -> Iterable[ClaimedDelivery]:
+    """Those that are due; of one notice, if it is named."""
+    rows = await conn.fetch(SQL.claim, at, most, notice_id)
+    return [ClaimedDelivery(_notice(row), NoticeChannel(row["channel"]), row["tries"]) for row in rows]
+
+
+async def write_delivery(
+    conn: asyncpg.Connection, claimed: ClaimedDelivery, state: DeliveryState, fault: str, at: datetime
+) -> None:
+    await conn.execute(SQL.set_delivery, claimed.notice.id, claimed.channel.value, state.value, fault, at)
+
+
+def _notice(row: asyncpg.Record) -> Notice:
+    facts = msgspec.json.decode(row["facts"])
+    return Notice(row["id"], row["account_id"], NoticeKind(row["kind"]), row["at"], facts)
+
+
+def _delivery(row: asyncpg.Record) -> NoticeDelivery:
+    channel, state = NoticeChannel(row["channel"]), DeliveryState(row["state"])
+    return NoticeDelivery(channel, state, row["tries"], row["next_look_at"], row["sent_at"], row["fault"])
+
+
+def _context(account_id: UUID) -> bytes:
+    return b"alert webhook of " + account_id.bytes

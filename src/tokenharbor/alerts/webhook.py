@@ -1,0 +1,134 @@
+"""Webhooks to customers: where they may go, how they are signed, and one that is posted.
+
+A customer says where our server posts to, so the address is not trusted. The name is resolved once, each address that
+it has must be public, and the connection goes to one of these addresses: a name that means another address a moment
+later changes nothing. A redirect is not followed, no proxy of the environment is used, and of the answer only the
+status is read. An operator who trusts the customers may allow private addresses, and HTTP without TLS.
+
+The signature is that of Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of `id.timestamp.body`.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Rejected
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  the words before a secret
+LONGEST_URL: Final = 2_000
+
+_SECONDS: Final = 15
+_EMBEDS_IPV4: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
+"""IPv6 networks whose addresses may lead to any IPv4 address."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertWebhook:
+    """Where an account's notices are posted, and what signs them."""
+
+    url: str = field(repr=False)
+    secret: bytes = field(repr=False)
+
+    @property
+    def shown_secret(self) -> str:
+        """As libraries for Standard Webhooks take it."""
+        return SECRET_PREFIX + base64.b64encode(self.secret).decode()
+
+
+def sign_webhook(secret: bytes, message_id: str, unix_seconds: int, body: bytes) -> Mapping[str, str]:
+    """The headers that say who posts it, and when."""
+    signed = f"{message_id}.{unix_seconds}.".encode() + body
+    signature = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(unix_seconds),
+        "webhook-signature": f"v1,{signature}",
+    }
+
+
+def check_webhook_url(url: str, *, private: bool) -> SplitResult:
+    """Its parts. Raises Rejected for what can never be posted to; where its name leads is looked at for each post."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Rejected("the address of a webhook is no URL", param="url") from None
+    if not url.isascii() or not url.isprintable() or " " in url or len(url) > LONGEST_URL or port == 0:
+        raise Rejected("the address of a webhook is no URL", param="url")
+    if parts.scheme not in (("https", "http") if private else ("https",)):
+        raise Rejected("the address of a webhook begins with https://", param="url")
+    if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
+        raise Rejected("the address of a webhook has a host, and neither a user nor a fragment", param="url")
+    return parts
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether anybody on the internet could be meant by it, and nobody else."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address.teredo is not None or any(address in network for network in _EMBEDS_IPV4):
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+class WebhookSender:
+    """Posts webhooks. `private`: to private addresses, too, and without TLS."""
+
+    def __init__(self, *, private: bool) -> None:
+        self.private = private
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Once it returns, the receiver has answered with 2xx. Raises DeliveryUnavailable, DeliveryRefused."""
+        try:
+            parts = check_webhook_url(url, private=self.private)
+        except Rejected as error:
+            raise DeliveryRefused(str(error)) from None
+        try:
+            async with asyncio.timeout(_SECONDS):
+                address = await self._resolve(parts)
+                status = await _post(parts, address, headers, body)
+        except TimeoutError:
+            raise DeliveryUnavailable(f"the webhook did not answer within {_SECONDS} s") from None
+        if not 200 <= status <= 299:
+            raise DeliveryUnavailable(f"the webhook answered with status {status}")
+
+    async def _resolve(self, parts: SplitResult) -> str:
+        """An address of the host, when all that it has may be posted to."""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise DeliveryUnavailable("the webhook's host has no address") from None
+        addresses = [str(each[4][0]).partition("%")[0] for each in found]
+        if not self.private and not all(is_public(ip_address(each)) for each in addresses):
+            raise DeliveryRefused("the webhook's host has an address that is not public")
+        return addresses[0]
+
+
+async def _post(parts: SplitResult, address: str, headers: Mapping[str, str], body: bytes) -> int:
+    """The status of the answer of that address, as the host of the URL."""
+    import httpx  # noqa: PLC0415  a tenth of a second, for those who post
+
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    pinned = f"[{address}]" if ":" in address else address
+    url = parts._replace(netloc=f"{pinned}{port}").geturl()
+    sent = {**headers, "host": f"{named}{port}", "content-type": "application/json", "user-agent": "TokenHarbor"}
+    try:
+        async with (
+            httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=_SECONDS) as client,
+            client.stream("POST", url, headers=sent, content=body, extensions={"sni_hostname": host}) as response,
+        ):
+            return response.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise DeliveryUnavailable(f"the webhook cannot be reached: {type(error).__name__}") from None

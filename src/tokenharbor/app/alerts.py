@@ -1,0 +1,58 @@
+"""The way to customers of a process: the mail server as configured, webhooks, and what seals their secrets."""
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import asyncpg
+
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.alerts.webhook import WebhookSender
+from tokenharbor.app.session import CommandSession
+from tokenharbor.app.settings import Settings
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose
+from tokenharbor.kernel.world import World
+from tokenharbor.mail.smtp import SmtpConfig, SmtpMailer
+
+
+def make_alerting(
+    settings: Settings,
+    world: World,
+    root: RootSecret,
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+) -> Alerting:
+    """Raises Misconfigured."""
+    return Alerting(
+        world=world,
+        acquire=acquire,
+        mailer=make_mailer(settings),
+        webhooks=WebhookSender(private=settings.alerts.private_webhooks),
+        seal=SecretBox(root.derive(SecretPurpose.WEBHOOKS), world.entropy),
+        public_url=settings.server.browser_url,
+    )
+
+
+def command_alerting(session: CommandSession) -> Alerting:
+    """Of a command, on its one connection. Raises Misconfigured."""
+    return make_alerting(session.settings, session.world, session.root, lambda: contextlib.nullcontext(session.conn))
+
+
+def make_mailer(settings: Settings) -> SmtpMailer | None:
+    """None where no server is configured. Raises Misconfigured for a password that is not there."""
+    mail = settings.mail
+    if mail.server is None:
+        return None
+    password = settings.secret(mail.password)
+    if mail.password is not None and password is None:
+        raise Misconfigured(f"{settings.file} [mail]: password: {mail.password} is not set")
+    return SmtpMailer(
+        SmtpConfig(
+            server=mail.server,
+            port=mail.port,
+            tls=mail.tls,
+            sender=mail.sender or "",
+            user=mail.user,
+            password=password,
+        )
+    )

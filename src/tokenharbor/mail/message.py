@@ -1,0 +1,54 @@
+"""A mail: plain text to a few addresses, and the message that is sent for it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from tokenharbor.kernel.errors import DeliveryRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """`id` is the same whenever the same mail is sent again, so that a mailbox can show it once."""
+
+    id: str
+    recipients: tuple[str, ...] = field(repr=False)
+    subject: str
+    body: str
+    at: datetime
+
+
+def build_message(mail: Mail, sender: str) -> EmailMessage:
+    """The message with its headers. A line break in a subject or an address cannot begin another header.
+
+    Raises DeliveryRefused for an address that is none.
+    """
+    message = EmailMessage()
+    message["From"] = _address(sender)
+    message["To"] = tuple(_address(each) for each in mail.recipients)
+    message["Subject"] = _one_line(mail.subject)
+    message["Date"] = format_datetime(mail.at)
+    message["Message-ID"] = f"<{_one_line(mail.id)}@{_address(sender).domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.body)
+    return message
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())
+
+
+def _address(text: str) -> Address:
+    if not text.isprintable() or any(letter in text for letter in " ,;<>()"):
+        raise DeliveryRefused("an address is none")
+    try:
+        address = Address(addr_spec=text)
+    except (ValueError, IndexError, MessageError):
+        raise DeliveryRefused("an address is none") from None
+    if not address.username or not address.domain:
+        raise DeliveryRefused("an address is none")
+    return address

@@ -1,0 +1,66 @@
+"""A mail server that takes our mail, by SMTP."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable
+from tokenharbor.mail.message import Mail, build_message
+
+TlsMode = Literal["starttls", "tls", "off"]
+
+_TIMEOUT_SECONDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpConfig:
+    """`tls`: "starttls" and "tls" send nothing without it, and check the server's certificate."""
+
+    server: str
+    port: int
+    tls: TlsMode
+    sender: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+class SmtpMailer:
+    """Sends one mail a connection. What it raises names no address: a server's words may, and are left out."""
+
+    def __init__(self, config: SmtpConfig) -> None:
+        self._config = config
+
+    async def send(self, mail: Mail) -> None:
+        """Once it returns, the server has taken it for at least one recipient.
+
+        Raises DeliveryUnavailable, DeliveryRefused.
+        """
+        import aiosmtplib  # noqa: PLC0415  a part of a second, for those who send
+
+        config = self._config
+        message = build_message(mail, config.sender)
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=config.server,
+                port=config.port,
+                username=config.user,
+                password=config.password,
+                use_tls=config.tls == "tls",
+                start_tls=config.tls == "starttls",
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _failure(min(each.code for each in error.recipients)) from None
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise DeliveryUnavailable(f"the mail server refused our login ({error.code})") from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise _failure(error.code) from None
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise DeliveryUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
+
+
+def _failure(code: int) -> DeliveryUnavailable | DeliveryRefused:
+    """By the class of the reply: 5xx is final."""
+    if code >= 500:
+        return DeliveryRefused(f"the mail server refused the mail ({code})")
+    return DeliveryUnavailable(f"the mail server did not take the mail ({code})")
