@@ -23,6 +23,7 @@ from tokenharbor.payments.types import (
     ProcessorPayout,
     ProcessorRefund,
     RefundOrder,
+    RefundState,
     SavedCharge,
     SavedMethod,
 )
@@ -47,6 +48,9 @@ class FakeProcessor:
     charges: list[SavedCharge] = field(default_factory=list)
     events: list[ProcessorEvent] = field(default_factory=list)
     charge_state: PaymentState = PaymentState.PAID
+    refunds: dict[str, ProcessorRefund] = field(default_factory=dict)
+    refunded: dict[str, str] = field(default_factory=dict)
+    refund_state: RefundState = RefundState.DONE
     is_away: bool = False
     refuses: str = ""
     reads: int = 0
@@ -105,13 +109,20 @@ class FakeProcessor:
         return msgspec.json.decode(body, type=ProcessorEvent)
 
     async def refund(self, order: RefundOrder) -> ProcessorRefund:
-        raise NotImplementedError
+        self._check_away()
+        if order.idempotency_key not in self.refunded:
+            made = self.refund_there(order.capture_id, order.money.minor, self.refund_state, order.refund_id)
+            self.refunded[order.idempotency_key] = made.processor_refund_id
+        self.before_answer("refund")
+        return self.refunds[self.refunded[order.idempotency_key]]
 
     async def read_refund(self, processor_refund_id: str) -> ProcessorRefund:
-        raise NotImplementedError
+        self._check_away()
+        return self.refunds[processor_refund_id]
 
     async def list_refunds(self, capture_id: str) -> Sequence[ProcessorRefund]:
-        raise NotImplementedError
+        self._check_away()
+        return [each for each in self.refunds.values() if each.capture_id == capture_id]
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
         raise NotImplementedError
@@ -156,6 +167,32 @@ class FakeProcessor:
             at=self.clock.now(),
             top_up_id=top_up_id,
         )
+
+    def refund_there(
+        self, capture_id: str, minor: int, state: RefundState = RefundState.DONE, refund_id: str | None = None
+    ) -> ProcessorRefund:
+        """A refund is made: by us, or, without an id of ours, in the processor's dashboard."""
+        payment = next(each for each in self.payments.values() if each.capture_id == capture_id)
+        out = sum(each.money.minor for each in self.refunds.values() if self._counts(each, capture_id))
+        if out + minor > payment.money.minor:
+            raise ProcessorRefused("more than was paid")
+        made = ProcessorRefund(
+            processor_refund_id=f"re_{len(self.refunds) + 1}",
+            capture_id=capture_id,
+            money=Money(payment.money.currency, minor),
+            state=state,
+            refund_id=refund_id,
+        )
+        self.refunds[made.processor_refund_id] = made
+        return made
+
+    def change_refund(self, processor_refund_id: str, state: RefundState) -> ProcessorRefund:
+        made = msgspec.structs.replace(self.refunds[processor_refund_id], state=state)
+        self.refunds[processor_refund_id] = made
+        return made
+
+    def _counts(self, refund: ProcessorRefund, capture_id: str) -> bool:
+        return refund.capture_id == capture_id and refund.state is not RefundState.FAILED
 
     def captures(self) -> list[str]:
         return [each.capture_id for each in self.payments.values() if each.capture_id]

@@ -25,6 +25,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "auto-topup": "auto_topup",
     "alerts": "alerts",
     "notices": "alerts",
+    "refunds": "refunds",
     "jobs": "jobs",
     "gateways": "gateways",
     "rewards": "rewards",

@@ -58,9 +58,13 @@ def credit_of(top_up: TopUp, current_rate: ExchangeRate | None, paid_at: datetim
     """What a payment credits: what was agreed; if it came after its rate, at the current rate where that gives less."""
     if top_up.rate is None or top_up.rate_until is None or paid_at <= top_up.rate_until or current_rate is None:
         return top_up.credit
-    before_tax = top_up.money.minor - top_up.tax_minor
-    now_worth = round_down(before_tax * _NANO_PER_MINOR_AT_ONE, rate_micro(current_rate.per_usd))
-    return min(top_up.credit, now_worth)
+    before_tax = Money(top_up.money.currency, top_up.money.minor - top_up.tax_minor)
+    return min(top_up.credit, worth_in_usd(before_tax, current_rate))
+
+
+def worth_in_usd(money: Money, rate: ExchangeRate) -> Usd:
+    """What a sum in the rate's currency is worth, rounded down."""
+    return round_down(money.minor * _NANO_PER_MINOR_AT_ONE, rate_micro(rate.per_usd))
 
 
 def add_months(moment: datetime, months: int) -> datetime:

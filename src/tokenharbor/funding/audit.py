@@ -15,6 +15,7 @@ class CaptureAuditQueries:
     lots_without_capture: str
     captures_without_credit: str
     paid_without_capture: str
+    wrong_returns: str
     wrong_sums: str
 
 
@@ -33,6 +34,10 @@ async def find_capture_fault(conn: asyncpg.Connection) -> str | None:
             )
         if top_up_id := await conn.fetchval(SQL.paid_without_capture):
             return f"payments: {ids.show('topup', top_up_id)} is paid and has no capture"
+        if capture := await conn.fetchrow(SQL.wrong_returns):
+            return (
+                f"payments: of {capture['capture_id']} of {capture['processor']} another sum has gone back than it says"
+            )
         if account_id := await conn.fetchval(SQL.wrong_sums):
             return f"payments: {ids.show('acct', account_id)} has topped up another sum than its captures say"
     return None

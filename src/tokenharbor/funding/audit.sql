@@ -17,6 +17,13 @@ ORDER BY 1, 2 LIMIT 1
 -- A top-up that says it is paid, and has no capture.
 SELECT t.id FROM top_up t WHERE t.state = 'paid' AND NOT EXISTS (SELECT FROM capture c WHERE c.top_up_id = t.id) ORDER BY t.id LIMIT 1
 
+-- name: wrong_returns
+-- A capture of which other sums have gone back than its refunds say.
+SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
+    SELECT processor, capture_id, sum(closed) AS closed, sum(closed_minor) AS closed_minor FROM refund WHERE state = 'done' GROUP BY 1, 2) r
+    USING (processor, capture_id)
+WHERE (c.refunded, c.refunded_minor) IS DISTINCT FROM (coalesce(r.closed, 0), coalesce(r.closed_minor, 0)) ORDER BY 1, 2 LIMIT 1
+
 -- name: wrong_sums
 -- An account whose sum of top-ups, net of what has gone back, is not that of its captures.
 SELECT w.account_id FROM wallet w LEFT JOIN (

@@ -12,6 +12,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.types import Capture
 from tokenharbor.kernel.errors import Missing, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import ProcessorAbility
@@ -24,24 +25,88 @@ class FundingAlarm(StrEnum):
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
 
 
+class RewardReturn(Protocol):
+    """What of the rewards that a top-up brought goes with it: `locked` and `cashback` are taken back; `reduced` is
+    cashback that was spent, and is taken from the top-up's own lot.
+    """
+
+    @property
+    def locked(self) -> Usd: ...
+
+    @property
+    def cashback(self) -> Usd: ...
+
+    @property
+    def reduced(self) -> Usd: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NothingReturned:
+    """A top-up that brought no rewards."""
+
+    locked: Usd = ZERO
+    cashback: Usd = ZERO
+    reduced: Usd = ZERO
+
+
 class CreditHooks(Protocol):
-    """What other rooms do in the transaction of a top-up. Each may raise, which undoes all of it."""
+    """What other rooms do in the transaction of a payment or a refund. Each may raise, which undoes all of it. Each
+    locks the wallet, and may post entries: what was read of the wallet before is out of date then.
+    """
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None:
-        """Before credit moves: what is due on the account. Its wallet is locked."""
+        """Before credit moves: what is due on the account."""
         ...
 
     async def captured(self, conn: asyncpg.Connection, capture: Capture) -> None:
         """After a capture was credited."""
         ...
 
+    async def preview_return(
+        self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd
+    ) -> RewardReturn:
+        """What `take_back` would take; nothing is changed."""
+        ...
+
+    async def take_back(
+        self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd, *, return_id: UUID, disputed: bool
+    ) -> RewardReturn:
+        """So much of a top-up's lot is about to leave, or, disputed, has left. Once for each `return_id`."""
+        ...
+
+    async def give_back(self, conn: asyncpg.Connection, account_id: UUID, *, return_id: UUID) -> None:
+        """It has not left after all, or has come back: what `take_back` took returns, as far as possible."""
+        ...
+
+    async def held_back(self, conn: asyncpg.Connection, account_id: UUID) -> frozenset[UUID]:
+        """Lots that may not be withdrawn yet, whatever their own terms say."""
+        ...
+
 
 class NoHooks:
-    """Nothing else follows from a top-up."""
+    """Nothing else follows from payments and refunds."""
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None: ...
 
     async def captured(self, conn: asyncpg.Connection, capture: Capture) -> None: ...
+
+    async def preview_return(
+        self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd
+    ) -> RewardReturn:
+        del conn, account_id, lot_id, amount
+        return NothingReturned()
+
+    async def take_back(
+        self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd, *, return_id: UUID, disputed: bool
+    ) -> RewardReturn:
+        del conn, account_id, lot_id, amount, return_id, disputed
+        return NothingReturned()
+
+    async def give_back(self, conn: asyncpg.Connection, account_id: UUID, *, return_id: UUID) -> None: ...
+
+    async def held_back(self, conn: asyncpg.Connection, account_id: UUID) -> frozenset[UUID]:
+        del conn, account_id
+        return frozenset()
 
 
 Report = Callable[[FundingAlarm, str, str], None]

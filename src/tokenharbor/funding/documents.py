@@ -1,7 +1,9 @@
-"""The JSON documents of top-ups: amounts are decimal strings, times UTC to the second, ids as they are shown."""
+"""The JSON documents of money that comes and goes: decimal strings, times in UTC to the second, ids as shown."""
 
 from typing import Any
 
+from tokenharbor.funding.refund_types import Refund
+from tokenharbor.funding.refunds import RefundPreview
 from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
@@ -29,6 +31,44 @@ def top_up_document(top_up: TopUp) -> dict[str, Any]:
         "created_at": show_time(top_up.created_at),
         "paid_at": show_time(top_up.paid_at),
         "fault": top_up.fault or None,
+    }
+
+
+def refund_document(refund: Refund) -> dict[str, Any]:
+    """`amount` is what comes back, in `currency`; `credit_usd` the credit that leaves for it."""
+    return {
+        "id": refund.shown_id,
+        "account": ids.show("acct", refund.account_id),
+        "top_up": ids.show("topup", refund.top_up_id),
+        "state": refund.state.value,
+        "origin": refund.origin.value,
+        "amount": refund.money.decimal,
+        "currency": refund.money.currency,
+        "credit_usd": str(refund.amount),
+        "reduced_usd": str(refund.reduced),
+        "processor": refund.processor,
+        "capture": refund.capture_id,
+        "processor_refund": refund.processor_refund_id,
+        "actor": refund.actor,
+        "decided_by": refund.decided_by,
+        "reason": refund.reason or None,
+        "asked_at": show_time(refund.asked_at),
+        "ended_at": show_time(refund.ended_at),
+        "fault": refund.fault or None,
+    }
+
+
+def refund_preview_document(preview: RefundPreview) -> dict[str, Any]:
+    """`reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken back besides."""
+    return {
+        "top_up": ids.show("topup", preview.top_up_id),
+        "amount": preview.returned.money.decimal,
+        "currency": preview.returned.money.currency,
+        "credit_usd": str(preview.returned.amount),
+        "locked_usd": str(preview.rewards.locked),
+        "cashback_usd": str(preview.rewards.cashback),
+        "reduced_usd": str(preview.rewards.reduced),
+        "review": preview.review,
     }
 
 

@@ -15,6 +15,7 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.funding import store
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.refund_calls import handle_capture, handle_refund
 from tokenharbor.funding.types import TopUp
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, ProcessorError
@@ -118,7 +119,11 @@ async def _find(conn: asyncpg.Connection, processor: str, event: ProcessorEvent)
 
 EventHandler = Callable[[Funding, str, ProcessorEvent], Awaitable[str]]
 
-HANDLERS: Mapping[EventSubject, EventHandler] = {EventSubject.PAYMENT: _handle_payment}
+HANDLERS: Mapping[EventSubject, EventHandler] = {
+    EventSubject.PAYMENT: _handle_payment,
+    EventSubject.REFUND: handle_refund,
+    EventSubject.CAPTURE: handle_capture,
+}
 """What is done about an event, by its subject; each returns what is noted of it, "" if all is done."""
 
 

@@ -6,6 +6,8 @@ from tokenharbor.ledger.types import Pool, Restriction
 BREAKAGE = "revenue/breakage"
 PROMOTION = "expense/promotion"
 CASHBACK = "expense/cashback"
+FX = "expense/fx"
+DISPUTE_LOSS = "loss/dispute"
 
 
 def own(account_id: UUID) -> str:

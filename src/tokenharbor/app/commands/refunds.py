@@ -1,0 +1,149 @@
+"""`refunds`: money that goes back to what paid for a top-up; shown first, then asked for, reviewed and settled."""
+
+from typing import Final
+
+import click
+
+from tokenharbor.accounts.changes import OPERATOR
+from tokenharbor.app.commands.arguments import ACCOUNT, NAME, REASON, REFUND, TOP_UP, USD
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.database import at_database, changing
+from tokenharbor.app.funding import open_command_funding
+from tokenharbor.app.session import CommandSession
+from tokenharbor.funding import refund_store
+from tokenharbor.funding.documents import refund_document, refund_preview_document
+from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
+from tokenharbor.funding.refunds import (
+    RefundRequest,
+    approve_refund,
+    ask_refund,
+    preview_refund,
+    reject_refund,
+    settle_refund,
+)
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+
+_COLUMNS: Final = (
+    "id",
+    "account",
+    "top_up",
+    "state",
+    "origin",
+    "amount",
+    "currency",
+    "credit_usd",
+    "asked_at",
+    "fault",
+)
+_AS = click.option(
+    "--as",
+    "origin",
+    type=click.Choice([RefundOrigin.CUSTOMER.value, RefundOrigin.OPERATOR.value]),
+    default=RefundOrigin.OPERATOR.value,
+    show_default=True,
+    help="Whose wish it is: the edition's window and review bind a customer's.",
+)
+_AMOUNT = click.option("--usd", type=USD, metavar="X", help="Credit to be refunded; all that is unused, if not given.")
+_BY = click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who decides.")
+
+
+@click.group(cls=Group)
+def refunds() -> None:
+    """Refund top-ups; decide on refunds that wait."""
+
+
+@refunds.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
+@_AMOUNT
+@_AS
+@at_database
+async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, origin: str) -> CommandResult:
+    """Show what a refund of a top-up will bring back."""
+    async with open_command_funding(session) as funding:
+        document = refund_preview_document(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items()])
+
+
+@refunds.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
+@_AMOUNT
+@_AS
+@click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same refund.")
+@click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
+@_BY
+@at_database
+async def create(session: CommandSession, /, top_up_id: UUID, **options: str | Usd | None) -> CommandResult:
+    """Refund the unused part of a top-up, to what paid for it."""
+    usd, key = options["usd"], options["key"]
+    request = RefundRequest(
+        top_up_id=top_up_id,
+        amount=usd if isinstance(usd, Usd) else None,
+        idempotency_key=str(key) if key else f"command-{session.world.entropy.bytes(16).hex()}",
+        origin=RefundOrigin(str(options["origin"])),
+        actor=str(options["by"]),
+        reason=str(options["reason"]),
+    )
+    async with open_command_funding(session) as funding:
+        with changing("refunds list"):
+            return _shown(await ask_refund(funding, request))
+
+
+@refunds.command("list")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.option("--state", type=click.Choice([each.value for each in RefundProgress]), help="Only those in this state.")
+@at_database
+async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
+    """List the refunds of an account, or all, oldest first."""
+    found = await refund_store.list_refunds(session.conn, account_id, None if state is None else RefundProgress(state))
+    documents = [refund_document(each) for each in found]
+    return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
+
+
+@refunds.command()
+@click.argument("refund_id", type=REFUND, metavar="ID")
+@at_database
+async def show(session: CommandSession, refund_id: UUID) -> CommandResult:
+    """Show a refund."""
+    return _shown(await refund_store.get_refund(session.conn, refund_id))
+
+
+@refunds.command()
+@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
+@_BY
+@at_database
+async def approve(session: CommandSession, refund_id: UUID, *, reason: str, by: str) -> CommandResult:
+    """Let a refund go on that waits for a decision."""
+    async with open_command_funding(session) as funding:
+        with changing(f"refunds show {ids.show('refund', refund_id)}"):
+            return _shown(await approve_refund(funding, refund_id, by, reason))
+
+
+@refunds.command()
+@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
+@_BY
+@at_database
+async def reject(session: CommandSession, refund_id: UUID, *, reason: str, by: str) -> CommandResult:
+    """Decide against a refund that waits: its credit returns."""
+    async with open_command_funding(session) as funding:
+        with changing(f"refunds show {ids.show('refund', refund_id)}"):
+            return _shown(await reject_refund(funding, refund_id, by, reason))
+
+
+@refunds.command()
+@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.option("--reference", type=NAME, metavar="R", help="The bank's reference, used once; none: it was not paid.")
+@at_database
+async def settle(session: CommandSession, refund_id: UUID, *, reference: str | None) -> CommandResult:
+    """Say what became of a refund that you pay by hand, such as a bank transfer's."""
+    async with open_command_funding(session) as funding:
+        with changing(f"refunds show {ids.show('refund', refund_id)}"):
+            return _shown(await settle_refund(funding, refund_id, reference))
+
+
+def _shown(refund: Refund) -> CommandResult:
+    document = refund_document(refund)
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])

@@ -1,0 +1,98 @@
+"""Refunds, and captures with what they have left, as the database has them; all frozen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Money, Usd
+
+
+class RefundProgress(StrEnum):
+    """How far a refund is. REVIEW: an operator decides. CALLED: the processor has it, and has not paid yet."""
+
+    REVIEW = "review"
+    ASKED = "asked"
+    CALLED = "called"
+    DONE = "done"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+class RefundOrigin(StrEnum):
+    """Who made it. PROCESSOR: somebody, in the processor's own dashboard."""
+
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    PROCESSOR = "processor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money of a capture that goes back. `amount` is what of the lot `money` stands for; `set_aside` what of it waits
+    for the processor; `closed` what of it counted against the capture; `reduced` what the payer does not get since it
+    was spent as cashback.
+    """
+
+    id: UUID
+    top_up_id: UUID
+    account_id: UUID
+    processor: str
+    capture_id: str
+    lot_id: UUID
+    idempotency_key: str
+    origin: RefundOrigin
+    actor: str
+    reason: str
+    asked: Usd | None
+    amount: Usd
+    reduced: Usd
+    set_aside: Usd
+    money: Money
+    state: RefundProgress
+    asked_at: datetime
+    looks: int = 0
+    closed: Usd = ZERO
+    closed_minor: int = 0
+    processor_refund_id: str | None = None
+    decided_by: str | None = None
+    ended_at: datetime | None = None
+    next_look_at: datetime | None = None
+    fault: str = ""
+
+    @property
+    def shown_id(self) -> str:
+        """As people and processors see it."""
+        return ids.show("refund", self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureBalance:
+    """A capture and what of it has gone back: refunded, disputed, or `leaving`, which is asked for and not done."""
+
+    processor: str
+    capture_id: str
+    top_up_id: UUID
+    account_id: UUID
+    lot_id: UUID
+    money: Money
+    captured: Usd
+    refunded: Usd
+    refunded_minor: int
+    disputed: Usd
+    disputed_minor: int
+    leaving: Usd
+    leaving_minor: int
+    paid_at: datetime
+    refundable_until: datetime | None
+    processor_refundable_until: datetime | None
+
+    @property
+    def left(self) -> Usd:
+        """What has not gone back."""
+        return self.captured - self.refunded - self.disputed
+
+    @property
+    def left_minor(self) -> int:
+        return self.money.minor - self.refunded_minor - self.disputed_minor

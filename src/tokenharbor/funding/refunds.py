@@ -1,0 +1,237 @@
+"""Refunds: what will come back is shown first; then credit leaves the line, and the processor is asked.
+
+A customer gets back what of a top-up is neither spent nor held, within the edition's window, which is judged when they
+ask; by how it was paid. An operator may refund after the window, too, as long as the processor can. What the account
+was given for the top-up goes with it: locked credit, and cashback; cashback that was spent reduces the refund.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.funding import auto_store, refund_store, store
+from tokenharbor.funding.context import Funding, RewardReturn
+from tokenharbor.funding.refund_calls import give_up, look_at_refund, take_refund
+from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
+from tokenharbor.funding.returns import CreditReturn, CreditReturns, ReturnedMoney, clearing_of, money_of
+from tokenharbor.funding.types import MANUAL
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Conflict, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.payments.types import ProcessorRefund, RefundState
+
+FIRST_LOOK: Final = timedelta(seconds=5)
+"""When the sweep looks at a new refund first: its caller has asked the processor by then."""
+
+_LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """A refund asked for: of `amount` of credit, None for all that there is."""
+
+    top_up_id: UUID
+    idempotency_key: str
+    origin: RefundOrigin
+    actor: str
+    amount: Usd | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundPreview:
+    """What will come back: `returned` is the money and the credit that leaves for it. `rewards` are what is taken back
+    with it. `review`: an operator decides first.
+    """
+
+    top_up_id: UUID
+    returned: ReturnedMoney
+    rewards: RewardReturn
+    review: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Refundable:
+    """A capture of which something can be refunded, and how much before rewards count."""
+
+    capture: CaptureBalance
+    most: ReturnedMoney
+    review: bool
+
+
+async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin) -> RefundPreview:
+    """What `ask_refund` would do now. Raises Missing, Rejected, Conflict."""
+    async with funding.acquire() as conn, conn.transaction():
+        found = await _look(conn, funding, top_up_id, amount, origin)
+        capture = found.capture
+        rewards = await funding.hooks.preview_return(conn, capture.account_id, capture.lot_id, found.most.amount)
+        returned = _reduced(found, rewards)
+    return RefundPreview(top_up_id=top_up_id, returned=returned, rewards=rewards, review=found.review)
+
+
+async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
+    """The refund; the processor has been asked, unless an operator decides first. The same idempotency key is the same
+    refund. A processor that does not answer is asked again by the sweep.
+
+    Raises Missing, Rejected for what cannot be refunded, Conflict for a key that was used for something else.
+    """
+    if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
+        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
+    async with funding.acquire() as conn, conn.transaction():
+        refund = await _record(conn, funding, request)
+    return await look_at_refund(funding, refund.id) if refund.state is RefundProgress.ASKED else refund
+
+
+async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
+    """What waited for an operator goes on. Raises Missing, Conflict for one that does not wait."""
+    async with funding.acquire() as conn, conn.transaction():
+        refund = await _lock_waiting(conn, funding, refund_id)
+        now = funding.world.clock.now()
+        asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
+        await refund_store.set_decided(conn, asked, actor, reason, now)
+    return await look_at_refund(funding, refund_id)
+
+
+async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
+    """What waited for an operator is not done: the credit is back. Raises Missing, Conflict likewise."""
+    async with funding.acquire() as conn, conn.transaction():
+        refund = await _lock_waiting(conn, funding, refund_id)
+        await give_up(conn, funding, refund)
+        rejected = dataclasses.replace(refund, state=RefundProgress.REJECTED, next_look_at=None)
+        return await refund_store.set_decided(conn, rejected, actor, reason, funding.world.clock.now())
+
+
+async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None) -> Refund:
+    """What an operator says of a refund that no program makes: paid, with the bank's reference; None: it failed.
+
+    Raises Missing, Conflict for one of a processor that says so itself, and for a reference that was used.
+    """
+    async with funding.acquire() as conn:
+        refund = await refund_store.get_refund(conn, refund_id)
+        if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
+            raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: there is nothing to settle")
+        used = None if reference is None else await refund_store.find_by_object(conn, MANUAL, reference)
+    if used is not None:
+        raise Conflict(f"the reference {reference} was used before: {used.shown_id}")
+    told = ProcessorRefund(
+        processor_refund_id=reference or refund.processor_refund_id or "",
+        capture_id=refund.capture_id,
+        money=refund.money,
+        state=RefundState.FAILED if reference is None else RefundState.DONE,
+        refund_id=refund.shown_id,
+        fault="" if reference is not None else "an operator says that it was not paid",
+    )
+    return await take_refund(funding, refund_id, told)
+
+
+async def _record(conn: asyncpg.Connection, funding: Funding, request: RefundRequest) -> Refund:
+    """The refund, with its credit set aside; or the one that this key stands for."""
+    account_id = (await store.get_top_up(conn, request.top_up_id)).account_id
+    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    known = await refund_store.find_by_key(conn, account_id, request.idempotency_key)
+    if known is not None:
+        if (known.top_up_id, known.asked) != (request.top_up_id, request.amount):
+            raise Conflict(f"the key {request.idempotency_key!r} was used for another refund: {known.shown_id}")
+        return known
+    found = await _look(conn, funding, request.top_up_id, request.amount, request.origin)
+    refund_id, capture, now = funding.world.ids.new(), found.capture, funding.world.clock.now()
+    rewards = await funding.hooks.take_back(
+        conn, account_id, capture.lot_id, found.most.amount, return_id=refund_id, disputed=False
+    )
+    returned = _reduced(found, rewards)
+    refund = Refund(
+        id=refund_id,
+        top_up_id=request.top_up_id,
+        account_id=account_id,
+        processor=capture.processor,
+        capture_id=capture.capture_id,
+        lot_id=capture.lot_id,
+        idempotency_key=request.idempotency_key,
+        origin=request.origin,
+        actor=request.actor,
+        reason=request.reason,
+        asked=request.amount,
+        amount=returned.amount,
+        reduced=rewards.reduced,
+        set_aside=returned.amount,
+        money=returned.money,
+        state=RefundProgress.REVIEW if found.review else RefundProgress.ASKED,
+        asked_at=now,
+        next_look_at=None if found.review else now + FIRST_LOOK,
+    )
+    why = f"refund {refund.shown_id}"
+    wanted = CreditReturn(account_id=account_id, lot_id=capture.lot_id, clearing=clearing_of(capture), reason=why)
+    await CreditReturns(conn, funding, wanted).set_aside(returned.amount)
+    await auto_store.stop(conn, account_id, f"{refund.shown_id}: a top-up is refunded", now)
+    return await refund_store.add_refund(conn, refund)
+
+
+async def _look(
+    conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin
+) -> _Refundable:
+    """What can be refunded of a top-up; its wallet is locked from here on. Raises Missing, Rejected, Conflict."""
+    top_up, now = await store.get_top_up(conn, top_up_id), funding.world.clock.now()
+    await Wallets(conn).lock(top_up.account_id, now)
+    if amount is not None and amount <= ZERO:
+        raise Rejected("an amount must be above 0", param="amount")
+    capture = None
+    if top_up.capture_id is not None:
+        capture = await refund_store.find_capture(conn, top_up.processor, top_up.capture_id)
+    if capture is None:
+        raise Conflict(f"{top_up.shown_id} is {top_up.state}: there is nothing to refund")
+    _check_window(funding, capture, origin, now)
+    await funding.hooks.run_due(conn, top_up.account_id)
+    state = await Wallets(conn).lock(top_up.account_id, now)
+    if state.debt:
+        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is refunded until that is paid")
+    unspent = min(state.unspent(capture.lot_id), capture.left - capture.leaving)
+    most = money_of(capture, unspent if amount is None else min(amount, unspent))
+    if not most.money.minor:
+        raise Conflict(f"nothing of {top_up.shown_id} can be refunded: it is spent, held or already on its way back")
+    review = origin is RefundOrigin.CUSTOMER and await _needs_review(conn, funding, top_up.account_id, now)
+    return _Refundable(capture, most, review)
+
+
+def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigin, now: datetime) -> None:
+    """Raises Rejected, Conflict."""
+    policy = funding.policy().refunds
+    last = capture.processor_refundable_until
+    if last is not None and now > last:
+        raise Conflict(f"{capture.processor} refunds nothing of a payment after {last:%Y-%m-%d}")
+    if origin is not RefundOrigin.CUSTOMER:
+        return
+    if not policy.customer:
+        raise Rejected("this edition refunds only for failures of the service: an operator decides", param="top_up")
+    if capture.refundable_until is None or now > capture.refundable_until:
+        shown = ids.show("topup", capture.top_up_id)
+        raise Conflict(f"{shown} was paid on {capture.paid_at:%Y-%m-%d}: its refund window is over")
+
+
+async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: UUID, now: datetime) -> bool:
+    policy = funding.policy().refunds
+    earlier = await refund_store.count_recent(conn, account_id, now - timedelta(days=policy.review_days))
+    return earlier + 1 >= policy.review_from
+
+
+def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
+    """What comes back. Raises Conflict if nothing is left of it."""
+    returned = found.most
+    if rewards.reduced:
+        returned = money_of(found.capture, returned.amount - rewards.reduced)
+    if not returned.money.minor:
+        raise Conflict("nothing would come back: the cashback that this top-up earned was spent")
+    return returned
+
+
+async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
+    account_id = (await refund_store.get_refund(conn, refund_id)).account_id
+    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    refund = await refund_store.get_refund(conn, refund_id)
+    if refund.state is not RefundProgress.REVIEW:
+        raise Conflict(f"{refund.shown_id} waits for nobody: it is {refund.state}")
+    return refund

@@ -1,0 +1,190 @@
+"""What money that goes back is in credit, and the entries with which credit leaves or returns.
+
+A capture may go back in parts. All parts are computed from the whole: the money of a part is what the whole that has
+gone back then makes, less what had gone back before; rounded down to the minor unit. So parts never exceed the capture,
+and the last one ends it exactly, whatever the rate of its currency was.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.funding import store
+from tokenharbor.funding.amounts import BOOKS_CURRENCY, worth_in_usd
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.refund_types import CaptureBalance
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Money, Usd, round_up
+from tokenharbor.ledger import address, credit_moves
+from tokenharbor.ledger.credit_moves import EntryStamp
+from tokenharbor.ledger.credit_state import CreditEntry, CreditState
+from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.types import Clawback, Credit
+from tokenharbor.ledger.wallets import Wallets
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedMoney:
+    """Money that goes back, and what of the lot it stands for."""
+
+    money: Money
+    amount: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditReturn:
+    """Credit that leaves a lot for its processor. `reason` is the entries' note."""
+
+    account_id: UUID
+    lot_id: UUID
+    clearing: str
+    reason: str
+
+
+def money_of(capture: CaptureBalance, amount: Usd) -> ReturnedMoney:
+    """What is paid back for so much of the lot, down to the minor unit; and how much of the lot that is."""
+    gone, gone_minor = _gone(capture)
+    whole = capture.money.minor * (gone + amount) // capture.captured
+    minor = max(0, min(whole, capture.money.minor) - gone_minor)
+    least = round_up((gone_minor + minor) * capture.captured, capture.money.minor) - gone
+    return ReturnedMoney(Money(capture.money.currency, minor), max(ZERO, min(least, amount)))
+
+
+def amount_of(capture: CaptureBalance, money: Money) -> Usd:
+    """What of the lot such a sum stands for that has left: it may be more than the capture has left."""
+    gone = capture.refunded + capture.disputed
+    gone_minor = capture.refunded_minor + capture.disputed_minor
+    return max(Usd(1), round_up((gone_minor + money.minor) * capture.captured, capture.money.minor) - gone)
+
+
+def _gone(capture: CaptureBalance) -> tuple[int, int]:
+    gone = capture.refunded + capture.disputed + capture.leaving
+    return gone, capture.refunded_minor + capture.disputed_minor + capture.leaving_minor
+
+
+def clearing_of(capture: CaptureBalance) -> str:
+    return address.clearing(capture.processor, capture.money.currency.lower())
+
+
+class CreditReturns:
+    """Moves the credit of one lot in the caller's transaction; the wallet is locked by each call."""
+
+    def __init__(self, conn: asyncpg.Connection, funding: Funding, wanted: CreditReturn) -> None:
+        self._conn = conn
+        self._wallets = Wallets(conn)
+        self._world = funding.world
+        self._wanted = wanted
+        self._now = funding.world.clock.now()
+
+    async def state(self) -> CreditState:
+        return await self._wallets.lock(self._wanted.account_id, self._now)
+
+    async def set_aside(self, amount: Usd) -> None:
+        if amount:
+            state = await self.state()
+            await self._post(credit_moves.set_aside(state, self._stamp(), {self._wanted.lot_id: amount}))
+
+    async def restore(self, amount: Usd) -> None:
+        """What was set aside is the account's again; debt that came meanwhile is paid from it."""
+        if amount:
+            state = await self.state()
+            if _is_over(state, self._wanted.lot_id, self._now):
+                stamp, amounts = self._stamp(), {self._wanted.lot_id: amount}
+                await self._post(credit_moves.pay_out(state, stamp, amounts, self._wanted.clearing))
+                return await self.grant_anew(amount)
+            await self._post(credit_moves.restore(state, self._stamp(), {self._wanted.lot_id: amount}))
+            await self.pay_debt()
+        return None
+
+    async def leave(self, amount: Usd, set_aside: Usd) -> None:
+        """So much leaves for the processor: first what was set aside of it, then the lot's rest, then debt. What was
+        set aside beyond it returns.
+        """
+        paid = min(amount, set_aside)
+        if paid:
+            amounts = {self._wanted.lot_id: paid}
+            await self._post(credit_moves.pay_out(await self.state(), self._stamp(), amounts, self._wanted.clearing))
+        if amount > paid:
+            clawback = Clawback(
+                self._world.ids.new(),
+                self._wanted.account_id,
+                self._wanted.lot_id,
+                amount - paid,
+                self._now,
+                self._wanted.clearing,
+                self._wanted.reason,
+            )
+            await self._wallets.claw(clawback)
+        await self.restore(set_aside - paid)
+
+    async def come_back(self, amount: Usd) -> None:
+        """What had left is back: as far as the lot lacks it, in the lot; else as a new lot with its terms."""
+        state = await self.state()
+        own = ZERO
+        if not _is_over(state, self._wanted.lot_id, self._now):
+            own = min(amount, state.gone(self._wanted.lot_id))
+        if own:
+            amounts = {self._wanted.lot_id: own}
+            await self._post(credit_moves.give_back(state, self._stamp(), amounts, self._wanted.clearing))
+            await self.pay_debt()
+        await self.grant_anew(amount - own)
+
+    async def grant_anew(self, amount: Usd) -> None:
+        """A new lot with the terms of the one whose credit cannot return to it. Its time runs anew."""
+        if not amount:
+            return
+        lot = (await self.state()).lots[self._wanted.lot_id]
+        life = None if lot.expires_at is None else lot.expires_at - lot.granted_at
+        await self._wallets.credit(
+            Credit(
+                entry_id=self._world.ids.new(),
+                lot_id=self._world.ids.new(),
+                account_id=self._wanted.account_id,
+                pool=lot.pool,
+                origin="returned",
+                amount=amount,
+                at=self._now,
+                reason=self._wanted.reason,
+                expires_at=None if life is None else self._now + life,
+                withdrawable_from=lot.withdrawable_from,
+                source=self._wanted.clearing,
+            )
+        )
+
+    async def pay_debt(self) -> None:
+        """From the lot, as far as there is any."""
+        state = await self.state()
+        amount = min(state.debt, state.unspent(self._wanted.lot_id))
+        if amount:
+            await self._post(credit_moves.take_debt(state, self._stamp(), {self._wanted.lot_id: amount}))
+
+    async def book_differences(self, lost: Usd, money: Money, amount: Usd) -> None:
+        """What a processor took beyond the capture is our loss; what a sum in another currency is worth now beside the
+        credit that left for it is a difference of rates.
+        """
+        postings = [Posting(lost, address.DISPUTE_LOSS, self._wanted.clearing)] if lost else []
+        rate = None
+        if money.currency != BOOKS_CURRENCY:
+            rate = await store.read_rate(self._conn, money.currency)
+        if rate is not None:
+            gain = amount - worth_in_usd(money, rate)
+            ends = (self._wanted.clearing, address.FX) if gain > 0 else (address.FX, self._wanted.clearing)
+            postings += [Posting(Usd(abs(gain)), *ends)] if gain else []
+        if postings:
+            stamp = self._stamp()
+            await self._post(
+                CreditEntry(stamp.id, self._wanted.account_id, "claw", stamp.at, tuple(postings), note=stamp.note)
+            )
+
+    def _stamp(self) -> EntryStamp:
+        return EntryStamp(self._world.ids.new(), self._now, self._wanted.reason)
+
+    async def _post(self, entry: CreditEntry) -> None:
+        await self._wallets.post(entry)
+
+
+def _is_over(state: CreditState, lot_id: UUID, now: datetime) -> bool:
+    """Whether what returns to the lot would expire at once."""
+    expires_at = state.lots[lot_id].expires_at
+    return expires_at is not None and expires_at <= now
