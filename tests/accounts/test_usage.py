@@ -1,5 +1,6 @@
 """Usage as a use case: by day, model and provider, of the requests that ended in a span."""
 
+import csv
 from datetime import date, timedelta
 
 import asyncpg
@@ -7,7 +8,9 @@ import pytest
 from tests.accounts.conftest import START
 from tests.accounts.requests import write_entry, write_request
 
+from tokenharbor.accounts import usage_export
 from tokenharbor.accounts.usage import DailyUsage, read_usage
+from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.billing.detail import Attempt
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel import ids
@@ -43,6 +46,35 @@ async def test_usage_is_summed_by_day_model_and_provider(
         DailyUsage(date(2026, 3, 1), "m", "q", 1, 3, 5, 3, 11, Usd(0)),
         DailyUsage(date(2026, 3, 2), "m", "p", 1, 3, 5, 3, 11, Usd(5)),
     ]
+
+
+async def test_TH_B11_the_whole_history_is_a_row_for_each_request(
+    conn: asyncpg.Connection, world: World, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In short pages, in order, each with tokens, cache layer and exact cost."""
+    monkeypatch.setattr(usage_export, "_PAGE", 2)
+    used = Usage(input=3, cache_read=5, cache_write_5m=1, cache_write_1h=2, output=7, reasoning=4)
+    made = []
+    for number in range(5):
+        made.append(world.ids.new())
+        at = START + number * timedelta(hours=1)
+        await write_request(conn, made[-1], account.id, at=at, attempts=(Attempt("p", "=m", "ok", 1),), usage=used)
+        if number:
+            await write_entry(conn, made[-1], account.id, at=at, provider="p", seq=number, amount=number)
+    await write_request(conn, world.ids.new(), world.ids.new(), at=START, usage=used)
+
+    async def export(span: UsageSpan) -> list[dict[str, str]]:
+        return list(csv.DictReader([line async for line in export_usage(conn, account.id, span)]))
+
+    rows = await export(UsageSpan())
+    assert [row["Request ID"] for row in rows] == [ids.show("req", each) for each in made]
+    assert [row["Cost USD"] for row in rows] == [f"0.00000000{number}" for number in range(5)]
+    assert list(rows[0].values()) == [
+        "2026-03-01T12:00:00.000000Z", rows[0]["Request ID"], ids.show("key", account.id), "'=m", "p", "complete",
+        "3", "5", "3", "7", "4", "none", "prefix", "0.000000000", "0.000000000",
+    ]  # fmt: skip
+    some = await export(UsageSpan(START + timedelta(hours=1), START + timedelta(hours=3)))
+    assert [row["Request ID"] for row in some] == [ids.show("req", each) for each in made[1:3]]
 
 
 async def test_usage_is_of_an_account_that_is_there(conn: asyncpg.Connection, world: World) -> None:

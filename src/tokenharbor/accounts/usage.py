@@ -20,6 +20,8 @@ class UsageQueries:
     """The SQL of usage.sql."""
 
     usage: str
+    request_page: str
+    charges: str
 
 
 SQL = read_queries(UsageQueries, "tokenharbor.accounts", "usage.sql")

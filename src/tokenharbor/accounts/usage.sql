@@ -14,3 +14,12 @@ LEFT JOIN entry e ON e.id = r.id AND e.account_id = r.account_id AND e.type = 'u
 CROSS JOIN LATERAL (SELECT convert_from(r.detail, 'UTF8')::jsonb -> 'usage' AS usage) d
 WHERE r.account_id = $1 AND r.id >= $4 AND r.id < $5 AND r.at >= $2 AND r.at < $3
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+
+-- name: request_page
+-- Some of an account's requests after an id and before another, in order of id.
+SELECT id, at, key_id, model, provider, status, detail FROM request
+WHERE account_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4
+
+-- name: charges
+-- What some requests were charged; all ids are in [$2, $3].
+SELECT id, amount, fee FROM entry WHERE id = ANY ($1) AND id BETWEEN $2 AND $3 AND type = 'usage'

@@ -1,13 +1,17 @@
 """`usage`: what an account used and what it cost."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import click
 
 from tokenharbor.accounts.documents import usage_document
 from tokenharbor.accounts.usage import read_usage
+from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import Command, CommandResult, table
+from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.ids import UUID
@@ -21,11 +25,21 @@ _COLUMNS = ("day", "model", "provider", "requests", "input", "cache_read", "cach
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
 @click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
+@click.option("--csv", "as_csv", is_flag=True, help="A row for each request, as CSV; the whole history by default.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write the CSV to a file; in a folder, tokenharbor-usage-DATE.csv.",
+)
 @at_database
 async def usage(
-    session: CommandSession, account_id: UUID, *, since: datetime | None, until: datetime | None
+    session: CommandSession, /, account_id: UUID, *, since: datetime | None, until: datetime | None, **how: Any
 ) -> CommandResult:
     """Show an account's usage and cost by day, model and provider."""
+    if how["as_csv"]:
+        lines = export_usage(session.conn, account_id, UsageSpan(since, until))
+        return await write_csv(lines, how["out"], f"tokenharbor-usage-{session.world.clock.now().date()}.csv")
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN
     used = await read_usage(session.conn, account_id, since=since, until=until)
