@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
+import pypdf
 import pytest
 from tests.e2e.cashier import Cashier, running_cashier
 from tests.e2e.ledger_auditor import audit
@@ -56,3 +57,39 @@ def test_TH_B12_the_ledger_as_a_file_whose_balances_and_captures_an_auditor_find
         piped = cashier.harbor.run("ledger", "export", cashier.account, "--type", "recharge").stdout
         assert [row["Order ID"] for row in csv.DictReader(piped.splitlines())] == [row["Order ID"] for row in recharges]
         assert cashier.cli("ledger", "export", cashier.account, "--to", "2020-01-01") == []
+        check_statement(cashier, tmp_path)
+        receipt = tmp_path / "receipt.pdf"
+        cashier.cli("topups", "receipt", paid[0]["id"], "--pdf", str(receipt))
+        assert paid[0]["capture"] in text_of(receipt)
+
+
+def check_statement(cashier: Cashier, folder: Path) -> None:
+    """For a range of dates, as CSV and as PDF."""
+    span = ("--from", "2026-01-01", "--to", "2100-01-01")
+    rows = cashier.cli("statements", cashier.account, *span)
+    closing = sum(Decimal(row["Amount USD"]) for row in rows if row["Section"] == "closing balance")
+    moved = sum(Decimal(row["Amount USD"]) for row in rows if row["Section"] == "movement")
+    assert f"{closing}" == f"{moved}" == cashier.balance()
+    cashier.cli("statements", cashier.account, *span, "--pdf", str(folder / "statement.pdf"))
+    assert str(closing) in text_of(folder / "statement.pdf")
+    lines = cashier.harbor.run("statements", cashier.account, "--from", "2026-01-01", "--to", "2026-01-02").stdout
+    assert "movement" not in lines
+
+
+def test_TH_B11_usage_exports_the_whole_history(database_url: str) -> None:
+    with running_cashier("token-harbor", "paypal", database_url) as cashier:
+        cashier.cli("credit", cashier.account, "--usd", "1", "--pool", "promo", "--reason", "a test")
+        key = cashier.harbor.new_key(cashier.account)
+        for _ in range(3):
+            ask(cashier, key)
+        rows = cashier.cli("usage", cashier.account, "--csv")
+        assert [(row["Model"], row["Status"], row["Cache layer"]) for row in rows] == [
+            ("demo-chat", "complete", "none")
+        ] * 3
+        assert all(int(row["Input tokens"]) > 0 and int(row["Output tokens"]) > 0 for row in rows)
+        spent = sum(Decimal(row["Cost USD"]) for row in rows)
+        assert Decimal(1) - spent == Decimal(cashier.balance())
+
+
+def text_of(path: Path) -> str:
+    return "".join(page.extract_text() for page in pypdf.PdfReader(path).pages)

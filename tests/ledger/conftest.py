@@ -235,7 +235,7 @@ def ledger_url(postgres_url: str, migrated_template: str) -> str:
 
 @pytest.fixture
 async def scene(ledger_url: str) -> AsyncIterator[Scene]:
-    async with _open_scene(ledger_url) as scene:
+    async with open_scene(ledger_url) as scene:
         yield scene
 
 
@@ -245,12 +245,12 @@ async def lone_scene(database_url: str) -> AsyncIterator[Scene]:
     conn = await asyncpg.connect(database_url)
     await ensure_partitions(conn, START)
     await conn.close()
-    async with _open_scene(database_url) as scene:
+    async with open_scene(database_url) as scene:
         yield scene
 
 
 @asynccontextmanager
-async def _open_scene(url: str) -> AsyncIterator[Scene]:
+async def open_scene(url: str) -> AsyncIterator[Scene]:
     clock = ManualClock(START)
     world = make_world(clock, SystemEntropy())
     conn = await asyncpg.connect(url)

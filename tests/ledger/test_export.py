@@ -101,13 +101,16 @@ async def test_TH_B12_what_moves_a_payments_credit_names_its_order_and_its_captu
     """A payment has its row even where debt took all of it; usage and expiry name no capture."""
     first, second = await scene.credit(100), await scene.credit(50)
     trial = await scene.credit(10, Pool.TRIAL, timedelta(hours=1))
-    payments = {first.lot_id: LotPayment("topup_1", "CAP-1"), second.lot_id: LotPayment("topup_2", "CAP-2")}
+    payments = {
+        first.lot_id: LotPayment("topup_1", "CAP-1", Usd(1)),
+        second.lot_id: LotPayment("topup_2", "CAP-2", Usd(1)),
+    }
     await scene.spend(130)
     await scene.wallets.claw(
         Clawback(scene.world.ids.new(), scene.account, first.lot_id, Usd(100), scene.clock.now(), "clearing/a/usd")
     )
     third = await scene.credit(60)
-    payments[third.lot_id] = LotPayment("topup_3", "CAP-3")
+    payments[third.lot_id] = LotPayment("topup_3", "CAP-3", Usd(1))
     await scene.move(lambda state: credit_moves.set_aside(state, scene.stamp(), {second.lot_id: Usd(5)}))
     rows = await _rows(scene, EVERYTHING, payments)
     named = [(row["Type"], row["Amount USD"][-3:], row["Order ID"][:7], row["PayPal capture ID"]) for row in rows]
@@ -137,7 +140,7 @@ async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
 
 async def test_a_formula_in_a_capture_is_text(scene: Any) -> None:
     credit = await scene.credit(1)
-    payments = {credit.lot_id: LotPayment("topup_1", f"=cmd|{scene.account}")}
+    payments = {credit.lot_id: LotPayment("topup_1", f"=cmd|{scene.account}", Usd(1))}
     assert (await _rows(scene, EVERYTHING, payments))[0]["PayPal capture ID"].startswith("'=")
 
 

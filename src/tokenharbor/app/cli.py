@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "usage": "usage",
     "receipt": "receipts",
     "ledger": "ledger",
+    "statements": "statements",
     "topups": "topups",
     "auto-topup": "auto_topup",
     "alerts": "alerts",

@@ -99,6 +99,15 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
     private_webhooks: bool = False
 
 
+class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[operator]`: who issues statements and receipts, as it stands on them. `address` may have several lines."""
+
+    name: str = ""
+    address: str = ""
+    email: str = ""
+    tax_id: str = ""
+
+
 class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand at the top of the file."""
 
@@ -108,6 +117,7 @@ class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     redis: dict[str, Any] = {}
     mail: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
+    operator: dict[str, Any] = {}
     processors: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}
@@ -119,6 +129,7 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "redis": RedisSettings,
     "mail": MailSettings,
     "alerts": AlertSettings,
+    "operator": OperatorSettings,
     **{f"processors.{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
 _SECRETS: Final = (
@@ -144,6 +155,7 @@ class Settings:
     redis: RedisSettings
     mail: MailSettings
     alerts: AlertSettings
+    operator: OperatorSettings
     processors: Mapping[str, Any]
     catalog: Mapping[str, Any]
     environ: Mapping[str, str] = field(repr=False)
@@ -186,6 +198,7 @@ def load_settings(
         redis=sections["redis"],
         mail=sections["mail"],
         alerts=sections["alerts"],
+        operator=sections["operator"],
         processors={name: sections[f"processors.{name}"] for name in PROCESSOR_SETTINGS},
         catalog=catalog,
         environ=environ,

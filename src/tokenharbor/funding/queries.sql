@@ -65,7 +65,7 @@ RETURNING capture_id
 
 -- name: lot_payments
 -- The captures of an account, by lot.
-SELECT lot_id, top_up_id, capture_id FROM capture WHERE account_id = $1
+SELECT lot_id, top_up_id, capture_id, captured FROM capture WHERE account_id = $1
 
 -- name: add_topped_up
 -- What an account has topped up in all, net.

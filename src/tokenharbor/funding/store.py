@@ -150,7 +150,7 @@ async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
 async def read_lot_payments(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, LotPayment]:
     """What paid for each lot of an account's top-ups."""
     rows = await conn.fetch(SQL.lot_payments, account_id)
-    return {row["lot_id"]: LotPayment(ids.show("topup", row["top_up_id"]), row["capture_id"]) for row in rows}
+    return {row["lot_id"]: _lot_payment(row) for row in rows}
 
 
 async def add_topped_up(conn: asyncpg.Connection, account_id: UUID, amount: Usd) -> None:
@@ -187,6 +187,10 @@ async def set_rate(conn: asyncpg.Connection, rate: ExchangeRate) -> None:
 async def list_rates(conn: asyncpg.Connection) -> Sequence[ExchangeRate]:
     """Oldest first."""
     return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates)]
+
+
+def _lot_payment(row: asyncpg.Record) -> LotPayment:
+    return LotPayment(ids.show("topup", row["top_up_id"]), row["capture_id"], Usd(row["captured"]))
 
 
 def _found(row: asyncpg.Record | None, top_up_id: UUID) -> TopUp:

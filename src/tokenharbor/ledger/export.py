@@ -30,6 +30,7 @@ HEADER = (
     "PayPal capture ID",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
+SPENDABLE = frozenset(Pool) - {Pool.LOCKED}
 _WITHOUT_CAPTURE = ("usage", "loss", "expiry")
 
 
@@ -39,6 +40,7 @@ class LotPayment:
 
     order_id: str
     capture_id: str
+    credited: Usd
 
 
 PaymentReader = Callable[[asyncpg.Connection, UUID], Awaitable[Mapping[UUID, LotPayment]]]
@@ -145,7 +147,7 @@ class _Ledger:
         for posting in written.postings:
             for address, amount in ((posting.source, -posting.amount), (posting.destination, posting.amount)):
                 pool = address.removeprefix(own)
-                if address.startswith(own) and pool in _SPENDABLE:
+                if address.startswith(own) and pool in SPENDABLE:
                     amounts[pool] = amounts.get(pool, ZERO) + amount
         return amounts
 
@@ -154,6 +156,3 @@ class _Ledger:
             return written.entry.type
         lot_id = written.postings[0].lot_id
         return entry_kind("credit", None if lot_id is None else self._state.lots[lot_id].origin)
-
-
-_SPENDABLE = frozenset(Pool) - {Pool.LOCKED}

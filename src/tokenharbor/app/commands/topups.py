@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -10,12 +10,14 @@ from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, SPAN, TOP_UP, USD
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
+from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import store
 from tokenharbor.funding.documents import exchange_rate_document, top_up_document
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
+from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.store import TopUpFilter
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
@@ -93,6 +95,16 @@ async def sync(session: CommandSession, top_up_id: UUID) -> CommandResult:
     async with open_command_funding(session) as funding:
         with changing(f"topups show {ids.show('topup', top_up_id)}"):
             return _shown(await fulfil(funding, top_up_id))
+
+
+@topups.command()
+@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.option("--pdf", type=click.File("wb", lazy=True), required=True, metavar="FILE", help="File to write.")
+@at_database
+async def receipt(session: CommandSession, top_up_id: UUID, *, pdf: BinaryIO) -> CommandResult:
+    """Write the receipt of a top-up that is paid, with the details of `[operator]`. It is no tax invoice."""
+    paper = await make_payment_receipt(session.conn, top_up_id, issuer_of(session.settings))
+    return write_paper(paper, pdf)
 
 
 @topups.command()

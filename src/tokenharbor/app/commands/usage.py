@@ -38,8 +38,8 @@ async def usage(
 ) -> CommandResult:
     """Show an account's usage and cost by day, model and provider."""
     if how["as_csv"]:
-        lines = export_usage(session.conn, account_id, UsageSpan(since, until))
-        return await write_csv(lines, how["out"], f"tokenharbor-usage-{session.world.clock.now().date()}.csv")
+        exported = export_usage(session.conn, account_id, UsageSpan(since, until))
+        return await write_csv(exported, how["out"], f"tokenharbor-usage-{session.world.clock.now().date()}.csv")
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN
     used = await read_usage(session.conn, account_id, since=since, until=until)

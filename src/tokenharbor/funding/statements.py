@@ -1,0 +1,216 @@
+"""Statements: an account's credit over a span of time, from an opening to a closing balance, by pool.
+
+Idea: a time divides an account's entries in two. Entries are never changed, so a sum of all that are older than a time
+is final, and `opening + movements = closing` holds exactly, whatever was late. The database sums; no entry is read in
+Python.
+
+Charges take their place on the line one after another. So what was charged before a time is the line up to the first
+entry that is not older (`first_since`), and the few charges of a replayed journal after it (`late`): the pools of
+millions of charges are those of a few intervals. Everything else has postings, which name their lot.
+
+A statement is as of the entry that the wallet counted when it was read. There is no long snapshot over the hot rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import asyncpg
+
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.partitions import lowest_id
+from tokenharbor.db.queries import read_queries
+from tokenharbor.identity.store import Account, get_account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Money, Usd
+from tokenharbor.ledger import address, pages
+from tokenharbor.ledger.export import SPENDABLE, entry_kind
+from tokenharbor.ledger.line import drawn
+from tokenharbor.ledger.pages import AccountState
+from tokenharbor.ledger.types import Pool
+
+_LONGEST_REQUEST = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementQueries:
+    """The SQL of statements.sql."""
+
+    moves: str
+    first_since: str
+    late: str
+    daily: str
+    payments: str
+
+
+SQL = read_queries(StatementQueries, "tokenharbor.funding", "statements.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSpan:
+    """From `since`, inclusive, to `until`, exclusive."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMovement:
+    """What all entries of a kind did to a pool; kinds are those of the ledger's CSV."""
+
+    kind: str
+    pool: Pool
+    amount: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class DailyCharge:
+    """What was charged on a day (UTC) for a model; `fee` is the service fee in it. `model` "": erased."""
+
+    day: date
+    model: str
+    requests: int
+    cost: Usd
+    fee: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPayment:
+    """A top-up that was credited."""
+
+    at: datetime
+    order_id: str
+    processor: str
+    capture_id: str
+    money: Money
+    credited: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Opening balance + movements = closing balance, in each pool; what is held counts as there."""
+
+    account: Account
+    span: StatementSpan
+    opening: Mapping[Pool, Usd]
+    movements: Sequence[PoolMovement]
+    closing: Mapping[Pool, Usd]
+    charges: Sequence[DailyCharge]
+    payments: Sequence[StatementPayment]
+
+    @property
+    def fees(self) -> Usd:
+        return sum((each.fee for each in self.charges), ZERO)
+
+
+async def read_statement(conn: asyncpg.Connection, account_id: UUID, span: StatementSpan) -> Statement:
+    """Raises Missing for the account, Rejected for a span that ends before it begins, DatabaseUnavailable."""
+    if span.until <= span.since:
+        raise Rejected("a statement ends after it begins", param="to")
+    with as_database_unavailable():
+        account = await get_account(conn, account_id)
+        state = await pages.read_state(conn, account_id)
+        if state.wallet is None:
+            raise Missing(f"no account {ids.show('acct', account_id)}")
+        reader = _Reader(conn, account_id, state, last=state.wallet["seq"], spent=state.wallet["spent"])
+        before, within = await reader.moves(span)
+        used_before, used = await reader.used(span.since), await reader.used(span.until)
+        opening = _sum([*before, *_charged(used_before, {})])
+        movements = _join([*within, *_charged(used, used_before)])
+        closing = _sum([*(PoolMovement("", pool, amount) for pool, amount in opening.items()), *movements])
+        charges = await reader.daily(span)
+        payments = await conn.fetch(SQL.payments, account_id, span.since, span.until)
+    return Statement(
+        account=account,
+        span=span,
+        opening=opening,
+        movements=movements,
+        closing=closing,
+        charges=charges,
+        payments=[_payment(row) for row in payments],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Asks for sums of an account as far as its entry number `last`, where it had spent `spent`."""
+
+    conn: asyncpg.Connection
+    account_id: UUID
+    state: AccountState
+    last: int
+    spent: int
+
+    async def moves(self, span: StatementSpan) -> tuple[Sequence[PoolMovement], Sequence[PoolMovement]]:
+        """What postings did to the pools: before the span, and within it."""
+        rows = await self.conn.fetch(SQL.moves, self.account_id, self.last, span.since, span.until)
+        before: list[PoolMovement] = []
+        within: list[PoolMovement] = []
+        for row in rows:
+            kind = entry_kind(row["type"], row["origin"])
+            for place, amount in ((row["source"], -Usd(row["amount"])), (row["destination"], Usd(row["amount"]))):
+                pool = _own_pool(self.account_id, place)
+                if pool is not None:
+                    (before if row["before"] else within).append(PoolMovement(kind, pool, amount))
+        return before, within
+
+    async def used(self, before: datetime) -> Mapping[Pool, Usd]:
+        """What was charged before a time, by pool."""
+        lowest = lowest_id(before - _LONGEST_REQUEST)
+        first = await self.conn.fetchrow(SQL.first_since, self.account_id, self.last, before, lowest)
+        if first is None:
+            intervals = [(0, self.spent)]
+        else:
+            late = await self.conn.fetch(SQL.late, self.account_id, self.last, before, lowest_id(before), first["seq"])
+            intervals = [(0, first["pos"]), *((row["pos"], row["pos"] + row["amount"]) for row in late)]
+        used: dict[Pool, Usd] = {}
+        for start, end in intervals:
+            for lot_id, amount in drawn(self.state.line, start, end):
+                pool = self.state.lots[lot_id].pool
+                used[pool] = used.get(pool, ZERO) + amount
+        return used
+
+    async def daily(self, span: StatementSpan) -> Sequence[DailyCharge]:
+        bounds = lowest_id(span.since - _LONGEST_REQUEST), lowest_id(span.until)
+        rows = await self.conn.fetch(SQL.daily, self.account_id, self.last, span.since, span.until, *bounds)
+        return [
+            DailyCharge(row["day"], row["model"], row["requests"], Usd(row["cost"]), Usd(row["fee"])) for row in rows
+        ]
+
+
+def _own_pool(account_id: UUID, place: str) -> Pool | None:
+    own = address.own(account_id)
+    pool = place.removeprefix(own)
+    return Pool(pool) if place.startswith(own) and pool in SPENDABLE else None
+
+
+def _charged(used: Mapping[Pool, Usd], before: Mapping[Pool, Usd]) -> Sequence[PoolMovement]:
+    return [PoolMovement("usage", pool, before.get(pool, ZERO) - amount) for pool, amount in used.items()]
+
+
+def _sum(movements: Sequence[PoolMovement]) -> Mapping[Pool, Usd]:
+    amounts = dict.fromkeys((pool for pool in Pool if pool in SPENDABLE), ZERO)
+    for each in movements:
+        amounts[each.pool] += each.amount
+    return amounts
+
+
+def _join(movements: Sequence[PoolMovement]) -> Sequence[PoolMovement]:
+    """One for each kind and pool; none of nothing."""
+    amounts: dict[tuple[str, Pool], Usd] = {}
+    for each in movements:
+        amounts[each.kind, each.pool] = amounts.get((each.kind, each.pool), ZERO) + each.amount
+    return [PoolMovement(kind, pool, amount) for (kind, pool), amount in sorted(amounts.items()) if amount]
+
+
+def _payment(row: asyncpg.Record) -> StatementPayment:
+    return StatementPayment(
+        row["paid_at"],
+        ids.show("topup", row["top_up_id"]),
+        row["processor"],
+        row["capture_id"],
+        Money(row["currency"], row["captured_minor"]),
+        Usd(row["captured"]),
+    )
