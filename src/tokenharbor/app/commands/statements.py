@@ -26,7 +26,10 @@ from tokenharbor.kernel.ids import UUID
 async def statements(
     session: CommandSession, account_id: UUID, *, since: datetime, until: datetime, pdf: BinaryIO | None
 ) -> CommandResult:
-    """Make a statement: opening balance, what changed it, usage by day and model, payments, closing balance."""
+    """Make a statement. It has both balances and what changed them.
+
+    Usage is by day and model; payments have their captures.
+    """
     statement = await read_statement(session.conn, account_id, StatementSpan(since, until))
     if pdf is None:
         return await write_csv(_each(statement_lines(statement)), None, "")
