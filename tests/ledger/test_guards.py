@@ -26,7 +26,7 @@ NO_BOOKS = {
     *("top_up", "capture", "processor_event", "processor_sweep", "exchange_rate", "saved_method", "auto_top_up"),
     *("reward", "reward_account", "top_up_match", "cashback_day", "cashback_source", "reward_return"),
     *("referral_code", "referral", "code", "redemption"),
-    *("alert_preference", "alert_webhook", "notice", "notice_delivery"),
+    *("alert_preference", "alert_webhook", "notice", "notice_delivery", "price_change_look"),
 }
 """Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
 

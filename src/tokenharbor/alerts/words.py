@@ -46,6 +46,10 @@ _WORDS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
         "Auto top-up is stopped",
         "Auto top-up was switched off: {reason}. It stays off until you switch it on again.",
     ),
+    NoticeKind.PRICE_CHANGE: (
+        "The price of {model} changes",
+        "The price of {model} changes at {since}, for requests from then on. You have used it in the last 30 days.",
+    ),
     NoticeKind.TEST: ("Test of alerts", "This is a test. Alerts reach this address."),
 }
 

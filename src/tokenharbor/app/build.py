@@ -147,6 +147,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             snapshots.policy,
             funding,
             make_alerting(context.settings, context.world, context.root, database.pool.acquire),
+            snapshots.catalog,
         )
         background.run("overload", partial(router.overload.watch, server))
         _start_jobs(background, keys, snapshots, jobs)

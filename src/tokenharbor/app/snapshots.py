@@ -14,6 +14,7 @@ from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
 from tokenharbor.catalog.load import relocate
+from tokenharbor.catalog.types import Catalog
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.snapshot import CurrentSnapshot, SaleKey, Snapshot, build_snapshots
@@ -75,6 +76,10 @@ class Snapshots:
     def policy(self) -> Policy:
         """The one in force."""
         return self.current.current.policy
+
+    def catalog(self) -> Catalog:
+        """Likewise."""
+        return self.current.current.catalog
 
 
 async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:

@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from tokenharbor.alerts.context import Alerting
+from tokenharbor.catalog.types import Catalog
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.editions.policy import Policy
@@ -46,7 +47,7 @@ SQL = read_queries(JobQueries, "tokenharbor.jobs")
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What jobs work with. `poll_videos` asks providers after the videos that no client asks after; `give_up` does what
-    `server.journal_grace_hours` says; `policy` is the one in force.
+    `server.journal_grace_hours` says; `policy` and `catalog` are those in force.
     """
 
     pool: asyncpg.Pool
@@ -57,6 +58,7 @@ class JobContext:
     policy: Callable[[], Policy]
     funding: Funding
     alerting: Alerting
+    catalog: Callable[[], Catalog]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import structlog
 from tokenharbor.accounts.volume import place_volumes
 from tokenharbor.alerts.deliver import deliver_due
 from tokenharbor.alerts.find import find_notices
+from tokenharbor.alerts.price_changes import find_price_changes
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
@@ -77,6 +78,10 @@ async def _find_alerts(context: JobContext) -> None:
     await find_notices(context.alerting)
 
 
+async def _find_price_changes(context: JobContext) -> None:
+    await find_price_changes(context.alerting, context.catalog())
+
+
 async def _deliver_notices(context: JobContext) -> None:
     while await deliver_due(context.alerting):
         pass
@@ -93,5 +98,6 @@ JOBS = (
     Job("processor_events", timedelta(hours=1), _sweep_processors),
     Job("auto_topup", timedelta(seconds=5), _top_up_automatically),
     Job("alerts", timedelta(minutes=1), _find_alerts),
+    Job("price_changes", timedelta(hours=6), _find_price_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
 )

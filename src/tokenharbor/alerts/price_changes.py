@@ -1,0 +1,82 @@
+"""Coming prices: who used a model in the last 30 days is told that its price changes.
+
+Requests are kept by day and account, not by model. So they are read by the day, each day once or twice for each coming
+price: how far is a row, and a look that is cut off goes on there. What is found in a day and how far the look came are
+written in one transaction.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.catalog.types import Catalog, Endpoint, Price
+from tokenharbor.db.partitions import lowest_id
+from tokenharbor.db.queries import read_queries
+
+NOTICE_DAYS: Final = 30
+"""How long before a price holds its users are told, and how long ago somebody is a user."""
+
+_MOST_SECONDS = 60  # for a day of requests
+_STEP = timedelta(days=1)
+_LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning, and its row comes at its end
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChangeQueries:
+    """The SQL of prices.sql."""
+
+    begin: str
+    allow_long: str
+    looked_until: str
+    set_looked: str
+    tell_users: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ComingPrice:
+    """A model, and from when on another price of it holds."""
+
+    model: str
+    since: datetime
+
+
+SQL = read_queries(PriceChangeQueries, "tokenharbor.alerts", "prices.sql")
+
+
+def coming_prices(catalog: Catalog, now: datetime) -> list[ComingPrice]:
+    """Those that hold within the next 30 days and not yet."""
+    last = now + timedelta(days=NOTICE_DAYS)
+    found = {
+        ComingPrice(model.name, line.since)
+        for model in catalog.models.values()
+        for endpoint in model.endpoints
+        for price in _prices(endpoint)
+        for line in price.components
+        if line.since is not None and now < line.since <= last
+    }
+    return sorted(found)
+
+
+async def find_price_changes(alerting: Alerting, catalog: Catalog) -> None:
+    """Write the notices that coming prices make due; for a job."""
+    now = alerting.world.clock.now()
+    for coming in coming_prices(catalog, now):
+        async with alerting.acquire() as conn:
+            await conn.execute(SQL.begin, coming.model, coming.since, now - timedelta(days=NOTICE_DAYS))
+            looked: datetime = await conn.fetchval(SQL.looked_until, coming.model, coming.since)
+            while looked < now:
+                until = min(looked + _STEP, now)
+                ids = lowest_id(looked - _LONGEST_REQUEST), lowest_id(until)
+                async with conn.transaction():
+                    await conn.execute(SQL.allow_long)
+                    await conn.execute(SQL.tell_users, coming.model, coming.since, *ids, now, timeout=_MOST_SECONDS)
+                    await conn.execute(SQL.set_looked, coming.model, coming.since, until)
+                looked = until
+
+
+def _prices(endpoint: Endpoint) -> Iterator[Price]:
+    if endpoint.price is not None:
+        yield endpoint.price
+    yield from (variant.price for variant in endpoint.variants)

@@ -1,0 +1,25 @@
+-- Accounts that are told of coming prices.
+
+-- name: begin
+-- A change that nobody has looked at, from the time $3 on.
+INSERT INTO price_change_look (model, since, looked_until) VALUES ($1, $2, $3) ON CONFLICT (model, since) DO NOTHING
+
+-- name: allow_long
+-- A day of requests takes longer than a statement may usually.
+SET LOCAL statement_timeout = '60s'
+
+-- name: looked_until
+-- How far the requests have been looked through for it.
+SELECT looked_until FROM price_change_look WHERE model = $1 AND since = $2
+
+-- name: set_looked
+-- Likewise; never back.
+UPDATE price_change_look SET looked_until = greatest(looked_until, $3) WHERE model = $1 AND since = $2
+
+-- name: tell_users
+-- Accounts with a request of the model among the ids in [$3, $4), once for each change, at $5.
+INSERT INTO notice (account_id, kind, period, at, facts)
+SELECT DISTINCT r.account_id, 'price_change', $1 || '/' || to_char($2::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), $5::timestamptz,
+    jsonb_build_object('model', $1::text, 'since', to_char($2::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+FROM request r WHERE r.model = $1::text AND r.id >= $3 AND r.id < $4
+ON CONFLICT (account_id, kind, period) DO NOTHING
