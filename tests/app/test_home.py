@@ -78,6 +78,7 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("rewards", "approve", REWARD),
         ("rewards", "refuse", REWARD, "--reason", "x"),
     ],
+    "referrals": [("referrals", "show", ACCOUNT)],
     "codes": [
         ("codes", "create", "--usd", "1"),
         ("codes", "list"),

@@ -53,6 +53,7 @@ from tokenharbor.jobs.background import Background
 from tokenharbor.jobs.job import JobContext, repeat
 from tokenharbor.jobs.notices import follow_notices
 from tokenharbor.jobs.table import JOBS
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
@@ -62,6 +63,7 @@ from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
 from tokenharbor.rewards.hooks import RewardHooks
+from tokenharbor.rewards.idle import run_due_again, run_due_alone
 from tokenharbor.routing.health import Health
 
 
@@ -219,12 +221,19 @@ def _dependencies(
     settler = Settler(books.settlements, books.releases, world)
     reading = ReadQueue(MOST_QUEUED)
     books.holds.on_many = reading.note_crowd
-    receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover)
+
+    async def run_due(account_id: UUID) -> bool:
+        return await run_due_alone(database.pool, world, snapshots.policy(), account_id)
+
+    async def before_balance(conn: asyncpg.Connection, account_id: UUID) -> None:
+        await run_due_again(conn, world, snapshots.policy(), account_id)
+
+    receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover, before_balance)
     return Dependencies(
         world,
         snapshots.current,
         keys.ring,
-        Holds(books.holds, world),
+        Holds(books.holds, world, run_due),
         settler,
         receipts,
         Client(max_idle_per_origin=context.descriptors.idle_per_origin),

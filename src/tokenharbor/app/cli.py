@@ -31,6 +31,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "gateways": "gateways",
     "rewards": "rewards",
     "codes": "rewards",
+    "referrals": "rewards",
     "catalog": "catalog",
     "providers": "providers",
     "edition": "editions",

@@ -1,7 +1,9 @@
 """Holds: a request's reservation in the books, capped where the caller left the maximum open."""
 
 from collections.abc import Sequence
+from typing import Final
 
+from tokenharbor.billing.due_credit import DueCredit, RunDue
 from tokenharbor.billing.hold_refusals import BUDGETS, BY_TOKENS, least_tokens_a_minute, refusal_of
 from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import Offer, Quote, Spendable, cap
@@ -13,13 +15,16 @@ from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.types import Hold, HoldRefusal, PlacedHold, RefusedHold
 from tokenharbor.wire.neutral.request import Request
 
+_UNAVAILABLE: Final = "Database unavailable. Nothing was charged; try again shortly."
+
 
 class Holds:
     """Places holds; where one does not fit, a smaller one."""
 
-    def __init__(self, batcher: Batcher[Hold, PlacedHold | RefusedHold], world: World) -> None:
+    def __init__(self, batcher: Batcher[Hold, PlacedHold | RefusedHold], world: World, run_due: RunDue) -> None:
         self._batcher = batcher
         self._world = world
+        self._due = DueCredit(run_due)
 
     async def place(
         self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
@@ -45,7 +50,7 @@ class Holds:
                 meter.state = MeterState.OPEN
                 raise Overloaded from error
             except BooksError as error:
-                raise Unavailable("Database unavailable. Nothing was charged; try again shortly.") from error
+                raise Unavailable(_UNAVAILABLE) from error
             if lane.rates is not None:
                 lane.rates.note(outcome, meter.started)
             if isinstance(outcome, PlacedHold):
@@ -54,14 +59,26 @@ class Holds:
             meter.state = MeterState.OPEN
             left = _left(outcome) if quote is whole else None
             if left is None:
+                if await self._credit_comes(meter, outcome):
+                    quote = whole
+                    continue
                 raise refusal_of(hold, outcome, policy)
             spendable = Spendable(left, meter.started_at, outcome.tokens_left)
             smaller = cap(request, offers, whole, policy, spendable)
             if smaller is None:
+                if await self._credit_comes(meter, outcome):
+                    continue
                 alone = Spendable(left, meter.started_at, least_tokens_a_minute(meter.payer))
                 fits_later = outcome.why in BY_TOKENS and cap(request, offers, whole, policy, alone) is not None
                 raise refusal_of(hold, outcome, policy, fits_later=fits_later)
             quote = smaller
+
+    async def _credit_comes(self, meter: Meter, refused: RefusedHold) -> bool:
+        """Before a refusal for want of balance: whether there is more now. Raises Unavailable."""
+        try:
+            return await self._due.comes(meter.payer.account_id, refused)
+        except BooksError as error:
+            raise Unavailable(_UNAVAILABLE) from error
 
 
 def _left(outcome: RefusedHold) -> Usd | None:

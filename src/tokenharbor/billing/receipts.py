@@ -1,6 +1,6 @@
 """Receipts: what a request did and what it cost, worked out from the books when it is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,17 +26,25 @@ class ReceiptProver(Protocol):
     async def receipt(self, past: RequestRecord) -> Mapping[str, Any]: ...
 
 
+BeforeBalance = Callable[[asyncpg.Connection, UUID], Awaitable[None]]
+"""Does what is due on an account before its balance is read."""
+
+
 class Receipts:
     """What callers read of requests and balances. Raises BooksError."""
 
-    def __init__(self, history: RequestHistory, pool: asyncpg.Pool, prover: ReceiptProver) -> None:
+    def __init__(
+        self, history: RequestHistory, pool: asyncpg.Pool, prover: ReceiptProver, before_balance: BeforeBalance
+    ) -> None:
         self._history = history
         self._pool = pool
         self._prover = prover
+        self._before_balance = before_balance
 
     async def balance(self, account_id: UUID, at: datetime) -> Balance:
         with as_database_unavailable():
             async with self._pool.acquire() as conn:
+                await self._before_balance(conn, account_id)
                 return await Wallets(conn).balance(account_id, at)
 
     async def receipt(self, account_id: UUID, request_id: UUID) -> Mapping[str, Any] | None:

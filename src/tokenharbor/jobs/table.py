@@ -19,6 +19,7 @@ from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
 from tokenharbor.ledger.sign import sign_books
+from tokenharbor.rewards.idle import run_idle
 
 _log = structlog.get_logger("jobs")
 
@@ -87,6 +88,10 @@ async def _deliver_notices(context: JobContext) -> None:
         pass
 
 
+async def _run_rewards(context: JobContext) -> None:
+    await run_idle(context.pool, context.world, context.policy())
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
@@ -100,4 +105,5 @@ JOBS = (
     Job("alerts", timedelta(minutes=1), _find_alerts),
     Job("price_changes", timedelta(hours=6), _find_price_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
+    Job("rewards", timedelta(minutes=1), _run_rewards),
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
+from tokenharbor.rewards.referrals import Referral
 from tokenharbor.rewards.types import RedemptionCode, Reward
 
 
@@ -18,6 +19,16 @@ def reward_document(reward: Reward) -> dict[str, Any]:
         "at": show_time(reward.at),
         "reason": reward.reason or None,
         "decided_by": reward.decided_by,
+    }
+
+
+def referral_document(referral: Referral) -> dict[str, Any]:
+    return {
+        "account": ids.show("acct", referral.referred),
+        "signed_up_at": show_time(referral.signed_up_at),
+        "state": referral.state,
+        "active": referral.active,
+        "paid": referral.paid,
     }
 
 

@@ -40,6 +40,8 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.types import Pool
+from tokenharbor.rewards.due import run_due
+from tokenharbor.rewards.referrals import record_sign_up
 
 _GRANTABLE = [pool.value for pool in GRANTABLE]
 _BUDGETS: Final = ("daily_usd", "monthly_usd")
@@ -73,11 +75,15 @@ def accounts() -> None:
 
 @accounts.command()
 @click.option("--email", required=True, metavar="E", help="E-mail of the owner.")
+@click.option("--referral", metavar="CODE", help="Code of the account that referred this one.")
 @making_database
-async def create(session: CommandSession, email: str) -> CommandResult:
+async def create(session: CommandSession, email: str, referral: str | None) -> CommandResult:
     """Create an account and its owner, and print the account id."""
     edition = load_edition(session.settings.edition).name
-    account = await open_account(session.conn, session.world, email=email, edition=edition)
+    async with session.conn.transaction():
+        account = await open_account(session.conn, session.world, email=email, edition=edition)
+        if referral is not None:
+            await record_sign_up(session.conn, session.world, referral, account.id)
     shown = ids.show("acct", account.id)
     return CommandResult({"id": shown, "email": account.emails[0]}, [shown])
 
@@ -157,6 +163,7 @@ async def show_changes(session: CommandSession, account_id: UUID) -> CommandResu
 @at_database
 async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
+    await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
     found = await read_balance(session.conn, session.world, account_id)
     document = balance_document(found)
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
@@ -179,7 +186,9 @@ async def credit(
     """Add credit to an account."""
     grant = Grant(usd, Pool(pool), reason, lasts=expires)
     with changing(f"ledger export {ids.show('acct', account_id)}"):
-        given = await grant_credit(session.conn, session.world, account_id, grant)
+        async with session.conn.transaction():
+            await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
+            given = await grant_credit(session.conn, session.world, account_id, grant)
     document = credit_document(given)
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])

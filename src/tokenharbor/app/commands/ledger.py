@@ -26,6 +26,7 @@ from tokenharbor.ledger.sign import roots as roots_of
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.ledger.verify import TrustAnchors
 from tokenharbor.ledger.verify import verify as verify_books
+from tokenharbor.rewards.audit import find_reward_fault
 
 
 @click.group(cls=Group)
@@ -47,7 +48,7 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
     report = await verify_books(session.conn, trust=TrustAnchors({signer.key_id: signer.public_key}, kept_roots))
-    fault = report.fault or await find_capture_fault(session.conn)
+    fault = report.fault or await find_capture_fault(session.conn) or await find_reward_fault(session.conn)
     document = {
         "ok": fault is None,
         "accounts": report.accounts,

@@ -1,4 +1,4 @@
-"""`rewards`, `codes`: what accounts are given, what waits for an operator, and redemption codes."""
+"""`rewards`, `codes`, `referrals`: what accounts are given, what waits for an operator, and who referred whom."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -11,16 +11,20 @@ from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
+from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.rewards import codes as code_cases
 from tokenharbor.rewards import grants, store
 from tokenharbor.rewards.codes import CodeTerms
-from tokenharbor.rewards.documents import code_document, reward_document
+from tokenharbor.rewards.documents import code_document, referral_document, reward_document
+from tokenharbor.rewards.due import run_due
+from tokenharbor.rewards.referrals import list_referrals, referral_code
 from tokenharbor.rewards.types import Reward, RewardState
 
 _REWARD: Final = ("id", "account", "kind", "state", "usd", "wanted_usd", "at", "reason")
+_REFERRAL: Final = ("account", "signed_up_at", "state", "active", "paid")
 _CODE: Final = ("id", "usd", "uses", "used", "expires_at", "revoked_at", "note")
 
 
@@ -117,6 +121,24 @@ async def redeem(session: CommandSession, account_id: UUID, text: str) -> Comman
     policy = load_edition(session.settings.edition)
     with changing(f"rewards list {ids.show('acct', account_id)}"):
         return _shown(await code_cases.redeem(session.conn, session.world, policy, account_id, text))
+
+
+@click.group(cls=Group)
+def referrals() -> None:
+    """Show who signed up by an account's code."""
+
+
+@referrals.command()
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@at_database
+async def show(session: CommandSession, account_id: UUID) -> CommandResult:
+    """Show an account's own referral code, and the accounts that signed up by it."""
+    await get_account(session.conn, account_id)
+    await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
+    code = await referral_code(session.conn, session.world, account_id)
+    found = [referral_document(each) for each in await list_referrals(session.conn, account_id)]
+    rows = table(tuple(_REFERRAL), [tuple(each[name] for name in _REFERRAL) for each in found])
+    return CommandResult({"code": code, "referrals": found}, [f"code: {code}", *rows])
 
 
 def _terms(*, usd: Usd, uses: int, note: str, open_for: timedelta | None, lasts: timedelta | None) -> CodeTerms:
