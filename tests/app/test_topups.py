@@ -9,10 +9,29 @@ from tests.app.test_commands import account, refused
 
 @pytest.fixture
 def hub(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Of an edition with custom amounts and auto top-up, and with bank transfers."""
+    """Of an edition with custom amounts and auto top-up."""
     monkeypatch.setenv("TOKENHARBOR_EDITION", "token-hub")
-    monkeypatch.setenv("TOKENHARBOR_PROCESSORS_MANUAL_ENABLED", "true")
     return cli
+
+
+@pytest.fixture
+def bank(hub: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """With bank transfers: real money."""
+    monkeypatch.setenv("TOKENHARBOR_PROCESSORS_MANUAL_ENABLED", "true")
+    return hub
+
+
+def test_nothing_is_pretended_beside_real_money_or_where_a_secret_is_missing(
+    hub: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = account(hub)
+    opened = hub("topups", "create", made, "--usd", "10", "--json").json
+    for name, value in (("STRIPE_SECRET", "env:NOT_THERE"), ("MANUAL_ENABLED", "true")):
+        with monkeypatch.context() as patched:
+            patched.setenv(f"TOKENHARBOR_PROCESSORS_{name}", value)
+            assert "none is configured" in refused(hub("topups", "create", made, "--usd", "10"))
+            assert "not configured" in refused(hub("topups", "sync", opened["id"]))
+    assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
 
 
 def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:
@@ -65,16 +84,16 @@ def test_a_rate_is_set_listed_and_used(hub: Cli) -> None:
     assert hub("balance", made, "--json").json["balance_usd"] == "10.000000000"
 
 
-def test_a_payment_is_recorded_once_and_a_large_one_by_two_people(hub: Cli) -> None:
-    made = account(hub)
-    paid = hub("topups", "record", made, "--usd", "20", "--reference", "bank 1", "--by", "kim", "--json").json
+def test_a_payment_is_recorded_once_and_a_large_one_by_two_people(bank: Cli) -> None:
+    made = account(bank)
+    paid = bank("topups", "record", made, "--usd", "20", "--reference", "bank 1", "--by", "kim", "--json").json
     assert (paid["state"], paid["capture"], paid["actor"], paid["pretended"]) == ("paid", "BANK1", "kim", False)
-    assert paid["id"] in refused(hub("topups", "record", made, "--usd", "20", "--reference", "BANK1"))
-    large = hub("topups", "record", made, "--usd", "1000.01", "--reference", "BANK2", "--by", "kim", "--json").json
+    assert paid["id"] in refused(bank("topups", "record", made, "--usd", "20", "--reference", "BANK1"))
+    large = bank("topups", "record", made, "--usd", "1000.01", "--reference", "BANK2", "--by", "kim", "--json").json
     assert large["state"] == "open"
-    assert "kim" in refused(hub("topups", "confirm", large["id"], "--by", "kim"))
-    assert "confirmed_by: lee" in hub("topups", "confirm", large["id"], "--by", "lee").out
-    assert hub("balance", made, "--json").json["balance_usd"] == "1020.010000000"
+    assert "kim" in refused(bank("topups", "confirm", large["id"], "--by", "kim"))
+    assert "confirmed_by: lee" in bank("topups", "confirm", large["id"], "--by", "lee").out
+    assert bank("balance", made, "--json").json["balance_usd"] == "1020.010000000"
 
 
 def test_auto_top_up_is_switched_on_shown_and_off(hub: Cli) -> None:

@@ -58,6 +58,7 @@ class FakeProcessor:
 
     async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout:
         self._check_away()
+        self._check_refused()
         if order.idempotency_key not in self.checkouts:
             payment = self._payment(order.top_up_id, order.money)
             opened = OpenCheckout(
@@ -87,6 +88,7 @@ class FakeProcessor:
 
     async def charge_saved(self, charge: SavedCharge) -> Payment:
         self._check_away()
+        self._check_refused()
         if charge.idempotency_key not in self.charged:
             payment = self._payment(charge.top_up_id, charge.money)
             self.charges.append(charge)
@@ -210,5 +212,7 @@ class FakeProcessor:
     def _check_away(self) -> None:
         if self.is_away:
             raise ProcessorUnavailable("it does not answer")
+
+    def _check_refused(self) -> None:
         if self.refuses:
             raise ProcessorRefused(self.refuses)

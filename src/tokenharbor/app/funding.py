@@ -17,8 +17,7 @@ from tokenharbor.kernel.world import World
 from tokenharbor.payments.pretended import PretendedProcessor
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.reading import instrument_hasher
-from tokenharbor.payments.registry import make_processors
-from tokenharbor.payments.types import ProcessorAbility
+from tokenharbor.payments.registry import REFERENCES, make_processors
 from tokenharbor.rewards.hooks import RewardHooks
 
 
@@ -39,7 +38,7 @@ async def open_funding(
     """Processors are closed at the end. Raises Misconfigured."""
     hasher = instrument_hasher(root.derive(SecretPurpose.INSTRUMENTS).secret)
     processors = dict(make_processors(settings.processors, settings.secret, world.clock, hasher))
-    pretended = _pretended(processors, world)
+    pretended = _pretended(settings, processors, world)
     processors |= pretended
     try:
         yield Funding(
@@ -71,9 +70,12 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
         yield funding
 
 
-def _pretended(processors: Mapping[str, Processor], world: World) -> Mapping[str, Processor]:
-    """What stands in where nothing that is configured can be paid by."""
-    if any(ProcessorAbility.CHECKOUT in each.abilities for each in processors.values()):
+def _pretended(settings: Settings, processors: Mapping[str, Processor], world: World) -> Mapping[str, Processor]:
+    """What stands in where no processor is configured: not beside one by which real money comes in, and not for one
+    whose secret is missing, since its credit buys what vendors charge us for.
+    """
+    stated = (getattr(settings.processors[name], reference) for name, reference in REFERENCES)
+    if processors or any(reference is not None for reference in stated):
         return {}
     stand_in = PretendedProcessor(world.clock)
     return {stand_in.name: stand_in}

@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from tokenharbor.editions.policy import AutoTopUpPolicy
+from tokenharbor.editions.policy import AutoTopUpPolicy, Policy
 from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY, price_top_up
 from tokenharbor.funding.auto_store import AutoTopUpSituation, KeySpending
@@ -108,11 +108,9 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
         if wanted is None or not _is_due(funding.policy().auto_topup, wanted, situation, now):
             return None
         keys = await auto_store.read_key_spending(conn, account_id, now)
-        suspect = find_suspect(keys, wanted.amount, funding.policy().auto_topup.theft_factor)
-        if suspect is None:
+        reason = _reason_to_stop(funding.policy(), wanted, keys, now)
+        if not reason:
             return await store.add_top_up(conn, _intent(funding, wanted, now))
-        key, usual = ids.show("key", suspect.key_id), Usd(suspect.before // suspect.days)
-        reason = f"{key} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
         await auto_store.stop(conn, account_id, reason, now)
     funding.report(FundingAlarm.AUTO_TOP_UP_STOPPED, ids.show("acct", account_id), wanted.processor)
     return None
@@ -121,10 +119,25 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
 def _is_due(policy: AutoTopUpPolicy, wanted: AutoTopUp, situation: AutoTopUpSituation, now: datetime) -> bool:
     if not (policy.enabled and wanted.enabled) or situation.debt or situation.in_flight:
         return False
-    if situation.unspent >= wanted.threshold or situation.this_month + wanted.amount > wanted.month_most:
+    if situation.unspent >= wanted.threshold:
+        return False
+    if situation.this_month + wanted.amount > min(wanted.month_most, policy.month):
         return False
     pause = timedelta(minutes=policy.cooldown_minutes)
     return situation.latest is None or situation.latest + pause <= now
+
+
+def _reason_to_stop(policy: Policy, wanted: AutoTopUp, keys: Iterable[KeySpending], now: datetime) -> str:
+    """Empty if there is none. An edition in force may no longer sell what it did when this was switched on."""
+    try:
+        price_top_up(policy.topups, wanted.amount, BOOKS_CURRENCY, None, now)
+    except Rejected as error:
+        return str(error)
+    suspect = find_suspect(keys, wanted.amount, policy.auto_topup.theft_factor)
+    if suspect is None:
+        return ""
+    key, usual = ids.show("key", suspect.key_id), Usd(suspect.before // suspect.days)
+    return f"{key} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
 
 
 def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:

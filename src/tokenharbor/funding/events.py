@@ -78,7 +78,7 @@ async def sweep_events(funding: Funding) -> None:
         async with funding.acquire() as conn:
             since = await conn.fetchval(SQL.swept_until, name) or now - _FIRST_SWEEP
         try:
-            events = await processor.list_events(since - _OVERLAP)
+            events = await processor.list_events(min(since, now) - _OVERLAP)
         except ProcessorError as error:
             failed = error
             continue

@@ -27,6 +27,6 @@ UPDATE processor_event SET fault = $3, next_look_at = CASE WHEN received_at > $4
 SELECT swept_until FROM processor_sweep WHERE processor = $1
 
 -- name: set_swept
--- Likewise; never back.
+-- Likewise; back, too, where a clock was ahead.
 INSERT INTO processor_sweep (processor, swept_until) VALUES ($1, $2)
-ON CONFLICT (processor) DO UPDATE SET swept_until = greatest(processor_sweep.swept_until, excluded.swept_until)
+ON CONFLICT (processor) DO UPDATE SET swept_until = excluded.swept_until

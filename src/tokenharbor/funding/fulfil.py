@@ -92,7 +92,7 @@ async def take_payment_on(
     if top_up.state is TopUpState.PAID:
         return TakenPayment(top_up, FundingAlarm.PAYMENT_MISMATCH if wrong else None)
     if wrong:
-        return await _review(conn, top_up, wrong)
+        return await _review(conn, top_up, wrong, now)
     if payment.state is PaymentState.PAID:
         return await _credit(conn, funding, top_up, payment)
     if top_up.automatic and payment.state in (PaymentState.FAILED, PaymentState.NEEDS_PAYER):
@@ -134,10 +134,10 @@ async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, pay
     now = funding.world.clock.now()
     credited = credit_of(top_up, rate, payment.paid_at or now)
     if credited <= ZERO:
-        return await _review(conn, top_up, "what was paid is worth nothing at the current rate")
+        return await _review(conn, top_up, "what was paid is worth nothing at the current rate", now)
     capture = _capture(funding, top_up, payment, credited, now)
     if not await store.add_capture(conn, capture):
-        return await _review(conn, top_up, f"the capture {capture.capture_id} was credited before")
+        return await _review(conn, top_up, f"the capture {capture.capture_id} was credited before", now)
     await funding.hooks.run_due(conn, top_up.account_id)
     await Wallets(conn).credit(_lot(funding, capture, now))
     await store.add_topped_up(conn, top_up.account_id, credited)
@@ -194,13 +194,18 @@ def _in_usd(fee: Money | None) -> Usd:
     return fee.usd if fee is not None and fee.currency == BOOKS_CURRENCY else ZERO
 
 
-async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str) -> TakenPayment:
+async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> TakenPayment:
+    """The wallet is locked. While it is in doubt what was charged, nothing more is charged without the payer."""
     reviewed = await store.set_state(conn, top_up.id, TopUpState.REVIEW, why)
+    if top_up.automatic and reviewed.state is TopUpState.REVIEW:
+        await auto_store.stop(conn, top_up.account_id, f"{top_up.shown_id}: {why}", now)
     return TakenPayment(reviewed, FundingAlarm.PAYMENT_MISMATCH)
 
 
 async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: datetime) -> TakenPayment:
-    """A charge without the payer that failed, or that they would have to confirm: auto top-up ends with it."""
+    """A charge without the payer that failed, or that they would have to confirm: auto top-up ends with it, once."""
+    if top_up.state is TopUpState.FAILED:
+        return TakenPayment(top_up)
     why = payment.fault or "the payment failed"
     if payment.state is PaymentState.NEEDS_PAYER:
         why = f"the payer would have to confirm it: {why}"
@@ -210,10 +215,12 @@ async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: 
 
 
 async def _set_review(funding: Funding, top_up: TopUp, why: str) -> TopUp:
-    async with funding.acquire() as conn:
-        reviewed = await store.set_state(conn, top_up.id, TopUpState.REVIEW, why)
+    now = funding.world.clock.now()
+    async with funding.acquire() as conn, conn.transaction():
+        await Wallets(conn).lock(top_up.account_id, now)
+        reviewed = await _review(conn, top_up, why, now)
     funding.report(FundingAlarm.PAYMENT_MISMATCH, top_up.shown_id, top_up.processor)
-    return reviewed
+    return reviewed.top_up
 
 
 async def _give_up(funding: Funding, top_up: TopUp) -> TopUp:

@@ -53,19 +53,26 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
 
 
 async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopUp:
-    """The second person's word for a recorded payment. Raises Missing, Conflict for one that needs none, or if it is
-    the same person.
+    """The second person's word for a recorded payment. Raises Missing, Rejected for nobody's word, Conflict for a
+    payment that needs none, or if it is the same person.
     """
+    if not actor.strip():
+        raise Rejected("a payment is confirmed by somebody", param="actor")
     async with funding.acquire() as conn, conn.transaction():
         account_id = (await store.get_top_up(conn, top_up_id)).account_id
         await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
         top_up = await store.lock_top_up(conn, top_up_id)
         if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
             raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")
-        if top_up.actor == actor:
+        if _plain_name(top_up.actor) == _plain_name(actor):
             raise Conflict(f"{actor} has entered {top_up.shown_id}: another person has to confirm it")
         await store.set_confirmed(conn, top_up_id, actor)
         return await _take(conn, funding, top_up)
+
+
+def _plain_name(actor: str) -> str:
+    """As names are compared: by neither case nor blanks."""
+    return "".join(actor.split()).casefold()
 
 
 async def _take(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:

@@ -89,8 +89,9 @@ WHERE id IN (SELECT id FROM top_up WHERE next_look_at <= $1 ORDER BY next_look_a
 RETURNING id
 
 -- name: rate
--- The last rate of a currency that was set; with a time, only one that is in force then.
-SELECT * FROM exchange_rate WHERE currency = $1 AND ($2::timestamptz IS NULL OR ends_at IS NULL OR ends_at > $2) ORDER BY set_at DESC LIMIT 1
+-- The last rate of a currency that was set; with a time, only if it is in force then. One that was replaced never is again.
+SELECT * FROM (SELECT * FROM exchange_rate WHERE currency = $1 ORDER BY set_at DESC LIMIT 1) r
+WHERE $2::timestamptz IS NULL OR ends_at IS NULL OR ends_at > $2
 
 -- name: set_rate
 -- A rate from now on.

@@ -16,6 +16,7 @@ from tokenharbor.identity.store import get_account
 from tokenharbor.kernel.errors import Conflict, ProcessorRefused, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import CheckoutOrder, ProcessorAbility
 
@@ -64,8 +65,9 @@ async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
 async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
     """The intent, committed; or the one that this key stands for."""
     now = funding.world.clock.now()
-    async with funding.acquire() as conn:
+    async with funding.acquire() as conn, conn.transaction():
         await get_account(conn, request.account_id)
+        await Wallets(conn).lock(request.account_id, now)  # of many at once, each counts those before it
         known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
         if known is None:
             if await store.count_open(conn, request.account_id) >= MOST_OPEN:
@@ -73,8 +75,6 @@ async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
             rate = await store.read_rate(conn, request.currency, now)
             price = price_top_up(funding.policy().topups, request.amount, request.currency, rate, now)
             known = await store.add_top_up(conn, _intent(funding, request, price, now))
-        if known is None:  # somebody else was faster
-            known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
     if known is None or not _is_same(known, request):
         raise Conflict(f"the idempotency key {request.idempotency_key[:40]!r} was used for another top-up")
     return known
