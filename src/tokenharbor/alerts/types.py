@@ -21,6 +21,7 @@ class NoticeKind(StrEnum):
     TOP_UP_RECEIVED = "top_up_received"
     AUTO_TOP_UP_MADE = "auto_top_up_made"
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"
+    REFUND_MADE = "refund_made"
     PRICE_CHANGE = "price_change"
     TEST = "test"
 

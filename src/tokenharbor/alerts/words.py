@@ -11,7 +11,7 @@ from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID, Kind
 from tokenharbor.kernel.money import Money, Usd
 
-_IDS: Final[Mapping[str, Kind]] = {"top_up_id": "topup", "key_id": "key", "lot_id": "lot"}
+_IDS: Final[Mapping[str, Kind]] = {"top_up_id": "topup", "refund_id": "refund", "key_id": "key", "lot_id": "lot"}
 
 _WORDS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.LOW_BALANCE: (
@@ -45,6 +45,10 @@ _WORDS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.AUTO_TOP_UP_STOPPED: (
         "Auto top-up is stopped",
         "Auto top-up was switched off: {reason}. It stays off until you switch it on again.",
+    ),
+    NoticeKind.REFUND_MADE: (
+        "Refund made: {amount}",
+        "{amount} of the top-up {top_up} go back to what paid it. The refund is {refund}.",
     ),
     NoticeKind.PRICE_CHANGE: (
         "The price of {model} changes",
