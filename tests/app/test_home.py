@@ -16,8 +16,8 @@ from tests.app.conftest import Cli, Outcome
 from tokenharbor.app.cli import _COMMANDS
 from tokenharbor.db.address import show_address
 
-ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP, REWARD, CODE, REFUND = [
-    f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup", "rew", "code", "refund")
+ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP, REWARD, CODE, REFUND, DISPUTE = [
+    f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup", "rew", "code", "refund", "dispute")
 ]
 READS: dict[str, list[tuple[str, ...]]] = {
     "accounts": [
@@ -54,6 +54,7 @@ READS: dict[str, list[tuple[str, ...]]] = {
     "ledger": [("ledger", "verify"), ("ledger", "export", ACCOUNT)],
     "providers": [("providers", "health")],
     "receipt": [("receipt", REQUEST)],
+    "disputes": [("disputes", "list"), ("disputes", "show", DISPUTE)],
     "refunds": [
         ("refunds", "preview", TOP_UP),
         ("refunds", "create", TOP_UP),

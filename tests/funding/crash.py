@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from asyncpg.transaction import Transaction
 from tests.funding.conftest import Till
 
 from tokenharbor.funding.context import Funding
@@ -43,12 +44,39 @@ class DyingConnection:
 
         return step
 
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    def transaction(self) -> "DyingTransaction":
+        return DyingTransaction(self._conn.transaction(), self._steps)
+
+
+class DyingTransaction:
+    """A transaction whose beginning and commit are steps."""
+
+    def __init__(self, transaction: Transaction, steps: Steps) -> None:
+        self._transaction = transaction
+        self._steps = steps
+
+    async def start(self) -> None:
         self._steps.take()
-        async with self._conn.transaction():
-            yield
-            self._steps.take()  # all is done, and nothing is committed
+        await self._transaction.start()
+
+    async def commit(self) -> None:
+        self._steps.take()  # all is done, and nothing is committed
+        await self._transaction.commit()
+
+    async def rollback(self) -> None:
+        await self._transaction.rollback()
+
+    async def __aenter__(self) -> None:
+        await self.start()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            return await self.rollback()
+        try:
+            await self.commit()
+        except Died:
+            await self.rollback()
+            raise
 
 
 class DyingProcessor:

@@ -50,6 +50,7 @@ class FakeProcessor:
     charge_state: PaymentState = PaymentState.PAID
     refunds: dict[str, ProcessorRefund] = field(default_factory=dict)
     refunded: dict[str, str] = field(default_factory=dict)
+    disputes: dict[str, ProcessorDispute] = field(default_factory=dict)
     refund_state: RefundState = RefundState.DONE
     is_away: bool = False
     refuses: str = ""
@@ -133,7 +134,8 @@ class FakeProcessor:
         raise NotImplementedError
 
     async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
-        raise NotImplementedError
+        self._check_away()
+        return self.disputes[dispute_id]
 
     async def close(self) -> None: ...
 

@@ -27,6 +27,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "alerts": "alerts",
     "notices": "alerts",
     "refunds": "refunds",
+    "disputes": "disputes",
     "jobs": "jobs",
     "gateways": "gateways",
     "rewards": "rewards",

@@ -24,6 +24,7 @@ class Alarm(StrEnum):
     JOURNALED = "journaled"  # the database did not confirm a settlement in time
     PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
     WEBHOOK_FORGED = "webhook_forged"  # an event that its processor did not send: nothing was credited
+    DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment: answer it at the processor
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a payment failed or needs its payer, or a key looks stolen
 
 

@@ -16,6 +16,8 @@ class CaptureAuditQueries:
     captures_without_credit: str
     paid_without_capture: str
     wrong_returns: str
+    wrong_disputes: str
+    wrong_payouts: str
     wrong_sums: str
 
 
@@ -38,6 +40,10 @@ async def find_capture_fault(conn: asyncpg.Connection) -> str | None:
             return (
                 f"payments: of {capture['capture_id']} of {capture['processor']} another sum has gone back than it says"
             )
+        if capture := await conn.fetchrow(SQL.wrong_disputes):
+            return f"payments: of capture {capture['capture_id']} another sum is disputed than its disputes say"
+        if lot_id := await conn.fetchval(SQL.wrong_payouts):
+            return f"payments: of {ids.show('lot', lot_id)} another sum is set aside than refunds and disputes say"
         if account_id := await conn.fetchval(SQL.wrong_sums):
             return f"payments: {ids.show('acct', account_id)} has topped up another sum than its captures say"
     return None

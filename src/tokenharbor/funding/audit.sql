@@ -24,6 +24,21 @@ SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
     USING (processor, capture_id)
 WHERE (c.refunded, c.refunded_minor) IS DISTINCT FROM (coalesce(r.closed, 0), coalesce(r.closed_minor, 0)) ORDER BY 1, 2 LIMIT 1
 
+-- name: wrong_disputes
+-- A capture of which other sums are disputed and have left than its disputes say.
+SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
+    SELECT processor, capture_id, sum(taken) AS taken, sum(taken_minor) AS taken_minor FROM dispute GROUP BY 1, 2) d
+    USING (processor, capture_id)
+WHERE (c.disputed, c.disputed_minor) IS DISTINCT FROM (coalesce(d.taken, 0), coalesce(d.taken_minor, 0)) ORDER BY 1, 2 LIMIT 1
+
+-- name: wrong_payouts
+-- A lot of which more or less is set aside than its refunds and disputes say.
+SELECT lot_id FROM (
+    SELECT lot_id, amount FROM restricted_credit WHERE place = 'payout'
+    UNION ALL SELECT lot_id, -set_aside FROM refund WHERE state IN ('review', 'asked', 'called')
+    UNION ALL SELECT lot_id, -frozen FROM dispute) x
+GROUP BY lot_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1
+
 -- name: wrong_sums
 -- An account whose sum of top-ups, net of what has gone back, is not that of its captures.
 SELECT w.account_id FROM wallet w LEFT JOIN (

@@ -22,6 +22,7 @@ class FundingAlarm(StrEnum):
     """What an operator must learn of payments on the first day. The values are the `kind` in logs and in the metric."""
 
     PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
+    DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tokenharbor.funding.dispute_store import Dispute
 from tokenharbor.funding.refund_types import Refund
 from tokenharbor.funding.refunds import RefundPreview
 from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
@@ -69,6 +70,28 @@ def refund_preview_document(preview: RefundPreview) -> dict[str, Any]:
         "cashback_usd": str(preview.rewards.cashback),
         "reduced_usd": str(preview.rewards.reduced),
         "review": preview.review,
+    }
+
+
+def dispute_document(dispute: Dispute) -> dict[str, Any]:
+    """`taken_usd` is credit that left for it, `frozen_usd` what waits for its end, `lost_usd` our loss."""
+    return {
+        "id": dispute.shown_id,
+        "account": ids.show("acct", dispute.account_id),
+        "top_up": ids.show("topup", dispute.top_up_id),
+        "state": dispute.state.value,
+        "amount": dispute.money.decimal,
+        "currency": dispute.money.currency,
+        "frozen_usd": str(dispute.frozen),
+        "taken_usd": str(dispute.taken),
+        "lost_usd": str(dispute.lost),
+        "processor": dispute.processor,
+        "dispute": dispute.dispute_id,
+        "capture": dispute.capture_id,
+        "opened_at": show_time(dispute.opened_at),
+        "respond_until": show_time(dispute.respond_until),
+        "ended_at": show_time(dispute.ended_at),
+        "fault": dispute.fault or None,
     }
 
 

@@ -14,6 +14,7 @@ import asyncpg
 from tokenharbor.db.queries import read_queries
 from tokenharbor.funding import store
 from tokenharbor.funding.context import Funding
+from tokenharbor.funding.disputes import handle_dispute
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.refund_calls import handle_capture, handle_refund
 from tokenharbor.funding.types import TopUp
@@ -123,6 +124,7 @@ HANDLERS: Mapping[EventSubject, EventHandler] = {
     EventSubject.PAYMENT: _handle_payment,
     EventSubject.REFUND: handle_refund,
     EventSubject.CAPTURE: handle_capture,
+    EventSubject.DISPUTE: handle_dispute,
 }
 """What is done about an event, by its subject; each returns what is noted of it, "" if all is done."""
 

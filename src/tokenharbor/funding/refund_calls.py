@@ -192,8 +192,10 @@ async def give_up(conn: asyncpg.Connection, funding: Funding, refund: Refund) ->
 
 async def _reopen(conn: asyncpg.Connection, funding: Funding, refund: Refund, told: ProcessorRefund) -> Refund:
     """The money had left, and has come back."""
-    await _returns(conn, funding, refund, await _capture(conn, refund)).come_back(refund.closed)
+    returns = _returns(conn, funding, refund, await _capture(conn, refund))
+    await returns.come_back(refund.closed)
     await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
+    await returns.pay_debt()
     await refund_store.add_returned(conn, refund, -refund.closed, -refund.closed_minor)
     await store.add_topped_up(conn, refund.account_id, refund.closed)
     now = funding.world.clock.now()

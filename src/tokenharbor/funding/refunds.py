@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from tokenharbor.funding import auto_store, refund_store, store
+from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, RewardReturn
 from tokenharbor.funding.refund_calls import give_up, look_at_refund, take_refund
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
@@ -213,7 +213,10 @@ def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigi
 
 
 async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: UUID, now: datetime) -> bool:
+    """A customer's, where there were several lately, or a payer disputes something."""
     policy = funding.policy().refunds
+    if await dispute_store.count_open(conn, account_id):
+        return True
     earlier = await refund_store.count_recent(conn, account_id, now - timedelta(days=policy.review_days))
     return earlier + 1 >= policy.review_from
 

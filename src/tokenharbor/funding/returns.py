@@ -127,7 +127,6 @@ class CreditReturns:
         if own:
             amounts = {self._wanted.lot_id: own}
             await self._post(credit_moves.give_back(state, self._stamp(), amounts, self._wanted.clearing))
-            await self.pay_debt()
         await self.grant_anew(amount - own)
 
     async def grant_anew(self, amount: Usd) -> None:
@@ -152,16 +151,23 @@ class CreditReturns:
             )
         )
 
-    async def pay_debt(self) -> None:
+    async def owe_again(self, amount: Usd) -> None:
+        """The lot has back what it paid of the debt."""
+        debt = address.debt(self._wanted.account_id)
+        amounts = {self._wanted.lot_id: amount}
+        await self._post(credit_moves.give_back(await self.state(), self._stamp(), amounts, debt))
+
+    async def pay_debt(self, most: Usd | None = None) -> None:
         """From the lot, as far as there is any."""
         state = await self.state()
         amount = min(state.debt, state.unspent(self._wanted.lot_id))
+        amount = amount if most is None else min(amount, most)
         if amount:
             await self._post(credit_moves.take_debt(state, self._stamp(), {self._wanted.lot_id: amount}))
 
-    async def book_differences(self, lost: Usd, money: Money, amount: Usd) -> None:
+    async def book_differences(self, lost: Usd, money: Money, amount: Usd, *, back: bool = False) -> None:
         """What a processor took beyond the capture is our loss; what a sum in another currency is worth now beside the
-        credit that left for it is a difference of rates.
+        credit that left for it is a difference of rates. `back`: the money has come back.
         """
         postings = [Posting(lost, address.DISPUTE_LOSS, self._wanted.clearing)] if lost else []
         rate = None
@@ -171,6 +177,8 @@ class CreditReturns:
             gain = amount - worth_in_usd(money, rate)
             ends = (self._wanted.clearing, address.FX) if gain > 0 else (address.FX, self._wanted.clearing)
             postings += [Posting(Usd(abs(gain)), *ends)] if gain else []
+        if back:
+            postings = [Posting(each.amount, each.destination, each.source) for each in postings]
         if postings:
             stamp = self._stamp()
             await self._post(

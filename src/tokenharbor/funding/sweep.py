@@ -2,8 +2,9 @@
 
 import asyncio
 
-from tokenharbor.funding import refund_store, store
+from tokenharbor.funding import dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding
+from tokenharbor.funding.disputes import look_at_dispute
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.refund_calls import look_at_refund
 from tokenharbor.kernel.errors import ProcessorError
@@ -27,6 +28,14 @@ async def look_at_due_refunds(funding: Funding) -> int:
     async with funding.acquire() as conn:
         due = await refund_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
     await asyncio.gather(*(look_at_refund(funding, refund_id) for refund_id in due))
+    return len(due)
+
+
+async def look_at_due_disputes(funding: Funding) -> int:
+    """How many were due, ten at most; an open one is read every hour. Raises DatabaseUnavailable."""
+    async with funding.acquire() as conn:
+        due = await dispute_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
+    await asyncio.gather(*(look_at_dispute(funding, dispute_id) for dispute_id in due))
     return len(due)
 
 

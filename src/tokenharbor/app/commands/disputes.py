@@ -1,0 +1,40 @@
+"""`disputes`: payments that payers dispute, and what that took from accounts. They are answered at the processor."""
+
+from typing import Final
+
+import click
+
+from tokenharbor.app.commands.arguments import ACCOUNT, DISPUTE
+from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import CommandSession
+from tokenharbor.funding import dispute_store
+from tokenharbor.funding.documents import dispute_document
+from tokenharbor.kernel.ids import UUID
+
+_COLUMNS: Final = ("id", "account", "top_up", "state", "amount", "currency", "frozen_usd", "taken_usd", "respond_until")
+
+
+@click.group(cls=Group)
+def disputes() -> None:
+    """See disputed payments."""
+
+
+@disputes.command("list")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.option("--open", "open_only", is_flag=True, help="Only those that have not ended.")
+@at_database
+async def list_all(session: CommandSession, account_id: UUID | None, *, open_only: bool) -> CommandResult:
+    """List the disputes of an account, or all, oldest first."""
+    found = await dispute_store.list_disputes(session.conn, account_id, open_only=open_only)
+    documents = [dispute_document(each) for each in found]
+    return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
+
+
+@disputes.command()
+@click.argument("dispute_id", type=DISPUTE, metavar="ID")
+@at_database
+async def show(session: CommandSession, dispute_id: UUID) -> CommandResult:
+    """Show a dispute."""
+    document = dispute_document(await dispute_store.get_dispute(session.conn, dispute_id))
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])
