@@ -58,9 +58,25 @@ def test_TH_B12_the_ledger_as_a_file_whose_balances_and_captures_an_auditor_find
         assert [row["Order ID"] for row in csv.DictReader(piped.splitlines())] == [row["Order ID"] for row in recharges]
         assert cashier.cli("ledger", "export", cashier.account, "--to", "2020-01-01") == []
         check_statement(cashier, tmp_path)
+        check_reconciliation(cashier, tmp_path, [each["capture"] for each in paid])
         receipt = tmp_path / "receipt.pdf"
         cashier.cli("topups", "receipt", paid[0]["id"], "--pdf", str(receipt))
         assert paid[0]["capture"] in text_of(receipt)
+
+
+def check_reconciliation(cashier: Cashier, folder: Path, captures: list[str]) -> None:
+    """The processor's own list agrees; one that lacks a payment ends with 1 and names it."""
+    today = datetime.now(UTC).date()
+    lines = [f"{today},capture,{each},{usd},USD" for each, usd in zip(captures, ("10.00", "50.00"), strict=True)]
+    path = folder / "processor.csv"
+    words = ("reconcile", "--processor", "paypal", "--statement", str(path))
+    path.write_text("\n".join(["date,type,id,amount,currency", *lines]))
+    assert cashier.cli(*words) == {"compared": 2, "differences": []}
+    path.write_text("\n".join(["date,type,id,amount,currency", lines[0]]))
+    differs = cashier.harbor.run(*words)
+    assert differs.returncode == 1
+    assert captures[1] in differs.stdout
+    assert cashier.harbor.run("reconcile", "--statement", str(path)).returncode == 2
 
 
 def check_statement(cashier: Cashier, folder: Path) -> None:

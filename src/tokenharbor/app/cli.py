@@ -22,6 +22,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "receipt": "receipts",
     "ledger": "ledger",
     "statements": "statements",
+    "reconcile": "reconcile",
     "topups": "topups",
     "auto-topup": "auto_topup",
     "alerts": "alerts",

@@ -61,7 +61,7 @@ def _rows(table: PaperTable) -> Any:
         [
             ("FONT", (0, 0), (-1, -1), _WESTERN, 8),
             ("ALIGN", (-table.numbers, 0), (-1, -1), "RIGHT"),
-            ("LINEBELOW", (0, 0), (-1, 0), 0.5, (0, 0, 0)),
+            ("LINEBELOW", (0, 0), (-1, 0), 1, (0, 0, 0)),
             ("TOPPADDING", (0, 0), (-1, -1), 1),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
             *others,

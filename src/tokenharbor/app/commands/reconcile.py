@@ -1,0 +1,42 @@
+"""`reconcile`: our record against the statement of a provider or a processor."""
+
+from typing import TextIO
+
+import click
+
+from tokenharbor.app.commands.arguments import NAME, USD_LIMIT
+from tokenharbor.app.commands.common import Command, CommandResult, table
+from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.session import CommandSession
+from tokenharbor.funding.reconcile import Reconciliation, reconcile_processor, reconcile_provider
+from tokenharbor.funding.statement_reading import read_costs, read_moves
+from tokenharbor.kernel.money import Usd
+
+
+@click.command(cls=Command)
+@click.option("--provider", type=NAME, metavar="P", help="Provider: its costs by day and model.")
+@click.option("--processor", type=NAME, metavar="NAME", help="Processor: its captures and refunds.")
+@click.option("--statement", type=click.File(encoding="utf-8-sig"), required=True, metavar="FILE", help="CSV.")
+@click.option("--tolerance", type=USD_LIMIT, default="0.01", show_default=True, metavar="X", help="For providers, USD.")
+@at_database
+async def reconcile(
+    session: CommandSession, *, provider: str | None, processor: str | None, statement: TextIO, tolerance: Usd
+) -> CommandResult:
+    """Compare our record with a statement. Exit code 1 if they differ."""
+    if (provider is None) == (processor is None):
+        raise click.UsageError("name either --provider or --processor")
+    if provider is not None:
+        return _result(await reconcile_provider(session.conn, provider, read_costs(statement), tolerance), provider)
+    return _result(await reconcile_processor(session.conn, str(processor), read_moves(statement)), str(processor))
+
+
+def _result(found: Reconciliation, name: str) -> CommandResult:
+    document = {
+        "compared": found.compared,
+        "differences": [{"what": each.what, "ours": each.ours, "theirs": each.theirs} for each in found.differences],
+    }
+    lines = table(("what", "ours", "theirs"), [(each.what, each.ours, each.theirs) for each in found.differences])
+    if not found.differences:
+        return CommandResult(document, [f"{found.compared} of {found.compared} agree"])
+    failure = f"{len(found.differences)} of {found.compared} differ from the statement of {name}"
+    return CommandResult(document, lines, failure)

@@ -1,0 +1,97 @@
+"""Reconciliation: our record against the statements of providers and processors."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.accounts.requests import write_entry, write_request
+from tests.funding.conftest import START
+
+from tokenharbor.billing.detail import Attempt
+from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.reconcile import reconcile_processor, reconcile_provider
+from tokenharbor.funding.statement_reading import read_costs, read_moves
+from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel.money import Usd
+
+DAY = timedelta(days=1)
+CENT = Usd.parse("0.01")
+
+
+async def owe(till: Any, conn: Any, model: str, usd: str, provider: str = "acme") -> None:
+    """A request that this provider served, and what it costs us."""
+    request_id, at = till.world.ids.new(), till.clock.now()
+    attempt = Attempt(provider, model, "ok", 1)
+    await write_request(conn, request_id, till.account_id, at=at, attempts=(attempt,))
+    seq = await conn.fetchval("select count(*) + 1 from entry")
+    cost = Usd.parse(usd)
+    await write_entry(conn, request_id, till.account_id, at=at, provider=provider, seq=seq, vendor_cost=cost)
+
+
+async def test_a_provider_is_compared_by_day_and_model_and_by_day(till: Any) -> None:
+    async with till.pool.acquire() as conn:
+        await owe(till, conn, "large", "1.50")
+        await owe(till, conn, "large", "0.504")
+        await owe(till, conn, "small", "0.25")
+        await owe(till, conn, "small", "9", provider="another")
+        till.clock.advance(DAY)
+        await owe(till, conn, "small", "0.10")
+        agreed = read_costs(
+            ["date,model,amount_usd", "2026-03-31,large,2", "2026-03-31,small,0.25", "2026-04-01,small,0.10"]
+        )
+        found = await reconcile_provider(conn, "acme", agreed, CENT)
+        assert (found.compared, found.differences) == (3, [])
+        assert len((await reconcile_provider(conn, "acme", agreed, Usd(0))).differences) == 1
+        other = read_costs(["date,model,amount_usd", "2026-03-31,large,3", "2026-04-01,odd,0.10"])
+        found = await reconcile_provider(conn, "acme", other, CENT)
+        assert [(each.what, each.ours, each.theirs) for each in found.differences] == [
+            ("2026-03-31 large", "2.004000000", "3.000000000"),
+            ("2026-03-31 small", "0.250000000", "-"),
+            ("2026-04-01 odd", "-", "0.100000000"),
+            ("2026-04-01 small", "0.100000000", "-"),
+        ]
+        by_day = read_costs(["date,amount_usd", "2026-03-31,2.25", "2026-04-01,0.10"])
+        assert (await reconcile_provider(conn, "acme", by_day, CENT)).differences == []
+
+
+async def test_a_processor_is_compared_by_capture(till: Any) -> None:
+    captures = []
+    for key in ("one", "two", "three"):
+        opened = await till.open(key=key)
+        till.processor.pay(opened.shown_id)
+        captures.append(str((await fulfil(till.funding, opened.id)).capture_id))
+    head, name = "date,type,id,amount,currency,fee", till.processor.name
+    fees = [int(fee) for (fee,) in await till.fetch("select fee from capture order by paid_at, capture_id")]
+    lines = [f"2026-03-31,capture,{each},10.00,usd,-{Usd(fees[0])}" for each in captures]
+    async with till.pool.acquire() as conn:
+        assert (await reconcile_processor(conn, name, read_moves([head, *lines]))).differences == []
+        wrong = [lines[0].replace("10.00", "11.00"), lines[1], lines[1], "2026-03-31,refund,re_9,4.00,USD,"]
+        found = await reconcile_processor(conn, name, read_moves([head, *wrong]))
+    differences = {each.what: (each.ours[:9], each.theirs[:9]) for each in found.differences}
+    assert differences == {
+        f"capture {captures[0]}": ("10.00 USD", "11.00 USD"),
+        f"capture {captures[1]}": ("10.00 USD", "10.00 USD"),
+        f"capture {captures[2]}": ("10.00 USD", "-"),
+        "refund re_9": ("-", "4.00 USD"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["day,amount_usd", "2026-03-31,1"], "date"),
+        (["date,amount_usd"], "no lines"),
+        (["date,amount_usd", "2026-03-31,1", "31.3.26,1"], "line 3"),
+        (["date,amount_usd", "2026-03-31,1e3"], "line 2"),
+    ],
+)
+def test_a_statement_that_cannot_be_read_is_refused_with_its_line(lines: list[str], named: str) -> None:
+    with pytest.raises(Rejected, match=named):
+        read_costs(lines)
+
+
+def test_a_move_is_a_capture_or_a_refund() -> None:
+    head = "date,type,id,amount,currency"
+    with pytest.raises(Rejected, match="line 2"):
+        read_moves([head, f"{START:%Y-%m-%d},payout,x,1.00,USD"])
+    assert read_moves([head, "2026-03-31T10:00:00Z,refund,x,-1.00,usd"])[0].money.minor == 100
