@@ -57,7 +57,7 @@ class RewardHooks:
         )
 
     async def give_back(self, conn: asyncpg.Connection, account_id: UUID, *, return_id: UUID) -> None:
-        """The refund or withdrawal failed, or the dispute was won."""
+        """The refund or withdrawal failed, or the dispute was won; the top-up's own lot has been restored."""
         await returns.give_back(conn, self.world, account_id, return_id)
 
     async def held_back(self, conn: asyncpg.Connection, account_id: UUID) -> frozenset[UUID]:

@@ -103,8 +103,9 @@ async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -
 
 
 async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, return_id: UUID) -> None:
-    """It did not happen: what was taken back comes again. What became debt that has been paid meanwhile is granted
-    anew. Once for each return. In the caller's transaction. Raises BooksRefused.
+    """It did not happen, and the top-up's own lot has been restored: what was taken back comes again, locked only as
+    far as remains of the matched top-up. What became debt that has been paid meanwhile is granted anew. Once for each
+    return. In the caller's transaction. Raises BooksRefused.
     """
     now, wallets = world.clock.now(), Wallets(conn)
     await wallets.lock(account_id, now)
@@ -118,14 +119,36 @@ async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, re
             for each in await conn.fetch(SQL.return_postings, _reference(return_id, what))
         ]
         if taken:
-            await _give_back(wallets, world, account_id, taken, f"{_reference(return_id, what)}/undone")
+            room = await _room_to_lock(conn, await wallets.lock(account_id, now))
+            await _give_back(wallets, world, account_id, taken, f"{_reference(return_id, what)}/undone", room=room)
+
+
+async def _room_to_lock(conn: asyncpg.Connection, state: CreditState) -> Usd:
+    """How much more of a match may be locked: never more than remains of the matched top-up."""
+    match = await conn.fetchrow(SQL.match, state.account_id)
+    if match is None:
+        return ZERO
+    there = state.laid(match["top_up_lot"]) - state.locked(match["match_lot"]) - match["unlocked"]
+    return Usd(max(there, 0))
+
+
+def _lockable(state: CreditState, taken: Sequence[Posting], room: Usd) -> Sequence[Posting]:
+    """Of what was locked only as much as there is room for."""
+    locked = address.account(state.account_id, Restriction.LOCKED)
+    cut = [Posting(min(each.amount, room) if each.source == locked else each.amount, *_ends(each)) for each in taken]
+    return [each for each in cut if each.amount]
+
+
+def _ends(posting: Posting) -> tuple[str, str, UUID | None]:
+    return posting.source, posting.destination, posting.lot_id
 
 
 async def _give_back(
-    wallets: Wallets, world: World, account_id: UUID, taken: Sequence[Posting], reference: str
+    wallets: Wallets, world: World, account_id: UUID, taken: Sequence[Posting], reference: str, *, room: Usd
 ) -> None:
     now, debt = world.clock.now(), address.debt(account_id)
     state = await wallets.lock(account_id, now)
+    taken = _lockable(state, taken, room)
     owed = sum([posting.amount for posting in taken if posting.source == debt], ZERO)
     still = min(owed, state.debt)
     back = [Posting(each.amount, each.destination, each.source, each.lot_id) for each in taken if each.source != debt]
