@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.money import Money
 from tokenharbor.payments.stripe import StripeProcessor
+from tokenharbor.payments.stripe_objects import StripeEvent, event_of
 from tokenharbor.payments.types import (
     DisputeState,
     EventSubject,
@@ -340,3 +342,18 @@ async def test_what_is_kept_of_a_payment_shows_no_payer(
     assert payment.payer == "payer1@example.com"
     assert "payer1" not in repr(payment)
     assert msgspec.structs.asdict(payment)["payer"]
+
+
+@pytest.mark.parametrize("change", [{"id": "e\0"}, {"id": ""}, {"created": -(10**15)}, {"created": 10**18}])
+def test_an_event_that_cannot_be_kept_is_none(change: dict[str, Any]) -> None:
+    usual = {"id": "evt_1", "type": "checkout.session.completed", "created": 1, "data": {"object": {"id": "cs_1"}}}
+    msgspec.convert(usual, StripeEvent)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(usual | change, StripeEvent)
+
+
+def test_an_events_unreadable_ids_are_left_out() -> None:
+    about = {"id": "cs\0", "metadata": {"top_up": "\0"}}
+    event = {"id": "evt_1", "type": "checkout.session.completed", "created": 1, "data": {"object": about}}
+    kept = event_of(msgspec.convert(event, StripeEvent))
+    assert (kept.subject, kept.object_id, kept.top_up_id) == (EventSubject.OTHER, "", None)

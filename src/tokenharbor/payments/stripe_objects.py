@@ -6,7 +6,7 @@ has the fee. Only a charge that is paid and captured counts: the session's and t
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -30,6 +30,7 @@ TOP_UP: Final = "top_up"
 """Our ids' names in their metadata."""
 REFUND: Final = "refund"
 
+_LAST_UNIX_TIME: Final = 253_402_300_799  # of the year 9999
 _REFUND_DAYS: Final = {"alipay": 90, "wechat_pay": 180}
 _STABLE: Final = ("card", "alipay")
 """Methods whose fingerprint is the payer's for life."""
@@ -149,9 +150,9 @@ class StripeEventData(msgspec.Struct, frozen=True):
 class StripeEvent(msgspec.Struct, frozen=True):
     """An event, of a webhook or of the list. `account`: that of another account that is connected to ours."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
     type: str
-    created: int
+    created: Annotated[int, msgspec.Meta(ge=0, le=_LAST_UNIX_TIME)]
     data: StripeEventData
     account: str | None = None
 
@@ -303,11 +304,16 @@ def event_of(event: StripeEvent) -> ProcessorEvent:
     return ProcessorEvent(
         event_id=event.id,
         kind=event.type,
-        subject=subject if isinstance(about, str) else EventSubject.OTHER,
-        object_id=about if isinstance(about, str) else "",
+        subject=subject if _is_id(about) else EventSubject.OTHER,
+        object_id=str(about) if _is_id(about) else "",
         at=_time(event.created),
-        top_up_id=top_up if isinstance(top_up, str) else None,
+        top_up_id=top_up if _is_id(top_up) else None,
     )
+
+
+def _is_id(value: Any) -> bool:
+    """Whether it can be kept as one: an object's metadata may be another system's, and hold any text."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _own(metadata: Mapping[str, str] | None, name: str) -> str:
