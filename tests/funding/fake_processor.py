@@ -113,6 +113,7 @@ class FakeProcessor:
 
     async def refund(self, order: RefundOrder) -> ProcessorRefund:
         self._check_away()
+        self._check_refused()
         if order.idempotency_key not in self.refunded:
             made = self.refund_there(order.capture_id, order.money.minor, self.refund_state, order.refund_id)
             self.refunded[order.idempotency_key] = made.processor_refund_id
