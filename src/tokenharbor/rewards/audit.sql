@@ -22,10 +22,13 @@ SELECT d.account_id FROM cashback_day d GROUP BY 1 HAVING bool_or(d.granted > d.
     SELECT coalesce(sum(r.amount), 0) FROM reward r WHERE r.account_id = d.account_id AND r.kind = 'cashback' AND r.state = 'granted') LIMIT 1
 
 -- name: too_much_locked
--- An account of whose match more is locked than remains of the matched top-up, once what is due is unlocked.
+-- An account of whose match more is locked than remains of the matched top-up, once what is due is unlocked. What is set aside of the
+-- top-up has not left: a dispute that is open takes nothing back.
 SELECT m.account_id FROM top_up_match m JOIN restricted_credit r ON r.lot_id = m.match_lot AND r.place = 'locked'
 WHERE r.amount + m.unlocked > (SELECT coalesce(sum(s.end_at - s.start_at), 0) FROM segment s
-    WHERE s.account_id = m.account_id AND s.lot_id = m.top_up_lot) LIMIT 1
+    WHERE s.account_id = m.account_id AND s.lot_id = m.top_up_lot)
+    + (SELECT coalesce(sum(p.amount), 0) FROM restricted_credit p
+       WHERE p.account_id = m.account_id AND p.lot_id = m.top_up_lot AND p.place = 'payout') LIMIT 1
 
 -- name: overused_codes
 -- A code that was redeemed more or less often than it says.
