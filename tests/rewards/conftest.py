@@ -139,6 +139,17 @@ class Scene:
             await self.hooks.take_back(self.conn, account, lot, amount, return_id=return_id, disputed=True)
         return return_id
 
+    async def restore(self, account: UUID, lot: UUID, usd: str) -> None:
+        """As funding does it before rewards come back: what was set aside, or taken, is on the line again."""
+        amounts, stamp = {lot: Usd.parse(usd)}, EntryStamp(self.world.ids.new(), self.clock.now())
+        async with self.conn.transaction():
+            state = await self.state(account)
+            if state.in_payout(lot):
+                entry = credit_moves.restore(state, stamp, amounts)
+            else:
+                entry = credit_moves.give_back(state, stamp, amounts, "clearing/paypal/usd")
+            await Wallets(self.conn).post(entry)
+
     async def spend(self, account: UUID, usd: str, *, settled: bool = True) -> None:
         """A request; with `settled` False it stays open."""
         amount, payer = Usd.parse(usd), Payer(account, self.keys[account])

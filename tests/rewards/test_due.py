@@ -84,8 +84,9 @@ async def test_pump_top_up_spend_a_little_unlock_refund(scene: Scene) -> None:
     paid, return_id = await scene.refund(account, lot, "90")
     assert paid == "90"
     assert await scene.pools(account) == {"match": "10"}  # what was unlocked stays, what was locked is gone
+    await scene.restore(account, lot, "90")
     await scene.hooks.give_back(scene.conn, account, return_id=return_id)
-    assert await scene.pools(account) == {"match": "10", "locked": "90"}
+    assert await scene.pools(account) == {"paid": "90", "match": "10", "locked": "90"}
     await scene.check_books()
 
 
@@ -112,8 +113,10 @@ async def test_a_dispute_takes_the_whole_match_and_its_spent_part_becomes_debt(s
         scene.conn, account, lot, (await scene.state(account)).lots[lot].amount, return_id=return_id, disputed=True
     )
     assert await scene.debt(account) == "55"
+    await scene.restore(account, lot, "60")
     await scene.hooks.give_back(scene.conn, account, return_id=return_id)
-    assert (await scene.pools(account), await scene.debt(account)) == ({"locked": "60", "match": "25"}, "40")
+    assert await scene.pools(account) == {"paid": "60", "match": "25", "locked": "60"}
+    assert await scene.debt(account) == "40"
     await scene.check_books()
 
 
