@@ -16,7 +16,6 @@ from tests.e2e.raw_client import CHAT, ClientAnswer, ask, get, question, read
 from tests.e2e.vendor import Vendor
 
 from tokenharbor.editions.load import load_edition, write_edition
-from tokenharbor.kernel.ids import parse
 
 pytestmark = pytest.mark.slow
 
@@ -119,8 +118,9 @@ async def test_TH_F1_who_tops_up_has_more_free_requests_in_the_same_window(harbo
     await _change(harbor, "accounts", "free-models", account, "on")
     statuses = [(await _ask(harbor, key, "sim:free")).status for _ in range(26)]
     assert statuses == [200] * 25 + [429]
-    async with books.connected(harbor.home) as conn:
-        await conn.execute("UPDATE wallet SET topped_up = $1 WHERE account_id = $2", 10 * 10**9, parse("acct", account))
+    opened = await asyncio.to_thread(harbor.cli, "topups", "create", account, "--usd", "10.00")
+    paid = await asyncio.to_thread(harbor.cli, "topups", "sync", opened["id"])
+    assert (paid["state"], paid["pretended"]) == ("paid", True)
     await asyncio.sleep(WITHIN_SECONDS)
     assert (await _ask(harbor, key, "sim:free")).status == 200
     assert books.verified(harbor)["ok"]
