@@ -6,7 +6,7 @@ DEV := .venv/.dev-ready
 MAKEFLAGS += --no-print-directory
 SIDE_BY_SIDE = $(MAKE) --jobs=3 --keep-going --output-sync=target
 PYTEST := $(BIN)/python -m pytest
-TESTS_WITH = $$(grep -rl --include='test_*.py' $(1) tests)  # the files of a mark: to collect all of them takes 17 s of CPU, four times
+TESTS_WITH = $$(grep -rl --include='test_*.py' $(1) tests)  # the files of marks: to collect all of them takes 17 s of CPU, four times
 SIDE_BY_SIDE_TESTS := --numprocesses=4 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
@@ -19,8 +19,7 @@ setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
 	@$(SIDE_BY_SIDE) lint types floors clients-here cover
-	@$(PYTEST) -m "hypothesis and not slow" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough $(call TESTS_WITH,hypothesis)
-	@$(PYTEST) -m slow $(SIDE_BY_SIDE_TESTS) $(call TESTS_WITH,mark.slow)
+	@$(PYTEST) -m "slow or hypothesis" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough $(call TESTS_WITH,"mark.slow\|hypothesis")
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
 	@$(SIDE_BY_SIDE) lint types floors fast

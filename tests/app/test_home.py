@@ -86,7 +86,9 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("codes", "revoke", CODE),
         ("codes", "redeem", ACCOUNT, "X"),
     ],
-    "usage": [("usage", ACCOUNT)],
+    "usage": [("usage", ACCOUNT), ("usage", ACCOUNT, "--csv")],
+    "statements": [("statements", ACCOUNT, "--from", "2026-11-01", "--to", "2026-12-01")],
+    "reconcile": [("reconcile", "--provider", "alibaba", "--statement", "/dev/null")],
 }
 """What reads, or needs something that is there already, by command."""
 NEEDS_NO_HOME = {"serve", "catalog", "edition", "simulator"}
