@@ -23,8 +23,8 @@ KINDS = [
     (Pool.PAID, "cashback"),
     (Pool.MATCH, "match"),
 ]
-LOTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 40 * 10**9)), min_size=1, max_size=6)
-CHARGES = st.lists(st.tuples(st.integers(1, 30 * 10**9), st.integers(0, 1)), max_size=12)
+LOTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 400 * 10**9)), min_size=1, max_size=6)
+CHARGES = st.lists(st.tuples(st.integers(1, 300 * 10**9), st.integers(0, 1)), max_size=12)
 
 
 def lay(kinds: Sequence[tuple[tuple[Pool, str], int]]) -> tuple[tuple[LineSegment, ...], dict[UUID, Lot]]:
