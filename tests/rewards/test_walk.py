@@ -38,6 +38,7 @@ class Walk:
 
     async def begin(self) -> None:
         scene = self.scene
+        scene.change("grants", daily_usd="0.25")
         self.accounts = [await scene.sign_up() for _ in range(3)]
         code = await referral_code(scene.conn, scene.world, self.accounts[0])
         await record_sign_up(scene.conn, scene.world, code, self.accounts[1])

@@ -171,7 +171,7 @@ class GrantPolicy(msgspec.Struct, frozen=True, kw_only=True):
     welcome_usd: Amount
     welcome_days: Days  # from the grant to its expiry
     claim_days: Days  # after sign-up, in which it can be claimed; 0: at any time
-    daily_usd: Amount  # for each day of a streak
+    daily_usd: Amount  # for each UTC day with a billed request
     daily_days: Days  # from the grant to its expiry
     codes: bool  # whether redemption codes are taken
 

@@ -3,7 +3,7 @@
 -- name: lots_without_reward
 -- A lot of a kind of reward that no reward explains, or another amount than it was granted.
 SELECT l.id AS lot_id, l.account_id FROM lot l LEFT JOIN reward r ON r.lot_id = l.id AND r.state = 'granted'
-WHERE l.origin IN ('welcome', 'match', 'referral', 'cashback', 'code')
+WHERE l.origin IN ('welcome', 'match', 'referral', 'cashback', 'code', 'streak')
     AND (r.account_id, r.amount, r.kind) IS DISTINCT FROM (l.account_id, l.amount, l.origin)
     AND NOT EXISTS (SELECT FROM entry_reference f WHERE f.entry_id = l.entry_id AND f.reference LIKE 'return/%') LIMIT 1
 

@@ -1,4 +1,4 @@
-"""What is due on an account: unlocked match, cashback, referrals; functions of the line and of what came since a mark.
+"""What is due on an account: unlocked match, cashback, streaks, referrals; by the line and what came since a mark.
 
 Idea: nothing here happens at a time of its own. Whoever is about to read or move an account's credit runs what is due
 first, in its own transaction: a credit, a refund, a withdrawal, a dispute, a balance, a hold that would be refused. A
@@ -28,6 +28,7 @@ from tokenharbor.rewards.cashback import PARTS, CashbackTally, DayCharge, accrue
 from tokenharbor.rewards.grants import Incentive, grant
 from tokenharbor.rewards.referrals import grant_referrals
 from tokenharbor.rewards.store import SQL
+from tokenharbor.rewards.streaks import grant_streaks
 from tokenharbor.rewards.types import RewardKind, RewardMark, RewardState
 
 PAGE: Final = 10_000
@@ -60,7 +61,7 @@ async def _run_page(conn: asyncpg.Connection, world: World, policy: Policy, acco
     mark = await store.lock_mark(conn, account_id)
     page.changed = await _unlock(conn, world, state, now)
     seq, spent, trial = mark.seq, state.spent, mark.trial_earned
-    if not policy.cashback.pays or not policy.incentives.life:
+    if not policy.incentives.life or not (policy.cashback.pays or policy.grants.daily):
         seq = await conn.fetchval(SQL.last_seq, account_id)
     elif state.spent > mark.spent and (charges := await _charges(conn, account_id, mark.seq)):
         page.is_last = len(charges) < PAGE
@@ -71,6 +72,7 @@ async def _run_page(conn: asyncpg.Connection, world: World, policy: Policy, acco
         accrue(policy.cashback, charges, state.line, state.lots, tally)
         trial = tally.trial
         page.changed |= await _pay_cashback(conn, world, policy, account_id, (tally, before, seq))
+        page.changed |= await grant_streaks(conn, world, policy, account_id, charges)
     await conn.execute(SQL.set_mark, account_id, seq, spent, trial, now)
     if page.is_last:
         page.changed |= await grant_referrals(conn, world, policy, account_id)

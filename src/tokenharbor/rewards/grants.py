@@ -30,6 +30,7 @@ _POOLS: Final = {
     RewardKind.REFERRAL: Pool.PAID,
     RewardKind.CASHBACK: Pool.PAID,
     RewardKind.CODE: Pool.PROMO,
+    RewardKind.STREAK: Pool.TRIAL,
 }
 _CAPPED: Final = "the cap for life is reached"
 _IN_DEBT: Final = "the account is in debt"

@@ -16,6 +16,7 @@ class RewardKind(StrEnum):
     REFERRAL = "referral"
     CASHBACK = "cashback"
     CODE = "code"
+    STREAK = "streak"
 
 
 class RewardState(StrEnum):

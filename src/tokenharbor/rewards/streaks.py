@@ -1,0 +1,36 @@
+"""Streaks: a grant for each UTC day on which an account was billed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.world import World
+from tokenharbor.rewards import store
+from tokenharbor.rewards.cashback import DayCharge
+from tokenharbor.rewards.grants import Incentive, grant
+from tokenharbor.rewards.types import RewardKind, RewardState
+
+
+async def grant_streaks(
+    conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID, charges: Sequence[DayCharge]
+) -> bool:
+    """Once for each day with a charge above 0. Whether there was one. The wallet is locked."""
+    grants, now, changed = policy.grants, world.clock.now(), False
+    if not grants.daily:
+        return False
+    for day in sorted({charge.day for charge in charges if charge.end > charge.start}):
+        if await store.read_granted(conn, account_id) >= policy.incentives.life:
+            break  # no row for each day from here on
+        incentive = Incentive(
+            account_id=account_id,
+            kind=RewardKind.STREAK,
+            key=f"{account_id}/{day}",
+            amount=grants.daily,
+            expires_at=now + timedelta(days=grants.daily_days),
+        )
+        reward = await grant(conn, world, policy, incentive)
+        changed |= reward is not None and reward.state is RewardState.GRANTED
+    return changed
