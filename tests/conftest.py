@@ -2,20 +2,16 @@
 
 import asyncio
 import gc
-import itertools
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 from hypothesis import settings
-from tests.postgres_server import running_postgres
+from tests.postgres_server import create_database, name_of, new_database_name, running_postgres
 
 from tokenharbor.db.migrate import migrate, read_migrations
-
-_TEMPLATE = "harbor_template"
-_numbers = itertools.count(1)
 
 # `make check` looks at a few examples of each property, `make test` at many; machines may be busy in either.
 settings.register_profile("quick", max_examples=10, deadline=None)
@@ -59,8 +55,10 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_url: str) -> str:
     """The name of a database with every migration applied, to be copied."""
-    _outside_the_tests_loop(_make_template(postgres_url))
-    return _TEMPLATE
+    url = create_database(postgres_url, "template")
+    with ThreadPoolExecutor(1) as thread:  # where a loop may run already
+        thread.submit(asyncio.run, _migrate(url)).result()
+    return name_of(url)
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
 
 
 async def _fresh_database(postgres_url: str, template: str) -> AsyncIterator[str]:
-    name = f"t{next(_numbers)}"
+    name = new_database_name("test")
     await _administer(postgres_url, f"create database {name} template {template} strategy file_copy")
     yield postgres_url % name
     await _administer(postgres_url, f"drop database {name} with (force)")
@@ -92,15 +90,9 @@ async def _administer(postgres_url: str, statement: str) -> None:
         await conn.close()
 
 
-async def _make_template(postgres_url: str) -> None:
-    await _administer(postgres_url, f"create database {_TEMPLATE}")
-    conn = await asyncpg.connect(postgres_url % _TEMPLATE)
+async def _migrate(url: str) -> None:
+    conn = await asyncpg.connect(url)
     try:
         await migrate(conn, read_migrations(), datetime(2026, 1, 1, tzinfo=UTC))
     finally:
         await conn.close()
-
-
-def _outside_the_tests_loop(work: Coroutine[object, object, None]) -> None:
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()

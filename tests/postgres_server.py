@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -98,19 +100,29 @@ class PostgresServer:
             return self.programs.start(name, *arguments, cwd=self.data, output=output.fileno())
 
 
-def create_database(server_url: str, name: str) -> str:
-    """An empty database of a server; its URL."""
+def new_database_name(purpose: str) -> str:
+    """Never the same twice: a worker that is given the rest of another's module sets its fixtures up once more."""
+    return f"{purpose}_{secrets.token_hex(4)}"
+
+
+def create_database(server_url: str, purpose: str, template: str = "template1") -> str:
+    """A new database of a server, a copy of its template; its URL."""
+    name = new_database_name(purpose)
 
     async def create() -> None:
         conn = await asyncpg.connect(server_url % "postgres")
         try:
-            await conn.execute(f"create database {name}")
+            await conn.execute(f"create database {name} template {template} strategy file_copy")
         finally:
             await conn.close()
 
     with ThreadPoolExecutor(1) as thread:  # where a loop may run already
         thread.submit(asyncio.run, create()).result()
     return server_url % name
+
+
+def name_of(database_url: str) -> str:
+    return urlsplit(database_url).path.removeprefix("/")
 
 
 def processes_in(folder: Path) -> Sequence[int]:

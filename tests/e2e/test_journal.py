@@ -13,6 +13,9 @@ from tests.e2e.auditor import NANO, nano
 from tests.e2e.harbor import Harbor, launch, make_harbor, start_simulator
 from tests.e2e.raw_client import CHAT, PATHS, ClientAnswer, ask, get, question, read, until
 
+from tokenharbor.kernel import ids
+from tokenharbor.ledger.journal import left_journals, read_journal
+
 pytestmark = pytest.mark.slow
 
 SCRIPT = """
@@ -21,6 +24,9 @@ tokens = 30
 chunk_chars = 20
 delay_ms = 60
 usage = { input = 3, output = 30 }
+[[rules]]
+match = { contains = "[long]" }
+answer = { tokens = 2000, chunk_chars = 20, delay_ms = 60 }
 """
 
 
@@ -48,19 +54,26 @@ def silent_database(harbor: Harbor) -> Iterator[None]:
 
 
 async def begun(
-    harbor: Harbor, count: int, *, leave: int | None = None
+    harbor: Harbor, count: int, text: str = "hi"
 ) -> tuple[list[ClientAnswer], list[asyncio.Task[ClientAnswer]]]:
-    """Streams whose first content has come, so that their holds stand; `leave`: hang up after so many bytes."""
-    asked = [question(PATHS[i % 2], harbor.key, stream=True, max_tokens=500) for i in range(count)]
+    """Streams whose first content has come, so that their holds stand."""
+    asked = [question(PATHS[i % 2], harbor.key, text, stream=True, max_tokens=5000) for i in range(count)]
     heard = [ClientAnswer(one) for one in asked]
     clients = [asyncio.create_task(ask(harbor.url, one.question, one)) for one in heard]
     await until(lambda: all(one.text_bytes for one in heard))
     return heard, clients
 
 
-def journaled(harbor: Harbor) -> int:
-    """Bytes in the journals of this HOME."""
-    return sum(file.stat().st_size for file in (harbor.home / "journal").glob("*.journal"))
+def journaled(harbor: Harbor) -> set[str]:
+    """The requests in the journals of this HOME."""
+    files = left_journals(harbor.home / "journal")
+    return {ids.show("req", each.request_id) for file in files for each in read_journal(file)}
+
+
+async def hang_up(clients: Sequence[asyncio.Task[ClientAnswer]]) -> None:
+    for client in clients:
+        client.cancel()
+    await asyncio.wait(clients)
 
 
 async def charged_once(harbor: Harbor, heard: Sequence[ClientAnswer]) -> None:
@@ -106,15 +119,31 @@ async def test_F3_killed_after_the_journal_and_before_the_database(harbor: Harbo
 
 
 async def test_F3_who_hung_up_is_in_the_journal_as_well(harbor: Harbor) -> None:
-    heard, clients = await begun(harbor, 4)
+    heard, clients = await begun(harbor, 4, "[long]")
     with silent_database(harbor):
-        for client in clients:
-            client.cancel()
-        await asyncio.wait(clients)
-        await until(lambda: journaled(harbor) > 0)
+        await hang_up(clients)
+        await until(lambda: journaled(harbor) == {one.id for one in heard})
         harbor.stop(signal.SIGKILL)
     harbor.start()
     await charged_once(harbor, heard)
+
+
+async def test_F3_killed_before_a_hang_up_is_durable_it_is_released_and_not_billed(harbor: Harbor) -> None:
+    """The journal takes a settlement when the database has not confirmed it for two seconds. One that was sent to the
+    silent database may still be carried out: who is in neither is not billed, who is in one of them is billed once.
+    """
+    heard, clients = await begun(harbor, 4, "[long]")
+    with silent_database(harbor):
+        await hang_up(clients)
+        harbor.stop(signal.SIGKILL)
+        durable = journaled(harbor)
+    harbor.start()
+    available = await books.nothing_held(harbor.url, harbor.key)
+    receipts = await books.receipts(harbor.url, harbor.key)
+    paid = [receipt for receipt in receipts if "entry" in receipt]
+    assert durable <= {receipt["id"] for receipt in paid} <= {one.id for one in heard}
+    assert available == 100 * NANO - sum(nano(receipt["cost_usd"]) for receipt in paid)
+    assert books.verified(harbor)["ok"]
 
 
 async def test_F3_with_a_full_disk_no_ending_leaves_and_no_untruth(harbor: Harbor) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.postgres_server import create_database
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -219,18 +220,17 @@ async def open_meter(conn: asyncpg.Connection, key: UUID, account: UUID, limits:
 def ledger_url(postgres_url: str, migrated_template: str) -> str:
     """A database that the room's tests share: each has accounts of its own."""
 
-    async def make() -> None:
-        admin = await asyncpg.connect(postgres_url % "postgres")
-        await admin.execute(f"create database ledger template {migrated_template}")
-        await admin.close()
-        conn = await asyncpg.connect(postgres_url % "ledger")
+    url = create_database(postgres_url, "ledger", migrated_template)
+
+    async def prepare() -> None:
+        conn = await asyncpg.connect(url)
         await ensure_partitions(conn, START)
         await ensure_partitions(conn, START + timedelta(days=8))
         await conn.close()
 
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, make()).result()
-    return postgres_url % "ledger"
+        thread.submit(asyncio.run, prepare()).result()
+    return url
 
 
 @pytest.fixture

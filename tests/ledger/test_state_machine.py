@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from tests.examples import at_most
 from tests.ledger.conftest import PRICE, SOLD, VERSION, open_meter, open_wallet
 from tests.ledger.moves import KINDS, LEGS, SHARES, TYPES, Move, check_wallet, perform, postings
+from tests.postgres_server import create_database
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.clock import ManualClock
@@ -97,14 +98,12 @@ class Stage:
 
 @pytest.fixture
 def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
+    url = create_database(postgres_url, "machine", migrated_template)
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
 
         async def open_stage() -> Stage:
-            admin = await asyncpg.connect(postgres_url % "postgres")
-            await admin.execute(f"create database machine template {migrated_template}")
-            await admin.close()
-            conn = await asyncpg.connect(postgres_url % "machine")
+            conn = await asyncpg.connect(url)
             stack.push_async_callback(conn.close)
             for weeks in range(5):
                 await ensure_partitions(conn, START + timedelta(weeks=weeks))
@@ -112,7 +111,7 @@ def stage(postgres_url: str, migrated_template: str) -> Iterator[Stage]:
             gateway = world.ids.new()
             await conn.execute("insert into gateway values ($1, '/home', 1, $2)", gateway, START)
             await conn.execute("insert into price values ($1, $2, $3)", VERSION, PRICE, START)
-            book = await stack.enter_async_context(open_book(postgres_url % "machine", gateway))
+            book = await stack.enter_async_context(open_book(url, gateway))
             return Stage(runner, book, conn, gateway, SeededEntropy(2))
 
         yield runner.run(open_stage())

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from tests.e2e.fleet.gateways import Fleet, running_fleet, running_vendor
 from tests.e2e.fleet.load import SCRIPT, Load, plain
 from tests.e2e.harbor import Harbor
 from tests.e2e.raw_client import until
-from tests.postgres_server import PostgresServer, create_database, running_postgres
+from tests.postgres_server import PostgresServer, create_database, name_of, running_postgres
 
 pytestmark = pytest.mark.slow
 
@@ -38,24 +37,24 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def line(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Line]:
-    with _running_line(postgres, re.sub(r"\W+", "_", request.node.name)[-40:], workers=(1, 1, 1)) as line:
+def line(postgres: PostgresServer) -> Iterator[Line]:
+    with _running_line(postgres, workers=(1, 1, 1)) as line:
         yield line
 
 
 @pytest.fixture
 def line_of_workers(postgres: PostgresServer) -> Iterator[Line]:
-    with _running_line(postgres, "workers", workers=(2,)) as line:
+    with _running_line(postgres, workers=(2,)) as line:
         yield line
 
 
 @contextlib.contextmanager
-def _running_line(postgres: PostgresServer, name: str, workers: Sequence[int]) -> Iterator[Line]:
-    books = create_database(postgres.url, name)
+def _running_line(postgres: PostgresServer, workers: Sequence[int]) -> Iterator[Line]:
+    books = create_database(postgres.url, "cut_off")
     with (
         DatabaseProxy(postgres.socket) as proxy,
         running_vendor(SCRIPT) as vendor,
-        running_fleet(vendor=vendor, database=proxy.url(name), books=books, workers=workers) as fleet,
+        running_fleet(vendor=vendor, database=proxy.url(name_of(books)), books=books, workers=workers) as fleet,
     ):
         yield Line(fleet, proxy)
 
