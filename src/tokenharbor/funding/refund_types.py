@@ -21,11 +21,12 @@ class RefundProgress(StrEnum):
 
 
 class RefundOrigin(StrEnum):
-    """Who made it. PROCESSOR: somebody, in the processor's own dashboard."""
+    """Who made it. PROCESSOR: somebody, in the processor's own dashboard. WITHDRAWAL: it is one, to what paid."""
 
     CUSTOMER = "customer"
     OPERATOR = "operator"
     PROCESSOR = "processor"
+    WITHDRAWAL = "withdrawal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from tokenharbor.kernel.entropy import Entropy
 
 __all__ = ["UUID", "Ids", "Kind", "ShownIds", "made_at", "parse", "show"]
 
-Kind = Literal[
-    "acct", "user", "key", "req", "ent", "hold", "lot", "video", "gw", "topup", "rew", "code", "refund", "dispute"
-]
+_Books = Literal["acct", "user", "key", "req", "ent", "hold", "lot", "video", "gw"]
+_Payments = Literal["topup", "rew", "code", "refund", "dispute", "payee", "withdrawal"]
+Kind = _Books | _Payments
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"  # base32hex: its order is the numbers' order
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
