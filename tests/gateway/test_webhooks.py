@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -9,11 +10,11 @@ from structlog.testing import capture_logs
 
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.funding.context import FundingAlarm
-from tokenharbor.gateway.webhooks import LONGEST_WEBHOOK, WebhookHandler
+from tokenharbor.gateway.webhooks import FORGED_A_MINUTE, LONGEST_WEBHOOK, WebhookHandler
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import ServerLimits
 from tokenharbor.http.server import Server
-from tokenharbor.kernel.clock import SystemClock
+from tokenharbor.kernel.clock import ManualClock, SystemClock
 from tokenharbor.kernel.errors import DatabaseUnavailable, ForgedEvent, HarborError, Missing, ProcessorUnavailable
 
 
@@ -26,6 +27,7 @@ class Desk:
     fault: HarborError | None = None
     news: bool = True
     url: str = ""
+    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime(2026, 5, 1, tzinfo=UTC)))
 
     async def receive(self, processor: str, headers: Mapping[str, str], body: bytes) -> bool:
         if self.fault is not None:
@@ -41,12 +43,12 @@ class Desk:
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
-    handler = WebhookHandler(desk.receive, desk.alarms)
+    handler = WebhookHandler(desk.receive, desk.alarms, desk.clock)
 
     async def serve(exchange: Exchange) -> None:
         await handler.serve(exchange, "acme")
 
-    server = Server(serve, ServerLimits(), SystemClock())
+    server = Server(serve, ServerLimits(), SystemClock(), trusted_proxies=("127.0.0.1",))
     desk.url = f"http://127.0.0.1:{await server.start('127.0.0.1', 0)}/"
     yield desk
     await server.drain(0.1)
@@ -80,6 +82,26 @@ async def test_a_forged_event_is_refused_logged_and_counted(desk: Desk) -> None:
         assert (await desk.post(b"{}")).status_code == 400
     assert desk.alarms.counts == {(Alarm.WEBHOOK_FORGED, "acme", ""): 1}
     assert [(line["kind"], line["processor"]) for line in logs] == [("webhook_forged", "acme")]
+
+
+async def test_who_sends_many_forged_events_is_not_read_for_the_rest_of_a_minute(desk: Desk) -> None:
+    desk.fault = ForgedEvent("webhook refused: the signature is wrong")
+    forger, neighbour, other = ({"X-Forwarded-For": each} for each in ("2a00::1", "2a00::2", "8.8.8.8"))
+    with capture_logs() as logs:
+        statuses = [(await desk.post(b"{}", **forger)).status_code for _ in range(FORGED_A_MINUTE + 5)]
+    assert statuses == [400] * FORGED_A_MINUTE + [429] * 5
+    assert len(logs) == FORGED_A_MINUTE
+    desk.fault = None
+    assert (await desk.post(b"{}", **neighbour)).status_code == 429
+    assert (await desk.post(b"{}", **other)).status_code == 200
+    desk.clock.advance(timedelta(minutes=1))
+    assert (await desk.post(b"{}", **forger)).status_code == 200
+
+
+async def test_behind_a_proxy_that_is_not_trusted_no_sender_pays_for_another(desk: Desk) -> None:
+    desk.fault = ForgedEvent("webhook refused: the signature is wrong")
+    for _ in range(FORGED_A_MINUTE + 1):
+        assert (await desk.post(b"{}")).status_code == 400
 
 
 async def test_what_could_not_be_kept_is_to_be_sent_again(desk: Desk) -> None:

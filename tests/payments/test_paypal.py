@@ -1,5 +1,6 @@
 """PayPal's processor against its simulated server: approved is not captured, captured is not completed."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import ForgedEvent, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.money import Money
 from tokenharbor.payments.paypal import PayPalConfig, PayPalProcessor
+from tokenharbor.payments.paypal_signature import DOWNLOADS_A_MINUTE
 from tokenharbor.payments.types import (
     CheckoutOrder,
     DisputeState,
@@ -26,6 +28,7 @@ from tokenharbor.payments.types import (
     SavedMethod,
 )
 from tokenharbor.simulator.paypal import CLIENT_SECRET, SimulatedPayPal
+from tokenharbor.simulator.processor_server import SimulatedDelivery
 
 WRONG = "hide-me"
 
@@ -291,6 +294,12 @@ async def test_forged_events_are_refused(
     for headers, body in (
         ({}, true.body),
         ({**true.headers, "paypal-transmission-id": "t-other"}, true.body),
+        ({**true.headers, "paypal-transmission-id": "t|x"}, true.body),
+        ({**true.headers, "paypal-transmission-sig": "*no*"}, true.body),
+        ({**true.headers, "paypal-transmission-sig": "AA" * 1001}, true.body),
+        ({**true.headers, "paypal-transmission-time": "2026-99-01T12:00:00Z"}, true.body),
+        ({**true.headers, "paypal-transmission-time": "yesterday"}, true.body),
+        ({**true.headers, "paypal-auth-algo": "none"}, true.body),
         (true.headers, true.body.replace(b"O1", b"O2")),
         (true.headers, b"{}"),
         (true.headers, true.body + b',"webhook_id":"theirs"'),
@@ -303,13 +312,90 @@ async def test_forged_events_are_refused(
     assert (await paypal.read_event(true.headers, true.body)).object_id == "O1"
 
 
-async def test_while_paypal_cannot_verify_an_event_is_neither_true_nor_forged(
+def certificates_asked(server: SimulatedPayPal) -> int:
+    return sum(request.path.startswith("/v1/notifications/certs/") for request in server.requests)
+
+
+def event_of(server: SimulatedPayPal) -> SimulatedDelivery:
+    return server.signed(server._event("CHECKOUT.ORDER.APPROVED", {"id": "O1"}))
+
+
+async def test_events_are_verified_with_one_download_and_no_call(
     paypal: PayPalProcessor, paypal_server: SimulatedPayPal
 ) -> None:
-    true = paypal_server.signed(paypal_server._event("CHECKOUT.ORDER.APPROVED", {"id": "O1"}))
-    paypal_server.fail("/v1/notifications/verify-webhook-signature", "down")
+    true = event_of(paypal_server)
+    await asyncio.gather(*(paypal.read_event(true.headers, true.body) for _ in range(10)))
+    forged = paypal_server.signed(paypal_server._event("CHECKOUT.ORDER.APPROVED", {"id": "O1"}), right=False)
+    for _ in range(50):
+        with pytest.raises(ForgedEvent):
+            await paypal.read_event(forged.headers, forged.body)
+    assert [request.method for request in paypal_server.requests] == ["GET"]
+    assert certificates_asked(paypal_server) == 1
+
+
+async def test_a_certificate_of_another_host_is_not_asked_for(
+    paypal: PayPalProcessor, paypal_server: SimulatedPayPal
+) -> None:
+    true = event_of(paypal_server)
+    path = true.headers["paypal-cert-url"].removeprefix(paypal_server.url)
+    for address in (
+        f"https://evil.example{path}",
+        f"{paypal_server.url}@evil.example{path}",
+        f"{paypal_server.url.replace('http', 'https')}{path}",
+        f"{paypal_server.url}{path}?x=1",
+        f"{paypal_server.url}{path}/../x",
+        f"{paypal_server.url}/v1/oauth2/token",
+        "http://[",
+        "",
+    ):
+        with pytest.raises(ForgedEvent):
+            await paypal.read_event({**true.headers, "paypal-cert-url": address}, true.body)
+    assert paypal_server.requests == []
+
+
+async def test_invented_certificates_cost_so_many_downloads_and_true_events_are_read_meanwhile(
+    paypal: PayPalProcessor, paypal_server: SimulatedPayPal, clock: ManualClock
+) -> None:
+    true = event_of(paypal_server)
+    await paypal.read_event(true.headers, true.body)
+    outcomes = []
+    for number in range(DOWNLOADS_A_MINUTE + 20):
+        address = f"{paypal_server.url}/v1/notifications/certs/CERT-{number}"
+        with pytest.raises((ForgedEvent, ProcessorUnavailable)) as raised:
+            await paypal.read_event({**true.headers, "paypal-cert-url": address}, true.body)
+        outcomes.append(raised.type)
+    assert outcomes == [ForgedEvent] * (DOWNLOADS_A_MINUTE - 1) + [ProcessorUnavailable] * 21
+    assert (await paypal.read_event(true.headers, true.body)).object_id == "O1"
+    assert certificates_asked(paypal_server) == DOWNLOADS_A_MINUTE
+    clock.advance(timedelta(minutes=1))
+    with pytest.raises(ForgedEvent):
+        await paypal.read_event({**true.headers, "paypal-cert-url": address}, true.body)
+
+
+async def test_an_event_of_another_time_is_refused(
+    paypal: PayPalProcessor, paypal_server: SimulatedPayPal, clock: ManualClock
+) -> None:
+    true = event_of(paypal_server)
+    clock.advance(timedelta(days=3))  # PayPal's last try
+    await paypal.read_event(true.headers, true.body)
+    clock.advance(timedelta(days=1, seconds=1))
+    with pytest.raises(ForgedEvent):
+        await paypal.read_event(true.headers, true.body)
+    early = event_of(paypal_server)
+    headers = {**early.headers, "paypal-transmission-time": "2026-05-05T13:00:00Z"}
+    with pytest.raises(ForgedEvent):
+        await paypal.read_event(headers, early.body)
+
+
+@pytest.mark.parametrize("kind", ["down", "lost", "null"])
+async def test_while_the_certificate_cannot_be_had_an_event_is_neither_true_nor_forged(
+    paypal: PayPalProcessor, paypal_server: SimulatedPayPal, kind: str
+) -> None:
+    true = event_of(paypal_server)
+    paypal_server.fail("/v1/notifications/certs/*", kind)
     with pytest.raises(ProcessorUnavailable):
         await paypal.read_event(true.headers, true.body)
+    assert (await paypal.read_event(true.headers, true.body)).object_id == "O1"
 
 
 async def test_without_a_webhook_id_every_event_is_refused(paypal_server: SimulatedPayPal, clock: ManualClock) -> None:

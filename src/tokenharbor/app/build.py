@@ -263,7 +263,7 @@ def _system_paths(
         context.world.clock,
         opened.prover.published,
         SitePages(grouped_paths(ROUTES)),
-        WebhookHandler(partial(receive_webhook, funding), opened.alarms),
+        WebhookHandler(partial(receive_webhook, funding), opened.alarms, context.world.clock),
     )
 
 

@@ -76,10 +76,6 @@ class PayPalHttp:
             answer.raise_refusal()
         return answer
 
-    async def post_bytes(self, path: str, body: bytes) -> PayPalAnswer:
-        """Asks something that changes nothing; a refusal is an answer."""
-        return await self._ask("POST", path, body, {})
-
     async def close(self) -> None:
         await self._client.aclose()
 

@@ -1,11 +1,10 @@
 """A simulated PayPal: stateful, speaks what our code uses of it, signs its webhooks, and is hostile on request.
 
-It signs over the very bytes of an event and checks just those, as PayPal does: who sends them back otherwise fails.
+It signs the very bytes of an event, as PayPal does, with a key whose certificate it serves.
 """
 
-import hashlib
-import hmac
 import re
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,6 +17,7 @@ from tokenharbor.kernel.money import Money
 from tokenharbor.kernel.world import World
 from tokenharbor.simulator import paypal_objects as objects
 from tokenharbor.simulator.pay_page import pay_page
+from tokenharbor.simulator.paypal_certificate import SimulatedSigner
 from tokenharbor.simulator.paypal_objects import refusal
 from tokenharbor.simulator.processor_server import (
     ProcessorRequest,
@@ -29,6 +29,8 @@ from tokenharbor.simulator.processor_server import (
 CLIENT_ID: Final = "simulated-client"
 CLIENT_SECRET: Final = "simulated-secret"  # noqa: S105  the simulator's own
 WEBHOOK_ID: Final = "8PT597110X687430LKGECATA"
+_CERTIFICATES: Final = "/v1/notifications/certs/"
+_CERTIFICATE_PATH: Final = f"{_CERTIFICATES}CERT-360caa42-fca2a594-5a29e601"
 _TOKEN_SECONDS: Final = 32_400
 _UNPROCESSABLE: Final = "UNPROCESSABLE_ENTITY"
 
@@ -37,18 +39,6 @@ class _Refused(Exception):
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__()
         self.answer = SimulatedAnswer(status, body)
-
-
-class _Verified(msgspec.Struct, frozen=True):
-    """A request to verify; the event as it came."""
-
-    auth_algo: str
-    cert_url: str
-    transmission_id: str
-    transmission_sig: str
-    transmission_time: str
-    webhook_id: str
-    webhook_event: msgspec.Raw
 
 
 class SimulatedPayPal(ProcessorServer):
@@ -66,8 +56,8 @@ class SimulatedPayPal(ProcessorServer):
         self.events: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
         self.return_urls: dict[str, dict[str, Any]] = {}
+        self._signer = SimulatedSigner()
         self.capture_status = "COMPLETED"  # of the next captures: COMPLETED, PENDING, DECLINED
-        self._signing_key = world.entropy.bytes(32)
 
     @property
     def now(self) -> str:
@@ -93,6 +83,10 @@ class SimulatedPayPal(ProcessorServer):
             return self._page(request)
         if request.path == "/v1/oauth2/token":
             return self._token(request)
+        if request.path == _CERTIFICATE_PATH:
+            return SimulatedAnswer(200, page=self._signer.certificate)
+        if request.path.startswith(_CERTIFICATES):
+            return SimulatedAnswer(404, page="")
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return SimulatedAnswer(401, {"error": "invalid_token", "error_description": "Token signature failed"})
         key = request.headers.get("paypal-request-id")
@@ -120,10 +114,6 @@ class SimulatedPayPal(ProcessorServer):
 
     def _do(self, request: ProcessorRequest) -> SimulatedAnswer:
         match request.method, request.path.split("/")[2:]:
-            case "POST", ["notifications", "verify-webhook-signature"]:
-                return SimulatedAnswer(
-                    200, {"verification_status": "SUCCESS" if self._signed(request.body) else "FAILURE"}
-                )
             case "POST", rest:
                 return self._change(rest, msgspec.json.decode(request.body or b"{}"))
             case "GET", ["notifications", "webhooks-events"]:
@@ -308,7 +298,7 @@ class SimulatedPayPal(ProcessorServer):
         headers = {
             "content-type": "application/json",
             "paypal-auth-algo": "SHA256withRSA",
-            "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-5a29e601",
+            "paypal-cert-url": f"{self.url}{_CERTIFICATE_PATH}",
             "paypal-transmission-id": transmission,
             "paypal-transmission-sig": signature,
             "paypal-transmission-time": sent,
@@ -316,13 +306,7 @@ class SimulatedPayPal(ProcessorServer):
         return SimulatedDelivery(headers, body)
 
     def _signature(self, transmission: str, sent: str, body: bytes) -> str:
-        text = f"{transmission}|{sent}|{WEBHOOK_ID}|".encode() + body
-        return b64encode(hmac.new(self._signing_key, text, hashlib.sha256).digest()).decode()
-
-    def _signed(self, body: bytes) -> bool:
-        asked = msgspec.json.decode(body, type=_Verified)
-        right = self._signature(asked.transmission_id, asked.transmission_time, bytes(asked.webhook_event))
-        return asked.webhook_id == WEBHOOK_ID and asked.transmission_sig == right
+        return b64encode(self._signer.sign(f"{transmission}|{sent}|{WEBHOOK_ID}|{zlib.crc32(body)}".encode())).decode()
 
     async def forge(self, kind: str, about: dict[str, Any], *, right: bool = False) -> int:
         """Post an event that did not happen; what the receiver answered. `right`: with a true signature."""
