@@ -28,6 +28,7 @@ NO_BOOKS = {
     *("reward", "reward_account", "top_up_match", "cashback_day", "cashback_source", "reward_return"),
     *("referral_code", "referral", "code", "redemption"),
     *("alert_preference", "alert_webhook", "notice", "notice_delivery", "price_change_look"),
+    *("usage_hour", "usage_mark", "provider_day"),
 }
 """Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
 

@@ -18,6 +18,7 @@ from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
+from tokenharbor.ledger.rollup import roll_up_all
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
 
@@ -92,6 +93,10 @@ async def _run_rewards(context: JobContext) -> None:
     await run_idle(context.pool, context.world, context.policy())
 
 
+async def _roll_up_usage(context: JobContext) -> None:
+    await roll_up_all(context.pool)
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
@@ -106,4 +111,5 @@ JOBS = (
     Job("price_changes", timedelta(hours=6), _find_price_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
     Job("rewards", timedelta(minutes=1), _run_rewards),
+    Job("usage_totals", timedelta(seconds=10), _roll_up_usage),
 )

@@ -1,0 +1,127 @@
+"""Rollups: what accounts used in each hour, added up from their entries by a job, and totals read from it.
+
+Idea: a total is the hours that are added up and the entries after the account's mark, which is the number of the last
+entry that is in its hours. It is never a time: a charge of a replayed journal has a late number and an early time, and
+is added to the hour of its time like any other. The mark moves in the transaction that adds, under its own lock: each
+entry is counted once, however many workers are at it. A total is one statement, so it sees hours and mark of one
+moment, and does not change when the job runs. Both sides read entries by one function, `used_entries`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+import asyncpg
+
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.usage import UNITS, Usage
+
+UsageDimension = Literal["hour", "day", "key", "model", "provider"]
+
+_STEP: Final = 1000  # entries in one transaction
+_LOOK: Final = 10_000  # wallets that one statement looks at
+_LONG_TAIL: Final = 2000  # entries after the mark, from which on a reader adds them up first
+_NOBODY: Final = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RollupQueries:
+    """The SQL of rollup.sql."""
+
+    behind: str
+    tail: str
+    roll_up: str
+    totals: str
+
+
+SQL = read_queries(RollupQueries, "tokenharbor.ledger", "rollup.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotal:
+    """What was used, in one period, by one key, of one model at one provider, as far as the total is divided by these.
+
+    `requests` ended; `unbilled` of them were not billed, and `loss` is what these cost us all the same. `cached` ones
+    were served by a cache, in part at least. `charge` includes `fee`. A key of None, a model or provider of "": erased,
+    or nobody served; or the total is not divided by it.
+    """
+
+    start: datetime | None = None
+    key_id: UUID | None = None
+    model: str = ""
+    provider: str = ""
+    requests: int
+    unbilled: int
+    cached: int
+    charge: Usd
+    fee: Usd
+    vendor_cost: Usd
+    over: Usd
+    loss: Usd
+    usage: Usage
+
+
+async def roll_up_all(pool: asyncpg.Pool) -> None:
+    """Each account with entries after its mark, in short transactions. Raises DatabaseUnavailable."""
+    last: UUID | None = _NOBODY
+    with as_database_unavailable():
+        while last is not None:
+            rows = await pool.fetch(SQL.behind, last, _LOOK)
+            for row in rows:
+                if row["behind"]:
+                    await roll_up(pool, row["account_id"])
+            last = rows[-1]["account_id"] if rows else None
+
+
+async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:
+    """Add an account's entries up, as far as there are any. Whoever finds another at it leaves them to it."""
+    while await conn.fetchval(SQL.roll_up, account_id, _STEP) == _STEP:
+        pass
+
+
+async def read_totals(
+    conn: asyncpg.Connection,
+    account_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+    by: Collection[UsageDimension] = (),
+) -> Sequence[UsageTotal]:
+    """What an account used in [since, until), exactly; divided and ordered by start, key, model, provider as asked.
+    Of an hour that is asked for in part only, requests that left no entry are not counted.
+    """
+    if await conn.fetchval(SQL.tail, account_id) > _LONG_TAIL:
+        await roll_up(conn, account_id)
+    return [_total(row) for row in await conn.fetch(SQL.totals, account_id, since, until, [*by])]
+
+
+def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The span widened to whole hours (UTC)."""
+    start, end = since.astimezone(UTC), until.astimezone(UTC)
+    return _hour(start), _hour(end + timedelta(hours=1) - timedelta(microseconds=1))
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _total(row: asyncpg.Record) -> UsageTotal:
+    return UsageTotal(
+        start=row["start"],
+        key_id=row["key_id"] if row["key_id"] != _NOBODY else None,
+        model=row["model"],
+        provider=row["provider"],
+        requests=row["requests"],
+        unbilled=row["unbilled"],
+        cached=row["cached"],
+        charge=Usd(row["charge"]),
+        fee=Usd(row["fee"]),
+        vendor_cost=Usd(row["vendor_cost"]),
+        over=Usd(row["over"]),
+        loss=Usd(row["loss"]),
+        usage=Usage(**{unit: row[unit] for unit in UNITS}),
+    )

@@ -1,0 +1,178 @@
+"""Rollups: totals by hour are those of the entries and details, at any moment, whoever adds them up."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import pytest
+from tests.ledger.conftest import SOLD, START, Scene
+
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.usage import UNITS, Usage
+from tokenharbor.ledger import rollup
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals, roll_up, roll_up_all, whole_hours
+from tokenharbor.ledger.types import Hold, SettledCharge, Settlement
+
+HOUR = timedelta(hours=1)
+EVERY: Sequence[UsageDimension] = ("hour", "key", "model", "provider")
+
+
+async def _spend(scene: Scene, cost: int, used: Usage | None = None, before: timedelta = timedelta(0)) -> None:
+    hold = scene.hold(cost)
+    await scene.place(hold)
+    settlement = _with_usage(scene.settlement(hold, cost, cost // 10, cost // 2), used)
+    settled = msgspec.structs.replace(settlement, at=settlement.at - before)
+    assert await scene.settle(settled) == [SettledCharge(Usd(cost), Usd(cost // 10), Usd(0))]
+
+
+def _with_usage(settlement: Settlement, used: Usage | None) -> Settlement:
+    detail = json.loads(settlement.detail) | {"served": {"provider": "alibaba", "upstream_model": "deepseek-chat"}}
+    if used is not None:
+        detail["usage"] = msgspec.to_builtins(used)
+    return msgspec.structs.replace(settlement, detail=json.dumps(detail).encode())
+
+
+async def test_totals_are_the_same_before_and_after_the_job(scene: Scene) -> None:
+    await scene.credit(10**9)
+    used = Usage(input=5, cache_read=7, output=11, reasoning=2)
+    await _spend(scene, 100, used)
+    await _spend(scene, 50, Usage(input=1, output=1))
+    await scene.release(*await _held(scene, 1), loss=40)
+    await scene.release(*await _held(scene, 2))
+    scene.clock.advance(HOUR)
+    await _spend(scene, 30)
+    expected = [
+        UsageTotal(
+            start=START, key_id=scene.key, model=SOLD.model, provider=SOLD.provider, requests=5, unbilled=3, cached=1,
+            charge=Usd(150), fee=Usd(15), vendor_cost=Usd(75), over=Usd(0), loss=Usd(40),
+            usage=Usage(input=6, cache_read=7, output=12, reasoning=2),
+        ),
+        UsageTotal(
+            start=START + HOUR, key_id=scene.key, model=SOLD.model, provider=SOLD.provider, requests=1, unbilled=0,
+            cached=0, charge=Usd(30), fee=Usd(3), vendor_cost=Usd(15), over=Usd(0), loss=Usd(0), usage=Usage(),
+        ),
+    ]  # fmt: skip
+    assert await _read(scene, EVERY) == expected
+    await roll_up(scene.conn, scene.account)
+    assert await scene.conn.fetchval("select count(*) from usage_hour where account_id = $1", scene.account) == 2
+    assert await _read(scene, EVERY) == expected
+    (whole,) = await _read(scene)
+    assert (whole.start, whole.key_id, whole.model, whole.requests, whole.charge) == (None, None, "", 6, Usd(180))
+    (day,) = await _read(scene, ["day"])
+    assert (day.start, day.requests) == (START.replace(hour=0), 6)
+
+
+async def test_a_late_charge_counts_in_the_hour_of_its_time(scene: Scene) -> None:
+    """As a replayed journal writes it: its number comes after those of later hours."""
+    await scene.credit(10**9)
+    await _spend(scene, 10)
+    scene.clock.advance(5 * HOUR)
+    await _spend(scene, 20)
+    await roll_up(scene.conn, scene.account)
+    await _spend(scene, 40, before=5 * HOUR - timedelta(minutes=20))
+    for _ in range(2):
+        totals = await _read(scene, ["hour"])
+        assert [(each.start, each.charge) for each in totals] == [(START, 50), (START + 5 * HOUR, 20)]
+        since, until = START + timedelta(minutes=10), START + timedelta(hours=5, minutes=1)
+        (whole,) = await read_totals(scene.conn, scene.account, since=since, until=until)
+        assert (whole.requests, whole.charge) == (2, Usd(60))
+        await roll_up(scene.conn, scene.account)
+
+
+async def test_entries_are_added_up_once_by_several_workers_in_short_steps(scene: Scene) -> None:
+    await scene.credit(10**9)
+    for _ in range(25):
+        await _spend(scene, 10)
+    rows = await asyncio.gather(*[_take(scene.url, scene) for _ in range(4)])
+    assert sum(rows) == 26  # the credit's entry, too: it has no usage
+    (whole,) = await _read(scene)
+    assert (whole.requests, whole.charge) == (25, Usd(250))
+    assert await scene.conn.fetchval("select sum(requests) from usage_hour where account_id = $1", scene.account) == 25
+
+
+async def test_the_job_finds_who_has_entries_after_the_mark(scene: Scene) -> None:
+    await scene.credit(10**9)
+    await _spend(scene, 10)
+    idle = await scene.open_account()
+    async with asyncpg.create_pool(scene.url, min_size=0, max_size=2) as pool:
+        await roll_up_all(pool)
+    marks = await scene.conn.fetch("select * from usage_mark where account_id = any ($1)", [scene.account, idle])
+    assert [tuple(row) for row in marks] == [(scene.account, 2)]
+
+
+async def test_what_a_provider_served_in_a_day_names_no_account(scene: Scene) -> None:
+    sold = msgspec.structs.replace(SOLD, provider=f"p{scene.account}")
+    await scene.credit(10**9)
+    for account in (scene.account, await scene.open_account()):
+        await scene.credit(10**9, account=account)
+        hold = scene.hold(100, account)
+        await scene.place(hold)
+        settlement = scene.settlement(hold, 100, vendor_cost=70, product=sold)
+        await scene.settle(_with_usage(settlement, Usage(input=3, cache_read=4, output=5, reasoning=1)))
+        await roll_up(scene.conn, account)
+    rows = await scene.conn.fetch("select * from provider_day where provider = $1", sold.provider)
+    assert [tuple(row) for row in rows] == [
+        (START.date(), sold.provider, sold.model, "deepseek-chat", 2, 0, 200, 140, 0, 14, 12)
+    ]
+
+
+async def test_usage_whose_request_was_erased_keeps_its_money(scene: Scene) -> None:
+    await scene.credit(10**9)
+    await _spend(scene, 100, Usage(input=5))
+    await scene.conn.execute("delete from request where account_id = $1", scene.account)
+    for _ in range(2):
+        (total,) = await _read(scene, ["key", "model", "provider"])
+        assert (total.key_id, total.model, total.provider, total.charge) == (None, "", SOLD.provider, Usd(100))
+        assert total.usage == Usage()
+        await roll_up(scene.conn, scene.account)
+
+
+async def test_a_reader_adds_up_what_is_long_first(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup, "_LONG_TAIL", 2)
+    await scene.credit(10**9)
+    for _ in range(3):
+        await _spend(scene, 10)
+    assert (await _read(scene))[0].charge == Usd(30)
+    assert await scene.conn.fetchval("select seq from usage_mark where account_id = $1", scene.account) == 4
+
+
+async def test_every_class_of_usage_has_its_column(scene: Scene) -> None:
+    columns = await scene.conn.fetch(
+        "select column_name from information_schema.columns where table_name = 'usage_hour' order by ordinal_position"
+    )
+    assert tuple(row[0] for row in columns[-len(UNITS) :]) == UNITS
+    used = Usage(**{unit: number + 1 for number, unit in enumerate(UNITS)})
+    await scene.credit(10**9)
+    await _spend(scene, 10, used)
+    await roll_up(scene.conn, scene.account)
+    assert (await _read(scene))[0].usage == used
+
+
+def test_a_span_is_widened_to_whole_hours() -> None:
+    since, until = START + timedelta(minutes=1), START + timedelta(hours=2, seconds=1)
+    assert whole_hours(since, until) == (START, START + timedelta(hours=3))
+    assert whole_hours(START, START + HOUR) == (START, START + HOUR)
+
+
+async def _read(scene: Scene, by: Sequence[UsageDimension] = ()) -> Sequence[UsageTotal]:
+    return await read_totals(scene.conn, scene.account, since=START, until=START + timedelta(days=1), by=by)
+
+
+async def _held(scene: Scene, count: int) -> list[Hold]:
+    holds = [scene.hold(10) for _ in range(count)]
+    await scene.place(*holds)
+    return holds
+
+
+async def _take(url: str, scene: Scene) -> int:
+    conn = await asyncpg.connect(url)
+    try:
+        taken = 0
+        while await conn.fetchval("select seq < 26 from usage_mark where account_id = $1", scene.account) is not False:
+            taken += await conn.fetchval("select roll_up_usage($1, 3)", scene.account)
+        return taken
+    finally:
+        await conn.close()
