@@ -55,7 +55,9 @@ def statement(name: str, days: int = 2) -> Statement:
         movements=[PoolMovement("recharge", Pool.PAID, Usd(10**10)), PoolMovement("usage", Pool.PAID, -used)],
         closing={Pool.PAID: Usd(10**10 + 5) - used, Pool.TRIAL: Usd(0)},
         charges=charges,
-        payments=[StatementPayment(SINCE, "topup_1", "paypal", "=CAP", Money("CNY", 7124), Usd(10**10))],
+        payments=[
+            StatementPayment(SINCE, "topup_1", "paypal", "=CAP", Money("CNY", 7124), Money("CNY", 0), Usd(10**10))
+        ],
     )
 
 

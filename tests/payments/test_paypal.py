@@ -43,6 +43,21 @@ async def paid(paypal: PayPalProcessor, server: SimulatedPayPal, top_up_id: str 
     return await paypal.read_payment(opened.processor_id, top_up_id)
 
 
+async def test_the_tax_in_an_orders_amount_is_read_beside_what_was_paid(
+    paypal: PayPalProcessor, paypal_server: SimulatedPayPal
+) -> None:
+    opened = await paypal.open_checkout(order())
+    unit = paypal_server.orders[opened.processor_id]["purchase_units"][0]
+    unit["amount"] = {
+        "currency_code": "USD",
+        "value": "10.83",
+        "breakdown": {"tax_total": {"currency_code": "USD", "value": "0.83"}},
+    }
+    paypal_server.pay(opened.processor_id)
+    payment = await paypal.read_payment(opened.processor_id, TOP_UP)
+    assert (payment.state, payment.money, payment.tax_minor) == (PaymentState.PAID, Money("USD", 1083), 83)
+
+
 async def test_an_approved_order_is_captured_when_it_is_read(
     paypal: PayPalProcessor, paypal_server: SimulatedPayPal, clock: ManualClock
 ) -> None:

@@ -12,7 +12,7 @@ from tests.payments.receiver import Receiver
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.money import Money
-from tokenharbor.payments.stripe import StripeProcessor
+from tokenharbor.payments.stripe import StripeConfig, StripeProcessor
 from tokenharbor.payments.stripe_objects import StripeEvent, event_of
 from tokenharbor.payments.types import (
     DisputeState,
@@ -21,6 +21,7 @@ from tokenharbor.payments.types import (
     Payment,
     PaymentState,
     PayoutOrder,
+    ProcessorAbility,
     RefundState,
     SavedCharge,
     SavedMethod,
@@ -52,6 +53,33 @@ async def test_a_card_payment_is_read_with_capture_fee_and_instrument(
     assert "fp_payer1" not in payment.instrument
     assert payment.saved_method is None
     assert payment.can_refund_until is None
+
+
+async def test_tax_that_stripe_adds_to_a_checkout_is_read_beside_what_was_paid(
+    stripe_server: SimulatedStripe, clock: ManualClock
+) -> None:
+    config = StripeConfig(
+        secret=stripe_server.secret,
+        webhook_secret="",
+        base_url=stripe_server.url,
+        methods={"card": frozenset({"USD"})},
+        timeout_seconds=10,
+        automatic_tax=True,
+    )
+    stripe = StripeProcessor(config, clock, lambda name: name)
+    payment = await paid(stripe, stripe_server)
+    assert (payment.money, payment.tax_minor) == (Money("USD", 1082), 82)
+    assert ProcessorAbility.CHARGE_SAVED not in stripe.abilities
+    charge = SavedCharge(
+        top_up_id=TOP_UP,
+        money=Money("USD", 1000),
+        description="credit",
+        saved_method=SavedMethod("cus_payer1", "pm_payer1"),
+        idempotency_key="auto",
+    )
+    with pytest.raises(ProcessorRefused):
+        await stripe.charge_saved(charge)
+    await stripe.close()
 
 
 async def test_the_same_card_is_the_same_instrument_and_another_card_is_another(

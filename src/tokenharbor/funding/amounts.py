@@ -58,8 +58,12 @@ def credit_of(top_up: TopUp, current_rate: ExchangeRate | None, paid_at: datetim
     """What a payment credits: what was agreed; if it came after its rate, at the current rate where that gives less."""
     if top_up.rate is None or top_up.rate_until is None or paid_at <= top_up.rate_until or current_rate is None:
         return top_up.credit
-    before_tax = Money(top_up.money.currency, top_up.money.minor - top_up.tax_minor)
-    return min(top_up.credit, worth_in_usd(before_tax, current_rate))
+    return min(top_up.credit, worth_in_usd(top_up.before_tax, current_rate))
+
+
+def tax_of(top_up: TopUp, tax_minor: int, credited: Usd) -> Usd:
+    """What a tax on top of a top-up is, at the rate at which the top-up is credited."""
+    return round_down(credited * tax_minor, top_up.before_tax.minor)
 
 
 def worth_in_usd(money: Money, rate: ExchangeRate) -> Usd:

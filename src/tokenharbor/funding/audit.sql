@@ -15,7 +15,7 @@ ORDER BY 1, 2 LIMIT 1
 
 -- name: paid_without_capture
 -- A top-up that says it is paid, and has no capture.
-SELECT t.id FROM top_up t WHERE t.state = 'paid' AND NOT EXISTS (SELECT FROM capture c WHERE c.top_up_id = t.id) ORDER BY t.id LIMIT 1
+SELECT t.id AS top_up_id FROM top_up t WHERE t.state = 'paid' AND NOT EXISTS (SELECT FROM capture c WHERE c.top_up_id = t.id) ORDER BY t.id LIMIT 1
 
 -- name: wrong_returns
 -- A capture of which other sums have gone back than its refunds say.
@@ -38,6 +38,18 @@ SELECT lot_id FROM (
     UNION ALL SELECT lot_id, -set_aside FROM refund WHERE state IN ('review', 'asked', 'called')
     UNION ALL SELECT lot_id, -frozen FROM dispute) x
 GROUP BY lot_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1
+
+-- name: wrong_taxes
+-- An account that owes another tax than its captures say, less what has gone back with them.
+WITH owed AS (
+    SELECT e.account_id, sum(CASE WHEN p.destination = 'payable/tax' THEN p.amount ELSE -p.amount END) AS amount
+    FROM posting p JOIN entry e ON e.id = p.entry_id WHERE 'payable/tax' IN (p.source, p.destination) GROUP BY 1),
+due AS (
+    SELECT account_id, sum(tax - greatest(0, least(tax, floor((captured + tax)::numeric * (refunded_minor + disputed_minor) / captured_minor)
+                                                        - refunded - disputed))) AS amount
+    FROM capture WHERE tax > 0 GROUP BY 1)
+SELECT account_id FROM owed FULL JOIN due USING (account_id)
+WHERE coalesce(owed.amount, 0) <> coalesce(due.amount, 0) ORDER BY 1 LIMIT 1
 
 -- name: wrong_sums
 -- An account whose sum of top-ups, net of what has gone back, is not that of its captures.

@@ -20,7 +20,15 @@ from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.dispute_store import Dispute, DisputePart, DisputeShare
 from tokenharbor.funding.refund_types import CaptureBalance
-from tokenharbor.funding.returns import CreditReturn, CreditReturns, amount_of, clearing_of
+from tokenharbor.funding.returns import (
+    CreditReturn,
+    CreditReturns,
+    ReturnedMoney,
+    amount_of,
+    clearing_of,
+    tax_returned,
+    with_tax,
+)
 from tokenharbor.kernel.errors import ProcessorError, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
@@ -140,7 +148,9 @@ class _DisputeStep:
         await self._pay_from_others(dispute, DisputeShare.OTHER, owed)
         if taken:
             await self._take_rewards(dispute, taken)
-        await returns.book_differences(amount - taken, money, amount)
+        lost = with_tax(capture, amount - taken)
+        tax = tax_returned(capture, taken, minor)
+        await returns.book_differences(ReturnedMoney(money, taken), tax=tax, lost=lost)
         await dispute_store.add_taken(self._conn, dispute, taken, minor)
         await store.add_topped_up(self._conn, dispute.account_id, -taken)
         return dataclasses.replace(
@@ -148,7 +158,7 @@ class _DisputeStep:
             frozen=dispute.frozen - paid,
             taken=taken,
             taken_minor=minor,
-            lost=amount - taken,
+            lost=lost,
             withdrawn_minor=money.minor,
         )
 
@@ -176,7 +186,8 @@ class _DisputeStep:
         returns, parts = self._returns(dispute), await dispute_store.take_parts(self._conn, dispute)
         from_lots = [part for part in parts if part.share is not DisputeShare.REWARD]
         money = Money(self._capture.money.currency, dispute.withdrawn_minor)
-        await returns.book_differences(dispute.lost, money, dispute.taken + dispute.lost, back=True)
+        tax = -tax_returned(self._capture, -dispute.taken, -dispute.taken_minor)
+        await returns.book_differences(ReturnedMoney(money, dispute.taken), tax=tax, lost=dispute.lost, back=True)
         for part in from_lots:
             await self._returns(dispute, part.lot_id).come_back(part.amount)
         for part in parts:

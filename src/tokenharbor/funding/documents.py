@@ -8,10 +8,11 @@ from tokenharbor.funding.refunds import RefundPreview
 from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.money import Money
 
 
 def top_up_document(top_up: TopUp) -> dict[str, Any]:
-    """`amount` is what is paid, tax included, in `currency`; `credit_usd` what was agreed for it."""
+    """`amount` is what is paid, `tax` in it included, in `currency`; `credit_usd` what was agreed for it."""
     return {
         "id": top_up.shown_id,
         "account": ids.show("acct", top_up.account_id),
@@ -20,6 +21,7 @@ def top_up_document(top_up: TopUp) -> dict[str, Any]:
         "processor": top_up.processor,
         "method": top_up.method,
         "amount": top_up.money.decimal,
+        "tax": Money(top_up.money.currency, top_up.tax_minor).decimal,
         "currency": top_up.money.currency,
         "credit_usd": str(top_up.credit),
         "rate": top_up.rate,

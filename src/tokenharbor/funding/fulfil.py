@@ -20,7 +20,7 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.funding import auto_store, store
-from tokenharbor.funding.amounts import BOOKS_CURRENCY, add_months, credit_of
+from tokenharbor.funding.amounts import BOOKS_CURRENCY, add_months, credit_of, tax_of
 from tokenharbor.funding.charges import charge_again
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.types import MANUAL, Capture, TopUp, TopUpState
@@ -119,8 +119,9 @@ def _difference(top_up: TopUp, payment: Payment) -> str:
         return f"the payment is for {payment.top_up_id[:40]!r}"
     if payment.state is not PaymentState.PAID:
         return ""
-    if payment.money != top_up.money:
-        return f"{payment.money} was paid, {top_up.money} was asked for"
+    if Money(payment.money.currency, payment.money.minor - payment.tax_minor) != top_up.before_tax:
+        tax = f", {Money(payment.money.currency, payment.tax_minor)} of it tax" if payment.tax_minor else ""
+        return f"{payment.money} was paid{tax}; {top_up.before_tax} was asked for"
     if payment.capture_id is None:
         return "the payment has no capture"
     if top_up.capture_id not in (None, payment.capture_id):
@@ -143,7 +144,7 @@ async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, pay
     await store.add_topped_up(conn, top_up.account_id, credited)
     if payment.saved_method is not None and top_up.save_method:
         await store.save_method(conn, top_up.account_id, top_up.processor, payment.saved_method, now)
-    paid = await store.set_paid(conn, top_up.id, capture.capture_id, now, payment.processor_id)
+    paid = await store.set_paid(conn, top_up.id, payment, now)
     await funding.hooks.captured(conn, capture)
     return TakenPayment(paid)
 
@@ -167,6 +168,7 @@ def _capture(funding: Funding, top_up: TopUp, payment: Payment, credited: Usd, n
         processor_refundable_until=payment.can_refund_until,
         dispute_until=None if dispute_days is None else now + timedelta(days=dispute_days),
         automatic=top_up.automatic,
+        tax=tax_of(top_up, payment.tax_minor, credited),
     )
 
 
@@ -186,6 +188,7 @@ def _lot(funding: Funding, capture: Capture, now: datetime) -> Credit:
         withdrawable_from=now,
         reference=f"capture/{capture.processor}/{capture.capture_id}",
         source=address.clearing(capture.processor, capture.money.currency.lower()),
+        tax=capture.tax,
     )
 
 

@@ -11,6 +11,7 @@ from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Money
 
 
 async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> Paper:
@@ -30,7 +31,9 @@ async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer
         ("Payment ID", top_up.capture_id or ""),
         ("Rate", f"{top_up.rate} {top_up.money.currency} for 1 USD, as agreed" if top_up.rate else ""),
     ]
-    rows = [("Credit for API usage", f"{credited} USD", top_up.money)]
+    rows = [("Credit for API usage", f"{credited} USD", top_up.before_tax)]
+    if top_up.tax_minor:
+        rows += [("Tax", "", Money(top_up.money.currency, top_up.tax_minor)), ("Total", "", top_up.money)]
     notes = ["This receipt is no tax invoice."]
     if top_up.pretended:
         notes.append("Pretended: no processor is configured, and no money moved.")

@@ -51,15 +51,16 @@ UPDATE top_up SET confirmed_by = $2 WHERE id = $1 RETURNING *
 UPDATE top_up SET fault = $2 WHERE id = $1 AND state IN ('open', 'pending')
 
 -- name: set_paid
--- It is paid.
-UPDATE top_up SET state = 'paid', capture_id = $2, paid_at = $3, processor_id = coalesce(processor_id, $4), next_look_at = NULL, fault = ''
+-- It is paid, with the tax that came on top of it.
+UPDATE top_up SET state = 'paid', capture_id = $2, paid_at = $3, processor_id = coalesce(processor_id, $4), amount_minor = $5, tax_minor = $6,
+    next_look_at = NULL, fault = ''
 WHERE id = $1 RETURNING *
 
 -- name: add_capture
 -- What was captured; no row comes back where it was credited before.
 INSERT INTO capture (processor, capture_id, top_up_id, account_id, lot_id, currency, captured, captured_minor, fee, instrument, paid_at,
-                     refundable_until, processor_refundable_until, dispute_until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                     refundable_until, processor_refundable_until, dispute_until, tax)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (processor, capture_id) DO NOTHING
 RETURNING capture_id
 

@@ -21,7 +21,15 @@ import asyncpg
 from tokenharbor.funding import auto_store, refund_store, store
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
-from tokenharbor.funding.returns import CreditReturn, CreditReturns, amount_of, clearing_of
+from tokenharbor.funding.returns import (
+    CreditReturn,
+    CreditReturns,
+    ReturnedMoney,
+    amount_of,
+    clearing_of,
+    tax_returned,
+    with_tax,
+)
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, ProcessorError, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
@@ -168,7 +176,9 @@ async def _close(conn: asyncpg.Connection, funding: Funding, refund: Refund, tol
     closed, minor = min(refund.amount, capture.left), min(refund.money.minor, capture.left_minor)
     returns = _returns(conn, funding, refund, capture)
     await returns.leave(closed, refund.set_aside)
-    await returns.book_differences(refund.amount - closed, refund.money, refund.amount)
+    part = ReturnedMoney(refund.money, closed)
+    lost, tax = with_tax(capture, refund.amount - closed), tax_returned(capture, closed, minor)
+    await returns.book_differences(part, tax=tax, lost=lost)
     await refund_store.add_returned(conn, refund, closed, minor)
     await store.add_topped_up(conn, refund.account_id, -closed)
     done = dataclasses.replace(refund, processor_refund_id=told.processor_refund_id, closed=closed, closed_minor=minor)
@@ -192,7 +202,11 @@ async def give_up(conn: asyncpg.Connection, funding: Funding, refund: Refund) ->
 
 async def _reopen(conn: asyncpg.Connection, funding: Funding, refund: Refund, told: ProcessorRefund) -> Refund:
     """The money had left, and has come back."""
-    returns = _returns(conn, funding, refund, await _capture(conn, refund))
+    capture = await _capture(conn, refund)
+    returns, part = _returns(conn, funding, refund, capture), ReturnedMoney(refund.money, refund.closed)
+    lost = with_tax(capture, refund.amount - refund.closed)
+    tax = -tax_returned(capture, -refund.closed, -refund.closed_minor)
+    await returns.book_differences(part, tax=tax, lost=lost, back=True)
     await returns.come_back(refund.closed)
     await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
     await returns.pay_debt()

@@ -38,7 +38,7 @@ class RefundQueries:
 SQL = read_queries(RefundQueries, "tokenharbor.funding", "refunds.sql")
 
 _AMOUNTS = ("amount", "reduced", "set_aside", "closed")
-_CAPTURE_AMOUNTS = ("captured", "refunded", "disputed", "leaving")
+_CAPTURE_AMOUNTS = ("captured", "tax", "refunded", "disputed", "leaving")
 _CAPTURE_FIELDS = frozenset(CaptureBalance.__dataclass_fields__)
 
 

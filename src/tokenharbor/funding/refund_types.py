@@ -70,7 +70,9 @@ class Refund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureBalance:
-    """A capture and what of it has gone back: refunded, disputed, or `leaving`, which is asked for and not done."""
+    """A capture and what of it has gone back: refunded, disputed, or `leaving`, which is asked for and not done. The
+    tax is in `money`, not in `captured`.
+    """
 
     processor: str
     capture_id: str
@@ -79,6 +81,7 @@ class CaptureBalance:
     lot_id: UUID
     money: Money
     captured: Usd
+    tax: Usd
     refunded: Usd
     refunded_minor: int
     disputed: Usd

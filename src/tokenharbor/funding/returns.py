@@ -15,7 +15,7 @@ from tokenharbor.funding.amounts import BOOKS_CURRENCY, worth_in_usd
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.refund_types import CaptureBalance
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO, Money, Usd, round_up
+from tokenharbor.kernel.money import ZERO, Money, Usd, round_down, round_up
 from tokenharbor.ledger import address, credit_moves
 from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditEntry, CreditState
@@ -61,6 +61,23 @@ def amount_of(capture: CaptureBalance, money: Money) -> Usd:
 def _gone(capture: CaptureBalance) -> tuple[int, int]:
     gone = capture.refunded + capture.disputed + capture.leaving
     return gone, capture.refunded_minor + capture.disputed_minor + capture.leaving_minor
+
+
+def tax_returned(capture: CaptureBalance, amount: Usd, minor: int) -> Usd:
+    """The tax in a part that goes back; below zero, in one that comes again. Of the whole that is gone, as money is."""
+    gone, gone_minor = capture.refunded + capture.disputed, capture.refunded_minor + capture.disputed_minor
+    return _tax_gone(capture, gone + amount, gone_minor + minor) - _tax_gone(capture, gone, gone_minor)
+
+
+def with_tax(capture: CaptureBalance, amount: Usd) -> Usd:
+    """So much of the lot, and the tax on it."""
+    return amount + round_down(amount * capture.tax, capture.captured)
+
+
+def _tax_gone(capture: CaptureBalance, gone: Usd, gone_minor: int) -> Usd:
+    """What of the money that is gone is no credit."""
+    worth = round_down((capture.captured + capture.tax) * gone_minor, capture.money.minor)
+    return max(ZERO, min(worth - gone, capture.tax))
 
 
 def clearing_of(capture: CaptureBalance) -> str:
@@ -165,20 +182,20 @@ class CreditReturns:
         if amount:
             await self._post(credit_moves.take_debt(state, self._stamp(), {self._wanted.lot_id: amount}))
 
-    async def book_differences(self, lost: Usd, money: Money, amount: Usd, *, back: bool = False) -> None:
-        """What a processor took beyond the capture is our loss; what a sum in another currency is worth now beside the
-        credit that left for it is a difference of rates. `back`: the money has come back.
+    async def book_differences(self, part: ReturnedMoney, *, tax: Usd, lost: Usd, back: bool = False) -> None:
+        """What of the money was no credit: its tax; what a processor took beyond the capture, our loss; and what a sum
+        in another currency is worth now beside all that, a difference of rates. `back`: the money has come back.
         """
-        postings = [Posting(lost, address.DISPUTE_LOSS, self._wanted.clearing)] if lost else []
-        rate = None
-        if money.currency != BOOKS_CURRENCY:
-            rate = await store.read_rate(self._conn, money.currency)
-        if rate is not None:
-            gain = amount - worth_in_usd(money, rate)
-            ends = (self._wanted.clearing, address.FX) if gain > 0 else (address.FX, self._wanted.clearing)
-            postings += [Posting(Usd(abs(gain)), *ends)] if gain else []
-        if back:
-            postings = [Posting(each.amount, each.destination, each.source) for each in postings]
+        clearing, rate = self._wanted.clearing, None
+        if part.money.currency != BOOKS_CURRENCY:
+            rate = await store.read_rate(self._conn, part.money.currency)
+        gain = 0 if rate is None else part.amount + tax + lost - worth_in_usd(part.money, rate)
+        flows = ((lost, address.DISPUTE_LOSS, clearing), (tax, address.TAX, clearing), (gain, clearing, address.FX))
+        postings = [
+            Posting(Usd(abs(amount)), *((source, destination) if (amount > 0) is not back else (destination, source)))
+            for amount, source, destination in flows
+            if amount
+        ]
         if postings:
             stamp = self._stamp()
             await self._post(

@@ -40,7 +40,7 @@ def statement_lines(statement: Statement) -> Iterator[str]:
         cells = ("usage", charge.day, csv_text(charge.model), "", charge.requests, charge.cost, charge.fee)
         yield csv_line(cells)
     for paid in statement.payments:
-        item = csv_text(f"{paid.order_id} {paid.processor} {paid.capture_id} {paid.money}")
+        item = csv_text(f"{paid.order_id} {paid.processor} {paid.capture_id} {paid.paid}")
         yield csv_line(("payment", _show(paid.at), item, Pool.PAID, "", paid.credited, ""))
 
 
@@ -54,7 +54,7 @@ def statement_paper(statement: Statement, issuer: Issuer, made_at: datetime) -> 
         ("Made at", _show(made_at)),
     ]
     payments = [
-        (_show(each.at), each.order_id, f"{each.processor} {each.capture_id}", each.money, each.credited)
+        (_show(each.at), each.order_id, f"{each.processor} {each.capture_id}", each.paid, each.credited)
         for each in statement.payments
     ]
     charges = [(each.day, each.model, each.requests, each.cost, each.fee) for each in statement.charges]

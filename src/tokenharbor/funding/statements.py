@@ -85,7 +85,13 @@ class StatementPayment:
     processor: str
     capture_id: str
     money: Money
+    tax: Money
     credited: Usd
+
+    @property
+    def paid(self) -> str:
+        """What was paid, and the tax in it if there is any."""
+        return f"{self.money}, tax {self.tax}" if self.tax.minor else str(self.money)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,5 +218,6 @@ def _payment(row: asyncpg.Record) -> StatementPayment:
         row["processor"],
         row["capture_id"],
         Money(row["currency"], row["captured_minor"]),
+        Money(row["currency"], row["tax_minor"]),
         Usd(row["captured"]),
     )

@@ -25,5 +25,6 @@ GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: payments
 -- Payments that were credited in [$2, $3).
-SELECT paid_at, top_up_id, processor, capture_id, currency, captured_minor, captured FROM capture
-WHERE account_id = $1 AND paid_at >= $2 AND paid_at < $3 ORDER BY paid_at, top_up_id
+SELECT c.paid_at, c.top_up_id, c.processor, c.capture_id, c.currency, c.captured_minor, t.tax_minor, c.captured
+FROM capture c JOIN top_up t ON t.id = c.top_up_id
+WHERE c.account_id = $1 AND c.paid_at >= $2 AND c.paid_at < $3 ORDER BY c.paid_at, c.top_up_id

@@ -18,7 +18,7 @@ from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.ledger.export import LotPayment
-from tokenharbor.payments.types import SavedMethod
+from tokenharbor.payments.types import Payment, SavedMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,13 @@ async def note_fault(conn: asyncpg.Connection, top_up_id: UUID, fault: str) -> N
     await conn.execute(SQL.set_fault, top_up_id, fault)
 
 
-async def set_paid(
-    conn: asyncpg.Connection, top_up_id: UUID, capture_id: str, at: datetime, processor_id: str
-) -> TopUp:
+async def set_paid(conn: asyncpg.Connection, top_up_id: UUID, payment: Payment, at: datetime) -> TopUp:
     """Raises Missing."""
-    return _found(await conn.fetchrow(SQL.set_paid, top_up_id, capture_id, at, processor_id), top_up_id)
+    row = await conn.fetchrow(
+        SQL.set_paid,
+        top_up_id, payment.capture_id, at, payment.processor_id, payment.money.minor, payment.tax_minor,
+    )  # fmt: skip
+    return _found(row, top_up_id)
 
 
 async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
@@ -143,6 +145,7 @@ async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
         capture.processor, capture.capture_id, capture.top_up_id, capture.account_id, capture.lot_id,
         capture.money.currency, capture.captured, capture.money.minor, capture.fee, capture.instrument,
         capture.paid_at, capture.refundable_until, capture.processor_refundable_until, capture.dispute_until,
+        capture.tax,
     )  # fmt: skip
     return added is not None
 

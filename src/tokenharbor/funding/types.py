@@ -7,7 +7,7 @@ from typing import Final
 
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.kernel.money import ZERO, Money, Usd
 
 MANUAL: Final = "manual"
 """What stands for a processor where an operator records a payment."""
@@ -27,7 +27,8 @@ class TopUpState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUp:
     """An intent to pay, then its payment. `credit` is what is granted if it is paid while `rate` lasts; `rate` is in
-    units of the currency for a US dollar. `automatic`: charged without the payer. `pretended`: no money moves.
+    units of the currency for a US dollar. `money` is what is asked for; once it is paid, what was paid, tax included.
+    `automatic`: charged without the payer. `pretended`: no money moves.
     """
 
     id: UUID
@@ -60,11 +61,16 @@ class TopUp:
         """As people and processors see it."""
         return ids.show("topup", self.id)
 
+    @property
+    def before_tax(self) -> Money:
+        """What the credit costs."""
+        return Money(self.money.currency, self.money.minor - self.tax_minor)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """Money that a processor took for a top-up. `captured` is what was credited for it; `instrument` the keyed hash of
-    what paid, "" if nothing about it is stable; `refundable_until` the edition's window.
+    """Money that a processor took for a top-up. `captured` is what was credited for it, `tax` what is owed as tax;
+    `instrument` the keyed hash of what paid, "" if nothing about it is stable; `refundable_until` the edition's window.
     """
 
     processor: str
@@ -81,6 +87,7 @@ class Capture:
     processor_refundable_until: datetime | None
     dispute_until: datetime | None
     automatic: bool
+    tax: Usd = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ PROMOTION = "expense/promotion"
 CASHBACK = "expense/cashback"
 FX = "expense/fx"
 DISPUTE_LOSS = "loss/dispute"
+TAX = "payable/tax"
 
 
 def own(account_id: UUID) -> str:

@@ -18,6 +18,8 @@ def check_release(release: Release) -> None:
 def check_credit(credit: Credit) -> None:
     if credit.amount <= 0:
         raise BooksRefused("a credit must be positive")
+    if credit.tax < 0:
+        raise BooksRefused("a tax must not be negative")
     if credit.pool is Pool.LOCKED:
         raise BooksRefused("credit is locked only as a match")
     if credit.expires_at is not None and credit.expires_at <= credit.at:

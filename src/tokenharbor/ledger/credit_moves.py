@@ -35,11 +35,12 @@ class EntryStamp(msgspec.Struct, frozen=True):
 
 
 def grant(state: CreditState, credit: Credit) -> CreditEntry:
-    """A lot lands in its pool; what the account owes is paid from there at once."""
+    """A lot lands in its pool; what the account owes is paid from there at once. Its tax is no credit."""
     check_credit(credit)
     pool = address.account(state.account_id, credit.pool)
     landed = Posting(credit.amount, _source(credit), pool, credit.lot_id)
-    return _granted(credit, (landed, *_paying_debt(state, pool, credit.lot_id, credit.amount)))
+    tax = (Posting(credit.tax, _source(credit), address.TAX),) if credit.tax else ()
+    return _granted(credit, (landed, *_paying_debt(state, pool, credit.lot_id, credit.amount), *tax))
 
 
 def lock_match(state: CreditState, credit: Credit) -> CreditEntry:

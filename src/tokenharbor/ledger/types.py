@@ -184,6 +184,7 @@ class Credit(msgspec.Struct, frozen=True):
     withdrawable_from: datetime | None = None
     reference: str | None = None
     source: str | None = None  # the address it comes from; None: as its origin says
+    tax: Usd = ZERO  # what came with it from there and is owed as tax
 
 
 class Balance(msgspec.Struct, frozen=True):

@@ -18,6 +18,18 @@ class PayPalAmount(msgspec.Struct, frozen=True):
     value: str
 
 
+class PayPalParts(msgspec.Struct, frozen=True):
+    """What an order's amount is made of."""
+
+    tax_total: PayPalAmount | None = None
+
+
+class PayPalTotal(PayPalAmount, frozen=True):
+    """An order's amount."""
+
+    breakdown: PayPalParts | None = None
+
+
 class PayPalPayoutAmount(msgspec.Struct, frozen=True):
     """An amount of the payouts' interface."""
 
@@ -95,7 +107,7 @@ class PayPalPayments(msgspec.Struct, frozen=True):
 class PayPalUnit(msgspec.Struct, frozen=True):
     """What is bought: one of them in each of our orders."""
 
-    amount: PayPalAmount
+    amount: PayPalTotal
     custom_id: str | None = None
     payments: PayPalPayments | None = None
 

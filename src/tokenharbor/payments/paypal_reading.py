@@ -23,6 +23,7 @@ from tokenharbor.payments.paypal_objects import (
     PayPalPayoutAmount,
     PayPalPayoutBatch,
     PayPalRefund,
+    PayPalTotal,
 )
 from tokenharbor.payments.reading import HashInstrument, for_people
 from tokenharbor.payments.types import (
@@ -78,6 +79,7 @@ def order_payment(order: PayPalOrder, hash_instrument: HashInstrument) -> Paymen
         top_up_id=unit.custom_id or "",
         state=PaymentState.EXPIRED if order.status == "VOIDED" else PaymentState.OPEN,
         money=amount_of(unit.amount),
+        tax_minor=_tax_minor(unit.amount),
         payer=(order.payer.email_address if order.payer else None) or "",
     )
     if not captures:
@@ -88,6 +90,11 @@ def order_payment(order: PayPalOrder, hash_instrument: HashInstrument) -> Paymen
     reason = captures[0].status_details.reason if captures[0].status_details else None
     fault = for_people(reason, "the payment was declined") if state is PaymentState.FAILED else ""
     return msgspec.structs.replace(payment, state=state, fault=fault)
+
+
+def _tax_minor(total: PayPalTotal) -> int:
+    tax = total.breakdown.tax_total if total.breakdown else None
+    return amount_of(tax).minor if tax else 0
 
 
 def _capture_state(capture: PayPalCapture) -> PaymentState:

@@ -26,6 +26,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str | None = None
     methods: tuple[MethodName, ...] = ("card",)
     currencies: tuple[CurrencyName, ...] = ("USD",)
+    automatic_tax: bool = False
     base_url: BaseUrl = "https://api.stripe.com"
     timeout_seconds: TimeoutSeconds = 30
 
@@ -95,4 +96,5 @@ def _stripe_config(settings: StripeSettings, secret: str, resolve: ResolveSecret
         base_url=settings.base_url.rstrip("/"),
         methods={method: frozenset(settings.currencies) for method in settings.methods},
         timeout_seconds=settings.timeout_seconds,
+        automatic_tax=settings.automatic_tax,
     )

@@ -50,6 +50,7 @@ _CHARGE: Final = "latest_charge.balance_transaction"
 _EXPANDED: Final = [f"payment_intent.{_CHARGE}"]
 _PAGE: Final = 100
 _MOST_PAGES: Final = 100
+_ABILITIES: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.CHARGE_SAVED, ProcessorAbility.REFUND})
 _SETTLED_LAST: Final = (PaymentState.EXPIRED, PaymentState.FAILED)
 
 
@@ -63,12 +64,11 @@ class StripeConfig:
     base_url: str
     methods: Methods
     timeout_seconds: int
+    automatic_tax: bool = False  # Stripe adds tax to what a checkout asks for
 
 
 class StripeProcessor:
     """Stripe, behind the protocol of processors."""
-
-    abilities: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.CHARGE_SAVED, ProcessorAbility.REFUND})
 
     def __init__(self, config: StripeConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         self._config = config
@@ -82,6 +82,11 @@ class StripeProcessor:
     @property
     def methods(self) -> Methods:
         return self._config.methods
+
+    @property
+    def abilities(self) -> frozenset[ProcessorAbility]:
+        """Stripe adds tax to checkouts alone, so where it does, nothing is charged without one."""
+        return _ABILITIES - {ProcessorAbility.CHARGE_SAVED} if self._config.automatic_tax else _ABILITIES
 
     @cached_property
     def _http(self) -> Any:
@@ -97,7 +102,7 @@ class StripeProcessor:
         return StripeClient(self._config.secret, base_addresses=base, http_client=self._http, max_network_retries=0)
 
     async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout:
-        params = _checkout_params(order)
+        params = _checkout_params(order, automatic_tax=self._config.automatic_tax)
         call = self._client.v1.checkout.sessions.create_async(params, _once(order.idempotency_key))
         session = await self._ask(objects.StripeSession, call)
         if session.url is None:
@@ -131,6 +136,8 @@ class StripeProcessor:
     async def charge_saved(self, charge: SavedCharge) -> Payment:
         import stripe  # noqa: PLC0415  see the file's first lines
 
+        if self._config.automatic_tax:
+            raise ProcessorRefused(f"{WHO} adds tax to checkouts alone: nothing is charged without one")
         params = _charge_params(charge)
         try:
             call = self._client.v1.payment_intents.create_async(params, _once(charge.idempotency_key))
@@ -219,7 +226,7 @@ def _once(idempotency_key: str) -> dict[str, Any]:
     return {"idempotency_key": idempotency_key}
 
 
-def _checkout_params(order: CheckoutOrder) -> "SessionCreateParams":
+def _checkout_params(order: CheckoutOrder, *, automatic_tax: bool) -> "SessionCreateParams":
     """The same for the same order, since Stripe holds a repeated key's parameters against the first ones."""
     price: SessionCreateParamsLineItemPriceData = {
         "currency": order.money.currency.lower(),
@@ -239,6 +246,9 @@ def _checkout_params(order: CheckoutOrder) -> "SessionCreateParams":
         "success_url": order.return_url,
         "cancel_url": order.cancel_url,
     }
+    if automatic_tax:
+        price["tax_behavior"] = "exclusive"  # on top of the credit
+        params["automatic_tax"] = {"enabled": True}
     if order.method == "wechat_pay":
         params["payment_method_options"] = {"wechat_pay": {"client": "web"}}
     if order.save_method:

@@ -95,6 +95,12 @@ class StripePayer(msgspec.Struct, frozen=True):
     email: str | None = None
 
 
+class StripeTotals(msgspec.Struct, frozen=True):
+    """What of a session's total was added to its lines."""
+
+    amount_tax: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class StripeSession(msgspec.Struct, frozen=True):
     """A Checkout Session, its PaymentIntent expanded."""
 
@@ -108,6 +114,7 @@ class StripeSession(msgspec.Struct, frozen=True):
     expires_at: int | None = None
     payment_intent: StripeIntent | str | None = None
     customer_details: StripePayer | None = None
+    total_details: StripeTotals | None = None
 
 
 class StripeRefund(msgspec.Struct, frozen=True):
@@ -166,7 +173,11 @@ def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> 
         read = intent_payment(intent, hash_instrument)
         payer = session.customer_details.email if session.customer_details else None
         return msgspec.structs.replace(
-            read, processor_id=session.id, top_up_id=_own(session.metadata, TOP_UP), payer=payer or ""
+            read,
+            processor_id=session.id,
+            top_up_id=_own(session.metadata, TOP_UP),
+            tax_minor=session.total_details.amount_tax if session.total_details else 0,
+            payer=payer or "",
         )
     states = {"open": PaymentState.OPEN, "expired": PaymentState.EXPIRED}
     return Payment(

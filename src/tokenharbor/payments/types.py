@@ -116,7 +116,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     processor_id: str
     top_up_id: str
     state: PaymentState
-    money: Money  # what was asked; once PAID, what was captured
+    money: Money  # what was asked; once PAID, what was captured, tax included
+    tax_minor: int = 0  # what of it the processor added as tax
     capture_id: str | None = None
     paid_at: datetime | None = None
     fee: Money | None = None  # None: not known yet, or in a currency that the books do not have

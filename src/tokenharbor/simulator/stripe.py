@@ -197,6 +197,7 @@ class SimulatedStripe(ProcessorServer):
         if outcome == "declined":
             return session
         method = session["payment_method_types"][0]
+        objects.add_tax(session)
         data = self.objects[f"params:{session_id}"]
         params = {**data, "amount": session["amount_total"], "currency": session["currency"]}
         params |= {"customer": f"cus_{payer}", "payment_method": f"pm_{payer}"}

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 _STEP = re.compile(r"[^\[\]]+")
 FEE_BP = 290
 FEE_FIXED = 30
+TAX_BP = 825
 
 
 def read_form(body: str) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def make_session(session_id: str, params: Mapping[str, Any], url: str, now: int)
         "object": "checkout.session",
         "amount_subtotal": int(price["unit_amount"]),
         "amount_total": int(price["unit_amount"]) * int(item.get("quantity", 1)),
+        "automatic_tax": {"enabled": params.get("automatic_tax", {}).get("enabled") == "true", "status": None},
         "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"),
         "created": now,
@@ -45,8 +47,18 @@ def make_session(session_id: str, params: Mapping[str, Any], url: str, now: int)
         "payment_status": "unpaid",
         "status": "open",
         "success_url": params.get("success_url"),
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "url": url,
     }
+
+
+def add_tax(session: dict[str, Any]) -> None:
+    """As soon as it is known where the payer lives."""
+    if session["automatic_tax"]["enabled"]:
+        tax = session["amount_subtotal"] * TAX_BP // 10_000
+        session["automatic_tax"]["status"] = "complete"
+        session["total_details"]["amount_tax"] = tax
+        session["amount_total"] = session["amount_subtotal"] + tax
 
 
 def make_intent(intent_id: str, params: Mapping[str, Any], now: int) -> dict[str, Any]:
