@@ -107,8 +107,7 @@ def check_wallet(wallet: WalletRow, written: Sequence[Posting]) -> None:
         for where, amount in ((posting.destination, posting.amount), (posting.source, -posting.amount)):
             if where.startswith(own):
                 places[where.removeprefix(own)] += amount
-                if not where.endswith("/debt"):  # there, a posting only names a lot
-                    lots[posting.lot_id] += amount
+                lots[posting.lot_id] += 0 if where.endswith("/debt") else amount  # every lot that is named is there
     assert {lot_id: amount for lot_id, amount in lots.items() if lot_id} == {
         lot_id: state.laid(lot_id) + state.locked(lot_id) + state.in_payout(lot_id) for lot_id in state.lots
     }

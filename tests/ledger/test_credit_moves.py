@@ -136,6 +136,7 @@ async def test_an_entry_is_written_once_by_its_id_and_by_its_reference(scene: An
 
 async def test_a_posting_of_another_account_or_of_no_lot_is_refused(scene: Any) -> None:
     paid, other = await scene.credit(100), await scene.open_account()
+    theirs = await scene.credit(100, account=other)
     own, foreign = f"account/{scene.account}", f"account/{other}"
     for source, destination, lot_id in (
         (f"{own}/paid", f"{foreign}/paid", paid.lot_id),
@@ -144,6 +145,10 @@ async def test_a_posting_of_another_account_or_of_no_lot_is_refused(scene: Any) 
         (f"{own}/paid", "clearing/a/usd", other),
         (f"{own}/nowhere", "clearing/a/usd", paid.lot_id),
         ("clearing/a/usd", f"{own}/paid", paid.lot_id),
+        (f"{own}/debt", f"{own}/debt", other),
+        (f"{own}/debt", "clearing/a/usd", other),
+        (f"{own}/debt", "clearing/a/usd", theirs.lot_id),
+        ("clearing/a/usd", "loss/dispute", theirs.lot_id),
     ):
         posting = Posting(Usd(1), source, destination, lot_id)
         entry = CreditEntry(scene.world.ids.new(), scene.account, "claw", scene.clock.now(), (posting,))

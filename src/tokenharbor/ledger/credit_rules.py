@@ -40,6 +40,7 @@ def flows(account_id: UUID, postings: Sequence[Posting]) -> Iterator[AccountFlow
 def after(state: CreditState, entry: CreditEntry) -> CreditState:
     """The account's credit after an entry. Raises BooksRefused for one that the rules forbid."""
     lots = {**state.lots, **{lot.id: lot for lot in entry.lots}}
+    _check_named(entry.postings, lots)
     moved: Counter[tuple[UUID | None, str]] = Counter()
     for flow in flows(entry.account_id, entry.postings):
         _check_place(flow, lots)
@@ -55,6 +56,12 @@ def after(state: CreditState, entry: CreditEntry) -> CreditState:
         if then.gone(lot_id) < 0:
             raise BooksRefused(f"more than the lot {lot_id} was granted")
     return then
+
+
+def _check_named(postings: Sequence[Posting], lots: Mapping[UUID, Lot]) -> None:
+    for posting in postings:
+        if posting.lot_id is not None and posting.lot_id not in lots:
+            raise BooksRefused(f"no such lot or address for a posting: {posting.lot_id} {posting.destination}")
 
 
 def _check_place(flow: AccountFlow, lots: Mapping[UUID, Lot]) -> None:
