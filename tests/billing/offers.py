@@ -17,7 +17,7 @@ MODEL = Model("m", "v", context=100_000, max_output=8_000, capabilities=frozense
 def offer(terms: Terms = Terms(), model: Model = MODEL, **picos: int) -> Offer:  # noqa: B008  frozen
     price = make_price([PriceComponent(unit, pico) for unit, pico in picos.items()])
     endpoint = Endpoint("m", Provider("p", "openai_chat", "http://127.0.0.1/v1"), "up", price)
-    return make_offer(model, endpoint, Rates(price, terms), "token-harbor")
+    return make_offer(model, endpoint, Rates(price, terms), POLICY)
 
 
 def request(**more: object) -> Request:

@@ -116,7 +116,7 @@ def test_a_search_without_a_price_is_not_sold() -> None:
 def at(limit: OutputLimit, wire: str = "openai_chat", model: Model = MODEL) -> Offer:
     """CHEAP, at a provider that limits answers like this."""
     endpoint = replace(CHEAP.endpoint, limit=limit, provider=replace(CHEAP.endpoint.provider, wire=wire))
-    return make_offer(model, endpoint, CHEAP.rates, "token-harbor")
+    return make_offer(model, endpoint, CHEAP.rates, POLICY)
 
 
 OBEYS, UNSTATED, IGNORES = at(OutputLimit("max_tokens")), at(OutputLimit()), at(OutputLimit(""))

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from tests.postgres_server import create_database
 
@@ -50,6 +51,9 @@ DETAIL = (
 )
 
 SOLD = Product("deepseek-v3.2", "alibaba", "token-harbor", "", VERSION)
+
+EXPIRING = msgspec.structs.replace(SOLD, metadata_expires=True)
+"""The same, in an edition that does not keep metadata."""
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -5,25 +5,33 @@ import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
-from tokenharbor.ledger.journal import Journal, left_journals, open_journal, read_journal
+from tokenharbor.ledger.journal import (
+    Journal,
+    left_journals,
+    open_journal,
+    purge_refused,
+    read_journal,
+    set_journal_aside,
+)
 from tokenharbor.ledger.types import Product, Settlement
 
 GATEWAY = UUID(int=7)
+NOON = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def settlement(number: int) -> Settlement:
     payer, product = Payer(UUID(int=1), UUID(int=2)), Product("m", "p", "e", "eu", bytes(range(32)))
-    at = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
-    end = (UUID(int=number), payer, product, "complete", b'{"a": 1}', bytes(range(16)), at)
+    end = (UUID(int=number), payer, product, "complete", b'{"a": 1}', bytes(range(16)), NOON)
     return Settlement(*end, Usd(10), Usd(1), Usd(8), Usd(12))
 
 
@@ -71,6 +79,25 @@ async def test_F3_the_file_is_emptied_once_all_is_confirmed_and_removed_at_the_e
     journal.confirm(UUID(int=3))
     await journal.close()
     assert left_journals(tmp_path) == []
+
+
+async def test_a_refused_charge_loses_its_metadata_and_keeps_its_money(tmp_path: Path) -> None:
+    journal, file = await written(tmp_path / "journal", 1, 2)
+    late = msgspec.structs.replace(settlement(3), at=NOON + timedelta(days=1))
+    await journal.append(late)
+    set_journal_aside(file)
+    aside = file.with_suffix(".refused")
+    assert purge_refused(file.parent, NOON) == 0
+    before = aside.read_bytes()
+    assert b'"m"' in before
+    assert purge_refused(file.parent, NOON + timedelta(hours=1)) == 2
+    one, two, three = read_journal(aside)
+    assert three == late
+    plain = Product("", "", "e")
+    for kept, was in ((one, settlement(1)), (two, settlement(2))):
+        bare = {"product": plain, "status": "", "detail": b"", "salt": b"", "tokens": 0}
+        assert kept == msgspec.structs.replace(was, **bare)
+    assert (purge_refused(file.parent, NOON + timedelta(hours=1)), stat.S_IMODE(aside.stat().st_mode)) == (0, 0o600)
 
 
 async def test_F3_what_is_not_confirmed_outlives_its_gateway(tmp_path: Path) -> None:

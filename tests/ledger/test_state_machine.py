@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.examples import at_most
-from tests.ledger.conftest import PRICE, SOLD, VERSION, open_meter, open_wallet
+from tests.ledger.conftest import EXPIRING, PRICE, SOLD, VERSION, open_meter, open_wallet
 from tests.ledger.moves import KINDS, LEGS, SHARES, TYPES, Move, check_wallet, perform, postings
 from tests.postgres_server import create_database
 
@@ -476,7 +476,8 @@ class Machine(RuleBasedStateMachine):
     def _end(self, hold: Hold) -> tuple[UUID, Payer, Product, str, bytes, bytes, datetime]:
         """What settlements and releases have in common."""
         detail = b'{"asked": "deepseek-v3.2"}'
-        return hold.request_id, hold.payer, SOLD, "complete", detail, hold.request_id.bytes, self.clock.now()
+        product = EXPIRING if hold.request_id.int % 2 else SOLD
+        return hold.request_id, hold.payer, product, "complete", detail, hold.request_id.bytes, self.clock.now()
 
 
 async def _balance(account: UUID, at: datetime, wallets: Wallets | MemoryWallets) -> Balance:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import asyncpg
+
 from tokenharbor.alerts.context import Alerting
 from tokenharbor.catalog.types import Catalog, Endpoint, Price
 from tokenharbor.db.partitions import lowest_id
@@ -18,6 +20,7 @@ from tokenharbor.db.queries import read_queries
 NOTICE_DAYS: Final = 30
 """How long before a price holds its users are told, and how long ago somebody is a user."""
 
+_NOTICES = 1000
 _MOST_SECONDS = 60  # for a day of requests
 _STEP = timedelta(days=1)
 _LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning, and its row comes at its end
@@ -32,6 +35,7 @@ class PriceChangeQueries:
     looked_until: str
     set_looked: str
     tell_users: str
+    purge_notices: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +78,16 @@ async def find_price_changes(alerting: Alerting, catalog: Catalog) -> None:
                     await conn.execute(SQL.tell_users, coming.model, coming.since, *ids, now, timeout=_MOST_SECONDS)
                     await conn.execute(SQL.set_looked, coming.model, coming.since, until)
                 looked = until
+
+
+async def purge_price_notices(conn: asyncpg.Connection, before: datetime) -> int:
+    """Delete notices of before a time: they say which models an account has used. Whoever still uses one is told again.
+    How many.
+    """
+    notices = 0
+    while deleted := await conn.fetchval(SQL.purge_notices, before, _NOTICES):
+        notices += deleted
+    return notices
 
 
 def _prices(endpoint: Endpoint) -> Iterator[Price]:

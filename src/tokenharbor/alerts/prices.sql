@@ -16,6 +16,13 @@ SELECT looked_until FROM price_change_look WHERE model = $1 AND since = $2
 -- Likewise; never back.
 UPDATE price_change_look SET looked_until = greatest(looked_until, $3) WHERE model = $1 AND since = $2
 
+-- name: purge_notices
+-- Deletes notices of before $1 that name a model which an account has used, at most so many; answers how many.
+WITH gone AS (
+    DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE kind = 'price_change' AND at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING 1)
+SELECT count(*) FROM gone
+
 -- name: tell_users
 -- Accounts with a request of the model among the ids in [$3, $4), once for each change, at $5.
 INSERT INTO notice (account_id, kind, period, at, facts)

@@ -52,6 +52,7 @@ from tokenharbor.identity.ring import KeyRing
 from tokenharbor.jobs.background import Background
 from tokenharbor.jobs.job import JobContext, repeat
 from tokenharbor.jobs.notices import follow_notices
+from tokenharbor.jobs.refused_journals import purge_refused_journals
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import SecretPurpose
@@ -152,6 +153,10 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             snapshots.catalog,
         )
         background.run("overload", partial(router.overload.watch, server))
+        if context.slot.number == 0:
+            journals = context.settings.home / "journal"
+            purge = partial(purge_refused_journals, journals, snapshots.policy, context.world.clock)
+            background.run("refused_journals", purge)
         _start_jobs(background, keys, snapshots, jobs)
         yield Harbor(
             context=context,

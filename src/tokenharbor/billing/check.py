@@ -23,7 +23,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.signing import ALGORITHM, is_signed
-from tokenharbor.ledger.chain import entry_digest
+from tokenharbor.ledger.chain import entry_digest, salted_version
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.merkle import climb
 from tokenharbor.ledger.roots import is_in_root, is_signed_root
@@ -179,9 +179,17 @@ def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: ReceiptChec
     usage = {name: count for name, count in (receipt["usage"] or {}).items() if count}
     if usage != (detail.get("usage") or {}):
         raise ReceiptError("the usage differs from the detail")
-    if served and receipt["price"]["version"] != entry.price_version.hex():
-        raise ReceiptError("the price differs from the price in the entry")
+    if served:
+        _check_price(receipt, entry)
     verdict.proven.append(f"it was for {receipt['model']} at {receipt['provider']}, counted as the detail says")
+
+
+def _check_price(receipt: Mapping[str, Any], entry: Entry) -> None:
+    """An entry that names no provider has the price's version with the detail's salt."""
+    version: str = receipt["price"]["version"]
+    stated = version if entry.provider else salted_version(read_hex(receipt["salt"]), read_hex(version)).hex()
+    if stated != entry.price_version.hex():
+        raise ReceiptError("the price differs from the price in the entry")
 
 
 def _check_path(proof: Mapping[str, Any], entry: Entry, keys: Mapping[str, bytes], verdict: ReceiptCheck) -> None:

@@ -28,7 +28,7 @@ class Offer(msgspec.Struct, frozen=True):
     apart: int  # the most tokens of reasoning outside of the maximum
 
 
-def make_offer(model: Model, endpoint: Endpoint, rates: Rates, edition: str) -> Offer:
+def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -> Offer:
     provider, version = endpoint.provider.name, rates.price.version
     region = endpoint.region or endpoint.provider.region or ""
     served = ServedBy(
@@ -38,7 +38,8 @@ def make_offer(model: Model, endpoint: Endpoint, rates: Rates, edition: str) -> 
         region=region,
         terms=rates.terms,
     )
-    product = Product(model.name, provider, edition, region, version)
+    expires = policy.retention.metadata_days > 0
+    product = Product(model.name, provider, policy.name, region, version, metadata_expires=expires)
     return Offer(model, endpoint, rates, served, product, _reasoning_apart(model, endpoint.limit))
 
 

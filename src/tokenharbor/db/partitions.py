@@ -1,6 +1,6 @@
 """Partitions by time: made ahead, for tables that are partitioned by a UUIDv7's own time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -57,6 +57,29 @@ async def ensure_partitions(conn: asyncpg.Connection, at: datetime) -> list[str]
                     await conn.execute(_creation(kind, name, begin, end))
                     made.append(name)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class DayPartition:
+    """The rows of the ids of a day (UTC). `blocks` is its size; a block has so many rows as fit into 8 KiB."""
+
+    begins_at: datetime
+    blocks: int
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.begins_at + timedelta(days=1)
+
+
+async def day_partitions(conn: asyncpg.Connection, table: str) -> Sequence[DayPartition]:
+    """Those of a table that is partitioned by day, in order."""
+    rows = await conn.fetch(
+        "select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size')::int as blocks "
+        "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass order by 1",
+        table,
+    )
+    days = [datetime.strptime(row["name"].rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC) for row in rows]
+    return [DayPartition(day, row["blocks"]) for day, row in zip(days, rows, strict=True)]
 
 
 def lowest_id(at: datetime) -> UUID:

@@ -2,11 +2,16 @@
 
 -- name: vendor_costs
 -- What a provider is owed for what was settled in [$2, $3), by day (UTC) and the model's name there; ids bound by $4 and $5.
-SELECT (e.at AT TIME ZONE 'UTC')::date AS day,
-       coalesce(convert_from(r.detail, 'UTF8')::jsonb #>> '{served,upstream_model}', r.model, '') AS model,
-       sum(e.vendor_cost)::bigint AS amount
-FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND r.id >= $4 AND r.id < $5
-WHERE e.provider = $1 AND e.vendor_cost > 0 AND e.at >= $2 AND e.at < $3 AND e.id >= $4 AND e.id < $5
+-- Whole days; those of purged requests are in totals.
+SELECT day, model, sum(amount)::bigint AS amount FROM (
+    SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.vendor_cost AS amount,
+           coalesce(convert_from(r.detail, 'UTF8')::jsonb #>> '{served,upstream_model}', r.model, '') AS model
+    FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND r.id >= $4 AND r.id < $5
+    WHERE $1 IN (e.provider, CASE e.provider WHEN '' THEN r.provider END)
+      AND e.vendor_cost > 0 AND e.at >= $2 AND e.at < $3 AND e.id >= $4 AND e.id < $5
+    UNION ALL
+    SELECT day, amount, model FROM purged_cost
+    WHERE provider = $1 AND day >= ($2 AT TIME ZONE 'UTC')::date AND day < ($3 AT TIME ZONE 'UTC')::date) x
 GROUP BY 1, 2
 
 -- name: processor_records

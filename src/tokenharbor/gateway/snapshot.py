@@ -212,9 +212,9 @@ def _model_offers(model: Model, sale: _PlanSale, secret_of: SecretOf, clock: Clo
         if outside is not None:
             candidates.append(RouteCandidate(endpoint, unavailable=outside, by_plan=True))
             continue
-        offer = make_offer(model, endpoint, Rates(endpoint.price, sale.terms), sale.policy.name)
+        offer = make_offer(model, endpoint, Rates(endpoint.price, sale.terms), sale.policy)
         candidates.append(RouteCandidate(endpoint, *_ranked(model, offer.rates, at)))
-        ready[endpoint.name] = _make_ready(offer, secret_of(endpoint.provider), clock)
+        ready[endpoint.name] = _make_ready(offer, sale.policy, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     offers = ModelOffers(model, tuple(candidates), ready)
     plain = {dialect: offers.plan(plain_route_request(dialect, candidates, sale.policy)) for dialect in DIALECTS}
@@ -259,7 +259,7 @@ def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
     return prompt, sum(rates.highest_pico(unit, at) for unit in rates.priced - {"input"})
 
 
-def _make_ready(offer: Offer, secret: str | None, clock: Clock) -> ReadyEndpoint:
+def _make_ready(offer: Offer, policy: Policy, secret: str | None, clock: Clock) -> ReadyEndpoint:
     model, endpoint, provider = offer.model, offer.endpoint, offer.endpoint.provider
     surfaces: Mapping[str, SurfaceReader] = {**SURFACES, **FORMS}
     targets = {
@@ -278,7 +278,7 @@ def _make_ready(offer: Offer, secret: str | None, clock: Clock) -> ReadyEndpoint
         vendor=vendor,
         targets=targets,
         variants=tuple(
-            (each, make_offer(model, endpoint, Rates(each.price, offer.rates.terms), offer.product.edition))
+            (each, make_offer(model, endpoint, Rates(each.price, offer.rates.terms), policy))
             for each in endpoint.variants
         ),
     )

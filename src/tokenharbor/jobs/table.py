@@ -8,7 +8,7 @@ import structlog
 from tokenharbor.accounts.volume import place_volumes
 from tokenharbor.alerts.deliver import deliver_due
 from tokenharbor.alerts.find import find_notices
-from tokenharbor.alerts.price_changes import find_price_changes
+from tokenharbor.alerts.price_changes import find_price_changes, purge_price_notices
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
@@ -18,6 +18,7 @@ from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
+from tokenharbor.ledger.purge import purge_requests
 from tokenharbor.ledger.rollup import roll_up_all
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
@@ -97,6 +98,19 @@ async def _roll_up_usage(context: JobContext) -> None:
     await roll_up_all(context.pool)
 
 
+async def _purge_metadata(context: JobContext) -> None:
+    """What the edition no longer keeps."""
+    days = context.policy().retention.metadata_days
+    if not days:
+        return
+    before = context.world.clock.now() - timedelta(days=days)
+    async with context.pool.acquire() as conn:
+        purged = await purge_requests(conn, before)
+        notices = await purge_price_notices(conn, before)
+    if purged.requests or purged.tasks or notices:
+        _log.info("metadata_purged", requests=purged.requests, tasks=purged.tasks, notices=notices)
+
+
 JOBS = (
     Job("lapsed", timedelta(seconds=1), _free_lapsed),
     Job("journal_grace", timedelta(minutes=1), _give_up),
@@ -112,4 +126,5 @@ JOBS = (
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
     Job("rewards", timedelta(minutes=1), _run_rewards),
     Job("usage_totals", timedelta(seconds=10), _roll_up_usage),
+    Job("metadata_purge", timedelta(hours=1), _purge_metadata),
 )

@@ -21,7 +21,7 @@ from tokenharbor.ledger.chain import (
 )
 from tokenharbor.ledger.cuts import CutAudit
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.explained import row_fault
+from tokenharbor.ledger.explained import charged_version, row_fault
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expiry
 from tokenharbor.ledger.metering import KeyMeterAudit
@@ -55,6 +55,7 @@ class AccountAudit:
     prices: set[bytes] = field(default_factory=set)  # every version that was charged by
     sealed_line: bytes | None = None  # as the last entry left it that changed the line
     metering: KeyMeterAudit = field(init=False)
+    unexplained: UUID | None = None  # the latest request whose row is gone, of a day whose rows are there
     cuts: CutAudit = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,11 +106,13 @@ class AccountAudit:
         entry, request = written.entry, written.request
         if entry.type == "usage":
             self.spent += entry.amount
-            self.prices.add(entry.price_version)
         if request is not None:
             self._check_row(request, written)
         elif f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
-            raise FaultError(f"{ids.show('req', entry.id)} has an entry but no request")
+            self.unexplained = max(entry.id, self.unexplained or entry.id)
+        version = charged_version(entry, request)
+        if entry.type == "usage" and version is not None:
+            self.prices.add(version)
         self.metering.take(entry, request)
 
     def _check_row(self, request: StoredRequest, written: StoredEntry | None) -> None:

@@ -53,26 +53,29 @@ def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
 def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are billed."""
     beyond = [s for s in settlements if s.cost > s.bound]
+    *ends, expiring = _endings(settlements)
     return (
         "usage",
-        *_endings(settlements),
+        *ends,
         _numbers([s.cost for s in settlements]),
         _numbers([s.fee for s in settlements]),
         _numbers([s.vendor_cost for s in settlements]),
         _numbers([s.bound for s in settlements]) if beyond else None,
         _numbers([s.tokens for s in settlements]),
+        expiring,
     )
 
 
 def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:
     """The arguments of `end_requests` for requests that are not."""
     nothing = _array(["0"] * len(releases))
-    return "loss", *_endings(releases), nothing, nothing, _numbers([r.loss for r in releases]), None, None
+    *ends, expiring = _endings(releases)
+    return "loss", *ends, nothing, nothing, _numbers([r.loss for r in releases]), None, None, expiring
 
 
 def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
     who = batch_payers([row.payer for row in rows])
-    *what, products = _products([row.product for row in rows])
+    *what, products, expiring = _products([row.product for row in rows])
     at = max([row.at for row in rows])
     parts = [part for row in rows for part in (row.salt, row.detail)]
     return (
@@ -86,6 +89,7 @@ def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
         _array([row.status for row in rows]),
         _numbers([len(part) for part in parts]),
         b"".join(parts),
+        expiring,
     )
 
 
@@ -95,10 +99,12 @@ def _who(who: BatchPayers) -> Sequence[str]:
     return _array(who.accounts), _array(who.keys), account_of, account_of if who.is_alike else _places(who.key_of)
 
 
-def _products(products: Sequence[Product]) -> Sequence[str]:
-    """The distinct products, field by field, and each row's product."""
+def _products(products: Sequence[Product]) -> Sequence[str | None]:
+    """The distinct products, field by field, each row's product, and whose metadata expires (None: nobody's)."""
     distinct, places = _distinct(products)
-    return *[_array(column) for column in zip(*[product.elements for product in distinct], strict=True)], places
+    columns = [_array(column) for column in zip(*[product.elements for product in distinct], strict=True)]
+    expiring = [product.metadata_expires for product in distinct]
+    return *columns, places, _array(["t" if each else "f" for each in expiring]) if True in expiring else None
 
 
 def _distinct(products: Sequence[Product]) -> tuple[Sequence[Product], str]:

@@ -30,6 +30,11 @@ def detail_digest(salt: bytes, detail: bytes) -> bytes:
     return sha256(salt + detail).digest()
 
 
+def salted_version(salt: bytes, version: bytes) -> bytes:
+    """What an entry that names no provider has in place of its price's version."""
+    return sha256(salt + version).digest()
+
+
 def entry_digest(entry: Entry) -> bytes:
     """The leaf of an entry: its position and amount are part of it. As `entry_digest` in the database."""
     numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, microseconds(entry.at))

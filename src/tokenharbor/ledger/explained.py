@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.chain import detail_digest
+from tokenharbor.ledger.chain import detail_digest, salted_version
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.pages import StoredRequest
 
@@ -11,6 +11,7 @@ from tokenharbor.ledger.pages import StoredRequest
 class _Served(msgspec.Struct):
     provider: str | None = None
     region: str = ""
+    price_version: str = ""
 
 
 class _Detail(msgspec.Struct):
@@ -26,6 +27,15 @@ class _Detail(msgspec.Struct):
 _read = msgspec.json.Decoder(_Detail).decode
 
 
+def charged_version(entry: Entry, request: StoredRequest | None) -> bytes | None:
+    """The version of the price that a usage entry was charged by: its own, or that of the detail where the entry names
+    no provider. None: it is not known any more. The row has no fault.
+    """
+    if entry.provider:
+        return entry.price_version
+    return None if request is None or request.detail is None else _served_version(request.detail)
+
+
 def row_fault(request: StoredRequest, entry: Entry | None) -> str | None:
     """What of a request's row was changed, if anything. `entry` is None where nothing was charged or lost."""
     if (request.salt is None) != (request.detail is None):
@@ -33,9 +43,26 @@ def row_fault(request: StoredRequest, entry: Entry | None) -> str | None:
     if entry is not None:
         if request.salt is not None and detail_digest(request.salt, request.detail or b"") != entry.detail_digest:
             return "the detail"
-        if (request.at, request.provider) != (entry.at, entry.provider):
+        if request.at != entry.at or entry.provider not in ("", request.provider):
             return "the time or the provider"
-    return None if request.detail is None else _difference(request, request.detail)
+    if request.detail is None:
+        return None
+    return _difference(request, request.detail) or _version_fault(request, entry)
+
+
+def _version_fault(request: StoredRequest, entry: Entry | None) -> str | None:
+    """An entry of usage that names no provider has the version of the detail, with the detail's salt."""
+    if entry is None or entry.provider or entry.type != "usage":
+        return None
+    version = _served_version(request.detail or b"")
+    if version is None or salted_version(request.salt or b"", version) == entry.price_version:
+        return None
+    return "the version of the price"
+
+
+def _served_version(detail: bytes) -> bytes | None:
+    served = _read(detail).served
+    return None if served is None else bytes.fromhex(served.price_version)
 
 
 def _difference(request: StoredRequest, text: bytes) -> str | None:

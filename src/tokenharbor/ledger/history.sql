@@ -1,14 +1,14 @@
 -- What happened to requests, read back.
 
 -- name: request
--- One request of an account with its entry and its price; either of row and entry may be missing.
+-- One request of an account with its entry and the price that its detail names; either of row and entry may be missing.
 SELECT r.at, r.key_id, r.model, r.provider, r.status, r.detail, r.salt,
        e.at AS entry_at, e.seq, e.pos, e.amount, e.fee, e.over, e.step, e.ordinal, e.type, e.price_version,
        e.provider AS entry_provider, e.detail_digest, e.vendor_cost, e.reference, p.body AS price
 FROM (SELECT $2::uuid AS id) x
 LEFT JOIN request r ON r.account_id = $1 AND r.id = x.id
 LEFT JOIN entry e ON e.id = x.id AND e.account_id = $1
-LEFT JOIN price p ON p.version = e.price_version
+LEFT JOIN price p ON p.version = decode(convert_from(r.detail, 'UTF8')::jsonb #>> '{served,price_version}', 'hex')
 WHERE r.id IS NOT NULL OR e.id IS NOT NULL
 
 -- name: owner

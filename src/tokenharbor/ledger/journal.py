@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from tokenharbor.kernel.files import sync_folder
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.batcher import Batcher
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.types import Settlement
+from tokenharbor.ledger.types import Product, Settlement
 
 _SUFFIX = ".journal"
+_REFUSED = ".refused"
 _MOST_AT_ONCE = 4096  # settlements in one line
 _MOST_WAITING = 1_000_000
 _CHECK_LENGTH = 32  # hexadecimal digits of the checksum
@@ -147,10 +149,44 @@ def remove_journal(file: Path) -> None:
 def set_journal_aside(file: Path) -> None:
     """The books refused something in it: kept for the operator, and replayed no more. Raises Misconfigured."""
     try:
-        file.rename(file.with_suffix(".refused"))
+        file.rename(file.with_suffix(_REFUSED))
         sync_folder(file.parent)
     except OSError as error:
         raise Misconfigured(f"{file}: cannot move the journal aside: {error.strerror}") from error
+
+
+def purge_refused(folder: Path, before: datetime) -> int:
+    """Of charges that were set aside and ended before a time, keep who owes how much: not for which model, and not the
+    detail. How many lost it. Raises Misconfigured.
+    """
+    purged = 0
+    for file in sorted(folder.glob(f"*{_REFUSED}")):
+        found = read_journal(file)
+        old = {each.request_id for each in found if each.at < before and each.detail}
+        if old:
+            kept = [_without_metadata(each) if each.request_id in old else each for each in found]
+            _replace(file, b"".join(_line(kept[at : at + _MOST_AT_ONCE]) for at in range(0, len(kept), _MOST_AT_ONCE)))
+        purged += len(old)
+    return purged
+
+
+def _without_metadata(settlement: Settlement) -> Settlement:
+    product = Product("", "", settlement.product.edition)
+    return msgspec.structs.replace(settlement, product=product, status="", detail=b"", salt=b"", tokens=0)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    half = file.with_suffix(".new")
+    try:
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        half.replace(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise Misconfigured(f"{file}: cannot write the journal: {error.strerror}") from error
 
 
 def _in_a_thread(work: Callable[[], None]) -> asyncio.Future[None]:

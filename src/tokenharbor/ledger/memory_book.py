@@ -10,7 +10,7 @@ from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.book import Answer
-from tokenharbor.ledger.chain import detail_digest
+from tokenharbor.ledger.chain import detail_digest, salted_version
 from tokenharbor.ledger.checks import check_release, check_settlement
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.memory_holds import HoldBatch
@@ -20,6 +20,7 @@ from tokenharbor.ledger.periods import by_day
 from tokenharbor.ledger.types import (
     Hold,
     PlacedHold,
+    Product,
     RefusedHold,
     Release,
     RequestEnd,
@@ -117,8 +118,8 @@ class MemoryBook:
             fee=Usd(max(settlement.fee - over, 0)),
             vendor_cost=settlement.vendor_cost,
             over=over,
-            provider=settlement.product.provider,
-            price_version=settlement.product.price_version,
+            provider=_entry_provider(settlement.product),
+            price_version=_entry_version(settlement),
             detail_digest=detail_digest(settlement.salt, settlement.detail),
         )
         self._tables.write(wallet, entry)
@@ -153,7 +154,7 @@ class MemoryBook:
                 at=release.at,
                 type="loss",
                 vendor_cost=release.loss,
-                provider=release.product.provider,
+                provider=_entry_provider(release.product),
                 detail_digest=detail_digest(release.salt, release.detail),
             )
             self._tables.write(wallet, entry)
@@ -165,6 +166,15 @@ class MemoryBook:
         if hold is not None and not hold.payer.is_same(ending.payer):
             raise BooksRefused("the hold belongs to another account or key")
         return self._tables.wallet(ending.payer.account_id)
+
+
+def _entry_provider(product: Product) -> str:
+    return "" if product.metadata_expires else product.provider
+
+
+def _entry_version(settlement: Settlement) -> bytes:
+    version = settlement.product.price_version
+    return salted_version(settlement.salt, version) if settlement.product.metadata_expires else version
 
 
 Row = TypeVar("Row", Settlement, Release)

@@ -47,6 +47,7 @@ class PageQueries:
     posting_page: str
     references: str
     request_days: str
+    purged_before: str
     ended_in: str
     missing_prices: str
     price_page: str

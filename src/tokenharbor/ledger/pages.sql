@@ -98,6 +98,10 @@ SELECT reference, entry_id FROM entry_reference WHERE entry_id = ANY ($1) OR ref
 -- The days whose requests are still there.
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'request'::regclass
 
+-- name: purged_before
+-- Requests that began before this have no rows; no row: none were purged.
+SELECT purged_before FROM metadata_purge
+
 -- name: ended_in
 -- Whether a key has a request that ended in a period; ids from a bound on, since an id is as old as its request.
 SELECT EXISTS (SELECT FROM request WHERE account_id = $1 AND key_id = $2 AND at >= $3 AND at < $4 AND id >= $5)

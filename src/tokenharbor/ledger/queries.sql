@@ -15,14 +15,14 @@ SELECT place_holds_again($1, $2, $3, $4, $5, $6, $7, $8, $9)
 SELECT end_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[],
     $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[], $12::text::uuid[], $13::text::int[],
     $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[],
-    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[])
+    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[], $24::text::boolean[])
 
 -- name: release_requests
 -- Releases, and ends the tasks that the released had.
 SELECT release_requests($1, $2::text::uuid[], $3::text::uuid[], $4::text::int[], $5::text::int[], $6, $7::text::text[],
     $8::text::text[], $9::text::text[], $10::text::text[], $11::text::bytea[], $12::text::uuid[], $13::text::int[],
     $14::text::int[], $15::text::bigint[], $16::text::text[], $17::text::int[], $18, $19::text::bigint[], $20::text::bigint[],
-    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[])
+    $21::text::bigint[], $22::text::bigint[], $23::text::bigint[], $24::text::boolean[])
 
 -- name: drop_holds
 -- Gives holds back without a word about their requests.

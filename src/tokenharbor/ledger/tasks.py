@@ -80,6 +80,7 @@ class VendorTasks:
                     settlement.salt,
                     settlement.detail,
                     settlement.at,
+                    product.metadata_expires,
                 )
         return added is not None
 
@@ -107,7 +108,14 @@ def _task(row: asyncpg.Record) -> VendorTask:
     settlement = Settlement(
         request_id=row["request_id"],
         payer=Payer(row["account_id"], row["key_id"]),
-        product=Product(row["model"], row["provider"], row["edition"], row["region"], row["price_version"]),
+        product=Product(
+            row["model"],
+            row["provider"],
+            row["edition"],
+            row["region"],
+            row["price_version"],
+            metadata_expires=row["metadata_expires"],
+        ),
         status="complete",
         detail=row["detail"],
         salt=row["salt"],

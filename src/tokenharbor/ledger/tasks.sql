@@ -7,8 +7,8 @@ SELECT free_places($1)
 -- name: add
 -- A task that a vendor has taken, if its request's hold still stands; nobody gives the hold back meanwhile.
 INSERT INTO task (request_id, account_id, key_id, endpoint, vendor_id, model, provider, edition, region,
-                  cost, fee, vendor_cost, bound, price_version, salt, detail, created_at, asked_at)
-SELECT request_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17
+                  cost, fee, vendor_cost, bound, price_version, salt, detail, created_at, asked_at, metadata_expires)
+SELECT request_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18
 FROM hold WHERE request_id = $1 FOR UPDATE
 RETURNING request_id
 

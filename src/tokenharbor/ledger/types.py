@@ -31,7 +31,8 @@ class Restriction(StrEnum):
 
 class Product(msgspec.Struct, frozen=True, dict=True):
     """What is sold: a model at a provider, by an edition, at a version of its price. Made once and shared by all
-    requests for it. Without a provider: nobody served.
+    requests for it. Without a provider: nobody served. `metadata_expires`: the entries of its requests name neither
+    provider nor version, so that both go with the detail.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Product(msgspec.Struct, frozen=True, dict=True):
     edition: str
     region: str = ""
     price_version: bytes = b""
+    metadata_expires: bool = False
 
     @cached_property
     def elements(self) -> tuple[str, str, str, str, str]:

@@ -82,6 +82,7 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
             await _verify_references(conn, page)
         async for request in pages.uncharged(conn, account_id):
             audit.take_uncharged(request)
+        await _verify_unexplained(conn, audit)
         audit.close()
         await _verify_prices_used(conn, audit)
         await _verify_quiet(conn, audit)
@@ -101,6 +102,18 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntr
         raise FaultError(f"the reference {reference!r} does not refer to the one entry that has it")
 
 
+async def _verify_unexplained(conn: asyncpg.Connection, audit: AccountAudit) -> None:
+    """A request that has an entry has its row, unless its day was dropped or the row was purged."""
+    if audit.unexplained is not None and audit.unexplained >= await _purged_before(conn):
+        raise FaultError(f"{ids.show('req', audit.unexplained)} has an entry but no request")
+
+
+async def _purged_before(conn: asyncpg.Connection) -> UUID:
+    """Requests with a lower id have no rows. It is asked after the rows: a purge may be under way."""
+    before = await conn.fetchval(SQL.purged_before)
+    return _NOBODY if before is None else lowest_id(before)
+
+
 async def _verify_prices_used(conn: asyncpg.Connection, audit: AccountAudit) -> None:
     missing = await conn.fetchval(SQL.missing_prices, [*audit.prices])
     if missing is not None:
@@ -111,6 +124,8 @@ async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
     """Where a key was charged nothing in the day that its meter counts, a request of it ended then all the same."""
     for quiet in audit.metering.quiet():
         since = quiet.start - _LONGEST_REQUEST
+        if lowest_id(since) < await _purged_before(conn):
+            continue  # the row may be among those that were purged
         times = (since + timedelta(days=day) for day in range((quiet.end - since).days))
         if not {f"request_{time:%Y%m%d}" for time in times} <= audit.days:
             continue  # the row may be among those that were dropped
