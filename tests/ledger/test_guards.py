@@ -29,7 +29,7 @@ NO_BOOKS = {
     *("referral_code", "referral", "code", "redemption"),
     *("alert_preference", "alert_webhook", "notice", "notice_delivery", "price_change_look"),
     *("usage_hour", "usage_mark", "provider_day"),
-    *("metadata_purge", "purged_cost"),
+    "metadata_purge",
 }
 """Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
 

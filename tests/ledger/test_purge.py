@@ -8,10 +8,12 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from tests.ledger.conftest import EXPIRING, VERSION, Scene
+from tests.ledger.conftest import EXPIRING, START, VERSION, Scene
 
+from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
+from tokenharbor.ledger.rollup import read_totals, roll_up
 from tokenharbor.ledger.tasks import VendorTask, VendorTasks
 from tokenharbor.ledger.types import Settlement
 from tokenharbor.ledger.verify import verify
@@ -45,6 +47,7 @@ async def old(lone_scene: Scene) -> Scene:
     await used(lone_scene)
     lone_scene.clock.advance(WEEK + timedelta(seconds=1))
     await used(lone_scene, 2)
+    await roll_up(lone_scene.conn, lone_scene.account)
     return lone_scene
 
 
@@ -76,11 +79,11 @@ async def test_two_requests_at_one_price_do_not_look_alike(scene: Scene) -> None
 
 
 async def test_a_request_and_a_task_are_purged_a_week_after_they_began(old: Scene) -> None:
-    assert await purge_requests(old.conn, old.clock.now() - WEEK) == PurgedRows(3, 0)
+    assert await purge_requests(old.conn, old.clock.now() - WEEK) == PurgedRows(3, 0, 0)
     assert await old.conn.fetchval("select count(*) from request") == 2
     assert await old.conn.fetchval("select count(*) from entry where type = 'usage'") == 5
     assert (await verify(old.conn)).fault is None
-    assert await purge_requests(old.conn, old.clock.now() - WEEK) == PurgedRows(0, 0)
+    assert await purge_requests(old.conn, old.clock.now() - WEEK) == PurgedRows(0, 0, 0)
 
 
 async def test_closed_tasks_are_purged_and_open_ones_are_not(lone_scene: Scene) -> None:
@@ -96,35 +99,46 @@ async def test_closed_tasks_are_purged_and_open_ones_are_not(lone_scene: Scene) 
     assert found is not None
     assert found.settlement.product == EXPIRING
     scene.clock.advance(WEEK + timedelta(seconds=1))
-    assert await purge_requests(scene.conn, scene.clock.now() - WEEK) == PurgedRows(1, 1)
+    assert await purge_requests(scene.conn, scene.clock.now() - WEEK) == PurgedRows(1, 1, 0)
     assert await scene.conn.fetch("select state from task") == [("open",)]
     assert (await verify(scene.conn)).fault is None
 
 
 async def test_what_providers_are_owed_stays_by_day_and_names_no_account(old: Scene) -> None:
     await purge_requests(old.conn, old.clock.now() + MOMENT)
-    rows = await old.conn.fetch("select day::text, provider, model, amount from purged_cost order by 1")
+    rows = await old.conn.fetch("select day::text, provider, upstream_model, vendor_cost from provider_day order by 1")
     days = [(old.clock.now() - WEEK).date().isoformat(), old.clock.now().date().isoformat()]
     assert [tuple(row) for row in rows] == [(days[0], "alibaba", "ds-3.2", 24), (days[1], "alibaba", "ds-3.2", 16)]
 
 
-async def test_purges_at_the_same_time_count_nothing_twice(old: Scene, database_url: str) -> None:
+async def test_an_accounts_requests_and_money_stay_by_the_hour(old: Scene) -> None:
+    span = {"since": START, "until": START + timedelta(days=8)}
+    before = await read_totals(old.conn, old.account, **span, by=("hour", "key", "model", "provider"))
+    await purge_requests(old.conn, old.clock.now() - WEEK + timedelta(hours=1))
+    erased, kept = await read_totals(old.conn, old.account, **span, by=("hour", "key", "model", "provider"))
+    assert (erased.start, erased.requests, erased.charge) == (START, 3, 30)
+    assert (erased.key_id, erased.model, erased.provider, erased.usage) == (None, "", "", Usage())
+    assert kept == before[1]
+    (half,) = await read_totals(old.conn, old.account, since=START, until=START + timedelta(minutes=30))
+    assert (half.requests, half.charge) == (3, 30)
+
+
+async def test_a_request_that_is_in_no_total_yet_stays(old: Scene) -> None:
+    (late,) = await used(old, 1)
+    await purge_requests(old.conn, old.clock.now() + MOMENT)
+    assert [row["id"] for row in await old.conn.fetch("select id from request")] == [late.request_id]
+    await roll_up(old.conn, old.account)
+    assert (await purge_requests(old.conn, old.clock.now() + MOMENT)).requests == 1
+
+
+async def test_purges_at_the_same_time_delete_nothing_twice(old: Scene, database_url: str) -> None:
     others = [await asyncpg.connect(database_url) for _ in range(3)]
-    purged = await asyncio.gather(*(purge_requests(conn, old.clock.now() + MOMENT) for conn in others))
-    assert sum(each.requests for each in purged) == 5
-    assert await old.conn.fetchval("select sum(amount)::bigint from purged_cost") == 5 * 8
+    purged = await asyncio.gather(*(purge_requests(conn, old.clock.now() + timedelta(hours=1)) for conn in others))
+    assert (sum(each.requests for each in purged), sum(each.hours for each in purged)) == (5, 2)
+    (total,) = await read_totals(old.conn, old.account, since=START, until=START + timedelta(days=8))
+    assert (total.requests, total.charge, total.vendor_cost) == (5, 50, 40)
     for conn in others:
         await conn.close()
-
-
-async def test_an_entry_that_names_its_provider_keeps_it(lone_scene: Scene) -> None:
-    """Written under an edition that keeps metadata: its provider is not in the totals, too."""
-    await lone_scene.credit(100)
-    await lone_scene.spend(10)
-    lone_scene.clock.advance(WEEK)
-    assert (await purge_requests(lone_scene.conn, lone_scene.clock.now())).requests == 1
-    assert await lone_scene.conn.fetchval("select count(*) from purged_cost") == 0
-    assert (await verify(lone_scene.conn)).fault is None
 
 
 async def test_a_row_that_is_gone_before_its_time_is_a_fault(old: Scene) -> None:
@@ -164,6 +178,7 @@ async def test_a_receipt_says_that_its_detail_has_expired(old: Scene) -> None:
     assert before is not None
     assert before.charged is not None
     assert before.charged.price
+    await roll_up(old.conn, old.account)
     await purge_requests(old.conn, old.clock.now() + MOMENT)
     after = await history.request(old.account, first.request_id)
     assert after is not None

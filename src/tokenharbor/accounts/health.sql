@@ -12,7 +12,8 @@ GROUP BY 1, 2
 
 -- name: losses
 -- What was lost at each provider in nano-USD, by entries from $2 on; ids bound by $1.
-SELECT coalesce(nullif(e.provider, ''), r.provider, '') AS provider, sum(e.over)::bigint AS overrun, sum(CASE e.type WHEN 'loss' THEN e.vendor_cost ELSE 0 END)::bigint AS unbilled
+SELECT coalesce(nullif(e.provider, ''), r.provider, '') AS provider, sum(e.over)::bigint AS overrun,
+       sum(CASE e.type WHEN 'loss' THEN e.vendor_cost ELSE 0 END)::bigint AS unbilled
 FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND r.id >= $1
 WHERE e.id >= $1 AND e.at >= $2 AND e.type IN ('usage', 'loss') AND (e.over > 0 OR e.type = 'loss')
 GROUP BY 1

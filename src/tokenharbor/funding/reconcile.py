@@ -8,11 +8,10 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.db.errors import as_database_unavailable
-from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.funding.statement_reading import StatedCost, StatedMove
-from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
+from tokenharbor.ledger.rollup import roll_up_all
 
 _DAY: Final = timedelta(days=1)
 _NONE: Final = "-"
@@ -52,15 +51,16 @@ async def reconcile_provider(
     """By day and model, or by day if the statement names no models, over the days that it covers. Amounts that differ
     by no more than `tolerance` agree. Raises DatabaseUnavailable.
     """
-    since, until = _covered([each.day for each in stated])
     theirs: dict[tuple[date, str], Usd] = {}
     for each in stated:
         what = each.day, each.model or ""
         theirs[what] = theirs.get(what, ZERO) + each.amount
     named = any(each.model for each in stated)
     ours: dict[tuple[date, str], Usd] = {}
+    days = [each.day for each in stated]
     with as_database_unavailable():
-        rows = await conn.fetch(SQL.vendor_costs, provider, since, until, *_bounds(since, until))
+        await roll_up_all(conn)
+        rows = await conn.fetch(SQL.vendor_costs, provider, min(days), max(days))
     for row in rows:
         what = row["day"], row["model"] if named else ""
         ours[what] = ours.get(what, ZERO) + Usd(row["amount"])
@@ -96,11 +96,6 @@ def _covered(days: Sequence[date]) -> tuple[datetime, datetime]:
     """Whole days (UTC), from the first to the last."""
     first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (min(days), max(days)))
     return first, last + _DAY
-
-
-def _bounds(since: datetime, until: datetime) -> tuple[UUID, UUID]:
-    """No request that ended in the span has an id outside of these: an id bears the time of the beginning."""
-    return lowest_id(since - _DAY), lowest_id(until)
 
 
 def _shown(amounts: Mapping[tuple[date, str], Usd], what: tuple[date, str]) -> str:

@@ -1,18 +1,9 @@
 -- What we have on record, to be compared with what providers and processors state.
 
 -- name: vendor_costs
--- What a provider is owed for what was settled in [$2, $3), by day (UTC) and the model's name there; ids bound by $4 and $5.
--- Whole days; those of purged requests are in totals.
-SELECT day, model, sum(amount)::bigint AS amount FROM (
-    SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.vendor_cost AS amount,
-           coalesce(convert_from(r.detail, 'UTF8')::jsonb #>> '{served,upstream_model}', r.model, '') AS model
-    FROM entry e LEFT JOIN request r ON r.account_id = e.account_id AND r.id = e.id AND r.id >= $4 AND r.id < $5
-    WHERE $1 IN (e.provider, CASE e.provider WHEN '' THEN r.provider END)
-      AND e.vendor_cost > 0 AND e.at >= $2 AND e.at < $3 AND e.id >= $4 AND e.id < $5
-    UNION ALL
-    SELECT day, amount, model FROM purged_cost
-    WHERE provider = $1 AND day >= ($2 AT TIME ZONE 'UTC')::date AND day < ($3 AT TIME ZONE 'UTC')::date) x
-GROUP BY 1, 2
+-- What a provider is owed for what was settled on the days (UTC) from $2 to $3, by day and the model's name there.
+SELECT day, upstream_model AS model, sum(vendor_cost + loss)::bigint AS amount FROM provider_day
+WHERE provider = $1 AND day BETWEEN $2 AND $3 GROUP BY 1, 2 HAVING sum(vendor_cost + loss) > 0
 
 -- name: processor_records
 -- Captures and refunds of a processor in [$2, $3), and those of the ids $4 whenever they were.

@@ -1,5 +1,6 @@
 """The jobs of a server: what is done, how often, and by which function."""
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import asyncpg
@@ -18,7 +19,7 @@ from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
-from tokenharbor.ledger.purge import purge_requests
+from tokenharbor.ledger.purge import PurgedRows, purge_requests
 from tokenharbor.ledger.rollup import roll_up_all
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
@@ -104,11 +105,12 @@ async def _purge_metadata(context: JobContext) -> None:
     if not days:
         return
     before = context.world.clock.now() - timedelta(days=days)
+    await roll_up_all(context.pool)
     async with context.pool.acquire() as conn:
         purged = await purge_requests(conn, before)
         notices = await purge_price_notices(conn, before)
-    if purged.requests or purged.tasks or notices:
-        _log.info("metadata_purged", requests=purged.requests, tasks=purged.tasks, notices=notices)
+    if notices or purged != PurgedRows(0, 0, 0):
+        _log.info("metadata_purged", **asdict(purged), notices=notices)
 
 
 JOBS = (

@@ -6,21 +6,23 @@ INSERT INTO metadata_purge (purged_before) VALUES ($1)
 ON CONFLICT (one_row) DO UPDATE SET purged_before = excluded.purged_before WHERE metadata_purge.purged_before < excluded.purged_before
 
 -- name: purge_requests
--- Deletes the requests of a day with an id in [$1, $2) that stand in blocks from $3 up to $4; answers how many. What providers are owed for
--- them goes to the totals, unless their entries name the provider.
+-- Deletes the requests of a day with an id in [$1, $2) that stand in blocks from $3 up to $4; answers how many. One whose entry is in no
+-- total yet stays.
 WITH gone AS (
-    DELETE FROM request WHERE id >= $1 AND id < $2 AND ctid >= $3 AND ctid < $4
-    RETURNING id, provider, model, detail),
-owed AS (
-    SELECT (e.at AT TIME ZONE 'UTC')::date AS day, g.provider, e.vendor_cost,
-           coalesce(convert_from(g.detail, 'UTF8')::jsonb #>> '{served,upstream_model}', g.model) AS model
-    FROM gone g CROSS JOIN LATERAL (SELECT at, provider, vendor_cost FROM entry WHERE id = g.id OFFSET 0) e
-    WHERE e.provider = '' AND e.vendor_cost > 0),
-added AS (
-    INSERT INTO purged_cost (day, provider, model, amount)
-    SELECT day, provider, model, sum(vendor_cost)::bigint FROM owed GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (day, provider, model) DO UPDATE SET amount = purged_cost.amount + excluded.amount)
+    DELETE FROM request r WHERE id >= $1 AND id < $2 AND ctid >= $3 AND ctid < $4
+        AND coalesce((SELECT e.seq FROM entry e WHERE e.id = r.id), 0) <= coalesce((SELECT m.seq FROM usage_mark m WHERE m.account_id = r.account_id), 0)
+    RETURNING 1)
 SELECT count(*) FROM gone
+
+-- name: named_usage
+-- Some accounts with hours before $1 that say what was used.
+SELECT DISTINCT account_id FROM (
+    SELECT account_id FROM usage_hour
+    WHERE hour < $1 AND (key_id <> '00000000-0000-0000-0000-000000000000' OR model <> '' OR provider <> '') ORDER BY hour LIMIT $2) x
+
+-- name: strip_usage
+-- Keeps requests and money of an account's hours before $2; how many rows went.
+SELECT strip_usage($1, $2)
 
 -- name: purge_tasks
 -- Deletes closed tasks of before $1, at most so many; answers how many.

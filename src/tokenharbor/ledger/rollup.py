@@ -65,15 +65,15 @@ class UsageTotal:
     usage: Usage
 
 
-async def roll_up_all(pool: asyncpg.Pool) -> None:
+async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
     """Each account with entries after its mark, in short transactions. Raises DatabaseUnavailable."""
     last: UUID | None = _NOBODY
     with as_database_unavailable():
         while last is not None:
-            rows = await pool.fetch(SQL.behind, last, _LOOK)
+            rows = await conn.fetch(SQL.behind, last, _LOOK)
             for row in rows:
                 if row["behind"]:
-                    await roll_up(pool, row["account_id"])
+                    await roll_up(conn, row["account_id"])
             last = rows[-1]["account_id"] if rows else None
 
 

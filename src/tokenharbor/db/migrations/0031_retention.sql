@@ -290,17 +290,24 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A task is open only while its request's hold stands: whoever gives the hold back ends the task in the same transaction.
-CREATE FUNCTION release_requests(p_type text, p_accounts uuid[], p_keys uuid[], p_wallet int[], p_meter int[], p_at timestamptz,
-                                 p_models text[], p_providers text[], p_editions text[], p_regions text[], p_versions bytea[],
-                                 ids uuid[], payer int[], kind int[], before bigint[], statuses text[], p_sizes int[], p_bytes bytea,
-                                 costs bigint[], fees bigint[], vendor bigint[], p_bounds bigint[], p_tokens bigint[],
-                                 p_expiring boolean[])
+-- A task is open only while its request's hold stands: whoever gives the hold back ends the task in the same transaction. Requests that leave
+-- no entry are counted here, since no mark of usage will pass them.
+CREATE FUNCTION release_requests(
+    p_type text, p_accounts uuid[], p_keys uuid[], p_wallet int[], p_meter int[], p_at timestamptz,
+    p_models text[], p_providers text[], p_editions text[], p_regions text[], p_versions bytea[],
+    ids uuid[], payer int[], kind int[], before bigint[], statuses text[], p_sizes int[], p_bytes bytea,
+    costs bigint[], fees bigint[], vendor bigint[], p_bounds bigint[], p_tokens bigint[], p_expiring boolean[])
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM end_requests(p_type, p_accounts, p_keys, p_wallet, p_meter, p_at, p_models, p_providers, p_editions, p_regions,
                          p_versions, ids, payer, kind, before, statuses, p_sizes, p_bytes, costs, fees, vendor, p_bounds, p_tokens, p_expiring);
     UPDATE task SET state = 'failed', closed_at = p_at WHERE request_id = ANY (ids) AND state = 'open';
+    INSERT INTO usage_hour AS h (account_id, hour, key_id, model, provider, requests, unbilled)
+    SELECT p_accounts[p_wallet[payer[i]]], date_trunc('hour', p_at - greatest(before[i], 0) * interval '1 microsecond', 'UTC'),
+        p_keys[p_meter[payer[i]]], p_models[kind[i]], p_providers[kind[i]], count(*), count(*)
+    FROM generate_series(1, cardinality(ids)) i WHERE vendor[i] = 0 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (account_id, hour, key_id, model, provider) DO UPDATE SET
+        requests = h.requests + excluded.requests, unbilled = h.unbilled + excluded.unbilled;
 END $$;
 
 -- A task of an edition whose metadata expires.
@@ -323,15 +330,36 @@ CREATE TABLE metadata_purge (
     purged_before  timestamptz NOT NULL
 );
 
--- What providers are owed for requests whose rows were deleted and whose entries name no provider, by day (UTC) and the model's name there.
--- It names no account.
-CREATE TABLE purged_cost (
-    day       date NOT NULL,
-    provider  text NOT NULL,
-    model     text NOT NULL,
-    amount    bigint NOT NULL CHECK (amount > 0),
-    PRIMARY KEY (day, provider, model)
-);
+-- Hours that say what was used by which key.
+CREATE INDEX usage_hour_named ON usage_hour (hour)
+    WHERE key_id <> '00000000-0000-0000-0000-000000000000' OR model <> '' OR provider <> '';
+
+-- Of an account's hours before one, keep requests and money: neither key, model and provider nor tokens. Answers how many rows went.
+CREATE FUNCTION strip_usage(p_account uuid, p_before timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    stripped bigint;
+BEGIN
+    INSERT INTO usage_mark (account_id, seq) VALUES (p_account, 0) ON CONFLICT DO NOTHING;
+    PERFORM FROM usage_mark m WHERE m.account_id = p_account FOR UPDATE;
+    WITH gone AS (
+        DELETE FROM usage_hour h WHERE h.account_id = p_account AND h.hour < p_before
+            AND (h.key_id <> nobody OR h.model <> '' OR h.provider <> '')
+        RETURNING h.*),
+    kept AS (
+        INSERT INTO usage_hour AS h (account_id, hour, key_id, model, provider, first_seq, last_seq, requests, unbilled, charge, fee,
+                                     vendor_cost, over, loss)
+        SELECT p_account, g.hour, nobody, '', '', min(g.first_seq), max(g.last_seq), sum(g.requests), sum(g.unbilled), sum(g.charge), sum(g.fee),
+            sum(g.vendor_cost), sum(g.over), sum(g.loss)
+        FROM gone g GROUP BY g.hour ORDER BY g.hour
+        ON CONFLICT (account_id, hour, key_id, model, provider) DO UPDATE SET
+            first_seq = least(h.first_seq, excluded.first_seq), last_seq = greatest(h.last_seq, excluded.last_seq),
+            requests = h.requests + excluded.requests, unbilled = h.unbilled + excluded.unbilled,
+            charge = h.charge + excluded.charge, fee = h.fee + excluded.fee, vendor_cost = h.vendor_cost + excluded.vendor_cost,
+            over = h.over + excluded.over, loss = h.loss + excluded.loss)
+    SELECT count(*) INTO stripped FROM gone;
+    RETURN stripped;
+END $$;
 
 -- As before; an entry that names no provider has `-` in its place.
 CREATE OR REPLACE VIEW posting_all AS
