@@ -56,7 +56,7 @@ class CreditHooks(Protocol):
     """
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None:
-        """Before credit moves: what is due on the account."""
+        """Before credit moves, and after it has: what is due on the account."""
         ...
 
     async def captured(self, conn: asyncpg.Connection, capture: Capture) -> None:

@@ -24,6 +24,7 @@ class DisputeQueries:
     dispute: str
     by_object: str
     disputes: str
+    short: str
     count_open: str
     set: str
     set_fault: str
@@ -115,6 +116,11 @@ async def list_disputes(
 ) -> Sequence[Dispute]:
     """Oldest first."""
     return [_dispute(row) for row in await conn.fetch(SQL.disputes, account_id, open_only)]
+
+
+async def list_short(conn: asyncpg.Connection, processor: str, capture_id: str) -> Sequence[Dispute]:
+    """Disputes of which a part is our loss, oldest first."""
+    return [_dispute(row) for row in await conn.fetch(SQL.short, processor, capture_id)]
 
 
 async def count_open(conn: asyncpg.Connection, account_id: UUID) -> int:

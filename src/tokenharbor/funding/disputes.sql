@@ -18,6 +18,10 @@ SELECT * FROM dispute WHERE processor = $1 AND dispute_id = $2
 -- An account's disputes, or everybody's, oldest first; those that are open, or all.
 SELECT * FROM dispute WHERE ($1::uuid IS NULL OR account_id = $1) AND (NOT $2 OR ended_at IS NULL) ORDER BY id
 
+-- name: short
+-- Disputes of a capture of which a part is our loss, since others had taken it: oldest first.
+SELECT * FROM dispute WHERE processor = $1 AND capture_id = $2 AND lost > 0 ORDER BY id
+
 -- name: count_open
 -- How many disputes of an account have not ended.
 SELECT count(*) FROM dispute WHERE account_id = $1 AND ended_at IS NULL

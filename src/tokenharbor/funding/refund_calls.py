@@ -11,25 +11,17 @@ An object that bears no id of ours, or one whose row has another object already,
 it is a refund like every other, and what was spent of it is debt.
 
 A capture never gives back more than it took: what exceeds it, since a dispute came between, is `loss/dispute`, and the
-account keeps what was set aside for it.
+account keeps what was set aside for it; until some of it comes back (`recover_losses`).
 """
-
-import dataclasses
 
 import asyncpg
 
-from tokenharbor.funding import auto_store, refund_store, store
+from tokenharbor.funding import auto_store, refund_store
 from tokenharbor.funding.context import Funding, FundingAlarm
+from tokenharbor.funding.losses import recover_losses
+from tokenharbor.funding.refund_steps import close, close_again, credit_returns, fail, reopen, take_credit
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
-from tokenharbor.funding.returns import (
-    CreditReturn,
-    CreditReturns,
-    ReturnedMoney,
-    amount_of,
-    clearing_of,
-    tax_returned,
-    with_tax,
-)
+from tokenharbor.funding.returns import amount_of
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, ProcessorError, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
@@ -136,7 +128,7 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
         await Wallets(conn).lock(refund.account_id, funding.world.clock.now())
         current = await refund_store.get_refund(conn, refund.id)
         if current.state is RefundProgress.ASKED and current.processor_refund_id is None:
-            return await _fail(conn, funding, current, None, why)
+            return await fail(conn, funding, current, None, why)
         if current.state is RefundProgress.CALLED:
             return await refund_store.note_fault(conn, refund.id, why, final=True)
         return current
@@ -151,12 +143,17 @@ async def _take(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, tol
     match refund.state, told.state:
         case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.PENDING):
             return await refund_store.set_called(conn, refund_id, told.processor_refund_id)
-        case ((RefundProgress.ASKED | RefundProgress.CALLED | RefundProgress.FAILED), RefundState.DONE):
-            return await _close(conn, funding, refund, told)
+        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.DONE):
+            return await close(conn, funding, refund, told.processor_refund_id)
+        case RefundProgress.FAILED, RefundState.DONE:
+            return await close_again(conn, funding, refund, told.processor_refund_id)
         case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.FAILED):
-            return await _fail(conn, funding, refund, told.processor_refund_id, told.fault)
+            return await fail(conn, funding, refund, told.processor_refund_id, told.fault)
         case RefundProgress.DONE, RefundState.FAILED:
-            return await _reopen(conn, funding, refund, told)
+            failed = await reopen(conn, funding, refund, told.processor_refund_id, told.fault)
+            await recover_losses(conn, funding, refund.processor, refund.capture_id)
+            await funding.hooks.run_due(conn, account_id)
+            return failed
     return refund
 
 
@@ -168,52 +165,6 @@ async def _difference(conn: asyncpg.Connection, refund: Refund, told: ProcessorR
     if other is not None and other.id != refund.id:
         return f"{told.processor_refund_id[:80]} is {other.shown_id}"
     return ""
-
-
-async def _close(conn: asyncpg.Connection, funding: Funding, refund: Refund, told: ProcessorRefund) -> Refund:
-    """The money has left."""
-    capture = await _capture(conn, refund)
-    closed, minor = min(refund.amount, capture.left), min(refund.money.minor, capture.left_minor)
-    returns = _returns(conn, funding, refund, capture)
-    await returns.leave(closed, refund.set_aside)
-    part = ReturnedMoney(refund.money, closed)
-    lost, tax = with_tax(capture, refund.amount - closed), tax_returned(capture, closed, minor)
-    await returns.book_differences(part, tax=tax, lost=lost)
-    await refund_store.add_returned(conn, refund, closed, minor)
-    await store.add_topped_up(conn, refund.account_id, -closed)
-    done = dataclasses.replace(refund, processor_refund_id=told.processor_refund_id, closed=closed, closed_minor=minor)
-    return await refund_store.set_done(conn, done, funding.world.clock.now())
-
-
-async def _fail(
-    conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str | None, why: str
-) -> Refund:
-    """The money has not left: the lot has its credit again."""
-    await give_up(conn, funding, refund)
-    now = funding.world.clock.now()
-    return await refund_store.set_failed(conn, refund.id, processor_refund_id, now, why or "the refund failed")
-
-
-async def give_up(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> None:
-    """What was set aside and taken back for a refund returns; its row is the caller's."""
-    await _returns(conn, funding, refund, await _capture(conn, refund)).restore(refund.set_aside)
-    await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
-
-
-async def _reopen(conn: asyncpg.Connection, funding: Funding, refund: Refund, told: ProcessorRefund) -> Refund:
-    """The money had left, and has come back."""
-    capture = await _capture(conn, refund)
-    returns, part = _returns(conn, funding, refund, capture), ReturnedMoney(refund.money, refund.closed)
-    lost = with_tax(capture, refund.amount - refund.closed)
-    tax = -tax_returned(capture, -refund.closed, -refund.closed_minor)
-    await returns.book_differences(part, tax=tax, lost=lost, back=True)
-    await returns.come_back(refund.closed)
-    await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
-    await returns.pay_debt()
-    await refund_store.add_returned(conn, refund, -refund.closed, -refund.closed_minor)
-    await store.add_topped_up(conn, refund.account_id, refund.closed)
-    now = funding.world.clock.now()
-    return await refund_store.set_failed(conn, refund.id, told.processor_refund_id, now, told.fault or "it came back")
 
 
 async def _find(conn: asyncpg.Connection, capture: CaptureBalance, told: ProcessorRefund) -> Refund | None:
@@ -235,13 +186,6 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
     assert capture is not None, "it was found in this transaction"  # noqa: S101  for mypy
     now, refund_id = funding.world.clock.now(), funding.world.ids.new()
     amount = amount_of(capture, told.money)
-    own = min(amount, capture.left)
-    await funding.hooks.run_due(conn, capture.account_id)
-    if own:
-        await funding.hooks.take_back(
-            conn, capture.account_id, capture.lot_id, own, return_id=refund_id, disputed=False
-        )
-    state = await Wallets(conn).lock(capture.account_id, now)
     refund = Refund(
         id=refund_id,
         top_up_id=capture.top_up_id,
@@ -256,32 +200,16 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
         asked=None,
         amount=amount,
         reduced=ZERO,
-        set_aside=min(own, state.unspent(capture.lot_id)),
+        set_aside=await take_credit(conn, funding, capture, amount, refund_id),
         money=told.money,
         state=RefundProgress.CALLED,
         asked_at=now,
         processor_refund_id=told.processor_refund_id,
         next_look_at=now,
     )
-    await _returns(conn, funding, refund, capture).set_aside(refund.set_aside)
+    await credit_returns(conn, funding, refund, capture).set_aside(refund.set_aside)
     await auto_store.stop(conn, refund.account_id, f"{refund.shown_id}: a top-up was refunded", now)
     return await refund_store.add_refund(conn, refund)
-
-
-async def _capture(conn: asyncpg.Connection, refund: Refund) -> CaptureBalance:
-    capture = await refund_store.find_capture(conn, refund.processor, refund.capture_id)
-    assert capture is not None, "a foreign key"  # noqa: S101  for mypy
-    return capture
-
-
-def _returns(conn: asyncpg.Connection, funding: Funding, refund: Refund, capture: CaptureBalance) -> CreditReturns:
-    wanted = CreditReturn(
-        account_id=refund.account_id,
-        lot_id=refund.lot_id,
-        clearing=clearing_of(capture),
-        reason=f"refund {refund.shown_id}",
-    )
-    return CreditReturns(conn, funding, wanted)
 
 
 def _report(funding: Funding, refund: Refund, told: ProcessorRefund) -> None:

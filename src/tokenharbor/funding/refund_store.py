@@ -21,6 +21,7 @@ class RefundQueries:
 
     capture: str
     add_returned: str
+    short: str
     add: str
     refund: str
     by_key: str
@@ -54,6 +55,11 @@ async def find_capture(conn: asyncpg.Connection, processor: str, capture_id: str
 async def add_returned(conn: asyncpg.Connection, refund: Refund, amount: Usd, minor: int) -> None:
     """What of the refund's capture has gone back; below zero, what has come again."""
     await conn.execute(SQL.add_returned, refund.processor, refund.capture_id, amount, minor)
+
+
+async def list_short(conn: asyncpg.Connection, processor: str, capture_id: str) -> Sequence[Refund]:
+    """Refunds that are done and of which a part is our loss, oldest first."""
+    return [_refund(row) for row in await conn.fetch(SQL.short, processor, capture_id)]
 
 
 async def add_refund(conn: asyncpg.Connection, refund: Refund) -> Refund:

@@ -14,7 +14,8 @@ import asyncpg
 
 from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, RewardReturn
-from tokenharbor.funding.refund_calls import give_up, look_at_refund, take_refund
+from tokenharbor.funding.refund_calls import look_at_refund, take_refund
+from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import CreditReturn, CreditReturns, ReturnedMoney, clearing_of, money_of
 from tokenharbor.funding.types import MANUAL

@@ -12,6 +12,10 @@ FROM capture c WHERE c.processor = $1 AND c.capture_id = $2
 -- What of a capture has gone back; below zero, what has come again.
 UPDATE capture SET refunded = refunded + $3, refunded_minor = refunded_minor + $4 WHERE processor = $1 AND capture_id = $2
 
+-- name: short
+-- Refunds of a capture of which a part is our loss, since others had taken it: oldest first.
+SELECT * FROM refund WHERE processor = $1 AND capture_id = $2 AND state = 'done' AND closed < amount ORDER BY id
+
 -- name: add
 -- A refund.
 INSERT INTO refund (id, top_up_id, account_id, processor, capture_id, lot_id, idempotency_key, origin, actor, reason, asked, amount, reduced,

@@ -26,8 +26,9 @@ class RewardHooks:
     policy: Callable[[], Policy]
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None:
-        """Before credit moves: what is due on the account."""
+        """Before credit moves, and after it has: what is due on the account."""
         await due.run_due(conn, self.world, self.policy(), account_id)
+        await returns.reclaim_excess(conn, self.world, account_id)
 
     async def captured(self, conn: asyncpg.Connection, capture: CapturedTopUp) -> None:
         """After a capture was credited."""

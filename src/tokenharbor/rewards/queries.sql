@@ -145,13 +145,15 @@ INSERT INTO cashback_source (lot_id, account_id, returned, reversed) VALUES ($1,
 ON CONFLICT (lot_id) DO UPDATE SET returned = cashback_source.returned + $3, reversed = cashback_source.reversed + $4
 
 -- name: add_return
--- A return, once; no row comes back where its rewards were taken back before.
+-- A return, and its turn: it may be undone, and made again. No row comes back where its rewards are taken back.
 INSERT INTO reward_return (return_id, account_id, lot_id, amount, reversed, at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING RETURNING return_id
+ON CONFLICT (return_id) DO UPDATE SET amount = excluded.amount, reversed = excluded.reversed, at = excluded.at, given_back_at = NULL,
+    turn = reward_return.turn + 1
+WHERE reward_return.given_back_at IS NOT NULL RETURNING turn
 
 -- name: give_back
 -- It did not happen; no row comes back where that was known, or nothing was taken back.
-UPDATE reward_return SET given_back_at = $2 WHERE return_id = $1 AND given_back_at IS NULL RETURNING lot_id, amount, reversed
+UPDATE reward_return SET given_back_at = $2 WHERE return_id = $1 AND given_back_at IS NULL RETURNING lot_id, amount, reversed, turn
 
 -- name: return_postings
 -- What the entries of a return moved.

@@ -88,16 +88,17 @@ async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpR
 
 
 async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:
-    """Once for each return. In the caller's transaction. Raises BooksRefused."""
+    """Once for each return, until it is given back. In the caller's transaction. Raises BooksRefused."""
     now, wallets = world.clock.now(), Wallets(conn)
     state = await wallets.lock(gone.account_id, now)
     plan = await plan_return(conn, state, gone)
     ours = (gone.return_id, gone.account_id, gone.lot_id, gone.amount, plan.reversed, now)
-    if await conn.fetchval(SQL.add_return, *ours) is None:
+    turn = await conn.fetchval(SQL.add_return, *ours)
+    if turn is None:
         return TakenRewards()
     for what, postings in (("match", plan.match), ("cashback", plan.cashback)):
         if postings:
-            await wallets.post(_entry(world, gone.account_id, now, _reference(gone.return_id, what), postings))
+            await wallets.post(_entry(world, gone.account_id, now, _reference(gone.return_id, turn, what), postings))
     await conn.execute(SQL.add_returned, gone.lot_id, gone.account_id, gone.amount, plan.reversed)
     return plan.taken
 
@@ -114,13 +115,28 @@ async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, re
         return
     await conn.execute(SQL.undo_returned, row["lot_id"], row["amount"], row["reversed"])
     for what in ("match", "cashback"):
+        reference = _reference(return_id, row["turn"], what)
         taken = [
             Posting(Usd(each["amount"]), each["source"], each["destination"], each["lot_id"])
-            for each in await conn.fetch(SQL.return_postings, _reference(return_id, what))
+            for each in await conn.fetch(SQL.return_postings, reference)
         ]
         if taken:
             room = await _room_to_lock(conn, await wallets.lock(account_id, now))
-            await _give_back(wallets, world, account_id, taken, f"{_reference(return_id, what)}/undone", room=room)
+            await _give_back(wallets, world, account_id, taken, f"{reference}/undone", room=room)
+
+
+async def reclaim_excess(conn: asyncpg.Connection, world: World, account_id: UUID) -> None:
+    """Where the matched top-up has paid debt, less of it may remain than is locked: that goes."""
+    match = await conn.fetchrow(SQL.match, account_id)
+    if match is None:
+        return
+    now, wallets = world.clock.now(), Wallets(conn)
+    state = await wallets.lock(account_id, now)
+    remaining = state.remaining(match["top_up_lot"]) + state.in_payout(match["top_up_lot"])
+    excess = state.locked(match["match_lot"]) - remaining
+    if excess > ZERO:
+        stamp = EntryStamp(world.ids.new(), now, "less remains of the matched top-up")
+        await wallets.post(credit_moves.reclaim_locked(state, stamp, match["match_lot"], excess))
 
 
 async def _room_to_lock(conn: asyncpg.Connection, state: CreditState) -> Usd:
@@ -179,14 +195,19 @@ async def _give_back(
 
 
 def _whole_match(state: CreditState, lot_id: UUID, owed: Usd) -> list[Posting]:
-    """What is there of it, what is locked, and what was spent or is held: that becomes debt, once."""
-    unspent = state.unspent(lot_id)
+    """What is there of it, what is locked, and what was spent or is held: that becomes debt, once. An account has one
+    match; what of it was granted anew when a dispute was won is a lot of its own.
+    """
+    pool = address.account(state.account_id, Pool.MATCH)
+    lots = [lot.id for lot in state.lots.values() if lot.origin == RewardKind.MATCH]
+    unspent = [Posting(state.unspent(each), pool, address.PROMOTION, each) for each in lots]
+    laid = sum([state.laid(each) for each in lots], ZERO)
     amounts: Mapping[str, Usd] = {
-        address.account(state.account_id, Pool.MATCH): unspent,
         address.account(state.account_id, Restriction.LOCKED): state.locked(lot_id),
-        address.debt(state.account_id): state.laid(lot_id) - unspent - owed,
+        address.debt(state.account_id): laid - sum([each.amount for each in unspent], ZERO) - owed,
     }
-    return [Posting(amount, place, address.PROMOTION, lot_id) for place, amount in amounts.items() if amount > ZERO]
+    postings = [*unspent, *(Posting(amount, place, address.PROMOTION, lot_id) for place, amount in amounts.items())]
+    return [each for each in postings if each.amount > ZERO]
 
 
 def _from_locked(state: CreditState, lot_id: UUID, amount: Usd) -> list[Posting]:
@@ -218,5 +239,6 @@ def _entry(world: World, account_id: UUID, at: datetime, reference: str, posting
     )
 
 
-def _reference(return_id: UUID, what: str) -> str:
-    return f"return/{return_id}/{what}"
+def _reference(return_id: UUID, turn: int, what: str) -> str:
+    """The first turn has no number."""
+    return f"return/{return_id}/{what}" + (f"/{turn}" if turn else "")
