@@ -1,7 +1,7 @@
 """What `catalog check` tells an operator."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -92,3 +92,11 @@ def test_F2_a_provider_that_states_no_field_for_the_maximum_is_found(load: Load,
     assert (finding.kind, finding.fault) == (FindingKind.NO_MAX_FIELD, False)
     operator["providers"]["acme"]["max_field"] = "none"
     assert _about(load(operator), "provider acme") == []
+
+
+def test_a_model_whose_announced_end_has_come_is_worth_a_look(load: Load, operator: Tables) -> None:
+    operator["models"]["acme-v3.2"]["retires"] = date(2026, 11, 22)
+    assert _about(load(operator), "acme-v3.2") == []
+    operator["models"]["acme-v3.2"]["retires"] = date(2026, 11, 21)
+    (finding,) = _about(load(operator), "acme-v3.2")
+    assert (finding.kind, finding.fault) == (FindingKind.RETIRED, False)

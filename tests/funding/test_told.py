@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.funding.conftest import Till
+from tests.funding.test_disputes import dispute, hear
 
 from tokenharbor.alerts.store import list_notices
 from tokenharbor.alerts.words import notice_body, notice_subject
@@ -13,7 +14,7 @@ from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, top_up_low_
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import Usd
-from tokenharbor.payments.types import PaymentState
+from tokenharbor.payments.types import DisputeState, PaymentState
 
 
 async def told(till: Till) -> list[tuple[str, str]]:
@@ -74,3 +75,43 @@ async def test_a_pretended_payment_is_called_so(till: Till, pretended: bool) -> 
     async with till.pool.acquire() as conn:
         ((notice, _),) = await list_notices(conn, till.account_id, 1)
     assert ("pretended" in notice_body(notice, "https://harbor.test")) == pretended
+
+
+async def test_a_dispute_is_told_when_it_is_opened_and_when_it_is_over_and_the_operator_hears_it(till: Till) -> None:
+    opened = await till.open("10")
+    till.processor.pay(opened.shown_id)
+    await fulfil(till.funding, opened.id)
+    for number, (state, withdrawn) in enumerate(
+        ((DisputeState.OPENED, 0), (DisputeState.FUNDS_WITHDRAWN, 1000), (DisputeState.LOST, 1000)), start=1
+    ):
+        till.clock.advance(timedelta(minutes=1))
+        for again in (1, 2):
+            await hear(till, dispute(till, 1000, state, withdrawn), number * 10 + again)
+    assert await told(till) == [
+        ("top_up_received", "Top-up received: 10.00 USD of credit"),
+        ("dispute_opened", "A payment is disputed: 10.00 USD"),
+        ("dispute_lost", "A dispute is over: 10.00 USD went back to the payer"),
+    ]
+    assert [alarm for alarm, _ in till.alarms] == ["dispute_opened", "dispute_lost"]
+
+
+async def test_a_withdrawal_is_told_at_each_step_once(till: Till) -> None:
+    payee, withdrawal = till.world.ids.new(), till.world.ids.new()
+    await till.pool.execute(
+        "insert into payee values ($1, $2, 'stripe', 'email', 'digest', $3, 'customer')",
+        payee, till.account_id, till.clock.now(),
+    )  # fmt: skip
+    await till.pool.execute(
+        "insert into withdrawal (id, account_id, idempotency_key, actor, payee_id, processor, pretended, amount, "
+        "currency, amount_minor, state, asked_at) values ($1, $2, 'k', 'customer', $3, 'stripe', false, 5000000000, "
+        "'USD', 500, 'asked', $4)",
+        withdrawal, till.account_id, payee, till.clock.now(),
+    )  # fmt: skip
+    for state in ("approved", "called", "called", "done", "done"):
+        till.clock.advance(timedelta(minutes=1))
+        await till.pool.execute("update withdrawal set state = $1, decided_at = $2", state, till.clock.now())
+    assert sorted(await told(till)) == [
+        ("withdrawal_approved", "Withdrawal approved: 5.00 USD"),
+        ("withdrawal_asked", "Withdrawal asked for: 5.00 USD"),
+        ("withdrawal_done", "Withdrawal paid out: 5.00 USD"),
+    ]

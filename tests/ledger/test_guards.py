@@ -27,7 +27,7 @@ NO_BOOKS = {
     *("refund", "dispute", "dispute_part", "payee", "payee_address", "withdrawal", "withdrawal_part"),
     *("reward", "reward_account", "top_up_match", "cashback_day", "cashback_source", "reward_return"),
     *("referral_code", "referral", "code", "redemption"),
-    *("alert_preference", "alert_webhook", "notice", "notice_delivery", "price_change_look"),
+    *("alert_preference", "alert_webhook", "notice", "notice_delivery", "model_change_look"),
     *("usage_hour", "usage_mark", "provider_day"),
     "metadata_purge",
 }

@@ -22,7 +22,16 @@ class NoticeKind(StrEnum):
     AUTO_TOP_UP_MADE = "auto_top_up_made"
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"
     REFUND_MADE = "refund_made"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    WITHDRAWAL_ASKED = "withdrawal_asked"
+    WITHDRAWAL_APPROVED = "withdrawal_approved"
+    WITHDRAWAL_DONE = "withdrawal_done"
+    WITHDRAWAL_FAILED = "withdrawal_failed"
+    WITHDRAWAL_REJECTED = "withdrawal_rejected"
     PRICE_CHANGE = "price_change"
+    MODEL_RETIREMENT = "model_retirement"
     TEST = "test"
 
 

@@ -11,7 +11,14 @@ from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID, Kind
 from tokenharbor.kernel.money import Money, Usd
 
-_IDS: Final[Mapping[str, Kind]] = {"top_up_id": "topup", "refund_id": "refund", "key_id": "key", "lot_id": "lot"}
+_IDS: Final[Mapping[str, Kind]] = {
+    "top_up_id": "topup",
+    "refund_id": "refund",
+    "dispute_id": "dispute",
+    "withdrawal_id": "withdrawal",
+    "key_id": "key",
+    "lot_id": "lot",
+}
 
 _WORDS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.LOW_BALANCE: (
@@ -50,9 +57,45 @@ _WORDS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
         "Refund made: {amount}",
         "{amount} of the top-up {top_up} go back to what paid it. The refund is {refund}.",
     ),
+    NoticeKind.DISPUTE_OPENED: (
+        "A payment is disputed: {amount}",
+        "{amount} of the top-up {top_up} are disputed. Its unused credit is frozen until the dispute, {dispute}, ends.",
+    ),
+    NoticeKind.DISPUTE_WON: (
+        "A dispute is over: the payment stands",
+        "The payment for the top-up {top_up} stands: its credit can be used again. The dispute was {dispute}.",
+    ),
+    NoticeKind.DISPUTE_LOST: (
+        "A dispute is over: {amount} went back to the payer",
+        "The credit of the top-up {top_up} went with it; what was spent of it is debt. The dispute was {dispute}.",
+    ),
+    NoticeKind.WITHDRAWAL_ASKED: (
+        "Withdrawal asked for: {amount}",
+        "{credit_usd} USD of credit are set aside for it. If it was not you, tell us at once. It is {withdrawal}.",
+    ),
+    NoticeKind.WITHDRAWAL_APPROVED: (
+        "Withdrawal approved: {amount}",
+        "{amount} are approved and will be paid out. The withdrawal is {withdrawal}.",
+    ),
+    NoticeKind.WITHDRAWAL_DONE: (
+        "Withdrawal paid out: {amount}",
+        "{amount} were paid out for {credit_usd} USD of credit. The withdrawal is {withdrawal}.",
+    ),
+    NoticeKind.WITHDRAWAL_FAILED: (
+        "Withdrawal failed: {amount}",
+        "{amount} could not be paid out: the credit is back. The withdrawal is {withdrawal}.",
+    ),
+    NoticeKind.WITHDRAWAL_REJECTED: (
+        "Withdrawal rejected: {amount}",
+        "{amount} are not paid out: the credit is back. The withdrawal is {withdrawal}.",
+    ),
     NoticeKind.PRICE_CHANGE: (
         "The price of {model} changes",
         "The price of {model} changes at {since}, for requests from then on. You have used it in the last 30 days.",
+    ),
+    NoticeKind.MODEL_RETIREMENT: (
+        "{model} is retired",
+        "{model} is retired at {since}: requests for it may fail from then on. You have used it in the last 30 days.",
     ),
     NoticeKind.TEST: ("Test of alerts", "This is a test. Alerts reach this address."),
 }

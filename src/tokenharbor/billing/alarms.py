@@ -25,6 +25,8 @@ class Alarm(StrEnum):
     PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
     WEBHOOK_FORGED = "webhook_forged"  # an event that its processor did not send: nothing was credited
     DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment: answer it at the processor
+    DISPUTE_WON = "dispute_won"  # its money has come back, or never left
+    DISPUTE_LOST = "dispute_lost"  # its money is gone
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a payment failed or needs its payer, or a key looks stolen
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -163,7 +163,8 @@ def _model(
         aliases=aliases,
         max_thinking=table.max_thinking,
         label=table.label or name,
-        created=int(datetime(released.year, released.month, released.day, tzinfo=UTC).timestamp()) if released else 0,
+        created=int(_midnight(released).timestamp()) if released else 0,
+        retires=_midnight(table.retires) if table.retires else None,
         bytes_per_token=table.bytes_per_token,
         image_tokens=table.image_tokens or usual.image_tokens,
         surfaces=surfaces,
@@ -171,6 +172,10 @@ def _model(
         max_seconds=table.max_seconds or usual.max_seconds,
         tokenizer=check.optional(_WORD, table.tokenizer, "tokenizer must be a word such as 'o200k'") or usual.tokenizer,
     )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_TableChecks") -> tuple[int, int]:

@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     NO_CREDENTIAL = "no_credential"  # nothing says where the provider's key is
     SHADOWED = "shadowed"  # a name of one model leads to another
     NO_MAX_FIELD = "no_max_field"  # nothing says which field for the maximum the provider obeys
+    RETIRED = "retired"  # its announced end has come
     PRICE = "price"  # classes of a price in an unusual order: a slip of the pen, most likely
 
 
@@ -65,6 +66,9 @@ def _model(model: Model, at: datetime) -> Iterator[Finding]:
         )
     elif all(endpoint.price is None for endpoint in model.endpoints):
         yield Finding(FindingKind.NO_PRICE, where, "no price, so every request for it is refused", fault=True)
+    if model.retires is not None and model.retires <= at:
+        message = f"its end was announced for {model.retires:%Y-%m-%d}: take it off, or correct retires"
+        yield Finding(FindingKind.RETIRED, where, message)
     seen = set()
     for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
         if endpoint.provider.name not in seen:

@@ -77,7 +77,8 @@ class ModelDocuments:
             "created_at": _rfc3339(model.created),
             "owned_by": model.vendor or next((each.provider.name for each in model.endpoints), ""),
             "display_name": model.label,
-            "lifecycle": "active",
+            "lifecycle": _lifecycle(model, at),
+            "expiration_date": model.retires.strftime("%Y-%m-%d") if model.retires else None,
             "context_length": model.context,
             "max_input_tokens": model.context,
             "max_tokens": model.max_output,
@@ -146,6 +147,12 @@ def _provider(endpoint: Endpoint, pricing: Mapping[str, Any]) -> dict[str, Any]:
         "wires": [],
         "pricing": pricing.get(endpoint.name),
     }
+
+
+def _lifecycle(model: Model, at: datetime) -> str:
+    if model.retires is None:
+        return "active"
+    return "deprecated" if at < model.retires else "retired"
 
 
 def _plain_price(rates: Rates, at: datetime) -> int:

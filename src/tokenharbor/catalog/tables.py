@@ -93,6 +93,7 @@ class ModelTable(msgspec.Struct, frozen=True):
     label: Text | None = None
     vendor: str | None = None
     released: date | None = None
+    retires: date | None = None
     context: Tokens | None = None
     max_output: Tokens | None = None
     max_thinking: Tokens | None = None

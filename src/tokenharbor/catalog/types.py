@@ -148,6 +148,7 @@ class Model:
     aliases: tuple[str, ...] = ()
     label: str = ""  # for people
     created: int = 0  # Unix seconds, for /v1/models
+    retires: datetime | None = None  # when its vendor or the operator ends it, as announced
     bytes_per_token: int | None = None  # of text, for quotes: at most a token for so many; None: by kind of character
     image_tokens: int = 5_000  # the most that one image can count for
     surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted

@@ -23,6 +23,8 @@ class FundingAlarm(StrEnum):
 
     PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
     DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
 
 

@@ -26,6 +26,8 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import DisputeState, ProcessorDispute, ProcessorEvent
 
+_OVER = {DisputeState.WON: FundingAlarm.DISPUTE_WON, DisputeState.LOST: FundingAlarm.DISPUTE_LOST}
+
 
 async def handle_dispute(funding: Funding, processor: str, event: ProcessorEvent) -> str:
     """An event about a dispute."""
@@ -62,6 +64,8 @@ async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute)
         await funding.hooks.run_due(conn, capture.account_id)
     if known is None:
         funding.report(FundingAlarm.DISPUTE_OPENED, after.shown_id, processor)
+    if after.state in _OVER and after.state is not before.state:
+        funding.report(_OVER[after.state], after.shown_id, processor)
     if after.lost > before.lost:
         funding.report(FundingAlarm.PAYMENT_MISMATCH, after.shown_id, processor)
     return after

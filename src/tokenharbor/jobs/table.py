@@ -9,7 +9,7 @@ import structlog
 from tokenharbor.accounts.volume import place_volumes
 from tokenharbor.alerts.deliver import deliver_due
 from tokenharbor.alerts.find import find_notices
-from tokenharbor.alerts.price_changes import find_price_changes, purge_price_notices
+from tokenharbor.alerts.model_changes import find_model_changes, purge_model_notices
 from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
@@ -82,8 +82,8 @@ async def _find_alerts(context: JobContext) -> None:
     await find_notices(context.alerting)
 
 
-async def _find_price_changes(context: JobContext) -> None:
-    await find_price_changes(context.alerting, context.catalog())
+async def _find_model_changes(context: JobContext) -> None:
+    await find_model_changes(context.alerting, context.catalog())
 
 
 async def _deliver_notices(context: JobContext) -> None:
@@ -108,7 +108,7 @@ async def _purge_metadata(context: JobContext) -> None:
     await roll_up_all(context.pool)
     async with context.pool.acquire() as conn:
         purged = await purge_requests(conn, before)
-        notices = await purge_price_notices(conn, before)
+        notices = await purge_model_notices(conn, before)
     if notices or purged != PurgedRows(0, 0, 0):
         _log.info("metadata_purged", **asdict(purged), notices=notices)
 
@@ -124,7 +124,7 @@ JOBS = (
     Job("processor_events", timedelta(hours=1), _sweep_processors),
     Job("auto_topup", timedelta(seconds=5), _top_up_automatically),
     Job("alerts", timedelta(minutes=1), _find_alerts),
-    Job("price_changes", timedelta(hours=6), _find_price_changes),
+    Job("model_changes", timedelta(hours=6), _find_model_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
     Job("rewards", timedelta(minutes=1), _run_rewards),
     Job("usage_totals", timedelta(seconds=10), _roll_up_usage),
