@@ -1,7 +1,7 @@
 """A world that stands still, a database, accounts that top up and spend, and the edition with rewards."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -152,17 +152,26 @@ class Scene:
 
     async def spend(self, account: UUID, usd: str, *, settled: bool = True) -> None:
         """A request; with `settled` False it stays open."""
+        settle = await self.begin(account, usd)
+        if settled:
+            await settle()
+
+    async def begin(self, account: UUID, usd: str) -> Callable[[], Awaitable[None]]:
+        """A request, and how it ends."""
         amount, payer = Usd.parse(usd), Payer(account, self.keys[account])
         hold = Hold(self.world.ids.new(), payer, amount, self.clock.now())
         placed: Any = await self.book.place([hold])
         assert await all_answers(placed) == [PlacedHold(amount)]
-        if settled:
+
+        async def settle() -> None:
             detail = (_DETAIL % payer.key_id).encode()
             end = Settlement(
                 hold.request_id, payer, _SOLD, "complete", detail, b"sixteen of salt.", self.clock.now(), amount,
                 Usd(0), Usd(0), amount,
             )  # fmt: skip
             await all_answers(await self.book.settle([end]))
+
+        return settle
 
     async def state(self, account: UUID) -> CreditState:
         async with self.conn.transaction():

@@ -16,7 +16,7 @@ from typing import Final
 
 from tokenharbor.editions.policy import CashbackPolicy
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import NANO_PER_USD, Usd, round_down
+from tokenharbor.kernel.money import NANO_PER_USD, ZERO, Usd, round_down
 from tokenharbor.ledger.line import Line, Lot
 from tokenharbor.ledger.types import Pool
 
@@ -41,12 +41,14 @@ class DayCharge:
 @dataclass(slots=True)
 class CashbackTally:
     """What was earned up to a mark, and what the caps leave: by day, of trial credit, and of all rewards for life.
-    `sources` is what each top-up's lot has earned since the tally was begun.
+    `sources` is what each top-up's lot has earned since the tally was begun. `disputed` is what a dispute has taken of
+    which top-up: a request that was open then may still draw on it.
     """
 
     trial: Parts
     life_left: Parts
     days: dict[date, Parts] = field(default_factory=dict)
+    disputed: Mapping[UUID, Usd] = field(default_factory=dict)
     sources: dict[UUID, Parts] = field(default_factory=dict)
 
 
@@ -63,7 +65,8 @@ def accrue(
     for charge in charges:
         rate = rate_bp(policy, spending.paid_before(charge.start))
         for lot, amount in spending.drawn(charge):
-            _earn(policy, tally, charge.day, lot, amount * rate)
+            left = lot.amount - tally.disputed.get(lot.id, ZERO)
+            _earn(policy, tally, charge.day, lot, amount * rate * left // lot.amount)
 
 
 def due_of(earned: Parts, granted: Usd) -> Usd:

@@ -103,6 +103,6 @@ def random_text(entropy: Entropy, length: int) -> str:
 
 
 def _digest(text: str) -> bytes:
-    """Of a code however it is written."""
+    """Of a code however it is written; of what can be none, a digest that no code has."""
     letters = "".join(text.upper().replace("-", "").split())
-    return hashlib.sha256(letters.encode()).digest()
+    return hashlib.sha256(letters.encode(errors="replace")).digest()

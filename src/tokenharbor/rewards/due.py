@@ -105,7 +105,9 @@ async def _tally(
 ) -> CashbackTally:
     days = await _days(conn, account_id, {charge.day for charge in charges})
     left = max(policy.incentives.life - mark.granted, 0)
-    return CashbackTally(mark.trial_earned, left * PARTS, {day: row["earned"] for day, row in days.items()})
+    disputed = {row["lot_id"]: Usd(row["disputed"]) for row in await conn.fetch(SQL.disputed, account_id)}
+    earned = {day: row["earned"] for day, row in days.items()}
+    return CashbackTally(mark.trial_earned, left * PARTS, earned, disputed)
 
 
 async def _days(conn: asyncpg.Connection, account_id: UUID, days: set[date]) -> Mapping[date, Any]:

@@ -96,6 +96,7 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
             raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up")
         await Wallets(conn).lock(account_id, now)
         incentive = _welcome(policy, account_id, now)
+        await conn.execute(store.SQL.lock_mailboxes, account_id)
         twins = await conn.fetchrow(store.SQL.twins_welcomed, account_id)
         if twins["same_user"]:
             raise Conflict("the welcome grant was claimed with another account of the same user")

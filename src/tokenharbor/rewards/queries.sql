@@ -35,6 +35,11 @@ SELECT granted FROM reward_account WHERE account_id = $1
 -- One more reward counts for the cap for life.
 UPDATE reward_account SET granted = granted + $2 WHERE account_id = $1
 
+-- name: lock_mailboxes
+-- Of accounts of one mailbox, one at a time, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || m.mailbox, 0)) FROM (
+    SELECT DISTINCT mailbox(u.email) AS mailbox FROM membership m JOIN app_user u ON u.id = m.user_id WHERE m.account_id = $1 ORDER BY 1) m
+
 -- name: twins_welcomed
 -- Whether another account of the same people, or of the same mailbox, has had its welcome.
 SELECT coalesce(bool_or(o.user_id = m.user_id), false) AS same_user, coalesce(bool_or(o.user_id <> m.user_id), false) AS same_mailbox
@@ -73,7 +78,7 @@ INSERT INTO redemption (code_id, account_id, at) VALUES ($1, $2, $3) ON CONFLICT
 -- Whether an account has spent beyond what was looked at, or has a referral whose reward can be granted; $2 is how many unpaid ones may be.
 SELECT w.spent > coalesce(m.spent, 0) OR EXISTS (SELECT FROM referral r JOIN wallet x ON x.account_id = r.referred
     WHERE r.referrer = $1 AND r.state = 'waiting' AND x.spent > 0 AND ((SELECT count(*) FROM referral o WHERE o.referrer = $1 AND o.unpaid) < $2
-        OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred)))
+        OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.captured > c.refunded + c.disputed)))
 FROM wallet w LEFT JOIN reward_account m USING (account_id) WHERE w.account_id = $1
 
 -- name: is_due_again
@@ -93,6 +98,10 @@ UPDATE reward_account SET seq = $2, spent = $3, trial_earned = $4, ran_at = $5 W
 -- name: days
 -- Cashback of some days of an account.
 SELECT day, earned, granted FROM cashback_day WHERE account_id = $1 AND day = ANY ($2)
+
+-- name: disputed
+-- What disputes have taken of an account's top-ups.
+SELECT lot_id, disputed FROM capture WHERE account_id = $1 AND disputed > 0
 
 -- name: set_day
 -- Cashback of a day.
@@ -193,16 +202,18 @@ SELECT account_id FROM referral_code WHERE code = $1
 INSERT INTO referral (referred, referrer, signed_up_at, state) VALUES ($1, $2, $3, 'waiting')
 
 -- name: ready_referrals
--- Those of a referrer whose account has been billed, in order, with what speaks against a reward.
+-- Those of a referrer whose account has been billed, in order, with what speaks against a reward: the same people as the referrer or another
+-- referral of theirs; or anybody else who has the same mailbox or instrument.
 SELECT r.referred,
-    EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred) AS paid,
+    EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.captured > c.refunded + c.disputed) AS paid,
     EXISTS (SELECT FROM membership a JOIN membership b USING (user_id) WHERE a.account_id = r.referrer AND b.account_id = r.referred)
         OR EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
             WHERE a.account_id = r.referred AND a.instrument <> '' AND (b.account_id = r.referrer
                 OR b.account_id IN (SELECT o.referred FROM referral o WHERE o.referrer = r.referrer))) AS same_person,
     EXISTS (SELECT FROM membership a JOIN app_user u ON u.id = a.user_id JOIN app_user v ON mailbox(v.email) = mailbox(u.email) AND v.id <> u.id
-        JOIN membership b ON b.user_id = v.id WHERE a.account_id = r.referred AND (b.account_id = r.referrer
-            OR b.account_id IN (SELECT o.referred FROM referral o WHERE o.referrer = r.referrer))) AS same_mailbox
+        WHERE a.account_id = r.referred) AS same_mailbox,
+    EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
+        WHERE a.account_id = r.referred AND a.instrument <> '') AS same_instrument
 FROM referral r JOIN wallet x ON x.account_id = r.referred
 WHERE r.referrer = $1 AND r.state = 'waiting' AND x.spent > 0 ORDER BY r.signed_up_at, r.referred
 
@@ -216,7 +227,7 @@ UPDATE referral SET state = $2, unpaid = unpaid OR $3 WHERE referred = $1
 
 -- name: referrals
 -- Who signed up by an account's code, oldest first.
-SELECT r.referred, r.signed_up_at, r.state, x.spent > 0 AS active, EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred) AS paid
+SELECT r.referred, r.signed_up_at, r.state, x.spent > 0 AS active, EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.captured > c.refunded + c.disputed) AS paid
 FROM referral r JOIN wallet x ON x.account_id = r.referred WHERE r.referrer = $1 ORDER BY r.signed_up_at, r.referred
 
 -- name: idle_accounts
@@ -230,7 +241,7 @@ ORDER BY 1 LIMIT $3
 -- Some accounts after one with a referral whose account has been billed; $2 is how many unpaid ones each may have.
 SELECT DISTINCT r.referrer AS account_id FROM referral r JOIN wallet x ON x.account_id = r.referred
 WHERE r.referrer > $1 AND r.state = 'waiting' AND x.spent > 0 AND ((SELECT count(*) FROM referral o WHERE o.referrer = r.referrer AND o.unpaid) < $2
-    OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred))
+    OR EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.captured > c.refunded + c.disputed))
 ORDER BY 1 LIMIT $3
 
 -- name: last_dispute_of

@@ -45,7 +45,8 @@ async def referral_code(conn: asyncpg.Connection, world: World, account_id: UUID
 
 async def record_sign_up(conn: asyncpg.Connection, world: World, code: str, referred: UUID) -> None:
     """In the transaction that opens the account. Raises Rejected for a code that nobody has."""
-    referrer = await conn.fetchval(SQL.referrer, code.strip().upper())
+    plain = code.strip().upper()
+    referrer = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
     if referrer is None:
         raise Rejected(f"no such referral code: {code[:40]!r}", param="referral")
     await conn.execute(SQL.add_referral, referred, referrer, world.clock.now())
@@ -91,8 +92,9 @@ async def _decide(
     if row["same_person"]:
         await refuse_incentive(conn, world, incentive, "the referred account is of the same user or instrument")
         return RewardState.REFUSED
-    if row["same_mailbox"]:
-        await hold_for_review(conn, world, incentive, "the referred account is of the same mailbox as another")
+    if row["same_mailbox"] or row["same_instrument"]:
+        what = "mailbox" if row["same_mailbox"] else "instrument"
+        await hold_for_review(conn, world, incentive, f"the referred account is of the same {what} as another")
         return RewardState.REVIEW
     if (await Wallets(conn).lock(referrer, now)).debt > ZERO:
         return None

@@ -30,6 +30,7 @@ class RewardQueries:
     lock_mark: str
     granted: str
     add_granted: str
+    lock_mailboxes: str
     twins_welcomed: str
     add_code: str
     codes: str
@@ -42,6 +43,7 @@ class RewardQueries:
     charges: str
     set_mark: str
     days: str
+    disputed: str
     set_day: str
     add_source: str
     last_dispute: str
