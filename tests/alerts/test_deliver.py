@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.alerts.conftest import Desk
 
-from tokenharbor.alerts import store
+from tokenharbor.alerts import deliver, store
 from tokenharbor.alerts.deliver import MOST_TRIES, deliver_due
 from tokenharbor.alerts.preferences import (
     AlertChange,
@@ -21,6 +22,8 @@ from tokenharbor.alerts.preferences import (
     set_webhook,
     show_alerts,
 )
+from tokenharbor.alerts.types import Notice
+from tokenharbor.alerts.words import notice_body
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.money import Usd
 
@@ -69,6 +72,26 @@ async def test_a_mail_server_that_does_not_take_it_now_is_asked_again_and_given_
     ((_, deliveries),) = await list_notices(desk.alerting, desk.account_id, 10)
     assert "451" in deliveries[0].fault
     assert "ada" not in deliveries[0].fault, "a server's words may name people"
+
+
+async def test_a_fault_of_ours_in_one_notice_keeps_no_other_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.pool.acquire() as conn:
+        wrong, right = [await store.add_test(conn, desk.account_id, desk.clock.now()) for _ in range(2)]
+    words = notice_body
+
+    def fail(notice: Notice, url: str) -> str:
+        if notice.id == wrong:
+            raise KeyError(url)
+        return words(notice, url)
+
+    monkeypatch.setattr(deliver, "notice_body", fail)
+    with capture_logs() as logs:
+        assert await deliver_due(desk.alerting) == 4
+    assert [mail["Message-ID"] for mail in desk.mail.mails] == [f"<{right}@harbor.test>"]
+    assert sorted(await desk.states("mail")) == [("sent", 1), ("waiting", 1)]
+    assert [line["reason"] for line in logs] == ["a fault of ours: KeyError"]
 
 
 async def test_a_final_refusal_is_not_repeated(desk: Desk) -> None:

@@ -15,7 +15,8 @@ from tokenharbor.alerts.context import Alerting
 from tokenharbor.alerts.types import ClaimedDelivery, DeliveryState, NoticeChannel
 from tokenharbor.alerts.webhook import sign_webhook
 from tokenharbor.alerts.words import notice_body, notice_json, notice_subject
-from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Misconfigured
+from tokenharbor.db.each_row import concerns_all, log_row_fault
+from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Misconfigured, reason_of
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.mail.message import Mail
 
@@ -63,9 +64,13 @@ async def _try(alerting: Alerting, claimed: ClaimedDelivery) -> tuple[DeliverySt
         return DeliveryState.OFF, str(error)
     except (DeliveryRefused, Misconfigured) as error:
         return DeliveryState.FAILED, str(error)
-    except DeliveryUnavailable as error:
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        if not isinstance(error, DeliveryUnavailable):
+            log_row_fault("alert_delivery", claimed.notice.id, error)
         last = claimed.tries >= MOST_TRIES
-        return DeliveryState.FAILED if last else DeliveryState.WAITING, str(error)
+        return DeliveryState.FAILED if last else DeliveryState.WAITING, reason_of(error)
     return DeliveryState.SENT, ""
 
 

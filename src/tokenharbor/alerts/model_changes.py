@@ -8,6 +8,7 @@ written in one transaction.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,7 @@ import asyncpg
 from tokenharbor.alerts.context import Alerting
 from tokenharbor.alerts.types import NoticeKind
 from tokenharbor.catalog.types import Catalog, Endpoint, Model, Price
+from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 
@@ -59,21 +61,26 @@ def coming_changes(catalog: Catalog, now: datetime) -> list[ComingChange]:
 
 
 async def find_model_changes(alerting: Alerting, catalog: Catalog) -> None:
-    """Write the notices that coming changes make due; for a job."""
+    """Write the notices that coming changes make due; for a job. Raises the first failure of one, at the end."""
+    each = EachRow("model_changes")
+    await each.do(coming_changes(catalog, alerting.world.clock.now()), partial(_tell_users, alerting))
+    each.end()
+
+
+async def _tell_users(alerting: Alerting, coming: ComingChange) -> None:
     now = alerting.world.clock.now()
-    for coming in coming_changes(catalog, now):
-        change = coming.model, coming.kind.value, coming.since
-        async with alerting.acquire() as conn:
-            await conn.execute(SQL.begin, *change, now - timedelta(days=NOTICE_DAYS))
-            looked: datetime = await conn.fetchval(SQL.looked_until, *change)
-            while looked < now:
-                until = min(looked + _STEP, now)
-                ids = lowest_id(looked - _LONGEST_REQUEST), lowest_id(until)
-                async with conn.transaction():
-                    await conn.execute(SQL.allow_long)
-                    await conn.execute(SQL.tell_users, *change, *ids, now, timeout=_MOST_SECONDS)
-                    await conn.execute(SQL.set_looked, *change, until)
-                looked = until
+    change = coming.model, coming.kind.value, coming.since
+    async with alerting.acquire() as conn:
+        await conn.execute(SQL.begin, *change, now - timedelta(days=NOTICE_DAYS))
+        looked: datetime = await conn.fetchval(SQL.looked_until, *change)
+        while looked < now:
+            until = min(looked + _STEP, now)
+            ids = lowest_id(looked - _LONGEST_REQUEST), lowest_id(until)
+            async with conn.transaction():
+                await conn.execute(SQL.allow_long)
+                await conn.execute(SQL.tell_users, *change, *ids, now, timeout=_MOST_SECONDS)
+                await conn.execute(SQL.set_looked, *change, until)
+            looked = until
 
 
 async def purge_model_notices(conn: asyncpg.Connection, before: datetime) -> int:

@@ -10,10 +10,12 @@ debt keeps it waiting.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
 
+from tokenharbor.db.each_row import EachRow
 from tokenharbor.editions.policy import AutoTopUpPolicy, Policy
 from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY, price_top_up
@@ -85,17 +87,24 @@ async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str)
 
 
 async def top_up_low_accounts(funding: Funding) -> None:
-    """Charge every account that is due; for a job. A processor that does not answer is asked again by the sweep."""
+    """Charge every account that is due; for a job. A processor that does not answer is asked again by the sweep. Raises
+    the first failure of an account, at the end.
+    """
     async with funding.acquire() as conn:
         low = await auto_store.list_low(conn)
-    for account_id in low:
-        top_up = await _begin(funding, account_id)
-        if top_up is not None:
-            try:
-                await fulfil(funding, top_up.id)
-            except ProcessorUnavailable as error:
-                async with funding.acquire() as conn:
-                    await store.note_fault(conn, top_up.id, str(error))
+    each = EachRow("auto_topup")
+    await each.do(low, partial(_top_up, funding))
+    each.end()
+
+
+async def _top_up(funding: Funding, account_id: UUID) -> None:
+    top_up = await _begin(funding, account_id)
+    if top_up is not None:
+        try:
+            await fulfil(funding, top_up.id)
+        except ProcessorUnavailable as error:
+            async with funding.acquire() as conn:
+                await store.note_fault(conn, top_up.id, str(error))
 
 
 async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:

@@ -21,7 +21,7 @@ from tokenharbor.funding.dispute_steps import DisputeStep
 from tokenharbor.funding.dispute_store import Dispute
 from tokenharbor.funding.losses import recover_losses
 from tokenharbor.funding.refund_types import CaptureBalance
-from tokenharbor.kernel.errors import ProcessorError, ProcessorRefused, ProcessorUnavailable
+from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import DisputeState, ProcessorDispute, ProcessorEvent
@@ -36,15 +36,11 @@ async def handle_dispute(funding: Funding, processor: str, event: ProcessorEvent
 
 
 async def look_at_dispute(funding: Funding, dispute_id: UUID) -> None:
-    """Read it again; what a processor does not answer stands in the row. Raises Missing, DatabaseUnavailable."""
+    """Read it again. Raises Missing, ProcessorError, DatabaseUnavailable."""
     async with funding.acquire() as conn:
         dispute = await dispute_store.get_dispute(conn, dispute_id)
-    try:
-        told = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
-        await take_dispute(funding, dispute.processor, told)
-    except ProcessorError as error:
-        async with funding.acquire() as conn:
-            await dispute_store.note_fault(conn, dispute_id, str(error))
+    told = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
+    await take_dispute(funding, dispute.processor, told)
 
 
 async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute) -> Dispute:

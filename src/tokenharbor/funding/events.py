@@ -7,10 +7,12 @@ been done, and until then it is taken up again, whoever died in between. The swe
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
 
+from tokenharbor.db.each_row import EachRow, concerns_all, log_row_fault
 from tokenharbor.db.queries import read_queries
 from tokenharbor.funding import store
 from tokenharbor.funding.context import Funding
@@ -19,7 +21,7 @@ from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.refund_calls import handle_capture, handle_refund
 from tokenharbor.funding.types import TopUp
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing, ProcessorError
+from tokenharbor.kernel.errors import Missing, ProcessorError, reason_of
 from tokenharbor.payments.types import EventSubject, ProcessorEvent
 
 GIVEN_UP_AFTER: Final = timedelta(days=7)
@@ -58,37 +60,43 @@ async def handle_events(funding: Funding) -> int:
     async with funding.acquire() as conn:
         rows = await conn.fetch(SQL.claim, funding.world.clock.now(), _AT_ONCE)
     for row in rows:
-        processor, event = row["processor"], _event(row)
-        try:
-            outcome = await _handle(funding, processor, event)
-        except ProcessorError as error:
-            await _keep(funding, processor, event, str(error))
-        else:
-            await _close(funding, processor, event, outcome)
+        await _handle_one(funding, row["processor"], _event(row))
     return len(rows)
 
 
 async def sweep_events(funding: Funding) -> None:
     """List what each processor says has happened since the last time: for what no webhook brought.
 
-    Raises ProcessorUnavailable when all have been asked.
+    Raises the first failure of a processor when all have been asked.
     """
-    failed: ProcessorError | None = None
-    for name, processor in funding.processors.items():
-        now = funding.world.clock.now()
-        async with funding.acquire() as conn:
-            since = await conn.fetchval(SQL.swept_until, name) or now - _FIRST_SWEEP
-        try:
-            events = await processor.list_events(min(since, now) - _OVERLAP)
-        except ProcessorError as error:
-            failed = error
-            continue
-        async with funding.acquire() as conn, conn.transaction():
-            for event in events:
-                await _add(conn, name, event, now)
-            await conn.execute(SQL.set_swept, name, now)
-    if failed is not None:
-        raise failed
+    each = EachRow("processor_events")
+    await each.do(funding.processors, partial(_sweep, funding))
+    each.end()
+
+
+async def _sweep(funding: Funding, processor: str) -> None:
+    now = funding.world.clock.now()
+    async with funding.acquire() as conn:
+        since = await conn.fetchval(SQL.swept_until, processor) or now - _FIRST_SWEEP
+    events = await funding.processor(processor).list_events(min(since, now) - _OVERLAP)
+    async with funding.acquire() as conn, conn.transaction():
+        for event in events:
+            await _add(conn, processor, event, now)
+        await conn.execute(SQL.set_swept, processor, now)
+
+
+async def _handle_one(funding: Funding, processor: str, event: ProcessorEvent) -> None:
+    """What fails of it stands in its row, and it is taken up again; the others go on."""
+    try:
+        outcome = await _handle(funding, processor, event)
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        if not isinstance(error, ProcessorError):
+            log_row_fault("payments", event.event_id, error)
+        await _keep(funding, processor, event, reason_of(error))
+    else:
+        await _close(funding, processor, event, outcome)
 
 
 async def _handle(funding: Funding, processor: str, event: ProcessorEvent) -> str:

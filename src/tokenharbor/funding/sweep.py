@@ -1,13 +1,17 @@
 """The sweep: top-ups and refunds that nobody has told us of are looked at soon, then hourly."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 
+import asyncpg
+
+from tokenharbor.db.each_row import concerns_all, log_row_fault
 from tokenharbor.funding import dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.disputes import look_at_dispute
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.refund_calls import look_at_refund
-from tokenharbor.kernel.errors import ProcessorError
+from tokenharbor.funding.refund_calls import follow_refund
+from tokenharbor.kernel.errors import ProcessorError, reason_of
 from tokenharbor.kernel.ids import UUID
 
 _AT_ONCE = 10
@@ -19,7 +23,7 @@ async def look_at_due_top_ups(funding: Funding) -> int:
     """
     async with funding.acquire() as conn:
         due = await store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await asyncio.gather(*(_look(funding, top_up_id) for top_up_id in due))
+    await _look_at_each(funding, due, fulfil, store.note_fault)
     return len(due)
 
 
@@ -27,7 +31,7 @@ async def look_at_due_refunds(funding: Funding) -> int:
     """How many were due, ten at most; each goes on from where it stands. Raises DatabaseUnavailable."""
     async with funding.acquire() as conn:
         due = await refund_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await asyncio.gather(*(look_at_refund(funding, refund_id) for refund_id in due))
+    await _look_at_each(funding, due, follow_refund, refund_store.note_fault)
     return len(due)
 
 
@@ -35,13 +39,26 @@ async def look_at_due_disputes(funding: Funding) -> int:
     """How many were due, ten at most; an open one is read every hour. Raises DatabaseUnavailable."""
     async with funding.acquire() as conn:
         due = await dispute_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await asyncio.gather(*(look_at_dispute(funding, dispute_id) for dispute_id in due))
+    await _look_at_each(funding, due, look_at_dispute, dispute_store.note_fault)
     return len(due)
 
 
-async def _look(funding: Funding, top_up_id: UUID) -> None:
-    try:
-        await fulfil(funding, top_up_id)
-    except ProcessorError as error:
-        async with funding.acquire() as conn:
-            await store.note_fault(conn, top_up_id, str(error))
+Look = Callable[[Funding, UUID], Awaitable[object]]
+NoteFault = Callable[[asyncpg.Connection, UUID, str], Awaitable[object]]
+
+
+async def _look_at_each(funding: Funding, due: Iterable[UUID], look: Look, note: NoteFault) -> None:
+    """What fails of one is in its row, and in the log if it is no matter of its processor; the others go on."""
+
+    async def look_at(row_id: UUID) -> None:
+        try:
+            await look(funding, row_id)
+        except Exception as error:
+            if concerns_all(error):
+                raise
+            if not isinstance(error, ProcessorError):
+                log_row_fault("payments", row_id, error)
+            async with funding.acquire() as conn:
+                await note(conn, row_id, reason_of(error))
+
+    await asyncio.gather(*(look_at(row_id) for row_id in due))

@@ -14,7 +14,7 @@ from tokenharbor.gateway.offers import ReadyEndpoint
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.message import BrokenAnswer, ConnectFailed, TimedOut
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable
+from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Refusal, Unavailable, reason_of
 from tokenharbor.ledger.tasks import VendorTask
 from tokenharbor.routing.verdict import FailedAttempt, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import StreamMask
@@ -66,8 +66,8 @@ class VideoTasks:
         for task in due:
             try:
                 await self._tend_one(task)
-            except (Refusal, BooksError) as error:
-                _log.warning("video_not_asked_after", task=_shown(task), reason=str(error))
+            except Exception as error:  # noqa: BLE001  one's fault is its own, and it is asked after again
+                _log.warning("video_not_asked_after", task=_shown(task), reason=reason_of(error))
 
     async def _tend_one(self, task: VendorTask) -> None:
         try:

@@ -20,7 +20,7 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
-from tokenharbor.kernel.errors import HarborError
+from tokenharbor.kernel.errors import reason_of
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 
@@ -87,7 +87,7 @@ async def _do_when_due(job: Job, context: JobContext) -> None:
         with as_database_unavailable():
             await job.work(context)
     except Exception as error:
-        await context.pool.execute(SQL.ended, job.name, _reason(error), None)
+        await context.pool.execute(SQL.ended, job.name, reason_of(error), None)
         raise
     again = job.period * _DUE if job.period > _RETRY else None
     await context.pool.execute(SQL.ended, job.name, "", again)
@@ -105,13 +105,9 @@ async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
         with as_database_unavailable():
             await work
     except Exception as error:  # noqa: BLE001  told to the operator: a fault in a job must not end the server
-        reason = _reason(error)
+        reason = reason_of(error)
     else:
         return ""
     if reason != before:
         _log.error("job_failed", job=name, reason=reason)
     return reason
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, HarborError) else f"a fault of ours: {type(error).__name__}"

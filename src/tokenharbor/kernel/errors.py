@@ -50,6 +50,11 @@ class HarborError(Exception):
     """The root."""
 
 
+def reason_of(error: Exception) -> str:
+    """Why work failed that nobody waits for. Of a fault of ours only its kind: its words may hold what is secret."""
+    return str(error) if isinstance(error, HarborError) else f"a fault of ours: {type(error).__name__}"
+
+
 class Refusal(HarborError):
     """An error that goes to the caller. The message says what to do next and never holds a secret or content."""
 

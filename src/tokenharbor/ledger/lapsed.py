@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.errors import Conflict, Missing
@@ -68,10 +69,15 @@ async def list_runs(conn: asyncpg.Connection) -> Sequence[RunState]:
 async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
     """Requests of runs that have lapsed are open no more; what is held for them stays held."""
     async with pool.acquire() as conn:
-        for row in await conn.fetch(SQL.occupying):
+
+        async def free(run_id: UUID) -> None:
             async with conn.transaction():
-                if await conn.fetchval(SQL.lock_lapsed, row["id"]):  # it may have been renewed meanwhile
-                    await conn.fetchval(SQL.free, row["id"])
+                if await conn.fetchval(SQL.lock_lapsed, run_id):  # it may have been renewed meanwhile
+                    await conn.fetchval(SQL.free, run_id)
+
+        each = EachRow("lapsed")
+        await each.do([row["id"] for row in await conn.fetch(SQL.occupying)], free)
+    each.end()
 
 
 async def give_up_overdue(pool: asyncpg.Pool, grace: timedelta, at: datetime) -> Sequence[GivenUp]:

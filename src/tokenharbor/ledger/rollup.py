@@ -10,10 +10,12 @@ moment, and does not change when the job runs. Both sides read entries by one fu
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
 import asyncpg
 
+from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
@@ -66,15 +68,17 @@ class UsageTotal:
 
 
 async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
-    """Each account with entries after its mark, in short transactions. Raises DatabaseUnavailable."""
+    """Each account with entries after its mark, in short transactions. Raises the first failure of one, at the end, and
+    DatabaseUnavailable.
+    """
     last: UUID | None = _NOBODY
+    each = EachRow("usage_totals")
     with as_database_unavailable():
         while last is not None:
             rows = await conn.fetch(SQL.behind, last, _LOOK)
-            for row in rows:
-                if row["behind"]:
-                    await roll_up(conn, row["account_id"])
+            await each.do([row["account_id"] for row in rows if row["behind"]], partial(roll_up, conn))
             last = rows[-1]["account_id"] if rows else None
+        each.end()
 
 
 async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:
