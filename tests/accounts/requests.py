@@ -17,6 +17,7 @@ INSERT INTO entry (id, account_id, seq, pos, amount, fee, vendor_cost, over, ste
                    price_version, detail_digest, reference)
 VALUES ($1, $2, $3, 0, $4, 0, $5, $6, 1, $7, 0, $8, $9, '', '', '')
 """
+_COUNT = "UPDATE wallet SET seq = greatest(seq, $2) WHERE account_id = $1"
 
 
 async def write_request(
@@ -52,3 +53,4 @@ async def write_entry(
     stated = {"seq": 1, "amount": 0, "vendor_cost": 0, "over": 0, "type": "usage"} | columns
     numbers = (stated[name] for name in ("seq", "amount", "vendor_cost", "over"))
     await conn.execute(_ENTRY, entry_id, account_id, *numbers, at, stated["type"], provider)
+    await conn.execute(_COUNT, account_id, stated["seq"])

@@ -1,7 +1,7 @@
 """The documents of accounts: amounts as decimal strings, times to the second, ids as they are shown."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 from tokenharbor.accounts.documents import (
@@ -14,7 +14,6 @@ from tokenharbor.accounts.documents import (
     usage_document,
 )
 from tokenharbor.accounts.providers import ProviderHealth
-from tokenharbor.accounts.usage import DailyUsage
 from tokenharbor.catalog.types import ProviderQuota
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.caller import StatedRates
@@ -23,6 +22,8 @@ from tokenharbor.identity.store import Account, AccountLimits, KeyRow, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.usage import Usage
+from tokenharbor.ledger.rollup import UsageTotal
 from tokenharbor.ledger.types import Balance, Credit, Pool
 
 ID = UUID(int=1)
@@ -93,9 +94,19 @@ def test_limits_say_what_is_in_force_what_is_stated_and_whose_it_is() -> None:
 
 
 def test_usage_and_health_are_counts_and_amounts() -> None:
-    used = usage_document(DailyUsage(date(2026, 3, 1), "m", "p", 1, 2, 3, 4, 5, Usd(6)))
-    counts = {"requests": 1, "input": 2, "cache_read": 3, "cache_write": 4, "output": 5}
-    assert used == {"day": "2026-03-01", "model": "m", "provider": "p", **counts, "cost_usd": "0.000000006"}
+    usage = Usage(input=2, cache_read=3, cache_write_5m=1, cache_write_1h=3, output=4, reasoning=1)
+    total = UsageTotal(
+        start=AT.replace(hour=0, minute=0, second=0), key_id=ID, model="m", provider="p", requests=2, unbilled=1,
+        cached=1, charge=Usd(6), fee=ZERO, vendor_cost=ZERO, over=ZERO, loss=ZERO, usage=usage,
+    )  # fmt: skip
+    counts = {"requests": 2, "unbilled": 1, "cached": 1, "cache_share_bp": 3333}
+    tokens = {"input": 2, "cache_read": 3, "cache_write": 4, "output": 5}
+    day = f"{AT:%Y-%m-%d}"
+    assert usage_document(total, ["day", "model", "provider"]) == {
+        "day": day, "model": "m", "provider": "p", **counts, **tokens, "cost_usd": "0.000000006",
+    }  # fmt: skip
+    by = usage_document(total, ["hour", "key"])
+    assert (by["hour"], by["key"], "model" in by) == (f"{day}T00:00:00Z", ids.show("key", ID), False)
     health = ProviderHealth("p", 3, 1, 9, AT, None, {"server": 2}, {}, ZERO, Usd(7))
     assert provider_health_document(health) == {
         "provider": "p",

@@ -9,7 +9,7 @@ from tests.accounts.conftest import START
 from tests.accounts.requests import write_entry, write_request
 
 from tokenharbor.accounts import usage_export
-from tokenharbor.accounts.usage import DailyUsage, read_usage
+from tokenharbor.accounts.usage import read_usage
 from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.billing.detail import Attempt
 from tokenharbor.identity.store import Account
@@ -20,32 +20,46 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.kernel.world import World
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 async def test_usage_is_summed_by_day_model_and_provider(
     conn: asyncpg.Connection, world: World, account: Account
 ) -> None:
     used = Usage(input=3, cache_read=5, cache_write_5m=1, cache_write_1h=2, output=7, reasoning=4)
-    for at, provider, amount in (
+    for seq, (at, provider, amount) in enumerate((
         (START, "p", 30),
         (START, "p", 12),
         (START, "q", 0),
         (START + timedelta(hours=13), "p", 5),
         (START + DAY, "p", 99),  # the end is exclusive
-    ):
+    )):  # fmt: skip
         request_id = world.ids.new()
         await write_request(
             conn, request_id, account.id, at=at, attempts=(Attempt(provider, "m", "ok", 1),), usage=used
         )
-        if amount:
-            await write_entry(conn, request_id, account.id, at=at, provider=provider, seq=amount, amount=amount)
+        await write_entry(conn, request_id, account.id, at=at, provider=provider, seq=seq + 1, amount=amount)
     await write_request(conn, world.ids.new(), world.ids.new(), at=START, usage=used)
     found = await read_usage(conn, account.id, since=START, until=START + DAY)
-    assert found == [
-        DailyUsage(date(2026, 3, 1), "m", "p", 2, 6, 10, 6, 22, Usd(42)),
-        DailyUsage(date(2026, 3, 1), "m", "q", 1, 3, 5, 3, 11, Usd(0)),
-        DailyUsage(date(2026, 3, 2), "m", "p", 1, 3, 5, 3, 11, Usd(5)),
+    assert [
+        (each.start.date() if each.start else None, each.model, each.provider, each.requests, each.charge, each.usage)
+        for each in found.totals
+    ] == [
+        (date(2026, 3, 1), "m", "p", 2, Usd(42), Usage(6, 10, 2, 4, 14, 8)),
+        (date(2026, 3, 1), "m", "q", 1, Usd(0), used),
+        (date(2026, 3, 2), "m", "p", 1, Usd(5), used),
     ]
+
+
+async def test_usage_is_of_whole_hours(conn: asyncpg.Connection, world: World, account: Account) -> None:
+    for number in range(4):
+        await write_entry(
+            conn, world.ids.new(), account.id, at=START + number * HOUR / 2, provider="p", seq=number + 1, amount=1
+        )
+    minute = timedelta(minutes=1)
+    found = await read_usage(conn, account.id, since=START + 31 * minute, until=START + 59 * minute, by=["key"])
+    assert (found.since, found.until) == (START, START + HOUR)
+    assert [(each.requests, each.charge) for each in found.totals] == [(2, Usd(2))]
 
 
 async def test_TH_B11_the_whole_history_is_a_row_for_each_request(

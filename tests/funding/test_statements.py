@@ -50,7 +50,7 @@ async def live(scene: Scene, dice: random.Random, steps: int) -> None:
     late: list[Any] = []
     for _ in range(steps):
         scene.clock.advance(timedelta(minutes=dice.randrange(1, 200)))
-        move = dice.choice((_credit, _spend, _spend, _answer_late, _claw, _move))
+        move = dice.choice((_credit, _spend, _spend, _answer_late, _claw, _move, _add_up))
         await move(scene, dice, (paid, match.lot_id, late))
     await scene.settle(*late)
 
@@ -87,6 +87,11 @@ async def _move(scene: Scene, dice: random.Random, lots: Any) -> None:
     if not await owes(scene):
         await scene.move(lambda now: credit_moves.set_aside(now, scene.stamp(), {newest.lot_id: Usd(5)}))
         await scene.move(lambda now: credit_moves.restore(now, scene.stamp(), {newest.lot_id: Usd(2)}))
+
+
+async def _add_up(scene: Scene, dice: random.Random, lots: Any) -> None:
+    """A step of the job that keeps totals."""
+    await scene.conn.execute("select roll_up_usage($1, $2)", scene.account, dice.randrange(1, 20))
 
 
 async def owes(scene: Scene) -> bool:

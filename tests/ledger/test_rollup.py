@@ -10,10 +10,19 @@ import msgspec
 import pytest
 from tests.ledger.conftest import SOLD, START, Scene
 
+from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import UNITS, Usage
 from tokenharbor.ledger import rollup
-from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals, roll_up, roll_up_all, whole_hours
+from tokenharbor.ledger.rollup import (
+    UsageDimension,
+    UsageTotal,
+    read_totals,
+    roll_up,
+    roll_up_all,
+    shorten_tail,
+    whole_hours,
+)
 from tokenharbor.ledger.types import Hold, SettledCharge, Settlement
 
 HOUR = timedelta(hours=1)
@@ -103,6 +112,23 @@ async def test_the_job_finds_who_has_entries_after_the_mark(scene: Scene) -> Non
     assert [tuple(row) for row in marks] == [(scene.account, 2)]
 
 
+async def test_an_account_that_cannot_be_added_up_keeps_no_other_from_it(scene: Scene) -> None:
+    other = await scene.open_account()
+    for account in (scene.account, other):
+        await scene.credit(10**9, account=account)
+        hold = scene.hold(10, account)
+        await scene.place(hold)
+        await scene.settle(scene.settlement(hold, 10))
+    await scene.conn.execute("update request set detail = '{' where account_id = $1", min(scene.account, other))
+    try:
+        with pytest.raises(DatabaseUnavailable, match="json"):
+            await roll_up_all(scene.conn)
+        marks = await scene.conn.fetch("select * from usage_mark where account_id = any ($1)", [scene.account, other])
+        assert [tuple(row) for row in marks] == [(max(scene.account, other), 2)]
+    finally:
+        await scene.conn.execute("update request set detail = null where account_id = $1", min(scene.account, other))
+
+
 async def test_what_a_provider_served_in_a_day_names_no_account(scene: Scene) -> None:
     sold = msgspec.structs.replace(SOLD, provider=f"p{scene.account}")
     await scene.credit(10**9)
@@ -135,6 +161,7 @@ async def test_a_reader_adds_up_what_is_long_first(scene: Scene, monkeypatch: py
     await scene.credit(10**9)
     for _ in range(3):
         await _spend(scene, 10)
+    await shorten_tail(scene.conn, scene.account)
     assert (await _read(scene))[0].charge == Usd(30)
     assert await scene.conn.fetchval("select seq from usage_mark where account_id = $1", scene.account) == 4
 

@@ -3,10 +3,10 @@
 Amounts are decimal strings of USD with nine places, times UTC to the second, ids as they are shown.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from tokenharbor.accounts.providers import ProviderHealth
-from tokenharbor.accounts.usage import DailyUsage
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.keys import PREFIX
@@ -16,6 +16,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import RateLimits
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal
 from tokenharbor.ledger.types import Balance, Credit, Pool
 
 
@@ -95,17 +96,27 @@ def key_document(row: KeyRow) -> dict[str, Any]:
     }
 
 
-def usage_document(usage: DailyUsage) -> dict[str, Any]:
+def usage_document(total: UsageTotal, by: Collection[UsageDimension]) -> dict[str, Any]:
+    """What the total is divided by comes first."""
+    used, start = total.usage, total.start
+    divided = {
+        "hour": show_time(start),
+        "day": None if start is None else start.date().isoformat(),
+        "key": None if total.key_id is None else ids.show("key", total.key_id),
+        "model": total.model,
+        "provider": total.provider,
+    }
     return {
-        "day": usage.day.isoformat(),
-        "model": usage.model,
-        "provider": usage.provider,
-        "requests": usage.requests,
-        "input": usage.input,
-        "cache_read": usage.cache_read,
-        "cache_write": usage.cache_write,
-        "output": usage.output,
-        "cost_usd": str(usage.cost),
+        **{name: divided[name] for name in divided if name in by},
+        "requests": total.requests,
+        "unbilled": total.unbilled,
+        "cached": total.cached,
+        "cache_share_bp": total.cache_share_bp,
+        "input": used.input,
+        "cache_read": used.cache_read,
+        "cache_write": used.cache_write_5m + used.cache_write_1h,
+        "output": used.output + used.reasoning,
+        "cost_usd": str(total.charge),
     }
 
 

@@ -1,8 +1,8 @@
-"""Usage: what an account used, by day, model and provider."""
+"""Usage: what an account used, by time, key, model and provider."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -10,7 +10,7 @@ from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity import store
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals, shorten_tail, whole_hours
 
 _LONGEST_REQUEST = timedelta(days=1)
 
@@ -19,7 +19,6 @@ _LONGEST_REQUEST = timedelta(days=1)
 class UsageQueries:
     """The SQL of usage.sql."""
 
-    usage: str
     request_page: str
     charges: str
 
@@ -28,28 +27,27 @@ SQL = read_queries(UsageQueries, "tokenharbor.accounts", "usage.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class DailyUsage:
-    """What an account used on a day (UTC) of one model at one provider: requests, tokens, cost."""
+class UsageReport:
+    """What an account used in [since, until), which are whole hours (UTC)."""
 
-    day: date
-    model: str
-    provider: str
-    requests: int
-    input: int
-    cache_read: int
-    cache_write: int
-    output: int
-    cost: Usd
+    since: datetime
+    until: datetime
+    totals: Sequence[UsageTotal]
 
 
 async def read_usage(
-    conn: asyncpg.Connection, account_id: UUID, *, since: datetime, until: datetime
-) -> Sequence[DailyUsage]:
-    """Of the requests that ended in [since, until), in order of day, model and provider. Raises Missing."""
+    conn: asyncpg.Connection,
+    account_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+    by: Collection[UsageDimension] = ("day", "model", "provider"),
+) -> UsageReport:
+    """Of the requests that ended in [since, until), widened to whole hours; divided as asked. Raises Missing."""
     await store.get_account(conn, account_id)
-    bounds = lowest_request_id(since), lowest_id(until)
-    rows = await conn.fetch(SQL.usage, account_id, since, until, *bounds)
-    return [DailyUsage(**{**row, "cost": Usd(row["cost"])}) for row in rows]
+    await shorten_tail(conn, account_id)
+    since, until = whole_hours(since, until)
+    return UsageReport(since, until, await read_totals(conn, account_id, since=since, until=until, by=by))
 
 
 def lowest_request_id(ended_since: datetime) -> UUID:

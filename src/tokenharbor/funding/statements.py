@@ -8,17 +8,18 @@ Charges take their place on the line one after another. So what was charged befo
 entry that is not older (`first_since`), and the few charges of a replayed journal after it (`late`): the pools of
 millions of charges are those of a few intervals. Everything else has postings, which name their lot.
 
-A statement is as of the entry that the wallet counted when it was read. There is no long snapshot over the hot rows.
+Nothing reads all entries: charges by day and model are totals (`ledger/rollup.py`), and each hour of these says between
+which numbers its entries lie, so that first and late ones are looked for among few. All of it is of one snapshot, which
+is short for that reason.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import asyncpg
 
 from tokenharbor.db.errors import as_database_unavailable
-from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.store import Account, get_account
 from tokenharbor.kernel import ids
@@ -29,9 +30,8 @@ from tokenharbor.ledger import address, pages
 from tokenharbor.ledger.export import SPENDABLE, entry_kind
 from tokenharbor.ledger.line import drawn
 from tokenharbor.ledger.pages import AccountState
+from tokenharbor.ledger.rollup import read_totals, shorten_tail
 from tokenharbor.ledger.types import Pool
-
-_LONGEST_REQUEST = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ class StatementQueries:
     moves: str
     first_since: str
     late: str
-    daily: str
     payments: str
 
 
@@ -117,41 +116,44 @@ async def read_statement(conn: asyncpg.Connection, account_id: UUID, span: State
         raise Rejected("a statement ends after it begins", param="to")
     with as_database_unavailable():
         account = await get_account(conn, account_id)
-        state = await pages.read_state(conn, account_id)
-        if state.wallet is None:
-            raise Missing(f"no account {ids.show('acct', account_id)}")
-        reader = _Reader(conn, account_id, state, last=state.wallet["seq"], spent=state.wallet["spent"])
-        before, within = await reader.moves(span)
-        used_before, used = await reader.used(span.since), await reader.used(span.until)
-        opening = _sum([*before, *_charged(used_before, {})])
-        movements = _join([*within, *_charged(used, used_before)])
-        closing = _sum([*(PoolMovement("", pool, amount) for pool, amount in opening.items()), *movements])
-        charges = await reader.daily(span)
-        payments = await conn.fetch(SQL.payments, account_id, span.since, span.until)
+        await shorten_tail(conn, account_id)
+        async with conn.transaction(isolation="repeatable_read", readonly=True):
+            return await _read(conn, account, span)
+
+
+async def _read(conn: asyncpg.Connection, account: Account, span: StatementSpan) -> Statement:
+    state = await pages.read_state(conn, account.id)
+    if state.wallet is None:
+        raise Missing(f"no account {ids.show('acct', account.id)}")
+    reader = _Reader(conn, account.id, state, spent=state.wallet["spent"])
+    before, within = await reader.moves(span)
+    used_before, used = await reader.used(span.since), await reader.used(span.until)
+    opening = _sum([*before, *_charged(used_before, {})])
+    movements = _join([*within, *_charged(used, used_before)])
+    payments = await conn.fetch(SQL.payments, account.id, span.since, span.until)
     return Statement(
         account=account,
         span=span,
         opening=opening,
         movements=movements,
-        closing=closing,
-        charges=charges,
+        closing=_sum([*(PoolMovement("", pool, amount) for pool, amount in opening.items()), *movements]),
+        charges=await reader.daily(span),
         payments=[_payment(row) for row in payments],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Asks for sums of an account as far as its entry number `last`, where it had spent `spent`."""
+    """Asks for sums of an account that has spent `spent`."""
 
     conn: asyncpg.Connection
     account_id: UUID
     state: AccountState
-    last: int
     spent: int
 
     async def moves(self, span: StatementSpan) -> tuple[Sequence[PoolMovement], Sequence[PoolMovement]]:
         """What postings did to the pools: before the span, and within it."""
-        rows = await self.conn.fetch(SQL.moves, self.account_id, self.last, span.since, span.until)
+        rows = await self.conn.fetch(SQL.moves, self.account_id, span.since, span.until)
         before: list[PoolMovement] = []
         within: list[PoolMovement] = []
         for row in rows:
@@ -164,12 +166,11 @@ class _Reader:
 
     async def used(self, before: datetime) -> Mapping[Pool, Usd]:
         """What was charged before a time, by pool."""
-        lowest = lowest_id(before - _LONGEST_REQUEST)
-        first = await self.conn.fetchrow(SQL.first_since, self.account_id, self.last, before, lowest)
+        first = await self.conn.fetchrow(SQL.first_since, self.account_id, before)
         if first is None:
             intervals = [(0, self.spent)]
         else:
-            late = await self.conn.fetch(SQL.late, self.account_id, self.last, before, lowest_id(before), first["seq"])
+            late = await self.conn.fetch(SQL.late, self.account_id, before, first["seq"])
             intervals = [(0, first["pos"]), *((row["pos"], row["pos"] + row["amount"]) for row in late)]
         used: dict[Pool, Usd] = {}
         for start, end in intervals:
@@ -179,10 +180,11 @@ class _Reader:
         return used
 
     async def daily(self, span: StatementSpan) -> Sequence[DailyCharge]:
-        bounds = lowest_id(span.since - _LONGEST_REQUEST), lowest_id(span.until)
-        rows = await self.conn.fetch(SQL.daily, self.account_id, self.last, span.since, span.until, *bounds)
+        totals = await read_totals(self.conn, self.account_id, since=span.since, until=span.until, by=("day", "model"))
         return [
-            DailyCharge(row["day"], row["model"], row["requests"], Usd(row["cost"]), Usd(row["fee"])) for row in rows
+            DailyCharge(total.start.date(), total.model, total.requests - total.unbilled, total.charge, total.fee)
+            for total in totals
+            if total.start is not None and total.requests > total.unbilled
         ]
 
 

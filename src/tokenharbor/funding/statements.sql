@@ -1,27 +1,29 @@
--- Statements: sums of an account's entries, made by the database. All of them leave out what was written after entry number $2.
+-- Statements: sums of an account's entries, made by the database.
 
 -- name: moves
--- What was posted to and from the lots of an account before $4, summed: before $3, and since.
-SELECT e.at < $3 AS before, e.type, l.origin, p.source, p.destination, sum(p.amount)::bigint AS amount
+-- What was posted to and from the lots of an account before $3, summed: before $2, and since.
+SELECT e.at < $2 AS before, e.type, l.origin, p.source, p.destination, sum(p.amount)::bigint AS amount
 FROM lot l JOIN posting p ON p.lot_id = l.id JOIN entry e ON e.id = p.entry_id
-WHERE l.account_id = $1 AND e.account_id = $1 AND e.seq <= $2 AND e.at < $4
+WHERE l.account_id = $1 AND e.account_id = $1 AND e.at < $3
 GROUP BY 1, 2, 3, 4, 5
 
 -- name: first_since
--- The first entry in the account's order that is of $3 or later; no id of such a one is below $4.
-SELECT seq, pos FROM entry WHERE account_id = $1 AND seq <= $2 AND at >= $3 AND id >= $4 ORDER BY seq LIMIT 1
+-- The first of an account's entries that is of $2 or later, as far as a charge: none stands before the first of the hours from then on, nor
+-- before the mark.
+SELECT seq, pos FROM entry WHERE account_id = $1 AND at >= $2 AND seq >= least(
+    (SELECT min(first_seq) FROM usage_hour WHERE account_id = $1 AND hour >= date_trunc('hour', $2::timestamptz, 'UTC')),
+    (SELECT coalesce(max(seq), 0) + 1 FROM usage_mark WHERE account_id = $1))
+ORDER BY seq LIMIT 1
 
 -- name: late
--- Charges of before $3 that stand after entry number $5: a journal was replayed. No id of such a one is above $4.
-SELECT pos, amount FROM entry WHERE account_id = $1 AND seq <= $2 AND at < $3 AND id < $4 AND seq > $5 AND type = 'usage'
-
--- name: daily
--- Charges in [$3, $4) by day (UTC) and model; ids bound by $5 and $6. Without its row a request has no model.
-SELECT (e.at AT TIME ZONE 'UTC')::date AS day, coalesce(r.model, '') AS model, count(*) AS requests,
-       sum(e.amount)::bigint AS cost, sum(e.fee)::bigint AS fee
-FROM entry e LEFT JOIN request r ON r.account_id = $1 AND r.id = e.id AND r.id >= $5 AND r.id < $6
-WHERE e.account_id = $1 AND e.seq <= $2 AND e.type = 'usage' AND e.at >= $3 AND e.at < $4 AND e.id >= $5 AND e.id < $6
-GROUP BY 1, 2 ORDER BY 1, 2
+-- Charges of before $2 that stand after entry number $3: a journal was replayed. None stands after the last of the hours until then, unless
+-- after the mark.
+WITH bound AS (
+    SELECT (SELECT max(last_seq) FROM usage_hour WHERE account_id = $1 AND hour < $2 AND last_seq > $3) AS last_seq,
+        greatest((SELECT seq FROM usage_mark WHERE account_id = $1), $3) AS mark)
+SELECT pos, amount FROM entry, bound WHERE account_id = $1 AND at < $2 AND type = 'usage' AND seq > $3 AND seq <= bound.last_seq
+UNION ALL
+SELECT pos, amount FROM entry, bound WHERE account_id = $1 AND at < $2 AND type = 'usage' AND seq > bound.mark
 
 -- name: payments
 -- Payments that were credited in [$2, $3).

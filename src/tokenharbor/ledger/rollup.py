@@ -20,7 +20,7 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.kernel.usage import UNITS, Usage
+from tokenharbor.kernel.usage import UNITS, Usage, input_size
 
 UsageDimension = Literal["hour", "day", "key", "model", "provider"]
 
@@ -66,25 +66,35 @@ class UsageTotal:
     loss: Usd
     usage: Usage
 
+    @property
+    def cache_share_bp(self) -> int:
+        """How much of the input a provider's cache gave, in basis points."""
+        return 10_000 * self.usage.cache_read // max(input_size(self.usage), 1)
+
 
 async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
     """Each account with entries after its mark, in short transactions. Raises the first failure of one, at the end, and
     DatabaseUnavailable.
     """
-    last: UUID | None = _NOBODY
+    last = _NOBODY
     each = EachRow("usage_totals")
     with as_database_unavailable():
-        while last is not None:
-            rows = await conn.fetch(SQL.behind, last, _LOOK)
+        while rows := await conn.fetch(SQL.behind, last, _LOOK):
             await each.do([row["account_id"] for row in rows if row["behind"]], partial(roll_up, conn))
-            last = rows[-1]["account_id"] if rows else None
+            last = rows[-1]["account_id"]
         each.end()
 
 
 async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:
-    """Add an account's entries up, as far as there are any. Whoever finds another at it leaves them to it."""
+    """Add up what an account has after its mark."""
     while await conn.fetchval(SQL.roll_up, account_id, _STEP) == _STEP:
         pass
+
+
+async def shorten_tail(conn: asyncpg.Connection, account_id: UUID) -> None:
+    """Before totals are read: where the job is far behind, add up first."""
+    if await conn.fetchval(SQL.tail, account_id) > _LONG_TAIL:
+        await roll_up(conn, account_id)
 
 
 async def read_totals(
@@ -98,8 +108,6 @@ async def read_totals(
     """What an account used in [since, until), exactly; divided and ordered by start, key, model, provider as asked.
     Of an hour that is asked for in part only, requests that left no entry are not counted.
     """
-    if await conn.fetchval(SQL.tail, account_id) > _LONG_TAIL:
-        await roll_up(conn, account_id)
     return [_total(row) for row in await conn.fetch(SQL.totals, account_id, since, until, [*by])]
 
 

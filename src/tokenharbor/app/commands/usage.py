@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -16,15 +16,24 @@ from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO
+from tokenharbor.ledger.rollup import UsageDimension
 
 _USUAL_SPAN = timedelta(days=30)
-_COLUMNS = ("day", "model", "provider", "requests", "input", "cache_read", "cache_write", "output", "cost_usd")
+_DIMENSIONS = get_args(UsageDimension)
 
 
 @click.command(cls=Command)
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
 @click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(_DIMENSIONS),
+    default=("day", "model", "provider"),
+    show_default=True,
+    help="What to divide it by; may be repeated.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each request, as CSV; the whole history by default.")
 @click.option(
     "--out",
@@ -36,15 +45,16 @@ _COLUMNS = ("day", "model", "provider", "requests", "input", "cache_read", "cach
 async def usage(
     session: CommandSession, /, account_id: UUID, *, since: datetime | None, until: datetime | None, **how: Any
 ) -> CommandResult:
-    """Show an account's usage and cost by day, model and provider."""
+    """Show an account's usage and cost, of whole hours (UTC)."""
     if how["as_csv"]:
         exported = export_usage(session.conn, account_id, UsageSpan(since, until))
         return await write_csv(exported, how["out"], f"tokenharbor-usage-{session.world.clock.now().date()}.csv")
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN
-    used = await read_usage(session.conn, account_id, since=since, until=until)
-    found = [usage_document(each) for each in used]
-    rows = (tuple(each[column] for column in _COLUMNS) for each in found)
-    total = sum((each.cost for each in used), ZERO)
-    lines = [*table(_COLUMNS, rows), f"{total} USD from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"]
-    return CommandResult(found, lines)
+    used = await read_usage(session.conn, account_id, since=since, until=until, by=how["by"])
+    found = [usage_document(each, how["by"]) for each in used.totals]
+    total = sum((each.charge for each in used.totals), ZERO)
+    columns = tuple(found[0]) if found else ()
+    lines = table(columns, [tuple(each.values()) for each in found])
+    span = f"{used.since:%Y-%m-%d %H:%M} to {used.until:%Y-%m-%d %H:%M} UTC"
+    return CommandResult(found, [*lines, f"{total} USD from {span}"])
