@@ -1,5 +1,6 @@
 """Attempts to have both a payment and its credit: refunds and disputes in any order, whatever becomes of them."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -11,10 +12,11 @@ from tests.funding.test_refunds import DOLLAR, paid, refund, use_up, wish
 
 from tokenharbor.editions.load import load_edition
 from tokenharbor.funding.disputes import take_dispute
+from tokenharbor.funding.manual import ManualPayment, record_payment
 from tokenharbor.funding.refund_calls import take_reported
-from tokenharbor.funding.refund_types import RefundOrigin
-from tokenharbor.funding.refunds import ask_refund
-from tokenharbor.kernel.errors import HarborError
+from tokenharbor.funding.refund_types import Refund, RefundOrigin
+from tokenharbor.funding.refunds import ask_refund, settle_refund
+from tokenharbor.kernel.errors import Conflict, HarborError, Rejected
 from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.ledger.types import Clawback
 from tokenharbor.ledger.verify import verify
@@ -175,3 +177,35 @@ async def test_whatever_comes_in_whatever_order_a_payment_leaves_once(matching: 
         )
         assert net == (3000 - out) * DOLLAR // 100, done
         assert await locked(matching) <= 10 * DOLLAR, done
+
+
+async def by_hand(till: Till, reference: str) -> Refund:
+    """A refund of a bank transfer, which an operator has to pay."""
+    payment = ManualPayment(till.account_id, Usd.parse("10"), reference, "kim")
+    asked = await refund(till, await record_payment(till.funding, payment), reference, origin=RefundOrigin.OPERATOR)
+    assert asked.state == "called"
+    return asked
+
+
+async def test_a_banks_reference_settles_one_refund_however_it_is_written(till: Till) -> None:
+    first, second, third = [await by_hand(till, f"BANK-{number}") for number in range(3)]
+    assert (await settle_refund(till.funding, first.id, "out-1")).state == "done"
+    for reference, error in ((" OUT-1", Conflict), ("", Rejected), ("\udcff", Rejected), ("a", Rejected)):
+        with pytest.raises(error):
+            await settle_refund(till.funding, second.id, reference)
+    told = await asyncio.gather(
+        *(settle_refund(till.funding, each.id, "out-2") for each in (second, third)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in told) == ["Conflict", "Refund"]
+
+
+async def test_of_two_operators_at_once_one_says_what_became_of_a_refund(till: Till) -> None:
+    asked = await by_hand(till, "BANK-1")
+    told = await asyncio.gather(
+        *(settle_refund(till.funding, asked.id, reference) for reference in ("out-1", None, "out-2", None)),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in told) == ["Conflict", "Conflict", "Conflict", "Refund"]
+    [(state, refunded)] = await till.fetch("select state, refunded from refund join capture using (capture_id)")
+    assert (state == "done") == (refunded > 0)
+    assert (await till.balance()).available == Usd.parse("10") - refunded

@@ -83,8 +83,8 @@ async def day_partitions(conn: asyncpg.Connection, table: str) -> Sequence[DayPa
 
 
 def lowest_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 of a moment: where a partition begins."""
-    return UUID(int=(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) << 80)
+    """The lowest UUIDv7 of a moment: where a partition begins. Before 1970 there is none lower than the first."""
+    return UUID(int=max(0, (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)) << 80)
 
 
 def _creation(kind: PartitionedTable, name: str, begin: datetime, end: datetime) -> str:

@@ -57,8 +57,32 @@ async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
 async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
     """What follows from a refund as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
     async with funding.acquire() as conn, conn.transaction():
-        refund = await _take(conn, funding, refund_id, told)
+        refund = await take_refund_on(conn, funding, refund_id, told)
     _report(funding, refund, told)
+    return refund
+
+
+async def take_refund_on(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
+    """Likewise, in the caller's transaction. Raises Missing."""
+    account_id = (await refund_store.get_refund(conn, refund_id)).account_id
+    await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
+    refund = await refund_store.get_refund(conn, refund_id)
+    if wrong := await _difference(conn, refund, told):
+        return await refund_store.note_fault(conn, refund_id, wrong)
+    match refund.state, told.state:
+        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.PENDING):
+            return await refund_store.set_called(conn, refund_id, told.processor_refund_id)
+        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.DONE):
+            return await close(conn, funding, refund, told.processor_refund_id)
+        case RefundProgress.FAILED, RefundState.DONE:
+            return await close_again(conn, funding, refund, told.processor_refund_id)
+        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.FAILED):
+            return await fail(conn, funding, refund, told.processor_refund_id, told.fault)
+        case RefundProgress.DONE, RefundState.FAILED:
+            failed = await reopen(conn, funding, refund, told.processor_refund_id, told.fault)
+            await recover_losses(conn, funding, refund.processor, refund.capture_id)
+            await funding.hooks.run_due(conn, account_id)
+            return failed
     return refund
 
 
@@ -79,7 +103,7 @@ async def take_reported(funding: Funding, processor: str, told: ProcessorRefund)
             return None
         if known is None:
             known = await _add_reported(conn, funding, capture.processor, told)
-        refund = await _take(conn, funding, known.id, told)
+        refund = await take_refund_on(conn, funding, known.id, told)
     _report(funding, refund, told)
     return refund
 
@@ -132,29 +156,6 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
         if current.state is RefundProgress.CALLED:
             return await refund_store.note_fault(conn, refund.id, why, final=True)
         return current
-
-
-async def _take(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
-    account_id = (await refund_store.get_refund(conn, refund_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
-    refund = await refund_store.get_refund(conn, refund_id)
-    if wrong := await _difference(conn, refund, told):
-        return await refund_store.note_fault(conn, refund_id, wrong)
-    match refund.state, told.state:
-        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.PENDING):
-            return await refund_store.set_called(conn, refund_id, told.processor_refund_id)
-        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.DONE):
-            return await close(conn, funding, refund, told.processor_refund_id)
-        case RefundProgress.FAILED, RefundState.DONE:
-            return await close_again(conn, funding, refund, told.processor_refund_id)
-        case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.FAILED):
-            return await fail(conn, funding, refund, told.processor_refund_id, told.fault)
-        case RefundProgress.DONE, RefundState.FAILED:
-            failed = await reopen(conn, funding, refund, told.processor_refund_id, told.fault)
-            await recover_losses(conn, funding, refund.processor, refund.capture_id)
-            await funding.hooks.run_due(conn, account_id)
-            return failed
-    return refund
 
 
 async def _difference(conn: asyncpg.Connection, refund: Refund, told: ProcessorRefund) -> str:

@@ -14,7 +14,7 @@ import asyncpg
 
 from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, RewardReturn
-from tokenharbor.funding.refund_calls import look_at_refund, take_refund
+from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import CreditReturn, CreditReturns, ReturnedMoney, clearing_of, money_of
@@ -24,6 +24,7 @@ from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.payments.manual import transfer_reference
 from tokenharbor.payments.types import ProcessorRefund, RefundState
 
 FIRST_LOOK: Final = timedelta(seconds=5)
@@ -112,22 +113,33 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
 
     Raises Missing, Conflict for one of a processor that says so itself, and for a reference that was used.
     """
-    async with funding.acquire() as conn:
-        refund = await refund_store.get_refund(conn, refund_id)
+    paid = None if reference is None else _plain_reference(reference)
+    async with funding.acquire() as conn, conn.transaction():
+        refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
             raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: there is nothing to settle")
-        used = None if reference is None else await refund_store.find_by_object(conn, MANUAL, reference)
-    if used is not None:
-        raise Conflict(f"the reference {reference} was used before: {used.shown_id}")
-    told = ProcessorRefund(
-        processor_refund_id=reference or refund.processor_refund_id or "",
-        capture_id=refund.capture_id,
-        money=refund.money,
-        state=RefundState.FAILED if reference is None else RefundState.DONE,
-        refund_id=refund.shown_id,
-        fault="" if reference is not None else "an operator says that it was not paid",
-    )
-    return await take_refund(funding, refund_id, told)
+        used = None if paid is None else await refund_store.find_by_object(conn, MANUAL, paid)
+        if used is not None:
+            raise Conflict(f"the reference {paid} was used before: {used.shown_id}")
+        told = ProcessorRefund(
+            processor_refund_id=paid or refund.processor_refund_id or "",
+            capture_id=refund.capture_id,
+            money=refund.money,
+            state=RefundState.FAILED if paid is None else RefundState.DONE,
+            refund_id=refund.shown_id,
+            fault="" if paid is not None else "an operator says that it was not paid",
+        )
+        try:
+            return await take_refund_on(conn, funding, refund_id, told)
+        except asyncpg.UniqueViolationError:  # by another account's refund, at this moment
+            raise Conflict(f"the reference {paid} was used before") from None
+
+
+def _plain_reference(text: str) -> str:
+    try:
+        return transfer_reference(text)
+    except ValueError as error:
+        raise Rejected(str(error), param="reference") from None
 
 
 async def _record(conn: asyncpg.Connection, funding: Funding, request: RefundRequest) -> Refund:
@@ -232,10 +244,15 @@ def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
     return returned
 
 
-async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
+async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
+    """The refund as it is once its wallet is locked. Raises Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock(account_id, funding.world.clock.now())
-    refund = await refund_store.get_refund(conn, refund_id)
+    return await refund_store.get_refund(conn, refund_id)
+
+
+async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
+    refund = await _lock_refund(conn, funding, refund_id)
     if refund.state is not RefundProgress.REVIEW:
         raise Conflict(f"{refund.shown_id} waits for nobody: it is {refund.state}")
     return refund

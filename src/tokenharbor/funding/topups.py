@@ -72,7 +72,8 @@ async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
         if known is None:
             if await store.count_open(conn, request.account_id) >= MOST_OPEN:
                 raise Conflict(f"{MOST_OPEN} top-ups of this account are open: pay one, or wait until some expire")
-            rate = await store.read_rate(conn, request.currency, now)
+            sold = request.currency in funding.policy().topups.currencies
+            rate = await store.read_rate(conn, request.currency, now) if sold else None
             price = price_top_up(funding.policy().topups, request.amount, request.currency, rate, now)
             known = await store.add_top_up(conn, _intent(funding, request, price, now))
     if known is None or not _is_same(known, request):

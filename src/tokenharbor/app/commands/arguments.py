@@ -1,7 +1,7 @@
 """How commands read ids, amounts, times and lists."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ AS_PLANNED: Final = -1
 
 _MOST = 100
 _MOST_RATE = 2**31 - 1
+_FIRST_YEAR = 1970
 _WHOLE = re.compile(r"\d{1,10}", re.ASCII)
 _SPAN = re.compile(r"([1-9]\d{0,4})([dhm])", re.ASCII)
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -148,9 +149,12 @@ class MomentType(click.ParamType[datetime]):
             return value
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f"a day or a moment in UTC is meant, such as 2026-03-01: {value!r}", param, ctx)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if not _FIRST_YEAR <= moment.year < MAXYEAR:
+            self.fail(f"a year from {_FIRST_YEAR} to {MAXYEAR - 1} is meant: {value!r}", param, ctx)
+        return moment
 
 
 class NamesType(click.ParamType[Names]):

@@ -37,7 +37,7 @@ def topups() -> None:
 @topups.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @click.option("--usd", type=USD, required=True, metavar="X", help="Credit to be bought, such as 10.00.")
-@click.option("--currency", default="USD", show_default=True, metavar="C", help="Currency to pay in.")
+@click.option("--currency", type=NAME, default="USD", show_default=True, metavar="C", help="Currency to pay in.")
 @click.option("--processor", type=NAME, metavar="P", help="Processor; the edition's first, if not given.")
 @click.option("--method", type=NAME, metavar="M", help="Method; the processor's first, if not given.")
 @click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same top-up.")
