@@ -3,16 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.accounts.requests import write_entry, write_request
 from tests.funding.conftest import START
+from tests.funding.test_disputes import dispute, hear
 
 from tokenharbor.billing.detail import Attempt
+from tokenharbor.funding.balances import read_address_balances
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.reconcile import reconcile_processor, reconcile_provider
 from tokenharbor.funding.statement_reading import read_costs, read_moves
 from tokenharbor.kernel.errors import Rejected
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.payments.types import DisputeState
 
 DAY = timedelta(days=1)
 CENT = Usd.parse("0.01")
@@ -94,4 +98,72 @@ def test_a_move_is_a_capture_or_a_refund() -> None:
     head = "date,type,id,amount,currency"
     with pytest.raises(Rejected, match="line 2"):
         read_moves([head, f"{START:%Y-%m-%d},payout,x,1.00,USD"])
-    assert read_moves([head, "2026-03-31T10:00:00Z,refund,x,-1.00,usd"])[0].money.minor == 100
+    assert read_moves([head, "2026-03-31T10:00:00Z,refund,x,-1.00,usd"])[0].minor == -100
+
+
+async def test_disputes_fees_and_totals_are_compared(till: Any) -> None:
+    paid_for = await till.open()
+    till.processor.pay(paid_for.shown_id)
+    capture = (await fulfil(till.funding, paid_for.id)).capture_id
+    fee = Money("USD", 1500)
+    taken = dispute(till, 1000, DisputeState.FUNDS_WITHDRAWN, 1000)
+    till.processor.disputes[taken.dispute_id] = msgspec.structs.replace(taken, fee=fee)
+    for number in (1, 2):
+        await hear(till, taken, number)
+    head, name = "date,type,id,amount,currency,fee", till.processor.name
+    march = [
+        f"2026-03-31,capture,{capture},10.00,usd,0.59",
+        f"2026-03-31,dispute,{taken.dispute_id},-10.00,usd,15.00",
+        "2026-03-31,fee,,-2.00,usd,",
+        "2026-03-31,transfer,po_1,-5.00,usd,",
+    ]
+    async with till.pool.acquire() as conn:
+        found = await reconcile_processor(conn, name, read_moves([head, *march]))
+        assert (found.compared, found.differences) == (2, [])
+        (total,) = found.totals
+        assert (total.ours, total.theirs, total.fees, total.transfers, total.closing) == (0, 0, -200, -500, -700)
+        assert found.fees == (Usd.parse("15.59"), Usd.parse("15.59"))
+        other = [march[0], march[1].replace("15.00", "20.00")]
+        (differs,) = (await reconcile_processor(conn, name, read_moves([head, *other]))).differences
+        assert differs.what == f"dispute {taken.dispute_id}"
+    till.clock.advance(DAY)
+    won = dispute(till, 1000, DisputeState.WON)
+    till.processor.disputes[won.dispute_id] = msgspec.structs.replace(won, fee=fee)
+    await hear(till, won, 3)
+    april = [f"2026-04-01,dispute_reversal,{won.dispute_id},10.00,usd,"]
+    async with till.pool.acquire() as conn:
+        found = await reconcile_processor(conn, name, read_moves([head, *april]))
+        assert (found.differences, found.totals[0].ours) == ([], 1000)
+        taken_again = await reconcile_processor(conn, name, read_moves([head, april[0].replace("_reversal", "")]))
+        assert [(each.ours, each.theirs) for each in taken_again.differences] == [("10.00 USD back", "10.00 USD")]
+        both = [*march, *april]
+        assert (await reconcile_processor(conn, name, read_moves([head, *both]))).differences == []
+        books = await read_address_balances(conn)
+    balances = {each.address: each.amount for each in books.balances}
+    assert (books.difference, books.accounts) == (0, Usd.parse("10"))
+    assert balances["expense/processor_fee"] == -Usd.parse("15.59")
+    assert balances["clearing/stripe/usd"] == Usd.parse("15.59") - Usd.parse("10")
+
+
+async def test_withdrawals_are_compared(till: Any) -> None:
+    payee, withdrawal = till.world.ids.new(), till.world.ids.new()
+    await till.pool.execute(
+        "insert into payee values ($1, $2, 'stripe', 'email', 'digest', $3, 'customer')",
+        payee, till.account_id, till.clock.now(),
+    )  # fmt: skip
+    await till.pool.execute(
+        "insert into withdrawal (id, account_id, idempotency_key, actor, payee_id, processor, pretended, amount, "
+        "currency, amount_minor, fee, state, asked_at, ended_at, processor_payout_id) values ($1, $2, 'k', 'customer', "
+        "$3, 'stripe', false, 5000000000, 'USD', 500, 250000000, 'done', $4, $4, 'PAYOUT1')",
+        withdrawal, till.account_id, payee, till.clock.now(),
+    )  # fmt: skip
+    head = "date,type,id,amount,currency,fee"
+    async with till.pool.acquire() as conn:
+        agreed = read_moves([head, "2026-03-31,withdrawal,PAYOUT1,-5.00,usd,0.25"])
+        assert (await reconcile_processor(conn, "stripe", agreed)).differences == []
+        none = read_moves([head, "2026-03-31,other,x,-1.00,usd,"])
+        found = await reconcile_processor(conn, "stripe", none)
+    assert [(each.what, each.ours, each.theirs) for each in found.differences] == [
+        ("withdrawal PAYOUT1", "5.00 USD", "-")
+    ]
+    assert found.totals[0].others == -100

@@ -24,7 +24,7 @@ TRUST = TrustAnchors({SIGNER.key_id: SIGNER.public_key})
 NO_BOOKS = {
     *("app_user", "membership", "credential", "account_change", "key_change", "job", "migration", "meta"),
     *("top_up", "capture", "processor_event", "processor_sweep", "exchange_rate", "saved_method", "auto_top_up"),
-    *("refund", "dispute", "dispute_part", "payee", "payee_address", "withdrawal", "withdrawal_part"),
+    *("refund", "dispute", "dispute_part", "dispute_move", "payee", "payee_address", "withdrawal", "withdrawal_part"),
     *("reward", "reward_account", "top_up_match", "cashback_day", "cashback_source", "reward_return"),
     *("referral_code", "referral", "code", "redemption"),
     *("alert_preference", "alert_webhook", "notice", "notice_delivery", "model_change_look"),

@@ -8,7 +8,7 @@ from typing import Final
 from tokenharbor.editions.policy import TopUpPolicy
 from tokenharbor.funding.types import ExchangeRate, TopUp
 from tokenharbor.kernel.errors import Rejected
-from tokenharbor.kernel.money import NANO_PER_CENT, Money, Usd, round_down, round_up
+from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Money, Usd, round_down, round_up
 
 BOOKS_CURRENCY: Final = "USD"
 
@@ -64,6 +64,11 @@ def credit_of(top_up: TopUp, current_rate: ExchangeRate | None, paid_at: datetim
 def tax_of(top_up: TopUp, tax_minor: int, credited: Usd) -> Usd:
     """What a tax on top of a top-up is, at the rate at which the top-up is credited."""
     return round_down(credited * tax_minor, top_up.before_tax.minor)
+
+
+def fee_in_usd(fee: Money | None) -> Usd:
+    """What a processor kept, as far as the books know its currency."""
+    return fee.usd if fee is not None and fee.currency == BOOKS_CURRENCY else ZERO
 
 
 def worth_in_usd(money: Money, rate: ExchangeRate) -> Usd:

@@ -21,6 +21,7 @@ class CaptureAuditQueries:
     wrong_disputes: str
     wrong_payouts: str
     wrong_taxes: str
+    wrong_clearing: str
     wrong_sums: str
 
 
@@ -35,6 +36,7 @@ _FAULTS: Final = (
     (SQL.wrong_disputes, "of capture {capture_id} another sum is disputed than its disputes say"),
     (SQL.wrong_payouts, "of {lot} another sum is set aside than refunds and disputes say"),
     (SQL.wrong_taxes, "{acct} has paid another tax than its captures say"),
+    (SQL.wrong_clearing, "the clearing account of {processor} in USD has another sum than its payments say"),
     (SQL.wrong_sums, "{acct} has topped up another sum than its captures say"),
 )
 _SHOWN: Final[Mapping[str, ids.Kind]] = {"lot_id": "lot", "account_id": "acct", "top_up_id": "topup"}

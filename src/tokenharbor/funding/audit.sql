@@ -51,6 +51,22 @@ due AS (
 SELECT account_id FROM owed FULL JOIN due USING (account_id)
 WHERE coalesce(owed.amount, 0) <> coalesce(due.amount, 0) ORDER BY 1 LIMIT 1
 
+-- name: wrong_clearing
+-- A processor whose clearing account in USD is not what it took, less what it gave back and paid out.
+WITH booked AS (
+    SELECT split_part(a.address, '/', 2) AS processor, sum(a.amount) AS amount
+    FROM posting p CROSS JOIN LATERAL (VALUES (p.source, p.amount), (p.destination, -p.amount)) a (address, amount)
+    WHERE a.address LIKE 'clearing/%/usd' GROUP BY 1),
+moved AS (
+    SELECT processor, sum(minor) * 10000000 AS amount FROM (
+        SELECT processor, captured_minor AS minor FROM capture WHERE currency = 'USD'
+        UNION ALL SELECT processor, -amount_minor FROM refund WHERE state = 'done' AND currency = 'USD'
+        UNION ALL SELECT processor, -withdrawn_minor FROM dispute WHERE currency = 'USD'
+        UNION ALL SELECT processor, -amount_minor FROM withdrawal WHERE state = 'done' AND payee_id IS NOT NULL AND currency = 'USD') x
+    GROUP BY 1)
+SELECT processor FROM booked FULL JOIN moved USING (processor)
+WHERE coalesce(booked.amount, 0) <> coalesce(moved.amount, 0) ORDER BY 1 LIMIT 1
+
 -- name: wrong_sums
 -- An account whose sum of top-ups, net of what has gone back, is not that of its captures.
 SELECT w.account_id FROM wallet w LEFT JOIN (

@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.funding import dispute_store, refund_store, store
+from tokenharbor.funding.amounts import fee_in_usd
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.dispute_store import Dispute, DisputePart, DisputeShare
 from tokenharbor.funding.refund_types import CaptureBalance
@@ -15,8 +16,8 @@ from tokenharbor.funding.returns import (
     ReturnedMoney,
     amount_of,
     clearing_of,
+    lost_of,
     tax_returned,
-    with_tax,
 )
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
@@ -35,7 +36,9 @@ class DisputeStep:
         self._now = funding.world.clock.now()
 
     async def follow(self, dispute: Dispute, told: ProcessorDispute) -> Dispute:
-        if told.withdrawn.minor != dispute.withdrawn_minor:
+        moved, fees = told.withdrawn.minor - dispute.withdrawn_minor, None if told.fee is None else fee_in_usd(told.fee)
+        await dispute_store.add_move(self._conn, dispute, moved, self._now, fees=fees)
+        if moved:
             dispute = await self._take_anew(dispute, told.withdrawn)
         over = told.state in _OVER
         dispute = await (self._release(dispute) if over else self._freeze(dispute))
@@ -84,9 +87,9 @@ class DisputeStep:
         await self._pay_from_others(dispute, DisputeShare.OTHER, owed)
         if taken:
             await self._take_rewards(dispute, taken)
-        lost = with_tax(capture, amount - taken)
-        tax = tax_returned(capture, taken, minor)
-        await returns.book_differences(ReturnedMoney(money, taken), tax=tax, lost=lost)
+        part, tax = ReturnedMoney(money, taken), tax_returned(capture, taken, minor)
+        lost = lost_of(capture, part, amount, tax)
+        await returns.book_differences(part, tax=tax, lost=lost)
         await dispute_store.add_taken(self._conn, dispute, taken, minor)
         await store.add_topped_up(self._conn, dispute.account_id, -taken)
         return dataclasses.replace(

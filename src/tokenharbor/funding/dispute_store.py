@@ -29,6 +29,7 @@ class DisputeQueries:
     set: str
     set_fault: str
     add_taken: str
+    add_move: str
     add_part: str
     take_parts: str
     claim_looks: str
@@ -144,6 +145,11 @@ async def note_fault(conn: asyncpg.Connection, dispute_id: UUID, fault: str) -> 
 async def add_taken(conn: asyncpg.Connection, dispute: Dispute, amount: Usd, minor: int) -> None:
     """What of the dispute's capture has left; below zero, what has come back."""
     await conn.execute(SQL.add_taken, dispute.processor, dispute.capture_id, amount, minor)
+
+
+async def add_move(conn: asyncpg.Connection, dispute: Dispute, minor: int, at: datetime, *, fees: Usd | None) -> None:
+    """What the processor has taken, below zero what it has given back; `fees` are all that it has kept so far."""
+    await conn.execute(SQL.add_move, dispute.id, at, minor, fees)
 
 
 async def add_part(conn: asyncpg.Connection, dispute: Dispute, part: DisputePart) -> None:

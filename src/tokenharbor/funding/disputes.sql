@@ -40,6 +40,13 @@ UPDATE dispute SET fault = $2 WHERE id = $1
 -- What of a capture is disputed and has left; below zero, what has come back.
 UPDATE capture SET disputed = disputed + $3, disputed_minor = disputed_minor + $4 WHERE processor = $1 AND capture_id = $2
 
+-- name: add_move
+-- What a processor has taken for a dispute or given back, and what of its fees in all ($4; NULL: not known) is new.
+INSERT INTO dispute_move (dispute, number, at, minor, fee)
+SELECT $1, n.number, $2::timestamptz, $3::bigint, n.fee
+FROM (SELECT count(*) + 1 AS number, coalesce($4::bigint - coalesce(sum(fee), 0), 0)::bigint AS fee FROM dispute_move WHERE dispute = $1) n
+WHERE $3::bigint <> 0 OR n.fee <> 0
+
 -- name: add_part
 -- What it took from a lot.
 INSERT INTO dispute_part (dispute, share, lot_id, amount) VALUES ($1, $2, $3, $4)

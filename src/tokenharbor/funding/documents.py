@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from tokenharbor.funding.balances import AddressBalances
 from tokenharbor.funding.dispute_store import Dispute
+from tokenharbor.funding.reconcile import Reconciliation
 from tokenharbor.funding.refund_types import Refund
 from tokenharbor.funding.refunds import RefundPreview
 from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
@@ -95,6 +97,40 @@ def dispute_document(dispute: Dispute) -> dict[str, Any]:
         "ended_at": show_time(dispute.ended_at),
         "fault": dispute.fault or None,
     }
+
+
+def balances_document(found: AddressBalances) -> dict[str, Any]:
+    """`accounts_usd` is what all accounts have together."""
+    return {
+        "balances_usd": {each.address: str(each.amount) for each in found.balances},
+        "accounts_usd": str(found.accounts),
+        "difference_usd": str(found.difference),
+    }
+
+
+def reconciliation_document(found: Reconciliation) -> dict[str, Any]:
+    """`totals`, of processors, are signed, in their currency: `closing` is all that the statement has."""
+    return {
+        "compared": found.compared,
+        "differences": [{"what": each.what, "ours": each.ours, "theirs": each.theirs} for each in found.differences],
+        "totals": [
+            {
+                "currency": each.currency,
+                "ours": _signed(each.ours),
+                "theirs": _signed(each.theirs),
+                "fees_apart": _signed(each.fees),
+                "transfers": _signed(each.transfers),
+                "other": _signed(each.others),
+                "closing": _signed(each.closing),
+            }
+            for each in found.totals
+        ],
+        "fees_usd": {"ours": str(found.fees[0]), "theirs": str(found.fees[1])},
+    }
+
+
+def _signed(minor: int) -> str:
+    return "-" * (minor < 0) + "%d.%02d" % divmod(abs(minor), 100)  # noqa: UP031  as in Money
 
 
 def auto_top_up_document(wanted: AutoTopUp) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.funding import auto_store, store
-from tokenharbor.funding.amounts import BOOKS_CURRENCY, add_months, credit_of, tax_of
+from tokenharbor.funding.amounts import add_months, credit_of, fee_in_usd, tax_of
 from tokenharbor.funding.charges import charge_again
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.types import MANUAL, Capture, TopUp, TopUpState
@@ -161,7 +161,7 @@ def _capture(funding: Funding, top_up: TopUp, payment: Payment, credited: Usd, n
         lot_id=funding.world.ids.new(),
         money=payment.money,
         captured=credited,
-        fee=_in_usd(payment.fee),
+        fee=fee_in_usd(payment.fee),
         instrument=payment.instrument,
         paid_at=now,
         refundable_until=now + timedelta(days=policy.refunds.days) if policy.refunds.days else None,
@@ -190,11 +190,6 @@ def _lot(funding: Funding, capture: Capture, now: datetime) -> Credit:
         source=address.clearing(capture.processor, capture.money.currency.lower()),
         tax=capture.tax,
     )
-
-
-def _in_usd(fee: Money | None) -> Usd:
-    """What a processor kept, as far as the books know its currency."""
-    return fee.usd if fee is not None and fee.currency == BOOKS_CURRENCY else ZERO
 
 
 async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> TakenPayment:

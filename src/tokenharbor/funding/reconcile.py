@@ -9,7 +9,7 @@ import asyncpg
 
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
-from tokenharbor.funding.statement_reading import StatedCost, StatedMove
+from tokenharbor.funding.statement_reading import COMPARED_KINDS, StatedCost, StatedMove
 from tokenharbor.kernel.money import ZERO, Money, Usd
 from tokenharbor.ledger.rollup import roll_up_all
 
@@ -37,12 +37,34 @@ class RecordDifference:
     theirs: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearingTotal:
+    """What came less what left in a currency, in minor units: by our record and by the statement; and what only the
+    statement has: fees that it states apart, what it sent to our bank, and all else. `closing` is all of it.
+    """
+
+    currency: str
+    ours: int
+    theirs: int
+    fees: int
+    transfers: int
+    others: int
+
+    @property
+    def closing(self) -> int:
+        return self.theirs + self.fees + self.transfers + self.others
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """How many things were compared, and which of them differ, in order."""
+    """How many things were compared, and which of them differ, in order. Of a processor: by currency what its clearing
+    account moved, before the fees of single payments; these in all, by our record and by the statement.
+    """
 
     compared: int
     differences: Sequence[RecordDifference]
+    totals: Sequence[ClearingTotal] = ()
+    fees: tuple[Usd, Usd] = (ZERO, ZERO)
 
 
 async def reconcile_provider(
@@ -73,23 +95,98 @@ async def reconcile_provider(
 
 
 async def reconcile_processor(conn: asyncpg.Connection, processor: str, stated: Sequence[StatedMove]) -> Reconciliation:
-    """Each capture and refund by its id, over the days that the statement covers. Raises DatabaseUnavailable."""
+    """Each capture, refund, dispute and withdrawal by its id, over the days that the statement covers, and the totals.
+    Raises DatabaseUnavailable.
+    """
     since, until = _covered([each.day for each in stated])
     with as_database_unavailable():
         rows = await conn.fetch(SQL.processor_records, processor, since, until, [each.id for each in stated])
-    with_fee = {(each.kind, each.id) for each in stated if each.fee is not None}
-    ours = {(row["kind"], row["id"]): _recorded(row, (row["kind"], row["id"]) in with_fee) for row in rows}
-    theirs: dict[tuple[str, str], str] = {}
+    ours, theirs = _recorded(rows), _stated(stated)
+    whats = sorted(ours.keys() | theirs.keys())
+    shown = [(what, *_show_both(what[0], ours.get(what), theirs.get(what))) for what in whats]
+    differences = [RecordDifference(" ".join(what), here, there) for what, here, there in shown if here != there]
+    return Reconciliation(len(whats), differences, _totals(ours, theirs, stated), (_fees(ours), _fees(theirs)))
+
+
+@dataclass(slots=True)
+class _Moved:
+    """One thing, however many lines speak of it. `lines` are their amounts."""
+
+    currency: str
+    lines: list[int]
+    fee: Usd = ZERO
+    has_fee: bool = False
+
+    @property
+    def minor(self) -> int:
+        return sum(self.lines)
+
+
+_Moves = Mapping[tuple[str, str], _Moved]
+
+
+def _recorded(rows: Sequence[asyncpg.Record]) -> _Moves:
+    return {
+        (row["kind"], row["id"]): _Moved(
+            row["currency"], [row["minor"]], Usd(row["fee"] or 0), has_fee=row["fee"] is not None
+        )
+        for row in rows
+    }
+
+
+def _stated(stated: Sequence[StatedMove]) -> _Moves:
+    """What came to nothing, since it was taken back, is not there."""
+    found: dict[tuple[str, str], _Moved] = {}
     for each in stated:
-        what = each.kind, each.id
-        shown = _move(each.money, each.fee if each.kind == "capture" else None)
-        theirs[what] = f"{theirs[what]} and again {shown}" if what in theirs else shown
-    differences = [
-        RecordDifference(" ".join(what), ours.get(what, _NONE), theirs.get(what, _NONE))
-        for what in sorted(ours.keys() | theirs.keys())
-        if ours.get(what) != theirs.get(what)
+        if each.kind in COMPARED_KINDS:
+            moved = found.setdefault((each.kind, each.id), _Moved(each.currency, []))
+            moved.lines.append(each.minor)
+            if each.fee is not None:
+                moved.fee, moved.has_fee = moved.fee + each.fee, True
+    return {what: moved for what, moved in found.items() if moved.minor or moved.fee}
+
+
+def _fees(side: _Moves) -> Usd:
+    return sum((each.fee for each in side.values()), ZERO)
+
+
+def _totals(ours: _Moves, theirs: _Moves, stated: Sequence[StatedMove]) -> Sequence[ClearingTotal]:
+    def moved(side: _Moves, currency: str) -> int:
+        return sum(each.minor for each in side.values() if each.currency == currency)
+
+    def apart(kind: str, currency: str) -> int:
+        return sum(each.minor for each in stated if (each.kind, each.currency) == (kind, currency))
+
+    currencies = {each.currency for each in ours.values()} | {each.currency for each in stated}
+    return [
+        ClearingTotal(
+            currency=currency,
+            ours=moved(ours, currency),
+            theirs=moved(theirs, currency),
+            fees=apart("fee", currency),
+            transfers=apart("transfer", currency),
+            others=apart("other", currency),
+        )
+        for currency in sorted(currencies)
     ]
-    return Reconciliation(len(ours.keys() | theirs.keys()), differences)
+
+
+def _show_both(kind: str, ours: _Moved | None, theirs: _Moved | None) -> tuple[str, str]:
+    """A fee counts where both sides have it."""
+    with_fee = ours is not None and theirs is not None and ours.has_fee and theirs.has_fee
+    here, there = (_show_move(kind, each, with_fee=with_fee) for each in (ours, theirs))
+    return here, there
+
+
+def _show_move(kind: str, moved: _Moved | None, *, with_fee: bool) -> str:
+    """What left is written without its sign, as in most statements."""
+    if moved is None:
+        return _NONE
+    same_way = len({minor > 0 for minor in moved.lines}) == 1
+    amounts = moved.lines if same_way else [moved.minor]
+    shown = " and again ".join(str(Money(moved.currency, abs(minor))) for minor in amounts)
+    back = " back" if moved.minor > 0 and kind != "capture" else ""
+    return f"{shown}{back}, fee {moved.fee} USD" if with_fee else f"{shown}{back}"
 
 
 def _covered(days: Sequence[date]) -> tuple[datetime, datetime]:
@@ -100,12 +197,3 @@ def _covered(days: Sequence[date]) -> tuple[datetime, datetime]:
 
 def _shown(amounts: Mapping[tuple[date, str], Usd], what: tuple[date, str]) -> str:
     return str(amounts[what]) if what in amounts else _NONE
-
-
-def _recorded(row: asyncpg.Record, with_fee: bool) -> str:  # noqa: FBT001  it is about one row
-    fee = Usd(row["fee"]) if row["has_fee"] and with_fee else None
-    return _move(Money(row["currency"], row["minor"]), fee)
-
-
-def _move(money: Money, fee: Usd | None) -> str:
-    return str(money) if fee is None else f"{money}, fee {fee} USD"

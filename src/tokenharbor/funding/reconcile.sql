@@ -6,10 +6,17 @@ SELECT day, upstream_model AS model, sum(vendor_cost + loss)::bigint AS amount F
 WHERE provider = $1 AND day BETWEEN $2 AND $3 GROUP BY 1, 2 HAVING sum(vendor_cost + loss) > 0
 
 -- name: processor_records
--- Captures and refunds of a processor in [$2, $3), and those of the ids $4 whenever they were.
-SELECT 'capture' AS kind, capture_id AS id, currency, captured_minor AS minor, fee, true AS has_fee FROM capture
+-- Captures, refunds and withdrawals of a processor in [$2, $3), and those of the ids $4 whenever they were; what its disputes moved in that time.
+SELECT 'capture' AS kind, capture_id AS id, currency, captured_minor AS minor, fee FROM capture
 WHERE processor = $1 AND (paid_at >= $2 AND paid_at < $3 OR capture_id = ANY ($4))
 UNION ALL
-SELECT 'refund', processor_refund_id, currency, amount_minor, 0, false FROM refund
+SELECT 'refund', processor_refund_id, currency, -amount_minor, NULL FROM refund
 WHERE processor = $1 AND state = 'done' AND processor_refund_id IS NOT NULL
   AND (ended_at >= $2 AND ended_at < $3 OR processor_refund_id = ANY ($4))
+UNION ALL
+SELECT 'withdrawal', processor_payout_id, currency, -amount_minor, fee FROM withdrawal
+WHERE processor = $1 AND state = 'done' AND payee_id IS NOT NULL AND processor_payout_id IS NOT NULL
+  AND (ended_at >= $2 AND ended_at < $3 OR processor_payout_id = ANY ($4))
+UNION ALL
+SELECT 'dispute', d.dispute_id, d.currency, -sum(m.minor)::bigint, sum(m.fee)::bigint FROM dispute_move m JOIN dispute d ON d.id = m.dispute
+WHERE d.processor = $1 AND m.at >= $2 AND m.at < $3 GROUP BY d.dispute_id, d.currency HAVING sum(m.minor) <> 0 OR sum(m.fee) <> 0

@@ -15,8 +15,8 @@ from tokenharbor.funding.returns import (
     CreditReturns,
     ReturnedMoney,
     clearing_of,
+    lost_of,
     tax_returned,
-    with_tax,
 )
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -30,7 +30,8 @@ async def close(conn: asyncpg.Connection, funding: Funding, refund: Refund, proc
     returns = credit_returns(conn, funding, refund, capture)
     await returns.leave(closed, refund.set_aside)
     part = ReturnedMoney(refund.money, closed)
-    lost, tax = with_tax(capture, refund.amount - closed), tax_returned(capture, closed, minor)
+    tax = tax_returned(capture, closed, minor)
+    lost = lost_of(capture, part, refund.amount, tax)
     await returns.book_differences(part, tax=tax, lost=lost)
     await refund_store.add_returned(conn, refund, closed, minor)
     await store.add_topped_up(conn, refund.account_id, -closed)
@@ -108,8 +109,8 @@ def credit_returns(
 async def _come_back(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> None:
     capture = await _capture(conn, refund)
     returns, part = credit_returns(conn, funding, refund, capture), ReturnedMoney(refund.money, refund.closed)
-    lost = with_tax(capture, refund.amount - refund.closed)
     tax = -tax_returned(capture, -refund.closed, -refund.closed_minor)
+    lost = lost_of(capture, part, refund.amount, tax)
     await returns.book_differences(part, tax=tax, lost=lost, back=True)
     await returns.come_back(refund.closed)
     await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)

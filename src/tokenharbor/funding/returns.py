@@ -69,9 +69,14 @@ def tax_returned(capture: CaptureBalance, amount: Usd, minor: int) -> Usd:
     return _tax_gone(capture, gone + amount, gone_minor + minor) - _tax_gone(capture, gone, gone_minor)
 
 
-def with_tax(capture: CaptureBalance, amount: Usd) -> Usd:
-    """So much of the lot, and the tax on it."""
-    return amount + round_down(amount * capture.tax, capture.captured)
+def lost_of(capture: CaptureBalance, part: ReturnedMoney, asked: Usd, tax: Usd) -> Usd:
+    """What a processor took beyond the capture: `part.amount` of the lot and the tax on it are the account's, of the
+    `asked` that the money stands for.
+    """
+    if part.money.currency == BOOKS_CURRENCY:
+        return part.money.usd - part.amount - tax
+    beyond = asked - part.amount
+    return beyond + round_down(beyond * capture.tax, capture.captured)
 
 
 def _tax_gone(capture: CaptureBalance, gone: Usd, gone_minor: int) -> Usd:

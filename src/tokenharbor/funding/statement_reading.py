@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import Money, Usd
@@ -12,7 +12,12 @@ from tokenharbor.kernel.money import Money, Usd
 COST_COLUMNS = ("date", "model", "amount_usd")
 MOVE_COLUMNS = ("date", "type", "id", "amount", "currency", "fee")
 _OPTIONAL = frozenset({"model", "fee"})
-_KINDS = ("capture", "refund")
+COMPARED_KINDS: Final = ("capture", "refund", "dispute", "withdrawal")
+"""What we have on record, too."""
+OTHER_KINDS: Final = ("fee", "transfer", "other")
+"""What only the processor states: fees of no payment, what went to our bank, and all else."""
+_BACK: Final = "_reversal"
+_KINDS: Final = (*COMPARED_KINDS, *(f"{kind}{_BACK}" for kind in COMPARED_KINDS if kind != "capture"), *OTHER_KINDS)
 T = TypeVar("T")
 
 
@@ -27,12 +32,13 @@ class StatedCost:
 
 @dataclass(frozen=True, slots=True)
 class StatedMove:
-    """A capture or a refund as a processor states it; amounts are not negative. `fee` None: not stated."""
+    """A line of a processor's statement. `minor` is what came by it, below zero what left; `fee` None: not stated."""
 
     day: date
     kind: str
     id: str
-    money: Money
+    currency: str
+    minor: int
     fee: Usd | None
 
 
@@ -67,10 +73,18 @@ def _cost(row: Mapping[str, str]) -> StatedCost:
 
 
 def _move(row: Mapping[str, str]) -> StatedMove:
-    """Processors write what leaves as negative."""
+    """Some processors write what leaves as negative, some do not: only of what is `other` the sign counts."""
     if row["type"] not in _KINDS:
-        raise ValueError(f"type is {' or '.join(_KINDS)}: {row['type'][:40]!r}")
+        raise ValueError(f"type is one of {', '.join(_KINDS)}: {row['type'][:40]!r}")
     money = Money.parse(row["amount"].removeprefix("-"), row["currency"].upper())
     stated = row.get("fee", "").removeprefix("-")
-    fee = Usd.parse(stated) if stated else None
-    return StatedMove(date.fromisoformat(row["date"][:10]), row["type"], row["id"], money, fee)
+    kind = row["type"].removesuffix(_BACK)
+    comes = kind == "capture" or kind != row["type"] or (kind == "other" and not row["amount"].startswith("-"))
+    return StatedMove(
+        date.fromisoformat(row["date"][:10]),
+        kind,
+        row["id"],
+        money.currency,
+        money.minor if comes else -money.minor,
+        Usd.parse(stated) if stated else None,
+    )

@@ -266,7 +266,15 @@ def dispute_of(dispute: StripeDispute) -> ProcessorDispute:
         money=money,
         withdrawn=withdrawn,
         respond_until=None if due is None else _time(due),
+        fee=_dispute_fee(dispute),
     )
+
+
+def _dispute_fee(dispute: StripeDispute) -> Money | None:
+    currencies = {each.currency for each in dispute.balance_transactions}
+    if len(currencies) != 1:
+        return None
+    return amount_or_none(currencies.pop(), sum(each.fee for each in dispute.balance_transactions))
 
 
 def _dispute_state(status: str, *, is_withdrawn: bool) -> DisputeState:

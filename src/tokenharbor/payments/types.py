@@ -186,7 +186,7 @@ class ProcessorPayout(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProcessorDispute(msgspec.Struct, frozen=True, kw_only=True):
     """A dispute as its processor's object said when it was read. `withdrawn`: what the processor has taken and not
-    given back, without its fees.
+    given back, without its fees; `fee`: these, None as in a Payment.
     """
 
     dispute_id: str
@@ -195,6 +195,7 @@ class ProcessorDispute(msgspec.Struct, frozen=True, kw_only=True):
     money: Money
     withdrawn: Money
     respond_until: datetime | None = None
+    fee: Money | None = None
 
 
 class ProcessorEvent(msgspec.Struct, frozen=True, kw_only=True):

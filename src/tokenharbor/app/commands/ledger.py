@@ -16,6 +16,8 @@ from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.funding.audit import find_capture_fault
+from tokenharbor.funding.balances import read_address_balances
+from tokenharbor.funding.documents import balances_document
 from tokenharbor.funding.store import read_lot_payments
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.ids import UUID
@@ -61,6 +63,17 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     counts = f"{report.accounts} accounts, {report.entries} entries and {report.signed} signed roots"
     lines = [] if fault else [f"{counts} are as they should be{against}"]
     return CommandResult(document, lines, fault)
+
+
+@ledger.command()
+@at_database
+async def balances(session: CommandSession) -> CommandResult:
+    """Show every address that is of no account: revenue, expenses, what is owed, clearing. Reads all entries."""
+    found = await read_address_balances(session.conn)
+    document = balances_document(found)
+    rows = [*document["balances_usd"].items(), ("accounts", document["accounts_usd"])]
+    fault = f"{found.difference} USD have come from nowhere: run ledger verify" if found.difference else None
+    return CommandResult(document, table(("address", "USD"), rows), fault)
 
 
 @ledger.command()

@@ -8,6 +8,7 @@ from tokenharbor.app.commands.arguments import NAME, USD_LIMIT
 from tokenharbor.app.commands.common import Command, CommandResult, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
+from tokenharbor.funding.documents import reconciliation_document
 from tokenharbor.funding.reconcile import Reconciliation, reconcile_processor, reconcile_provider
 from tokenharbor.funding.statement_reading import read_costs, read_moves
 from tokenharbor.kernel.money import Usd
@@ -15,7 +16,7 @@ from tokenharbor.kernel.money import Usd
 
 @click.command(cls=Command)
 @click.option("--provider", type=NAME, metavar="P", help="Provider: its costs by day and model.")
-@click.option("--processor", type=NAME, metavar="NAME", help="Processor: its captures and refunds.")
+@click.option("--processor", type=NAME, metavar="NAME", help="Processor: its payments and what it moved.")
 @click.option("--statement", type=click.File(encoding="utf-8-sig"), required=True, metavar="FILE", help="CSV.")
 @click.option("--tolerance", type=USD_LIMIT, default="0.01", show_default=True, metavar="X", help="For providers, USD.")
 @at_database
@@ -31,12 +32,12 @@ async def reconcile(
 
 
 def _result(found: Reconciliation, name: str) -> CommandResult:
-    document = {
-        "compared": found.compared,
-        "differences": [{"what": each.what, "ours": each.ours, "theirs": each.theirs} for each in found.differences],
-    }
-    lines = table(("what", "ours", "theirs"), [(each.what, each.ours, each.theirs) for each in found.differences])
+    document = reconciliation_document(found)
+    lines = table(("what", "ours", "theirs"), [tuple(each.values()) for each in document["differences"]])
     if not found.differences:
-        return CommandResult(document, [f"{found.compared} of {found.compared} agree"])
+        lines = [f"{found.compared} of {found.compared} agree"]
+    if document["totals"]:
+        lines += ["", *table(tuple(document["totals"][0]), [tuple(each.values()) for each in document["totals"]])]
+        lines.append(f"fees of payments: ours {found.fees[0]} USD, theirs {found.fees[1]} USD")
     failure = f"{len(found.differences)} of {found.compared} differ from the statement of {name}"
-    return CommandResult(document, lines, failure)
+    return CommandResult(document, lines, failure if found.differences else None)
