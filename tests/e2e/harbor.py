@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from tokenharbor.app.cli import cli
 
 READY_SECONDS = 60
+_CLOCK_AHEAD = Path(__file__).with_name("clock_ahead.py")
 
 
 @dataclass
@@ -156,7 +157,13 @@ class Harbor:
 
     def start(self, *more: str, descriptors: str = "") -> None:
         """`descriptors` is prlimit's SOFT:HARD of open files."""
-        through = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+        self._serve(*more, through=["prlimit", f"--nofile={descriptors}"] if descriptors else [])
+
+    def start_ahead(self, hours: int) -> None:
+        """With a clock that is so many hours ahead."""
+        self._serve(through=[sys.executable, str(_CLOCK_AHEAD), str(hours)])
+
+    def _serve(self, *more: str, through: Sequence[str]) -> None:
         self.server = launch("serve", "--home", str(self.home), "--port", "0", *more, env=self.env, through=through)
         self.url = self.server.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.e2e import books, clock_ahead
-from tests.e2e.harbor import Harbor, launch, make_harbor, start_simulator
+from tests.e2e import books
+from tests.e2e.harbor import Harbor, make_harbor, start_simulator
 from tests.e2e.raw_client import get, read
 
 from tokenharbor.kernel import ids
@@ -43,7 +42,7 @@ price = {{{{ input = "1.25", output = "7.75" }}}}
 SCRIPT = f"""
 [answer]
 text = "{ANSWERED}"
-usage = {{ input = 4321, output = 987 }}
+usage = {{ input = 9, output = 7 }}
 [[rules]]
 match = {{ contains = "[fail]" }}
 fault = {{ kind = "status", status = 500 }}
@@ -61,14 +60,6 @@ def harbor(tmp_path: Path) -> Iterator[Harbor]:
         harbor = make_harbor(tmp_path, url, CONFIG)
         stack.callback(harbor.stop)
         yield harbor
-
-
-def start_ahead(harbor: Harbor, hours: int) -> None:
-    """The same server, later."""
-    harbor.stop()
-    through = [sys.executable, clock_ahead.__file__, str(hours)]
-    harbor.server = launch("serve", "--home", str(harbor.home), "--port", "0", env=harbor.env, through=through)
-    harbor.url = harbor.server.wait_for(r"listening on (http://\S+)").group(1).rstrip("/")
 
 
 def purge(harbor: Harbor) -> None:
@@ -158,12 +149,14 @@ async def test_HUB_5_metadata_is_deleted_after_7_days_and_content_is_never_kept(
     assert {word for _, word in await told(harbor, words)} == set(words)
     assert {each["id"] for each in await books.receipts(harbor.url, harbor.key)} == {whole, stream, failed}
 
-    start_ahead(harbor, 7 * 24 - 2)
+    harbor.stop()
+    harbor.start_ahead(7 * 24 - 2)
     purge(harbor)
     assert (await receipt(harbor, stream))["model"] == MODEL
     balance = harbor.cli("balance", harbor.account)
 
-    start_ahead(harbor, 7 * 24 + 2)
+    harbor.stop()
+    harbor.start_ahead(7 * 24 + 2)
     purge(harbor)
     assert await told(harbor, words) == set()
     await check_what_is_left(harbor, [whole, stream, failed], kept)
@@ -197,16 +190,19 @@ async def check_what_is_left(harbor: Harbor, request_ids: Sequence[str], kept: A
     assert [(row["Item"], int(row["Requests"]), Decimal(row["Amount USD"])) for row in lines] == [
         ("", 2, 2 * Decimal(kept["cost_usd"]))
     ]
+    (used,) = harbor.cli("usage", harbor.account)  # the failed one is among the requests
+    assert (used["model"], used["provider"], used["requests"], used["unbilled"]) == ("", "", 3, 1)
+    assert (used["input"], used["output"], Decimal(used["cost_usd"])) == (0, 0, 2 * Decimal(kept["cost_usd"]))
     charges = [row for row in harbor.cli("ledger", "export", harbor.account) if row["Type"] == "usage"]
     assert [Decimal(row["Amount USD"]) for row in charges] == [-Decimal(kept["cost_usd"])] * 2
 
 
 def check_reconciliation(harbor: Harbor, folder: Path, began: datetime) -> None:
     """The provider's own statement still agrees with what it is owed."""
-    owed = Decimal(2 * (4321 * 1_250_000 + 987 * 7_750_000)) / 10**12
+    owed = Decimal(2 * (9 * 1_250_000 + 7 * 7_750_000)) / 10**12
     path = folder / "provider.csv"
     path.write_text(f"date,model,amount_usd\n{began.date()},{UPSTREAM},{owed}\n")
-    found = harbor.cli("reconcile", "--provider", PROVIDER, "--statement", str(path), "--tolerance", "0.00000001")
+    found = harbor.cli("reconcile", "--provider", PROVIDER, "--statement", str(path), "--tolerance", "0.000000001")
     assert found == {"compared": 1, "differences": []}
 
 
