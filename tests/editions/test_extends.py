@@ -64,6 +64,7 @@ def test_it_may_extend_a_file_that_extends_another(tmp_path: Path) -> None:
     [
         ('extends = "tokn-hub"\n', "line 1: extends: edition: no edition 'tokn-hub'; did you mean 'token-hub'?"),
         ("[price]\n[x]\n", "line 2: unknown section 'x'"),
+        ('extends = "\\u0000/relay.toml"\n', "line 1: extends: edition: no edition '\\x00/relay.toml'"),
         ("extends = 3\n", "line 1: extends: expected a string, not an integer"),
         ('# mine\nextends = "mine.toml"\n', "line 2: extends: an edition cannot extend itself: mine.toml → mine.toml"),
         ('extends = "relay"\n[price]\n\nmarkup = 3\n', "line 4 [price]: unknown field 'markup'; did you mean"),
@@ -130,6 +131,8 @@ CONTRADICTIONS = [
     ("referral", 'reward_usd = "0"', "unpaid_referrals"),
     ("referral", 'reward_usd = "501"', "reward_usd"),
     ("cashback", "max_bp = 999", "max_bp"),
+    ("cashback", "max_bp = 10000", "max_bp"),
+    ("cashback", "chat_tiers = { basic = 10000 }", "chat_tiers"),
     ("cashback", "max_bp = 0\nbase_bp = 0", "step_bp"),
     ("cashback", 'day_usd = "0"', "day_usd"),
     ("cashback", "max_bp = 0\nbase_bp = 0\nstep_bp = 0\nchat_tiers = {}", "trial_life_usd"),

@@ -1,6 +1,7 @@
 """Reconciliation: our record against the statements of providers and processors."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -87,10 +88,18 @@ async def test_a_processor_is_compared_by_capture(till: Any) -> None:
         (["date,amount_usd"], "no lines"),
         (["date,amount_usd", "2026-03-31,1", "31.3.26,1"], "line 3"),
         (["date,amount_usd", "2026-03-31,1e3"], "line 2"),
+        (["date,amount_usd", f"2026-03-31,{'1' * 200_000}"], "CSV"),
     ],
 )
 def test_a_statement_that_cannot_be_read_is_refused_with_its_line(lines: list[str], named: str) -> None:
     with pytest.raises(Rejected, match=named):
+        read_costs(lines)
+
+
+def test_a_statement_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "statement.csv"
+    path.write_text("date,amount_usd\n2026-03-31,1\n", "utf-16")
+    with path.open(encoding="utf-8-sig") as lines, pytest.raises(Rejected, match="UTF-8"):
         read_costs(lines)
 
 

@@ -74,7 +74,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address.teredo is not None or any(address in network for network in _EMBEDS_IPV4):
+        if address.teredo is not None or address.is_site_local or any(address in each for each in _EMBEDS_IPV4):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

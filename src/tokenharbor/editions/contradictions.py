@@ -8,6 +8,7 @@ from tokenharbor.editions.policy import Sections
 from tokenharbor.kernel.money import ZERO, Usd
 
 _CNY = "CNY"
+_ALL = 10_000  # basis points
 
 
 class Contradiction(NamedTuple):
@@ -89,6 +90,9 @@ def _of_cashback(stated: Sections) -> Found:
     cashback = stated.cashback
     if cashback.max_bp < cashback.base_bp:
         yield Contradiction("cashback", "max_bp", f"must be no less than base_bp, {cashback.base_bp}")
+    for field, most in (("max_bp", cashback.max_bp), ("chat_tiers", max(cashback.chat_tiers.values(), default=0))):
+        if most >= _ALL:
+            yield Contradiction("cashback", field, f"gives back all that is spent, or more: at most {_ALL - 1}")
     if not cashback.max_bp and cashback.step_bp:
         yield Contradiction("cashback", "step_bp", "max_bp is 0, so there is none: state 0")
     if cashback.pays and cashback.day == ZERO:

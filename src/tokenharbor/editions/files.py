@@ -23,7 +23,7 @@ def find_edition(name_or_path: str, folder: Path) -> Path:
     """The file of an edition that comes with the program, or another (what holds a `/` or ends in `.toml`), from a
     folder. Raises Misconfigured.
     """
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
+    if name_or_path.isprintable() and ("/" in name_or_path or name_or_path.endswith(".toml")):
         return folder / name_or_path
     if name_or_path not in edition_names():
         hint = did_you_mean(name_or_path, edition_names())

@@ -53,7 +53,15 @@ def read_moves(lines: Iterable[str]) -> Sequence[StatedMove]:
 
 
 def _read(lines: Iterable[str], columns: Sequence[str], read: Callable[[Mapping[str, str]], T]) -> Sequence[T]:
-    rows = csv.DictReader(lines)
+    try:
+        return _read_rows(csv.DictReader(lines), columns, read)
+    except (csv.Error, UnicodeError):
+        raise Rejected("statement: it must be CSV in UTF-8") from None
+
+
+def _read_rows(
+    rows: "csv.DictReader[str]", columns: Sequence[str], read: Callable[[Mapping[str, str]], T]
+) -> Sequence[T]:
     missing = [name for name in columns if name not in (rows.fieldnames or ()) and name not in _OPTIONAL]
     if missing:
         raise Rejected(f"statement: the first line lacks {', '.join(missing)}; columns: {', '.join(columns)}")
