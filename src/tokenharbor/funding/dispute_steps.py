@@ -85,8 +85,7 @@ class DisputeStep:
         owed = (await returns.state()).debt - before
         await self._note(dispute, DisputeShare.OWN, dispute.lot_id, taken - owed)
         await self._pay_from_others(dispute, DisputeShare.OTHER, owed)
-        if taken:
-            await self._take_rewards(dispute, taken)
+        await self._take_rewards(dispute, taken)
         part, tax = ReturnedMoney(money, taken), tax_returned(capture, taken, minor)
         lost = lost_of(capture, part, amount, tax)
         await returns.book_differences(part, tax=tax, lost=lost)
