@@ -1,6 +1,7 @@
 """Dying between every two steps: each call of the database and of the processor is a step, and so is each commit."""
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -102,20 +103,19 @@ class DyingProcessor:
 
 def dying(till: Till, steps: Steps) -> Funding:
     """The till's way to payments, in a process that dies before one of the steps."""
+    return mortal(till.funding, steps)
+
+
+def mortal(usual: Funding, steps: Steps) -> Funding:
+    """A way to payments, in a process that dies before one of the steps."""
 
     @contextlib.asynccontextmanager
     async def acquire() -> AsyncIterator[Any]:
-        async with till.pool.acquire() as conn:
+        async with usual.acquire() as conn:
             yield DyingConnection(conn, steps)
 
-    usual = till.funding
-    return Funding(
-        world=usual.world,
+    return dataclasses.replace(
+        usual,
         processors={name: DyingProcessor(each, steps) for name, each in usual.processors.items()},
-        pretended=usual.pretended,
-        policy=usual.policy,
         acquire=acquire,
-        public_url=usual.public_url,
-        report=usual.report,
-        hooks=usual.hooks,
     )

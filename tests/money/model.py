@@ -1,0 +1,40 @@
+"""What the outside knows: who asked for what and was answered what. Nothing here is read from the database."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.money.stage import TokenPrice
+
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.payer import Payer
+
+
+@dataclass
+class SentRequest:
+    """A request as its sender knows it: the price when it was quoted, what was held for it, what it was charged."""
+
+    id: UUID
+    payer: Payer
+    price: TokenPrice
+    bound: Usd
+    at: datetime
+    charge: Usd | None = None
+    open: bool = True
+
+
+@dataclass
+class OutsideView:
+    """What customers, operators and the gateway's answers say of each account."""
+
+    gifts: Counter[UUID] = field(default_factory=Counter)
+    requests: list[SentRequest] = field(default_factory=list)
+    code_uses: dict[UUID, int] = field(default_factory=dict)
+    instruments: set[str] = field(default_factory=set)
+
+    def spent(self, account_id: UUID) -> int:
+        return sum(each.charge or 0 for each in self.requests if each.payer.account_id == account_id)
+
+    def held(self, account_id: UUID) -> int:
+        return sum(each.bound for each in self.requests if each.open and each.payer.account_id == account_id)

@@ -1,0 +1,108 @@
+"""Rules of the money machine: refunds, asked for here or made there, and disputes."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+from tests.money.run import DEATHS, WHICH, MoneyRun, chosen
+
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.refund_types import Refund, RefundOrigin
+from tokenharbor.funding.refunds import RefundRequest, approve_refund, ask_refund, preview_refund, reject_refund
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import ProcessorRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.payments.types import DisputeState, RefundState
+
+Decision = Callable[[Funding, UUID, str], Coroutine[Any, Any, Refund]]
+
+AMOUNTS = st.sampled_from([None, None, "1.005", "3", "9.999999999"])
+ORIGINS = st.sampled_from([RefundOrigin.CUSTOMER, RefundOrigin.CUSTOMER, RefundOrigin.OPERATOR])
+STATES = st.sampled_from([*RefundState])
+SHARES = st.sampled_from([1, 2, 3])
+HEARD = st.one_of(st.none(), st.just(10_000), st.just(10_000), st.integers(0, 80))
+MOVES = st.sampled_from([DisputeState.FUNDS_WITHDRAWN, DisputeState.WON, DisputeState.LOST])
+
+_OVER = (DisputeState.WON, DisputeState.LOST)
+
+
+class ReturningRules(MoneyRun):
+    """Money goes back, in every way that there is."""
+
+    @rule(which=WHICH, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=DEATHS)
+    def refund(self, which: int, usd: str | None, origin: RefundOrigin, state: RefundState, death: int | None) -> None:
+        """What was shown is what comes; asked for again after a death, it is the same."""
+        [capture_id] = chosen(self.processor.captures(), which)
+        top_up_id = ids.parse("topup", self.processor.statements()[capture_id].top_up_id)
+        amount = None if usd is None else Usd.parse(usd)
+        request = RefundRequest(
+            top_up_id=top_up_id, idempotency_key=f"refund-{len(self.refunds)}", origin=origin, actor="x", amount=amount
+        )
+        shown = self.do(lambda funding: preview_refund(funding, top_up_id, amount, origin))
+        self.processor.refund_state = state
+        refund = self.do(lambda funding: ask_refund(funding, request), death)
+        if shown is not None and death is not None and refund is None:
+            refund = self.do(lambda funding: ask_refund(funding, request))
+        if shown is None:
+            assert refund is None
+        elif refund is not None:
+            self.refunds.append(refund.id)
+            assert (refund.money, refund.amount) == (shown.returned.money, shown.returned.amount)
+            self.count(f"refund {refund.state}")
+
+    @rule(which=WHICH, approved=st.booleans(), state=STATES, death=DEATHS)
+    def decide_a_refund(self, which: int, approved: bool, state: RefundState, death: int | None) -> None:
+        """An operator, where one waits."""
+        for refund_id in chosen(self.refunds, which):
+            self.decide(refund_id, approve_refund if approved else reject_refund, state, death)
+
+    @rule(which=WHICH, share=SHARES, state=STATES, heard=HEARD)
+    def refund_in_the_dashboard(self, which: int, share: int, state: RefundState, heard: int | None) -> None:
+        [capture_id] = chosen(self.processor.captures(), which)
+        minor = self.processor.statements()[capture_id].paid * share // 3
+        try:
+            self.processor.refund_there(capture_id, minor, state)
+        except ProcessorRefused:
+            self.count("more than was paid")
+        else:
+            self.count(f"dashboard {state}")
+        self.hear(heard)
+
+    @rule(which=WHICH, state=st.sampled_from([RefundState.DONE, RefundState.FAILED]), heard=HEARD)
+    def a_refund_moves(self, which: int, state: RefundState, heard: int | None) -> None:
+        """It ends, or what was done comes back; what has failed has ended."""
+        going = [each for each in self.processor.refunds.values() if each.state is not RefundState.FAILED]
+        for refund in chosen(going, which):
+            self.processor.change_refund(refund.processor_refund_id, state)
+            self.hear(heard)
+
+    @rule(which=WHICH, share=SHARES, taken=st.booleans(), heard=HEARD)
+    def dispute(self, which: int, share: int, taken: bool, heard: int | None) -> None:
+        """Opened, or with its funds gone already."""
+        [capture_id] = chosen(self.processor.captures(), which)
+        dispute_id = f"dp_{len(self.processor.disputes) + 1}"
+        self.processor.dispute(dispute_id, capture_id, self.processor.statements()[capture_id].paid * share // 3)
+        if taken:
+            self.processor.move_dispute(dispute_id, DisputeState.FUNDS_WITHDRAWN)
+        self.hear(heard)
+
+    @rule(which=WHICH, state=MOVES, heard=HEARD)
+    def a_dispute_moves(self, which: int, state: DisputeState, heard: int | None) -> None:
+        """Until it is over."""
+        going = [each for each in self.processor.disputes.values() if each.state not in _OVER]
+        for told in chosen(going, which):
+            self.processor.move_dispute(told.dispute_id, state)
+            self.count(f"dispute {state}")
+            self.hear(heard)
+
+    def hear(self, heard: int | None) -> None:
+        """The jobs run, and die before so many calls; None: nobody has heard of it yet."""
+        if heard is not None:
+            self.do(self.follow, heard)
+
+    def decide(self, refund_id: UUID, decide: Decision, state: RefundState, death: int | None) -> None:
+        self.processor.refund_state = state
+        if self.do(lambda funding: decide(funding, refund_id, "operator"), death) is not None:
+            self.count(decide.__name__)

@@ -1,0 +1,123 @@
+"""All operations on money in whatever order, with deaths between any two steps: every invariant of money holds.
+
+Idea: three customers, one processor and one clock; a run is thirty steps, each an operation drawn at random: top-ups,
+requests, gifts, refunds, disputes, webhooks in whatever order, jobs, time that passes (`spending.py`, `paying.py`,
+`returning.py`). Nothing is a double of ours: the use cases, their SQL and the rewards are those of a server, on
+PostgreSQL. Only the processor is a program of the tests: it keeps its own books.
+
+A step may die: `tests/funding/crash.py` ends the process before any call of the database or the processor, any
+beginning and any commit. Nothing is tidied up then; whoever comes next (a retry, a webhook, the jobs) goes on.
+
+After every step all rows that hold money are read at once, and `invariants.py` asks whether they fit each other, the
+processor's books, and what customers were answered (`model.py`): sums are made anew, by no function of the house.
+At the end of a run everything comes to rest; then all that the processor knows has arrived here, once, and cashback is
+to the nano-dollar what the whole line has earned. Then everybody disputes every payment, the processor takes all the
+money, and nobody may have kept what it had brought. `ledger verify` recomputes the books at last.
+
+One database serves all runs of a test; each leaves it empty, so ids and times are the same in every run. Races are
+real (twenty claims of a code at once), so a run that fails may pass when Hypothesis repeats it: it says so.
+
+`make test` looks at 500 runs. 2,000: `pytest tests/money --at-length -m slow -n 2`.
+"""
+
+import sys
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
+from tests.examples import at_most
+from tests.money.paying import PayingRules
+from tests.money.returning import ReturningRules
+from tests.money.stage import Stage
+
+from tokenharbor.funding.audit import find_capture_fault
+from tokenharbor.funding.refunds import approve_refund, reject_refund
+from tokenharbor.ledger.verify import verify
+from tokenharbor.payments.types import DisputeState, RefundState
+from tokenharbor.rewards.audit import find_reward_fault
+
+PARTS = 4
+REACHED = {
+    "charged", "code won by 1", "dashboard done", "died", "dispute lost", "dispute won", "forged", "payment_mismatch",
+    "refund done", "refund failed", "top-up paid", "welcome",
+}  # fmt: skip
+"""A machine that never gets so far shows nothing."""
+
+
+class MoneyMachine(PayingRules, ReturningRules):
+    """All rules together, and what holds after each."""
+
+    @initialize()
+    def open(self) -> None:
+        self.wait(self.begin())
+        self.top_up(0, "50", "visa", None, ())
+        self.top_up(1, "10", "amex", None, ())
+
+    @invariant()
+    def everything_fits(self) -> None:
+        if self.customers:
+            self.wait(self.inspect()).after_every_step()
+
+    def teardown(self) -> None:
+        try:
+            if self.customers and sys.exc_info()[0] is None:
+                self.end()
+        finally:
+            for request in self.open_requests:
+                self.give_up(request)
+            self.wait(self.stage.clean())
+
+    def end(self) -> None:
+        """All comes to rest, and then everybody takes back what they paid."""
+        self.come_to_rest()
+        self.wait(self.inspect()).at_rest()
+        for capture_id, statement in self.processor.statements().items():
+            dispute_id = f"last_{capture_id}"
+            self.processor.dispute(dispute_id, capture_id, statement.paid)
+            self.processor.move_dispute(dispute_id, DisputeState.LOST)
+        self.come_to_rest()
+        self.wait(self.inspect()).when_all_payments_have_gone_back()
+        self.wait(self.verify())
+
+    def come_to_rest(self) -> None:
+        for request in self.open_requests:
+            self.give_up(request)
+        self.processor.come_to_rest()
+        for number, refund_id in enumerate(self.refunds):
+            self.decide(refund_id, (approve_refund, reject_refund)[number % 2], RefundState.DONE, None)
+        for _ in range(2):  # what failed in the first round is looked at again after an hour
+            self.wait(self.pass_time(timedelta(minutes=61)))
+            self.wait(self.follow(self.funding))
+            self.wait(self.run_due(self.funding))
+
+    async def verify(self) -> None:
+        async with self.funding.acquire() as conn:
+            assert (await verify(conn)).fault is None
+            assert await find_capture_fault(conn) is None
+            assert await find_reward_fault(conn) is None
+
+
+def machine_on(stage: Stage) -> type[MoneyMachine]:
+    return type("MoneyMachine", (MoneyMachine,), {"stage": stage})
+
+
+def _run(stage: Stage, runs: int) -> None:
+    run_state_machine_as_test(
+        machine_on(stage),
+        settings=settings(
+            max_examples=runs, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )
+
+
+def test_money_holds_together_whatever_is_done(stage: Stage) -> None:
+    _run(stage, at_most(5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_money_holds_together_in_500_runs(stage: Stage, part: int, request: pytest.FixtureRequest) -> None:
+    runs = 2_000 if request.config.getoption("at_length") else 500
+    _run(stage, runs // PARTS)
+    assert set(stage.seen) >= REACHED, f"part {part} has only seen {stage.seen}"
