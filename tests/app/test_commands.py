@@ -165,6 +165,12 @@ def test_LNK_2_an_account_gets_a_plan_and_the_change_is_on_record(cli: Cli, monk
     assert cli("accounts", "show", made, "--json").json == shown
     assert shown["plan"] == "pro"
     assert "plan: pro\n" in cli("accounts", "show", made).out
+    plans = {each["plan"]: each for each in cli("edition", "plans", "--json").json}
+    assert list(plans) == ["starter", "pro", "enterprise"]
+    assert shown["terms"] == plans["pro"]
+    for field in ("sla", "support"):
+        assert f"{field}: {plans['pro'][field]}\n" in cli("accounts", "show", made).out
+        assert plans["enterprise"][field] in cli("edition", "plans").out
     assert "did you mean 'enterprise'?" in refused(cli("accounts", "plan", made, "enterprize"))
     assert cli("accounts", "plan", made, "default", "--json").json["plan"] is None
     changes = cli("accounts", "changes", made, "--json").json

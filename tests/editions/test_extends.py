@@ -43,6 +43,7 @@ def test_what_a_field_holds_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_LNK_2_a_plan_is_changed_field_by_field_and_a_new_one_is_added(tmp_path: Path) -> None:
     whole = "\n".join(f"{field} = 0" for field in ("key_rpm", "key_tpm", "key_concurrency", "account_tpm"))
     rest = 'label = "Team"\nregions = []\nproviders = []\nretention = ""\naccount_rpm = 9\naccount_concurrency = 0\n'
+    rest += 'sla = "none"\nsupport = "none"\n'
     terms = "service_fee_bp = 0\ndiscount_bp = 0\n"
     text = f'extends = "tokenhub"\n[plans.pro]\naccount_rpm = 700\n[plans.team]\n{whole}\n{rest}{terms}'
     mine, base = load_edition(_write(tmp_path, text)), load_edition("tokenhub")

@@ -87,6 +87,9 @@ def test_LNK_1_LNK_2_plans_differ_in_fee_and_requests_a_minute() -> None:
     assert fees == sorted(set(fees), reverse=True)
     assert rpm == sorted(set(rpm))
     assert fees[0] == policy.price.service_fee_bp
+    assert (
+        len({plan.sla for plan in policy.plans.values()}) == len({plan.support for plan in policy.plans.values()}) == 3
+    )
 
 
 def test_LNK_2_the_plan_of_an_account_is_its_own_else_the_default() -> None:

@@ -34,6 +34,8 @@ PRO = PlanPolicy(
     regions=(),
     providers=(),
     retention="",
+    sla="none",
+    support="none",
 )
 
 

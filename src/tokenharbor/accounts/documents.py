@@ -6,7 +6,10 @@ Amounts are decimal strings of USD with nine places, times UTC to the second, id
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
+
 from tokenharbor.accounts.providers import ProviderHealth
+from tokenharbor.editions.policy import PlanPolicy, Policy
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.keys import PREFIX
@@ -31,6 +34,18 @@ def account_document(account: Account) -> dict[str, Any]:
         "limits": {**_rates(account.limits.rates), **_rates(account.limits.key_rates, "key_"), **_budgets(account)},
         "free_models": account.free_models,
     }
+
+
+def account_terms_document(account: Account, policy: Policy) -> dict[str, Any]:
+    """An account, and the terms of the plan that it has; None: of no plan."""
+    plan = policy.plan(account.plan)
+    terms = None if plan is None else plan_document(policy.plan_name(account.plan), plan)
+    return {**account_document(account), "terms": terms}
+
+
+def plan_document(name: str, plan: PlanPolicy) -> dict[str, Any]:
+    """A plan's terms: what an account that has it may do and pays, and words for people."""
+    return {"plan": name, **msgspec.to_builtins(plan)}
 
 
 def limits_document(account: Account, limits: PlanLimits) -> dict[str, Any]:

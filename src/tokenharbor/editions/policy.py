@@ -112,6 +112,8 @@ class PlanPolicy(RatePolicy, frozen=True, kw_only=True):
     regions: tuple[Word, ...]  # where its requests may go; empty: anywhere
     providers: tuple[Word, ...]  # likewise
     retention: Retention  # the most that its requests' providers may keep; "": any
+    sla: Line  # what is promised of availability, in words: it is shown, the program neither measures nor refunds by it
+    support: Line  # likewise, of help
 
 
 class AccountPolicy(msgspec.Struct, frozen=True, kw_only=True):

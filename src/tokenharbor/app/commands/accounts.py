@@ -19,6 +19,7 @@ from tokenharbor.accounts.changes import (
 from tokenharbor.accounts.credits import GRANTABLE, Grant, grant_credit, read_balance
 from tokenharbor.accounts.documents import (
     account_document,
+    account_terms_document,
     balance_document,
     change_document,
     credit_document,
@@ -31,6 +32,7 @@ from tokenharbor.app.commands.database import at_database, changing, making_data
 from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.snapshot import build_snapshot
 from tokenharbor.identity import store
 from tokenharbor.identity.credentials import read_credentials
@@ -92,8 +94,8 @@ async def create(session: CommandSession, email: str, referral: str | None) -> C
 @click.argument("account_id", type=ACCOUNT, metavar="ID")
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show an account."""
-    return _shown(account_document(await store.get_account(session.conn, account_id)))
+    """Show an account, and the terms of its plan."""
+    return _shown(await store.get_account(session.conn, account_id), load_edition(session.settings.edition))
 
 
 @accounts.command("list")
@@ -113,7 +115,7 @@ async def plan(session: CommandSession, account_id: UUID, name: str) -> CommandR
     """Give an account a plan. NAME is one of the edition, or default. It is in force within a second."""
     policy = load_edition(session.settings.edition)
     changed = await change_plan(session.conn, session.world, account_id, name, policy=policy, actor=OPERATOR)
-    return _shown(account_document(changed))
+    return _shown(changed, policy)
 
 
 @accounts.command()
@@ -203,8 +205,12 @@ async def _limits_in_force(session: CommandSession, account: Account) -> PlanLim
     return account_limits(account.limits.rates, account.limits.key_rates, sold.limits)
 
 
-def _shown(document: Mapping[str, Any]) -> CommandResult:
-    shown = {**document, "plan": document["plan"] or "default"}
+def _shown(account: Account, policy: Policy) -> CommandResult:
+    document = account_terms_document(account, policy)
+    terms = document["terms"] or {}
+    words = {name: terms[name] for name in ("label", "service_fee_bp", "sla", "support") if terms}
+    shown = {**document, "plan": document["plan"] or "default", **words}
+    del shown["terms"]
     return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in shown.items()])
 
 

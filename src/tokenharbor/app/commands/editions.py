@@ -2,7 +2,8 @@
 
 import click
 
-from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result
+from tokenharbor.accounts.documents import plan_document
+from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
 from tokenharbor.editions.files import edition_names
 from tokenharbor.editions.load import load_edition, sections, write_edition
 
@@ -19,6 +20,15 @@ def show(name: str | None) -> None:
     policy = load_edition(name or current_settings().edition)
     lines = [f"# {policy.name}", *write_edition(policy).splitlines()]
     show_result(CommandResult({"name": policy.name, **sections(policy)}, lines))
+
+
+@edition.command()
+def plans() -> None:
+    """List the plans of the edition in force, with their terms."""
+    found = [plan_document(*each) for each in load_edition(current_settings().edition).plans.items()]
+    head = ("plan", "label", "account_rpm", "account_concurrency", "service_fee_bp", "discount_bp", "sla", "support")
+    rows = [tuple(each[name] for name in head) for each in found]
+    show_result(CommandResult(found, table(head, rows) or ["the edition has no plans"]))
 
 
 @edition.command("list")
