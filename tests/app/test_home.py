@@ -19,6 +19,7 @@ from tokenharbor.db.address import show_address
 ACCOUNT, KEY, REQUEST, GATEWAY, TOP_UP, REWARD, CODE, REFUND, DISPUTE = [
     f"{kind}_{'0' * 26}" for kind in ("acct", "key", "req", "gw", "topup", "rew", "code", "refund", "dispute")
 ]
+WITHDRAWAL, PAYEE = [f"{kind}_{'0' * 26}" for kind in ("withdrawal", "payee")]
 READS: dict[str, list[tuple[str, ...]]] = {
     "accounts": [
         ("accounts", "list"),
@@ -55,6 +56,18 @@ READS: dict[str, list[tuple[str, ...]]] = {
     "providers": [("providers", "health")],
     "receipt": [("receipt", REQUEST)],
     "disputes": [("disputes", "list"), ("disputes", "show", DISPUTE)],
+    "withdrawals": [
+        ("withdrawals", "preview", ACCOUNT),
+        ("withdrawals", "ask", ACCOUNT, "--top-up", TOP_UP),
+        ("withdrawals", "list"),
+        *(("withdrawals", word, WITHDRAWAL) for word in ("show", "approve", "reject", "cancel", "paid")),
+    ],
+    "payees": [
+        ("payees", "list"),
+        ("payees", "add", ACCOUNT, "--processor", "manual", "--kind", "bank_account", "--address", "DE1"),
+        ("payees", "verify", PAYEE),
+        ("payees", "remove", PAYEE),
+    ],
     "refunds": [
         ("refunds", "preview", TOP_UP),
         ("refunds", "create", TOP_UP),

@@ -79,6 +79,11 @@ class Till:
         async with self.pool.acquire() as conn:
             return await store.get_top_up(conn, top_up_id)
 
+    async def sign_up(self, email: str) -> UUID:
+        """Another account."""
+        async with self.pool.acquire() as conn:
+            return (await create_account(conn, self.world, email, "e")).id
+
     async def balance(self) -> Balance:
         async with self.pool.acquire() as conn:
             return await Wallets(conn).balance(self.account_id, self.clock.now())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,6 +17,7 @@ from tokenharbor.payments.types import (
     Payment,
     PaymentState,
     PayoutOrder,
+    PayoutState,
     ProcessorAbility,
     ProcessorDispute,
     ProcessorEvent,
@@ -38,6 +39,7 @@ class FakeProcessor:
     clock: Clock
     name: str = "stripe"
     abilities: frozenset[ProcessorAbility] = frozenset(ProcessorAbility)
+    payee_kinds: frozenset[str] = frozenset({"email"})
     methods: Methods = field(
         default_factory=lambda: {"card": frozenset({"USD", "CNY"}), "alipay": frozenset({"USD", "CNY"})}
     )
@@ -52,6 +54,10 @@ class FakeProcessor:
     refunded: dict[str, str] = field(default_factory=dict)
     disputes: dict[str, ProcessorDispute] = field(default_factory=dict)
     refund_state: RefundState = RefundState.DONE
+    payouts: dict[str, ProcessorPayout] = field(default_factory=dict)
+    paid_out: list[PayoutOrder] = field(default_factory=list)
+    payout_state: PayoutState = PayoutState.DONE
+    can_refund: timedelta | None = None
     is_away: bool = False
     refuses: str = ""
     reads: int = 0
@@ -129,10 +135,25 @@ class FakeProcessor:
         return [each for each in self.refunds.values() if each.capture_id == capture_id]
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
-        raise NotImplementedError
+        """One for each id of ours: asked again, it says what became of the first."""
+        self._check_away()
+        self._check_refused()
+        made = next((each for each in self.payouts.values() if each.withdrawal_id == order.withdrawal_id), None)
+        if made is None:
+            made = ProcessorPayout(
+                processor_payout_id=f"po_{len(self.payouts) + 1}",
+                withdrawal_id=order.withdrawal_id,
+                money=order.money,
+                state=self.payout_state,
+            )
+            self.payouts[made.processor_payout_id] = made
+            self.paid_out.append(order)
+        self.before_answer("pay_out")
+        return made
 
     async def read_payout(self, processor_payout_id: str) -> ProcessorPayout:
-        raise NotImplementedError
+        self._check_away()
+        return self.payouts[processor_payout_id]
 
     async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
         self._check_away()
@@ -153,6 +174,7 @@ class FakeProcessor:
             capture_id=capture,
             paid_at=self.clock.now(),
             fee=Money("USD", 59),
+            can_refund_until=None if self.can_refund is None else self.clock.now() + self.can_refund,
             instrument="hash-of-a-card",
             saved_method=SavedMethod("cus_1", "pm_1"),
         )
@@ -194,6 +216,11 @@ class FakeProcessor:
     def change_refund(self, processor_refund_id: str, state: RefundState) -> ProcessorRefund:
         made = msgspec.structs.replace(self.refunds[processor_refund_id], state=state)
         self.refunds[processor_refund_id] = made
+        return made
+
+    def change_payout(self, processor_payout_id: str, state: PayoutState) -> ProcessorPayout:
+        made = msgspec.structs.replace(self.payouts[processor_payout_id], state=state)
+        self.payouts[processor_payout_id] = made
         return made
 
     def _counts(self, refund: ProcessorRefund, capture_id: str) -> bool:

@@ -29,6 +29,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "notices": "alerts",
     "refunds": "refunds",
     "disputes": "disputes",
+    "withdrawals": "withdrawals",
+    "payees": "withdrawals",
     "jobs": "jobs",
     "gateways": "gateways",
     "rewards": "rewards",

@@ -262,6 +262,7 @@ class WithdrawalPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_usd: Amount
     day_usd: Amount  # at most, in a UTC day
     approval: bool  # whether an operator approves each
+    payee_days: Limit  # after which a payee is paid that no operator has verified; 0: none is
 
     @property
     def minimum(self) -> Usd:

@@ -34,7 +34,7 @@ _FAULTS: Final = (
     (SQL.paid_without_capture, "{topup} is paid and has no capture"),
     (SQL.wrong_returns, "of {capture_id} of {processor} another sum has gone back than it says"),
     (SQL.wrong_disputes, "of capture {capture_id} another sum is disputed than its disputes say"),
-    (SQL.wrong_payouts, "of {lot} another sum is set aside than refunds and disputes say"),
+    (SQL.wrong_payouts, "of {lot} another sum is set aside than refunds, disputes and withdrawals say"),
     (SQL.wrong_taxes, "{acct} has paid another tax than its captures say"),
     (SQL.wrong_clearing, "the clearing account of {processor} in USD has another sum than its payments say"),
     (SQL.wrong_sums, "{acct} has topped up another sum than its captures say"),

@@ -32,11 +32,13 @@ SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
 WHERE (c.disputed, c.disputed_minor) IS DISTINCT FROM (coalesce(d.taken, 0), coalesce(d.taken_minor, 0)) ORDER BY 1, 2 LIMIT 1
 
 -- name: wrong_payouts
--- A lot of which more or less is set aside than its refunds and disputes say.
+-- A lot of which more or less is set aside than its refunds, disputes and withdrawals say.
 SELECT lot_id FROM (
     SELECT lot_id, amount FROM restricted_credit WHERE place = 'payout'
     UNION ALL SELECT lot_id, -set_aside FROM refund WHERE state IN ('review', 'asked', 'called')
-    UNION ALL SELECT lot_id, -frozen FROM dispute) x
+    UNION ALL SELECT lot_id, -frozen FROM dispute
+    UNION ALL SELECT p.lot_id, -p.amount FROM withdrawal_part p JOIN withdrawal w ON w.id = p.withdrawal_id
+              WHERE w.state IN ('asked', 'approved', 'called')) x
 GROUP BY lot_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1
 
 -- name: wrong_taxes

@@ -3,8 +3,9 @@
 Idea: as with payments and refunds, an event is a hint; the dispute is read again, and what follows is one transaction
 under the wallet's lock, by what the processor's object says of the money, never by the order of events.
 
-- Open: what of the disputed lot is neither spent nor held is set aside, again at each look, since holds end. The
-  account withdraws nothing, and a customer's refund waits for an operator.
+- Open: withdrawals of which no processor has heard have failed. Then what of the disputed lot is neither spent nor held
+  is set aside, again at each look, since holds end. The account withdraws nothing, and a customer's refund waits for an
+  operator.
 - Money taken: it comes from the lot; then the top-up's rewards go (a match, locked or not, and its cashback); what of
   all that was spent is debt, which other top-ups pay at once. What exceeds the capture is our loss, and so are fees.
 - Money back: each lot has again what it gave. What was paid from the account's debt meanwhile comes as a new lot. A
@@ -21,6 +22,7 @@ from tokenharbor.funding.dispute_steps import DisputeStep
 from tokenharbor.funding.dispute_store import Dispute
 from tokenharbor.funding.losses import recover_losses
 from tokenharbor.funding.refund_types import CaptureBalance
+from tokenharbor.funding.withdrawals import end_uncalled
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.wallets import Wallets
@@ -97,5 +99,7 @@ async def _add(conn: asyncpg.Connection, funding: Funding, capture: CaptureBalan
         opened_at=now,
         respond_until=told.respond_until,
     )
-    await auto_store.stop(conn, dispute.account_id, f"{dispute.shown_id}: a top-up is disputed", now)
+    why = f"{dispute.shown_id}: a top-up is disputed"
+    await end_uncalled(conn, funding, dispute.account_id, why)
+    await auto_store.stop(conn, dispute.account_id, why, now)
     return await dispute_store.add_dispute(conn, dispute)

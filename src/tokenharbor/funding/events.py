@@ -18,6 +18,7 @@ from tokenharbor.funding import store
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.disputes import handle_dispute
 from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.payouts import handle_payout
 from tokenharbor.funding.refund_calls import handle_capture, handle_refund
 from tokenharbor.funding.types import TopUp
 from tokenharbor.kernel import ids
@@ -133,6 +134,7 @@ HANDLERS: Mapping[EventSubject, EventHandler] = {
     EventSubject.REFUND: handle_refund,
     EventSubject.CAPTURE: handle_capture,
     EventSubject.DISPUTE: handle_dispute,
+    EventSubject.PAYOUT: handle_payout,
 }
 """What is done about an event, by its subject; each returns what is noted of it, "" if all is done."""
 

@@ -8,6 +8,8 @@ from tokenharbor.funding import store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.fulfil import take_payment_on
+from tokenharbor.funding.people import is_same_person
+from tokenharbor.funding.references import read_reference
 from tokenharbor.funding.types import MANUAL, TopUp, TopUpState
 from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
@@ -15,7 +17,7 @@ from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_CENT, Money, Usd
 from tokenharbor.ledger.wallets import Wallets
-from tokenharbor.payments.manual import received_transfer, transfer_reference
+from tokenharbor.payments.manual import received_transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,10 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
         top_up = await store.lock_top_up(conn, top_up_id)
         if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
             raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")
-        if _plain_name(top_up.actor) == _plain_name(actor):
+        if is_same_person(top_up.actor, actor):
             raise Conflict(f"{actor} has entered {top_up.shown_id}: another person has to confirm it")
         await store.set_confirmed(conn, top_up_id, actor)
         return await _take(conn, funding, top_up)
-
-
-def _plain_name(actor: str) -> str:
-    """As names are compared: by neither case nor blanks."""
-    return "".join(actor.split()).casefold()
 
 
 async def _take(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:
@@ -108,7 +105,4 @@ def _check(payment: ManualPayment) -> str:
         raise Rejected(f"a payment is a whole number of cents in {BOOKS_CURRENCY}", param="amount")
     if not payment.actor.strip():
         raise Rejected("a payment is entered by somebody", param="actor")
-    try:
-        return transfer_reference(payment.reference)
-    except ValueError as error:
-        raise Rejected(str(error), param="reference") from None
+    return read_reference(payment.reference)

@@ -20,6 +20,7 @@ class RefundQueries:
     """The SQL of refunds.sql."""
 
     capture: str
+    captures: str
     add_returned: str
     short: str
     add: str
@@ -45,11 +46,12 @@ _CAPTURE_FIELDS = frozenset(CaptureBalance.__dataclass_fields__)
 
 async def find_capture(conn: asyncpg.Connection, processor: str, capture_id: str) -> CaptureBalance | None:
     row = await conn.fetchrow(SQL.capture, processor, capture_id)
-    if row is None:
-        return None
-    fields: dict[str, Any] = {name: value for name, value in row.items() if name in _CAPTURE_FIELDS}
-    amounts = {name: Usd(row[name]) for name in _CAPTURE_AMOUNTS}
-    return CaptureBalance(**{**fields, **amounts, "money": Money(row["currency"], row["captured_minor"])})
+    return None if row is None else _capture(row)
+
+
+async def list_captures(conn: asyncpg.Connection, account_id: UUID) -> Sequence[CaptureBalance]:
+    """Oldest first."""
+    return [_capture(row) for row in await conn.fetch(SQL.captures, account_id)]
 
 
 async def add_returned(conn: asyncpg.Connection, refund: Refund, amount: Usd, minor: int) -> None:
@@ -136,6 +138,12 @@ async def note_fault(conn: asyncpg.Connection, refund_id: UUID, fault: str, *, f
 async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
     """The refunds that are due to be looked at."""
     return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+
+
+def _capture(row: asyncpg.Record) -> CaptureBalance:
+    fields: dict[str, Any] = {name: value for name, value in row.items() if name in _CAPTURE_FIELDS}
+    amounts = {name: Usd(row[name]) for name in _CAPTURE_AMOUNTS}
+    return CaptureBalance(**{**fields, **amounts, "money": Money(row["currency"], row["captured_minor"])})
 
 
 def _refund(row: asyncpg.Record) -> Refund:

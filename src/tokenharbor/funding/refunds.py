@@ -13,7 +13,8 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.funding import auto_store, dispute_store, refund_store, store
-from tokenharbor.funding.context import Funding, RewardReturn
+from tokenharbor.funding.context import Funding, NothingReturned, RewardReturn
+from tokenharbor.funding.references import read_reference
 from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
@@ -24,7 +25,6 @@ from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.wallets import Wallets
-from tokenharbor.payments.manual import transfer_reference
 from tokenharbor.payments.types import ProcessorRefund, RefundState
 
 FIRST_LOOK: Final = timedelta(seconds=5)
@@ -58,6 +58,14 @@ class RefundPreview:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedRefund:
+    """A refund whose credit is set aside, and what was taken back with it, if that was done now."""
+
+    refund: Refund
+    rewards: RewardReturn
+
+
+@dataclass(frozen=True, slots=True)
 class _Refundable:
     """A capture of which something can be refunded, and how much before rewards count."""
 
@@ -85,27 +93,35 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
         raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
     async with funding.acquire() as conn, conn.transaction():
-        refund = await _record(conn, funding, request)
+        refund = (await record_refund(conn, funding, request)).refund
     return await look_at_refund(funding, refund.id) if refund.state is RefundProgress.ASKED else refund
 
 
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """What waited for an operator goes on. Raises Missing, Conflict for one that does not wait."""
     async with funding.acquire() as conn, conn.transaction():
-        refund = await _lock_waiting(conn, funding, refund_id)
-        now = funding.world.clock.now()
-        asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
-        await refund_store.set_decided(conn, asked, actor, reason, now)
+        await let_go_on(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
     return await look_at_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """What waited for an operator is not done: the credit is back. Raises Missing, Conflict likewise."""
     async with funding.acquire() as conn, conn.transaction():
-        refund = await _lock_waiting(conn, funding, refund_id)
-        await give_up(conn, funding, refund)
-        rejected = dataclasses.replace(refund, state=RefundProgress.REJECTED, next_look_at=None)
-        return await refund_store.set_decided(conn, rejected, actor, reason, funding.world.clock.now())
+        return await turn_down(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
+
+
+async def let_go_on(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
+    """What is in review is asked for. The wallet is locked."""
+    now = funding.world.clock.now()
+    asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
+    return await refund_store.set_decided(conn, asked, actor, reason, now)
+
+
+async def turn_down(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
+    """What is in review is not done: its credit is back. The wallet is locked."""
+    await give_up(conn, funding, refund)
+    rejected = dataclasses.replace(refund, state=RefundProgress.REJECTED, next_look_at=None)
+    return await refund_store.set_decided(conn, rejected, actor, reason, funding.world.clock.now())
 
 
 async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None) -> Refund:
@@ -113,7 +129,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
 
     Raises Missing, Conflict for one of a processor that says so itself, and for a reference that was used.
     """
-    paid = None if reference is None else _plain_reference(reference)
+    paid = None if reference is None else read_reference(reference)
     async with funding.acquire() as conn, conn.transaction():
         refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
@@ -135,23 +151,21 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
             raise Conflict(f"the reference {paid} was used before") from None
 
 
-def _plain_reference(text: str) -> str:
-    try:
-        return transfer_reference(text)
-    except ValueError as error:
-        raise Rejected(str(error), param="reference") from None
-
-
-async def _record(conn: asyncpg.Connection, funding: Funding, request: RefundRequest) -> Refund:
-    """The refund, with its credit set aside; or the one that this key stands for."""
+async def record_refund(
+    conn: asyncpg.Connection, funding: Funding, request: RefundRequest, *, waits: bool = False
+) -> RecordedRefund:
+    """The refund, with its credit set aside; or the one that this key stands for. `waits`: it is in review whatever the
+    edition says. In the caller's transaction. Raises Missing, Rejected, Conflict.
+    """
     account_id = (await store.get_top_up(conn, request.top_up_id)).account_id
     await Wallets(conn).lock(account_id, funding.world.clock.now())
     known = await refund_store.find_by_key(conn, account_id, request.idempotency_key)
     if known is not None:
         if (known.top_up_id, known.asked) != (request.top_up_id, request.amount):
             raise Conflict(f"the key {request.idempotency_key!r} was used for another refund: {known.shown_id}")
-        return known
+        return RecordedRefund(known, NothingReturned())
     found = await _look(conn, funding, request.top_up_id, request.amount, request.origin)
+    review = waits or found.review
     refund_id, capture, now = funding.world.ids.new(), found.capture, funding.world.clock.now()
     rewards = await funding.hooks.take_back(
         conn, account_id, capture.lot_id, found.most.amount, return_id=refund_id, disputed=False
@@ -173,15 +187,15 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: RefundReq
         reduced=rewards.reduced,
         set_aside=returned.amount,
         money=returned.money,
-        state=RefundProgress.REVIEW if found.review else RefundProgress.ASKED,
+        state=RefundProgress.REVIEW if review else RefundProgress.ASKED,
         asked_at=now,
-        next_look_at=None if found.review else now + FIRST_LOOK,
+        next_look_at=None if review else now + FIRST_LOOK,
     )
     why = f"refund {refund.shown_id}"
     wanted = CreditReturn(account_id=account_id, lot_id=capture.lot_id, clearing=clearing_of(capture), reason=why)
     await CreditReturns(conn, funding, wanted).set_aside(returned.amount)
     await auto_store.stop(conn, account_id, f"{refund.shown_id}: a top-up is refunded", now)
-    return await refund_store.add_refund(conn, refund)
+    return RecordedRefund(await refund_store.add_refund(conn, refund), rewards)
 
 
 async def _look(
@@ -255,4 +269,6 @@ async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, refund_id: U
     refund = await _lock_refund(conn, funding, refund_id)
     if refund.state is not RefundProgress.REVIEW:
         raise Conflict(f"{refund.shown_id} waits for nobody: it is {refund.state}")
+    if refund.origin is RefundOrigin.WITHDRAWAL:
+        raise Conflict(f"{refund.shown_id} is of a withdrawal: decide on that")
     return refund

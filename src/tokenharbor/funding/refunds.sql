@@ -8,6 +8,13 @@ SELECT c.*, coalesce((SELECT sum(r.amount) FROM refund r WHERE r.processor = c.p
               AND r.state IN ('review', 'asked', 'called')), 0)::bigint AS leaving_minor
 FROM capture c WHERE c.processor = $1 AND c.capture_id = $2
 
+-- name: captures
+-- Likewise, all captures of an account, oldest first.
+SELECT c.*, coalesce(r.amount, 0)::bigint AS leaving, coalesce(r.minor, 0)::bigint AS leaving_minor
+FROM capture c LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(amount_minor) AS minor FROM refund
+                                  WHERE processor = c.processor AND capture_id = c.capture_id AND state IN ('review', 'asked', 'called')) r ON true
+WHERE c.account_id = $1 ORDER BY c.paid_at, c.capture_id
+
 -- name: add_returned
 -- What of a capture has gone back; below zero, what has come again.
 UPDATE capture SET refunded = refunded + $3, refunded_minor = refunded_minor + $4 WHERE processor = $1 AND capture_id = $2

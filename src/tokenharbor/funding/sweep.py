@@ -1,4 +1,4 @@
-"""The sweep: top-ups and refunds that nobody has told us of are looked at soon, then hourly."""
+"""The sweep: what nobody has told us of is looked at soon, then hourly: top-ups, refunds, disputes, withdrawals."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 import asyncpg
 
 from tokenharbor.db.each_row import concerns_all, log_row_fault
-from tokenharbor.funding import dispute_store, refund_store, store
+from tokenharbor.funding import dispute_store, refund_store, store, withdrawal_store
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.disputes import look_at_dispute
 from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.payouts import follow_withdrawal
 from tokenharbor.funding.refund_calls import follow_refund
 from tokenharbor.kernel.errors import ProcessorError, reason_of
 from tokenharbor.kernel.ids import UUID
@@ -40,6 +41,14 @@ async def look_at_due_disputes(funding: Funding) -> int:
     async with funding.acquire() as conn:
         due = await dispute_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
     await _look_at_each(funding, due, look_at_dispute, dispute_store.note_fault)
+    return len(due)
+
+
+async def look_at_due_withdrawals(funding: Funding) -> int:
+    """How many were due, ten at most; each goes on from where it stands. Raises DatabaseUnavailable."""
+    async with funding.acquire() as conn:
+        due = await withdrawal_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
+    await _look_at_each(funding, due, follow_withdrawal, withdrawal_store.note_fault)
     return len(due)
 
 

@@ -28,6 +28,9 @@ class WithdrawalQueries:
     parts: str
     asked_since: str
     uncalled: str
+    from_top_ups: str
+    topped_up: str
+    has_pretended: str
     count_open_to: str
     set_decided: str
     set_calling: str
@@ -89,6 +92,22 @@ async def list_uncalled(conn: asyncpg.Connection, account_id: UUID) -> Sequence[
     return [row["id"] for row in await conn.fetch(SQL.uncalled, account_id)]
 
 
+async def sum_from_top_ups(conn: asyncpg.Connection, account_id: UUID) -> Usd:
+    """What top-ups have given for payouts, what came to nothing aside."""
+    return Usd(await conn.fetchval(SQL.from_top_ups, account_id))
+
+
+async def read_topped_up(conn: asyncpg.Connection, account_id: UUID) -> Usd:
+    """What was topped up, less what went back."""
+    return Usd(await conn.fetchval(SQL.topped_up, account_id))
+
+
+async def has_pretended(conn: asyncpg.Connection, account_id: UUID) -> bool:
+    """Whether a payment of the account was pretended."""
+    found: bool = await conn.fetchval(SQL.has_pretended, account_id)
+    return found
+
+
 async def count_open_to(conn: asyncpg.Connection, payee_id: UUID) -> int:
     """How many to this payee have not ended."""
     count: int = await conn.fetchval(SQL.count_open_to, payee_id)
@@ -110,8 +129,10 @@ async def set_calling(conn: asyncpg.Connection, withdrawal_id: UUID, now: dateti
     return await get_withdrawal(conn, withdrawal_id)
 
 
-async def set_called(conn: asyncpg.Connection, withdrawal_id: UUID, processor_payout_id: str) -> Withdrawal:
-    await conn.execute(SQL.set_called, withdrawal_id, processor_payout_id)
+async def set_called(
+    conn: asyncpg.Connection, withdrawal_id: UUID, processor_payout_id: str, now: datetime
+) -> Withdrawal:
+    await conn.execute(SQL.set_called, withdrawal_id, processor_payout_id, now)
     return await get_withdrawal(conn, withdrawal_id)
 
 

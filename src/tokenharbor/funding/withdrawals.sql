@@ -39,6 +39,19 @@ WHERE account_id = $1 AND asked_at >= $2 AND state NOT IN ('failed', 'rejected',
 -- An account's withdrawals whose processor has not been asked; of those to what paid, those that wait for an approval.
 SELECT id FROM withdrawal WHERE account_id = $1 AND (state = 'asked' OR state = 'approved' AND payee_id IS NOT NULL) ORDER BY id
 
+-- name: from_top_ups
+-- What top-ups, and what came back of them, have given for payouts; what came to nothing aside.
+SELECT coalesce(sum(p.amount), 0)::bigint FROM withdrawal w JOIN withdrawal_part p ON p.withdrawal_id = w.id JOIN lot l ON l.id = p.lot_id
+WHERE w.account_id = $1 AND w.state NOT IN ('failed', 'rejected', 'cancelled') AND l.origin IN ('top-up', 'returned')
+
+-- name: topped_up
+-- What an account has topped up, less what went back.
+SELECT topped_up FROM wallet WHERE account_id = $1
+
+-- name: has_pretended
+-- Whether a payment of an account was pretended.
+SELECT EXISTS (SELECT FROM top_up WHERE account_id = $1 AND pretended AND state = 'paid')
+
 -- name: count_open_to
 -- How many withdrawals to a payee have not ended.
 SELECT count(*) FROM withdrawal WHERE payee_id = $1 AND state IN ('asked', 'approved', 'called')
@@ -55,7 +68,7 @@ UPDATE withdrawal SET state = 'called', called_at = coalesce(called_at, $2) WHER
 
 -- name: set_called
 -- The processor has it, and has not paid yet.
-UPDATE withdrawal SET processor_payout_id = $2, fault = '' WHERE id = $1
+UPDATE withdrawal SET processor_payout_id = $2, next_look_at = coalesce(next_look_at, $3), fault = '' WHERE id = $1
 
 -- name: set_done
 -- The money has left.

@@ -14,7 +14,12 @@ from tokenharbor.billing.proofs import SIGNED_EVERY
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
 from tokenharbor.funding.events import handle_events, sweep_events
-from tokenharbor.funding.sweep import look_at_due_disputes, look_at_due_refunds, look_at_due_top_ups
+from tokenharbor.funding.sweep import (
+    look_at_due_disputes,
+    look_at_due_refunds,
+    look_at_due_top_ups,
+    look_at_due_withdrawals,
+)
 from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
@@ -64,8 +69,14 @@ async def _place_volumes(context: JobContext) -> None:
 
 
 async def _follow_payments(context: JobContext) -> None:
-    """Events that have come, and top-ups, refunds and disputes that are due to be looked at."""
-    work = (handle_events, look_at_due_top_ups, look_at_due_refunds, look_at_due_disputes)
+    """Events that have come, and top-ups, refunds, disputes and withdrawals that are due to be looked at."""
+    work = (
+        handle_events,
+        look_at_due_top_ups,
+        look_at_due_refunds,
+        look_at_due_disputes,
+        look_at_due_withdrawals,
+    )
     while any([await each(context.funding) for each in work]):
         pass
 

@@ -49,6 +49,7 @@ class ManualProcessor:
 
     name: Final = "manual"
     abilities: Final = frozenset({ProcessorAbility.REFUND, ProcessorAbility.PAY_OUT})
+    payee_kinds: Final = frozenset({"bank_account"})
 
     @property
     def methods(self) -> Methods:

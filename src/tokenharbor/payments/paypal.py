@@ -58,6 +58,7 @@ class PayPalProcessor:
 
     name: Final = "paypal"
     abilities: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.REFUND, ProcessorAbility.PAY_OUT})
+    payee_kinds: Final = frozenset(_PAYEE_KINDS)
 
     def __init__(self, config: PayPalConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         self._config = config

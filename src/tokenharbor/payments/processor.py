@@ -42,6 +42,11 @@ class Processor(Protocol):
         """What is not among them is refused."""
         ...
 
+    @property
+    def payee_kinds(self) -> frozenset[str]:
+        """The kinds of address that it pays out to."""
+        ...
+
     async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout: ...
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:

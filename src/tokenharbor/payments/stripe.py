@@ -70,6 +70,8 @@ class StripeConfig:
 class StripeProcessor:
     """Stripe, behind the protocol of processors."""
 
+    payee_kinds: Final = frozenset[str]()
+
     def __init__(self, config: StripeConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         self._config = config
         self._clock = clock

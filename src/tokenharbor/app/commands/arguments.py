@@ -196,6 +196,7 @@ class NetworksType(click.ParamType[Networks]):
 ACCOUNT, KEY, REQUEST, GATEWAY = IdType("acct"), IdType("key"), IdType("req"), IdType("gw")
 REWARD, CODE = IdType("rew"), IdType("code")
 TOP_UP, REFUND, DISPUTE = IdType("topup"), IdType("refund"), IdType("dispute")
+WITHDRAWAL, PAYEE = IdType("withdrawal"), IdType("payee")
 NAME, REASON = LineType(100), LineType(500)
 USD, USD_LIMIT, RATE, ACCOUNT_RATE = UsdType(), UsdLimitType(), RateType(), AccountRateType()
 SPAN, LIFETIME, MOMENT = SpanType(), LifetimeType(), MomentType()

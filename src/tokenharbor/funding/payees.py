@@ -1,0 +1,135 @@
+"""Payees: who may receive an account's withdrawals, once an operator knows that it is the account's own address.
+
+A payee never changes, so what was approved is what is paid: another address is another payee. The address lies in a row
+that can be erased; the digest beside it, of a secret salt, shows whether that row was changed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.editions.policy import WithdrawalPolicy
+from tokenharbor.funding import payee_store, withdrawal_store
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.payee_store import PayeeAddress
+from tokenharbor.funding.people import is_same_person
+from tokenharbor.funding.withdrawal_types import SavedPayee
+from tokenharbor.identity.store import get_account
+from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.payments.types import Payee, ProcessorAbility
+
+_LONGEST: Final = 200
+_SALT_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPayee:
+    """Who is to be paid: an address of a kind that the processor knows. `actor` is who says so."""
+
+    account_id: UUID
+    processor: str
+    kind: str
+    address: str
+    actor: str
+
+    def __repr__(self) -> str:
+        return f"NewPayee({self.account_id}, {self.processor!r}, {self.kind!r})"
+
+
+async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
+    """Not verified yet. Raises Missing, Rejected, Conflict for an address that is a payee's already."""
+    _check(funding, wanted)
+    address = PayeeAddress(wanted.address, funding.world.entropy.bytes(_SALT_BYTES))
+    payee = SavedPayee(
+        id=funding.world.ids.new(),
+        account_id=wanted.account_id,
+        processor=wanted.processor,
+        kind=wanted.kind,
+        digest=_digest(wanted.kind, address),
+        added_at=funding.world.clock.now(),
+        actor=wanted.actor,
+    )
+    async with funding.acquire() as conn, conn.transaction():
+        await get_account(conn, wanted.account_id)
+        if not await payee_store.add_payee(conn, payee, address):
+            raise Conflict("this address is a payee already, of this account or of another one")
+    return payee
+
+
+async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPayee:
+    """An operator knows that the address is the account's. Raises Missing, Rejected for nobody's word, Conflict for one
+    that was removed or is verified, or if it is the word of who added it.
+    """
+    if not actor.strip():
+        raise Rejected("a payee is verified by somebody", param="actor")
+    async with funding.acquire() as conn, conn.transaction():
+        payee = await payee_store.lock_payee(conn, payee_id)
+        if payee.removed_at is not None or payee.verified_at is not None:
+            raise Conflict(f"{payee.shown_id} was {'removed' if payee.removed_at else 'verified'}")
+        if is_same_person(payee.actor, actor):
+            raise Conflict(f"{actor} has added {payee.shown_id}: another person has to verify it")
+        return await payee_store.set_verified(conn, payee_id, funding.world.clock.now(), actor)
+
+
+async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
+    """Its address is erased. Raises Missing, Conflict while a withdrawal to it has not ended."""
+    now = funding.world.clock.now()
+    async with funding.acquire() as conn, conn.transaction():
+        await Wallets(conn).lock((await payee_store.get_payee(conn, payee_id)).account_id, now)
+        payee = await payee_store.lock_payee(conn, payee_id)
+        if payee.removed_at is not None:
+            return payee
+        if await withdrawal_store.count_open_to(conn, payee_id):
+            raise Conflict(f"a withdrawal to {payee.shown_id} has not ended")
+        return await payee_store.set_removed(conn, payee_id, now)
+
+
+async def check_payee(conn: asyncpg.Connection, funding: Funding, account_id: UUID, payee_id: UUID) -> SavedPayee:
+    """Whether the account may be paid there now. Raises Missing, also for another account's; Conflict."""
+    payee = await payee_store.lock_payee(conn, payee_id)
+    if payee.account_id != account_id:
+        raise Missing(f"the account has no payee {payee.shown_id}")
+    if payee.removed_at is not None:
+        raise Conflict(f"{payee.shown_id} was removed")
+    policy, now = funding.policy().withdrawals, funding.world.clock.now()
+    if not is_payable(policy, payee, now):
+        raise Conflict(f"{payee.shown_id} is not verified: an operator has to")
+    return payee
+
+
+def is_payable(policy: WithdrawalPolicy, payee: SavedPayee, now: datetime) -> bool:
+    """Whether it is verified, or has been known for long enough."""
+    waited = bool(policy.payee_days) and now >= payee.added_at + timedelta(days=policy.payee_days)
+    return payee.verified_at is not None or waited
+
+
+async def read_payee(conn: asyncpg.Connection, payee: SavedPayee) -> Payee:
+    """As its processor is to be told. Raises Conflict if the address is not the one that was added."""
+    address = await payee_store.find_address(conn, payee.id)
+    if address is None or _digest(payee.kind, address) != payee.digest:
+        raise Conflict(f"the address of {payee.shown_id} is not the one that was added")
+    return Payee(payee.kind, address.address)
+
+
+def _digest(kind: str, address: PayeeAddress) -> bytes:
+    return hashlib.sha256(b"\0".join((address.salt, kind.encode(), address.address.encode()))).digest()
+
+
+def _check(funding: Funding, wanted: NewPayee) -> None:
+    """Raises Rejected."""
+    processor = funding.processors.get(wanted.processor)
+    if processor is None or ProcessorAbility.PAY_OUT not in processor.abilities:
+        paying = [name for name, each in funding.processors.items() if ProcessorAbility.PAY_OUT in each.abilities]
+        raise Rejected(f"payouts are made by {' or '.join(paying) or 'no processor here'}", param="processor")
+    if wanted.kind not in processor.payee_kinds:
+        raise Rejected(f"{processor.name} pays to {' or '.join(sorted(processor.payee_kinds))}", param="kind")
+    address = wanted.address
+    if not 3 <= len(address) <= _LONGEST or not address.isprintable() or address != address.strip():
+        raise Rejected(f"an address has 3 to {_LONGEST} printable characters", param="address")
+    if not wanted.actor.strip():
+        raise Rejected("a payee is added by somebody", param="actor")

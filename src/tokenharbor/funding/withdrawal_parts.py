@@ -1,0 +1,87 @@
+"""What each lot gives for a payout, and what of rewards is taken back with it."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from tokenharbor.funding import withdrawal_store
+from tokenharbor.funding.context import Funding, RewardReturn
+from tokenharbor.funding.withdrawable import RETURNED, TOP_UP, WayOut, read_outlook
+from tokenharbor.funding.withdrawal_types import WithdrawalPart
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Usd
+from tokenharbor.ledger.wallets import Wallets
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSums:
+    """What is taken back with several top-ups."""
+
+    locked: Usd = ZERO
+    cashback: Usd = ZERO
+    reduced: Usd = ZERO
+
+    def plus(self, more: RewardReturn) -> "RewardSums":
+        return RewardSums(self.locked + more.locked, self.cashback + more.cashback, self.reduced + more.reduced)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenParts:
+    """What lots give, in whole cents together; and what was taken back with it."""
+
+    parts: Sequence[WithdrawalPart]
+    rewards: RewardSums
+
+
+async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUID, most: Usd | None) -> TakenParts:
+    """From the lots that may leave to a payee now, in the order in which they would be spent; top-ups first, since what
+    they brought is taken back from rewards. Rewards are taken back; setting aside is the caller's. Top-ups never give
+    more than what was topped up and has not gone back.
+    """
+    wallets, now = Wallets(conn), funding.world.clock.now()
+    state = await wallets.lock(account_id, now)
+    lots = [each.lot for each in await read_outlook(conn, funding, state) if each.leaves(WayOut.PAYEE, now)]
+    there = Usd(sum(state.unspent(lot.id) for lot in lots))
+    rest = there if most is None else min(most, there)
+    rest = rest - rest % NANO_PER_CENT
+    from_top_ups = await withdrawal_store.read_topped_up(conn, account_id)
+    from_top_ups = from_top_ups - await withdrawal_store.sum_from_top_ups(conn, account_id)
+    parts: list[WithdrawalPart] = []
+    rewards = RewardSums()
+    for lot in sorted(lots, key=lambda each: each.origin not in (TOP_UP, RETURNED)):
+        amount = min(rest, state.unspent(lot.id))
+        if lot.origin in (TOP_UP, RETURNED):
+            amount = min(amount, from_top_ups)
+            from_top_ups = from_top_ups - amount
+        part = WithdrawalPart(funding.world.ids.new(), lot.id, amount, ZERO)
+        if lot.origin == TOP_UP and amount > ZERO:
+            taken = await _take_back(conn, funding, account_id, part)
+            part = dataclasses.replace(part, amount=amount - taken.reduced, reduced=taken.reduced)
+            rewards, state = rewards.plus(taken), await wallets.lock(account_id, now)
+        if part.amount > ZERO:
+            parts.append(part)
+            rest = rest - amount
+    return TakenParts(_in_whole_cents(parts), rewards)
+
+
+async def _take_back(
+    conn: asyncpg.Connection, funding: Funding, account_id: UUID, part: WithdrawalPart
+) -> RewardReturn:
+    """What the lot brought; nothing, where all of the part would be gone for it."""
+    hooks = funding.hooks
+    found = await hooks.preview_return(conn, account_id, part.lot_id, part.amount)
+    if found.reduced >= part.amount:
+        return RewardSums(reduced=part.amount)
+    return await hooks.take_back(conn, account_id, part.lot_id, part.amount, return_id=part.id, disputed=False)
+
+
+def _in_whole_cents(parts: Sequence[WithdrawalPart]) -> Sequence[WithdrawalPart]:
+    """The largest gives less."""
+    over = sum(part.amount for part in parts) % NANO_PER_CENT
+    if not over:
+        return tuple(parts)
+    largest = max(parts, key=lambda part: part.amount)
+    cut = dataclasses.replace(largest, amount=largest.amount - over)
+    return tuple(cut if part is largest else part for part in parts if part is not largest or cut.amount > ZERO)

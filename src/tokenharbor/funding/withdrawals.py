@@ -1,0 +1,342 @@
+"""Withdrawals: what may leave is shown first; then credit leaves the line, somebody approves, and the processor is
+asked.
+
+A withdrawal has one way out. While the processor that took a top-up can still give it back, the top-up's credit goes
+back by how it was paid: the withdrawal is a refund of it, without the edition's window. Later, and for rewards that
+have matured, it goes to a payee. `funding/withdrawable.py` says what goes where.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.funding import auto_store, refund_store, store, withdrawal_store
+from tokenharbor.funding.context import Funding, RewardReturn
+from tokenharbor.funding.payees import check_payee
+from tokenharbor.funding.payouts import (
+    check_free,
+    give_up_payout,
+    look_at_withdrawal,
+    part_returns,
+    settle_payout,
+)
+from tokenharbor.funding.people import is_same_person
+from tokenharbor.funding.refund_calls import look_at_refund
+from tokenharbor.funding.refund_steps import give_up
+from tokenharbor.funding.refund_types import Refund, RefundOrigin
+from tokenharbor.funding.refunds import RefundRequest, let_go_on, record_refund, settle_refund, turn_down
+from tokenharbor.funding.withdrawable import LotOutlook, read_outlook
+from tokenharbor.funding.withdrawal_parts import take_parts
+from tokenharbor.funding.withdrawal_types import Withdrawal, WithdrawalProgress
+from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Money, Usd
+from tokenharbor.ledger.wallets import Wallets
+
+FIRST_LOOK: Final = timedelta(seconds=5)
+"""When the sweep looks at a new withdrawal first: its caller has asked the processor by then."""
+
+_LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalRequest:
+    """A withdrawal asked for: of `amount` of credit, None for all that can leave that way; to what paid for a top-up,
+    or to a payee: one of the two.
+    """
+
+    account_id: UUID
+    idempotency_key: str
+    actor: str
+    top_up_id: UUID | None = None
+    payee_id: UUID | None = None
+    amount: Usd | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalPreview:
+    """What would leave: `withdrawal` as it would be; `rewards` are what would be taken back with its top-ups."""
+
+    withdrawal: Withdrawal
+    rewards: RewardReturn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOutlook:
+    """What of an account's credit can leave, now or later; `frozen` says why nothing does now."""
+
+    account_id: UUID
+    lots: Sequence[LotOutlook]
+    day_left: Usd
+    frozen: str = ""
+
+
+async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
+    """What can be withdrawn. Raises Missing."""
+    frozen = ""
+    async with funding.acquire() as conn, conn.transaction():
+        now = funding.world.clock.now()
+        await Wallets(conn).lock(account_id, now)
+        await funding.hooks.run_due(conn, account_id)
+        state = await Wallets(conn).lock(account_id, now)
+        try:
+            await check_free(conn, funding, state)
+        except (Rejected, Conflict) as error:
+            frozen = str(error)
+        lots, left = await read_outlook(conn, funding, state), await _day_left(conn, funding, account_id)
+    return AccountOutlook(account_id=account_id, lots=lots, day_left=left, frozen=frozen)
+
+
+async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
+    """What `ask_withdrawal` would do now: it is done, and undone. Raises Missing, Rejected, Conflict."""
+    async with funding.acquire() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        try:
+            return await _record(conn, funding, request)
+        finally:
+            await transaction.rollback()
+
+
+async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdrawal:
+    """The withdrawal; the processor has been asked, unless somebody has to approve it. The same idempotency key is the
+    same withdrawal. A processor that does not answer is asked again by the sweep.
+
+    Raises Missing, Rejected for what cannot be withdrawn, Conflict.
+    """
+    if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
+        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
+    if not request.actor.strip():
+        raise Rejected("a withdrawal is asked for by somebody", param="actor")
+    async with funding.acquire() as conn, conn.transaction():
+        withdrawal = await _find_known(conn, funding, request)
+        if withdrawal is None:
+            withdrawal = (await _record(conn, funding, request)).withdrawal
+    return await _go_on(funding, withdrawal)
+
+
+async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
+    """What waited goes on. Raises Missing, Rejected for nobody's word, Conflict for one that does not wait, if it is
+    the word of who asked for it, or if nothing may leave the account.
+    """
+    if not actor.strip():
+        raise Rejected("a withdrawal is approved by somebody", param="actor")
+    async with funding.acquire() as conn, conn.transaction():
+        withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
+        if is_same_person(withdrawal.actor, actor):
+            raise Conflict(f"{actor} has asked for {withdrawal.shown_id}: another person has to approve it")
+        await check_free(conn, funding, await Wallets(conn).lock(withdrawal.account_id, now))
+        next_look_at = None
+        if withdrawal.payee_id is not None:
+            await check_payee(conn, funding, withdrawal.account_id, withdrawal.payee_id)
+            next_look_at = now + FIRST_LOOK
+        else:
+            await let_go_on(conn, funding, await _refund(conn, withdrawal), actor, reason)
+        approved = dataclasses.replace(withdrawal, state=WithdrawalProgress.APPROVED, next_look_at=next_look_at)
+        withdrawal = await withdrawal_store.set_decided(conn, approved, actor, reason, now)
+    return await _go_on(funding, withdrawal)
+
+
+async def reject_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
+    """What waited is not done: its credit is back. Raises Missing, Conflict likewise."""
+    return await _turn_down(funding, withdrawal_id, WithdrawalProgress.REJECTED, actor, reason)
+
+
+async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
+    """Likewise, where the account itself does not want it any more."""
+    return await _turn_down(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
+
+
+async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None) -> Withdrawal:
+    """What an operator says of a withdrawal whose processor does not: paid, with the bank's reference or the
+    processor's object; None: not paid. Raises Missing, Rejected, Conflict, ProcessorError.
+    """
+    async with funding.acquire() as conn:
+        withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
+    if withdrawal.refund_id is None:
+        return await settle_payout(funding, withdrawal_id, reference)
+    await settle_refund(funding, withdrawal.refund_id, reference)
+    return await _read(funding, withdrawal_id)
+
+
+async def end_uncalled(conn: asyncpg.Connection, funding: Funding, account_id: UUID, why: str) -> None:
+    """Withdrawals of which no processor has heard have failed, and their credit is back. The wallet is locked."""
+    now = funding.world.clock.now()
+    for withdrawal_id in await withdrawal_store.list_uncalled(conn, account_id):
+        withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
+        if withdrawal.refund_id is None:
+            await give_up_payout(conn, funding, withdrawal)
+            await withdrawal_store.set_failed(conn, withdrawal_id, None, now, why)
+        else:
+            await give_up(conn, funding, await _refund(conn, withdrawal))
+            await refund_store.set_failed(conn, withdrawal.refund_id, None, now, why)
+
+
+async def _go_on(funding: Funding, withdrawal: Withdrawal) -> Withdrawal:
+    """Ask the processor for what is approved."""
+    if withdrawal.state is not WithdrawalProgress.APPROVED:
+        return withdrawal
+    if withdrawal.refund_id is None:
+        return await look_at_withdrawal(funding, withdrawal.id)
+    await look_at_refund(funding, withdrawal.refund_id)
+    return await _read(funding, withdrawal.id)
+
+
+async def _read(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
+    async with funding.acquire() as conn:
+        return await withdrawal_store.get_withdrawal(conn, withdrawal_id)
+
+
+async def _find_known(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> Withdrawal | None:
+    """The one that this key stands for. The wallet is locked from here on. Raises Conflict."""
+    await Wallets(conn).lock(request.account_id, funding.world.clock.now())
+    known = await withdrawal_store.find_by_key(conn, request.account_id, request.idempotency_key)
+    if known is None:
+        return None
+    top_up_id = None if known.refund_id is None else (await _refund(conn, known)).top_up_id
+    if (known.payee_id, top_up_id, known.asked) != (request.payee_id, request.top_up_id, request.amount):
+        raise Conflict(f"the key {request.idempotency_key!r} was used for another withdrawal: {known.shown_id}")
+    return known
+
+
+async def _record(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
+    """The withdrawal, with its credit set aside. Raises Missing, Rejected, Conflict."""
+    if (request.top_up_id is None) == (request.payee_id is None):
+        raise Rejected("a withdrawal goes to a top-up's payment or to a payee", param="to")
+    if request.amount is not None and request.amount <= ZERO:
+        raise Rejected("an amount must be above 0", param="amount")
+    now = funding.world.clock.now()
+    await Wallets(conn).lock(request.account_id, now)
+    await funding.hooks.run_due(conn, request.account_id)
+    await check_free(conn, funding, await Wallets(conn).lock(request.account_id, now))
+    draft = _Draft(conn, funding, request)
+    made = await (draft.to_payee() if request.top_up_id is None else draft.to_what_paid(request.top_up_id))
+    await _check_amount(conn, funding, made.withdrawal)
+    await auto_store.stop(conn, request.account_id, f"{made.withdrawal.shown_id}: credit is withdrawn", now)
+    kept = await withdrawal_store.add_withdrawal(conn, made.withdrawal)
+    return dataclasses.replace(made, withdrawal=kept)
+
+
+async def _check_amount(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal) -> None:
+    """Raises Rejected, Conflict."""
+    least = funding.policy().withdrawals.minimum
+    if withdrawal.amount < least:
+        shown = withdrawal.amount.brief_down()
+        raise Rejected(f"${shown} can leave; a withdrawal is of ${least.brief_up()} at least", param="amount")
+    left = await _day_left(conn, funding, withdrawal.account_id)
+    if withdrawal.amount > left:
+        raise Conflict(f"${left.brief_down()} can be withdrawn today (UTC)")
+
+
+async def _day_left(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> Usd:
+    midnight = funding.world.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = await withdrawal_store.sum_asked_since(conn, account_id, midnight)
+    return max(ZERO, funding.policy().withdrawals.day - asked)
+
+
+async def _turn_down(
+    funding: Funding, withdrawal_id: UUID, state: WithdrawalProgress, actor: str, reason: str
+) -> Withdrawal:
+    async with funding.acquire() as conn, conn.transaction():
+        withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
+        if withdrawal.refund_id is None:
+            await give_up_payout(conn, funding, withdrawal)
+        else:
+            await turn_down(conn, funding, await _refund(conn, withdrawal), actor, reason)
+        ended = dataclasses.replace(withdrawal, state=state, next_look_at=None)
+        return await withdrawal_store.set_decided(conn, ended, actor, reason, now)
+
+
+async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID) -> Withdrawal:
+    account_id = (await withdrawal_store.get_withdrawal(conn, withdrawal_id)).account_id
+    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
+    if withdrawal.state is not WithdrawalProgress.ASKED:
+        raise Conflict(f"{withdrawal.shown_id} waits for nobody: it is {withdrawal.state}")
+    return withdrawal
+
+
+async def _refund(conn: asyncpg.Connection, withdrawal: Withdrawal) -> Refund:
+    assert withdrawal.refund_id is not None, "it goes back to what paid"  # noqa: S101  for mypy
+    return await refund_store.get_refund(conn, withdrawal.refund_id)
+
+
+class _Draft:
+    """A withdrawal in the making: its credit is set aside, its row is not there yet."""
+
+    def __init__(self, conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> None:
+        self._conn = conn
+        self._funding = funding
+        self._request = request
+        self._now: datetime = funding.world.clock.now()
+        self._waits = funding.policy().withdrawals.approval
+
+    async def to_what_paid(self, top_up_id: UUID) -> WithdrawalPreview:
+        """As a refund of the top-up."""
+        top_up = await store.get_top_up(self._conn, top_up_id)
+        if top_up.account_id != self._request.account_id:
+            raise Missing(f"the account has no top-up {top_up.shown_id}")
+        withdrawal_id = self._funding.world.ids.new()
+        wanted = RefundRequest(
+            top_up_id=top_up_id,
+            idempotency_key=f"withdrawal/{withdrawal_id}",
+            origin=RefundOrigin.WITHDRAWAL,
+            actor=self._request.actor,
+            amount=self._request.amount,
+            reason=self._request.reason,
+        )
+        recorded = await record_refund(self._conn, self._funding, wanted, waits=self._waits)
+        refund = recorded.refund
+        made = self._made(withdrawal_id, refund.processor, refund.amount, refund.money)
+        made = dataclasses.replace(made, refund_id=refund.id, pretended=top_up.pretended, next_look_at=None)
+        return WithdrawalPreview(withdrawal=made, rewards=recorded.rewards)
+
+    async def to_payee(self) -> WithdrawalPreview:
+        """From the lots that may leave so, top-ups first, since what they brought is taken back from rewards."""
+        assert self._request.payee_id is not None, "it was looked at"  # noqa: S101  for mypy
+        payee = await check_payee(self._conn, self._funding, self._request.account_id, self._request.payee_id)
+        await self._check_pretended(payee.processor)
+        taken = await take_parts(self._conn, self._funding, self._request.account_id, self._request.amount)
+        amount = Usd(sum(part.amount for part in taken.parts))
+        if not amount:
+            raise Conflict("nothing can leave to a payee now")
+        withdrawal_id = self._funding.world.ids.new()
+        made = self._made(withdrawal_id, payee.processor, amount, Money.of_usd_down(amount))
+        made = dataclasses.replace(made, payee_id=payee.id, parts=taken.parts)
+        for part in taken.parts:
+            await part_returns(self._conn, self._funding, made, part).set_aside(part.amount)
+        return WithdrawalPreview(withdrawal=made, rewards=taken.rewards)
+
+    async def _check_pretended(self, processor: str) -> None:
+        """Credit of pretended payments leaves as pretended money, and no other does."""
+        has_pretended = await withdrawal_store.has_pretended(self._conn, self._request.account_id)
+        if has_pretended and processor not in self._funding.pretended:
+            raise Conflict(f"the account has credit of pretended payments: {processor} pays nothing out of it")
+        if not has_pretended and processor in self._funding.pretended:
+            raise Conflict(f"the account's payments are not pretended: {processor} would pay nothing")
+
+    def _made(self, withdrawal_id: UUID, processor: str, amount: Usd, money: Money) -> Withdrawal:
+        """As it would be to a payee; the caller says to whom it goes."""
+        request = self._request
+        return Withdrawal(
+            id=withdrawal_id,
+            account_id=request.account_id,
+            idempotency_key=request.idempotency_key,
+            actor=request.actor,
+            reason=request.reason,
+            payee_id=None,
+            refund_id=None,
+            processor=processor,
+            pretended=processor in self._funding.pretended,
+            asked=request.amount,
+            amount=amount,
+            money=money,
+            state=WithdrawalProgress.ASKED if self._waits else WithdrawalProgress.APPROVED,
+            asked_at=self._now,
+            next_look_at=None if self._waits else self._now + FIRST_LOOK,
+        )
