@@ -76,6 +76,26 @@ def test_TH_A7_a_free_model_is_listed_as_free(bare: Cli, tmp_path: Path) -> None
     assert bare("catalog", "check").code == 0
 
 
+def test_a_coming_price_is_listed_with_its_time(bare: Cli, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "tokenharbor.toml").write_text(
+        "[models.soon]\ncontext = 1000\nmax_output = 100\n[[models.soon.endpoints]]\nprovider = 'demo'\n"
+        "price = { input = '1', output = '2', later = [{ from = 2199-01-01, output = '3' }] }\n"
+    )
+    (shown,) = [each for each in bare("catalog", "list", "--json").json if each["id"] == "soon"]
+    assert shown["pricing"]["coming"] == [{"from": "2199-01-01T00:00:00Z", "input": "1", "output": "3"}]
+    assert re.search(
+        r"^soon .* demo from 2199-01-01T00:00:00Z: input 1, output 3$", bare("catalog", "list").out, re.MULTILINE
+    )
+
+
+def test_a_version_that_no_price_has_is_refused(cli: Cli) -> None:
+    for version in ("00" * 32, "zz", ""):
+        outcome = cli("catalog", "price", version)
+        assert (outcome.code, outcome.out) == (1, ""), version
+        assert "version" in outcome.err
+
+
 def test_what_cannot_be_sold_is_listed_and_fails_the_check(bare: Cli, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "tokenharbor.toml").write_text(

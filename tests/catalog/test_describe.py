@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import anthropic.types
 import openai.types
 import pytest
 
-from tokenharbor.catalog.describe import ModelDocuments
+from tokenharbor.catalog.describe import ModelDocuments, describe_price
+from tokenharbor.catalog.price import read_price
 from tokenharbor.catalog.types import Catalog
 
 Load = Callable[[dict[str, Any]], Catalog]
@@ -71,6 +72,37 @@ def test_prices_are_those_a_caller_pays_with_the_fee_beside_them(load: Load, ope
 def test_the_cheapest_provider_gives_the_models_price(load: Load, operator: Tables) -> None:
     operator["models"]["acme-v3.2"]["endpoints"].reverse()
     assert ModelDocuments(load(operator), Sold()).model("acme-v3.2", AT)["pricing"]["input"] == "0.28"
+
+
+def test_a_coming_price_is_shown_with_its_time_and_the_accounts_terms(load: Load, operator: Tables) -> None:
+    price = {"input": "0.1", "output": "0.4", "later": [{"from": date(2026, 12, 1), "input": "0.2"}]}
+    operator["models"]["acme-v3.2"]["endpoints"][0]["price"] = price
+    documents = ModelDocuments(load(operator), Sold(markup_bp=1000))
+    pricing = documents.model("acme-v3.2", AT)["pricing"]
+    assert pricing["input"] == "0.11"
+    assert pricing["coming"] == [{"from": "2026-12-01T00:00:00Z", "input": "0.22", "output": "0.44"}]
+    pricing = documents.model("acme-v3.2", datetime(2026, 12, 1, tzinfo=UTC))["pricing"]
+    assert (pricing["input"], "coming" in pricing) == ("0.22", False)
+
+
+def test_a_price_is_described_line_by_line() -> None:
+    table = {
+        "input": "0.1",
+        "output": "0.4",
+        "search": "0.01",
+        "steps": [{"above_input": 32_000, "input": "0.2"}],
+        "hours": [{"from": "22:30", "to": "04:00", "days": ["sat"], "input": "0.05"}],
+        "later": [{"from": date(2026, 12, 1), "output": "0.5"}],
+    }
+    lines = [tuple(line.values()) for line in describe_price(read_price(table, "price"))]
+    assert lines == [
+        ("input", "0.1", "1M", 0, None, None),
+        ("input", "0.2", "1M", 32_000, None, None),
+        ("input", "0.05", "1M", 0, "22:30-04:00 sat", None),
+        ("output", "0.4", "1M", 0, None, None),
+        ("output", "0.5", "1M", 0, None, "2026-12-01T00:00:00Z"),
+        ("search", "0.01", "1", 0, None, None),
+    ]
 
 
 def test_steps_and_searches_are_shown(load: Load, operator: Tables) -> None:

@@ -171,6 +171,10 @@ def test_TH_B2_the_price_is_the_published_one_and_a_markup_by_model(tmp_path: Pa
         assert (receipt["price"]["markup_bp"], receipt["price"]["discount_bp"]) == (0, 0)
         lines = {line["unit"]: (line["count"], line["pico_usd_each"]) for line in receipt["price"]["lines"]}
         assert lines == {unit: (count, int(Decimal(PRICES["one"][unit]) * 10**6)) for unit, count in COUNTS.items()}
+        named = shop.harbor.cli("catalog", "price", receipt["price"]["version"])
+        assert {line["unit"]: Decimal(line["usd"]) for line in named["lines"]} == {
+            unit: Decimal(usd) for unit, usd in PRICES["one"].items()
+        }
 
 
 def test_TH_B2_the_operator_sets_the_markup_of_each_model(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The catalogue as the API shows it: one object per model, with the fields of OpenAI's and Anthropic's clients.
 
 Prices are what a caller pays at that moment, with markup and discount and without the service fee, which is stated
-beside them: decimal strings in USD per 1M tokens, and for one image, second, search or tool use. `prompt` and
-`completion` are the same input and output prices in USD per token, under the names that OpenRouter's clients know.
+beside them, as is what holds from a later time on (`coming`): decimal strings in USD per 1M tokens, and for one image,
+second, search or tool use. `prompt` and `completion` are the same input and output prices in USD per token, under the
+names that OpenRouter's clients know.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,11 +11,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tokenharbor.catalog.price import PER_MILLION, PER_ONE, show_million, show_one
+from tokenharbor.catalog.price import DAYS, PER_MILLION, PER_ONE, show_million, show_one
 from tokenharbor.catalog.pricing import BP, Rates, RatesCache, Terms
 from tokenharbor.catalog.retention import retention_days
 from tokenharbor.catalog.terms import STANDARD_PLAN, AccountPlan, SellingPolicy, account_terms
-from tokenharbor.catalog.types import Catalog, Endpoint, Model, PriceVariant
+from tokenharbor.catalog.types import Catalog, Endpoint, Model, Price, PriceHours, PriceVariant
+from tokenharbor.kernel.clock import show_time
 
 OTHER_UNITS: Mapping[str, str] = {
     "image": "an image",
@@ -94,22 +96,54 @@ class ModelDocuments:
 
     def _variant(self, variant: PriceVariant, terms: Terms, at: datetime) -> dict[str, Any]:
         rates = self._tariff.rates(variant.price, terms)
-        return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0)}
+        return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0), **_coming(rates, at)}
 
     def _pricing(self, rates: Rates, at: datetime) -> dict[str, Any]:
         sold = rates.terms.sold
-        first, *steps = rates.thresholds(at)
         prompt, completion = rates.pico("input", at) * sold, rates.pico("output", at) * sold
-        shown = {
+        return {
             "currency": "USD",
-            **_prices(rates, at, first),
+            **_prices(rates, at, 0),
             "prompt": show_one(prompt, BP * BP),
             "completion": show_one(completion, BP * BP),
             "service_fee_bp": rates.terms.fee_bp,
+            **_steps(rates, at),
+            **_coming(rates, at),
         }
-        if steps:
-            shown["steps"] = [{"above_input": step, **_prices(rates, at, step)} for step in steps]
-        return shown
+
+
+def _steps(rates: Rates, at: datetime) -> dict[str, Any]:
+    _, *steps = rates.thresholds(at)
+    return {"steps": [{"above_input": step, **_prices(rates, at, step)} for step in steps]} if steps else {}
+
+
+def _coming(rates: Rates, at: datetime) -> dict[str, Any]:
+    """What holds from later times on, the next first."""
+    changes = rates.changes(at)
+    coming = [{"from": show_time(since), **_prices(rates, since, 0), **_steps(rates, since)} for since in changes]
+    return {"coming": coming} if coming else {}
+
+
+def describe_price(price: Price) -> list[dict[str, Any]]:
+    """Each line of a provider's price, without anybody's terms: USD for so many, and when it holds."""
+    fields = {unit: (field, "1M", show_million) for field, unit in PER_MILLION.items()}
+    fields |= {unit: (field, "1", show_one) for field, unit in PER_ONE.items()}
+    return [
+        {
+            "unit": fields[line.unit][0],
+            "usd": fields[line.unit][2](line.pico),
+            "per": fields[line.unit][1],
+            "above_input": line.above_input,
+            "hours": None if line.hours is None else _hours(line.hours),
+            "from": show_time(line.since),
+        }
+        for line in price.components
+    ]
+
+
+def _hours(hours: PriceHours) -> str:
+    times = (f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.start, hours.end))
+    return f"{'-'.join(times)} {','.join(DAYS[day] for day in hours.days)}"
 
 
 def _prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:

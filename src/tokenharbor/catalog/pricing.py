@@ -208,6 +208,10 @@ class Rates:
         """The input sizes above which prices change at `at`; the first is 0."""
         return 0, *(self._always or self._at(at)).thresholds
 
+    def changes(self, at: datetime) -> Sequence[datetime]:
+        """The times after `at` from which other prices hold."""
+        return self._sinces[bisect_right(self._sinces, at) :]
+
     def _table(self, usage: Usage, at: datetime) -> _Picos:
         steps = self._always or self._at(at)
         return steps.tables[bisect_left(steps.thresholds, input_size(usage))]

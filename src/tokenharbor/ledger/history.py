@@ -22,6 +22,7 @@ class HistoryQueries:
     owner: str
     requests: str
     lots: str
+    price: str
     add_prices: str
 
 
@@ -104,6 +105,12 @@ class RequestHistory:
             (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
             for row in rows
         ]
+
+    async def price(self, version: bytes) -> str | None:
+        """The canonical form of a price that was ever on sale."""
+        with as_database_unavailable():
+            body: str | None = await self._pool.fetchval(SQL.price, version)
+        return body
 
     async def add_prices(self, prices: Mapping[bytes, str], at: datetime) -> None:
         """Keep prices by their version, so that whoever reads a receipt can work it out again."""

@@ -27,6 +27,10 @@ SELECT s.lot_id, l.pool, l.origin, least(s.end_at, $3) - greatest(s.start_at, $2
 FROM segment s JOIN lot l ON l.id = s.lot_id
 WHERE s.account_id = $1 AND s.start_at < $3 AND s.end_at > $2 ORDER BY s.start_at
 
+-- name: price
+-- A price by its version.
+SELECT body FROM price WHERE version = $1
+
 -- name: add_prices
 -- Prices, each once.
 INSERT INTO price (version, body, effective_at) SELECT v, b, $3 FROM unnest($1::bytea[], $2::text[]) u (v, b) ON CONFLICT DO NOTHING
