@@ -220,6 +220,37 @@ async def test_a_key_that_spends_many_times_its_usual_stops_it(low: Till) -> Non
     assert [kind for kind, _ in low.alarms] == ["auto_top_up_stopped"]
 
 
+async def age_account(till: Till, days: int, spent: str, today: str) -> None:
+    """The sum of all keys, whose own meters stay as they are: revoked ones, new ones, many that spend a little."""
+    created, day_end = till.clock.now() - timedelta(days=days), till.clock.now() + timedelta(hours=6)
+    await till.pool.execute("update account set created_at = $1", created)
+    await till.pool.execute(
+        "update wallet set spent = $1, day_spent = $2, day_end = $3", usd(spent), usd(today), day_end
+    )
+
+
+async def test_a_thiefs_new_key_shows_in_what_all_keys_spend_together(low: Till) -> None:
+    await low.pool.execute(
+        "insert into api_key (id, account_id, hash, hash_key_id, first4, last4, created_at) "
+        "values ($1, $2, 'h', 'k', 'abcd', 'efgh', $3)",
+        low.world.ids.new(), low.account_id, low.clock.now(),
+    )  # fmt: skip
+    await age_account(low, days=20, spent="9.9", today="0")
+    assert await run(low) == 1, "nothing unusual"
+    low.clock.advance(PAUSE)
+    await age_account(low, days=20, spent="29.9", today="20")
+    await low.pool.execute("update key_meter set spent = $1, day_spent = $1, day_end = 'infinity'", usd("20"))
+    assert await run(low) == 1
+    stopped = await show_auto_top_up(low.funding, low.account_id)
+    assert (stopped.enabled, "all keys together" in stopped.stop_reason) == (False, True)
+
+
+async def test_an_account_of_less_than_a_week_has_no_usual(low: Till) -> None:
+    await age_account(low, days=6, spent="8", today="8")
+    await wish(low, amount="5")
+    assert await run(low) == 1
+
+
 def test_what_looks_like_theft() -> None:
     def suspect(today: int, before: int, days: int) -> bool:
         key = KeySpending(key_id=None, today=Usd(today), before=Usd(before), days=days)  # type: ignore[arg-type]

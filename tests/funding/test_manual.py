@@ -28,6 +28,15 @@ async def test_a_recorded_payment_is_credited_at_once_and_its_reference_used_up(
     await till.check_books(1)
 
 
+async def test_a_banks_reference_is_in_no_entry(till: Till) -> None:
+    paid = await record(till, "250.50", "JOHN.DOE")
+    assert (paid.processor_id, paid.capture_id) == ("JOHN.DOE", "JOHN.DOE")
+    assert await till.fetch("select reference from entry") == [(f"capture/manual/{paid.shown_id}",)]
+    for table in ("entry", "entry_reference", "entry_note", "posting"):
+        assert await till.fetch(f"select 1 from {table} t where t::text ilike '%john%'") == []
+    await till.check_books(1)
+
+
 async def test_one_reference_of_many_at_once_is_credited_once(till: Till) -> None:
     done = await asyncio.gather(*(record(till, "20") for _ in range(6)), return_exceptions=True)
     assert sum(isinstance(each, TopUp) for each in done) == 1

@@ -3,8 +3,8 @@
 It compares what is not spent (`line_end - spent`), so that a big hold does not trigger it. The decision and the intent
 are one transaction under the wallet's lock; only then is the saved method charged, by `fulfil` like everything else, so
 that a charge whose answer was lost is asked for again with the same key. A payment that fails or needs its payer, and a
-key that suddenly spends many times its usual, switch it off with a reason; so do refunds, withdrawals and disputes. A
-debt keeps it waiting.
+key or an account that suddenly spends many times its usual, switch it off with a reason; so do refunds, withdrawals and
+disputes. A debt keeps it waiting.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorAbility
 
 USUAL_DAYS: Final = 7
-"""How long a key must have been there before its usual spending says anything."""
+"""How long a key or an account must have been there before its usual spending says anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +145,15 @@ def _reason_to_stop(policy: Policy, wanted: AutoTopUp, keys: Iterable[KeySpendin
     suspect = find_suspect(keys, wanted.amount, policy.auto_topup.theft_factor)
     if suspect is None:
         return ""
-    key, usual = ids.show("key", suspect.key_id), Usd(suspect.before // suspect.days)
-    return f"{key} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
+    who = "all keys together" if suspect.key_id is None else ids.show("key", suspect.key_id)
+    usual = Usd(suspect.before // suspect.days)
+    return f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
 
 
 def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:
-    """A key that was there for a week, and today spends more than `factor` times its daily average, and not little."""
+    """A key that was there for a week, and today spends more than `factor` times its daily average, and not little. A
+    younger key has no usual of its own: what it spends is part of what all spend together, and the account has one.
+    """
     for key in keys:
         known = key.days >= USUAL_DAYS and key.today >= amount
         if known and key.today * key.days > key.before * factor:

@@ -39,9 +39,14 @@ SELECT w.line_end - w.spent AS unspent, w.debt, max(t.created_at) AS latest,
 FROM wallet w LEFT JOIN top_up t ON t.account_id = w.account_id AND t.automatic
 WHERE w.account_id = $1 GROUP BY w.account_id
 
--- name: key_spending
--- What each key in force has spent today and before, and how many whole days before today it has been there.
-SELECT m.key_id, CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS today,
+-- name: spending
+-- What all keys of an account have spent together, and each one in force: today and before, and how many whole days before today the
+-- account or the key has been there.
+SELECT NULL::uuid AS key_id, CASE WHEN $2 >= w.day_end THEN 0 ELSE w.day_spent END AS today,
+    w.spent - CASE WHEN $2 >= w.day_end THEN 0 ELSE w.day_spent END AS before,
+    ($2 AT TIME ZONE 'UTC')::date - (a.created_at AT TIME ZONE 'UTC')::date AS days
+FROM wallet w JOIN account a ON a.id = w.account_id WHERE w.account_id = $1
+UNION ALL SELECT m.key_id, CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS today,
     m.spent - CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS before,
     ($2 AT TIME ZONE 'UTC')::date - (k.created_at AT TIME ZONE 'UTC')::date AS days
 FROM key_meter m JOIN api_key k ON k.id = m.key_id WHERE m.account_id = $1 AND k.revoked_at IS NULL

@@ -23,7 +23,7 @@ class AutoTopUpQueries:
     switch_off: str
     low: str
     situation: str
-    key_spending: str
+    spending: str
 
 
 SQL = read_queries(AutoTopUpQueries, "tokenharbor.funding", "auto.sql")
@@ -42,9 +42,9 @@ class AutoTopUpSituation:
 
 @dataclass(frozen=True, slots=True)
 class KeySpending:
-    """What a key has spent today, and before on how many whole days."""
+    """What a key, or all of an account's together (None), has spent today, and before on how many whole days."""
 
-    key_id: UUID
+    key_id: UUID | None
     today: Usd
     before: Usd
     days: int
@@ -94,7 +94,7 @@ async def read_situation(conn: asyncpg.Connection, account_id: UUID, month: date
 
 
 async def read_key_spending(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> Sequence[KeySpending]:
-    rows = await conn.fetch(SQL.key_spending, account_id, now)
+    rows = await conn.fetch(SQL.spending, account_id, now)
     return [KeySpending(row["key_id"], Usd(row["today"]), Usd(row["before"]), row["days"]) for row in rows]
 
 

@@ -24,6 +24,7 @@ from tokenharbor.funding.amounts import add_months, credit_of, fee_in_usd, tax_o
 from tokenharbor.funding.charges import charge_again
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.types import MANUAL, Capture, TopUp, TopUpState
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksRefused, ProcessorRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
@@ -186,10 +187,15 @@ def _lot(funding: Funding, capture: Capture, now: datetime) -> Credit:
         expires_at=add_months(now, months) if months else None,
         refundable_until=capture.refundable_until,
         withdrawable_from=now,
-        reference=f"capture/{capture.processor}/{capture.capture_id}",
+        reference=f"capture/{capture.processor}/{_name_in_books(capture)}",
         source=address.clearing(capture.processor, capture.money.currency.lower()),
         tax=capture.tax,
     )
+
+
+def _name_in_books(capture: Capture) -> str:
+    """What stands in an entry for ever. A bank's reference may name a person, so it is in rows that can be erased."""
+    return ids.show("topup", capture.top_up_id) if capture.processor == MANUAL else capture.capture_id
 
 
 async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> TakenPayment:
