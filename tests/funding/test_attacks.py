@@ -100,7 +100,7 @@ async def test_an_amount_that_is_sold_no_more_stops_its_own_account_only(low: Ti
 async def test_a_rate_that_was_replaced_does_not_come_back(till: Till) -> None:
     await set_exchange_rate(till.funding, "CNY", "6", lasts=None, actor="ops")
     till.clock.advance(timedelta(minutes=1))
-    await set_exchange_rate(till.funding, "CNY", "8", lasts=timedelta(hours=1), actor="ops")
+    await set_exchange_rate(till.funding, "CNY", "6.5", lasts=timedelta(hours=1), actor="ops")
     till.clock.advance(timedelta(hours=1))
     with pytest.raises(Rejected):
         await till.open(currency="CNY")

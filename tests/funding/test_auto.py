@@ -253,7 +253,7 @@ async def test_an_account_of_less_than_a_week_has_no_usual(low: Till) -> None:
 
 def test_what_looks_like_theft() -> None:
     def suspect(today: int, before: int, days: int) -> bool:
-        key = KeySpending(key_id=None, today=Usd(today), before=Usd(before), days=days)  # type: ignore[arg-type]
+        key = KeySpending(key_id=None, today=Usd(today), before=Usd(before), days=days)
         return find_suspect([key], Usd(20), 10) is key
 
     assert suspect(today=21, before=14, days=7)

@@ -297,7 +297,7 @@ async def test_a_payment_in_cny_credits_what_was_agreed_while_its_rate_lasts(til
     opened = await till.open("10", currency="CNY", method="alipay")
     assert (opened.money, opened.rate, opened.credit) == (Money("CNY", 7124), "7.1234", Usd.parse("10"))
     till.processor.pay(opened.shown_id)
-    await set_exchange_rate(till.funding, "CNY", "9", lasts=None, actor="operator")
+    await set_exchange_rate(till.funding, "CNY", "7.8", lasts=None, actor="operator")
     till.clock.advance(timedelta(hours=3))  # it was paid in time, and read late
     await fulfil(till.funding, opened.id)
     assert (await till.balance()).available == Usd.parse("10")
@@ -305,7 +305,7 @@ async def test_a_payment_in_cny_credits_what_was_agreed_while_its_rate_lasts(til
     await till.check_books(1)
 
 
-@pytest.mark.parametrize(("rate", "credited"), [("8", "8.905000000"), ("6", "10.000000000")])
+@pytest.mark.parametrize(("rate", "credited"), [("7.8", "9.133333333"), ("6.5", "10.000000000")])
 async def test_a_late_payment_in_cny_credits_at_the_lower_of_both_rates(till: Till, rate: str, credited: str) -> None:
     await set_exchange_rate(till.funding, "CNY", "7.1234", lasts=None, actor="operator")
     opened = await till.open("10", currency="CNY")
@@ -323,7 +323,14 @@ async def test_a_rate_ends(till: Till) -> None:
     till.clock.advance(timedelta(hours=1))
     with pytest.raises(Rejected):
         await till.open("10", currency="CNY", key="b")
-    for currency, text in (("USD", "1"), ("EUR", "1"), ("CNY", "0"), ("CNY", "1e3"), ("CNY", "7.1234567")):
+    for currency, text in (
+        ("USD", "1"),
+        ("EUR", "1"),
+        ("CNY", "0"),
+        ("CNY", "1e3"),
+        ("CNY", "7.1234567"),
+        ("CNY", "0.000001"),
+    ):
         with pytest.raises(Rejected):
             await set_exchange_rate(till.funding, currency, text, lasts=None, actor="operator")
 

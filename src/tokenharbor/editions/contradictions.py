@@ -1,6 +1,7 @@
 """What an edition's fields must not say together, although each for itself is well-formed."""
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -59,8 +60,17 @@ def _of_topups(stated: Sections) -> Found:
     for field in ("currencies", "processors", "methods"):
         if not getattr(topups, field):
             yield Contradiction("topups", field, "must name one at least")
+
+
+def _of_cny_rates(stated: Sections) -> Found:
+    topups = stated.topups
     if (_CNY in topups.currencies) != (topups.cny_rate_minutes > 0):
         yield Contradiction("topups", "cny_rate_minutes", f"must be above 0 if currencies has {_CNY}, otherwise 0")
+    least, most = (Decimal(each) for each in (topups.cny_rate_least, topups.cny_rate_most))
+    if (_CNY in topups.currencies) != (least > 0):
+        yield Contradiction("topups", "cny_rate_least", f"must be above 0 if currencies has {_CNY}, otherwise 0")
+    if most < least or (least == 0) != (most == 0):
+        yield Contradiction("topups", "cny_rate_most", "must be no less than cny_rate_least; 0 if that is 0")
 
 
 def _of_grants(stated: Sections) -> Found:
@@ -141,6 +151,7 @@ _CHECKS: Sequence[Callable[[Sections], Found]] = (
     _of_price,
     _of_free,
     _of_topups,
+    _of_cny_rates,
     _of_grants,
     _of_match,
     _of_referral,

@@ -15,6 +15,8 @@ Maturity = Annotated[int, msgspec.Meta(ge=45, le=36_500)]  # days; fewer would p
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Rate = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
+"""Units of a currency for a US dollar, as an exact decimal."""
 Retention = Annotated[str, msgspec.Meta(pattern=r"^(none|days:[0-9]{1,5}|training|)$")]
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 """US dollars as an exact decimal. Its section has a property beside it that is `Usd`: `day` for `day_usd`."""

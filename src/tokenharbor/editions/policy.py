@@ -17,6 +17,7 @@ from tokenharbor.editions.fields import (
     Line,
     Maturity,
     Months,
+    Rate,
     Retention,
     Share,
     Word,
@@ -143,6 +144,8 @@ class TopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     methods: tuple[Word, ...]  # of those processors
     expires_months: Months  # 0: never
     cny_rate_minutes: Limit  # how long the rate of an open checkout in CNY holds; 0 without CNY
+    cny_rate_least: Rate  # the least CNY for a US dollar that an operator may set; "0" without CNY
+    cny_rate_most: Rate  # likewise, the most
     second_person_usd: Amount  # a payment that an operator enters needs another operator's approval above it
 
     @property

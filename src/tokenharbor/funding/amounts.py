@@ -35,6 +35,11 @@ def rate_micro(text: str) -> int:
     return micro
 
 
+def is_rate_within(policy: TopUpPolicy, per_usd: str) -> bool:
+    """Whether the edition believes a rate. Raises ValueError for what is none."""
+    return rate_micro(policy.cny_rate_least) <= rate_micro(per_usd) <= rate_micro(policy.cny_rate_most)
+
+
 def price_top_up(
     policy: TopUpPolicy, amount: Usd, currency: str, rate: ExchangeRate | None, now: datetime
 ) -> TopUpPrice:
@@ -47,7 +52,7 @@ def price_top_up(
         raise Rejected(f"top-ups are in {', '.join(policy.currencies)}, not in {currency[:10]!r}", param="currency")
     if currency == BOOKS_CURRENCY:
         return TopUpPrice(Money.of_usd_down(amount), amount)
-    if rate is None:
+    if rate is None or not is_rate_within(policy, rate.per_usd):
         raise Rejected(f"there is no exchange rate for {currency} now: pay in {BOOKS_CURRENCY}", param="currency")
     minor = round_up(amount * rate_micro(rate.per_usd), _NANO_PER_MINOR_AT_ONE)
     until = now + timedelta(minutes=policy.cny_rate_minutes)

@@ -156,4 +156,6 @@ def exchange_rate_document(rate: ExchangeRate) -> dict[str, Any]:
         "set_at": show_time(rate.set_at),
         "ends_at": show_time(rate.ends_at),
         "actor": rate.actor,
+        "waits": rate.waits,
+        "confirmed_by": rate.confirmed_by,
     }

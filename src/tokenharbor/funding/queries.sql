@@ -90,14 +90,28 @@ WHERE id IN (SELECT id FROM top_up WHERE next_look_at <= $1 ORDER BY next_look_a
 RETURNING id
 
 -- name: rate
--- The last rate of a currency that was set; with a time, only if it is in force then. One that was replaced never is again.
-SELECT * FROM (SELECT * FROM exchange_rate WHERE currency = $1 ORDER BY set_at DESC LIMIT 1) r
+-- The last rate of a currency that counts; with a time, only if it is in force then. One that was replaced never is again.
+SELECT * FROM (SELECT * FROM exchange_rate WHERE currency = $1 AND NOT waits ORDER BY set_at DESC LIMIT 1) r
 WHERE $2::timestamptz IS NULL OR ends_at IS NULL OR ends_at > $2
 
 -- name: set_rate
 -- A rate from now on.
-INSERT INTO exchange_rate (currency, set_at, per_usd, ends_at, actor) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (currency, set_at) DO UPDATE SET per_usd = excluded.per_usd, ends_at = excluded.ends_at, actor = excluded.actor
+INSERT INTO exchange_rate (currency, set_at, per_usd, ends_at, actor, waits) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (currency, set_at) DO UPDATE SET per_usd = excluded.per_usd, ends_at = excluded.ends_at, actor = excluded.actor, waits = excluded.waits,
+    confirmed_by = NULL
+
+-- name: rates_since
+-- What counted at $2 or since; of what a second person has confirmed, only the last and what came after it.
+SELECT * FROM exchange_rate WHERE currency = $1 AND NOT waits AND set_at >= coalesce((
+    SELECT max(set_at) FROM exchange_rate WHERE currency = $1 AND NOT waits AND (set_at <= $2 OR confirmed_by IS NOT NULL)), '-infinity')
+
+-- name: lock_rate
+-- The last one that was set, whether it waits or not.
+SELECT * FROM exchange_rate WHERE currency = $1 ORDER BY set_at DESC LIMIT 1 FOR UPDATE
+
+-- name: confirm_rate
+-- It counts from now on.
+UPDATE exchange_rate SET waits = false, confirmed_by = $3, set_at = $4 WHERE currency = $1 AND set_at = $2 RETURNING *
 
 -- name: rates
 -- Every rate that was set, oldest first.

@@ -45,6 +45,9 @@ class FundingQueries:
     claim_looks: str
     rate: str
     set_rate: str
+    rates_since: str
+    lock_rate: str
+    confirm_rate: str
     rates: str
 
 
@@ -184,7 +187,23 @@ async def read_rate(conn: asyncpg.Connection, currency: str, at: datetime | None
 
 
 async def set_rate(conn: asyncpg.Connection, rate: ExchangeRate) -> None:
-    await conn.execute(SQL.set_rate, rate.currency, rate.set_at, rate.per_usd, rate.ends_at, rate.actor)
+    await conn.execute(SQL.set_rate, rate.currency, rate.set_at, rate.per_usd, rate.ends_at, rate.actor, rate.waits)
+
+
+async def list_rates_since(conn: asyncpg.Connection, currency: str, since: datetime) -> Sequence[ExchangeRate]:
+    """The rates that have counted since a time, from the one that counted then, or the last confirmed one, on."""
+    return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates_since, currency, since)]
+
+
+async def lock_last_rate(conn: asyncpg.Connection, currency: str) -> ExchangeRate | None:
+    """The last one that was set, also if it waits for a second person."""
+    row = await conn.fetchrow(SQL.lock_rate, currency)
+    return None if row is None else ExchangeRate(**row)
+
+
+async def confirm_rate(conn: asyncpg.Connection, rate: ExchangeRate, actor: str, at: datetime) -> ExchangeRate:
+    """`rate` is locked."""
+    return ExchangeRate(**await conn.fetchrow(SQL.confirm_rate, rate.currency, rate.set_at, actor, at))
 
 
 async def list_rates(conn: asyncpg.Connection) -> Sequence[ExchangeRate]:

@@ -110,10 +110,14 @@ class AutoTopUp:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRate:
-    """What a US dollar costs in a currency: an exact decimal with at most six places, in force until `ends_at`."""
+    """What a US dollar costs in a currency: an exact decimal with at most six places, in force until `ends_at`. One
+    that `waits` for a second person does not count yet.
+    """
 
     currency: str
     set_at: datetime
     per_usd: str
     ends_at: datetime | None
     actor: str
+    waits: bool = False
+    confirmed_by: str | None = None

@@ -18,7 +18,7 @@ from tokenharbor.funding.documents import exchange_rate_document, top_up_documen
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
 from tokenharbor.funding.payment_receipts import make_payment_receipt
-from tokenharbor.funding.rates import set_exchange_rate
+from tokenharbor.funding.rates import confirm_exchange_rate, set_exchange_rate
 from tokenharbor.funding.store import TopUpFilter
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
@@ -134,19 +134,21 @@ async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> Comma
 
 @topups.command()
 @click.option("--set", "stated", type=(NAME, NAME), metavar="CURRENCY RATE", help="Such as CNY 7.1234.")
+@click.option("--confirm", metavar="CURRENCY", help="Confirm the rate that another person has set.")
 @click.option("--for", "lasts", type=SPAN, metavar="24h", help="Time until the rate ends.")
-@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who sets it.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who sets or confirms it.")
 @at_database
 async def rates(
-    session: CommandSession, *, stated: tuple[str, str] | None, lasts: timedelta | None, by: str
+    session: CommandSession, *, stated: tuple[str, str] | None, confirm: str | None, lasts: timedelta | None, by: str
 ) -> CommandResult:
-    """List exchange rates, or set one. The last one counts."""
-    if stated is not None:
-        currency, rate = stated
-        async with open_command_funding(session) as funding:
-            await set_exchange_rate(funding, currency.upper(), rate, lasts=lasts, actor=by)
+    """List exchange rates, or set one. The last one counts; one that is far from it waits for a second person."""
+    async with open_command_funding(session) as funding:
+        if stated is not None:
+            await set_exchange_rate(funding, stated[0].upper(), stated[1], lasts=lasts, actor=by)
+        if confirm is not None:
+            await confirm_exchange_rate(funding, confirm.upper(), by)
     found = [exchange_rate_document(each) for each in await store.list_rates(session.conn)]
-    heads = ("currency", "per_usd", "set_at", "ends_at", "actor")
+    heads = ("currency", "per_usd", "set_at", "ends_at", "actor", "waits", "confirmed_by")
     return CommandResult(found, table(heads, [tuple(each[head] for head in heads) for each in found]))
 
 
