@@ -2,16 +2,23 @@
 
 import asyncpg
 
-from tokenharbor.accounts.credits import Grant, grant_credit
+from tokenharbor.accounts.credits import AccountStep, Grant, grant_credit
 from tokenharbor.identity import store
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel.world import World
 
 
 async def open_account(
-    conn: asyncpg.Connection, world: World, *, email: str, edition: str, welcome: Grant | None = None
+    conn: asyncpg.Connection,
+    world: World,
+    *,
+    email: str,
+    edition: str,
+    welcome: Grant | None = None,
+    joined: AccountStep | None = None,
 ) -> Account:
-    """An account, its owner and its welcome credit, all or nothing.
+    """An account, its owner and its welcome credit, all or nothing; `joined` is what else is written with it, such as
+    who referred it.
 
     Raises Rejected for an e-mail that is none, Conflict for one that exists, and as `grant_credit` does.
     """
@@ -19,4 +26,6 @@ async def open_account(
         account = await store.create_account(conn, world, email, edition)
         if welcome is not None:
             await grant_credit(conn, world, account.id, welcome)
+        if joined is not None:
+            await joined(conn, account.id)
     return account

@@ -1,5 +1,6 @@
 """Credit: granted by operators, and what an account has of it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,6 +14,9 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Balance, Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
+
+AccountStep = Callable[[asyncpg.Connection, UUID], Awaitable[None]]
+"""What another room does with an account, in the same transaction."""
 
 GRANTABLE: Final = (Pool.PAID, Pool.TRIAL, Pool.PROMO)
 """The pools that an operator fills; the others come with a match."""
@@ -31,8 +35,10 @@ class Grant:
     once: str | None = None
 
 
-async def grant_credit(conn: asyncpg.Connection, world: World, account_id: UUID, grant: Grant) -> Credit:
-    """An operator's grant, through the ledger like any other credit.
+async def grant_credit(
+    conn: asyncpg.Connection, world: World, account_id: UUID, grant: Grant, *, run_due: AccountStep | None = None
+) -> Credit:
+    """An operator's grant, through the ledger like any other credit; what is due on the account comes before it.
 
     Raises Missing for the account, Rejected for pool and reason, BooksRefused, DatabaseUnavailable.
     """
@@ -54,11 +60,18 @@ async def grant_credit(conn: asyncpg.Connection, world: World, account_id: UUID,
         expires_at=None if grant.lasts is None else now + grant.lasts,
         reference=None if grant.once is None else f"{grant.once}/{account_id}",
     )
-    await Wallets(conn).credit(credit)
+    async with conn.transaction():
+        if run_due is not None:
+            await run_due(conn, account_id)
+        await Wallets(conn).credit(credit)
     return credit
 
 
-async def read_balance(conn: asyncpg.Connection, world: World, account_id: UUID) -> Balance:
-    """What an account has now. Raises Missing, DatabaseUnavailable."""
+async def read_balance(
+    conn: asyncpg.Connection, world: World, account_id: UUID, *, run_due: AccountStep | None = None
+) -> Balance:
+    """What an account has now; what is due on it comes before. Raises Missing, DatabaseUnavailable."""
     await store.get_account(conn, account_id)
+    if run_due is not None:
+        await run_due(conn, account_id)
     return await Wallets(conn).balance(account_id, world.clock.now())

@@ -222,7 +222,7 @@ class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_bp: BasisPoints  # 0: none for the API
     day_usd: Amount  # at most, in a UTC day
     trial_life_usd: Amount  # at most, from trial credit, for life
-    chat_tiers: Mapping[str, BasisPoints]  # of web chat, by the tier of the model
+    chat_tiers: Mapping[str, BasisPoints]  # of web chat, by the tier of the model; not in force yet
     maturity_days: Maturity  # until it is withdrawable, at least
 
     @property

@@ -1,5 +1,6 @@
 """What is due on accounts that nobody asks for, or that are asked for on their own; each in transactions of its own."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -7,9 +8,11 @@ import asyncpg
 from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.editions.policy import Policy
+from tokenharbor.identity.store import get_account
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 from tokenharbor.rewards.due import run_due
+from tokenharbor.rewards.referrals import Referral, list_referrals, referral_code
 from tokenharbor.rewards.store import SQL
 
 _PAGE: Final = 100
@@ -46,3 +49,12 @@ async def run_due_again(conn: asyncpg.Connection, world: World, policy: Policy, 
     """For who reads: at most once a minute. Raises BooksError."""
     if await conn.fetchval(SQL.is_due_again, account_id, world.clock.now()):
         await run_due(conn, world, policy, account_id)
+
+
+async def show_referrals(
+    conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID
+) -> tuple[str, Sequence[Referral]]:
+    """An account's own code, and who signed up by it, once what is due is granted. Raises Missing, BooksError."""
+    await get_account(conn, account_id)
+    await run_due(conn, world, policy, account_id)
+    return await referral_code(conn, world, account_id), await list_referrals(conn, account_id)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+import asyncpg
 import click
 from msgspec import UNSET
 
@@ -42,7 +43,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.types import Pool
-from tokenharbor.rewards.due import run_due
+from tokenharbor.rewards.hooks import RewardHooks
 from tokenharbor.rewards.referrals import record_sign_up
 
 _GRANTABLE = [pool.value for pool in GRANTABLE]
@@ -82,10 +83,12 @@ def accounts() -> None:
 async def create(session: CommandSession, email: str, referral: str | None) -> CommandResult:
     """Create an account and its owner, and print the account id."""
     edition = load_edition(session.settings.edition).name
-    async with session.conn.transaction():
-        account = await open_account(session.conn, session.world, email=email, edition=edition)
+
+    async def record_referral(conn: asyncpg.Connection, account_id: UUID) -> None:
         if referral is not None:
-            await record_sign_up(session.conn, session.world, referral, account.id)
+            await record_sign_up(conn, session.world, referral, account_id)
+
+    account = await open_account(session.conn, session.world, email=email, edition=edition, joined=record_referral)
     shown = ids.show("acct", account.id)
     return CommandResult({"id": shown, "email": account.emails[0]}, [shown])
 
@@ -165,8 +168,7 @@ async def show_changes(session: CommandSession, account_id: UUID) -> CommandResu
 @at_database
 async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
-    await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
-    found = await read_balance(session.conn, session.world, account_id)
+    found = await read_balance(session.conn, session.world, account_id, run_due=_hooks(session).run_due)
     document = balance_document(found)
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
     rows = [("available", document["balance_usd"]), ("held", document["held_usd"]), *pools]
@@ -188,9 +190,7 @@ async def credit(
     """Add credit to an account."""
     grant = Grant(usd, Pool(pool), reason, lasts=expires)
     with changing(f"ledger export {ids.show('acct', account_id)}"):
-        async with session.conn.transaction():
-            await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
-            given = await grant_credit(session.conn, session.world, account_id, grant)
+        given = await grant_credit(session.conn, session.world, account_id, grant, run_due=_hooks(session).run_due)
     document = credit_document(given)
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])
@@ -203,6 +203,11 @@ async def _limits_in_force(session: CommandSession, account: Account) -> PlanLim
     policy = load_edition(session.settings.edition)
     sold = build_snapshot(read_catalog(session.settings), policy, secret_of, session.world.clock, (account.plan, 0))
     return account_limits(account.limits.rates, account.limits.key_rates, sold.limits)
+
+
+def _hooks(session: CommandSession) -> RewardHooks:
+    policy = load_edition(session.settings.edition)
+    return RewardHooks(session.world, lambda: policy)
 
 
 def _shown(account: Account, policy: Policy) -> CommandResult:

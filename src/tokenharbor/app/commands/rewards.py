@@ -11,7 +11,6 @@ from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
-from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -19,8 +18,7 @@ from tokenharbor.rewards import codes as code_cases
 from tokenharbor.rewards import grants, store
 from tokenharbor.rewards.codes import CodeTerms
 from tokenharbor.rewards.documents import code_document, referral_document, reward_document
-from tokenharbor.rewards.due import run_due
-from tokenharbor.rewards.referrals import list_referrals, referral_code
+from tokenharbor.rewards.idle import show_referrals
 from tokenharbor.rewards.types import Reward, RewardState
 
 _REWARD: Final = ("id", "account", "kind", "state", "usd", "wanted_usd", "at", "reason")
@@ -133,10 +131,9 @@ def referrals() -> None:
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's own referral code, and the accounts that signed up by it."""
-    await get_account(session.conn, account_id)
-    await run_due(session.conn, session.world, load_edition(session.settings.edition), account_id)
-    code = await referral_code(session.conn, session.world, account_id)
-    found = [referral_document(each) for each in await list_referrals(session.conn, account_id)]
+    policy = load_edition(session.settings.edition)
+    code, referred = await show_referrals(session.conn, session.world, policy, account_id)
+    found = [referral_document(each) for each in referred]
     rows = table(tuple(_REFERRAL), [tuple(each[name] for name in _REFERRAL) for each in found])
     return CommandResult({"code": code, "referrals": found}, [f"code: {code}", *rows])
 
