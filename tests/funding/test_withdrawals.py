@@ -234,6 +234,7 @@ async def test_a_withdrawal_that_fails_restores_the_same_lots(till: Till) -> Non
     till.processor.refuses = "no such receiver"
     failed = await ask_and_approve(till, "a", "6", payee_id=to.id)
     assert (failed.state, failed.fault) == ("failed", "no such receiver")
+    assert till.alarms[-1] == ("withdrawal_failed", failed.shown_id)
     assert await sums(till) == (17 * DOLLAR, 0, 0)
     till.processor.refuses = ""
     till.processor.payout_state = PayoutState.PENDING
@@ -260,7 +261,7 @@ async def test_a_payout_that_is_returned_restores_the_lots_and_an_echo_does_noth
     assert await state_of(till) == ["failed"]
     await tell(till, till.processor.change_payout("po_1", PayoutState.DONE), 5)  # paid after all
     assert await sums(till) == (0, 0, 0)
-    assert till.alarms == []
+    assert [kind for kind, _ in till.alarms] == ["withdrawal_waits", "withdrawal_failed"]  # each once
 
 
 async def test_a_lost_answer_is_searched_for_and_paid_once(till: Till) -> None:
@@ -349,7 +350,7 @@ async def test_a_payout_of_another_sum_or_another_system_moves_nothing(till: Til
     till.processor.payouts["po_9"] = foreign
     await tell(till, foreign)
     assert await sums(till) == (0, 0, 6 * DOLLAR)
-    assert [kind for kind, _ in till.alarms] == ["payment_mismatch"] * 2
+    assert [kind for kind, _ in till.alarms] == ["withdrawal_waits", *["payment_mismatch"] * 2]
 
 
 async def test_another_accounts_payees_and_top_ups_are_not_there(till: Till) -> None:

@@ -27,6 +27,8 @@ class Alarm(StrEnum):
     DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment: answer it at the processor
     DISPUTE_WON = "dispute_won"  # its money has come back, or never left
     DISPUTE_LOST = "dispute_lost"  # its money is gone
+    WITHDRAWAL_WAITS = "withdrawal_waits"  # an operator has to approve or reject it
+    WITHDRAWAL_FAILED = "withdrawal_failed"  # the credit is back
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a payment failed or needs its payer, or a key looks stolen
 
 

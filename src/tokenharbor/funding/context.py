@@ -25,6 +25,8 @@ class FundingAlarm(StrEnum):
     DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    WITHDRAWAL_WAITS = "withdrawal_waits"  # for an approval
+    WITHDRAWAL_FAILED = "withdrawal_failed"
     AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
 
 

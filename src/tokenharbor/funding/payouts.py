@@ -90,6 +90,8 @@ async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayo
     async with funding.acquire() as conn, conn.transaction():
         before = await _lock(conn, funding, withdrawal_id)
         after = await _take(conn, funding, before, told)
+    if after.state is WithdrawalProgress.FAILED is not before.state:
+        funding.report(FundingAlarm.WITHDRAWAL_FAILED, after.shown_id, after.processor)
     if after.state is before.state and after.fault not in ("", before.fault):
         funding.report(FundingAlarm.PAYMENT_MISMATCH, after.shown_id, after.processor)
     return after
@@ -240,9 +242,11 @@ async def _refused(funding: Funding, call: _Call, why: str) -> Withdrawal:
         current = await _lock(conn, funding, call.withdrawal.id)
         if current.state is not WithdrawalProgress.CALLED:
             return current
-        if call.first and current.processor_payout_id is None:
-            return await _PayoutStep(conn, funding, current).fail(None, why)
-        return await withdrawal_store.note_fault(conn, current.id, why, final=True)
+        if not call.first or current.processor_payout_id is not None:
+            return await withdrawal_store.note_fault(conn, current.id, why, final=True)
+        failed = await _PayoutStep(conn, funding, current).fail(None, why)
+    funding.report(FundingAlarm.WITHDRAWAL_FAILED, failed.shown_id, failed.processor)
+    return failed
 
 
 async def _difference(conn: asyncpg.Connection, withdrawal: Withdrawal, told: ProcessorPayout) -> str:

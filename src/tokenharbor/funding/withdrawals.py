@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from tokenharbor.funding import auto_store, refund_store, store, withdrawal_store
-from tokenharbor.funding.context import Funding, RewardReturn
+from tokenharbor.funding.context import Funding, FundingAlarm, RewardReturn
 from tokenharbor.funding.payees import check_payee
 from tokenharbor.funding.payouts import (
     check_free,
@@ -114,9 +114,10 @@ async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdr
     if not request.actor.strip():
         raise Rejected("a withdrawal is asked for by somebody", param="actor")
     async with funding.acquire() as conn, conn.transaction():
-        withdrawal = await _find_known(conn, funding, request)
-        if withdrawal is None:
-            withdrawal = (await _record(conn, funding, request)).withdrawal
+        known = await _find_known(conn, funding, request)
+        withdrawal = known or (await _record(conn, funding, request)).withdrawal
+    if known is None and withdrawal.state is WithdrawalProgress.ASKED:
+        funding.report(FundingAlarm.WITHDRAWAL_WAITS, withdrawal.shown_id, withdrawal.processor)
     return await _go_on(funding, withdrawal)
 
 
