@@ -34,6 +34,21 @@ def test_nothing_is_pretended_beside_real_money_or_where_a_secret_is_missing(
     assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
 
 
+def test_nothing_is_pretended_where_a_provider_charges_us_unless_it_is_asked_for(
+    hub: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = account(hub)
+    opened = hub("topups", "create", made, "--usd", "10", "--json").json
+    with monkeypatch.context() as patched:
+        patched.setenv("OPENAI_API_KEY", "sk-real")
+        assert "none is configured" in refused(hub("topups", "create", made, "--usd", "10"))
+        assert "not pretended" in refused(hub("topups", "sync", opened["id"]))
+        assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
+        patched.setenv("TOKENHARBOR_PROCESSORS_PRETENDED_ENABLED", "true")
+        assert hub("topups", "sync", opened["id"], "--json").json["pretended"]
+    assert hub("balance", made, "--json").json["balance_usd"] == "10.000000000"
+
+
 def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:
     made = account(hub)
     opened = hub("topups", "create", made, "--usd", "12.50", "--key", "k", "--json").json

@@ -23,6 +23,9 @@ WITHIN_SECONDS = 1
 CONFIG = """
 edition = "../tokenhub.toml"
 
+[processors.pretended]
+enabled = true
+
 [providers.one]
 wire = "openai_chat"
 base_url = "{url}/v1"

@@ -85,7 +85,7 @@ class Shop:
 def shop(postgres_url: str) -> Iterator[Shop]:
     with Vendor() as vendor:
         database = create_database(postgres_url, "rewards")
-        config = f'edition = "token-harbor"\n{CONFIG}'
+        config = f'edition = "token-harbor"\n{CONFIG}\n[processors.pretended]\nenabled = true\n'
         with running_fleet(vendor=vendor.url, database=database, workers=(1,), config=config) as fleet:
             yield Shop(fleet, vendor)
 

@@ -54,6 +54,7 @@ class Till:
             world=self.world,
             processors={self.processor.name: self.processor, **self.others},
             pretended=frozenset(),
+            may_pretend=lambda: False,
             policy=lambda: self.policy,
             acquire=self.pool.acquire,
             public_url="https://harbor.test",

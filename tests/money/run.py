@@ -72,6 +72,7 @@ class MoneyRun(RuleBasedStateMachine):
             world=self.world,
             processors={self.processor.name: self.processor},
             pretended=frozenset(),
+            may_pretend=lambda: False,
             policy=lambda: policy,
             acquire=self.stage.connections.acquire,
             public_url="https://harbor.test",

@@ -11,7 +11,7 @@ import asyncpg
 from tokenharbor.app.alerts import make_alerting
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
-from tokenharbor.app.funding import FundingParts, open_funding
+from tokenharbor.app.funding import FundingParts, charges, open_funding
 from tokenharbor.app.home import lock_home
 from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.settings import Settings
@@ -192,8 +192,11 @@ async def _open_payments(
     def report(alarm: FundingAlarm, about: str, processor: str) -> None:
         opened.alarms.report_payment(Alarm(alarm.value), about, processor)
 
+    def is_charged() -> bool:
+        return any(charges(each.endpoint.provider) for each in snapshots.current.ready_endpoints())
+
     hooks = RewardHooks(context.world, snapshots.policy)
-    parts = FundingParts(database.pool.acquire, snapshots.policy, report, hooks)
+    parts = FundingParts(database.pool.acquire, snapshots.policy, report, hooks, is_charged)
     async with open_funding(context.settings, context.world, context.root, parts) as funding:
         yield funding
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.session import CommandSession
 from tokenharbor.app.settings import Settings
+from tokenharbor.catalog.types import Provider
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import CreditHooks, Funding, Report
+from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
 from tokenharbor.payments.pretended import PretendedProcessor
@@ -23,12 +27,13 @@ from tokenharbor.rewards.hooks import RewardHooks
 
 @dataclass(frozen=True, slots=True)
 class FundingParts:
-    """What differs between a server and a command: connections, the edition's way in, and who is told of alarms."""
+    """What differs between a server and a command: connections, the edition and the providers in force, who is told."""
 
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
     policy: Callable[[], Policy]
     report: Report
     hooks: CreditHooks
+    is_charged: Callable[[], bool]  # whether a provider is ready that charges us for what credit buys
 
 
 @contextlib.asynccontextmanager
@@ -45,6 +50,7 @@ async def open_funding(
             world=world,
             processors=processors,
             pretended=frozenset(pretended),
+            may_pretend=lambda: settings.processors["pretended"].enabled or not parts.is_charged(),
             policy=parts.policy,
             acquire=parts.acquire,
             public_url=settings.server.browser_url,
@@ -60,14 +66,24 @@ async def open_funding(
 async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding]:
     """Of a command, on its one connection; alarms are in what it prints. Raises Misconfigured."""
     policy = load_edition(session.settings.edition)
+    stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
+    secret_of = credential_lookup(session.settings, stored)
+    providers = read_catalog(session.settings).providers.values()
+    is_charged = any(charges(each) and secret_of(each) is not None for each in providers)
     parts = FundingParts(
         lambda: contextlib.nullcontext(session.conn),
         lambda: policy,
         lambda *_: None,
         RewardHooks(session.world, lambda: policy),
+        lambda: is_charged,
     )
     async with open_funding(session.settings, session.world, session.root, parts) as funding:
         yield funding
+
+
+def charges(provider: Provider) -> bool:
+    """Whether a provider sends us a bill: not the built-in one, nor one that asks for no credential."""
+    return provider.auth != "none" and not provider.builtin
 
 
 def _pretended(settings: Settings, processors: Mapping[str, Processor], world: World) -> Mapping[str, Processor]:

@@ -121,13 +121,14 @@ Report = Callable[[FundingAlarm, str, str], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funding:
     """One process's way to payments. `acquire` gives a connection for a step: none is kept while a processor is asked.
-    `pretended` names the processors with which no money moves. `policy` is the edition in force. `public_url` is where
-    browsers find us.
+    `pretended` names the processors with which no money moves; they are used only while `may_pretend` says so. `policy`
+    is the edition in force. `public_url` is where browsers find us.
     """
 
     world: World
     processors: Mapping[str, Processor]
     pretended: frozenset[str]
+    may_pretend: Callable[[], bool]
     policy: Callable[[], Policy]
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
     public_url: str
@@ -138,12 +139,15 @@ class Funding:
         """Raises ProcessorUnavailable for one that is configured no more: what it knows cannot be read."""
         if name not in self.processors:
             raise ProcessorUnavailable(f"the processor {name} is not configured")
+        if name in self.pretended and not self.may_pretend():
+            raise ProcessorUnavailable("payments are not pretended where providers charge us: configure a processor")
         return self.processors[name]
 
     def offered(self, ability: ProcessorAbility) -> list[Processor]:
         """The processors that the edition names and that can do it, in its order; else the pretended ones."""
         names = [name for name in self.policy().topups.processors if name in self.processors]
-        named = [self.processors[name] for name in names or sorted(self.pretended)]
+        pretended = sorted(self.pretended) if self.may_pretend() else []
+        named = [self.processors[name] for name in names or pretended]
         return [each for each in named if ability in each.abilities]
 
     def known_processor(self, name: str) -> Processor:

@@ -110,6 +110,12 @@ class CurrentSnapshot:
         known = self.sales.get((account.plan, discount_bp))
         return known or self.sales.get(("", discount_bp)) or self._of_unknown_plan(caller)
 
+    def ready_endpoints(self) -> Iterator[ReadyEndpoint]:
+        """Those of each plan."""
+        for snapshot in self.plans.values():
+            for offers in snapshot.offers.values():
+                yield from offers.ready.values()
+
     def find_ready(self, model: str, endpoint: str) -> ReadyEndpoint | None:
         """An endpoint by its name, whatever plan it is sold by."""
         offers = [each.offers[model] for each in self.plans.values() if model in each.offers]

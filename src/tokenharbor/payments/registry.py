@@ -48,10 +48,17 @@ class ManualSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = False
 
 
+class PretendedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[processors.pretended]`. Where no processor is configured and no provider charges us, it stands in anyway."""
+
+    enabled: bool = False
+
+
 PROCESSOR_SETTINGS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "stripe": StripeSettings,
     "paypal": PayPalSettings,
     "manual": ManualSettings,
+    "pretended": PretendedSettings,
 }
 REFERENCES: Final = (
     ("stripe", "secret"),
