@@ -128,6 +128,13 @@ class RedemptionFact(msgspec.Struct, frozen=True):
     account_id: UUID
 
 
+class WithdrawalFact(msgspec.Struct, frozen=True):
+    account_id: UUID
+    payee_id: UUID | None
+    state: str
+    amount: int
+
+
 class Facts(msgspec.Struct, frozen=True):
     """Every row that holds money, of all accounts."""
 
@@ -146,6 +153,7 @@ class Facts(msgspec.Struct, frozen=True):
     days: list[DayFact]
     sources: list[SourceFact]
     redemptions: list[RedemptionFact]
+    withdrawals: list[WithdrawalFact]
 
 
 _ROWS: Final = {
@@ -165,6 +173,7 @@ _ROWS: Final = {
     "days": "cashback_day",
     "sources": "cashback_source",
     "redemptions": "redemption",
+    "withdrawals": "withdrawal",
 }
 _SQL: Final = "select json_build_object({})".format(
     ", ".join(f"'{name}', (select coalesce(json_agg(t), '[]') from {rows} t)" for name, rows in _ROWS.items())  # noqa: S608

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from tests.money.facts import CaptureFact, Facts, LotFact, RefundFact, SegmentFact
+from tests.money.facts import CaptureFact, Facts, LotFact, MatchFact, RefundFact, SegmentFact
 from tests.money.model import OutsideView
-from tests.money.processor import CaptureStatement
+from tests.money.processor import BusyProcessor, CaptureStatement
 
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
@@ -30,7 +30,7 @@ class Inspection:
 
     facts: Facts
     outside: OutsideView
-    statements: Mapping[str, CaptureStatement]
+    processor: BusyProcessor
     policy: Policy
 
     def after_every_step(self) -> None:
@@ -49,10 +49,8 @@ class Inspection:
         assert not self.facts.holds
         self._cashback_is_what_was_earned()
         for match in self.facts.matches:
-            drawn = self._drawn[match.top_up_lot]
-            assert match.unlocked == min(drawn, self._lots[match.match_lot].amount) or self._was_reclaimed(
-                match.match_lot
-            )
+            if not self._is_match_cut(match):
+                assert match.unlocked == min(self._drawn[match.top_up_lot], self._lots[match.match_lot].amount)
 
     def when_all_payments_have_gone_back(self) -> None:
         """Whoever took all their money back has kept nothing that it brought them: what they spent was given to them
@@ -62,7 +60,7 @@ class Inspection:
             account_id = wallet.account_id
             free = self.outside.gifts[account_id] + self._granted(account_id, "welcome", "code", "referral", "streak")
             free += self._trial_cashback(account_id)
-            kept = wallet.line_end + self._restricted_of(account_id) - wallet.debt
+            kept = wallet.line_end + self._restricted_of(account_id) + self._paid_out(account_id) - wallet.debt
             assert kept <= free, f"{account_id} keeps {kept}, of which {free} was given for nothing"
 
     # ---- 1, 2: the line, what is held, and the places of credit
@@ -140,7 +138,7 @@ class Inspection:
             assert capture.refunded_minor + capture.disputed_minor == gone, (capture, statement)
             lost += statement.refunded + statement.withdrawn - gone
         there = sum(each.paid - each.refunded - each.withdrawn for each in self.statements.values())
-        assert -self._outside_net[_CLEARING] == there * NANO_PER_CENT
+        assert -self._outside_net[_CLEARING] == (there - self.processor.paid_out_minor) * NANO_PER_CENT
         assert -self._outside_net["loss/dispute"] == lost * NANO_PER_CENT
 
     # ---- 5, 7: rewards
@@ -228,7 +226,8 @@ class Inspection:
                 elif each.source.startswith(own) and not each.destination.startswith("account/"):
                     came[each.destination] -= each.amount
             captures = [each for each in self.facts.captures if each.account_id == account_id]
-            assert came.pop(_CLEARING, 0) == sum(each.captured - each.refunded - each.disputed for each in captures)
+            net = sum(each.captured - each.refunded - each.disputed for each in captures)
+            assert came.pop(_CLEARING, 0) == net - self._paid_out(account_id)
             reversed_ = sum(
                 each.reversed for each in self.facts.sources if self._lots[each.lot_id].account_id == account_id
             )
@@ -241,6 +240,10 @@ class Inspection:
             assert not +came, "credit from elsewhere"
 
     # ---- sums
+
+    @cached_property
+    def statements(self) -> Mapping[str, CaptureStatement]:
+        return self.processor.statements()
 
     @cached_property
     def _lots(self) -> Mapping[UUID, LotFact]:
@@ -301,11 +304,27 @@ class Inspection:
             if each.account_id == account_id and each.state == "granted" and (not kinds or each.kind in kinds)
         )
 
+    def _paid_out(self, account_id: UUID) -> int:
+        """To payees."""
+        return sum(
+            each.amount
+            for each in self.facts.withdrawals
+            if (each.account_id, each.state) == (account_id, "done") and each.payee_id is not None
+        )
+
     def _restricted_of(self, account_id: UUID) -> int:
         return sum(each.amount for each in self.facts.restricted if each.account_id == account_id)
 
     def _refunds(self, capture: CaptureFact) -> Sequence[RefundFact]:
         return [each for each in self.facts.refunds if each.capture_id == capture.capture_id]
 
-    def _was_reclaimed(self, lot_id: UUID) -> bool:
-        return any(each.lot_id == lot_id and each.destination == "expense/promotion" for each in self.facts.postings)
+    def _is_match_cut(self, match: MatchFact) -> bool:
+        """It, or its top-up, has expired, or was disputed, or has paid debt."""
+        lots, now = (match.match_lot, match.top_up_lot), self.processor.clock.now()
+        ends = [self._lots[lot_id].expires_at for lot_id in lots]
+        [capture_id] = [each.capture_id for each in self.facts.captures if each.lot_id == match.top_up_lot]
+        return (
+            any(end is not None and end <= now for end in ends)
+            or any(each.capture_id == capture_id for each in self.facts.disputes)
+            or any(each.lot_id in lots and each.destination.endswith("/debt") for each in self.facts.postings)
+        )

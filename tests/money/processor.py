@@ -11,8 +11,11 @@ from tokenharbor.payments.types import (
     EventSubject,
     Payment,
     PaymentState,
+    PayoutOrder,
+    PayoutState,
     ProcessorDispute,
     ProcessorEvent,
+    ProcessorPayout,
     ProcessorRefund,
     RefundState,
     SavedMethod,
@@ -58,6 +61,18 @@ class BusyProcessor(FakeProcessor):
         self.tell(EventSubject.REFUND, processor_refund_id)
         return made
 
+    async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
+        known = len(self.payouts)
+        made = await super().pay_out(order)
+        if len(self.payouts) > known:
+            self.tell(EventSubject.PAYOUT, made.processor_payout_id)
+        return made
+
+    def change_payout(self, processor_payout_id: str, state: PayoutState) -> ProcessorPayout:
+        made = super().change_payout(processor_payout_id, state)
+        self.tell(EventSubject.PAYOUT, processor_payout_id)
+        return made
+
     def dispute(self, dispute_id: str, capture_id: str, minor: int) -> None:
         """A payer disputes so much of a payment."""
         money = Money("USD", minor)
@@ -95,8 +110,16 @@ class BusyProcessor(FakeProcessor):
             if each.capture_id is not None
         }
 
+    @property
+    def paid_out_minor(self) -> int:
+        """To payees."""
+        return sum(each.money.minor for each in self.payouts.values() if each.state is PayoutState.DONE)
+
     def come_to_rest(self) -> None:
-        """What is pending ends: every second refund fails, every second dispute is won."""
+        """What is pending ends: every second refund and payout fails, every second dispute is won."""
+        for number, payout in enumerate([*self.payouts.values()]):
+            if payout.state is PayoutState.PENDING:
+                self.change_payout(payout.processor_payout_id, (PayoutState.DONE, PayoutState.FAILED)[number % 2])
         for number, refund in enumerate([*self.refunds.values()]):
             if refund.state is RefundState.PENDING:
                 self.change_refund(refund.processor_refund_id, (RefundState.DONE, RefundState.FAILED)[number % 2])

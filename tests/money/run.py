@@ -18,11 +18,16 @@ from tests.money.stage import PRICES, START, Stage
 from tokenharbor.funding.auto import top_up_low_accounts
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.events import handle_events, sweep_events
-from tokenharbor.funding.sweep import look_at_due_disputes, look_at_due_refunds, look_at_due_top_ups
+from tokenharbor.funding.sweep import (
+    look_at_due_disputes,
+    look_at_due_refunds,
+    look_at_due_top_ups,
+    look_at_due_withdrawals,
+)
 from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
-from tokenharbor.kernel.errors import BooksRefused, Conflict, ProcessorError, Rejected
+from tokenharbor.kernel.errors import BooksRefused, Conflict, Missing, ProcessorError, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import make_world
@@ -40,7 +45,10 @@ WHICH: Final = st.integers(0, 11)
 DEATHS: Final = st.one_of(st.none(), st.none(), st.integers(0, 30))
 """The process dies before so many of an operation's calls, beginnings and commits; None: it lives."""
 
-_REFUSALS = (BooksRefused, Conflict, ProcessorError, Rejected)
+REFUNDABLE: Final = timedelta(days=30)
+"""How long the processor can refund a payment; from then on its credit leaves to payees."""
+
+_REFUSALS = (BooksRefused, Conflict, Missing, ProcessorError, Rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class MoneyRun(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock(START)
         self.world = make_world(self.clock, SeededEntropy(7))
-        self.processor = BusyProcessor(self.clock)
+        self.processor = BusyProcessor(self.clock, can_refund=REFUNDABLE)
         self.outside = OutsideView()
         self.price = PRICES[0]
         policy = self.stage.policy
@@ -82,6 +90,8 @@ class MoneyRun(RuleBasedStateMachine):
         self.customers: Sequence[Customer] = ()
         self.keys: list[str] = []
         self.refunds: list[UUID] = []
+        self.withdrawals: list[UUID] = []
+        self.payees: dict[UUID, UUID] = {}
 
     def wait(self, coming: Coroutine[Any, Any, T]) -> T:
         return self.stage.runner.get_loop().run_until_complete(coming)
@@ -124,7 +134,7 @@ class MoneyRun(RuleBasedStateMachine):
     async def follow(self, funding: Funding) -> None:
         """The jobs of a server, in one round."""
         await sweep_events(funding)
-        work = (handle_events, look_at_due_top_ups, look_at_due_refunds, look_at_due_disputes)
+        work = (handle_events, look_at_due_top_ups, look_at_due_refunds, look_at_due_disputes, look_at_due_withdrawals)
         while any([await each(funding) for each in work]):
             pass
         await top_up_low_accounts(funding)
@@ -149,7 +159,7 @@ class MoneyRun(RuleBasedStateMachine):
     async def inspect(self) -> Inspection:
         async with self.funding.acquire() as conn:
             facts = await read_facts(conn)
-        return Inspection(facts, self.outside, self.processor.statements(), self.stage.policy)
+        return Inspection(facts, self.outside, self.processor, self.stage.policy)
 
 
 async def _with_all_that_it_began(coming: Coroutine[Any, Any, T]) -> T:

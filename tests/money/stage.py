@@ -48,6 +48,7 @@ def reward_edition() -> Policy:
         "incentives": {"life_usd": "22"},
         "referral": {"unpaid_referrals": 1},
         "auto_topup": {"enabled": True, "theft_factor": 1000},
+        "withdrawals": {"min_usd": "1"},
         "refunds": {"days": 10},
         "disputes": {"deadline_days": {"stripe": 40}},
     }  # fmt: skip

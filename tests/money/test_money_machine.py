@@ -1,9 +1,9 @@
 """All operations on money in whatever order, with deaths between any two steps: every invariant of money holds.
 
 Idea: three customers, one processor and one clock; a run is thirty steps, each an operation drawn at random: top-ups,
-requests, gifts, refunds, disputes, webhooks in whatever order, jobs, time that passes (`spending.py`, `paying.py`,
-`returning.py`). Nothing is a double of ours: the use cases, their SQL and the rewards are those of a server, on
-PostgreSQL. Only the processor is a program of the tests: it keeps its own books.
+requests, gifts, refunds, disputes, withdrawals, webhooks in whatever order, jobs, time that passes (`spending.py`,
+`paying.py`, `returning.py`, `withdrawing.py`). Nothing is a double of ours: the use cases, their SQL and the rewards
+are those of a server, on PostgreSQL. Only the processor is a program of the tests: it keeps its own books.
 
 A step may die: `tests/funding/crash.py` ends the process before any call of the database or the processor, any
 beginning and any commit. Nothing is tidied up then; whoever comes next (a retry, a webhook, the jobs) goes on.
@@ -27,14 +27,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
 from tests.examples import at_most
-from tests.money.paying import PayingRules
-from tests.money.returning import ReturningRules
 from tests.money.stage import Stage
+from tests.money.withdrawing import WithdrawingRules
 
 from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.refunds import approve_refund, reject_refund
+from tokenharbor.funding.withdrawals import approve_withdrawal, reject_withdrawal
 from tokenharbor.ledger.verify import verify
-from tokenharbor.payments.types import DisputeState, RefundState
+from tokenharbor.payments.types import DisputeState, PayoutState, RefundState
 from tokenharbor.rewards.audit import find_reward_fault
 
 PARTS = 4
@@ -45,7 +45,7 @@ REACHED = {
 """A machine that never gets so far shows nothing."""
 
 
-class MoneyMachine(PayingRules, ReturningRules):
+class MoneyMachine(WithdrawingRules):
     """All rules together, and what holds after each."""
 
     @initialize()
@@ -86,6 +86,9 @@ class MoneyMachine(PayingRules, ReturningRules):
         self.processor.come_to_rest()
         for number, refund_id in enumerate(self.refunds):
             self.decide(refund_id, (approve_refund, reject_refund)[number % 2], RefundState.DONE, None)
+        for number, withdrawal_id in enumerate(self.withdrawals):
+            decide_on = (approve_withdrawal, reject_withdrawal)[number % 2]
+            self.decide_on(withdrawal_id, decide_on, PayoutState.DONE, None)
         for _ in range(2):  # what failed in the first round is looked at again after an hour
             self.wait(self.pass_time(timedelta(minutes=61)))
             self.wait(self.follow(self.funding))
