@@ -84,6 +84,14 @@ async def test_the_instrument_is_the_payer(paypal: PayPalProcessor, paypal_serve
     assert found[0] == found[1] != found[2]
 
 
+async def test_a_guest_is_no_instrument(paypal: PayPalProcessor, paypal_server: SimulatedPayPal) -> None:
+    opened = await paypal.open_checkout(order())
+    paypal_server.pay(opened.processor_id, account_status="UNVERIFIED")
+    assert (await paypal.read_payment(opened.processor_id, TOP_UP)).instrument == ""
+    paypal_server.orders[opened.processor_id]["payment_source"] = {"card": {"last_digits": "4242"}}
+    assert (await paypal.read_payment(opened.processor_id, TOP_UP)).instrument == ""
+
+
 @pytest.mark.parametrize(("then", "state"), [("COMPLETED", PaymentState.PAID), ("DECLINED", PaymentState.FAILED)])
 async def test_a_pending_capture_is_no_money_however_long_it_takes(
     paypal: PayPalProcessor, paypal_server: SimulatedPayPal, clock: ManualClock, then: str, state: PaymentState

@@ -68,6 +68,16 @@ async def test_pump_referrals_by_one_card_of_somebody_else(scene: Scene) -> None
     assert await states(scene, RewardKind.REFERRAL, referrers[1]) == ["review"]
 
 
+async def test_pump_referrals_by_guests(scene: Scene) -> None:
+    referrer = await scene.sign_up()
+    for _ in range(5):
+        account = await referred(scene, referrer)
+        await scene.top_up(account, "10")
+        await scene.spend(account, "0.01")
+    await scene.run_due(referrer)
+    assert await states(scene, RewardKind.REFERRAL, referrer) == ["granted"] * 3 + ["review"] * 2
+
+
 async def test_a_payment_that_went_back_pays_for_no_referral(scene: Scene) -> None:
     scene.change("referral", unpaid_referrals=0)
     referrer = await scene.sign_up()

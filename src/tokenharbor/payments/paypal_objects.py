@@ -119,6 +119,19 @@ class PayPalPayer(msgspec.Struct, frozen=True):
     email_address: str | None = None
 
 
+class PayPalWallet(msgspec.Struct, frozen=True):
+    """The PayPal account that pays. Who pays as a guest has none that lasts."""
+
+    account_id: str | None = None
+    account_status: str | None = None
+
+
+class PayPalSource(msgspec.Struct, frozen=True):
+    """What pays: with a card, say, there is no wallet."""
+
+    paypal: PayPalWallet | None = None
+
+
 class PayPalOrder(msgspec.Struct, frozen=True):
     """A payer's order."""
 
@@ -126,7 +139,14 @@ class PayPalOrder(msgspec.Struct, frozen=True):
     status: str
     purchase_units: list[PayPalUnit] = []
     payer: PayPalPayer | None = None
+    payment_source: PayPalSource | None = None
     links: list[PayPalLink] = []
+
+    @property
+    def lasting_account(self) -> str | None:
+        """The payer's account, if it is recognised again. A guest's id is made for each payment, and unverified."""
+        wallet = self.payment_source.paypal if self.payment_source else None
+        return wallet.account_id if wallet and wallet.account_status == "VERIFIED" else None
 
     @property
     def unit(self) -> PayPalUnit:

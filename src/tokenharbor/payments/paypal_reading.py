@@ -19,7 +19,6 @@ from tokenharbor.payments.paypal_objects import (
     PayPalEvent,
     PayPalLink,
     PayPalOrder,
-    PayPalPayer,
     PayPalPayoutAmount,
     PayPalPayoutBatch,
     PayPalRefund,
@@ -86,7 +85,7 @@ def order_payment(order: PayPalOrder, hash_instrument: HashInstrument) -> Paymen
         return payment
     state = _capture_state(captures[0])
     if state is PaymentState.PAID:
-        return _with_capture(payment, captures[0], order.payer, hash_instrument)
+        return _with_capture(payment, captures[0], order.lasting_account, hash_instrument)
     reason = captures[0].status_details.reason if captures[0].status_details else None
     fault = for_people(reason, "the payment was declined") if state is PaymentState.FAILED else ""
     return msgspec.structs.replace(payment, state=state, fault=fault)
@@ -102,9 +101,8 @@ def _capture_state(capture: PayPalCapture) -> PaymentState:
 
 
 def _with_capture(
-    payment: Payment, capture: PayPalCapture, payer: PayPalPayer | None, hash_instrument: HashInstrument
+    payment: Payment, capture: PayPalCapture, account_id: str | None, hash_instrument: HashInstrument
 ) -> Payment:
-    payer_id = payer.payer_id if payer else None
     breakdown = capture.seller_receivable_breakdown
     return msgspec.structs.replace(
         payment,
@@ -113,7 +111,7 @@ def _with_capture(
         capture_id=capture.id,
         paid_at=capture.create_time,
         fee=_fee(breakdown.paypal_fee if breakdown else None),
-        instrument=hash_instrument(f"paypal:payer:{payer_id}") if payer_id else "",
+        instrument=hash_instrument(f"paypal:payer:{account_id}") if account_id else "",
         can_refund_until=capture.create_time + timedelta(days=_REFUND_DAYS),
     )
 

@@ -213,7 +213,8 @@ SELECT r.referred,
     EXISTS (SELECT FROM membership a JOIN app_user u ON u.id = a.user_id JOIN app_user v ON mailbox(v.email) = mailbox(u.email) AND v.id <> u.id
         WHERE a.account_id = r.referred) AS same_mailbox,
     EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
-        WHERE a.account_id = r.referred AND a.instrument <> '') AS same_instrument
+        WHERE a.account_id = r.referred AND a.instrument <> '') AS same_instrument,
+    EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.instrument <> '') AS recognised
 FROM referral r JOIN wallet x ON x.account_id = r.referred
 WHERE r.referrer = $1 AND r.state = 'waiting' AND x.spent > 0 ORDER BY r.signed_up_at, r.referred
 

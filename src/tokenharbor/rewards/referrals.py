@@ -65,10 +65,11 @@ async def grant_referrals(conn: asyncpg.Connection, world: World, policy: Policy
         return False
     changed = False
     for row in await conn.fetch(SQL.ready_referrals, referrer):
-        unpaid = not row["paid"]
-        if unpaid and await conn.fetchval(SQL.unpaid_referrals, referrer) >= policy.referral.unpaid_referrals:
+        unpaid = not (row["paid"] and row["recognised"])
+        beyond = unpaid and await conn.fetchval(SQL.unpaid_referrals, referrer) >= policy.referral.unpaid_referrals
+        if beyond and not row["paid"]:
             continue
-        state = await _decide(conn, world, policy, referrer, row)
+        state = await _decide(conn, world, policy, referrer, row, doubt=_doubt(row, beyond=beyond))
         if state is not None:
             await conn.execute(SQL.set_referral, row["referred"], state.value, unpaid and state is RewardState.GRANTED)
             changed |= state is RewardState.GRANTED
@@ -76,9 +77,9 @@ async def grant_referrals(conn: asyncpg.Connection, world: World, policy: Policy
 
 
 async def _decide(
-    conn: asyncpg.Connection, world: World, policy: Policy, referrer: UUID, row: asyncpg.Record
+    conn: asyncpg.Connection, world: World, policy: Policy, referrer: UUID, row: asyncpg.Record, *, doubt: str
 ) -> RewardState | None:
-    """None: it waits until the referrer is out of debt."""
+    """None: it waits until the referrer is out of debt. In `doubt` an operator decides."""
     now = world.clock.now()
     matures_at = now + timedelta(days=policy.referral.maturity_days)
     last_dispute = await conn.fetchval(SQL.last_dispute_of, row["referred"])
@@ -92,11 +93,19 @@ async def _decide(
     if row["same_person"]:
         await refuse_incentive(conn, world, incentive, "the referred account is of the same user or instrument")
         return RewardState.REFUSED
-    if row["same_mailbox"] or row["same_instrument"]:
-        what = "mailbox" if row["same_mailbox"] else "instrument"
-        await hold_for_review(conn, world, incentive, f"the referred account is of the same {what} as another")
+    if doubt:
+        await hold_for_review(conn, world, incentive, doubt)
         return RewardState.REVIEW
     if (await Wallets(conn).lock(referrer, now)).debt > ZERO:
         return None
     reward = await grant(conn, world, policy, incentive)
     return RewardState.REFUSED if reward is None else reward.state
+
+
+def _doubt(row: asyncpg.Record, *, beyond: bool) -> str:
+    """What an operator has to look at; "" if nothing. `beyond`: it has paid, but by what anybody may use again."""
+    if row["same_mailbox"]:
+        return "the referred account is of the same mailbox as another"
+    if row["same_instrument"]:
+        return "the referred account is of the same instrument as another"
+    return "what paid for the referred account cannot be recognised again" if beyond else ""

@@ -214,11 +214,16 @@ class SimulatedPayPal(ProcessorServer):
 
     # ---- what people and banks do
 
-    def pay(self, order_id: str, outcome: str = "paid", payer: str = "payer1") -> dict[str, Any]:
-        """The payer approves; the money is taken when the order is captured: `capture_status` says how that goes."""
+    def pay(
+        self, order_id: str, outcome: str = "paid", payer: str = "payer1", account_status: str = "VERIFIED"
+    ) -> dict[str, Any]:
+        """The payer approves; the money is taken when the order is captured: `capture_status` says how that goes. Who
+        pays as a guest is UNVERIFIED.
+        """
         order = self.orders[order_id]
         if outcome == "paid":
-            order.update(status="APPROVED", payer=objects.make_payer(payer))
+            wallet = {"account_id": objects.make_payer(payer)["payer_id"], "account_status": account_status}
+            order.update(status="APPROVED", payer=objects.make_payer(payer), payment_source={"paypal": wallet})
             self.announce("CHECKOUT.ORDER.APPROVED", order)
         return order
 
