@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 from tests.app.conftest import Cli, Outcome
 
@@ -483,3 +484,27 @@ def test_small_more_credit_than_the_books_can_count_is_refused(cli: Cli) -> None
     assert "bigint" not in said
     assert cli("balance", made, "--json").json["balance_usd"] == "9223372036.000000000"
     assert cli("ledger", "verify").code == 0
+
+
+def test_the_balances_of_all_addresses_make_nothing(cli: Cli) -> None:
+    made = account(cli)
+    assert cli("credit", made, "--usd", "5", "--pool", "promo", "--reason", "goodwill").code == 0
+    found = cli("ledger", "balances", "--json").json
+    assert found == {
+        "balances_usd": {"expense/promotion": "-5.000000000"},
+        "accounts_usd": "5.000000000",
+        "difference_usd": "0.000000000",
+    }
+    assert re.search(r"^accounts +5\.000000000$", cli("ledger", "balances").out, re.MULTILINE)
+
+
+def test_a_processors_statement_with_what_is_not_on_record_ends_with_1(cli: Cli, tmp_path: Path) -> None:
+    account(cli)
+    statement = tmp_path / "statement.csv"
+    statement.write_text(
+        "date,type,id,amount,currency\n2026-03-31,refund,re_1,4.00,usd\n2026-03-31,transfer,po,9,usd\n"
+    )
+    outcome = cli("reconcile", "--processor", "stripe", "--statement", str(statement), "--json")
+    assert outcome.code == 1
+    (total,) = msgspec.json.decode(outcome.out)["totals"]
+    assert (total["ours"], total["theirs"], total["closing"]) == ("0.00", "-4.00", "-13.00")

@@ -52,7 +52,7 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("keys", "change", KEY, "--rpm", "1"),
         ("keys", "revoke", KEY),
     ],
-    "ledger": [("ledger", "verify"), ("ledger", "export", ACCOUNT)],
+    "ledger": [("ledger", "verify"), ("ledger", "balances"), ("ledger", "export", ACCOUNT)],
     "providers": [("providers", "health")],
     "receipt": [("receipt", REQUEST)],
     "disputes": [("disputes", "list"), ("disputes", "show", DISPUTE)],
