@@ -117,4 +117,5 @@ def test_a_folder_that_is_out_of_order_is_refused(tmp_path: Path, names: list[st
 
 
 def test_the_packages_own_are_in_order() -> None:
-    assert read_migrations()[0].number == 1
+    numbers = [migration.number for migration in read_migrations()]
+    assert numbers == [*range(1, len(numbers) + 1)]
