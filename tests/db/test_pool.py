@@ -93,7 +93,7 @@ async def test_a_row_that_somebody_else_holds_is_not_called_away(
 
 async def test_a_wrong_url_is_said_in_one_line(empty_database_url: str) -> None:
     missing = empty_database_url.replace("?", "_missing?")
-    for url, said in ((missing, '"t[0-9]+_missing" does not exist'), ("mysql://h/d", "scheme"), ("nonsense", "DSN")):
+    for url, said in ((missing, '_missing" does not exist'), ("mysql://h/d", "scheme"), ("nonsense", "DSN")):
         with pytest.raises(Misconfigured, match=f"database.url: .*{said}") as told:
             await connect(ConnectOptions(url))
         assert "\n" not in str(told.value)
