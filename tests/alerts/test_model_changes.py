@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from tests.alerts.conftest import START, Desk
 
-from tokenharbor.alerts.model_changes import ComingChange, coming_changes, find_model_changes
+from tokenharbor.alerts.model_changes import ComingChange, coming_changes, find_model_changes, purge_model_notices
 from tokenharbor.alerts.types import NoticeKind
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.types import Catalog
@@ -64,6 +64,24 @@ async def test_who_used_the_model_lately_is_told_once(desk: Desk) -> None:
 async def test_an_earlier_use_within_thirty_days_counts(desk: Desk) -> None:
     await desk.pool.execute("create table request_test partition of request default")
     await use(desk, "acme-large", timedelta(days=29))
+    await find_model_changes(desk.alerting, catalog())
+    assert [kind for kind, _ in await desk.notices()] == ["price_change"]
+
+
+async def test_a_notice_that_names_a_model_is_purged_and_who_still_uses_it_is_told_again(desk: Desk) -> None:
+    await desk.pool.execute("create table request_test partition of request default")
+    await use(desk, "acme-large", timedelta(days=2))
+    await find_model_changes(desk.alerting, catalog())
+    await find_model_changes(desk.alerting, catalog())
+    async with desk.pool.acquire() as conn:
+        assert await purge_model_notices(conn, START) == 0
+        desk.clock.advance(timedelta(days=7))
+        assert await purge_model_notices(conn, desk.clock.now() - timedelta(days=6)) == 1
+    assert await desk.notices() == []
+    await find_model_changes(desk.alerting, catalog())
+    assert await desk.notices() == []
+    desk.clock.advance(timedelta(hours=2))
+    await use(desk, "acme-large", timedelta(hours=1))
     await find_model_changes(desk.alerting, catalog())
     assert [kind for kind, _ in await desk.notices()] == ["price_change"]
 

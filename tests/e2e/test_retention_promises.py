@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.e2e import books
 from tests.e2e.harbor import Harbor, make_harbor, start_simulator
+from tests.e2e.midnight import away_from_midnight
 from tests.e2e.raw_client import get, read
 
 from tokenharbor.kernel import ids
@@ -138,6 +139,7 @@ def verify_receipt(harbor: Harbor, document: Any, folder: Path) -> Any:
 
 
 async def test_HUB_5_metadata_is_deleted_after_7_days_and_content_is_never_kept(harbor: Harbor, tmp_path: Path) -> None:
+    await away_from_midnight()
     began = datetime.now(UTC)
     whole, stream, failed = await used(harbor)
     harbor.cli("ledger", "sign")

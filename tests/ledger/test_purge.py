@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,8 @@ import msgspec
 import pytest
 from tests.ledger.conftest import EXPIRING, START, VERSION, Scene
 
+from tokenharbor.editions.load import load_edition
+from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
@@ -84,6 +87,15 @@ async def test_a_request_and_a_task_are_purged_a_week_after_they_began(old: Scen
     assert await old.conn.fetchval("select count(*) from entry where type = 'usage'") == 5
     assert (await verify(old.conn)).fault is None
     assert await purge_requests(old.conn, old.clock.now() - WEEK) == PurgedRows(0, 0, 0)
+
+
+async def test_the_job_purges_what_the_edition_in_force_does_not_keep(old: Scene) -> None:
+    (job,) = [each for each in JOBS if each.name == "metadata_purge"]
+    for edition, left in (("token-harbor", 5), ("token-hub", 2)):
+        policy = load_edition(edition)
+        context: Any = SimpleNamespace(pool=old.book._pool, world=old.world, policy=lambda policy=policy: policy)
+        await job.work(context)
+        assert await old.conn.fetchval("select count(*) from request") == left, edition
 
 
 async def test_closed_tasks_are_purged_and_open_ones_are_not(lone_scene: Scene) -> None:
