@@ -91,6 +91,18 @@ async def test_later_it_leaves_to_a_payee_and_rewards_do_once_they_have_matured(
     assert ends == [(f"{own}/payout", "clearing/stripe/usd")]
 
 
+async def test_a_top_up_that_can_be_disputed_leaves_to_no_payee(till: Till) -> None:
+    open_withdrawals(till)
+    await paid(till)
+    await till.pool.execute("update capture set processor_refundable_until = paid_at + interval '90 days'")
+    to = await payee(till)
+    await later(till, days=119)  # it can be disputed for 120 days
+    with pytest.raises(Conflict):
+        await ask(till, "early", payee_id=to.id)
+    await later(till, days=2)
+    assert (await ask_and_approve(till, payee_id=to.id)).state == "done"
+
+
 async def test_what_was_given_never_leaves(till: Till) -> None:
     open_withdrawals(till)
     await paid(till)

@@ -91,6 +91,7 @@ class CaptureBalance:
     paid_at: datetime
     refundable_until: datetime | None
     processor_refundable_until: datetime | None
+    dispute_until: datetime | None
 
     @property
     def left(self) -> Usd:

@@ -2,9 +2,9 @@
 
 | credit | leaves |
 |---|---|
-| a top-up | to what paid, while the processor can still refund it; then to a payee, if it was paid in US dollars |
+| a top-up | to what paid, while the processor can refund it; paid in US dollars, to a payee after its last dispute |
 | referral, cashback | to a payee, once it has matured |
-| what came back from a refund or a dispute | to a payee, once no top-up of the account can be refunded any more |
+| what came back from a refund or a dispute | to a payee, once no top-up of the account can be refunded or disputed |
 | all other credit | never |
 """
 
@@ -104,7 +104,9 @@ class _Rules:
         if capture.money.currency != BOOKS_CURRENCY:
             why = f"paid in {capture.money.currency}: it could only go back to what paid, until {last:%Y-%m-%d}"
             return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=why)
-        return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, last)
+        since = max(last, capture.dispute_until or last)
+        why = "" if since <= self.now else "not until it can be disputed no more"
+        return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)
 
     def _maturing(self, piece: LotAmount) -> LotOutlook:
         lot = piece.lot
@@ -116,10 +118,13 @@ class _Rules:
 
     def _returned(self, piece: LotAmount) -> LotOutlook:
         """Which payment it came from is not known any more: none may be able to take it back."""
-        lasts = [each.processor_refundable_until or _NEVER for each in self.captures.values()]
+        lasts = [
+            max(each.processor_refundable_until or _NEVER, each.dispute_until or each.paid_at)
+            for each in self.captures.values()
+        ]
         foreign = any(each.money.currency != BOOKS_CURRENCY for each in self.captures.values())
         if foreign or _NEVER in lasts or not lasts:
             return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why="a top-up can go back only to what paid for it")
         since = max(lasts)
-        why = "" if since < self.now else "not until no top-up can be refunded any more"
+        why = "" if since < self.now else "not until no top-up can be refunded or disputed any more"
         return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)
