@@ -25,6 +25,7 @@ from tests.funding.withdrawing import (
 )
 
 from tokenharbor.editions.load import load_edition
+from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.payees import remove_payee
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.refunds import approve_refund
@@ -407,3 +408,25 @@ async def test_auto_top_up_is_off_after_a_withdrawal(till: Till) -> None:
     made = await ask(till, "a", "1", top_up_id=top_up.id)
     [(enabled, reason)] = await till.fetch("select enabled, stop_reason from auto_top_up")
     assert (enabled, made.shown_id in reason or "refund" in reason) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update withdrawal set amount = amount + 10000000 where payee_id is not null",
+        "update withdrawal set state = 'done' where payee_id is not null",
+        "update withdrawal set state = 'done' where refund_id is not null",
+        "update withdrawal set amount_minor = 1 where refund_id is not null",
+        "update withdrawal_part set amount = 1",
+    ],
+)
+async def test_a_withdrawal_that_is_changed_is_found(till: Till, change: str) -> None:
+    open_withdrawals(till)
+    top_up = await paid(till)
+    await matured(till, "6")
+    await ask(till, "a", payee_id=(await payee(till)).id)
+    await ask(till, "b", "2", top_up_id=top_up.id)
+    await sums(till)
+    await till.pool.execute(change)
+    async with till.pool.acquire() as conn:
+        assert (await find_capture_fault(conn) or "").startswith("payments: ")

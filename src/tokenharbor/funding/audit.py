@@ -20,6 +20,7 @@ class CaptureAuditQueries:
     wrong_returns: str
     wrong_disputes: str
     wrong_payouts: str
+    wrong_withdrawals: str
     wrong_taxes: str
     wrong_clearing: str
     wrong_sums: str
@@ -35,11 +36,17 @@ _FAULTS: Final = (
     (SQL.wrong_returns, "of {capture_id} of {processor} another sum has gone back than it says"),
     (SQL.wrong_disputes, "of capture {capture_id} another sum is disputed than its disputes say"),
     (SQL.wrong_payouts, "of {lot} another sum is set aside than refunds, disputes and withdrawals say"),
+    (SQL.wrong_withdrawals, "{withdrawal} is not as its parts or its refund say"),
     (SQL.wrong_taxes, "{acct} has paid another tax than its captures say"),
     (SQL.wrong_clearing, "the clearing account of {processor} in USD has another sum than its payments say"),
     (SQL.wrong_sums, "{acct} has topped up another sum than its captures say"),
 )
-_SHOWN: Final[Mapping[str, ids.Kind]] = {"lot_id": "lot", "account_id": "acct", "top_up_id": "topup"}
+_SHOWN: Final[Mapping[str, ids.Kind]] = {
+    "lot_id": "lot",
+    "account_id": "acct",
+    "top_up_id": "topup",
+    "withdrawal_id": "withdrawal",
+}
 
 
 async def find_capture_fault(conn: asyncpg.Connection) -> str | None:

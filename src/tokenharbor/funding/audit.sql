@@ -41,6 +41,17 @@ SELECT lot_id FROM (
               WHERE w.state IN ('asked', 'approved', 'called')) x
 GROUP BY lot_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1
 
+-- name: wrong_withdrawals
+-- A withdrawal whose parts, or whose refund, make another sum or say another state.
+SELECT w.id AS withdrawal_id FROM withdrawal w LEFT JOIN refund r ON r.id = w.refund_id
+LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM withdrawal_part p WHERE p.withdrawal_id = w.id) p ON true
+WHERE w.payee_id IS NOT NULL AND (p.amount IS DISTINCT FROM w.amount OR w.amount <> w.amount_minor * 10000000)
+   OR w.refund_id IS NOT NULL AND (
+       (r.account_id, r.amount, r.currency, r.amount_minor) IS DISTINCT FROM (w.account_id, w.amount, w.currency, w.amount_minor)
+       OR CASE r.state WHEN 'review' THEN 'asked' WHEN 'asked' THEN 'approved' ELSE r.state END
+          <> CASE w.state WHEN 'cancelled' THEN 'rejected' ELSE w.state END)
+ORDER BY w.id LIMIT 1
+
 -- name: wrong_taxes
 -- An account that owes another tax than its captures say, less what has gone back with them.
 WITH owed AS (
