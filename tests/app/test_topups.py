@@ -1,5 +1,6 @@
 """Commands of top-ups, auto top-up and jobs, without a server: no processor is configured, so all is pretended."""
 
+import json
 import re
 
 import pytest
@@ -47,6 +48,22 @@ def test_nothing_is_pretended_where_a_provider_charges_us_unless_it_is_asked_for
         patched.setenv("TOKENHARBOR_PROCESSORS_PRETENDED_ENABLED", "true")
         assert hub("topups", "sync", opened["id"], "--json").json["pretended"]
     assert hub("balance", made, "--json").json["balance_usd"] == "10.000000000"
+
+
+def test_doctor_tells_of_pretended_credit_that_buys_what_is_charged(hub: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def state() -> tuple[str, str]:
+        [found] = [each for each in json.loads(hub("doctor", "--json").out) if each["check"] == "pretended credit"]
+        return found["state"], found["message"]
+
+    made = account(hub)
+    assert state() == ("ok", "none")
+    hub("topups", "sync", hub("topups", "create", made, "--usd", "10", "--json").json["id"])
+    assert state()[0] == "off"
+    for name, value in (("OPENAI_API_KEY", "sk-real"), ("TOKENHARBOR_PROCESSORS_STRIPE_SECRET", "env:NOT_THERE")):
+        with monkeypatch.context() as patched:
+            patched.setenv(name, value)
+            found, message = state()
+            assert (found, "10.000000000 USD on 1 accounts" in message) == ("bad", True)
 
 
 def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:

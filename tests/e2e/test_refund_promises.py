@@ -1,6 +1,7 @@
 """What each reference service promises of refunds, on a running server of its edition with a simulated processor."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -78,4 +79,50 @@ def test_RLY_7_only_an_operator_refunds(database_url: str) -> None:
             "the service failed",
             "6.000000000",
         )
+        assert cashier.cli("ledger", "verify")["fault"] is None
+
+
+def wait_for_balance(cashier: Cashier, balance: str) -> None:
+    until = time.monotonic() + 20
+    while (now := cashier.balance()) != balance:
+        assert time.monotonic() < until, (now, balance)
+        time.sleep(0.2)
+
+
+def test_a_dispute_freezes_takes_from_other_top_ups_and_gives_back_when_it_is_won(database_url: str) -> None:
+    with running_cashier("token-hub", "stripe", database_url) as cashier:
+        assert cashier.processor is not None
+        first = paid(cashier, "10")
+        spend(cashier)
+        paid(cashier, "20")
+        before = cashier.balance()
+        assert "29" < before < "30"
+        dispute = cashier.processor.call("dispute", charge_id=first["capture"], amount=1000)["id"]
+        wait_for_balance(cashier, "20.000000000")
+        assert cashier.fetch("select state from dispute") == [("opened",)]
+        cashier.processor.call("withdraw_funds", dispute_id=dispute)
+        wait_for_balance(cashier, f"{Decimal(before) - 10:.9f}")
+        assert cashier.fetch("select debt from wallet where debt > 0") == [], "another top-up paid what was spent"
+        assert cashier.cli("ledger", "verify")["fault"] is None
+        cashier.processor.call("close_dispute", dispute_id=dispute, status="won")
+        wait_for_balance(cashier, before)
+        assert cashier.fetch("select disputed from capture where disputed > 0") == []
+        assert cashier.cli("ledger", "verify")["fault"] is None
+
+
+def test_TH_B9_a_refund_reclaims_what_is_locked_and_is_reduced_by_cashback_that_was_spent(database_url: str) -> None:
+    with running_cashier("token-harbor", "paypal", database_url) as cashier:
+        top_up = paid(cashier, "10")
+        assert cashier.cli("balance", cashier.account)["pools"]["locked"] == "10.000000000"
+        spend(cashier)
+        pools = cashier.cli("balance", cashier.account)["pools"]
+        spent = Decimal(10) - Decimal(pools["locked"])
+        assert spent > 0, "a dollar of the match unlocks for each that is spent"
+        shown = cashier.cli("refunds", "preview", top_up["id"], "--as", "customer")
+        refund = cashier.cli("refunds", "create", top_up["id"], "--as", "customer")
+        assert refund["amount"] == shown["amount"]
+        assert Decimal("9.9") < Decimal(refund["amount"]) <= Decimal(10) - spent
+        wait_for_refunds(cashier, ["done"])
+        pools = cashier.cli("balance", cashier.account)["pools"]
+        assert Decimal(pools["locked"]) <= Decimal("0.01"), "no more than what is left of the last cent"
         assert cashier.cli("ledger", "verify")["fault"] is None

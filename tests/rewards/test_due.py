@@ -8,8 +8,11 @@ from tests.rewards.conftest import DISPUTED, START, Scene
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger import credit_moves
+from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.types import Clawback, Pool
 from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards.audit import find_reward_fault
 from tokenharbor.rewards.referrals import list_referrals, record_sign_up, referral_code
 from tokenharbor.rewards.store import list_rewards
 from tokenharbor.rewards.types import RewardKind
@@ -98,6 +101,18 @@ async def test_a_partial_refund_reclaims_locked_down_to_what_remains(scene: Scen
     assert await scene.pools(account) == {"paid": "110", "locked": "100"}
     await scene.refund(account, lot, "40")
     assert await scene.pools(account) == {"paid": "70", "locked": "70"}
+
+
+async def test_what_an_open_dispute_freezes_of_a_matched_top_up_still_remains(scene: Scene) -> None:
+    account = await scene.sign_up()
+    lot = await scene.top_up(account, "100", "card")
+    await scene.spend(account, "30")
+    await scene.run_due(account)
+    frozen = EntryStamp(scene.world.ids.new(), scene.clock.now(), "a dispute was opened")
+    entry = credit_moves.set_aside(await scene.state(account), frozen, {lot: Usd.parse("70")})
+    await Wallets(scene.conn).post(entry)
+    assert (await scene.pools(account))["locked"] == "70"
+    assert await find_reward_fault(scene.conn) is None
 
 
 async def test_a_dispute_takes_the_whole_match_and_its_spent_part_becomes_debt(scene: Scene) -> None:

@@ -15,6 +15,7 @@ import asyncpg
 
 from tokenharbor.app.alerts import make_mailer
 from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.funding import may_pretend
 from tokenharbor.app.secrets import SECRET_FILE, credential_lookup, credential_seal, root_secret
 from tokenharbor.app.session import connect_for_command, missing_parts, no_home_error
 from tokenharbor.app.settings import Settings
@@ -26,6 +27,7 @@ from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import HarborError, Misconfigured
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World
 from tokenharbor.upstream.signers import make_signer
@@ -35,6 +37,10 @@ _REACH_SECONDS = 3
 _OURS = (SECRET_FILE, "postgres", "tokenharbor.toml")
 _CLOCK_SLACK = timedelta(minutes=1)
 _RESTORE = "restore it from a backup; a new Token Harbor gets one from tokenharbor serve"
+_PRETENDED_LEFT = """
+SELECT count(DISTINCT t.account_id), coalesce(sum(s.end_at - greatest(s.start_at, w.spent)), 0)::bigint
+FROM top_up t JOIN capture c ON c.top_up_id = t.id JOIN wallet w ON w.account_id = t.account_id
+JOIN segment s ON s.account_id = t.account_id AND s.lot_id = c.lot_id AND s.end_at > w.spent WHERE t.pretended"""
 _NEWEST = "select id from {} order by id desc limit 1"
 
 
@@ -133,6 +139,7 @@ async def _check_database(
                 checks.append(await _check_clock(conn, world.clock.now()))
             if root is not None and all(check.state is CheckState.OK for check in checks):
                 stored = await read_credentials(conn, credential_seal(root, world.entropy))
+                checks.append(await _check_pretended(conn, settings, stored))
     except (HarborError, OSError, asyncpg.PostgresError) as error:
         checks.append(
             Check("database", CheckState.BAD, in_one_line(error), "see whether it runs and what its log says")
@@ -161,6 +168,18 @@ async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
     if latest > now + _CLOCK_SLACK:
         return Check("clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
     return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
+
+
+async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored: Mapping[str, str]) -> Check:
+    """Credit that nobody paid for stays when providers that charge us, or a processor, are configured."""
+    accounts, left = await conn.fetchrow(_PRETENDED_LEFT)
+    if not left:
+        return Check("pretended credit", CheckState.OK, "none")
+    message = f"{Usd(left)} USD on {accounts} accounts, of pretended payments"
+    if may_pretend(settings, stored):
+        return Check("pretended credit", CheckState.OFF, message)
+    fix = "refund it (tokenharbor refunds create) with [processors.pretended] enabled and no other processor configured"
+    return Check("pretended credit", CheckState.BAD, f"{message}, buys what providers charge for", fix)
 
 
 def _check_redis(settings: Settings) -> Check:

@@ -67,9 +67,7 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
     """Of a command, on its one connection; alarms are in what it prints. Raises Misconfigured."""
     policy = load_edition(session.settings.edition)
     stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
-    secret_of = credential_lookup(session.settings, stored)
-    providers = read_catalog(session.settings).providers.values()
-    is_charged = any(charges(each) and secret_of(each) is not None for each in providers)
+    is_charged = _is_charged(session.settings, stored)
     parts = FundingParts(
         lambda: contextlib.nullcontext(session.conn),
         lambda: policy,
@@ -81,6 +79,20 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
         yield funding
 
 
+def may_pretend(settings: Settings, stored: Mapping[str, str]) -> bool:
+    """Whether payments are pretended as things are configured, with these credentials in the database. Raises
+    Misconfigured.
+    """
+    if _is_stated(settings):
+        return False
+    return bool(settings.processors["pretended"].enabled) or not _is_charged(settings, stored)
+
+
+def _is_charged(settings: Settings, stored: Mapping[str, str]) -> bool:
+    secret_of = credential_lookup(settings, stored)
+    return any(charges(each) and secret_of(each) is not None for each in read_catalog(settings).providers.values())
+
+
 def charges(provider: Provider) -> bool:
     """Whether a provider sends us a bill: not the built-in one, nor one that asks for no credential."""
     return provider.auth != "none" and not provider.builtin
@@ -90,8 +102,13 @@ def _pretended(settings: Settings, processors: Mapping[str, Processor], world: W
     """What stands in where no processor is configured: not beside one by which real money comes in, and not for one
     whose secret is missing, since its credit buys what vendors charge us for.
     """
-    stated = (getattr(settings.processors[name], reference) for name, reference in REFERENCES)
-    if processors or any(reference is not None for reference in stated):
+    if processors or _is_stated(settings):
         return {}
     stand_in = PretendedProcessor(world.clock)
     return {stand_in.name: stand_in}
+
+
+def _is_stated(settings: Settings) -> bool:
+    """Whether a processor by which real money comes in is configured, with its secrets or without."""
+    stated = (getattr(settings.processors[name], reference) for name, reference in REFERENCES)
+    return bool(settings.processors["manual"].enabled) or any(reference is not None for reference in stated)
