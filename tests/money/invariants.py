@@ -176,10 +176,11 @@ class Inspection:
     # ---- 7: cashback, computed anew from the whole line
 
     def _cashback_is_what_was_earned(self) -> None:
-        """To the nano-dollar, unless the cap for life has cut something."""
+        """To the nano-dollar, unless the cap for life or a dispute has cut something."""
+        disputed = {each.account_id for each in self.facts.disputes}
         for wallet in self.facts.wallets:
             account_id = wallet.account_id
-            if self._granted(account_id) + _PARTS > self.policy.incentives.life:
+            if account_id in disputed or self._granted(account_id) + _PARTS > self.policy.incentives.life:
                 continue
             earned = {day: parts // _PARTS for day, parts in self._earned(account_id).items()}
             granted = {each.day: each.granted for each in self.facts.days if each.account_id == account_id}

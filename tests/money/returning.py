@@ -68,7 +68,7 @@ class ReturningRules(MoneyRun):
             self.count("more than was paid")
         else:
             self.count(f"dashboard {state}")
-        self.hear(heard)
+        self.tell(heard)
 
     @rule(which=WHICH, state=st.sampled_from([RefundState.DONE, RefundState.FAILED]), heard=HEARD)
     def a_refund_moves(self, which: int, state: RefundState, heard: int | None) -> None:
@@ -76,7 +76,7 @@ class ReturningRules(MoneyRun):
         going = [each for each in self.processor.refunds.values() if each.state is not RefundState.FAILED]
         for refund in chosen(going, which):
             self.processor.change_refund(refund.processor_refund_id, state)
-            self.hear(heard)
+            self.tell(heard)
 
     @rule(which=WHICH, share=SHARES, taken=st.booleans(), heard=HEARD)
     def dispute(self, which: int, share: int, taken: bool, heard: int | None) -> None:
@@ -86,7 +86,7 @@ class ReturningRules(MoneyRun):
         self.processor.dispute(dispute_id, capture_id, self.processor.statements()[capture_id].paid * share // 3)
         if taken:
             self.processor.move_dispute(dispute_id, DisputeState.FUNDS_WITHDRAWN)
-        self.hear(heard)
+        self.tell(heard)
 
     @rule(which=WHICH, state=MOVES, heard=HEARD)
     def a_dispute_moves(self, which: int, state: DisputeState, heard: int | None) -> None:
@@ -95,12 +95,12 @@ class ReturningRules(MoneyRun):
         for told in chosen(going, which):
             self.processor.move_dispute(told.dispute_id, state)
             self.count(f"dispute {state}")
-            self.hear(heard)
+            self.tell(heard)
 
-    def hear(self, heard: int | None) -> None:
-        """The jobs run, and die before so many calls; None: nobody has heard of it yet."""
+    def tell(self, heard: int | None) -> None:
+        """Webhooks tell of it, and the jobs run, and die before so many calls; None: nobody has heard of it yet."""
         if heard is not None:
-            self.do(self.follow, heard)
+            self.do(self.hear, heard)
 
     def decide(self, refund_id: UUID, decide: Decision, state: RefundState, death: int | None) -> None:
         self.processor.refund_state = state

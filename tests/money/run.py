@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final, TypeVar
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 from tests.funding.crash import Died, Steps, mortal
+from tests.funding.fake_processor import SECRET
 from tests.money.facts import read_facts
 from tests.money.invariants import Inspection
 from tests.money.model import OutsideView
@@ -17,7 +19,7 @@ from tests.money.stage import PRICES, START, Stage
 
 from tokenharbor.funding.auto import top_up_low_accounts
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.events import handle_events, sweep_events
+from tokenharbor.funding.events import handle_events, receive_webhook, sweep_events
 from tokenharbor.funding.sweep import (
     look_at_due_disputes,
     look_at_due_refunds,
@@ -89,6 +91,7 @@ class MoneyRun(RuleBasedStateMachine):
         )
         self.customers: Sequence[Customer] = ()
         self.keys: list[str] = []
+        self.told, self.swept_at = 0, START
         self.refunds: list[UUID] = []
         self.withdrawals: list[UUID] = []
         self.payees: dict[UUID, UUID] = {}
@@ -131,16 +134,28 @@ class MoneyRun(RuleBasedStateMachine):
                 await conn.execute("insert into price values ($1, $2, $3)", price.version, price.body, START)
         await sweep_events(self.funding)
 
+    async def hear(self, funding: Funding) -> None:
+        """A webhook of everything that none has told of yet, and the jobs."""
+        while self.told < len(self.processor.events):
+            body = msgspec.json.encode(self.processor.events[self.told])
+            await receive_webhook(funding, self.processor.name, {"signature": SECRET}, body)
+            self.told += 1
+        await self.follow(funding)
+
     async def follow(self, funding: Funding) -> None:
-        """The jobs of a server, in one round."""
-        await sweep_events(funding)
+        """The jobs of a server, in one round; events are listed once in an hour."""
+        now = self.clock.now()
+        if now >= self.swept_at + timedelta(hours=1):
+            await sweep_events(funding)
+            self.swept_at = now
         work = (handle_events, look_at_due_top_ups, look_at_due_refunds, look_at_due_disputes, look_at_due_withdrawals)
         while any([await each(funding) for each in work]):
             pass
         await top_up_low_accounts(funding)
 
-    async def run_due(self, funding: Funding) -> None:
-        for each in self.customers:
+    async def run_due(self, funding: Funding, *customers: Customer) -> None:
+        """Of these, or of all."""
+        for each in customers or self.customers:
             async with funding.acquire() as conn:
                 await funding.hooks.run_due(conn, each.account_id)
 

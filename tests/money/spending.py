@@ -172,7 +172,7 @@ class SpendingRules(MoneyRun):
         )
         answer = self.wait(self._place(request))
         if isinstance(answer, RefusedHold) and answer.why is HoldRefusal.BALANCE:
-            self.do(self.run_due)
+            self.do(lambda funding: self.run_due(funding, customer))
             answer = self.wait(self._place(request))
         if isinstance(answer, RefusedHold):
             self.count(f"hold refused {answer.why}")

@@ -62,7 +62,7 @@ class WithdrawingRules(PayingRules, ReturningRules):
         going = [each for each in self.processor.payouts.values() if each.state is not PayoutState.FAILED]
         for payout in chosen(going, which):
             self.processor.change_payout(payout.processor_payout_id, state)
-            self.hear(heard)
+            self.tell(heard)
 
     def decide_on(self, withdrawal_id: UUID, decide: WithdrawalDecision, state: PayoutState, death: int | None) -> None:
         self.processor.payout_state = state
