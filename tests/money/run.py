@@ -48,7 +48,7 @@ DEATHS: Final = st.one_of(st.none(), st.none(), st.integers(0, 30))
 """The process dies before so many of an operation's calls, beginnings and commits; None: it lives."""
 
 REFUNDABLE: Final = timedelta(days=30)
-"""How long the processor can refund a payment; from then on its credit leaves to payees."""
+"""How long the processor can refund a payment, and payers dispute it; from then on its credit leaves to payees."""
 
 _REFUSALS = (BooksRefused, Conflict, Missing, ProcessorError, Rejected)
 

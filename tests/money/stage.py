@@ -50,7 +50,7 @@ def reward_edition() -> Policy:
         "auto_topup": {"enabled": True, "theft_factor": 1000},
         "withdrawals": {"min_usd": "1"},
         "refunds": {"days": 10},
-        "disputes": {"deadline_days": {"stripe": 40}},
+        "disputes": {"deadline_days": {"stripe": 30}},
     }  # fmt: skip
     sections = {name: msgspec.structs.replace(getattr(policy, name), **each) for name, each in changes.items()}
     return msgspec.structs.replace(policy, **sections)
