@@ -285,6 +285,10 @@ async def test_a_referral_is_held_back_until_the_referred_account_has_spent_a_ma
     assert await scene.hooks.held_back(scene.conn, referrer) == {lot}
     scene.clock.advance(timedelta(seconds=1))
     assert await scene.hooks.held_back(scene.conn, referrer) == frozenset()
+    await scene.conn.execute("update top_up set pretended = true where account_id = $1", account)
+    assert await scene.hooks.held_back(scene.conn, referrer) == {lot}, "no real money leaves for a pretended payment"
+    await scene.conn.execute("update top_up set pretended = true")
+    assert await scene.hooks.held_back(scene.conn, referrer) == frozenset()
 
 
 async def test_TH_B7_cashback_match_and_referrals_count_for_the_cap_for_life(scene: Scene) -> None:

@@ -176,7 +176,8 @@ WHERE lot_id = $1 AND ((source = $2 AND destination = 'expense/promotion') OR (d
 
 -- name: held_back
 -- Lots of referrals and cashback that may not be withdrawn: those of an account that never paid, and those of referrals whose account has not
--- spent a dollar of a top-up past its refund window and its last dispute, paid by an instrument of its own.
+-- spent a dollar of a top-up past its refund window and its last dispute, paid by an instrument of its own; pretended
+-- payments count only where the referrer's own are pretended, too, so that no real money leaves for them.
 SELECT l.id FROM lot l WHERE l.account_id = $1 AND l.origin IN ('referral', 'cashback')
     AND NOT EXISTS (SELECT FROM capture c WHERE c.account_id = $1)
 UNION
@@ -185,6 +186,8 @@ SELECT w.lot_id FROM reward w WHERE w.account_id = $1 AND w.kind = 'referral' AN
     JOIN segment s ON s.account_id = c.account_id AND s.lot_id = c.lot_id AND s.start_at < x.spent
     WHERE c.account_id = w.key::uuid AND greatest(c.paid_at, c.refundable_until, c.dispute_until) <= $2
         AND c.captured > c.refunded + c.disputed
+        AND (NOT (SELECT pretended FROM top_up WHERE id = c.top_up_id)
+             OR EXISTS (SELECT FROM top_up o WHERE o.account_id = $1 AND o.pretended AND o.state = 'paid'))
         AND NOT EXISTS (SELECT FROM capture o WHERE o.account_id = $1 AND o.instrument = c.instrument AND o.instrument <> '')
     GROUP BY c.lot_id HAVING sum(least(s.end_at, x.spent) - s.start_at) >= 1000000000)
 
