@@ -23,6 +23,7 @@ ORIGINS = st.sampled_from([RefundOrigin.CUSTOMER, RefundOrigin.CUSTOMER, RefundO
 STATES = st.sampled_from([*RefundState])
 SHARES = st.sampled_from([1, 2, 3])
 HEARD = st.one_of(st.none(), st.just(10_000), st.just(10_000), st.integers(0, 80))
+MORTAL = st.tuples(DEATHS, HEARD)
 MOVES = st.sampled_from([DisputeState.FUNDS_WITHDRAWN, DisputeState.WON, DisputeState.LOST])
 
 _OVER = (DisputeState.WON, DisputeState.LOST)
@@ -31,9 +32,16 @@ _OVER = (DisputeState.WON, DisputeState.LOST)
 class ReturningRules(MoneyRun):
     """Money goes back, in every way that there is."""
 
-    @rule(which=WHICH, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=DEATHS)
-    def refund(self, which: int, usd: str | None, origin: RefundOrigin, state: RefundState, death: int | None) -> None:
-        """What was shown is what comes; asked for again after a death, it is the same."""
+    @rule(which=WHICH, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=MORTAL)
+    def refund(
+        self,
+        which: int,
+        usd: str | None,
+        origin: RefundOrigin,
+        state: RefundState,
+        death: tuple[int | None, int | None],
+    ) -> None:
+        """What was shown is what comes; asked for again after a death, it is the same, whoever has told of it since."""
         [capture_id] = chosen(self.processor.captures(), which)
         top_up_id = ids.parse("topup", self.processor.statements()[capture_id].top_up_id)
         amount = None if usd is None else Usd.parse(usd)
@@ -42,8 +50,9 @@ class ReturningRules(MoneyRun):
         )
         shown = self.do(lambda funding: preview_refund(funding, top_up_id, amount, origin))
         self.processor.refund_state = state
-        refund = self.do(lambda funding: ask_refund(funding, request), death)
-        if shown is not None and death is not None and refund is None:
+        refund = self.do(lambda funding: ask_refund(funding, request), death[0])
+        if shown is not None and refund is None:
+            self.tell(death[1])
             refund = self.do(lambda funding: ask_refund(funding, request))
         if shown is None:
             assert refund is None
