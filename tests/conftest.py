@@ -26,7 +26,7 @@ gc.set_threshold(50_000, 50, 100)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--one-case", action="store_true", help="only the first case of each test, but all house rules")
     parser.addoption(
-        "--at-length", action="store_true", help="faults and soak as long as `make chaos`, `make soak` say"
+        "--at-length", action="store_true", help="faults and soak as `make chaos`, `make soak` say; 2,000 runs of money"
     )
     parser.addoption("--seed", type=int, default=2026, help="of random faults and traffic")
 
