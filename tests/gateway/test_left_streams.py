@@ -14,6 +14,8 @@ from tests.gateway.test_hang_ups import begin, until
 from tests.gateway.test_hostile_vendor import streamed
 
 from tokenharbor.billing.alarms import Alarm
+from tokenharbor.billing.meter import Meter
+from tokenharbor.upstream.send import OpenStream
 
 __all__ = ["no_alarms"]
 
@@ -90,6 +92,29 @@ async def test_F4_who_is_read_on_for_is_billed_when_the_server_stops(house: Hous
     (receipt,) = await receipts(house, 1)
     assert (receipt["status"], receipt["usage_source"]) == ("hung_up", "estimated")
     assert (await house.money())[1] == "0.000000000"
+
+
+async def test_F4_who_leaves_in_the_moment_when_the_server_stops_is_billed(
+    house: House, patient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task is cancelled before it has run."""
+    streams = house.parts.lingering
+    take = streams.take
+
+    def take_and_stop(opened: OpenStream, meter: Meter) -> bool:
+        taken = take(opened, meter)
+        for task in streams._tasks:
+            task.cancel()
+        return taken
+
+    monkeypatch.setattr(streams, "take", take_and_stop)
+    house.script(f"{ANSWER}[[rules]]\nfault = {{ kind = 'stall', where = 'mid', after_content = 5 }}\n")
+    await leave(house, "openai_chat", "solo", b'"ur"')
+    (receipt,) = await receipts(house, 1)
+    assert (receipt["status"], receipt["usage_source"]) == ("hung_up", "estimated")
+    assert (await house.money())[1] == "0.000000000"
+    (record,) = await house.seen()
+    assert record.hung_up
 
 
 async def test_F4_only_so_many_are_read_on_for_at_once(

@@ -1,6 +1,8 @@
 """Streams whose caller has left: read on for a moment, so that the provider's own usage can come."""
 
 import asyncio
+import contextlib
+from functools import partial
 
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.meter import Meter, MeterState
@@ -33,9 +35,9 @@ class LingeringStreams:
         if meter.state is not MeterState.HELD or not meter.delivered_bytes:
             return False
         meter.lingers = True
-        task = asyncio.ensure_future(self._finish(opened, meter))
+        task = asyncio.ensure_future(self._wait(opened))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._end, opened, meter))
         return True
 
     async def drain(self) -> None:
@@ -45,17 +47,18 @@ class LingeringStreams:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _finish(self, opened: OpenStream, meter: Meter) -> None:
-        try:
+    async def _wait(self, opened: OpenStream) -> None:
+        with contextlib.suppress(TimeoutError, BrokenAnswer, TimedOut):  # what has come until now counts
             async with asyncio.timeout(self.seconds):
                 await _read_on(opened)
-        except (TimeoutError, BrokenAnswer, TimedOut):
-            pass  # what has come until now counts
-        finally:
-            opened.answer.close()
-            note_usage(meter, opened.splicer)
-            self._settler.end_unsettled(meter)
-            self._metrics.note(meter)
+
+    def _end(self, opened: OpenStream, meter: Meter, task: asyncio.Task[None]) -> None:
+        """A callback, since a task that is cancelled before its first step runs no `finally`."""
+        self._tasks.discard(task)
+        opened.answer.close()
+        note_usage(meter, opened.splicer)
+        self._settler.end_unsettled(meter)
+        self._metrics.note(meter)
 
 
 async def _read_on(opened: OpenStream) -> None:
