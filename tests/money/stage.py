@@ -45,7 +45,7 @@ def reward_edition() -> Policy:
         "grants": {"daily_usd": "0.2", "daily_days": 3},
         "match": {"max_usd": "12", "expires_days": 20, "within_days": 14},
         "cashback": {"day_usd": "1.5", "step_bp": 100},
-        "incentives": {"life_usd": "22"},
+        "incentives": {"life_usd": "16"},
         "referral": {"unpaid_referrals": 1},
         "auto_topup": {"enabled": True, "theft_factor": 1000},
         "withdrawals": {"min_usd": "1"},
