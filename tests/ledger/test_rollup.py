@@ -166,6 +166,25 @@ async def test_a_reader_adds_up_what_is_long_first(scene: Scene, monkeypatch: py
     assert await scene.conn.fetchval("select seq from usage_mark where account_id = $1", scene.account) == 4
 
 
+async def test_verify_finds_totals_that_are_not_those_of_the_entries(scene: Scene) -> None:
+    await scene.credit(10**9)
+    await _spend(scene, 100, Usage(input=5))
+    await scene.release(*await _held(scene, 1), loss=40)
+    await scene.release(*await _held(scene, 1))
+    await roll_up(scene.conn, scene.account)
+    await _spend(scene, 7)
+    assert await scene.fault() is None
+    changed = [f"{name} = {name} + 1" for name in ("charge", "fee", "vendor_cost", "over", "loss", "requests")]
+    for change in (*changed, "hour = hour + interval '1 hour'"):
+        await _change_hours(scene, change)
+        assert "the totals of the hour" in str(await scene.fault()), change
+        await _change_hours(scene, change.replace("+", "-"))
+    await scene.conn.execute("update usage_mark set seq = 9 where account_id = $1", scene.account)
+    assert "the last entry is 4" in str(await scene.fault())
+    await scene.conn.execute("update usage_mark set seq = 3 where account_id = $1", scene.account)
+    assert await scene.fault() is None
+
+
 async def test_every_class_of_usage_has_its_column(scene: Scene) -> None:
     columns = await scene.conn.fetch(
         "select column_name from information_schema.columns where table_name = 'usage_hour' order by ordinal_position"
@@ -192,6 +211,11 @@ async def _held(scene: Scene, count: int) -> list[Hold]:
     holds = [scene.hold(10) for _ in range(count)]
     await scene.place(*holds)
     return holds
+
+
+async def _change_hours(scene: Scene, change: str) -> None:
+    sql = f"update usage_hour set {change} where account_id = $1"  # noqa: S608  each change is a test's own
+    await scene.conn.execute(sql, scene.account)
 
 
 async def _take(url: str, scene: Scene) -> int:

@@ -18,12 +18,11 @@ ORDER BY seq LIMIT 1
 -- name: late
 -- Charges of before $2 that stand after entry number $3: a journal was replayed. None stands after the last of the hours until then, unless
 -- after the mark.
-WITH bound AS (
-    SELECT (SELECT max(last_seq) FROM usage_hour WHERE account_id = $1 AND hour < $2 AND last_seq > $3) AS last_seq,
-        greatest((SELECT seq FROM usage_mark WHERE account_id = $1), $3) AS mark)
-SELECT pos, amount FROM entry, bound WHERE account_id = $1 AND at < $2 AND type = 'usage' AND seq > $3 AND seq <= bound.last_seq
+SELECT pos, amount FROM entry WHERE account_id = $1 AND at < $2 AND type = 'usage' AND seq > $3
+    AND seq <= (SELECT max(last_seq) FROM usage_hour WHERE account_id = $1 AND hour < $2 AND last_seq > $3)
 UNION ALL
-SELECT pos, amount FROM entry, bound WHERE account_id = $1 AND at < $2 AND type = 'usage' AND seq > bound.mark
+SELECT pos, amount FROM entry WHERE account_id = $1 AND at < $2 AND type = 'usage'
+    AND seq > greatest((SELECT seq FROM usage_mark WHERE account_id = $1), $3)
 
 -- name: payments
 -- Payments that were credited in [$2, $3).

@@ -27,6 +27,7 @@ from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expir
 from tokenharbor.ledger.metering import KeyMeterAudit
 from tokenharbor.ledger.pages import AccountState, StoredEntry, StoredRequest
 from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.totals_audit import TotalsAudit
 from tokenharbor.ledger.types import Restriction
 
 _OF_REQUESTS = ("usage", "loss")
@@ -57,10 +58,12 @@ class AccountAudit:
     metering: KeyMeterAudit = field(init=False)
     unexplained: UUID | None = None  # the latest request whose row is gone, of a day whose rows are there
     cuts: CutAudit = field(init=False)
+    totals: TotalsAudit = field(init=False)
 
     def __post_init__(self) -> None:
         self.metering = KeyMeterAudit(self.state.meters)
         self.cuts = CutAudit(self.state.cuts)
+        self.totals = TotalsAudit(self.state.counted, self.state.hours)
 
     def take(self, written: StoredEntry) -> None:
         self._take_in_order(written)
@@ -87,6 +90,7 @@ class AccountAudit:
         self._check_pools()
         self.metering.close(self.spent)
         self.cuts.close(self.state.line)
+        self.totals.close(self.seq)
 
     def _take_in_order(self, written: StoredEntry) -> None:
         entry = written.entry
@@ -114,6 +118,7 @@ class AccountAudit:
         if entry.type == "usage" and version is not None:
             self.prices.add(version)
         self.metering.take(entry, request)
+        self.totals.take(entry)
 
     def _check_row(self, request: StoredRequest, written: StoredEntry | None) -> None:
         changed = row_fault(request, None if written is None else written.entry)

@@ -34,6 +34,8 @@ class PageQueries:
     restricted: str
     meters: str
     cuts: str
+    counted: str
+    hours: str
     entry_page: str
     postings: str
     seals: str
@@ -72,6 +74,8 @@ class AccountState:
     restricted: Mapping[tuple[UUID, Restriction], Usd]
     meters: Mapping[UUID, Mapping[str, Any]]
     cuts: Sequence[Cut]
+    counted: int  # the number of the last entry that is in the totals
+    hours: Mapping[datetime, Sequence[int]]  # the totals: see `TotalsAudit`
 
 
 class StoredRequest(msgspec.Struct, frozen=True):
@@ -130,6 +134,8 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
         restricted = await read_restricted(conn, account_id)
         meters = await conn.fetch(SQL.meters, account_id)
         cuts = await conn.fetch(SQL.cuts, account_id)
+        counted = await conn.fetchval(SQL.counted, account_id)
+        hours = await conn.fetch(SQL.hours, account_id)
     return AccountState(
         None if wallet is None else dict(wallet),
         line,
@@ -138,6 +144,8 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
         restricted,
         {row["key_id"]: dict(row) for row in meters},
         [read_cut(row) for row in cuts],
+        counted,
+        {row["hour"]: (*row,)[1:] for row in hours},
     )
 
 

@@ -27,6 +27,16 @@ FROM key_meter WHERE account_id = $1
 -- An account's signed cuts, in order.
 SELECT * FROM signed_cut WHERE account_id = $1 ORDER BY to_seq
 
+-- name: counted
+-- How far an account's entries are in its totals.
+SELECT coalesce(max(seq), 0) FROM usage_mark WHERE account_id = $1
+
+-- name: hours
+-- What an account's totals have of each hour with billed requests or losses.
+SELECT hour, sum(requests - unbilled)::bigint AS billed, sum(charge)::bigint AS charge, sum(fee)::bigint AS fee, sum(vendor_cost)::bigint AS vendor_cost,
+       sum(over)::bigint AS over, sum(loss)::bigint AS loss
+FROM usage_hour WHERE account_id = $1 GROUP BY 1
+
 -- name: entry_page
 -- Some of an account's entries in order. (A join with their requests would be made of whole tables, again for each page.)
 SELECT id, account_id, at, type, detail_digest, seq, pos, step, ordinal, amount, fee, vendor_cost, over, provider, price_version, reference

@@ -1,0 +1,51 @@
+"""The totals of an account's hours, compared with the entries that they count."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.faults import FaultError
+
+_HOUR = timedelta(hours=1)
+_NOTHING = (0,) * 6
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class TotalsAudit:
+    """Takes the entries of requests. `counted` is the number of the last entry that is in the hours; they have billed
+    requests, charge, fee, vendor's cost, overrun and loss.
+    """
+
+    def __init__(self, counted: int, hours: Mapping[datetime, Sequence[int]]) -> None:
+        self._counted = counted
+        self._hours = hours
+        self._sums: defaultdict[datetime, list[int]] = defaultdict(lambda: [*_NOTHING])
+        self._from = self._until = _NEVER
+        self._latest = [*_NOTHING]
+
+    def take(self, entry: Entry) -> None:
+        if entry.seq > self._counted:
+            return
+        if not self._from <= entry.at < self._until:
+            self._turn_to(entry.at)
+        sums, billed = self._latest, entry.type == "usage"
+        sums[0] += billed
+        sums[1] += entry.amount
+        sums[2] += entry.fee
+        sums[3 if billed else 5] += entry.vendor_cost
+        sums[4] += entry.over
+
+    def _turn_to(self, at: datetime) -> None:
+        """Entries come by number: most are of the hour of the one before."""
+        self._from = at.replace(minute=0, second=0, microsecond=0)
+        self._until = self._from + _HOUR
+        self._latest = self._sums[self._from]
+
+    def close(self, last: int) -> None:
+        """Raises FaultError. `last` is the number of the account's last entry."""
+        if self._counted > last:
+            raise FaultError(f"totals count the entries to {self._counted}, but the last entry is {last}")
+        for hour in sorted({*self._sums, *self._hours}):
+            if (*self._sums.get(hour, _NOTHING),) != (*self._hours.get(hour, _NOTHING),):
+                raise FaultError(f"the totals of the hour of {hour:%Y-%m-%d %H:%M} differ from its entries")
