@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conftest import create_database
 from tests.examples import at_most
 from tests.ledger.conftest import SOLD, START, Scene, open_meter, open_scene
+from tests.postgres_server import create_database
 
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.kernel.ids import UUID
@@ -205,5 +206,5 @@ def _usage(request: Request) -> Usage:
     return Usage(input=request.tokens[0], cache_read=request.tokens[1], output=request.tokens[2])
 
 
-def _end_of(settlement: msgspec.Struct) -> dict[str, object]:
+def _end_of(settlement: msgspec.Struct) -> dict[str, Any]:
     return {name: getattr(settlement, name) for name in Release.__struct_fields__ if name != "loss"}
