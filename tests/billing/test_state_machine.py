@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -334,6 +335,7 @@ def _is_to_be_billed(call: Call) -> bool:
     return meter.state is MeterState.SETTLING or (meter.state is MeterState.HELD and meter.delivered_bytes > 0)
 
 
+@pytest.mark.hypothesis  # so that it runs at length, too
 def test_money_comes_out_right_whatever_happens() -> None:
     with structlog.testing.capture_logs():
         run_state_machine_as_test(

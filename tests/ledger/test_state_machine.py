@@ -507,6 +507,7 @@ def _distinct(items: Sequence[Any], request_id: Callable[[Any], UUID] = lambda i
     return list({request_id(item): item for item in items}.values())
 
 
+@pytest.mark.hypothesis  # so that it runs at length, too
 def test_memory_and_postgres_keep_the_same_books(stage: Stage) -> None:
     machine = type("StagedMachine", (Machine,), {"stage": stage})
     run_state_machine_as_test(
