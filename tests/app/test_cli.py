@@ -202,9 +202,10 @@ def python(*words: str, home: Path, **more: str) -> "subprocess.CompletedProcess
     )
 
 
-def test_a_command_that_needs_no_database_loads_none_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["edition", "catalog"])
+def test_a_command_that_needs_no_database_loads_none_of_it(tmp_path: Path, command: str) -> None:
     script = (
-        "import sys; from tokenharbor.app.cli import run; run(['edition', 'list']); "
+        f"import sys; from tokenharbor.app.cli import run; run(['{command}', 'list']); "
         "print([name for name in ('asyncpg', 'uvloop', 'cryptography') if name in sys.modules])"
     )
     done = python("-c", script, home=tmp_path)

@@ -16,7 +16,6 @@ from tokenharbor.payments import paypal_objects as objects
 from tokenharbor.payments import paypal_reading as reading
 from tokenharbor.payments.paypal_http import PayPalAnswer, PayPalHttp
 from tokenharbor.payments.paypal_objects import WHO
-from tokenharbor.payments.paypal_signature import PayPalSignatures
 from tokenharbor.payments.reading import HashInstrument, read_answer
 from tokenharbor.payments.types import (
     CheckoutOrder,
@@ -61,6 +60,8 @@ class PayPalProcessor:
     payee_kinds: Final = frozenset(_PAYEE_KINDS)
 
     def __init__(self, config: PayPalConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
+        from tokenharbor.payments.paypal_signature import PayPalSignatures  # noqa: PLC0415  cryptography is slow to load
+
         self._config = config
         self._clock = clock
         self._hash = hash_instrument

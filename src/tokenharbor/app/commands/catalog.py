@@ -1,6 +1,5 @@
 """`catalog`: what is on sale, and what is doubtful about it."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,19 +8,12 @@ import msgspec
 
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
-from tokenharbor.app.commands.database import at_database
-from tokenharbor.app.session import CommandSession
 from tokenharbor.catalog.check import check_catalog
-from tokenharbor.catalog.describe import OTHER_UNITS, ModelDocuments, describe_price
-from tokenharbor.catalog.price import load_price
+from tokenharbor.catalog.describe import OTHER_UNITS, ModelDocuments
 from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.clock import SystemClock
-from tokenharbor.kernel.errors import Missing
-from tokenharbor.ledger.history import RequestHistory
 
-_VERSION = re.compile(r"[0-9a-f]{64}")
 _MODEL_COLUMNS = ("model", "input", "output", "context", "providers", "coming")
-_PRICE_COLUMNS = ("unit", "usd", "per", "above_input", "hours", "from")
 
 
 @click.group(cls=Group)
@@ -70,13 +62,8 @@ def _coming(model: dict[str, Any]) -> Iterator[str]:
 
 @catalog.command()
 @click.argument("version")
-@at_database
-async def price(session: CommandSession, version: str) -> CommandResult:
+def price(version: str) -> None:
     """Show the price that a receipt names by its version."""
-    known = bytes.fromhex(version) if _VERSION.fullmatch(version) else b""
-    body = await RequestHistory(session.conn).price(known)
-    if body is None:
-        raise Missing(f"no price of version {version[:64]!r}: give all 64 digits, as a receipt has them")
-    lines = describe_price(load_price(body.encode()))
-    rows = [tuple(line[column] for column in _PRICE_COLUMNS) for line in lines]
-    return CommandResult({"version": version, "lines": lines}, table(_PRICE_COLUMNS, rows))
+    from tokenharbor.app.commands.stored_price import show_price  # noqa: PLC0415  the others need no database
+
+    show_price(version)

@@ -2,7 +2,6 @@
 
 import click
 
-from tokenharbor.accounts.documents import plan_document
 from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
 from tokenharbor.editions.files import edition_names
 from tokenharbor.editions.load import load_edition, sections, write_edition
@@ -25,6 +24,8 @@ def show(name: str | None) -> None:
 @edition.command()
 def plans() -> None:
     """List the plans of the edition in force, with their terms."""
+    from tokenharbor.accounts.documents import plan_document  # noqa: PLC0415  loads asyncpg, which `list` does not need
+
     found = [plan_document(*each) for each in load_edition(current_settings().edition).plans.items()]
     head = ("plan", "label", "account_rpm", "account_concurrency", "service_fee_bp", "discount_bp", "sla", "support")
     rows = [tuple(each[name] for name in head) for each in found]
