@@ -59,6 +59,20 @@ async def test_who_dies_between_sending_and_saying_so_sends_again_with_the_same_
     assert len({headers["webhook-id"] for headers, _ in desk.hook.posts}) == 1
 
 
+async def test_a_notice_that_cannot_be_read_keeps_no_other_from_leaving(desk: Desk) -> None:
+    desk.mail.refusal = "451 later"
+    for _ in range(2):
+        await send_test(desk.alerting, desk.account_id)
+        desk.clock.advance(timedelta(seconds=1))
+    await desk.set("update notice set kind = 'of a newer release' where at = (select min(at) from notice)")
+    desk.mail.refusal = ""
+    desk.clock.advance(timedelta(minutes=1))
+    with capture_logs() as lines:
+        assert await deliver_due(desk.alerting) == 1
+    assert await desk.states("mail") == [("waiting", 2), ("sent", 2)]
+    assert [line["job"] for line in lines if line["event"] == "row_failed"] == ["alert_delivery"]
+
+
 async def test_a_mail_server_that_does_not_take_it_now_is_asked_again_and_given_up_at_last(desk: Desk) -> None:
     desk.mail.refusal = "451 ada@example.com: later"
     await send_test(desk.alerting, desk.account_id)

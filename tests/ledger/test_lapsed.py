@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tokenharbor.kernel.errors import Conflict, Missing
@@ -28,6 +29,13 @@ async def _lapse(scene: Any, run: GatewayRun, ago: timedelta = timedelta(seconds
     await scene.conn.execute(sql, run.id, ago)
 
 
+async def _give_up_overdue(scene: Any) -> list[GivenUp]:
+    """What was reported."""
+    reported: list[GivenUp] = []
+    await give_up_overdue(scene.book._pool, DAY, scene.clock.now(), reported.append)
+    return reported
+
+
 async def _open(scene: Any) -> tuple[int, int]:
     """Of the account and of the key."""
     return (
@@ -51,14 +59,14 @@ async def test_a_lapsed_runs_requests_count_as_open_no_more_and_their_money_stay
 
 
 async def test_what_lapsed_longer_ago_than_the_grace_is_given_up_once(lone_scene: Any) -> None:
-    scene, pool, now = lone_scene, lone_scene.book._pool, lone_scene.clock.now()
+    scene = lone_scene
     await scene.credit(100)
     run, hold = await _run_with_hold(scene)
     await _lapse(scene, run, DAY - timedelta(minutes=1))
-    assert await give_up_overdue(pool, DAY, now) == []
+    assert await _give_up_overdue(scene) == []
     await _lapse(scene, run, DAY)
-    assert await give_up_overdue(pool, DAY, now) == [GivenUp(run.id, 1, Usd(30))]
-    assert await give_up_overdue(pool, DAY, now) == []
+    assert await _give_up_overdue(scene) == [GivenUp(run.id, 1, Usd(30))]
+    assert await _give_up_overdue(scene) == []
     assert (await scene.held(), await scene.fault()) == (0, None)
     late = await scene.settle(scene.settlement(hold, 30))
     assert late == [SettledCharge(Usd(30), Usd(0), Usd(0))], "a journal that comes back all the same is charged once"
@@ -90,5 +98,23 @@ async def test_a_run_of_the_release_before_is_given_up_by_its_own_id_alone(lone_
     await scene.conn.execute(sql, run_id, scene.clock.now())
     async with open_book(scene.url, run_id) as book:
         await book.place([scene.hold(30)])
-    assert await give_up_overdue(scene.book._pool, DAY, scene.clock.now()) == [], "it may be alive"
+    assert await _give_up_overdue(scene) == [], "it may be alive"
     assert await abandon(scene.conn, run_id, scene.clock.now()) == [GivenUp(run_id, 1, Usd(30))]
+
+
+async def test_a_run_that_cannot_be_given_up_hides_no_other_that_was(lone_scene: Any) -> None:
+    scene = lone_scene
+    await scene.credit(100)
+    runs = [(await _run_with_hold(scene))[0] for _ in range(3)]
+    for run in runs:
+        await _lapse(scene, run, DAY)
+    await scene.conn.execute(
+        "create function fail() returns trigger language plpgsql as $$ begin raise 'a fault'; end $$; "
+        f"create trigger fail before update on gateway for each row when (new.id = '{runs[1].id}') "
+        "execute function fail()"
+    )
+    reported: list[GivenUp] = []
+    with pytest.raises(asyncpg.RaiseError, match="a fault"):
+        await give_up_overdue(scene.book._pool, DAY, scene.clock.now(), reported.append)
+    assert {each.run_id for each in reported} == {runs[0].id, runs[2].id}
+    assert await scene.held() == 30

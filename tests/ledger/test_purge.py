@@ -14,6 +14,7 @@ from tests.ledger.conftest import EXPIRING, START, VERSION, Scene
 from tokenharbor.editions.load import load_edition
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.usage import Usage
+from tokenharbor.ledger import rollup
 from tokenharbor.ledger.history import RequestHistory
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
 from tokenharbor.ledger.rollup import read_totals, roll_up
@@ -96,6 +97,20 @@ async def test_the_job_purges_what_the_edition_in_force_does_not_keep(old: Scene
         context: Any = SimpleNamespace(pool=old.book._pool, world=old.world, policy=lambda policy=policy: policy)
         await job.work(context)
         assert await old.conn.fetchval("select count(*) from request") == left, edition
+
+
+async def test_an_account_that_cannot_be_added_up_keeps_no_others_metadata(old: Scene, monkeypatch: Any) -> None:
+    async def fail(_: object, account_id: object) -> None:
+        raise KeyError(account_id)
+
+    await used(old, 1)  # after the mark
+    monkeypatch.setattr(rollup, "roll_up", fail)
+    (job,) = [each for each in JOBS if each.name == "metadata_purge"]
+    policy = load_edition("token-hub")
+    context: Any = SimpleNamespace(pool=old.book._pool, world=old.world, policy=lambda: policy)
+    with pytest.raises(KeyError):
+        await job.work(context)
+    assert await old.conn.fetchval("select count(*) from request") == 3
 
 
 async def test_closed_tasks_are_purged_and_open_ones_are_not(lone_scene: Scene) -> None:

@@ -17,6 +17,7 @@ from tokenharbor.alerts.types import (
     NoticeKind,
 )
 from tokenharbor.alerts.webhook import AlertWebhook
+from tokenharbor.db.each_row import log_row_fault
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.ids import UUID
@@ -103,9 +104,14 @@ async def list_notices(
 async def claim_deliveries(
     conn: asyncpg.Connection, at: datetime, most: int, notice_id: UUID | None = None
 ) -> Iterable[ClaimedDelivery]:
-    """Those that are due; of one notice, if it is named."""
-    rows = await conn.fetch(SQL.claim, at, most, notice_id)
-    return [ClaimedDelivery(_notice(row), NoticeChannel(row["channel"]), row["tries"]) for row in rows]
+    """Those that are due; of one notice, if it is named. One that cannot be read is in the log, and due again later."""
+    claimed: list[ClaimedDelivery] = []
+    for row in await conn.fetch(SQL.claim, at, most, notice_id):
+        try:
+            claimed.append(ClaimedDelivery(_notice(row), NoticeChannel(row["channel"]), row["tries"]))
+        except ValueError as error:  # such as a kind that a newer release has written
+            log_row_fault("alert_delivery", row["id"], error)
+    return claimed
 
 
 async def write_delivery(

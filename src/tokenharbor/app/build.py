@@ -59,7 +59,7 @@ from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
 from tokenharbor.ledger.history import RequestHistory
-from tokenharbor.ledger.lapsed import give_up_overdue
+from tokenharbor.ledger.lapsed import GivenUp, give_up_overdue
 from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
@@ -289,8 +289,11 @@ def _server(context: WorkerContext, router: PathRouter) -> Server:
 async def _give_up(context: WorkerContext, database: Database, alarms: Alarms) -> None:
     """What is held for runs that nobody will come after is held no more."""
     grace = timedelta(hours=context.settings.server.journal_grace_hours)
-    for given in await give_up_overdue(database.pool, grace, context.world.clock.now()):
+
+    def report(given: GivenUp) -> None:
         alarms.report_given_up(given.run_id, given.holds, int(given.amount))
+
+    await give_up_overdue(database.pool, grace, context.world.clock.now(), report)
 
 
 def _start_jobs(background: Background, keys: OpenKeys, snapshots: Snapshots, jobs: JobContext) -> None:

@@ -11,6 +11,7 @@ from tokenharbor.alerts.deliver import deliver_due
 from tokenharbor.alerts.find import find_notices
 from tokenharbor.alerts.model_changes import find_model_changes, purge_model_notices
 from tokenharbor.billing.proofs import SIGNED_EVERY
+from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
 from tokenharbor.funding.events import handle_events, sweep_events
@@ -25,7 +26,7 @@ from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
-from tokenharbor.ledger.rollup import roll_up_all
+from tokenharbor.ledger.rollup import roll_up_all, roll_up_each
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
 
@@ -111,17 +112,19 @@ async def _roll_up_usage(context: JobContext) -> None:
 
 
 async def _purge_metadata(context: JobContext) -> None:
-    """What the edition no longer keeps."""
+    """What the edition no longer keeps. An account that cannot be added up keeps its own rows, and no other's."""
     days = context.policy().retention.metadata_days
     if not days:
         return
     before = context.world.clock.now() - timedelta(days=days)
-    await roll_up_all(context.pool)
+    each = EachRow("metadata_purge")
+    await roll_up_each(context.pool, each)
     async with context.pool.acquire() as conn:
         purged = await purge_requests(conn, before)
         notices = await purge_model_notices(conn, before)
     if notices or purged != PurgedRows(0, 0, 0):
         _log.info("metadata_purged", **asdict(purged), notices=notices)
+    each.end()
 
 
 JOBS = (

@@ -4,7 +4,7 @@ A gateway that was cut off may have complete answers in its journal: they must f
 run's successor, or until the operator or `server.journal_grace_hours` says that nobody will come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -80,12 +80,22 @@ async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
     each.end()
 
 
-async def give_up_overdue(pool: asyncpg.Pool, grace: timedelta, at: datetime) -> Sequence[GivenUp]:
-    """Give up the holds of runs that lapsed so long ago. Raises DatabaseUnavailable."""
+async def give_up_overdue(
+    pool: asyncpg.Pool, grace: timedelta, at: datetime, report: Callable[[GivenUp], None]
+) -> None:
+    """Give up the holds of runs that lapsed so long ago; each that had some is reported once it is done. Raises the
+    first failure of one, at the end, and DatabaseUnavailable.
+    """
+    each = EachRow("journal_grace")
     with as_database_unavailable():
         async with pool.acquire() as conn:
-            runs = [row["id"] for row in await conn.fetch(SQL.overdue, grace)]
-            return [given for run_id in runs if (given := await _give_up(conn, run_id, at)).holds]
+
+            async def give_up(run_id: UUID) -> None:
+                if (given := await _give_up(conn, run_id, at)).holds:
+                    report(given)
+
+            await each.do([row["id"] for row in await conn.fetch(SQL.overdue, grace)], give_up)
+    each.end()
 
 
 async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> Sequence[GivenUp]:

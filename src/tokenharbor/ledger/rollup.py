@@ -76,13 +76,19 @@ async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
     """Each account with entries after its mark, in short transactions. Raises the first failure of one, at the end, and
     DatabaseUnavailable.
     """
-    last = _NOBODY
     each = EachRow("usage_totals")
+    with as_database_unavailable():
+        await roll_up_each(conn, each)
+        each.end()
+
+
+async def roll_up_each(conn: asyncpg.Connection | asyncpg.Pool, each: EachRow) -> None:
+    """The same, within a caller's job, which goes on and ends with the first failure. Raises DatabaseUnavailable."""
+    last = _NOBODY
     with as_database_unavailable():
         while rows := await conn.fetch(SQL.behind, last, _LOOK):
             await each.do([row["account_id"] for row in rows if row["behind"]], partial(roll_up, conn))
             last = rows[-1]["account_id"]
-        each.end()
 
 
 async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:
