@@ -46,6 +46,15 @@ def server(cli: Cli, tmp_path: Path, database_url: str) -> Iterator[Server]:
         assert program.stop() == 0
 
 
+def test_a_command_prints_the_address_that_serves(cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
+    opened = cli("topups", "create", account, "--usd", "10", "--json").json
+    assert opened["url"].startswith(f"{server.url}/dashboard/billing?top_up=topup_")
+    monkeypatch.setenv("TOKENHARBOR_SERVER_PUBLIC_URL", "https://harbor.test")
+    opened = cli("topups", "create", account, "--usd", "10", "--json").json
+    assert opened["url"].startswith("https://harbor.test/dashboard/billing")
+
+
 def test_a_key_and_its_rules_are_in_force_at_once(cli: Cli, server: Server) -> None:
     account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
     assert cli("credit", account, "--usd", "1", "--pool", "paid", "--reason", "x").code == 0

@@ -8,6 +8,7 @@ import asyncpg
 
 from tokenharbor.alerts.context import Alerting
 from tokenharbor.alerts.webhook import WebhookSender
+from tokenharbor.app.server_url import command_browser_url
 from tokenharbor.app.session import CommandSession
 from tokenharbor.app.settings import Settings
 from tokenharbor.kernel.errors import Misconfigured
@@ -21,6 +22,7 @@ def make_alerting(
     world: World,
     root: RootSecret,
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+    public_url: str,
 ) -> Alerting:
     """Raises Misconfigured."""
     return Alerting(
@@ -29,13 +31,14 @@ def make_alerting(
         mailer=make_mailer(settings),
         webhooks=WebhookSender(private=settings.alerts.private_webhooks),
         seal=SecretBox(root.derive(SecretPurpose.WEBHOOKS), world.entropy),
-        public_url=settings.server.browser_url,
+        public_url=public_url,
     )
 
 
 def command_alerting(session: CommandSession) -> Alerting:
     """Of a command, on its one connection. Raises Misconfigured."""
-    return make_alerting(session.settings, session.world, session.root, lambda: contextlib.nullcontext(session.conn))
+    settings, url = session.settings, command_browser_url(session.settings)
+    return make_alerting(settings, session.world, session.root, lambda: contextlib.nullcontext(session.conn), url)
 
 
 def make_mailer(settings: Settings) -> SmtpMailer | None:

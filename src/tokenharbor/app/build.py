@@ -149,7 +149,13 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             give_up,
             snapshots.policy,
             funding,
-            make_alerting(context.settings, context.world, context.root, database.pool.acquire),
+            make_alerting(
+                context.settings,
+                context.world,
+                context.root,
+                database.pool.acquire,
+                context.settings.server.browser_url,
+            ),
             snapshots.catalog,
         )
         background.run("overload", partial(router.overload.watch, server))
@@ -196,7 +202,8 @@ async def _open_payments(
         return any(charges(each.endpoint.provider) for each in snapshots.current.ready_endpoints())
 
     hooks = RewardHooks(context.world, snapshots.policy)
-    parts = FundingParts(database.pool.acquire, snapshots.policy, report, hooks, is_charged)
+    url = context.settings.server.browser_url
+    parts = FundingParts(database.pool.acquire, snapshots.policy, report, hooks, is_charged, url)
     async with open_funding(context.settings, context.world, context.root, parts) as funding:
         yield funding
 

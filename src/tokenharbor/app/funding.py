@@ -9,6 +9,7 @@ import asyncpg
 
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.secrets import credential_lookup, credential_seal
+from tokenharbor.app.server_url import command_browser_url
 from tokenharbor.app.session import CommandSession
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.types import Provider
@@ -27,13 +28,16 @@ from tokenharbor.rewards.hooks import RewardHooks
 
 @dataclass(frozen=True, slots=True)
 class FundingParts:
-    """What differs between a server and a command: connections, the edition and the providers in force, who is told."""
+    """What differs between a server and a command: connections, the edition and the providers in force, who is told,
+    and where browsers find us.
+    """
 
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
     policy: Callable[[], Policy]
     report: Report
     hooks: CreditHooks
     is_charged: Callable[[], bool]  # whether a provider is ready that charges us for what credit buys
+    public_url: str
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +57,7 @@ async def open_funding(
             may_pretend=lambda: settings.processors["pretended"].enabled or not parts.is_charged(),
             policy=parts.policy,
             acquire=parts.acquire,
-            public_url=settings.server.browser_url,
+            public_url=parts.public_url,
             report=parts.report,
             hooks=parts.hooks,
         )
@@ -74,6 +78,7 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
         lambda *_: None,
         RewardHooks(session.world, lambda: policy),
         lambda: is_charged,
+        command_browser_url(session.settings),
     )
     async with open_funding(session.settings, session.world, session.root, parts) as funding:
         yield funding

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from tokenharbor.app.home import LockedHome, lock_home
 from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.listeners import bind_listeners, cannot_listen, show_url
 from tokenharbor.app.logs import log_to_stderr
+from tokenharbor.app.server_url import write_server_url
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import SnapshotLoader
 from tokenharbor.app.storage import open_database
@@ -45,7 +47,8 @@ async def _serve_alone(settings: Settings) -> None:
     signals.follow(*_SIGNALS)
     async with open_harbor(settings) as harbor:
         url = await _listen(harbor)
-        _say_ready(url, await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot))
+        lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
+        _say_ready(settings.home, url, lines)
         await serve_until_told(harbor, signals)
 
 
@@ -58,7 +61,7 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
         url = show_url(stated.host, listeners[0][0].getsockname()[1])
         workers = Workers(host, forks, listeners)
         async with workers.run():
-            _say_ready(url, await _first_run(host, url))
+            _say_ready(home.settings.home, url, await _first_run(host, url))
             await _until_told(host, workers, signals)
 
 
@@ -89,7 +92,8 @@ async def _first_run(host: Host, url: str) -> Sequence[str]:
         return await first_run(context, database.pool, url, load)
 
 
-def _say_ready(url: str, lines: Sequence[str]) -> None:
+def _say_ready(home: Path, url: str, lines: Sequence[str]) -> None:
+    write_server_url(home, url)
     for line in (*lines, f"listening on {url}"):
         click.echo(line)
 
