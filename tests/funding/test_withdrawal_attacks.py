@@ -31,12 +31,13 @@ from tests.funding.withdrawing import (
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import NoHooks
 from tokenharbor.funding.events import handle_events
+from tokenharbor.funding.manual import ManualPayment, record_payment
 from tokenharbor.funding.payees import NewPayee, add_payee, verify_payee
 from tokenharbor.funding.refund_types import RefundOrigin
-from tokenharbor.funding.refunds import RefundRequest, ask_refund
+from tokenharbor.funding.refunds import RefundRequest, ask_refund, settle_refund
 from tokenharbor.funding.sweep import look_at_due_withdrawals
 from tokenharbor.funding.types import TopUp
-from tokenharbor.funding.withdrawals import approve_withdrawal, ask_withdrawal, reject_withdrawal
+from tokenharbor.funding.withdrawals import approve_withdrawal, ask_withdrawal, reject_withdrawal, settle_withdrawal
 from tokenharbor.kernel.errors import Conflict, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money, Usd
@@ -108,6 +109,35 @@ async def test_debt_that_comes_between_approval_and_call_stops_it_and_is_paid_fr
     assert await sums(till) == (8 * DOLLAR, 0, 0)
 
 
+@pytest.mark.parametrize("state", ["opened", "funds_withdrawn"])
+async def test_what_goes_back_is_stopped_by_a_dispute_between_approval_and_call(till: Till, state: str) -> None:
+    open_withdrawals(till)
+    first, second = await paid(till), await paid(till, "20", "two")
+    till.processor.is_away = True
+    asked = await ask_and_approve(till, "a", "15", top_up_id=second.id)
+    assert asked.state == "approved"
+    await dispute(till, first, 1000, withdrawn=1000 if state == "funds_withdrawn" else 0, state=state)
+    till.processor.is_away = False
+    await restart(till)
+    assert (await state_of(till), till.processor.refunds) == (["failed"], {})
+    assert (await sums(till))[:2] == (20 * DOLLAR, 0)
+
+
+async def test_what_went_back_before_a_lost_answer_and_a_dispute_is_done(till: Till) -> None:
+    open_withdrawals(till)
+    first, second = await paid(till), await paid(till, "20", "two")
+
+    def lose(_call: str) -> None:
+        raise ProcessorUnavailable("the answer was lost")
+
+    till.processor.before_answer = lose
+    await ask_and_approve(till, "a", "15", top_up_id=second.id)
+    await dispute(till, first, 1000)
+    till.processor.before_answer = lambda _call: None
+    await restart(till)
+    assert (await state_of(till), len(till.processor.refunds)) == (["done"], 1)
+
+
 async def test_a_payee_that_is_changed_between_approval_and_call_is_paid_nothing(till: Till) -> None:
     open_withdrawals(till)
     await matured(till, "5")
@@ -168,6 +198,19 @@ async def test_a_new_payee_waits_where_the_edition_says_so(till: Till) -> None:
         await ask(till, payee_id=added.id)
     await later(till, days=7)
     assert (await ask(till, payee_id=added.id)).state == "asked"
+
+
+async def test_one_bank_transfer_pays_a_withdrawal_or_a_refund(till: Till) -> None:
+    open_withdrawals(till)
+    by_hand = await record_payment(till.funding, ManualPayment(till.account_id, Usd.parse("10"), "BANK-IN", "kim"))
+    await matured(till, "5")
+    to = await payee(till, "DE02 1203 0000 0000 2020 51", processor="manual", kind="bank_account")
+    payout = await ask_and_approve(till, "a", "5", payee_id=to.id)
+    wanted = RefundRequest(top_up_id=by_hand.id, idempotency_key="r", origin=RefundOrigin.OPERATOR, actor="kim")
+    refund = await ask_refund(till.funding, wanted)
+    await settle_withdrawal(till.funding, payout.id, "OUT-1")
+    with pytest.raises(Conflict):
+        await settle_refund(till.funding, refund.id, "out-1")
 
 
 async def test_a_refund_and_withdrawals_of_one_lot_at_once_are_within_the_capture(till: Till) -> None:

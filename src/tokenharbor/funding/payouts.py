@@ -20,11 +20,11 @@ from typing import Final
 
 import asyncpg
 
-from tokenharbor.funding import dispute_store, refund_store, withdrawal_store
+from tokenharbor.funding import dispute_store, withdrawal_store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.payees import check_payee, read_payee
-from tokenharbor.funding.references import read_reference
+from tokenharbor.funding.references import find_paid_by, read_reference
 from tokenharbor.funding.returns import CreditReturn, CreditReturns
 from tokenharbor.funding.types import MANUAL
 from tokenharbor.funding.withdrawable import TOP_UP
@@ -121,7 +121,7 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
     async with funding.acquire() as conn, conn.transaction():
         withdrawal = await _lock(conn, funding, withdrawal_id)
         _check_settled_by_hand(withdrawal)
-        if paid is not None and (used := await _find_use(conn, paid)) is not None:
+        if paid is not None and (used := await find_paid_by(conn, paid)) is not None:
             raise Conflict(f"the reference {paid} was used before: {used}")
         try:
             return await _take(conn, funding, withdrawal, told or _told_by_hand(withdrawal, paid))
@@ -136,13 +136,6 @@ def _check_settled_by_hand(withdrawal: Withdrawal) -> None:
         raise Conflict(
             f"{withdrawal.shown_id} is {withdrawal.state} at {withdrawal.processor}: nothing is to be said of it"
         )
-
-
-async def _find_use(conn: asyncpg.Connection, reference: str) -> str | None:
-    """What was paid by this transfer."""
-    payout = await withdrawal_store.find_by_object(conn, MANUAL, reference)
-    refund = await refund_store.find_by_object(conn, MANUAL, reference)
-    return next((each.shown_id for each in (payout, refund) if each is not None), None)
 
 
 def _told_by_hand(withdrawal: Withdrawal, reference: str | None) -> ProcessorPayout:

@@ -1,5 +1,9 @@
 """References of bank transfers, as operators enter them."""
 
+import asyncpg
+
+from tokenharbor.funding import refund_store, withdrawal_store
+from tokenharbor.funding.types import MANUAL
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.payments.manual import transfer_reference
 
@@ -10,3 +14,10 @@ def read_reference(text: str) -> str:
         return transfer_reference(text)
     except ValueError as error:
         raise Rejected(str(error), param="reference") from None
+
+
+async def find_paid_by(conn: asyncpg.Connection, reference: str) -> str | None:
+    """The withdrawal or the refund that was paid by this transfer."""
+    payout = await withdrawal_store.find_by_object(conn, MANUAL, reference)
+    refund = await refund_store.find_by_object(conn, MANUAL, reference)
+    return next((each.shown_id for each in (payout, refund) if each is not None), None)

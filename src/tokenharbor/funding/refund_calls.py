@@ -19,11 +19,19 @@ import asyncpg
 from tokenharbor.funding import auto_store, refund_store
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.losses import recover_losses
+from tokenharbor.funding.payouts import check_free
 from tokenharbor.funding.refund_steps import close, close_again, credit_returns, fail, reopen, take_credit
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import amount_of
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing, ProcessorError, ProcessorRefused, ProcessorUnavailable
+from tokenharbor.kernel.errors import (
+    Conflict,
+    Missing,
+    ProcessorError,
+    ProcessorRefused,
+    ProcessorUnavailable,
+    Rejected,
+)
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.ledger.wallets import Wallets
@@ -40,7 +48,7 @@ async def follow_refund(funding: Funding, refund_id: UUID) -> Refund:
         return refund
     try:
         told = await _ask(funding, refund)
-    except ProcessorRefused as error:
+    except (ProcessorRefused, Rejected, Conflict) as error:
         return await _refused(funding, refund, str(error))
     return await take_refund(funding, refund_id, told)
 
@@ -126,7 +134,9 @@ async def _handle(funding: Funding, processor: str, told: ProcessorRefund) -> st
 
 
 async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
-    """Asked once: all tries have one idempotency key, and what was tried before is searched for first."""
+    """Asked once: all tries have one idempotency key, and what was tried before is searched for first. Raises Rejected,
+    Conflict for a withdrawal of an account that nothing may leave any more.
+    """
     processor = funding.processor(refund.processor)
     if refund.processor_refund_id is not None:
         return await processor.read_refund(refund.processor_refund_id)
@@ -134,6 +144,9 @@ async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
         for told in await processor.list_refunds(refund.capture_id):
             if told.refund_id == refund.shown_id:
                 return told
+    if refund.origin is RefundOrigin.WITHDRAWAL:
+        async with funding.acquire() as conn, conn.transaction():
+            await check_free(conn, funding, await Wallets(conn).lock(refund.account_id, funding.world.clock.now()))
     return await processor.refund(
         RefundOrder(
             refund_id=refund.shown_id,
