@@ -103,3 +103,24 @@ def test_a_second_server_in_the_same_home_is_refused(cli: Cli, server: Server) -
     outcome = cli("serve", "--port", "0")
     assert outcome.code == 1
     assert "another server runs in" in outcome.err
+
+
+def test_a_server_warns_of_pretended_credit_beside_a_real_processor(
+    cli: Cli, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENHARBOR_EDITION", "token-hub")
+    account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
+    cli("topups", "sync", cli("topups", "create", account, "--usd", "10", "--json").json["id"])
+    env = {
+        "TOKENHARBOR_DATABASE_URL": database_url,
+        "TOKENHARBOR_HOME": str(tmp_path / "home"),
+        "TOKENHARBOR_PROCESSORS_MANUAL_ENABLED": "true",
+    }
+    program = launch("serve", "--port", "0", env=env)
+    try:
+        warning = program.wait_for(r".*pretended_credit_left.*")[0]
+        assert "tokenharbor topups forget-pretended" in warning
+        assert "10.000000000" in warning
+    finally:
+        program.wait_for(r"listening on (\S+)")
+        assert program.stop() == 0

@@ -66,6 +66,27 @@ def test_doctor_tells_of_pretended_credit_that_buys_what_is_charged(hub: Cli, mo
             assert (found, "10.000000000 USD on 1 accounts" in message) == ("bad", True)
 
 
+def test_what_is_left_of_pretended_credit_is_taken_back_beside_a_real_processor(bank: Cli) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TOKENHARBOR_PROCESSORS_MANUAL_ENABLED", "false")
+        made = account(bank)
+        given = [bank("topups", "create", made, "--usd", usd, "--json").json["id"] for usd in ("10", "25")]
+        for each in given:
+            bank("topups", "sync", each)
+    real = bank("topups", "record", made, "--usd", "7", "--reference", "bank-1", "--json").json
+    assert real["state"] == "paid"
+    done = bank("topups", "forget-pretended", "--json").json
+    assert [(each["top_up"], each["state"], each["origin"]) for each in done["refunds"]] == [
+        (each, "done", "operator") for each in given
+    ]
+    assert done["kept"] == []
+    assert bank("balance", made, "--json").json["balance_usd"] == "7.000000000", "real money stays"
+    assert bank("topups", "forget-pretended").out.strip() == "no pretended credit is left"
+    assert bank("ledger", "verify", "--json").json["fault"] is None
+    [found] = [each for each in json.loads(bank("doctor", "--json").out) if each["check"] == "pretended credit"]
+    assert (found["state"], found["message"]) == ("ok", "none")
+
+
 def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:
     made = account(hub)
     opened = hub("topups", "create", made, "--usd", "12.50", "--key", "k", "--json").json

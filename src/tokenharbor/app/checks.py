@@ -24,6 +24,7 @@ from tokenharbor.db.errors import in_one_line
 from tokenharbor.db.fingerprint import check_fingerprint
 from tokenharbor.db.migrate import pending, read_migrations
 from tokenharbor.editions.load import load_edition
+from tokenharbor.funding.store import list_pretended
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import HarborError, Misconfigured
@@ -37,10 +38,6 @@ _REACH_SECONDS = 3
 _OURS = (SECRET_FILE, "postgres", "tokenharbor.toml")
 _CLOCK_SLACK = timedelta(minutes=1)
 _RESTORE = "restore it from a backup; a new Token Harbor gets one from tokenharbor serve"
-_PRETENDED_LEFT = """
-SELECT count(DISTINCT t.account_id), coalesce(sum(s.end_at - greatest(s.start_at, w.spent)), 0)::bigint
-FROM top_up t JOIN capture c ON c.top_up_id = t.id JOIN wallet w ON w.account_id = t.account_id
-JOIN segment s ON s.account_id = t.account_id AND s.lot_id = c.lot_id AND s.end_at > w.spent WHERE t.pretended"""
 _NEWEST = "select id from {} order by id desc limit 1"
 
 
@@ -172,13 +169,14 @@ async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
 
 async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored: Mapping[str, str]) -> Check:
     """Credit that nobody paid for stays when providers that charge us, or a processor, are configured."""
-    accounts, left = await conn.fetchrow(_PRETENDED_LEFT)
-    if not left:
+    found = await list_pretended(conn)
+    if not found:
         return Check("pretended credit", CheckState.OK, "none")
-    message = f"{Usd(left)} USD on {accounts} accounts, of pretended payments"
+    left, accounts = Usd(sum(each.left for each in found)), {each.account_id for each in found}
+    message = f"{left} USD on {len(accounts)} accounts, of pretended payments"
     if may_pretend(settings, stored):
         return Check("pretended credit", CheckState.OFF, message)
-    fix = "refund it (tokenharbor refunds create) with [processors.pretended] enabled and no other processor configured"
+    fix = "tokenharbor topups forget-pretended"
     return Check("pretended credit", CheckState.BAD, f"{message}, buys what providers charge for", fix)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -82,6 +82,13 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
     )
     async with open_funding(session.settings, session.world, session.root, parts) as funding:
         yield funding
+
+
+def with_pretended(funding: Funding) -> Funding:
+    """The same with the pretended processor, whatever is configured: to take back what it gave."""
+    stand_in = PretendedProcessor(funding.world.clock)
+    processors = {**funding.processors, stand_in.name: stand_in}
+    return replace(funding, processors=processors, pretended=frozenset({stand_in.name}), may_pretend=lambda: True)
 
 
 def may_pretend(settings: Settings, stored: Mapping[str, str]) -> bool:

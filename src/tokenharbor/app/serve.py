@@ -18,6 +18,7 @@ from tokenharbor.app.home import LockedHome, lock_home
 from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.listeners import bind_listeners, cannot_listen, show_url
 from tokenharbor.app.logs import log_to_stderr
+from tokenharbor.app.pretended import warn_of_pretended
 from tokenharbor.app.server_url import write_server_url
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import SnapshotLoader
@@ -47,6 +48,7 @@ async def _serve_alone(settings: Settings) -> None:
     signals.follow(*_SIGNALS)
     async with open_harbor(settings) as harbor:
         url = await _listen(harbor)
+        await warn_of_pretended(harbor.context, harbor.pool)
         lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
         _say_ready(settings.home, url, lines)
         await serve_until_told(harbor, signals)
@@ -85,6 +87,7 @@ async def _first_run(host: Host, url: str) -> Sequence[str]:
     """What a parent says of it: it has no snapshot, and needs one for the first key alone."""
     context = alone(host)
     async with open_database(context) as database:
+        await warn_of_pretended(context, database.pool)
 
         async def load() -> Snapshot:
             return CurrentSnapshot(await SnapshotLoader(context, database).load(context.settings)).current

@@ -116,3 +116,10 @@ UPDATE exchange_rate SET waits = false, confirmed_by = $3, set_at = $4 WHERE cur
 -- name: rates
 -- Every rate that was set, oldest first.
 SELECT * FROM exchange_rate ORDER BY currency, set_at
+
+-- name: pretended
+-- Pretended top-ups of which something is not spent. Less than a cent is no money that could go back.
+SELECT t.id, t.account_id, sum(s.end_at - greatest(s.start_at, w.spent))::bigint AS unspent
+FROM top_up t JOIN capture c ON c.top_up_id = t.id JOIN wallet w ON w.account_id = t.account_id
+JOIN segment s ON s.account_id = t.account_id AND s.lot_id = c.lot_id AND s.end_at > w.spent
+WHERE t.pretended GROUP BY t.id, t.account_id HAVING sum(s.end_at - greatest(s.start_at, w.spent)) >= 10000000 ORDER BY t.id

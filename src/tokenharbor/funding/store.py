@@ -38,6 +38,7 @@ class FundingQueries:
     set_fault: str
     set_paid: str
     add_capture: str
+    pretended: str
     lot_payments: str
     add_topped_up: str
     save_method: str
@@ -49,6 +50,15 @@ class FundingQueries:
     lock_rate: str
     confirm_rate: str
     rates: str
+
+
+@dataclass(frozen=True, slots=True)
+class PretendedCredit:
+    """A pretended top-up, and what of its credit is not spent."""
+
+    top_up_id: UUID
+    account_id: UUID
+    left: Usd
 
 
 SQL = read_queries(FundingQueries, "tokenharbor.funding")
@@ -225,3 +235,9 @@ def _top_up(row: asyncpg.Record) -> TopUp:
     fields: dict[str, Any] = {name: value for name, value in row.items() if name not in _OF_MONEY}
     money = Money(row["currency"], row["amount_minor"])
     return TopUp(**{**fields, "money": money, "credit": Usd(row["credit"]), "state": TopUpState(row["state"])})
+
+
+async def list_pretended(conn: asyncpg.Connection) -> Sequence[PretendedCredit]:
+    """Those of which a cent or more is left."""
+    rows = await conn.fetch(SQL.pretended)
+    return [PretendedCredit(row["id"], row["account_id"], Usd(row["unspent"])) for row in rows]

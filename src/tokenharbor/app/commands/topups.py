@@ -11,10 +11,10 @@ from tokenharbor.app.commands.arguments import ACCOUNT, NAME, SPAN, TOP_UP, USD
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
-from tokenharbor.app.funding import open_command_funding
+from tokenharbor.app.funding import open_command_funding, with_pretended
 from tokenharbor.app.session import CommandSession
-from tokenharbor.funding import store
-from tokenharbor.funding.documents import exchange_rate_document, top_up_document
+from tokenharbor.funding import pretended, store
+from tokenharbor.funding.documents import exchange_rate_document, refund_document, top_up_document
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
 from tokenharbor.funding.payment_receipts import make_payment_receipt
@@ -133,6 +133,21 @@ async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> Comma
 
 
 @topups.command()
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who decides.")
+@at_database
+async def forget_pretended(session: CommandSession, *, by: str) -> CommandResult:
+    """Take back all unspent credit of pretended payments, with its rewards. What is spent stays spent."""
+    async with open_command_funding(session) as funding:
+        with changing("refunds list"):
+            done = await pretended.forget_pretended(with_pretended(funding), by)
+    refunds, kept = [*map(refund_document, done.refunds)], [*map(pretended.show_kept, done.kept)]
+    lines = [f"{each['top_up']}: {each['credit_usd']} USD, {each['state']}" for each in refunds]
+    lines += [f"{each['top_up']}: kept: {each['reason']}" for each in kept]
+    failure = f"credit of {len(kept)} top-ups was not taken back" if kept else None
+    return CommandResult({"refunds": refunds, "kept": kept}, lines or ["no pretended credit is left"], failure)
+
+
+@topups.command()
 @click.option("--set", "stated", type=(NAME, NAME), metavar="CURRENCY RATE", help="Such as CNY 7.1234.")
 @click.option("--confirm", metavar="CURRENCY", help="Confirm the rate that another person has set.")
 @click.option("--for", "lasts", type=SPAN, metavar="24h", help="Time until the rate ends.")
@@ -159,5 +174,5 @@ def _shown(top_up: TopUp) -> CommandResult:
 
 
 def _warn_if_pretended(found: Iterable[TopUp]) -> list[str]:
-    pretended = any(each.pretended for each in found)
-    return ["pretended: no processor is configured, and no money moves"] if pretended else []
+    some = any(each.pretended for each in found)
+    return ["pretended: no processor is configured, and no money moves"] if some else []

@@ -1,0 +1,26 @@
+"""What a server says at its start of pretended credit that buys what somebody is charged for."""
+
+import asyncpg
+import structlog
+
+from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.funding import may_pretend
+from tokenharbor.app.secrets import credential_seal
+from tokenharbor.funding.store import list_pretended
+from tokenharbor.identity.credentials import read_credentials
+from tokenharbor.kernel.money import Usd
+
+_log = structlog.get_logger("app")
+
+
+async def warn_of_pretended(context: WorkerContext, pool: asyncpg.Pool) -> None:
+    """Raises Misconfigured, DatabaseUnavailable."""
+    async with pool.acquire() as conn:
+        stored = await read_credentials(conn, credential_seal(context.root, context.world.entropy))
+        if may_pretend(context.settings, stored):
+            return
+        found = await list_pretended(conn)
+    if found:
+        left, accounts = Usd(sum(each.left for each in found)), {each.account_id for each in found}
+        fix = "tokenharbor topups forget-pretended"
+        _log.warning("pretended_credit_left", usd=str(left), accounts=len(accounts), fix=fix)
