@@ -110,7 +110,7 @@ def test_a_dispute_freezes_takes_from_other_top_ups_and_gives_back_when_it_is_wo
         assert cashier.cli("ledger", "verify")["fault"] is None
 
 
-def test_TH_B9_a_refund_reclaims_what_is_locked_and_is_reduced_by_cashback_that_was_spent(database_url: str) -> None:
+def test_TH_B9_a_refund_reclaims_what_is_locked_and_pays_back_only_what_is_unspent(database_url: str) -> None:
     with running_cashier("token-harbor", "paypal", database_url) as cashier:
         top_up = paid(cashier, "10")
         assert cashier.cli("balance", cashier.account)["pools"]["locked"] == "10.000000000"
