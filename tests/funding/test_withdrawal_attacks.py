@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.funding.conftest import Till
 from tests.funding.crash import Died, Steps, dying
@@ -37,7 +38,13 @@ from tokenharbor.funding.refund_types import RefundOrigin
 from tokenharbor.funding.refunds import RefundRequest, ask_refund, settle_refund
 from tokenharbor.funding.sweep import look_at_due_withdrawals
 from tokenharbor.funding.types import TopUp
-from tokenharbor.funding.withdrawals import approve_withdrawal, ask_withdrawal, reject_withdrawal, settle_withdrawal
+from tokenharbor.funding.withdrawals import (
+    approve_withdrawal,
+    ask_withdrawal,
+    cancel_withdrawal,
+    reject_withdrawal,
+    settle_withdrawal,
+)
 from tokenharbor.kernel.errors import Conflict, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money, Usd
@@ -198,6 +205,39 @@ async def test_a_new_payee_waits_where_the_edition_says_so(till: Till) -> None:
         await ask(till, payee_id=added.id)
     await later(till, days=7)
     assert (await ask(till, payee_id=added.id)).state == "asked"
+
+
+@pytest.mark.parametrize("name", ["Customer ", "cust\u200bomer", "\uff43ustomer", "\u00a0c\u00adustomer", "\u200b"])
+async def test_who_asked_approves_under_no_other_spelling(till: Till, name: str) -> None:
+    open_withdrawals(till)
+    top_up = await paid(till)
+    asked = await ask(till, top_up_id=top_up.id)
+    with pytest.raises(Conflict):
+        await approve_withdrawal(till.funding, asked.id, name)
+
+
+@pytest.mark.parametrize("to_payee", [False, True])
+async def test_a_withdrawal_that_is_cancelled_after_its_credit_expired_brings_no_new_term(
+    till: Till, *, to_payee: bool
+) -> None:
+    open_withdrawals(till)
+    till.policy = msgspec.structs.replace(
+        till.policy, topups=msgspec.structs.replace(till.policy.topups, expires_months=12)
+    )
+    top_up = await paid(till)
+    [(expires_at,)] = await till.fetch("select expires_at from lot")
+    to = await payee(till)
+    if not to_payee:
+        till.processor.can_refund = None
+        await till.pool.execute("update capture set processor_refundable_until = null")
+    till.clock.advance(expires_at - till.clock.now() - timedelta(hours=1))
+    await later(till, minutes=0)
+    asked = await (ask(till, payee_id=to.id) if to_payee else ask(till, top_up_id=top_up.id))
+    await later(till, hours=2)
+    await cancel_withdrawal(till.funding, asked.id, "customer")
+    assert (await sums(till))[0] == 10 * DOLLAR
+    [(last,)] = await till.fetch("select max(expires_at) from lot")
+    assert last == till.clock.now() + timedelta(hours=1)
 
 
 async def test_one_bank_transfer_pays_a_withdrawal_or_a_refund(till: Till) -> None:

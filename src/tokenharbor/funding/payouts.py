@@ -162,6 +162,7 @@ def part_returns(
         lot_id=part.lot_id,
         clearing=address.clearing(withdrawal.processor, withdrawal.money.currency.lower()),
         reason=f"withdrawal {withdrawal.shown_id}",
+        asked_at=withdrawal.asked_at,
     )
     return CreditReturns(conn, funding, wanted)
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from tokenharbor.funding import refund_store, store
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.refund_types import CaptureBalance, Refund
+from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin
 from tokenharbor.funding.returns import (
     CreditReturn,
     CreditReturns,
@@ -102,6 +102,7 @@ def credit_returns(
         lot_id=refund.lot_id,
         clearing=clearing_of(capture),
         reason=f"refund {refund.shown_id}",
+        asked_at=None if refund.origin is RefundOrigin.PROCESSOR else refund.asked_at,
     )
     return CreditReturns(conn, funding, wanted)
 

@@ -34,12 +34,15 @@ class ReturnedMoney:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditReturn:
-    """Credit that leaves a lot for its processor. `reason` is the entries' note."""
+    """Credit that leaves a lot for its processor. `reason` is the entries' note. `asked_at`: its owner wanted it then,
+    so what comes back has what was left of the lot's time, and nobody renews it by asking and cancelling.
+    """
 
     account_id: UUID
     lot_id: UUID
     clearing: str
     reason: str
+    asked_at: datetime | None = None
 
 
 def money_of(capture: CaptureBalance, amount: Usd) -> ReturnedMoney:
@@ -152,11 +155,12 @@ class CreditReturns:
         await self.grant_anew(amount - own)
 
     async def grant_anew(self, amount: Usd) -> None:
-        """A new lot with the terms of the one whose credit cannot return to it. Its time runs anew."""
+        """A new lot with the terms of the one whose credit cannot return to it. Its time runs anew, or on."""
         if not amount:
             return
         lot = (await self.state()).lots[self._wanted.lot_id]
-        life = None if lot.expires_at is None else lot.expires_at - lot.granted_at
+        begins = max(lot.granted_at, self._wanted.asked_at or lot.granted_at)
+        life = None if lot.expires_at is None else lot.expires_at - begins
         await self._wallets.credit(
             Credit(
                 entry_id=self._world.ids.new(),
