@@ -39,7 +39,7 @@ from tokenharbor.rewards.audit import find_reward_fault
 
 PARTS = 4
 REACHED = {
-    "charged", "code won by 1", "dashboard done", "died", "dispute lost", "dispute won", "forged", "payment_mismatch",
+    "charged", "code won by 1", "dashboard done", "died", "dispute_lost", "dispute_won", "forged", "payment_mismatch",
     "refund done", "refund failed", "top-up paid", "welcome",
 }  # fmt: skip
 """A machine that never gets so far shows nothing."""
