@@ -48,6 +48,7 @@ from tokenharbor.funding.withdrawals import (
 from tokenharbor.kernel.errors import Conflict, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.pretended import PretendedProcessor
 from tokenharbor.payments.types import PayoutState
 from tokenharbor.rewards.hooks import RewardHooks
@@ -251,6 +252,28 @@ async def test_one_bank_transfer_pays_a_withdrawal_or_a_refund(till: Till) -> No
     await settle_withdrawal(till.funding, payout.id, "OUT-1")
     with pytest.raises(Conflict):
         await settle_refund(till.funding, refund.id, "out-1")
+
+
+async def test_one_bank_transfer_pays_one_of_two_accounts_at_once(till: Till) -> None:
+    open_withdrawals(till)
+    stranger = await till.sign_up("eve@example.com")
+    theirs = await record_payment(till.funding, ManualPayment(stranger, Usd.parse("10"), "BANK-2", "kim"))
+    await record_payment(till.funding, ManualPayment(till.account_id, Usd.parse("10"), "BANK-1", "kim"))
+    await matured(till, "5")
+    to = await payee(till, "DE02 1203 0000 0000 2020 51", processor="manual", kind="bank_account")
+    payout = await ask_and_approve(till, "a", "5", payee_id=to.id)
+    wanted = RefundRequest(top_up_id=theirs.id, idempotency_key="r", origin=RefundOrigin.OPERATOR, actor="kim")
+    refund = await ask_refund(till.funding, wanted)
+    async with till.pool.acquire() as conn, conn.transaction():
+        await Wallets(conn).lock(till.account_id, till.clock.now())  # so that both have begun before either ends
+        await Wallets(conn).lock(stranger, till.clock.now())
+        settling = asyncio.gather(
+            settle_withdrawal(till.funding, payout.id, "OUT-1"),
+            settle_refund(till.funding, refund.id, "out-1"),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(0.2)
+    assert [type(each) for each in await settling].count(Conflict) == 1
 
 
 async def test_a_refund_and_withdrawals_of_one_lot_at_once_are_within_the_capture(till: Till) -> None:

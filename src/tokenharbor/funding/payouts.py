@@ -24,7 +24,7 @@ from tokenharbor.funding import dispute_store, withdrawal_store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.payees import check_payee, read_payee
-from tokenharbor.funding.references import find_paid_by, read_reference
+from tokenharbor.funding.references import check_unused, read_reference
 from tokenharbor.funding.returns import CreditReturn, CreditReturns
 from tokenharbor.funding.types import MANUAL
 from tokenharbor.funding.withdrawable import TOP_UP
@@ -121,12 +121,9 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
     async with funding.acquire() as conn, conn.transaction():
         withdrawal = await _lock(conn, funding, withdrawal_id)
         _check_settled_by_hand(withdrawal)
-        if paid is not None and (used := await find_paid_by(conn, paid)) is not None:
-            raise Conflict(f"the reference {paid} was used before: {used}")
-        try:
-            return await _take(conn, funding, withdrawal, told or _told_by_hand(withdrawal, paid))
-        except asyncpg.UniqueViolationError:  # by another account's withdrawal, at this moment
-            raise Conflict(f"the reference {paid} was used before") from None
+        if paid is not None:
+            await check_unused(conn, paid)
+        return await _take(conn, funding, withdrawal, told or _told_by_hand(withdrawal, paid))
 
 
 def _check_settled_by_hand(withdrawal: Withdrawal) -> None:

@@ -27,6 +27,7 @@ class RefundQueries:
     refund: str
     by_key: str
     by_object: str
+    lock_reference: str
     refunds: str
     recent: str
     set_decided: str

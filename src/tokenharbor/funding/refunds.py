@@ -14,7 +14,7 @@ import asyncpg
 
 from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, NothingReturned, RewardReturn
-from tokenharbor.funding.references import find_paid_by, read_reference
+from tokenharbor.funding.references import check_unused, read_reference
 from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
@@ -134,9 +134,8 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
         refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
             raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: there is nothing to settle")
-        used = None if paid is None else await find_paid_by(conn, paid)
-        if used is not None:
-            raise Conflict(f"the reference {paid} was used before: {used}")
+        if paid is not None:
+            await check_unused(conn, paid)
         told = ProcessorRefund(
             processor_refund_id=paid or refund.processor_refund_id or "",
             capture_id=refund.capture_id,
@@ -145,10 +144,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
             refund_id=refund.shown_id,
             fault="" if paid is not None else "an operator says that it was not paid",
         )
-        try:
-            return await take_refund_on(conn, funding, refund_id, told)
-        except asyncpg.UniqueViolationError:  # by another account's refund, at this moment
-            raise Conflict(f"the reference {paid} was used before") from None
+        return await take_refund_on(conn, funding, refund_id, told)
 
 
 async def record_refund(

@@ -81,3 +81,7 @@ UPDATE refund SET looks = looks + 1, next_look_at = $1 + CASE looks
     WHEN 0 THEN interval '15 seconds' WHEN 1 THEN interval '1 minute' WHEN 2 THEN interval '5 minutes' ELSE interval '1 hour' END
 WHERE id IN (SELECT id FROM refund WHERE next_look_at <= $1 ORDER BY next_look_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id
+
+-- name: lock_reference
+-- A bank's reference, to the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('bank reference ' || $1::text, 0))

@@ -2,7 +2,9 @@
 
 Idea: a charge is an interval of the line, and what lies below `spent` never changes. So what a charge earns can be
 computed at any time after it, from its interval, its day, and the lots under it. Whoever computes it (a credit, a
-balance, a job) needs no more than a mark up to where it was done; how often it is done changes no total.
+balance, a job) needs no more than a mark up to where it was done; how often it is done changes no total. One thing does
+not follow from the line: what disputes have taken of a top-up when its charge is looked at. That share earns nothing,
+also if the dispute is won later.
 
 Amounts are exact: a nano-dollar at a rate in basis points is a whole number of ten-thousandths of a nano-dollar
 (`Parts`). Caps are compared in them, and the sum of a day is rounded down once, when it is granted.
