@@ -11,6 +11,7 @@ A lapse costs open answers, never money: what is held stays held until a success
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -51,13 +52,15 @@ class Lease:
         self._on_lapse.append(call)
 
     def check(self) -> None:
-        """Say so if the lease has lapsed since it was looked at last."""
+        """Say so if the lease has lapsed since it was looked at last. A signal's handler may call this."""
         if self._lapsed or self.is_held():
             return
         self._lapsed = True
-        _log.error("lease_lapsed", run=str(self._run.id))
         for call in self._on_lapse:
             call()
+        # Later: the signal may have come in the middle of a line of the log, which then holds the log's lock.
+        said = partial(_log.error, "lease_lapsed", run=str(self._run.id))
+        asyncio.get_running_loop().call_soon_threadsafe(said)
 
     async def run(self) -> None:
         """Raises GatewayEnded once the run was ended by somebody else."""
