@@ -30,8 +30,9 @@ def verified_payee(cashier: Cashier) -> str:
 
 
 def let_refunds_lapse(cashier: Cashier) -> None:
-    """As if the processor's time for refunds were over."""
-    cashier.fetch("update capture set processor_refundable_until = paid_at - interval '1 day'")
+    """As if the processor's time for refunds and disputes were over."""
+    cashier.fetch("""update capture set processor_refundable_until = paid_at - interval '1 day',
+        dispute_until = paid_at - interval '1 day'""")
 
 
 def approved(cashier: Cashier, *where: str) -> dict[str, Any]:

@@ -320,12 +320,15 @@ class Inspection:
         return [each for each in self.facts.refunds if each.capture_id == capture.capture_id]
 
     def _is_match_cut(self, match: MatchFact) -> bool:
-        """It, or its top-up, has expired, or was disputed, or has paid debt."""
+        """It, or its top-up, has expired, was disputed or has paid debt; or a refund of it came back, with which only
+        so much is locked again as there is room for.
+        """
         lots, now = (match.match_lot, match.top_up_lot), self.processor.clock.now()
         ends = [self._lots[lot_id].expires_at for lot_id in lots]
         [capture_id] = [each.capture_id for each in self.facts.captures if each.lot_id == match.top_up_lot]
         return (
             any(end is not None and end <= now for end in ends)
             or any(each.capture_id == capture_id for each in self.facts.disputes)
+            or any((each.capture_id, each.state) == (capture_id, "failed") for each in self.facts.refunds)
             or any(each.lot_id in lots and each.destination.endswith("/debt") for each in self.facts.postings)
         )
