@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from tests.money.facts import CaptureFact, Facts, LotFact, MatchFact, RefundFact, SegmentFact
+from tests.money.facts import CaptureFact, Facts, LotFact, MatchFact, PostingFact, RefundFact, SegmentFact
 from tests.money.model import OutsideView
 from tests.money.processor import BusyProcessor, CaptureStatement
 
@@ -320,15 +320,16 @@ class Inspection:
         return [each for each in self.facts.refunds if each.capture_id == capture.capture_id]
 
     def _is_match_cut(self, match: MatchFact) -> bool:
-        """It, or its top-up, has expired, was disputed or has paid debt; or a refund of it came back, with which only
-        so much is locked again as there is room for.
-        """
+        """It, or its top-up, has expired or was disputed, has paid debt or left some."""
         lots, now = (match.match_lot, match.top_up_lot), self.processor.clock.now()
         ends = [self._lots[lot_id].expires_at for lot_id in lots]
         [capture_id] = [each.capture_id for each in self.facts.captures if each.lot_id == match.top_up_lot]
         return (
             any(end is not None and end <= now for end in ends)
             or any(each.capture_id == capture_id for each in self.facts.disputes)
-            or any((each.capture_id, each.state) == (capture_id, "failed") for each in self.facts.refunds)
-            or any(each.lot_id in lots and each.destination.endswith("/debt") for each in self.facts.postings)
+            or any(each.lot_id in lots and _of_debt(each) for each in self.facts.postings)
         )
+
+
+def _of_debt(posting: PostingFact) -> bool:
+    return posting.source.endswith("/debt") or posting.destination.endswith("/debt")
