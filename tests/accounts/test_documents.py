@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 
 from tokenharbor.accounts.documents import (
-    account_document,
-    balance_document,
-    credit_document,
-    key_document,
-    limits_document,
-    provider_health_document,
-    usage_document,
+    AccountDocument,
+    BalanceDocument,
+    CreditDocument,
+    KeyDocument,
+    LimitsDocument,
+    ProviderHealthDocument,
+    UsageDocument,
 )
 from tokenharbor.accounts.providers import ProviderHealth
 from tokenharbor.catalog.types import ProviderQuota
@@ -20,6 +20,7 @@ from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.limits import account_limits, plan_limits
 from tokenharbor.identity.store import Account, AccountLimits, KeyRow, KeyRules
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.usage import Usage
@@ -34,19 +35,20 @@ EMPTY = {pool.value: "0.000000000" for pool in Pool}
 
 
 def test_a_balance_names_every_pool() -> None:
-    document = balance_document(Balance(Usd(3), Usd(2), ZERO, {Pool.PROMO: Usd(5)}))
+    document = plain_document(BalanceDocument.of(Balance(Usd(3), Usd(2), ZERO, {Pool.PROMO: Usd(5)})))
     pools = EMPTY | {"promo": "0.000000005"}
     assert document == {"balance_usd": "0.000000003", "held_usd": "0.000000002", "pools": pools}
 
 
 def test_an_account_and_a_credit_have_their_ids_and_times() -> None:
-    account = account_document(Account(ID, AT, "", "eu", "e", ("a@b.c",)))
+    account = plain_document(AccountDocument.of(Account(ID, AT, "", "eu", "e", ("a@b.c",))))
     shown = ids.show("acct", ID)
     rates = dict.fromkeys(("rpm", "tpm", "concurrency", "key_rpm", "key_tpm", "key_concurrency"))
     limits = {**rates, "daily_usd": None, "monthly_usd": None}
     known = {"id": shown, "created_at": SHOWN, "edition": "e", "region": "eu", "emails": ["a@b.c"]}
     assert account == known | {"plan": None, "limits": limits, "free_models": False}
-    credit = credit_document(Credit(ID, ID, ID, Pool.PAID, "operator", Usd(5), AT, "x", expires_at=AT))
+    granted = Credit(ID, ID, ID, Pool.PAID, "operator", Usd(5), AT, "x", expires_at=AT)
+    credit = plain_document(CreditDocument.of(granted))
     entry = ids.show("ent", ID)
     assert credit == {"id": entry, "account": shown, "usd": "0.000000005", "pool": "paid", "expires_at": SHOWN}
 
@@ -58,8 +60,8 @@ def test_a_key_is_shown_without_itself() -> None:
     unlimited = dict.fromkeys((*limits, "expires_at", "revoked_at"))
     nothing: dict[str, list[str]] = {"models": [], "providers": [], "deny_providers": [], "ip": []}
     known = {"id": ids.show("key", ID), "key": "thk_live_abcd…wxyz", "name": "ci", "created_at": SHOWN}
-    assert key_document(bare) == known | nothing | unlimited
-    assert key_document(replace(bare, rules=rules, revoked_at=AT)) == known | {
+    assert plain_document(KeyDocument.of(bare)) == known | nothing | unlimited
+    assert plain_document(KeyDocument.of(replace(bare, rules=rules, revoked_at=AT))) == known | {
         "models": ["m"],
         "providers": ["p"],
         "deny_providers": ["q"],
@@ -79,7 +81,7 @@ def test_limits_say_what_is_in_force_what_is_stated_and_whose_it_is() -> None:
     stated = AccountLimits(rates=StatedRates(rpm=0), key_rates=RATES, daily=Usd(9))
     account = Account(ID, AT, "", "eu", "e", (), "pro", stated)
     plan = plan_limits(load_edition("tokenhub"), "pro", ProviderQuota())
-    document = limits_document(account, account_limits(stated.rates, stated.key_rates, plan))
+    document = plain_document(LimitsDocument.of(account, account_limits(stated.rates, stated.key_rates, plan)))
     assert document == {
         "id": ids.show("acct", ID),
         "rpm": {"limit": None, "stated": 0, "origin": None},
@@ -102,13 +104,13 @@ def test_usage_and_health_are_counts_and_amounts() -> None:
     counts = {"requests": 2, "unbilled": 1, "cached": 1, "cache_share_bp": 3333}
     tokens = {"input": 2, "cache_read": 3, "cache_write": 4, "output": 5}
     day = f"{AT:%Y-%m-%d}"
-    assert usage_document(total, ["day", "model", "provider"]) == {
+    assert plain_document(UsageDocument.of(total, ["day", "model", "provider"])) == {
         "day": day, "model": "m", "provider": "p", **counts, **tokens, "cost_usd": "0.000000006",
     }  # fmt: skip
-    by = usage_document(total, ["hour", "key"])
+    by = plain_document(UsageDocument.of(total, ["hour", "key"]))
     assert (by["hour"], by["key"], "model" in by) == (f"{day}T00:00:00Z", ids.show("key", ID), False)
     health = ProviderHealth("p", 3, 1, 9, AT, None, {"server": 2}, {}, ZERO, Usd(7))
-    assert provider_health_document(health) == {
+    assert plain_document(ProviderHealthDocument.of(health)) == {
         "provider": "p",
         "attempts": 3,
         "ok": 1,

@@ -9,7 +9,7 @@ from tests.funding.test_disputes import dispute, hear
 from tests.funding.test_refunds import refund, tell
 
 from tokenharbor.funding.audit import find_capture_fault
-from tokenharbor.funding.documents import top_up_document
+from tokenharbor.funding.documents import TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.paper import Issuer
 from tokenharbor.funding.payment_receipts import make_payment_receipt
@@ -54,8 +54,8 @@ async def test_what_is_credited_is_the_amount_before_tax(till: Till) -> None:
     assert (await till.balance()).available == Usd.parse("10")
     assert await balances(till) == (1083 * CENT, 83 * CENT, 0)
     assert await till.fetch("select topped_up from wallet") == [(10_000_000_000,)]
-    shown = top_up_document(top_up)
-    assert (shown["amount"], shown["tax"], shown["credit_usd"]) == ("10.83", "0.83", "10.000000000")
+    shown = TopUpDocument.of(top_up)
+    assert (shown.amount, shown.tax, shown.credit_usd) == ("10.83", "0.83", Usd.parse("10"))
     async with till.pool.acquire() as conn:
         paper = await make_payment_receipt(conn, top_up.id, Issuer())
     items = [(row[0], str(row[2])) for row in paper.tables[0].rows]

@@ -10,7 +10,7 @@ import pytest
 
 from tokenharbor.jobs import job as jobs
 from tokenharbor.jobs.job import Job, repeat
-from tokenharbor.jobs.runs import job_document, list_runs, make_due
+from tokenharbor.jobs.runs import JobDocument, list_runs, make_due
 from tokenharbor.jobs.table import JOBS
 from tokenharbor.kernel.errors import DatabaseUnavailable, Missing
 
@@ -51,6 +51,6 @@ async def test_a_job_says_when_it_ran_and_what_failed(pool: asyncpg.Pool, monkey
         await _do_once(pool, hourly)
         done = (await list_runs(conn))[0]
         assert (done.fault, done.runs) == ("", 2)
-        assert job_document(done)["job"] == hourly.name
+        assert JobDocument.of(done).job == hourly.name
         with pytest.raises(Missing, match=JOBS[0].name):
             await make_due(conn, JOBS[0].name + "x")

@@ -1,12 +1,11 @@
-"""The JSON documents of accounts: one shape of each thing for commands, paths and pages.
+"""The documents of accounts: one shape of each thing for commands, paths and pages."""
 
-Amounts are decimal strings of USD with nine places, times UTC to the second, ids as they are shown.
-"""
-
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Literal, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tokenharbor.accounts.providers import ProviderHealth
 from tokenharbor.editions.policy import PlanPolicy, Policy
@@ -14,158 +13,301 @@ from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.keys import PREFIX
 from tokenharbor.identity.limits import PlanLimits
-from tokenharbor.identity.store import Account, KeyRow
+from tokenharbor.identity.store import Account, AccountLimits, KeyRow
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import RateLimits
 from tokenharbor.ledger.rollup import UsageDimension, UsageTotal
 from tokenharbor.ledger.types import Balance, Credit, Pool
 
 
-def account_document(account: Account) -> dict[str, Any]:
-    return {
-        "id": ids.show("acct", account.id),
-        "created_at": show_time(account.created_at),
-        "edition": account.edition,
-        "region": account.region,
-        "emails": list(account.emails),
-        "plan": account.plan or None,
-        "limits": {**_rates(account.limits.rates), **_rates(account.limits.key_rates, "key_"), **_budgets(account)},
-        "free_models": account.free_models,
-    }
+class StatedLimitsDocument(Document, frozen=True):
+    """What an account's row states. None: not stated; 0: unlimited."""
+
+    rpm: int | None
+    tpm: int | None
+    concurrency: int | None
+    key_rpm: int | None
+    key_tpm: int | None
+    key_concurrency: int | None
+    daily_usd: Usd | None
+    monthly_usd: Usd | None
+
+    @classmethod
+    def of(cls, limits: AccountLimits) -> Self:
+        rates, key_rates = limits.rates, limits.key_rates
+        return cls(
+            rpm=rates.rpm,
+            tpm=rates.tpm,
+            concurrency=rates.concurrency,
+            key_rpm=key_rates.rpm,
+            key_tpm=key_rates.tpm,
+            key_concurrency=key_rates.concurrency,
+            daily_usd=limits.daily,
+            monthly_usd=limits.monthly,
+        )
 
 
-def account_terms_document(account: Account, policy: Policy) -> dict[str, Any]:
-    """An account, and the terms of the plan that it has; None: of no plan."""
-    plan = policy.plan(account.plan)
-    terms = None if plan is None else plan_document(policy.plan_name(account.plan), plan)
-    return {**account_document(account), "terms": terms}
-
-
-def plan_document(name: str, plan: PlanPolicy) -> dict[str, Any]:
+class PlanDocument(PlanPolicy, frozen=True, kw_only=True):
     """A plan's terms: what an account that has it may do and pays, and words for people."""
-    return {"plan": name, **msgspec.to_builtins(plan)}
+
+    plan: str
+
+    @classmethod
+    def of(cls, name: str, plan: PlanPolicy) -> Self:
+        return cls(plan=name, **msgspec.structs.asdict(plan))
 
 
-def limits_document(account: Account, limits: PlanLimits) -> dict[str, Any]:
-    """Each rate as it is in force, what the account's row states of it, and whose it is; and the account's budgets."""
-    stated, ceiling = account.limits.rates, account.limits.key_rates
-    return {
-        "id": ids.show("acct", account.id),
-        **_in_force(limits.account, stated, ""),
-        **_in_force(limits.key, ceiling, "key_"),
-        **_budgets(account),
-    }
+class AccountDocument(Document, frozen=True):
+    """An account. `plan` of None: the edition's default. `terms` are shown where they are asked for; None: no plan."""
+
+    id: str
+    created_at: datetime
+    edition: str
+    region: str
+    emails: Sequence[str]
+    plan: str | None
+    limits: StatedLimitsDocument
+    free_models: bool
+    terms: PlanDocument | UnsetType | None = UNSET
+
+    @classmethod
+    def of(cls, account: Account, policy: Policy | None = None) -> Self:
+        """With the terms of its plan, if the policy is given."""
+        return cls(
+            id=ids.show("acct", account.id),
+            created_at=to_second(account.created_at),
+            edition=account.edition,
+            region=account.region,
+            emails=account.emails,
+            plan=account.plan or None,
+            limits=StatedLimitsDocument.of(account.limits),
+            free_models=account.free_models,
+            terms=UNSET if policy is None else _terms(policy, account.plan),
+        )
 
 
-def change_document(change: AccountChange) -> dict[str, Any]:
-    """`before` and `after` as text; "" is not stated."""
-    return {
-        "at": show_time(change.at),
-        "actor": change.actor,
-        "field": change.field,
-        "before": change.before,
-        "after": change.after,
-        "wording": change.wording,
-    }
+class LimitDocument(Document, frozen=True):
+    """A rate: the limit in force, what the account's row states of it, and whose it is. None: no limit."""
+
+    limit: int | None
+    stated: int | None
+    origin: str | None
 
 
-def balance_document(balance: Balance) -> dict[str, Any]:
-    """Every pool is named."""
-    return {
-        "balance_usd": str(balance.available),
-        "held_usd": str(balance.held),
-        "pools": {pool.value: str(balance.pools.get(pool, ZERO)) for pool in Pool},
-    }
+class LimitsDocument(Document, frozen=True):
+    """The limits of an account that are in force, and of each of its keys; and the account's budgets."""
+
+    id: str
+    rpm: LimitDocument
+    tpm: LimitDocument
+    concurrency: LimitDocument
+    key_rpm: LimitDocument
+    key_tpm: LimitDocument
+    key_concurrency: LimitDocument
+    daily_usd: Usd | None
+    monthly_usd: Usd | None
+
+    @classmethod
+    def of(cls, account: Account, limits: PlanLimits) -> Self:
+        rpm, tpm, concurrency = _in_force(limits.account, account.limits.rates)
+        key_rpm, key_tpm, key_concurrency = _in_force(limits.key, account.limits.key_rates)
+        return cls(
+            id=ids.show("acct", account.id),
+            rpm=rpm,
+            tpm=tpm,
+            concurrency=concurrency,
+            key_rpm=key_rpm,
+            key_tpm=key_tpm,
+            key_concurrency=key_concurrency,
+            daily_usd=account.limits.daily,
+            monthly_usd=account.limits.monthly,
+        )
 
 
-def credit_document(credit: Credit) -> dict[str, Any]:
-    return {
-        "id": ids.show("ent", credit.entry_id),
-        "account": ids.show("acct", credit.account_id),
-        "usd": str(credit.amount),
-        "pool": credit.pool.value,
-        "expires_at": show_time(credit.expires_at),
-    }
+class AccountChangeDocument(Document, frozen=True):
+    """A change. `before` and `after` as text; "" is not stated. `wording` is what a consent agreed to."""
+
+    at: datetime
+    actor: str
+    field: str
+    before: str
+    after: str
+    wording: str
+
+    @classmethod
+    def of(cls, change: AccountChange) -> Self:
+        return cls(
+            at=to_second(change.at),
+            actor=change.actor,
+            field=change.field,
+            before=change.before,
+            after=change.after,
+            wording=change.wording,
+        )
 
 
-def key_document(row: KeyRow) -> dict[str, Any]:
-    """A key without itself."""
-    rules = row.rules
-    return {
-        "id": ids.show("key", row.id),
-        "key": f"{PREFIX}{row.first4}…{row.last4}",
-        "name": rules.name,
-        "models": list(rules.models),
-        "providers": list(rules.providers),
-        "deny_providers": list(rules.denied_providers),
-        "ip": [str(network) for network in rules.networks],
-        "quota_usd": _usd(rules.quota),
-        "daily_usd": _usd(rules.daily),
-        "monthly_usd": _usd(rules.monthly),
-        **_rates(rules.rates),
-        "created_at": show_time(row.created_at),
-        "expires_at": show_time(rules.expires_at),
-        "revoked_at": show_time(row.revoked_at),
-    }
+class BalanceDocument(Document, frozen=True):
+    """What can be spent, what is held, and every pool, held credit included."""
+
+    balance_usd: Usd
+    held_usd: Usd
+    pools: Mapping[Pool, Usd]
+    currency: Literal["USD"] | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, balance: Balance) -> Self:
+        pools = {pool: balance.pools.get(pool, ZERO) for pool in Pool}
+        return cls(balance_usd=balance.available, held_usd=balance.held, pools=pools)
 
 
-def usage_document(total: UsageTotal, by: Collection[UsageDimension]) -> dict[str, Any]:
-    """What the total is divided by comes first."""
-    used, start = total.usage, total.start
-    divided = {
-        "hour": show_time(start),
-        "day": None if start is None else start.date().isoformat(),
-        "key": None if total.key_id is None else ids.show("key", total.key_id),
-        "model": total.model,
-        "provider": total.provider,
-    }
-    return {
-        **{name: divided[name] for name in divided if name in by},
-        "requests": total.requests,
-        "unbilled": total.unbilled,
-        "cached": total.cached,
-        "cache_share_bp": total.cache_share_bp,
-        "input": used.input,
-        "cache_read": used.cache_read,
-        "cache_write": used.cache_write_5m + used.cache_write_1h,
-        "output": used.output + used.reasoning,
-        "cost_usd": str(total.charge),
-    }
+class CreditDocument(Document, frozen=True):
+    """Credit that was granted, and its entry."""
+
+    id: str
+    account: str
+    usd: Usd
+    pool: Pool
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, credit: Credit) -> Self:
+        return cls(
+            id=ids.show("ent", credit.entry_id),
+            account=ids.show("acct", credit.account_id),
+            usd=credit.amount,
+            pool=credit.pool,
+            expires_at=to_second(credit.expires_at),
+        )
 
 
-def provider_health_document(health: ProviderHealth) -> dict[str, Any]:
-    """`lost_usd` has what was lost at all."""
-    losses = {"overrun": health.overrun, "unbilled": health.unbilled}
-    return {
-        "provider": health.provider,
-        "attempts": health.attempts,
-        "ok": health.ok,
-        "failed": health.failed,
-        "median_ms": health.median_ms,
-        "last_ok_at": show_time(health.last_ok_at),
-        "last_failed_at": show_time(health.last_failed_at),
-        "failures": health.failures,
-        "alarms": health.alarms,
-        "lost_usd": {kind: str(amount) for kind, amount in losses.items() if amount},
-    }
+class KeyDocument(Document, frozen=True):
+    """A key without itself. An empty list: no rule; None: no limit."""
+
+    id: str
+    key: str
+    name: str
+    models: Sequence[str]
+    providers: Sequence[str]
+    deny_providers: Sequence[str]
+    ip: Sequence[str]
+    quota_usd: Usd | None
+    daily_usd: Usd | None
+    monthly_usd: Usd | None
+    rpm: int | None
+    tpm: int | None
+    concurrency: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: KeyRow) -> Self:
+        rules = row.rules
+        return cls(
+            id=ids.show("key", row.id),
+            key=f"{PREFIX}{row.first4}…{row.last4}",
+            name=rules.name,
+            models=rules.models,
+            providers=rules.providers,
+            deny_providers=rules.denied_providers,
+            ip=[str(network) for network in rules.networks],
+            quota_usd=rules.quota,
+            daily_usd=rules.daily,
+            monthly_usd=rules.monthly,
+            rpm=rules.rates.rpm,
+            tpm=rules.rates.tpm,
+            concurrency=rules.rates.concurrency,
+            created_at=to_second(row.created_at),
+            expires_at=to_second(rules.expires_at),
+            revoked_at=to_second(row.revoked_at),
+        )
 
 
-def _rates(rates: StatedRates, prefix: str = "") -> dict[str, int | None]:
-    return {f"{prefix}{name}": getattr(rates, name) for name in StatedRates.__struct_fields__}
+class UsageDocument(Document, frozen=True, kw_only=True):
+    """A total of usage. What it is divided by comes first; the others of these are not there."""
+
+    hour: datetime | UnsetType | None = UNSET
+    day: date | UnsetType | None = UNSET
+    key: str | UnsetType | None = UNSET
+    model: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    requests: int
+    unbilled: int
+    cached: int
+    cache_share_bp: int
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    cost_usd: Usd
+
+    @classmethod
+    def of(cls, total: UsageTotal, by: Collection[UsageDimension]) -> Self:
+        used, start = total.usage, total.start
+        return cls(
+            hour=to_second(start) if "hour" in by else UNSET,
+            day=UNSET if "day" not in by else start and start.date(),
+            key=UNSET if "key" not in by else _key(total.key_id),
+            model=total.model if "model" in by else UNSET,
+            provider=total.provider if "provider" in by else UNSET,
+            requests=total.requests,
+            unbilled=total.unbilled,
+            cached=total.cached,
+            cache_share_bp=total.cache_share_bp,
+            input=used.input,
+            cache_read=used.cache_read,
+            cache_write=used.cache_write_5m + used.cache_write_1h,
+            output=used.output + used.reasoning,
+            cost_usd=total.charge,
+        )
 
 
-def _budgets(account: Account) -> dict[str, str | None]:
-    return {"daily_usd": _usd(account.limits.daily), "monthly_usd": _usd(account.limits.monthly)}
+class ProviderHealthDocument(Document, frozen=True):
+    """What became of a provider's attempts. `lost_usd` has what was lost at all."""
+
+    provider: str
+    attempts: int
+    ok: int
+    failed: int
+    median_ms: int | None
+    last_ok_at: datetime | None
+    last_failed_at: datetime | None
+    failures: Mapping[str, int]
+    alarms: Mapping[str, int]
+    lost_usd: Mapping[str, Usd]
+
+    @classmethod
+    def of(cls, health: ProviderHealth) -> Self:
+        losses = {"overrun": health.overrun, "unbilled": health.unbilled}
+        return cls(
+            provider=health.provider,
+            attempts=health.attempts,
+            ok=health.ok,
+            failed=health.failed,
+            median_ms=health.median_ms,
+            last_ok_at=to_second(health.last_ok_at),
+            last_failed_at=to_second(health.last_failed_at),
+            failures=health.failures,
+            alarms=health.alarms,
+            lost_usd={kind: amount for kind, amount in losses.items() if amount},
+        )
 
 
-def _in_force(limits: RateLimits, stated: StatedRates, prefix: str) -> dict[str, dict[str, Any]]:
-    return {
-        f"{prefix}{name}": {"limit": getattr(limits, name), "stated": getattr(stated, name), "origin": origin or None}
+def _key(key_id: UUID | None) -> str | None:
+    return None if key_id is None else ids.show("key", key_id)
+
+
+def _terms(policy: Policy, stated: str) -> PlanDocument | None:
+    plan = policy.plan(stated)
+    return None if plan is None else PlanDocument.of(policy.plan_name(stated), plan)
+
+
+def _in_force(limits: RateLimits, stated: StatedRates) -> Sequence[LimitDocument]:
+    return [
+        LimitDocument(limit=getattr(limits, name), stated=getattr(stated, name), origin=origin or None)
         for name, origin in zip(StatedRates.__struct_fields__, limits.origins, strict=True)
-    }
-
-
-def _usd(amount: Usd | None) -> str | None:
-    return None if amount is None else str(amount)
+    ]

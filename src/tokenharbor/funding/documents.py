@@ -1,161 +1,326 @@
-"""The JSON documents of money that comes and goes: decimal strings, times in UTC to the second, ids as shown."""
+"""The documents of money that comes and goes: one shape of each thing for commands, paths and pages.
 
-from typing import Any
+An `amount` is a decimal string of its `currency`, with two places.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Self
 
 from tokenharbor.funding.balances import AddressBalances
 from tokenharbor.funding.dispute_store import Dispute
-from tokenharbor.funding.reconcile import Reconciliation
-from tokenharbor.funding.refund_types import Refund
+from tokenharbor.funding.pretended import KeptCredit
+from tokenharbor.funding.reconcile import ClearingTotal, Reconciliation, RecordDifference
+from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.refunds import RefundPreview
-from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp
+from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp, TopUpState
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.clock import show_time
-from tokenharbor.kernel.money import Money
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.payments.types import DisputeState
 
 
-def top_up_document(top_up: TopUp) -> dict[str, Any]:
-    """`amount` is what is paid, `tax` in it included, in `currency`; `credit_usd` what was agreed for it."""
-    return {
-        "id": top_up.shown_id,
-        "account": ids.show("acct", top_up.account_id),
-        "state": top_up.state.value,
-        "pretended": top_up.pretended,
-        "processor": top_up.processor,
-        "method": top_up.method,
-        "amount": top_up.money.decimal,
-        "tax": Money(top_up.money.currency, top_up.tax_minor).decimal,
-        "currency": top_up.money.currency,
-        "credit_usd": str(top_up.credit),
-        "rate": top_up.rate,
-        "rate_until": show_time(top_up.rate_until),
-        "url": top_up.url,
-        "capture": top_up.capture_id,
-        "automatic": top_up.automatic,
-        "actor": top_up.actor,
-        "confirmed_by": top_up.confirmed_by,
-        "created_at": show_time(top_up.created_at),
-        "paid_at": show_time(top_up.paid_at),
-        "fault": top_up.fault or None,
-    }
+class TopUpDocument(Document, frozen=True):
+    """A top-up. `amount` is what is paid, `tax` in it included; `credit_usd` what was agreed for it."""
+
+    id: str
+    account: str
+    state: TopUpState
+    pretended: bool
+    processor: str
+    method: str
+    amount: str
+    tax: str
+    currency: str
+    credit_usd: Usd
+    rate: str | None
+    rate_until: datetime | None
+    url: str | None
+    capture: str | None
+    automatic: bool
+    actor: str
+    confirmed_by: str | None
+    created_at: datetime
+    paid_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, top_up: TopUp) -> Self:
+        return cls(
+            id=top_up.shown_id,
+            account=ids.show("acct", top_up.account_id),
+            state=top_up.state,
+            pretended=top_up.pretended,
+            processor=top_up.processor,
+            method=top_up.method,
+            amount=top_up.money.decimal,
+            tax=Money(top_up.money.currency, top_up.tax_minor).decimal,
+            currency=top_up.money.currency,
+            credit_usd=top_up.credit,
+            rate=top_up.rate,
+            rate_until=to_second(top_up.rate_until),
+            url=top_up.url,
+            capture=top_up.capture_id,
+            automatic=top_up.automatic,
+            actor=top_up.actor,
+            confirmed_by=top_up.confirmed_by,
+            created_at=to_second(top_up.created_at),
+            paid_at=to_second(top_up.paid_at),
+            fault=top_up.fault or None,
+        )
 
 
-def refund_document(refund: Refund) -> dict[str, Any]:
-    """`amount` is what comes back, in `currency`; `credit_usd` the credit that leaves for it."""
-    return {
-        "id": refund.shown_id,
-        "account": ids.show("acct", refund.account_id),
-        "top_up": ids.show("topup", refund.top_up_id),
-        "state": refund.state.value,
-        "origin": refund.origin.value,
-        "amount": refund.money.decimal,
-        "currency": refund.money.currency,
-        "credit_usd": str(refund.amount),
-        "reduced_usd": str(refund.reduced),
-        "processor": refund.processor,
-        "capture": refund.capture_id,
-        "processor_refund": refund.processor_refund_id,
-        "actor": refund.actor,
-        "decided_by": refund.decided_by,
-        "reason": refund.reason or None,
-        "asked_at": show_time(refund.asked_at),
-        "ended_at": show_time(refund.ended_at),
-        "fault": refund.fault or None,
-    }
+class RefundDocument(Document, frozen=True):
+    """A refund. `amount` is what comes back; `credit_usd` the credit that leaves for it."""
+
+    id: str
+    account: str
+    top_up: str
+    state: RefundProgress
+    origin: RefundOrigin
+    amount: str
+    currency: str
+    credit_usd: Usd
+    reduced_usd: Usd
+    processor: str
+    capture: str
+    processor_refund: str | None
+    actor: str
+    decided_by: str | None
+    reason: str | None
+    asked_at: datetime
+    ended_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, refund: Refund) -> Self:
+        return cls(
+            id=refund.shown_id,
+            account=ids.show("acct", refund.account_id),
+            top_up=ids.show("topup", refund.top_up_id),
+            state=refund.state,
+            origin=refund.origin,
+            amount=refund.money.decimal,
+            currency=refund.money.currency,
+            credit_usd=refund.amount,
+            reduced_usd=refund.reduced,
+            processor=refund.processor,
+            capture=refund.capture_id,
+            processor_refund=refund.processor_refund_id,
+            actor=refund.actor,
+            decided_by=refund.decided_by,
+            reason=refund.reason or None,
+            asked_at=to_second(refund.asked_at),
+            ended_at=to_second(refund.ended_at),
+            fault=refund.fault or None,
+        )
 
 
-def refund_preview_document(preview: RefundPreview) -> dict[str, Any]:
-    """`reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken back besides."""
-    return {
-        "top_up": ids.show("topup", preview.top_up_id),
-        "amount": preview.returned.money.decimal,
-        "currency": preview.returned.money.currency,
-        "credit_usd": str(preview.returned.amount),
-        "locked_usd": str(preview.rewards.locked),
-        "cashback_usd": str(preview.rewards.cashback),
-        "reduced_usd": str(preview.rewards.reduced),
-        "review": preview.review,
-    }
+class RefundPreviewDocument(Document, frozen=True):
+    """What a refund would bring. `reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken
+    back besides. `review`: an operator decides first.
+    """
+
+    top_up: str
+    amount: str
+    currency: str
+    credit_usd: Usd
+    locked_usd: Usd
+    cashback_usd: Usd
+    reduced_usd: Usd
+    review: bool
+
+    @classmethod
+    def of(cls, preview: RefundPreview) -> Self:
+        return cls(
+            top_up=ids.show("topup", preview.top_up_id),
+            amount=preview.returned.money.decimal,
+            currency=preview.returned.money.currency,
+            credit_usd=preview.returned.amount,
+            locked_usd=preview.rewards.locked,
+            cashback_usd=preview.rewards.cashback,
+            reduced_usd=preview.rewards.reduced,
+            review=preview.review,
+        )
 
 
-def dispute_document(dispute: Dispute) -> dict[str, Any]:
-    """`taken_usd` is credit that left for it, `frozen_usd` what waits for its end, `lost_usd` our loss."""
-    return {
-        "id": dispute.shown_id,
-        "account": ids.show("acct", dispute.account_id),
-        "top_up": ids.show("topup", dispute.top_up_id),
-        "state": dispute.state.value,
-        "amount": dispute.money.decimal,
-        "currency": dispute.money.currency,
-        "frozen_usd": str(dispute.frozen),
-        "taken_usd": str(dispute.taken),
-        "lost_usd": str(dispute.lost),
-        "processor": dispute.processor,
-        "dispute": dispute.dispute_id,
-        "capture": dispute.capture_id,
-        "opened_at": show_time(dispute.opened_at),
-        "respond_until": show_time(dispute.respond_until),
-        "ended_at": show_time(dispute.ended_at),
-        "fault": dispute.fault or None,
-    }
+class KeptCreditDocument(Document, frozen=True):
+    """A pretended top-up of which something stays, and why."""
+
+    top_up: str
+    reason: str
+
+    @classmethod
+    def of(cls, kept: KeptCredit) -> Self:
+        return cls(top_up=ids.show("topup", kept.top_up_id), reason=kept.reason)
 
 
-def balances_document(found: AddressBalances) -> dict[str, Any]:
-    """`accounts_usd` is what all accounts have together."""
-    return {
-        "balances_usd": {each.address: str(each.amount) for each in found.balances},
-        "accounts_usd": str(found.accounts),
-        "difference_usd": str(found.difference),
-    }
+class DisputeDocument(Document, frozen=True):
+    """A disputed payment. `taken_usd` is credit that left for it, `frozen_usd` what waits for its end, `lost_usd` our
+    loss.
+    """
+
+    id: str
+    account: str
+    top_up: str
+    state: DisputeState
+    amount: str
+    currency: str
+    frozen_usd: Usd
+    taken_usd: Usd
+    lost_usd: Usd
+    processor: str
+    dispute: str
+    capture: str
+    opened_at: datetime
+    respond_until: datetime | None
+    ended_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> Self:
+        return cls(
+            id=dispute.shown_id,
+            account=ids.show("acct", dispute.account_id),
+            top_up=ids.show("topup", dispute.top_up_id),
+            state=dispute.state,
+            amount=dispute.money.decimal,
+            currency=dispute.money.currency,
+            frozen_usd=dispute.frozen,
+            taken_usd=dispute.taken,
+            lost_usd=dispute.lost,
+            processor=dispute.processor,
+            dispute=dispute.dispute_id,
+            capture=dispute.capture_id,
+            opened_at=to_second(dispute.opened_at),
+            respond_until=to_second(dispute.respond_until),
+            ended_at=to_second(dispute.ended_at),
+            fault=dispute.fault or None,
+        )
 
 
-def reconciliation_document(found: Reconciliation) -> dict[str, Any]:
-    """`totals`, of processors, are signed, in their currency: `closing` is all that the statement has."""
-    return {
-        "compared": found.compared,
-        "differences": [{"what": each.what, "ours": each.ours, "theirs": each.theirs} for each in found.differences],
-        "totals": [
-            {
-                "currency": each.currency,
-                "ours": _signed(each.ours),
-                "theirs": _signed(each.theirs),
-                "fees_apart": _signed(each.fees),
-                "transfers": _signed(each.transfers),
-                "other": _signed(each.others),
-                "closing": _signed(each.closing),
-            }
-            for each in found.totals
-        ],
-        "fees_usd": {"ours": str(found.fees[0]), "theirs": str(found.fees[1])},
-    }
+class AddressBalancesDocument(Document, frozen=True):
+    """What each address has that is of no account. `accounts_usd` is what all accounts have together."""
+
+    balances_usd: Mapping[str, Usd]
+    accounts_usd: Usd
+    difference_usd: Usd
+
+    @classmethod
+    def of(cls, found: AddressBalances) -> Self:
+        balances = {each.address: each.amount for each in found.balances}
+        return cls(balances_usd=balances, accounts_usd=found.accounts, difference_usd=found.difference)
+
+
+class RecordDifferenceDocument(Document, frozen=True):
+    """What two records of one thing say; `-` where one has none."""
+
+    what: str
+    ours: str
+    theirs: str
+
+    @classmethod
+    def of(cls, found: RecordDifference) -> Self:
+        return cls(what=found.what, ours=found.ours, theirs=found.theirs)
+
+
+class ClearingTotalDocument(Document, frozen=True):
+    """What a processor's clearing account moved, signed, in a currency: `closing` is all that the statement has."""
+
+    currency: str
+    ours: str
+    theirs: str
+    fees_apart: str
+    transfers: str
+    other: str
+    closing: str
+
+    @classmethod
+    def of(cls, total: ClearingTotal) -> Self:
+        return cls(
+            currency=total.currency,
+            ours=_signed(total.ours),
+            theirs=_signed(total.theirs),
+            fees_apart=_signed(total.fees),
+            transfers=_signed(total.transfers),
+            other=_signed(total.others),
+            closing=_signed(total.closing),
+        )
+
+
+class ReconciliationDocument(Document, frozen=True):
+    """Our record beside a statement: how many things were compared, and which of them differ. Fees are by side."""
+
+    compared: int
+    differences: Sequence[RecordDifferenceDocument]
+    totals: Sequence[ClearingTotalDocument]
+    fees_usd: Mapping[str, Usd]
+
+    @classmethod
+    def of(cls, found: Reconciliation) -> Self:
+        ours, theirs = found.fees
+        return cls(
+            compared=found.compared,
+            differences=[RecordDifferenceDocument.of(each) for each in found.differences],
+            totals=[ClearingTotalDocument.of(each) for each in found.totals],
+            fees_usd={"ours": ours, "theirs": theirs},
+        )
+
+
+class AutoTopUpDocument(Document, frozen=True):
+    """An account's auto top-up: `amount_usd` is charged when less than `threshold_usd` is left."""
+
+    account: str
+    enabled: bool
+    processor: str
+    threshold_usd: Usd
+    amount_usd: Usd
+    month_usd: Usd
+    changed_at: datetime
+    actor: str
+    stopped_at: datetime | None
+    stop_reason: str | None
+
+    @classmethod
+    def of(cls, wanted: AutoTopUp) -> Self:
+        return cls(
+            account=ids.show("acct", wanted.account_id),
+            enabled=wanted.enabled,
+            processor=wanted.processor,
+            threshold_usd=wanted.threshold,
+            amount_usd=wanted.amount,
+            month_usd=wanted.month_most,
+            changed_at=to_second(wanted.changed_at),
+            actor=wanted.actor,
+            stopped_at=to_second(wanted.stopped_at),
+            stop_reason=wanted.stop_reason or None,
+        )
+
+
+class ExchangeRateDocument(Document, frozen=True):
+    """An exchange rate. `per_usd` is in units of the currency for a US dollar."""
+
+    currency: str
+    per_usd: str
+    set_at: datetime
+    ends_at: datetime | None
+    actor: str
+    waits: bool
+    confirmed_by: str | None
+
+    @classmethod
+    def of(cls, rate: ExchangeRate) -> Self:
+        return cls(
+            currency=rate.currency,
+            per_usd=rate.per_usd,
+            set_at=to_second(rate.set_at),
+            ends_at=to_second(rate.ends_at),
+            actor=rate.actor,
+            waits=rate.waits,
+            confirmed_by=rate.confirmed_by,
+        )
 
 
 def _signed(minor: int) -> str:
     return "-" * (minor < 0) + "%d.%02d" % divmod(abs(minor), 100)  # noqa: UP031  as in Money
-
-
-def auto_top_up_document(wanted: AutoTopUp) -> dict[str, Any]:
-    return {
-        "account": ids.show("acct", wanted.account_id),
-        "enabled": wanted.enabled,
-        "processor": wanted.processor,
-        "threshold_usd": str(wanted.threshold),
-        "amount_usd": str(wanted.amount),
-        "month_usd": str(wanted.month_most),
-        "changed_at": show_time(wanted.changed_at),
-        "actor": wanted.actor,
-        "stopped_at": show_time(wanted.stopped_at),
-        "stop_reason": wanted.stop_reason or None,
-    }
-
-
-def exchange_rate_document(rate: ExchangeRate) -> dict[str, Any]:
-    """`per_usd` is in units of the currency for a US dollar."""
-    return {
-        "currency": rate.currency,
-        "per_usd": rate.per_usd,
-        "set_at": show_time(rate.set_at),
-        "ends_at": show_time(rate.ends_at),
-        "actor": rate.actor,
-        "waits": rate.waits,
-        "confirmed_by": rate.confirmed_by,
-    }

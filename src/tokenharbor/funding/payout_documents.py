@@ -1,98 +1,188 @@
-"""The JSON documents of withdrawals and payees: decimal strings, times in UTC to the second, ids as shown."""
+"""The documents of withdrawals and payees: one shape of each thing for commands, paths and pages.
 
-from typing import Any
+An `amount` is a decimal string of its `currency`, with two places.
+"""
 
-from tokenharbor.funding.withdrawable import LotOutlook
-from tokenharbor.funding.withdrawal_types import SavedPayee, Withdrawal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
+
+from tokenharbor.funding.withdrawable import LotOutlook, WayOut
+from tokenharbor.funding.withdrawal_types import SavedPayee, Withdrawal, WithdrawalPart, WithdrawalProgress
 from tokenharbor.funding.withdrawals import AccountOutlook, WithdrawalPreview
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.money import Usd
 
 
-def withdrawal_document(withdrawal: Withdrawal) -> dict[str, Any]:
-    """`amount` is what is paid, in `currency`; `credit_usd` the credit that leaves for it. `to` is a payee, or the
+class WithdrawalPartDocument(Document, frozen=True):
+    """What a lot gives of a payout; `reduced_usd` of it is cashback that was spent."""
+
+    lot: str
+    amount_usd: Usd
+    reduced_usd: Usd
+
+    @classmethod
+    def of(cls, part: WithdrawalPart) -> Self:
+        return cls(lot=ids.show("lot", part.lot_id), amount_usd=part.amount, reduced_usd=part.reduced)
+
+
+class WithdrawalDocument(Document, frozen=True):
+    """A withdrawal. `amount` is what is paid; `credit_usd` the credit that leaves for it. `to` is a payee, or the
     refund by which it goes back to what paid.
     """
-    return {
-        "id": withdrawal.shown_id,
-        "account": ids.show("acct", withdrawal.account_id),
-        "state": withdrawal.state.value,
-        "pretended": withdrawal.pretended,
-        "to": _to(withdrawal),
-        "amount": withdrawal.money.decimal,
-        "currency": withdrawal.money.currency,
-        "credit_usd": str(withdrawal.amount),
-        "fee_usd": str(withdrawal.fee),
-        "lots": [
-            {"lot": ids.show("lot", part.lot_id), "amount_usd": str(part.amount), "reduced_usd": str(part.reduced)}
-            for part in withdrawal.parts
-        ],
-        "processor": withdrawal.processor,
-        "processor_payout": withdrawal.processor_payout_id,
-        "actor": withdrawal.actor,
-        "decided_by": withdrawal.decided_by,
-        "reason": withdrawal.reason or None,
-        "asked_at": show_time(withdrawal.asked_at),
-        "decided_at": show_time(withdrawal.decided_at),
-        "ended_at": show_time(withdrawal.ended_at),
-        "fault": withdrawal.fault or None,
-    }
+
+    id: str
+    account: str
+    state: WithdrawalProgress
+    pretended: bool
+    to: str
+    amount: str
+    currency: str
+    credit_usd: Usd
+    fee_usd: Usd
+    lots: Sequence[WithdrawalPartDocument]
+    processor: str
+    processor_payout: str | None
+    actor: str
+    decided_by: str | None
+    reason: str | None
+    asked_at: datetime
+    decided_at: datetime | None
+    ended_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, withdrawal: Withdrawal) -> Self:
+        return cls(
+            id=withdrawal.shown_id,
+            account=ids.show("acct", withdrawal.account_id),
+            state=withdrawal.state,
+            pretended=withdrawal.pretended,
+            to=_to(withdrawal),
+            amount=withdrawal.money.decimal,
+            currency=withdrawal.money.currency,
+            credit_usd=withdrawal.amount,
+            fee_usd=withdrawal.fee,
+            lots=[WithdrawalPartDocument.of(part) for part in withdrawal.parts],
+            processor=withdrawal.processor,
+            processor_payout=withdrawal.processor_payout_id,
+            actor=withdrawal.actor,
+            decided_by=withdrawal.decided_by,
+            reason=withdrawal.reason or None,
+            asked_at=to_second(withdrawal.asked_at),
+            decided_at=to_second(withdrawal.decided_at),
+            ended_at=to_second(withdrawal.ended_at),
+            fault=withdrawal.fault or None,
+        )
 
 
-def withdrawal_preview_document(preview: WithdrawalPreview) -> dict[str, Any]:
-    """`reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken back besides."""
-    withdrawal = preview.withdrawal
-    return {
-        "account": ids.show("acct", withdrawal.account_id),
-        "amount": withdrawal.money.decimal,
-        "currency": withdrawal.money.currency,
-        "credit_usd": str(withdrawal.amount),
-        "locked_usd": str(preview.rewards.locked),
-        "cashback_usd": str(preview.rewards.cashback),
-        "reduced_usd": str(preview.rewards.reduced),
-        "processor": withdrawal.processor,
-        "pretended": withdrawal.pretended,
-        "approval": withdrawal.state.value == "asked",
-    }
+class WithdrawalPreviewDocument(Document, frozen=True):
+    """What a withdrawal would bring. `reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are
+    taken back besides. `approval`: somebody has to approve it.
+    """
+
+    account: str
+    amount: str
+    currency: str
+    credit_usd: Usd
+    locked_usd: Usd
+    cashback_usd: Usd
+    reduced_usd: Usd
+    processor: str
+    pretended: bool
+    approval: bool
+
+    @classmethod
+    def of(cls, preview: WithdrawalPreview) -> Self:
+        withdrawal = preview.withdrawal
+        return cls(
+            account=ids.show("acct", withdrawal.account_id),
+            amount=withdrawal.money.decimal,
+            currency=withdrawal.money.currency,
+            credit_usd=withdrawal.amount,
+            locked_usd=preview.rewards.locked,
+            cashback_usd=preview.rewards.cashback,
+            reduced_usd=preview.rewards.reduced,
+            processor=withdrawal.processor,
+            pretended=withdrawal.pretended,
+            approval=withdrawal.state is WithdrawalProgress.ASKED,
+        )
 
 
-def account_outlook_document(outlook: AccountOutlook) -> dict[str, Any]:
-    """`day_left_usd` is what may still be asked for today (UTC); `frozen` says why nothing leaves now."""
-    return {
-        "account": ids.show("acct", outlook.account_id),
-        "frozen": outlook.frozen or None,
-        "day_left_usd": str(outlook.day_left),
-        "lots": [_lot(each) for each in outlook.lots],
-    }
+class LotOutlookDocument(Document, frozen=True):
+    """What of a lot is unspent, and its way out. `since` is when it may leave; None: not known, or never."""
+
+    lot: str
+    origin: str
+    amount_usd: Usd
+    way: WayOut
+    to: str | None
+    since: datetime | None
+    why: str | None
+
+    @classmethod
+    def of(cls, outlook: LotOutlook) -> Self:
+        return cls(
+            lot=ids.show("lot", outlook.lot.id),
+            origin=outlook.lot.origin,
+            amount_usd=outlook.amount,
+            way=outlook.way,
+            to=None if outlook.top_up_id is None else ids.show("topup", outlook.top_up_id),
+            since=to_second(outlook.since),
+            why=outlook.why or None,
+        )
 
 
-def payee_document(payee: SavedPayee, address: str | None) -> dict[str, Any]:
-    """`address` is None where it was erased, or is not shown."""
-    return {
-        "id": payee.shown_id,
-        "account": ids.show("acct", payee.account_id),
-        "processor": payee.processor,
-        "kind": payee.kind,
-        "address": address,
-        "actor": payee.actor,
-        "added_at": show_time(payee.added_at),
-        "verified_at": show_time(payee.verified_at),
-        "verified_by": payee.verified_by,
-        "removed_at": show_time(payee.removed_at),
-    }
+class AccountOutlookDocument(Document, frozen=True):
+    """What of an account's credit can leave. `day_left_usd` is what may still be asked for today (UTC); `frozen` says
+    why nothing leaves now.
+    """
+
+    account: str
+    frozen: str | None
+    day_left_usd: Usd
+    lots: Sequence[LotOutlookDocument]
+
+    @classmethod
+    def of(cls, outlook: AccountOutlook) -> Self:
+        return cls(
+            account=ids.show("acct", outlook.account_id),
+            frozen=outlook.frozen or None,
+            day_left_usd=outlook.day_left,
+            lots=[LotOutlookDocument.of(each) for each in outlook.lots],
+        )
 
 
-def _lot(outlook: LotOutlook) -> dict[str, Any]:
-    """`since` is when it may leave; None where that is not known, or never."""
-    return {
-        "lot": ids.show("lot", outlook.lot.id),
-        "origin": outlook.lot.origin,
-        "amount_usd": str(outlook.amount),
-        "way": outlook.way.value,
-        "to": None if outlook.top_up_id is None else ids.show("topup", outlook.top_up_id),
-        "since": show_time(outlook.since),
-        "why": outlook.why or None,
-    }
+class PayeeDocument(Document, frozen=True):
+    """Who may be paid. `address` is None where it was erased, or is not shown."""
+
+    id: str
+    account: str
+    processor: str
+    kind: str
+    address: str | None
+    actor: str
+    added_at: datetime
+    verified_at: datetime | None
+    verified_by: str | None
+    removed_at: datetime | None
+
+    @classmethod
+    def of(cls, payee: SavedPayee, address: str | None) -> Self:
+        return cls(
+            id=payee.shown_id,
+            account=ids.show("acct", payee.account_id),
+            processor=payee.processor,
+            kind=payee.kind,
+            address=address,
+            actor=payee.actor,
+            added_at=to_second(payee.added_at),
+            verified_at=to_second(payee.verified_at),
+            verified_by=payee.verified_by,
+            removed_at=to_second(payee.removed_at),
+        )
 
 
 def _to(withdrawal: Withdrawal) -> str:

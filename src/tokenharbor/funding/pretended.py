@@ -8,7 +8,6 @@ from tokenharbor.funding.context import Funding
 from tokenharbor.funding.refund_calls import look_at_refund
 from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.refunds import RefundRequest, ask_refund
-from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 
@@ -51,7 +50,3 @@ async def forget_pretended(funding: Funding, actor: str) -> ForgottenCredit:
         except (Conflict, Rejected) as error:
             kept.append(KeptCredit(each.top_up_id, str(error)))
     return ForgottenCredit(refunds, kept)
-
-
-def show_kept(kept: KeptCredit) -> dict[str, str]:
-    return {"top_up": ids.show("topup", kept.top_up_id), "reason": kept.reason}

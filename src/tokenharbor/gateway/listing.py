@@ -5,9 +5,9 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
+from msgspec import structs
 
-from tokenharbor.accounts.documents import balance_document
+from tokenharbor.accounts.documents import BalanceDocument
 from tokenharbor.catalog.describe import MayUse
 from tokenharbor.gateway.admit import key_rules
 from tokenharbor.gateway.answers import json_head
@@ -19,6 +19,7 @@ from tokenharbor.gateway.planning import find_model, model_not_found
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import encode_document
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
 from tokenharbor.routing.plan import NO_ROUTING_RULES, key_rule_against
 from tokenharbor.wire import DIALECTS
@@ -64,7 +65,7 @@ class ReadHandler:
     async def balance(self, call: Call, _name: str) -> None:
         caller = await self._admit(call)
         balance = await _read(self._dependencies.reads.balance(caller.account_id, call.started_at))
-        self._answer(call, balance_document(balance) | {"currency": "USD"})
+        self._answer(call, structs.replace(BalanceDocument.of(balance), currency="USD"))
 
     async def receipts(self, call: Call, _name: str) -> None:
         caller = await self._admit(call)
@@ -94,7 +95,7 @@ class ReadHandler:
         return snapshots.current if caller is None else snapshots.of(caller)
 
     def _answer(self, call: Call, answer: Any) -> None:
-        call.exchange.respond(200, json_head(call), msgspec.json.encode(answer))
+        call.exchange.respond(200, json_head(call), encode_document(answer))
 
 
 async def _read(reading: Awaitable[T]) -> T:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Self
 
 import asyncpg
 
 from tokenharbor.jobs.job import SQL
 from tokenharbor.jobs.table import JOBS
-from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.tables import did_you_mean
 
@@ -40,12 +41,23 @@ async def make_due(conn: asyncpg.Connection, name: str) -> None:
     await conn.execute(SQL.make_due, name)
 
 
-def job_document(job: JobRuns) -> dict[str, Any]:
-    return {
-        "job": job.name,
-        "every": f"{int(job.period.total_seconds())}s",
-        "runs": job.runs,
-        "last_began_at": show_time(job.last_began_at),
-        "last_ended_at": show_time(job.last_ended_at),
-        "fault": job.fault or None,
-    }
+class JobDocument(Document, frozen=True):
+    """A job and its runs. `fault` is why the last one failed."""
+
+    job: str
+    every: str
+    runs: int
+    last_began_at: datetime | None
+    last_ended_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, job: JobRuns) -> Self:
+        return cls(
+            job=job.name,
+            every=f"{int(job.period.total_seconds())}s",
+            runs=job.runs,
+            last_began_at=to_second(job.last_began_at),
+            last_ended_at=to_second(job.last_ended_at),
+            fault=job.fault or None,
+        )

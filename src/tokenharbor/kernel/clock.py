@@ -3,12 +3,23 @@
 import time  # noqa: TID251  the one place where time is read
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import Protocol, overload
 
 
 def show_time(moment: datetime | None) -> str | None:
     """UTC, ISO 8601, to the second."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@overload
+def to_second(moment: datetime) -> datetime: ...
+@overload
+def to_second(moment: None) -> None: ...
+@overload
+def to_second(moment: datetime | None) -> datetime | None: ...
+def to_second(moment: datetime | None) -> datetime | None:
+    """The same in UTC without its fraction, as documents have it."""
+    return None if moment is None else moment.astimezone(UTC).replace(microsecond=0)
 
 
 class Clock(Protocol):

@@ -19,12 +19,11 @@ from tokenharbor.accounts.changes import (
 )
 from tokenharbor.accounts.credits import GRANTABLE, Grant, grant_credit, read_balance
 from tokenharbor.accounts.documents import (
-    account_document,
-    account_terms_document,
-    balance_document,
-    change_document,
-    credit_document,
-    limits_document,
+    AccountChangeDocument,
+    AccountDocument,
+    BalanceDocument,
+    CreditDocument,
+    LimitsDocument,
 )
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import ACCOUNT, ACCOUNT_RATE, AS_PLANNED, REASON, SPAN, USD, USD_LIMIT
@@ -40,6 +39,7 @@ from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.identity.limits import PlanLimits, account_limits
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.types import Pool
@@ -105,7 +105,7 @@ async def show(session: CommandSession, account_id: UUID) -> CommandResult:
 @at_database
 async def list_all(session: CommandSession) -> CommandResult:
     """List all accounts, oldest first."""
-    found = [account_document(account) async for account in store.list_accounts(session.conn)]
+    found = [plain_document(AccountDocument.of(account)) async for account in store.list_accounts(session.conn)]
     rows = [(each["id"], each["created_at"], _plain(each["emails"]), each["plan"] or "default") for each in found]
     return CommandResult(found, table(("id", "created", "e-mail", "plan"), rows))
 
@@ -129,7 +129,7 @@ async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -
     """Show or change an account's limits. 0 is unlimited; default is as its plan or edition says."""
     wanted = LimitsChange(**{name.removesuffix("_usd"): _stated(value) for name, value in options.items()})
     account = await change_limits(session.conn, session.world, account_id, wanted, actor=OPERATOR)
-    document = limits_document(account, await _limits_in_force(session, account))
+    document = plain_document(LimitsDocument.of(account, await _limits_in_force(session, account)))
     rows = [
         (name, "unlimited" if each["limit"] is None else each["limit"], each["origin"])
         for name, each in document.items()
@@ -148,7 +148,7 @@ async def free_models(session: CommandSession, account_id: UUID, state: str) -> 
     free = load_edition(session.settings.edition).free
     on = state == "on"
     account = await change_consent(session.conn, session.world, account_id, on=on, free=free, actor=OPERATOR)
-    document = account_document(account)
+    document = plain_document(AccountDocument.of(account))
     agreed = [f"agreed to: {free.consent}"] if on else []
     return CommandResult(document, [f"free models of {document['id']} are {state}", *agreed])
 
@@ -158,7 +158,9 @@ async def free_models(session: CommandSession, account_id: UUID, state: str) -> 
 @at_database
 async def show_changes(session: CommandSession, account_id: UUID) -> CommandResult:
     """List changes of an account, oldest first."""
-    found = [change_document(change) for change in await list_changes(session.conn, account_id)]
+    found = [
+        plain_document(AccountChangeDocument.of(change)) for change in await list_changes(session.conn, account_id)
+    ]
     heads = ("at", "actor", "field", "before", "after", "wording")
     return CommandResult(found, table(heads, [tuple(each.values()) for each in found]))
 
@@ -169,7 +171,7 @@ async def show_changes(session: CommandSession, account_id: UUID) -> CommandResu
 async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's balance by pool, and the amount held."""
     found = await read_balance(session.conn, session.world, account_id, run_due=_hooks(session).run_due)
-    document = balance_document(found)
+    document = plain_document(BalanceDocument.of(found))
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
     rows = [("available", document["balance_usd"]), ("held", document["held_usd"]), *pools]
     if found.debt:
@@ -191,7 +193,7 @@ async def credit(
     grant = Grant(usd, Pool(pool), reason, lasts=expires)
     with changing(f"ledger export {ids.show('acct', account_id)}"):
         given = await grant_credit(session.conn, session.world, account_id, grant, run_due=_hooks(session).run_due)
-    document = credit_document(given)
+    document = plain_document(CreditDocument.of(given))
     until = f" until {document['expires_at']}" if given.expires_at else ""
     return CommandResult(document, [f"{given.amount} USD granted to {document['account']}, {given.pool}{until}"])
 
@@ -211,7 +213,7 @@ def _hooks(session: CommandSession) -> RewardHooks:
 
 
 def _shown(account: Account, policy: Policy) -> CommandResult:
-    document = account_terms_document(account, policy)
+    document = plain_document(AccountDocument.of(account, policy))
     terms = document["terms"] or {}
     words = {name: terms[name] for name in ("label", "service_fee_bp", "sla", "support") if terms}
     shown = {**document, "plan": document["plan"] or "default", **words}

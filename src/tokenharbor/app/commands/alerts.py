@@ -5,7 +5,7 @@ from typing import Any
 import click
 from msgspec import UNSET
 
-from tokenharbor.alerts.documents import alerts_document, notice_document
+from tokenharbor.alerts.documents import AlertsDocument, NoticeDocument
 from tokenharbor.alerts.preferences import (
     AlertChange,
     change_alerts,
@@ -20,6 +20,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, USD_LIMIT
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 
 _MOST_NOTICES = 1_000
@@ -35,7 +36,7 @@ def alerts() -> None:
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show what an account wants to be told."""
-    return _lines(alerts_document(await show_alerts(command_alerting(session), account_id)))
+    return _lines(plain_document(AlertsDocument.of(await show_alerts(command_alerting(session), account_id))))
 
 
 @alerts.command("set")
@@ -49,7 +50,7 @@ async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> 
     change = AlertChange(
         mail=UNSET if mail is None else mail == "on", low_balance=UNSET if low is None else (low or None)
     )
-    return _lines(alerts_document(await change_alerts(command_alerting(session), account_id, change)))
+    return _lines(plain_document(AlertsDocument.of(await change_alerts(command_alerting(session), account_id, change))))
 
 
 @alerts.command()
@@ -64,7 +65,7 @@ async def webhook(session: CommandSession, account_id: UUID, url: str | None, *,
     alerting = command_alerting(session)
     if url is None:
         await drop_webhook(alerting, account_id)
-        return _lines(alerts_document(await show_alerts(alerting, account_id)))
+        return _lines(plain_document(AlertsDocument.of(await show_alerts(alerting, account_id))))
     made = await set_webhook(alerting, account_id, url)
     return CommandResult({"url": made.url, "secret": made.shown_secret}, [made.shown_secret])
 
@@ -74,7 +75,7 @@ async def webhook(session: CommandSession, account_id: UUID, url: str | None, *,
 @at_database
 async def test(session: CommandSession, account_id: UUID) -> CommandResult:
     """Send a test by every channel now; exit 1 if one failed."""
-    document = notice_document(*await send_test(command_alerting(session), account_id))
+    document = plain_document(NoticeDocument.of(*await send_test(command_alerting(session), account_id)))
     each = document["deliveries"]
     failed = [one["channel"] for one in each if one["fault"] and one["state"] != "off"]
     lines = [f"{one['channel']}: {one['state']}" + (f" ({one['fault']})" if one["fault"] else "") for one in each]
@@ -92,7 +93,10 @@ def notices() -> None:
 @at_database
 async def list_(session: CommandSession, account_id: UUID, limit: int) -> CommandResult:
     """List notices of an account with their deliveries, newest first."""
-    found = [notice_document(*each) for each in await list_notices(command_alerting(session), account_id, limit)]
+    found = [
+        plain_document(NoticeDocument.of(*each))
+        for each in await list_notices(command_alerting(session), account_id, limit)
+    ]
     rows = [
         (one["at"], one["subject"], each["channel"], each["state"], each["tries"], each["fault"])
         for one in found

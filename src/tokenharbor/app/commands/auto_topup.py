@@ -11,8 +11,9 @@ from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
-from tokenharbor.funding.documents import auto_top_up_document
+from tokenharbor.funding.documents import AutoTopUpDocument
 from tokenharbor.funding.types import AutoTopUp
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 
 
@@ -60,5 +61,5 @@ async def off(session: CommandSession, account_id: UUID) -> CommandResult:
 
 
 def _shown(wanted: AutoTopUp) -> CommandResult:
-    document = auto_top_up_document(wanted)
+    document = plain_document(AutoTopUpDocument.of(wanted))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])

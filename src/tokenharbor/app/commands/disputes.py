@@ -9,7 +9,8 @@ from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import dispute_store
-from tokenharbor.funding.documents import dispute_document
+from tokenharbor.funding.documents import DisputeDocument
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 
 _COLUMNS: Final = ("id", "account", "top_up", "state", "amount", "currency", "frozen_usd", "taken_usd", "respond_until")
@@ -27,7 +28,7 @@ def disputes() -> None:
 async def list_all(session: CommandSession, account_id: UUID | None, *, open_only: bool) -> CommandResult:
     """List the disputes of an account, or all, oldest first."""
     found = await dispute_store.list_disputes(session.conn, account_id, open_only=open_only)
-    documents = [dispute_document(each) for each in found]
+    documents = [plain_document(DisputeDocument.of(each)) for each in found]
     return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
 
 
@@ -36,5 +37,5 @@ async def list_all(session: CommandSession, account_id: UUID | None, *, open_onl
 @at_database
 async def show(session: CommandSession, dispute_id: UUID) -> CommandResult:
     """Show a dispute."""
-    document = dispute_document(await dispute_store.get_dispute(session.conn, dispute_id))
+    document = plain_document(DisputeDocument.of(await dispute_store.get_dispute(session.conn, dispute_id)))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])

@@ -5,6 +5,7 @@ import click
 from tokenharbor.app.commands.common import CommandResult, Group, current_settings, show_result, table
 from tokenharbor.editions.files import edition_names
 from tokenharbor.editions.load import load_edition, sections, write_edition
+from tokenharbor.kernel.documents import plain_document
 
 
 @click.group(cls=Group)
@@ -24,9 +25,9 @@ def show(name: str | None) -> None:
 @edition.command()
 def plans() -> None:
     """List the plans of the edition in force, with their terms."""
-    from tokenharbor.accounts.documents import plan_document  # noqa: PLC0415  loads asyncpg, which `list` does not need
+    from tokenharbor.accounts.documents import PlanDocument  # noqa: PLC0415  loads asyncpg, which `list` does not need
 
-    found = [plan_document(*each) for each in load_edition(current_settings().edition).plans.items()]
+    found = [plain_document(PlanDocument.of(*each)) for each in load_edition(current_settings().edition).plans.items()]
     head = ("plan", "label", "account_rpm", "account_concurrency", "service_fee_bp", "discount_bp", "sla", "support")
     rows = [tuple(each[name] for name in head) for each in found]
     show_result(CommandResult(found, table(head, rows) or ["the edition has no plans"]))

@@ -5,7 +5,8 @@ import click
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
-from tokenharbor.jobs.runs import job_document, list_runs, make_due
+from tokenharbor.jobs.runs import JobDocument, list_runs, make_due
+from tokenharbor.kernel.documents import plain_document
 
 _HEADS = ("job", "every", "runs", "last_began_at", "last_ended_at", "fault")
 
@@ -19,7 +20,7 @@ def jobs() -> None:
 @at_database
 async def list_all(session: CommandSession) -> CommandResult:
     """List the jobs of the gateways on this database, with their last runs."""
-    found = [job_document(each) for each in await list_runs(session.conn)]
+    found = [plain_document(JobDocument.of(each)) for each in await list_runs(session.conn)]
     return CommandResult(found, table(_HEADS, [tuple(each[head] for head in _HEADS) for each in found]))
 
 

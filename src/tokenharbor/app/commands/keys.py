@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from tokenharbor.accounts.documents import key_document
+from tokenharbor.accounts.documents import KeyDocument
 from tokenharbor.accounts.keys import KeyChange, change_key, change_rules, issue_key, list_keys, revoke_key
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import ACCOUNT, ALLOWED, DENIED, KEY, LIFETIME, NAME, NETWORKS, RATE, USD_LIMIT
@@ -16,6 +16,7 @@ from tokenharbor.app.session import CommandSession
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import SecretPurpose
 
@@ -94,7 +95,7 @@ async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> Co
     if wanted == KeyChange():
         raise click.UsageError("name what is to be changed; --help lists it")
     row = await change_key(session.conn, key_id, wanted, catalog=read_catalog(session.settings))
-    document = key_document(row)
+    document = plain_document(KeyDocument.of(row))
     return CommandResult(document, [f"{document['id']}: {_rules(document) or 'no rules'}"])
 
 
@@ -103,7 +104,7 @@ async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> Co
 @at_database
 async def list_all(session: CommandSession, account_id: UUID) -> CommandResult:
     """List an account's keys with their limits, oldest first."""
-    found = [key_document(row) for row in await list_keys(session.conn, account_id)]
+    found = [plain_document(KeyDocument.of(row)) for row in await list_keys(session.conn, account_id)]
     heads = ("id", "key", "name", "created", "expires", "revoked", "rules")
     shown = ("id", "key", "name", "created_at", "expires_at", "revoked_at")
     rows = [(*(each[field] for field in shown), _rules(each)) for each in found]

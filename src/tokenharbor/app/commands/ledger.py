@@ -17,9 +17,10 @@ from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
 from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.balances import read_address_balances
-from tokenharbor.funding.documents import balances_document
+from tokenharbor.funding.documents import AddressBalancesDocument
 from tokenharbor.funding.store import read_lot_payments
 from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.export import EntryFilter
 from tokenharbor.ledger.export import export as export_ledger
@@ -70,7 +71,7 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
 async def balances(session: CommandSession) -> CommandResult:
     """Show every address that is of no account: revenue, expenses, what is owed, clearing. Reads all entries."""
     found = await read_address_balances(session.conn)
-    document = balances_document(found)
+    document = plain_document(AddressBalancesDocument.of(found))
     rows = [*document["balances_usd"].items(), ("accounts", document["accounts_usd"])]
     fault = f"{found.difference} USD have come from nowhere: run ledger verify" if found.difference else None
     return CommandResult(document, table(("address", "USD"), rows), fault)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from tokenharbor.accounts.documents import provider_health_document
+from tokenharbor.accounts.documents import ProviderHealthDocument
 from tokenharbor.accounts.providers import LONGEST_CREDENTIAL, get_provider, read_provider_health, store_credential
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import SPAN
@@ -16,6 +16,7 @@ from tokenharbor.app.commands.database import at_database, making_database
 from tokenharbor.app.secrets import credential_seal
 from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.clock import show_time
+from tokenharbor.kernel.documents import plain_document
 
 _COLUMNS: Final = ("provider", "attempts", "ok", "failed", "median_ms", "last_ok_at", "last_failed_at")
 _COUNTS: Final = ("failures", "alarms", "lost_usd")
@@ -52,7 +53,10 @@ async def health(session: CommandSession, *, last: timedelta) -> CommandResult:
     """Show each provider's attempts, failures and alarms."""
     since = session.world.clock.now() - last
     known = read_catalog(session.settings).providers
-    found = [provider_health_document(each) for each in await read_provider_health(session.conn, known, since=since)]
+    found = [
+        plain_document(ProviderHealthDocument.of(each))
+        for each in await read_provider_health(session.conn, known, since=since)
+    ]
     shown = (_row(each) for each in found if each["attempts"] or each["alarms"] or each["lost_usd"])
     lines = table((*_COLUMNS, *_COUNTS), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
     return CommandResult(found, lines)

@@ -8,9 +8,10 @@ from tokenharbor.app.commands.arguments import NAME, USD_LIMIT
 from tokenharbor.app.commands.common import Command, CommandResult, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
-from tokenharbor.funding.documents import reconciliation_document
+from tokenharbor.funding.documents import ReconciliationDocument
 from tokenharbor.funding.reconcile import Reconciliation, reconcile_processor, reconcile_provider
 from tokenharbor.funding.statement_reading import read_costs, read_moves
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.money import Usd
 
 
@@ -32,7 +33,7 @@ async def reconcile(
 
 
 def _result(found: Reconciliation, name: str) -> CommandResult:
-    document = reconciliation_document(found)
+    document = plain_document(ReconciliationDocument.of(found))
     lines = table(("what", "ours", "theirs"), [tuple(each.values()) for each in document["differences"]])
     if not found.differences:
         lines = [f"{found.compared} of {found.compared} agree"]

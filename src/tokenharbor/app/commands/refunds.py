@@ -11,7 +11,7 @@ from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import refund_store
-from tokenharbor.funding.documents import refund_document, refund_preview_document
+from tokenharbor.funding.documents import RefundDocument, RefundPreviewDocument
 from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.refunds import (
     RefundRequest,
@@ -22,6 +22,7 @@ from tokenharbor.funding.refunds import (
     settle_refund,
 )
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -62,7 +63,9 @@ def refunds() -> None:
 async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, origin: str) -> CommandResult:
     """Show what a refund of a top-up will bring back."""
     async with open_command_funding(session) as funding:
-        document = refund_preview_document(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
+        document = plain_document(
+            RefundPreviewDocument.of(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
+        )
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items()])
 
 
@@ -97,7 +100,7 @@ async def create(session: CommandSession, /, top_up_id: UUID, **options: str | U
 async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
     """List the refunds of an account, or all, oldest first."""
     found = await refund_store.list_refunds(session.conn, account_id, None if state is None else RefundProgress(state))
-    documents = [refund_document(each) for each in found]
+    documents = [plain_document(RefundDocument.of(each)) for each in found]
     return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
 
 
@@ -145,5 +148,5 @@ async def settle(session: CommandSession, refund_id: UUID, *, reference: str | N
 
 
 def _shown(refund: Refund) -> CommandResult:
-    document = refund_document(refund)
+    document = plain_document(RefundDocument.of(refund))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])

@@ -12,12 +12,13 @@ from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.rewards import codes as code_cases
 from tokenharbor.rewards import grants, store
 from tokenharbor.rewards.codes import CodeTerms
-from tokenharbor.rewards.documents import code_document, referral_document, reward_document
+from tokenharbor.rewards.documents import CodeDocument, ReferralDocument, RewardDocument
 from tokenharbor.rewards.idle import show_referrals
 from tokenharbor.rewards.types import Reward, RewardState
 
@@ -38,7 +39,7 @@ def rewards() -> None:
 async def list_rewards(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
     """List the rewards of an account, or all, oldest first. Those in state review wait for approve or refuse."""
     found = await store.list_rewards(session.conn, account_id, None if state is None else RewardState(state))
-    documents = [reward_document(each) for each in found]
+    documents = [plain_document(RewardDocument.of(each)) for each in found]
     return CommandResult(documents, table(_REWARD, [tuple(each[name] for name in _REWARD) for each in documents]))
 
 
@@ -90,14 +91,14 @@ async def create(session: CommandSession, /, **options: Any) -> CommandResult:
     """Make a code, and print it. It is not shown again."""
     terms = _terms(**{name: options[name] for name in ("usd", "uses", "note", "open_for", "lasts")})
     made = await code_cases.create_code(session.conn, session.world, terms, actor=options["by"])
-    return CommandResult({**code_document(made.code), "code": made.text}, [made.text])
+    return CommandResult(plain_document(CodeDocument.of(made.code, made.text)), [made.text])
 
 
 @codes.command("list")
 @at_database
 async def list_codes(session: CommandSession) -> CommandResult:
     """List codes and how often each was redeemed, oldest first."""
-    documents = [code_document(each) for each in await store.list_codes(session.conn)]
+    documents = [plain_document(CodeDocument.of(each)) for each in await store.list_codes(session.conn)]
     return CommandResult(documents, table(_CODE, [tuple(each[name] for name in _CODE) for each in documents]))
 
 
@@ -106,7 +107,7 @@ async def list_codes(session: CommandSession) -> CommandResult:
 @at_database
 async def revoke(session: CommandSession, code_id: UUID) -> CommandResult:
     """Revoke a code. What was redeemed stays."""
-    document = code_document(await code_cases.revoke_code(session.conn, session.world, code_id))
+    document = plain_document(CodeDocument.of(await code_cases.revoke_code(session.conn, session.world, code_id)))
     return CommandResult(document, [f"{document['id']} revoked at {document['revoked_at']}"])
 
 
@@ -133,7 +134,7 @@ async def show(session: CommandSession, account_id: UUID) -> CommandResult:
     """Show an account's own referral code, and the accounts that signed up by it."""
     policy = load_edition(session.settings.edition)
     code, referred = await show_referrals(session.conn, session.world, policy, account_id)
-    found = [referral_document(each) for each in referred]
+    found = [plain_document(ReferralDocument.of(each)) for each in referred]
     rows = table(tuple(_REFERRAL), [tuple(each[name] for name in _REFERRAL) for each in found])
     return CommandResult({"code": code, "referrals": found}, [f"code: {code}", *rows])
 
@@ -143,5 +144,5 @@ def _terms(*, usd: Usd, uses: int, note: str, open_for: timedelta | None, lasts:
 
 
 def _shown(reward: Reward) -> CommandResult:
-    document = reward_document(reward)
+    document = plain_document(RewardDocument.of(reward))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])

@@ -14,7 +14,7 @@ from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
 from tokenharbor.app.funding import open_command_funding, with_pretended
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import pretended, store
-from tokenharbor.funding.documents import exchange_rate_document, refund_document, top_up_document
+from tokenharbor.funding.documents import ExchangeRateDocument, KeptCreditDocument, RefundDocument, TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
 from tokenharbor.funding.payment_receipts import make_payment_receipt
@@ -23,6 +23,7 @@ from tokenharbor.funding.store import TopUpFilter
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -59,7 +60,7 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
         with changing(f"topups list {ids.show('acct', account_id)}"):
             opened = await open_top_up(funding, request)
     lines = [opened.shown_id, f"to be paid: {opened.money} at {opened.url}"]
-    return CommandResult(top_up_document(opened), lines + _warn_if_pretended([opened]))
+    return CommandResult(plain_document(TopUpDocument.of(opened)), lines + _warn_if_pretended([opened]))
 
 
 @topups.command("list")
@@ -74,7 +75,7 @@ async def list_all(
     """List the latest top-ups of an account, or of all, newest first."""
     wanted = TopUpFilter(account_id, None if state is None else TopUpState(state), before, limit)
     found = await store.list_top_ups(session.conn, wanted)
-    documents = [top_up_document(each) for each in found]
+    documents = [plain_document(TopUpDocument.of(each)) for each in found]
     lines = table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents])
     return CommandResult(documents, lines + _warn_if_pretended(found))
 
@@ -140,7 +141,8 @@ async def forget_pretended(session: CommandSession, *, by: str) -> CommandResult
     async with open_command_funding(session) as funding:
         with changing("refunds list"):
             done = await pretended.forget_pretended(with_pretended(funding), by)
-    refunds, kept = [*map(refund_document, done.refunds)], [*map(pretended.show_kept, done.kept)]
+    refunds = [plain_document(RefundDocument.of(each)) for each in done.refunds]
+    kept = [plain_document(KeptCreditDocument.of(each)) for each in done.kept]
     lines = [f"{each['top_up']}: {each['credit_usd']} USD, {each['state']}" for each in refunds]
     lines += [f"{each['top_up']}: kept: {each['reason']}" for each in kept]
     failure = f"credit of {len(kept)} top-ups was not taken back" if kept else None
@@ -162,13 +164,13 @@ async def rates(
             await set_exchange_rate(funding, stated[0].upper(), stated[1], lasts=lasts, actor=by)
         if confirm is not None:
             await confirm_exchange_rate(funding, confirm.upper(), by)
-    found = [exchange_rate_document(each) for each in await store.list_rates(session.conn)]
+    found = [plain_document(ExchangeRateDocument.of(each)) for each in await store.list_rates(session.conn)]
     heads = ("currency", "per_usd", "set_at", "ends_at", "actor", "waits", "confirmed_by")
     return CommandResult(found, table(heads, [tuple(each[head] for head in heads) for each in found]))
 
 
 def _shown(top_up: TopUp) -> CommandResult:
-    document = top_up_document(top_up)
+    document = plain_document(TopUpDocument.of(top_up))
     lines = [f"{name}: {value}" for name, value in document.items() if value not in (None, "")]
     return CommandResult(document, lines + _warn_if_pretended([top_up]))
 

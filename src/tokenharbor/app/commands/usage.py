@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from tokenharbor.accounts.documents import usage_document
+from tokenharbor.accounts.documents import UsageDocument
 from tokenharbor.accounts.usage import read_usage
 from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
@@ -14,6 +14,7 @@ from tokenharbor.app.commands.common import Command, CommandResult, table
 from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO
 from tokenharbor.ledger.rollup import UsageDimension
@@ -52,7 +53,7 @@ async def usage(
     until = until or session.world.clock.now()
     since = since or until - _USUAL_SPAN
     used = await read_usage(session.conn, account_id, since=since, until=until, by=how["by"])
-    found = [usage_document(each, how["by"]) for each in used.totals]
+    found = [plain_document(UsageDocument.of(each, how["by"])) for each in used.totals]
     total = sum((each.charge for each in used.totals), ZERO)
     columns = tuple(found[0]) if found else ()
     lines = table(columns, [tuple(each.values()) for each in found])

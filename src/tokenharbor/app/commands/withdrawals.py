@@ -14,10 +14,10 @@ from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import payee_store, withdrawal_store
 from tokenharbor.funding.payees import NewPayee, add_payee, remove_payee, verify_payee
 from tokenharbor.funding.payout_documents import (
-    account_outlook_document,
-    payee_document,
-    withdrawal_document,
-    withdrawal_preview_document,
+    AccountOutlookDocument,
+    PayeeDocument,
+    WithdrawalDocument,
+    WithdrawalPreviewDocument,
 )
 from tokenharbor.funding.withdrawal_types import SavedPayee, Withdrawal, WithdrawalProgress
 from tokenharbor.funding.withdrawals import (
@@ -31,6 +31,7 @@ from tokenharbor.funding.withdrawals import (
     settle_withdrawal,
 )
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -60,12 +61,12 @@ async def preview(session: CommandSession, /, account_id: UUID, **options: UUID 
     """Show what can be withdrawn, or what a withdrawal to TOPUP or PAYEE would bring."""
     async with open_command_funding(session) as funding:
         if options["top_up_id"] is None and options["payee_id"] is None:
-            document = account_outlook_document(await preview_account(funding, account_id))
+            document = plain_document(AccountOutlookDocument.of(await preview_account(funding, account_id)))
             lots = [tuple(lot[column] for column in _LOT_COLUMNS) for lot in document["lots"]]
             rest = [f"{name}: {value}" for name, value in document.items() if name != "lots" and value is not None]
             return CommandResult(document, [*rest, *table(_LOT_COLUMNS, lots)])
         request = _request(account_id, options, key="preview", actor=OPERATOR)
-        document = withdrawal_preview_document(await preview_withdrawal(funding, request))
+        document = plain_document(WithdrawalPreviewDocument.of(await preview_withdrawal(funding, request)))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items()])
 
 
@@ -97,7 +98,7 @@ async def list_all(session: CommandSession, account_id: UUID | None, state: str 
     """List the withdrawals of an account, or all, oldest first."""
     wanted = None if state is None else WithdrawalProgress(state)
     found = await withdrawal_store.list_withdrawals(session.conn, account_id, wanted)
-    documents = [withdrawal_document(each) for each in found]
+    documents = [plain_document(WithdrawalDocument.of(each)) for each in found]
     return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
 
 
@@ -201,7 +202,7 @@ async def verify(session: CommandSession, payee_id: UUID, *, by: str) -> Command
 async def list_payees(session: CommandSession, account_id: UUID | None) -> CommandResult:
     """List the payees of an account, or all, oldest first."""
     found = await payee_store.list_payees(session.conn, account_id)
-    documents = [payee_document(each, address) for each, address in found]
+    documents = [plain_document(PayeeDocument.of(each, address)) for each, address in found]
     rows = [tuple(each[column] for column in _PAYEE_COLUMNS) for each in documents]
     return CommandResult(documents, table(_PAYEE_COLUMNS, rows))
 
@@ -232,12 +233,12 @@ def _request(
 
 
 def _shown(withdrawal: Withdrawal) -> CommandResult:
-    document = withdrawal_document(withdrawal)
+    document = plain_document(WithdrawalDocument.of(withdrawal))
     return CommandResult(
         document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "", [])]
     )
 
 
 def _shown_payee(payee: SavedPayee, address: str | None = None) -> CommandResult:
-    document = payee_document(payee, address)
+    document = plain_document(PayeeDocument.of(payee, address))
     return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
