@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 from tests.ledger.conftest import SOLD, START, Scene
 
+from tokenharbor.billing.detail import Attempt, RequestDetail, ServedBy, write_detail
 from tokenharbor.db.each_row import EachRow
 from tokenharbor.kernel.errors import DatabaseUnavailable
 from tokenharbor.kernel.money import Usd
@@ -21,6 +23,7 @@ from tokenharbor.ledger.rollup import (
     read_totals,
     roll_up,
     roll_up_all,
+    roll_up_busy,
     roll_up_each,
     shorten_tail,
     whole_hours,
@@ -76,6 +79,49 @@ async def test_totals_are_the_same_before_and_after_the_job(scene: Scene) -> Non
     assert (day.start, day.requests) == (START.replace(hour=0), 6)
 
 
+@pytest.mark.parametrize(
+    ("changes", "used", "cached"),
+    [
+        ({}, Usage(), 0),
+        ({"usage": Usage(input=5, output=7)}, Usage(input=5, output=7), 0),
+        ({"usage": Usage(), "cache": "exact"}, Usage(), 1),
+        ({"usage": Usage(cache_read=3), "client_request_id": '"cache":"exact"'}, Usage(cache_read=3), 1),
+        (
+            {"usage": Usage(output=1), "asked": '"usage":{"input":9},"served":{"upstream_model":"x"}\\'},
+            Usage(output=1),
+            0,
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["deepseek-chat", 'a "b" \\ c}', "模型", ""])
+async def test_details_are_read_as_any_json_is(
+    scene: Scene, changes: dict[str, Any], used: Usage, cached: int, name: str
+) -> None:
+    """Whether they are written as a gateway writes them, of which only pieces are parsed, or otherwise."""
+    provider = f"p{scene.account}"
+    sold = msgspec.structs.replace(SOLD, provider=provider)
+    served = ServedBy(provider, name, "v") if name else None
+    detail = msgspec.structs.replace(_plain_detail(Attempt("p", "another", "failed", 9)), served=served, **changes)
+    await scene.credit(10**9)
+    for text in (write_detail(detail), json.dumps(json.loads(write_detail(detail))).encode()):
+        hold = scene.hold(10)
+        await scene.place(hold)
+        await scene.settle(msgspec.structs.replace(scene.settlement(hold, 10, product=sold), detail=text))
+        (total,) = await read_totals(scene.conn, scene.account, since=START, until=START + HOUR)
+        assert (total.requests, total.cached, total.usage) == (1, cached, used)
+        await roll_up(scene.conn, scene.account)
+        counted = await scene.conn.fetch("delete from provider_day where provider = $1 returning *", provider)
+        tokens = used.input + used.cache_read, used.output
+        assert [(row[3], row[4], row[9], row[10]) for row in counted] == [(name or sold.model, 1, *tokens)]
+        await scene.conn.execute("delete from usage_hour where account_id = $1", scene.account)
+
+
+def _plain_detail(attempt: Attempt) -> RequestDetail:
+    return RequestDetail(
+        status="complete", started_at=START, total_ms=1, asked="a", model="m", dialect="d", attempts=(attempt,)
+    )
+
+
 async def test_a_late_charge_counts_in_the_hour_of_its_time(scene: Scene) -> None:
     """As a replayed journal writes it: its number comes after those of later hours."""
     await scene.credit(10**9)
@@ -112,6 +158,18 @@ async def test_the_job_finds_who_has_entries_after_the_mark(scene: Scene) -> Non
         await roll_up_each(pool, EachRow("usage_totals"))  # other tests' accounts may fail
     marks = await scene.conn.fetch("select * from usage_mark where account_id = any ($1)", [scene.account, idle])
     assert [tuple(row) for row in marks] == [(scene.account, 2)]
+
+
+async def test_often_only_who_has_many_entries_is_added_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup, "_MANY", 3)
+    other = await scene.open_account()
+    for account in (scene.account, other):
+        await scene.credit(10**9, account=account)
+    await _spend(scene, 10)
+    await _spend(scene, 10)
+    await roll_up_busy(scene.conn)
+    marks = await scene.conn.fetch("select * from usage_mark where account_id = any ($1)", [scene.account, other])
+    assert [tuple(row) for row in marks] == [(scene.account, 3)]
 
 
 async def test_an_account_that_cannot_be_added_up_keeps_no_other_from_it(scene: Scene) -> None:

@@ -34,7 +34,6 @@ _log = structlog.get_logger("jobs")
 class JobQueries:
     """The SQL of queries.sql."""
 
-    is_due: str
     claim: str
     ended: str
     make_due: str
@@ -81,7 +80,7 @@ async def _do_when_due(job: Job, context: JobContext) -> None:
     """When no other gateway has just done it, or is at it."""
     while True:
         await asyncio.sleep(min(job.period, _LOOK).total_seconds())
-        if await _claim(job, context.pool):
+        if await context.pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is not None:
             break
     try:
         with as_database_unavailable():
@@ -91,12 +90,6 @@ async def _do_when_due(job: Job, context: JobContext) -> None:
         raise
     again = job.period * _DUE if job.period > _RETRY else None
     await context.pool.execute(SQL.ended, job.name, "", again)
-
-
-async def _claim(job: Job, pool: asyncpg.Pool) -> bool:
-    if not await pool.fetchval(SQL.is_due, job.name):
-        return False
-    return await pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is not None
 
 
 async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:

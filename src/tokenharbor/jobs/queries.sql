@@ -1,12 +1,9 @@
 -- Jobs, each of which one gateway at a time does.
 
--- name: is_due
--- Whether somebody has to do it; read, so that those who look often write nothing.
-SELECT NOT EXISTS (SELECT FROM job WHERE name = $1 AND due_at > clock_timestamp())
-
 -- name: claim
--- The job is ours, and nobody else's for a time; no row comes back where it is not due.
-INSERT INTO job (name, due_at, last_began_at, runs) VALUES ($1, clock_timestamp() + $2, clock_timestamp(), 1)
+-- The job is ours, and nobody else's for a time; no row comes back, and nothing is written, where it is not due.
+INSERT INTO job (name, due_at, last_began_at, runs) SELECT $1, clock_timestamp() + $2, clock_timestamp(), 1
+WHERE NOT EXISTS (SELECT FROM job WHERE name = $1 AND due_at > clock_timestamp())
 ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at, last_began_at = excluded.last_began_at, runs = job.runs + 1
 WHERE job.due_at <= clock_timestamp()
 RETURNING name

@@ -26,7 +26,7 @@ from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
-from tokenharbor.ledger.rollup import roll_up_all, roll_up_each
+from tokenharbor.ledger.rollup import roll_up_all, roll_up_busy, roll_up_each
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
 
@@ -111,6 +111,10 @@ async def _roll_up_usage(context: JobContext) -> None:
     await roll_up_all(context.pool)
 
 
+async def _roll_up_busy(context: JobContext) -> None:
+    await roll_up_busy(context.pool)
+
+
 async def _purge_metadata(context: JobContext) -> None:
     """What the edition no longer keeps. An account that cannot be added up keeps its own rows, and no other's."""
     days = context.policy().retention.metadata_days
@@ -141,6 +145,7 @@ JOBS = (
     Job("model_changes", timedelta(hours=6), _find_model_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
     Job("rewards", timedelta(minutes=1), _run_rewards),
-    Job("usage_totals", timedelta(seconds=10), _roll_up_usage),
+    Job("usage_totals", timedelta(hours=1), _roll_up_usage),
+    Job("busy_usage_totals", timedelta(seconds=10), _roll_up_busy),
     Job("metadata_purge", timedelta(hours=1), _purge_metadata),
 )

@@ -4,7 +4,10 @@ Idea: a total is the hours that are added up and the entries after the account's
 entry that is in its hours. It is never a time: a charge of a replayed journal has a late number and an early time, and
 is added to the hour of its time like any other. The mark moves in the transaction that adds, under its own lock: each
 entry is counted once, however many workers are at it. A total is one statement, so it sees hours and mark of one
-moment, and does not change when the job runs. Both sides read entries by one function, `used_entries`.
+moment, and does not change when the job runs. Both sides read entries by one function, `sum_usage`.
+
+A step costs as much as some 100 entries, however few it adds. So often only accounts with many entries after their
+marks are added up (`roll_up_busy`), and seldom all of them: what is not added up is read with each total.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +29,8 @@ UsageDimension = Literal["hour", "day", "key", "model", "provider"]
 
 _STEP: Final = 1000  # entries in one transaction
 _LOOK: Final = 10_000  # wallets that one statement looks at
-_LONG_TAIL: Final = 2000  # entries after the mark, from which on a reader adds them up first
+_MANY: Final = 500  # entries after the mark, from which on a job adds them up soon: half a step
+_LONG_TAIL: Final = 2000  # from which on a reader adds them up first
 _NOBODY: Final = UUID(int=0)
 
 
@@ -82,13 +86,22 @@ async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
         each.end()
 
 
-async def roll_up_each(conn: asyncpg.Connection | asyncpg.Pool, each: EachRow) -> None:
-    """The same, within a caller's job, which goes on and ends with the first failure. Raises DatabaseUnavailable."""
-    last = _NOBODY
+async def roll_up_busy(conn: asyncpg.Connection | asyncpg.Pool) -> None:
+    """The same, of accounts with many entries after their marks."""
+    each = EachRow("busy_usage_totals")
     with as_database_unavailable():
-        while rows := await conn.fetch(SQL.behind, last, _LOOK):
-            await each.do([row["account_id"] for row in rows if row["behind"]], partial(roll_up, conn))
-            last = rows[-1]["account_id"]
+        await roll_up_each(conn, each, at_least=_MANY)
+        each.end()
+
+
+async def roll_up_each(conn: asyncpg.Connection | asyncpg.Pool, each: EachRow, at_least: int = 1) -> None:
+    """The same, within a caller's job, which goes on and ends with the first failure. Raises DatabaseUnavailable."""
+    last: UUID | None = _NOBODY
+    with as_database_unavailable():
+        while last is not None:
+            page = await conn.fetchrow(SQL.behind, last, _LOOK, at_least)
+            await each.do(page["behind"], partial(roll_up, conn))
+            last = page["last"]
 
 
 async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:

@@ -1,10 +1,10 @@
 -- Totals of usage, kept by a job and read with the entries that it has not added up yet.
 
 -- name: behind
--- Some accounts after one, and whether they have entries after their mark.
-SELECT w.account_id, w.seq > coalesce(m.seq, 0) AS behind
-FROM (SELECT account_id, seq FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2) w
-LEFT JOIN usage_mark m ON m.account_id = w.account_id ORDER BY 1
+-- Of some accounts after one, those with $3 entries or more after their marks; and the last account, NULL where there are no more.
+WITH page AS (SELECT account_id, seq FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2)
+SELECT ARRAY(SELECT p.account_id FROM page p LEFT JOIN usage_mark m USING (account_id) WHERE p.seq - coalesce(m.seq, 0) >= $3 ORDER BY 1) AS behind,
+       (SELECT account_id FROM page ORDER BY 1 OFFSET $2 - 1) AS last
 
 -- name: tail
 -- How many entries an account has after its mark.
