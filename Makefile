@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pyt
 
 .PHONY: run setup test check quick lint types floors fast brief cover clients-here chaos soak bench clients wallets catalog lock clean help
 
-run: $(RUNTIME) ## set up and serve on http://127.0.0.1:8080; ARGS="--port 9000" goes to serve
+run: $(RUNTIME) ## set up and serve on http://localhost:8080; ARGS="--port 9000" goes to serve
 	@exec $(BIN)/tokenharbor serve $(ARGS)
 
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs

@@ -57,7 +57,7 @@ async def library(simulator: Simulator, *, stream: bool = False, **asked: Any) -
             region_name="us-east-1",
             endpoint_url=simulator.url,
             aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="secret",  # noqa: S106  nobody's
+            aws_secret_access_key="secret",
             config=Config(retries={"total_max_attempts": 1}),
         )
         with contextlib.closing(client):

@@ -1,4 +1,4 @@
-"""The way to customers of a process: the mail server as configured, webhooks, and what seals their secrets."""
+"""The way to customers and users of a process: the mail server as configured, webhooks, and what seals secrets."""
 
 import contextlib
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose
 from tokenharbor.kernel.world import World
 from tokenharbor.mail.smtp import SmtpConfig, SmtpMailer
+from tokenharbor.signin.deliver import UserPost
 
 
 def make_alerting(
@@ -33,6 +34,17 @@ def make_alerting(
         seal=SecretBox(root.derive(SecretPurpose.WEBHOOKS), world.entropy),
         public_url=public_url,
     )
+
+
+def make_user_post(
+    settings: Settings,
+    world: World,
+    root: RootSecret,
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+) -> UserPost:
+    """Raises Misconfigured."""
+    seal = SecretBox(root.derive(SecretPurpose.MAILS), world.entropy)
+    return UserPost(world=world, acquire=acquire, seal=seal, mailer=make_mailer(settings))
 
 
 def command_alerting(session: CommandSession) -> Alerting:

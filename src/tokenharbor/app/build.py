@@ -8,7 +8,7 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.app.alerts import make_alerting
+from tokenharbor.app.alerts import make_alerting, make_user_post
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.funding import FundingParts, charges, open_funding
@@ -157,6 +157,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
                 context.settings.server.browser_url,
             ),
             snapshots.catalog,
+            make_user_post(context.settings, context.world, context.root, database.pool.acquire),
         )
         background.run("overload", partial(router.overload.watch, server))
         if context.slot.number == 0:

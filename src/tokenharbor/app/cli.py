@@ -39,6 +39,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "catalog": "catalog",
     "providers": "providers",
     "edition": "editions",
+    "operators": "operators",
     "doctor": "doctor",
     "simulator": "simulator",
 }

@@ -1,4 +1,4 @@
-"""The first run: an operator's account with trial credit and a key, and a first request to paste."""
+"""The first run: an operator's account with trial credit, a sign-in and a key, and a first request to paste."""
 
 import json
 import shlex
@@ -14,6 +14,8 @@ from tokenharbor.accounts.accounts import open_account
 from tokenharbor.accounts.credits import Grant, grant_credit
 from tokenharbor.accounts.keys import IssuedKey, issue_key
 from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.operators import make_operator_token, operator_link
+from tokenharbor.app.server_url import name_loopback
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity import store
 from tokenharbor.identity.store import KeyRules
@@ -40,14 +42,14 @@ async def first_run(
         if await store.has_keys(conn):
             return _later_lines(context, account_id)
         snapshot = await load()
-        issued = await _issue_first(context, conn, account_id, snapshot)
-    return _first_lines(issued.key, url, snapshot)
+        issued, token = await _issue_first(context, conn, account_id, snapshot)
+    return _first_lines(issued.key, token, name_loopback(url), snapshot)
 
 
 async def _issue_first(
     context: WorkerContext, conn: asyncpg.Connection, account_id: UUID | None, snapshot: Snapshot
-) -> IssuedKey:
-    """The operator's key; the account is opened where there is none, and welcomed once."""
+) -> tuple[IssuedKey, str]:
+    """The operator's key and the token of a sign-in; the account is opened where there is none, and welcomed once."""
     world = context.world
     derived = context.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
@@ -57,16 +59,21 @@ async def _issue_first(
         else:
             await grant_credit(conn, world, account_id, WELCOME)
         rules = KeyRules(name="first")
-        return await issue_key(conn, world, derived, account_id=account_id, rules=rules, catalog=snapshot.catalog)
+        key = await issue_key(conn, world, derived, account_id=account_id, rules=rules, catalog=snapshot.catalog)
+        return key, await make_operator_token(conn, world, context.root, OPERATOR)
 
 
-def _first_lines(key: str, url: str, snapshot: Snapshot) -> list[str]:
+def _first_lines(key: str, token: str, url: str, snapshot: Snapshot) -> list[str]:
     body = json.dumps({"model": _example_model(snapshot), "messages": [{"role": "user", "content": "Hello"}]})
     credit = f"{WELCOME.amount // NANO_PER_USD} USD of trial credit for {WELCOME_DAYS} days"
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     return [
         "",
         f"Token Harbor runs at {url}",
+        "",
+        "Sign in as its operator, once, within 24 hours:",
+        "",
+        operator_link(url, token),
         "",
         f"An API key with {credit}, shown only this once:",
         "",

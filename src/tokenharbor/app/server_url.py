@@ -21,4 +21,9 @@ def command_browser_url(settings: Settings) -> str:
         listens_at = (settings.home / _FILE).read_text().strip()
     except FileNotFoundError:
         listens_at = ""
-    return settings.server.public_url or listens_at or settings.server.browser_url
+    return settings.server.public_url or name_loopback(listens_at) or settings.server.browser_url
+
+
+def name_loopback(url: str) -> str:
+    """With the name that browsers treat as safe: passkeys need a name, and a cookie is of one host."""
+    return url.replace("//127.0.0.1:", "//localhost:")

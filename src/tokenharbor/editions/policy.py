@@ -123,6 +123,13 @@ class AccountPolicy(msgspec.Struct, frozen=True, kw_only=True):
     default_plan: str  # "": none
 
 
+class SignUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sign_up]`: who may open an account without the operator."""
+
+    enabled: bool  # whether anybody may
+    disposable_mail: bool  # whether with an address of a service of throw-away mail, too
+
+
 class FreePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`[free]`: how many requests of free models an account has in a window, which begins with its first one."""
 
@@ -315,6 +322,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     billing: BillingPolicy
     limits: LimitPolicy
     accounts: AccountPolicy
+    sign_up: SignUpPolicy
     free: FreePolicy
     topups: TopUpPolicy
     grants: GrantPolicy

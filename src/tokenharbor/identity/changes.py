@@ -1,11 +1,13 @@
-"""Changes of accounts in the database, and their record. Each is made in the transaction of who asks for it."""
+"""Changes of accounts in the database, and the audit log of all changes, made in the transaction of who asks for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
+from tokenharbor.identity.sessions import read_address
 from tokenharbor.identity.store import SQL, Account, get_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
@@ -14,7 +16,9 @@ from tokenharbor.kernel.ids import UUID
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """What was changed, by whom: a field, from what to what. `wording` is what a consent agreed to."""
+    """What was changed, by whom: a field, from what to what. `wording` is what a consent agreed to. `subject` is the
+    shown id of what was changed, "" for the account or user itself; `address` is where it was asked for, "" by command.
+    """
 
     at: datetime
     actor: str
@@ -22,6 +26,8 @@ class AccountChange:
     before: str
     after: str
     wording: str = ""
+    subject: str = ""
+    address: str = ""
 
 
 async def lock_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
@@ -51,25 +57,58 @@ async def change_account(conn: asyncpg.Connection, account: Account) -> None:
 
 
 async def record_change(conn: asyncpg.Connection, record_id: UUID, account_id: UUID, change: AccountChange) -> None:
-    """Keep the record of a change."""
+    """Keep the record of a change of an account, or of what belongs to it."""
+    await _add(conn, record_id, change, account_id=account_id)
+
+
+async def record_user_change(conn: asyncpg.Connection, record_id: UUID, user_id: UUID, change: AccountChange) -> None:
+    """Likewise, of a user."""
+    await _add(conn, record_id, change, user_id=user_id)
+
+
+async def _add(
+    conn: asyncpg.Connection,
+    record_id: UUID,
+    change: AccountChange,
+    *,
+    account_id: UUID | None = None,
+    user_id: UUID | None = None,
+) -> None:
     await conn.execute(
         SQL.add_account_change,
         record_id,
         account_id,
+        user_id,
         change.at,
         change.actor,
         change.field,
         change.before,
         change.after,
         change.wording,
+        change.subject,
+        read_address(change.address),
     )
 
 
 async def read_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountChange]:
     """All changes of an account, oldest first."""
-    return [AccountChange(**row) for row in await conn.fetch(SQL.account_changes, account_id)]
+    return [_change(row) for row in await conn.fetch(SQL.account_changes, account_id)]
+
+
+async def read_user_changes(conn: asyncpg.Connection, user_id: UUID) -> Sequence[AccountChange]:
+    """All changes of a user, oldest first."""
+    return [_change(row) for row in await conn.fetch(SQL.user_changes, user_id)]
+
+
+async def forget_addresses(conn: asyncpg.Connection, before: datetime) -> None:
+    """Where changes of before a time were asked for: it is not known any more."""
+    await conn.execute(SQL.forget_addresses, before)
 
 
 async def count_plans(conn: asyncpg.Connection) -> Mapping[str, int]:
     """How many accounts have each plan that some account's row states."""
     return {row["plan"]: row["accounts"] for row in await conn.fetch(SQL.plans)}
+
+
+def _change(row: Any) -> AccountChange:
+    return AccountChange(**{**row, "address": str(row["address"] or "")})

@@ -1,4 +1,4 @@
-"""API keys: how one is made, recognised and hashed, and what its rules say."""
+"""Keys of the API and of the control API: how one is made, recognised and hashed, and what an API key's rules say."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.secret import DerivedSecret
 
 PREFIX = "thk_live_"
-LENGTH = len(PREFIX) + 32
+MANAGEMENT_PREFIX = "thm_live_"
+LENGTH = len(PREFIX) + 32  # both prefixes are of one length
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FAIR = 256 - 256 % len(_ALPHABET)  # bytes from here on would favour the first letters
@@ -35,19 +36,19 @@ class NewKey:
         return self.key[-4:]
 
 
-def make_key(entropy: Entropy) -> NewKey:
+def make_key(entropy: Entropy, prefix: str = PREFIX) -> NewKey:
     """Every character equally likely."""
     letters: list[str] = []
-    while len(letters) < LENGTH - len(PREFIX):
+    while len(letters) < LENGTH - len(prefix):
         letters += [_ALPHABET[byte % 62] for byte in entropy.bytes(40) if byte < _FAIR]
-    return NewKey(PREFIX + "".join(letters[: LENGTH - len(PREFIX)]))
+    return NewKey(prefix + "".join(letters[: LENGTH - len(prefix)]))
 
 
-def is_well_formed(presented: bytes) -> bool:
+def is_well_formed(presented: bytes, prefix: str = PREFIX) -> bool:
     return (
         len(presented) == LENGTH
-        and presented.startswith(PREFIX.encode())
-        and _BASE62.issuperset(presented[len(PREFIX) :])
+        and presented.startswith(prefix.encode())
+        and _BASE62.issuperset(presented[len(prefix) :])
     )
 
 

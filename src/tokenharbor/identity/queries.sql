@@ -4,10 +4,6 @@
 -- A payer. Its wallet comes with it, by trigger.
 INSERT INTO account (id, created_at, name, edition) VALUES ($1, $2, $3, $4)
 
--- name: add_user
--- A person; no row comes back where the e-mail is another's.
-INSERT INTO app_user (id, created_at, email) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING RETURNING id
-
 -- name: add_membership
 -- Who may act for an account.
 INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)
@@ -40,12 +36,20 @@ WHERE id = $1
 
 -- name: add_account_change
 -- The record of a change.
-INSERT INTO account_change (id, account_id, at, actor, field, before, after, wording)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO account_change (id, account_id, user_id, at, actor, field, before, after, wording, subject, address)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: account_changes
 -- All of an account's, oldest first.
-SELECT at, actor, field, before, after, wording FROM account_change WHERE account_id = $1 ORDER BY at, id
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 ORDER BY at, id
+
+-- name: user_changes
+-- All of a user's, oldest first.
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE user_id = $1 ORDER BY at, id
+
+-- name: forget_addresses
+-- Where changes of before a time were asked for.
+UPDATE account_change SET address = NULL WHERE at < $1 AND address IS NOT NULL
 
 -- name: plans
 -- The plans that accounts have, and how many have each.

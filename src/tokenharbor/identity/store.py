@@ -3,7 +3,6 @@
 Each function takes a connection and leaves the transaction to whoever calls, so that books can join in.
 """
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +14,15 @@ import asyncpg
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity.caller import UNSTATED, StatedRates
 from tokenharbor.identity.keys import NewKey, key_hasher
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.users import ensure_user, is_member, lock_user, normalise_email
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.errors import Conflict, Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.world import World
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _PAGE = 1_000
 
 
@@ -31,7 +31,6 @@ class IdentityQueries:
     """The room's SQL."""
 
     add_account: str
-    add_user: str
     add_membership: str
     account: str
     accounts: str
@@ -39,6 +38,8 @@ class IdentityQueries:
     change_account: str
     add_account_change: str
     account_changes: str
+    user_changes: str
+    forget_addresses: str
     plans: str
     account_of: str
     has_keys: str
@@ -114,18 +115,20 @@ class KeyRow:
 
 async def create_account(conn: asyncpg.Connection, world: World, email: str, edition: str) -> Account:
     """Account, user and membership. Raises Rejected for an e-mail that is none, Conflict for one that exists."""
-    email = email.strip().lower()
-    if _EMAIL.fullmatch(email) is None or not email.isprintable():
-        raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email")
-    now = world.clock.now()
-    account = Account(world.ids.new(), now, "", "", edition, (email,))
-    user_id = world.ids.new()
+    email, user_id = normalise_email(email), world.ids.new()
     async with conn.transaction():
-        if await conn.fetchval(SQL.add_user, user_id, now, email) is None:
+        found = await ensure_user(conn, user_id, email, world.clock.now())
+        if found != user_id and ((await lock_user(conn, found)).verified_at or await is_member(conn, found)):
             raise Conflict(f"a user with the e-mail {email} exists already")
-        await conn.execute(SQL.add_account, account.id, now, account.name, edition)
-        await conn.execute(SQL.add_membership, account.id, user_id, "owner", now)
-    return account
+        return await get_account(conn, await add_account(conn, world, found, edition))
+
+
+async def add_account(conn: asyncpg.Connection, world: World, owner: UUID, edition: str) -> UUID:
+    """An account of a user that is there, who owns it."""
+    account_id, now = world.ids.new(), world.clock.now()
+    await conn.execute(SQL.add_account, account_id, now, "", edition)
+    await conn.execute(SQL.add_membership, account_id, owner, AccountRole.OWNER.value, now)
+    return account_id
 
 
 async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:

@@ -29,6 +29,8 @@ from tokenharbor.ledger.purge import PurgedRows, purge_requests
 from tokenharbor.ledger.rollup import roll_up_all, roll_up_busy, roll_up_each
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
+from tokenharbor.signin.deliver import deliver_mails
+from tokenharbor.signin.retention import purge_sign_in
 
 _log = structlog.get_logger("jobs")
 
@@ -103,6 +105,16 @@ async def _deliver_notices(context: JobContext) -> None:
         pass
 
 
+async def _deliver_user_mails(context: JobContext) -> None:
+    while await deliver_mails(context.user_post):
+        pass
+
+
+async def _purge_sign_in(context: JobContext) -> None:
+    async with context.pool.acquire() as conn:
+        await purge_sign_in(conn, context.world, context.policy())
+
+
 async def _run_rewards(context: JobContext) -> None:
     await run_idle(context.pool, context.world, context.policy())
 
@@ -144,6 +156,8 @@ JOBS = (
     Job("alerts", timedelta(minutes=1), _find_alerts),
     Job("model_changes", timedelta(hours=6), _find_model_changes),
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
+    Job("user_mails", timedelta(seconds=2), _deliver_user_mails),
+    Job("sign_in_purge", timedelta(hours=1), _purge_sign_in),
     Job("rewards", timedelta(minutes=1), _run_rewards),
     Job("usage_totals", timedelta(hours=1), _roll_up_usage),
     Job("busy_usage_totals", timedelta(seconds=10), _roll_up_busy),

@@ -24,6 +24,8 @@ HarborError
 │   │   └── Overloaded         more is asked than can be served: with Retry-After
 │   └── UpstreamTimeout        `provider` named
 ├── Rejected                   a use case does not take this input; `param` names the field
+├── SignInRefused              e-mail and password, a token or a code do not open anything; it does not say which
+│   └── SecondFactorNeeded     the password is right, and a code is needed, too
 ├── Missing                    what a use case works on is not there
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
@@ -95,7 +97,7 @@ class InsufficientQuota(Refusal):
 
 
 class PermissionDenied(Refusal):
-    """A rule of the key or of the region forbids it."""
+    """A rule of the key, of the region or of a role forbids it."""
 
     should_retry = False
 
@@ -183,6 +185,14 @@ class Rejected(HarborError):
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+class SignInRefused(HarborError):
+    """What was shown opens nothing; the message does not say which part is wrong, or who exists."""
+
+
+class SecondFactorNeeded(SignInRefused):
+    """The password is right: the code of an authenticator app is needed, too."""
 
 
 class Missing(HarborError):
@@ -281,6 +291,8 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Unavailable: HttpError(503, "unavailable", "api_error"),
     UpstreamTimeout: HttpError(504, "upstream_timeout", "api_error"),
     Rejected: HttpError(400, "invalid_request", "invalid_request_error"),
+    SignInRefused: HttpError(401, "sign_in_refused", "authentication_error"),
+    SecondFactorNeeded: HttpError(401, "second_factor_needed", "authentication_error"),
     Missing: HttpError(404, "not_found", "invalid_request_error"),
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),

@@ -32,6 +32,9 @@ class SecretPurpose(StrEnum):
     RECEIPTS = "tokenharbor receipts v1"
     INSTRUMENTS = "tokenharbor payment instruments v1"
     WEBHOOKS = "tokenharbor webhooks of customers at rest v1"
+    SIGN_IN = "tokenharbor sessions and tokens v1"
+    SECOND_FACTORS = "tokenharbor second factors at rest v1"
+    MAILS = "tokenharbor mails at rest v1"
 
 
 _FINGERPRINT = "tokenharbor fingerprint v1"

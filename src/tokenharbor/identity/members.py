@@ -1,0 +1,140 @@
+"""Members of accounts and their roles, and open invitations."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.db.queries import read_queries
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.kernel.ids import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class MemberQueries:
+    """The SQL of members.sql."""
+
+    memberships: str
+    role: str
+    members: str
+    join: str
+    change_role: str
+    leave: str
+    other_owners: str
+    invitations: str
+    end_invitation: str
+    end_invitations_of: str
+    end_invitations_by: str
+    add_management_key: str
+    find_management_key: str
+    management_keys: str
+    revoke_management_key: str
+    revoke_keys_of: str
+    set_name: str
+
+
+MEMBER_SQL = read_queries(MemberQueries, "tokenharbor.identity", "members.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An account of a user, and what the user is there."""
+
+    account_id: UUID
+    account_name: str
+    role: AccountRole
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of an account."""
+
+    user_id: UUID
+    email: str = field(repr=False)
+    name: str = field(repr=False)
+    role: AccountRole
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """An invitation that is open. `invited_by` is a shown id."""
+
+    id: UUID
+    email: str = field(repr=False)
+    role: AccountRole
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+async def list_memberships(conn: asyncpg.Connection, user_id: UUID) -> Sequence[Membership]:
+    """Oldest first."""
+    rows = await conn.fetch(MEMBER_SQL.memberships, user_id)
+    return [Membership(row["id"], row["name"], AccountRole(row["role"])) for row in rows]
+
+
+async def find_role(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> AccountRole | None:
+    """None: no member."""
+    role = await conn.fetchval(MEMBER_SQL.role, account_id, user_id)
+    return None if role is None else AccountRole(role)
+
+
+async def list_members(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Member]:
+    """Oldest first."""
+    rows = await conn.fetch(MEMBER_SQL.members, account_id)
+    return [
+        Member(row["user_id"], row["email"] or "", row["name"], AccountRole(row["role"]), row["created_at"])
+        for row in rows
+    ]
+
+
+async def join_account(
+    conn: asyncpg.Connection, account_id: UUID, user_id: UUID, role: AccountRole, at: datetime
+) -> bool:
+    """Whether the user was no member before; who was one keeps the role."""
+    return await conn.fetchval(MEMBER_SQL.join, account_id, user_id, role.value, at) is not None
+
+
+async def change_role(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, role: AccountRole) -> None:
+    await conn.execute(MEMBER_SQL.change_role, account_id, user_id, role.value)
+
+
+async def leave_account(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> None:
+    await conn.execute(MEMBER_SQL.leave, account_id, user_id)
+
+
+async def has_other_owner(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody else owns the account, too; its row is locked by whoever asks."""
+    return bool(await conn.fetchval(MEMBER_SQL.other_owners, account_id, user_id))
+
+
+async def list_invitations(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> Sequence[InvitationRow]:
+    """Those that are open, oldest first."""
+    rows = await conn.fetch(MEMBER_SQL.invitations, account_id, at)
+    return [InvitationRow(**{**row, "email": row["email"] or "", "role": AccountRole(row["role"])}) for row in rows]
+
+
+async def end_invitation(
+    conn: asyncpg.Connection, invitation_id: UUID, account_id: UUID, at: datetime
+) -> AccountRole | None:
+    """To what it was; None where the account has no such invitation that is open."""
+    role = await conn.fetchval(MEMBER_SQL.end_invitation, invitation_id, account_id, at)
+    return None if role is None else AccountRole(role)
+
+
+async def end_invitations_of(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, at: datetime) -> None:
+    """All of a user to an account."""
+    await conn.execute(MEMBER_SQL.end_invitations_of, account_id, user_id, at)
+
+
+async def end_invitations_by(
+    conn: asyncpg.Connection, account_id: UUID, inviter: str, roles: Collection[AccountRole], at: datetime
+) -> None:
+    """Those that a member, by a shown id, has made to one of these roles."""
+    await conn.execute(MEMBER_SQL.end_invitations_by, account_id, inviter, [role.value for role in roles], at)
+
+
+async def set_account_name(conn: asyncpg.Connection, account_id: UUID, name: str) -> None:
+    await conn.execute(MEMBER_SQL.set_name, account_id, name)

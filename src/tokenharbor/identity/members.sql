@@ -1,0 +1,76 @@
+-- Members of accounts, invitations, management keys.
+
+-- name: memberships
+-- The accounts of a user, oldest first.
+SELECT a.id, a.name, m.role FROM membership m JOIN account a ON a.id = m.account_id WHERE m.user_id = $1 ORDER BY m.created_at, a.id
+
+-- name: role
+-- Of a user in an account; no row comes back for who is no member.
+SELECT role FROM membership WHERE account_id = $1 AND user_id = $2
+
+-- name: members
+-- Of an account, oldest first.
+SELECT u.id AS user_id, u.email, u.name, m.role, m.created_at FROM membership m JOIN app_user u ON u.id = m.user_id
+WHERE m.account_id = $1 ORDER BY m.created_at, u.id
+
+-- name: join
+-- A new member; who is one already keeps the role.
+INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id
+
+-- name: change_role
+-- Of a member.
+UPDATE membership SET role = $3 WHERE account_id = $1 AND user_id = $2
+
+-- name: leave
+-- A member no more.
+DELETE FROM membership WHERE account_id = $1 AND user_id = $2
+
+-- name: other_owners
+-- How many owners an account has beside a user.
+SELECT count(*) FROM membership WHERE account_id = $1 AND role = 'owner' AND user_id <> $2
+
+-- name: invitations
+-- Of an account that are open, oldest first.
+SELECT t.id, u.email, t.role, t.invited_by, t.created_at, t.expires_at FROM sign_in_token t JOIN app_user u ON u.id = t.user_id
+WHERE t.account_id = $1 AND t.ended_at IS NULL AND t.expires_at > $2 ORDER BY t.created_at, t.id
+
+-- name: end_invitation
+-- One of an account's; no row comes back where it is none, or is not open.
+UPDATE sign_in_token t SET ended_at = $3 FROM app_user u
+WHERE t.id = $1 AND t.account_id = $2 AND t.ended_at IS NULL AND u.id = t.user_id RETURNING t.role
+
+-- name: end_invitations_of
+-- All of a user to an account.
+UPDATE sign_in_token SET ended_at = $3 WHERE account_id = $1 AND user_id = $2 AND ended_at IS NULL
+
+-- name: end_invitations_by
+-- Those of an account that a member made, to one of these roles.
+UPDATE sign_in_token SET ended_at = $4 WHERE account_id = $1 AND invited_by = $2 AND role = ANY ($3) AND ended_at IS NULL
+
+-- name: add_management_key
+-- By its hash.
+INSERT INTO management_key (id, account_id, created_by, hash, hash_key_id, first4, last4, name, role, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: find_management_key
+-- One in force, by its hash.
+SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
+WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+
+-- name: management_keys
+-- An account's, oldest first, the revoked ones too.
+SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
+WHERE account_id = $1 ORDER BY created_at, id
+
+-- name: revoke_management_key
+-- One of an account's; the first time stands. No row comes back for an unknown one.
+UPDATE management_key SET revoked_at = least(revoked_at, $3) WHERE id = $1 AND account_id = $2 RETURNING name, revoked_at
+
+-- name: revoke_keys_of
+-- Those in force that a member made, if they have one of these roles.
+UPDATE management_key SET revoked_at = $4 WHERE account_id = $1 AND created_by = $2 AND role = ANY ($3) AND revoked_at IS NULL
+RETURNING id
+
+-- name: set_name
+-- Of an account.
+UPDATE account SET name = $2 WHERE id = $1

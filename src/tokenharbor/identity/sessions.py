@@ -1,0 +1,102 @@
+"""Sessions of users: opaque tokens, seen and ended by their user. A session ends by itself once it is idle, or old."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.identity.users import SQL, User, read_user
+from tokenharbor.kernel.ids import UUID
+
+IDLE: Final = timedelta(days=7)
+LIFE: Final = timedelta(days=30)
+"""However much it is used."""
+
+_SEEN_EVERY = timedelta(minutes=1)
+_LONGEST_AGENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where somebody comes from: an address ("" if it is unknown), a browser's or program's name for itself."""
+
+    address: str = ""
+    agent: str = ""
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        return read_address(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that somebody has just shown, and whose it is."""
+
+    id: UUID
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as its user sees it."""
+
+    id: UUID
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    address: str
+    agent: str = field(repr=False)
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """None for what is no address, such as that of a Unix socket."""
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+async def add_session(
+    conn: asyncpg.Connection, session_id: UUID, hashed: bytes, *, user_id: UUID, visitor: Visitor, at: datetime
+) -> None:
+    agent = "".join(letter for letter in visitor.agent if letter.isprintable())[:_LONGEST_AGENT]
+    await conn.execute(SQL.add_session, session_id, hashed, user_id, at, at + LIFE, visitor.ip, agent)
+
+
+async def find_session(conn: asyncpg.Connection, hashed: bytes, address: str, at: datetime) -> OpenSession | None:
+    """The session of a token, which is seen now; None for one that is unknown, ended, idle or old."""
+    row = await conn.fetchrow(SQL.session, hashed, at, at - IDLE)
+    if row is None:
+        return None
+    if at - row["seen_at"] >= _SEEN_EVERY:
+        await conn.execute(SQL.see_session, row["id"], at, read_address(address))
+    return OpenSession(row["id"], read_user(row, "user_id"))
+
+
+async def list_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> Sequence[SessionRow]:
+    """Those that are open, the one used last first."""
+    rows = await conn.fetch(SQL.sessions, user_id, at, at - IDLE)
+    return [SessionRow(**{**row, "address": str(row["address"] or "")}) for row in rows]
+
+
+async def end_session(conn: asyncpg.Connection, session_id: UUID, user_id: UUID, at: datetime) -> bool:
+    """Whether there was such a session of this user."""
+    return await conn.fetchval(SQL.end_session, session_id, user_id, at) is not None
+
+
+async def end_session_of(conn: asyncpg.Connection, hashed: bytes, at: datetime) -> None:
+    """The one of a token, if there is one."""
+    await conn.execute(SQL.end_session_of_hash, hashed, at)
+
+
+async def end_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> None:
+    """All of a user's."""
+    await conn.execute(SQL.end_sessions, user_id, at)
+
+
+async def purge_sessions(conn: asyncpg.Connection, before: datetime) -> None:
+    """Those that ended by a time, with their addresses and agents."""
+    await conn.execute(SQL.purge_sessions, before, IDLE)

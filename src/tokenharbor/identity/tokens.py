@@ -1,0 +1,111 @@
+"""Tokens that people carry: 32 random bytes, stored as keyed hashes. Those of links open once, for one purpose."""
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.users import SQL
+from tokenharbor.kernel.entropy import Entropy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret
+
+_BYTES: Final = 32
+LONGEST_TOKEN: Final = 200
+"""Characters of what somebody shows as a token; more is none."""
+
+
+class TokenPurpose(StrEnum):
+    """What a link is for."""
+
+    VERIFY = "verify"
+    RESET = "reset"
+    INVITE = "invite"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """To an account, as what, and by whom: a shown id."""
+
+    account_id: UUID
+    role: AccountRole
+    invited_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkToken:
+    """What a link's row says. `password` is the slow hash of a sign-up: it is set by whoever opens its link."""
+
+    id: UUID
+    purpose: TokenPurpose
+    user_id: UUID
+    password: str = field(default="", repr=False)
+    referral: str = ""
+    invitation: Invitation | None = None
+
+
+class TokenHasher:
+    """The keyed hash of tokens, codes and subjects of limits. One kind's hash is of no use for another kind."""
+
+    def __init__(self, derived: DerivedSecret) -> None:
+        self._secret = derived.secret
+
+    def hash(self, kind: str, text: str) -> bytes:
+        return hashlib.blake2b(f"{kind}\0{text}".encode(), key=self._secret, digest_size=32).digest()
+
+
+def make_token(entropy: Entropy) -> str:
+    return base64.urlsafe_b64encode(entropy.bytes(_BYTES)).decode().rstrip("=")
+
+
+async def add_token(
+    conn: asyncpg.Connection, token: LinkToken, hashed: bytes, at: datetime, *, lasts: timedelta
+) -> None:
+    invitation = token.invitation
+    await conn.execute(
+        SQL.add_token,
+        token.id,
+        hashed,
+        token.purpose.value,
+        token.user_id,
+        at,
+        at + lasts,
+        token.password,
+        token.referral,
+        invitation and invitation.account_id,
+        invitation and invitation.role.value,
+        invitation.invited_by if invitation else "",
+    )
+
+
+async def use_token(conn: asyncpg.Connection, hashed: bytes, purpose: TokenPurpose, at: datetime) -> LinkToken | None:
+    """What a token is for, once; None for one that is unknown, used, expired or for another purpose."""
+    row = await conn.fetchrow(SQL.use_token, hashed, purpose.value, at)
+    if row is None:
+        return None
+    invitation = None
+    if row["account_id"] is not None:
+        invitation = Invitation(row["account_id"], AccountRole(row["role"]), row["invited_by"])
+    return LinkToken(
+        id=row["id"],
+        purpose=purpose,
+        user_id=row["user_id"],
+        password=row["password"],
+        referral=row["referral"],
+        invitation=invitation,
+    )
+
+
+async def end_tokens(conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, at: datetime) -> None:
+    """None of a user's for a purpose opens anything any more."""
+    await conn.execute(SQL.end_tokens, user_id, purpose.value, at)
+
+
+async def purge_tokens(conn: asyncpg.Connection, before: datetime) -> None:
+    await conn.execute(SQL.purge_tokens, before)

@@ -1,0 +1,66 @@
+"""What sign-in works with: the world, connections, secrets, the edition, and what other rooms do with it."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.identity.tokens import TokenHasher
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretBox, SecretPurpose
+from tokenharbor.kernel.world import World
+from tokenharbor.signin.passwords import Passwords
+
+
+class ReferralHooks(Protocol):
+    """What is done with the referral code of a sign-up."""
+
+    async def check(self, conn: asyncpg.Connection, code: str) -> None:
+        """Raises Rejected for a code that nobody has."""
+
+    async def record(self, conn: asyncpg.Connection, code: str, account_id: UUID) -> None:
+        """In the transaction that opens the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """One process's way to let people in. `acquire` gives a connection for a step: none is kept while a password is
+    hashed. `public_url` is where links in mails lead.
+    """
+
+    world: World
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
+    hasher: TokenHasher
+    key_hashes: DerivedSecret
+    factor_seal: SecretBox
+    mail_seal: SecretBox
+    passwords: Passwords
+    policy: Callable[[], Policy]
+    referrals: ReferralHooks
+    public_url: str
+
+
+def make_sign_in(
+    *,
+    world: World,
+    root: RootSecret,
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+    policy: Callable[[], Policy],
+    referrals: ReferralHooks,
+    public_url: str,
+) -> SignIn:
+    return SignIn(
+        world=world,
+        acquire=acquire,
+        hasher=TokenHasher(root.derive(SecretPurpose.SIGN_IN)),
+        key_hashes=root.derive(SecretPurpose.KEY_HASHES),
+        factor_seal=SecretBox(root.derive(SecretPurpose.SECOND_FACTORS), world.entropy),
+        mail_seal=SecretBox(root.derive(SecretPurpose.MAILS), world.entropy),
+        passwords=Passwords(world.entropy),
+        policy=policy,
+        referrals=referrals,
+        public_url=public_url,
+    )

@@ -1,0 +1,75 @@
+"""Delivery of mails to users: tried at once, then again with growing pauses, given up after six tries.
+
+A try is claimed first, as with notices: whoever dies in it is followed by another. Where no mail server is configured a
+mail is kept, and an operator reads it in the console; the log says so, without its words.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import structlog
+
+from tokenharbor.db.each_row import concerns_all, log_row_fault
+from tokenharbor.identity.user_mails import MailState, UserMail, claim_mails, set_mail
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Misconfigured, reason_of
+from tokenharbor.kernel.secret import SecretBox
+from tokenharbor.kernel.world import World
+from tokenharbor.mail.message import Mail
+from tokenharbor.mail.smtp import SmtpMailer
+
+MOST_TRIES: Final = 6
+
+_AT_ONCE = 10
+_log = structlog.get_logger("sign_in")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPost:
+    """One process's way to send mails to users. `mailer` None: there is no mail server."""
+
+    world: World
+    acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
+    seal: SecretBox
+    mailer: SmtpMailer | None
+
+
+async def deliver_mails(post: UserPost) -> int:
+    """How many were due, ten at most; each is tried. Raises DatabaseUnavailable."""
+    async with post.acquire() as conn:
+        due = await claim_mails(conn, post.seal, post.world.clock.now(), _AT_ONCE)
+    await asyncio.gather(*(_deliver(post, each) for each in due))
+    return len(due)
+
+
+async def _deliver(post: UserPost, mail: UserMail) -> None:
+    state, fault = await _try(post, mail)
+    shown = ids.show("mail", mail.id)
+    if state is MailState.KEPT:
+        _log.warning("mail_kept", mail=shown, kind=mail.kind, reason=fault)
+    elif state is MailState.FAILED:
+        _log.warning("mail_failed", mail=shown, kind=mail.kind, reason=fault)
+    async with post.acquire() as conn:
+        await set_mail(conn, mail.id, state, fault, post.world.clock.now())
+
+
+async def _try(post: UserPost, mail: UserMail) -> tuple[MailState, str]:
+    if post.mailer is None:
+        return MailState.KEPT, "no mail server is configured: an operator reads it in the console"
+    text = mail.text
+    letter = Mail(id=str(mail.id), recipients=(mail.email,), subject=text.subject, body=text.body, at=mail.at)
+    try:
+        await post.mailer.send(letter)
+    except (DeliveryRefused, Misconfigured) as error:
+        return MailState.FAILED, str(error)
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        if not isinstance(error, DeliveryUnavailable):
+            log_row_fault("user_mail", mail.id, error)
+        return MailState.FAILED if mail.tries >= MOST_TRIES else MailState.WAITING, reason_of(error)
+    return MailState.SENT, ""

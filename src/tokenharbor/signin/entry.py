@@ -1,0 +1,154 @@
+"""Sign-in: by password and code, by an operator's link. Each one begins a session of its own, and ends it by sign-out.
+
+Nothing tells whether an e-mail is known: an unknown one, one without a password and one whose sign-up is not finished
+are refused with the same words after the same work, a slow hash included.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.identity.sessions import LIFE, OpenSession, Visitor, add_session, end_session_of, find_session
+from tokenharbor.identity.tokens import (
+    LONGEST_TOKEN,
+    LinkToken,
+    TokenHasher,
+    TokenPurpose,
+    add_token,
+    end_tokens,
+    make_token,
+    use_token,
+)
+from tokenharbor.identity.users import User, find_user, get_user, lock_user, normalise_email, set_password
+from tokenharbor.kernel.errors import Rejected, SecondFactorNeeded, SignInRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.world import World
+from tokenharbor.signin.codes import use_code
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.limits import (
+    CODES,
+    GUESSES,
+    GUESSES_BY_ADDRESS,
+    GUESSES_HERE,
+    TOKENS_BY_ADDRESS,
+    admit,
+    forget,
+    network_of,
+)
+
+OPERATOR_LINK_LASTS: Final = timedelta(hours=24)
+
+_SESSION = "session"
+_WRONG = "The e-mail or the password is wrong. If you have just signed up, open the link in our mail first."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What somebody shows to be let in. `code` "": none was asked for yet."""
+
+    email: str = field(repr=False)
+    password: str = field(repr=False)
+    code: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that has just begun. `token` is shown to its browser once, and stored nowhere."""
+
+    id: UUID
+    user: User
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replaces: str = "") -> NewSession:
+    """By e-mail and password. The session that the browser showed (`replaces`) is ended.
+
+    Raises Rejected for what is no e-mail, RateLimited, SignInRefused, SecondFactorNeeded.
+    """
+    email, network = normalise_email(shown.email), network_of(visitor)
+    here = f"{email} {network}"
+    await admit(sign_in, [(GUESSES_BY_ADDRESS, network), (GUESSES_HERE, here), (GUESSES, email)])
+    async with sign_in.acquire() as conn:
+        user = await find_user(conn, email)
+    hashed = user.password if user is not None and user.verified_at is not None else ""
+    if not await sign_in.passwords.verify(shown.password, hashed) or user is None:
+        raise SignInRefused(_WRONG)
+    if user.totp_at is not None:
+        if not shown.code:
+            raise SecondFactorNeeded("Enter the code of your authenticator app, too.")
+        await admit(sign_in, [(CODES, user.shown_id)])
+    newer = await sign_in.passwords.hash(shown.password) if sign_in.passwords.is_outdated(hashed) else ""
+    async with sign_in.acquire() as conn, conn.transaction():
+        user = await _unchanged(conn, user)
+        if user.totp_at is not None:
+            await use_code(conn, sign_in, user.id, shown.code)
+        if newer:
+            await set_password(conn, user.id, newer)
+        begun = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
+    await forget(sign_in, [(GUESSES_HERE, here), (CODES, user.shown_id)])
+    return begun
+
+
+async def enter_as_operator(sign_in: SignIn, token: str, visitor: Visitor, *, replaces: str = "") -> NewSession:
+    """By a link that the server's console printed. Raises RateLimited, Rejected."""
+    await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
+    async with sign_in.acquire() as conn, conn.transaction():
+        link = await open_link(conn, sign_in, token, TokenPurpose.OPERATOR)
+        return await begin_session(conn, sign_in, await get_user(conn, link.user_id), visitor, replaces=replaces)
+
+
+async def make_operator_link(conn: asyncpg.Connection, world: World, hasher: TokenHasher, user_id: UUID) -> str:
+    """The token of a link that lets an operator in, once, for a day; earlier ones let nobody in any more."""
+    token, now = make_token(world.entropy), world.clock.now()
+    await end_tokens(conn, user_id, TokenPurpose.OPERATOR, now)
+    link = LinkToken(id=world.ids.new(), purpose=TokenPurpose.OPERATOR, user_id=user_id)
+    hashed = hasher.hash(TokenPurpose.OPERATOR, token)
+    await add_token(conn, link, hashed, now, lasts=OPERATOR_LINK_LASTS)
+    return token
+
+
+async def begin_session(
+    conn: asyncpg.Connection, sign_in: SignIn, user: User, visitor: Visitor, *, replaces: str = ""
+) -> NewSession:
+    """Always with a new token: one that was known before the sign-in opens nothing after it."""
+    world = sign_in.world
+    session_id, token, now = world.ids.new(), make_token(world.entropy), world.clock.now()
+    if replaces:
+        await end_session_of(conn, sign_in.hasher.hash(_SESSION, replaces), now)
+    hashed = sign_in.hasher.hash(_SESSION, token)
+    await add_session(conn, session_id, hashed, user_id=user.id, visitor=visitor, at=now)
+    return NewSession(session_id, user, token, now + LIFE)
+
+
+async def show_session(sign_in: SignIn, token: str, address: str) -> OpenSession | None:
+    """The session of a token that a browser shows, None where it opens nothing."""
+    if not 0 < len(token) <= LONGEST_TOKEN:
+        return None
+    async with sign_in.acquire() as conn:
+        return await find_session(conn, sign_in.hasher.hash(_SESSION, token), address, sign_in.world.clock.now())
+
+
+async def leave(sign_in: SignIn, token: str) -> None:
+    """Sign-out: the session's token opens nothing from now on."""
+    async with sign_in.acquire() as conn:
+        await end_session_of(conn, sign_in.hasher.hash(_SESSION, token[:LONGEST_TOKEN]), sign_in.world.clock.now())
+
+
+async def open_link(conn: asyncpg.Connection, sign_in: SignIn, token: str, purpose: TokenPurpose) -> LinkToken:
+    """What a link is for: once, in time, for its purpose. Raises Rejected."""
+    hashed = sign_in.hasher.hash(purpose, token[: LONGEST_TOKEN + 1])
+    link = await use_token(conn, hashed, purpose, sign_in.world.clock.now())
+    if link is None:
+        raise Rejected("this link was used or has expired: ask for another one", param="token")
+    return link
+
+
+async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
+    """The user, locked. Raises SignInRefused where the password is another one by now."""
+    now = await lock_user(conn, user.id)
+    if now.password != user.password:
+        raise SignInRefused(_WRONG)
+    return now

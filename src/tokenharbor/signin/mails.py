@@ -1,0 +1,68 @@
+"""Mails to users: the words of each kind, and the row that a job delivers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.resources import files
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from tokenharbor.identity.user_mails import MailText, NewMail, add_mail
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin.context import SignIn
+
+
+class UserMailKind(StrEnum):
+    """What a mail tells a user."""
+
+    VERIFY = "verify"
+    KNOWN = "known"
+    RESET = "reset"
+    INVITE = "invite"
+    NEW_PASSWORD = "new_password"  # noqa: S105  a kind of mail
+    FACTOR_ON = "factor_on"
+    FACTOR_OFF = "factor_off"
+
+
+_PATHS: Final[Mapping[UserMailKind, str]] = {
+    UserMailKind.VERIFY: "/dashboard/verify-email#",
+    UserMailKind.KNOWN: "/dashboard/sign-in",
+    UserMailKind.RESET: "/dashboard/reset-password#",
+    UserMailKind.INVITE: "/dashboard/invitation#",
+    UserMailKind.NEW_PASSWORD: "/dashboard/reset-password",
+    UserMailKind.FACTOR_ON: "/dashboard/reset-password",
+    UserMailKind.FACTOR_OFF: "/dashboard/reset-password",
+}
+"""Where each leads. A token stands after `#`, which browsers send to no server and write into no log."""
+
+_WORDS: Final[Mapping[str, Mapping[str, MailText]]] = msgspec.toml.decode(
+    files("tokenharbor.signin").joinpath("mails.toml").read_bytes(), type=dict[str, dict[str, MailText]]
+)
+
+LOCALES: Final = tuple(_WORDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailLetter:
+    """Who is told what. `token` stands in the link, `about` names an account."""
+
+    kind: UserMailKind
+    user_id: UUID
+    locale: str
+    token: str = field(default="", repr=False)
+    about: str = ""
+
+
+async def send_mail(conn: asyncpg.Connection, sign_in: SignIn, letter: MailLetter) -> None:
+    """Written in the caller's transaction, and delivered by a job."""
+    words = _WORDS.get(letter.locale, _WORDS["en"])[letter.kind]
+    link = f"{sign_in.public_url}{_PATHS[letter.kind]}{letter.token}"
+    text = MailText(
+        words.subject.replace("{about}", letter.about),
+        words.body.replace("{link}", link).replace("{about}", letter.about),
+    )
+    world = sign_in.world
+    mail = NewMail(id=world.ids.new(), user_id=letter.user_id, kind=letter.kind.value, at=world.clock.now(), text=text)
+    await add_mail(conn, sign_in.mail_seal, mail)

@@ -1,0 +1,84 @@
+"""Management keys as use cases: issued with a role below its maker's ceiling, shown once, revoked."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.identity import management_keys
+from tokenharbor.identity.changes import lock_account
+from tokenharbor.identity.keys import MANAGEMENT_PREFIX, make_key
+from tokenharbor.identity.management_keys import ManagementKey
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret
+from tokenharbor.kernel.world import World
+from tokenharbor.signin.profile import check_name
+from tokenharbor.signin.records import Actor, FieldChange, record
+from tokenharbor.signin.team import check_grant
+
+
+@dataclass(frozen=True, slots=True)
+class NewManagementKey:
+    """What is asked for."""
+
+    name: str
+    role: AccountRole
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedManagementKey:
+    """A key just issued. `secret` is shown once and stored nowhere."""
+
+    key: ManagementKey
+    secret: str = field(repr=False)
+
+
+async def issue_management_key(
+    conn: asyncpg.Connection,
+    world: World,
+    derived: DerivedSecret,
+    *,
+    account_id: UUID,
+    wanted: NewManagementKey,
+    actor: Actor,
+) -> IssuedManagementKey:
+    """Raises PermissionDenied, Rejected, Missing."""
+    if wanted.role is AccountRole.OWNER:
+        raise Rejected("a management key is no owner: give it the role admin at most", param="role")
+    check_grant(actor, wanted.role)
+    now = world.clock.now()
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        raise Rejected("a key expires in the future", param="expires_at")
+    await lock_account(conn, account_id)
+    made = make_key(world.entropy, MANAGEMENT_PREFIX)
+    key = ManagementKey(
+        id=world.ids.new(),
+        account_id=account_id,
+        created_by=actor.user_id,
+        first4=made.first4,
+        last4=made.last4,
+        name=check_name(wanted.name),
+        role=wanted.role,
+        created_at=now,
+        expires_at=wanted.expires_at,
+    )
+    await management_keys.add_management_key(conn, derived, key, made)
+    change = FieldChange(field="management_key", after=f"{key.role} {key.name}".strip(), subject=key.shown_id)
+    await record(conn, world, account_id, actor, change)
+    return IssuedManagementKey(key, made.key)
+
+
+async def revoke_management_key(
+    conn: asyncpg.Connection, world: World, account_id: UUID, key_id: UUID, *, actor: Actor
+) -> datetime:
+    """When it was revoked: now, or earlier if it was before. Raises Missing."""
+    now = world.clock.now()
+    name, revoked_at = await management_keys.revoke_management_key(conn, key_id, account_id, now)
+    if revoked_at == now:
+        change = FieldChange(field="management_key", before=name, subject=ids.show("mkey", key_id))
+        await record(conn, world, account_id, actor, change)
+    return revoked_at

@@ -1,0 +1,71 @@
+"""Passwords: which are taken, and their slow hash (argon2id), computed in a thread and by few at a time."""
+
+import asyncio
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from tokenharbor.kernel.entropy import Entropy
+from tokenharbor.kernel.errors import Rejected
+from tokenharbor.signin.common_passwords import CommonPasswords
+
+SHORTEST: Final = 10
+LONGEST: Final = 200
+
+_MEMORY_KIB = 19_456  # with two passes, as OWASP advises where memory is scarce
+_PASSES = 2
+_AT_ONCE = 2  # the memory of one is 19 MB
+_SALT_BYTES = 16
+_FEWEST_LETTERS = 5  # different ones
+_SHORT_ENDING = 4
+
+
+class Passwords:
+    """Checks, hashes and verifies. Whoever has no password costs as much time as who has one."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+        self._common = CommonPasswords()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._nobody = self._hasher.hash(entropy.bytes(_SALT_BYTES), salt=entropy.bytes(_SALT_BYTES))
+
+    def check(self, password: str, email: str) -> None:
+        """Raises Rejected for a password that somebody could guess."""
+        fault = self._fault(password, email)
+        if fault:
+            raise Rejected(fault, param="password")
+
+    async def hash(self, password: str) -> str:
+        async with self._slots:
+            return await asyncio.to_thread(self._hasher.hash, password, salt=self._entropy.bytes(_SALT_BYTES))
+
+    async def verify(self, password: str, hashed: str) -> bool:
+        """Whether it is the password of this hash. "" is nobody's: it takes as long, and is False."""
+        async with self._slots:
+            return await asyncio.to_thread(self._verify, password, hashed or self._nobody) and bool(hashed)
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it was made with other costs than today's."""
+        return self._hasher.check_needs_rehash(hashed)
+
+    def _verify(self, password: str, hashed: str) -> bool:
+        try:
+            return len(password) <= LONGEST and self._hasher.verify(hashed, password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+    def _fault(self, password: str, email: str) -> str:
+        plain = password.casefold()
+        if not SHORTEST <= len(password) <= LONGEST:
+            return f"a password has {SHORTEST} to {LONGEST} characters"
+        if len(set(plain)) < _FEWEST_LETTERS:
+            return f"a password has at least {_FEWEST_LETTERS} different characters"
+        if any(len(part) >= _SHORT_ENDING and part in plain for part in (email, email.partition("@")[0])):
+            return "a password does not contain the e-mail address"
+        word = plain.rstrip("0123456789!?.,;:-_#*+@$ ")
+        ending = len(plain) - len(word)
+        if plain in self._common or (word and ending <= _SHORT_ENDING and word in self._common):
+            return "this password was found in a breach of another service: choose another"
+        return ""

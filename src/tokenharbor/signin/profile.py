@@ -1,0 +1,110 @@
+"""What users change of themselves: name, language, password, second factor, sessions."""
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.identity import sessions, users
+from tokenharbor.identity.sessions import OpenSession, Visitor
+from tokenharbor.identity.users import User
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Missing, Rejected, SignInRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin import codes
+from tokenharbor.signin.codes import TotpSetup
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.entry import NewSession, begin_session
+from tokenharbor.signin.limits import CODES, GUESSES_HERE, admit
+from tokenharbor.signin.mails import LOCALES, MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.records import FieldChange, record_own_change
+
+_LONGEST_NAME = 100
+
+
+class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is changed of a user; the rest stays. `locale` "": as the browser says."""
+
+    name: str | UnsetType = UNSET
+    locale: str | UnsetType = UNSET
+
+
+async def change_profile(conn: asyncpg.Connection, user_id: UUID, change: ProfileChange) -> User:
+    """Raises Rejected, Missing."""
+    user = await users.lock_user(conn, user_id)
+    name = user.name if change.name is UNSET else check_name(change.name)
+    locale = user.locale if change.locale is UNSET else change.locale
+    if locale and locale not in LOCALES:
+        raise Rejected(f"no such language: {locale[:20]!r}; there are {', '.join(LOCALES)}", param="locale")
+    await users.change_user(conn, user_id, name, locale)
+    return await users.get_user(conn, user_id)
+
+
+async def change_password(
+    sign_in: SignIn, session: OpenSession, current: str, new: str, visitor: Visitor
+) -> NewSession:
+    """All sessions end, and one begins for who changed it. Who has a password shows it first.
+
+    Raises Rejected, SignInRefused, RateLimited.
+    """
+    user = session.user
+    sign_in.passwords.check(new, user.email)
+    await admit(sign_in, [(GUESSES_HERE, user.shown_id)])
+    if user.password and not await sign_in.passwords.verify(current, user.password):
+        raise SignInRefused("The current password is wrong.")
+    hashed = await sign_in.passwords.hash(new)
+    async with sign_in.acquire() as conn, conn.transaction():
+        if (await users.lock_user(conn, user.id)).password != user.password:
+            raise SignInRefused("The password was changed meanwhile.")
+        await users.set_password(conn, user.id, hashed)
+        await sessions.end_sessions(conn, user.id, sign_in.world.clock.now())
+        await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="password", after="changed"))
+        await _tell(conn, sign_in, user, UserMailKind.NEW_PASSWORD)
+        return await begin_session(conn, sign_in, user, visitor)
+
+
+async def end_session(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, session_id: UUID) -> None:
+    """One of the user's own. Raises Missing."""
+    if not await sessions.end_session(conn, session_id, user_id, sign_in.world.clock.now()):
+        raise Missing(f"no open session {ids.show('sess', session_id)}")
+
+
+async def set_up_totp(sign_in: SignIn, user: User) -> TotpSetup:
+    """Raises Conflict."""
+    async with sign_in.acquire() as conn, conn.transaction():
+        return await codes.set_up_totp(conn, sign_in, user.id)
+
+
+async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor) -> Sequence[str]:
+    """From now on a code is asked for at sign-in; recovery codes are shown now only.
+
+    Raises Conflict, SignInRefused, RateLimited.
+    """
+    await admit(sign_in, [(CODES, user.shown_id)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        recovery = await codes.confirm_totp(conn, sign_in, user.id, code)
+        await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="on"))
+        await _tell(conn, sign_in, user, UserMailKind.FACTOR_ON)
+    return recovery
+
+
+async def drop_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor) -> None:
+    """Needs a code. Raises SignInRefused, RateLimited."""
+    await admit(sign_in, [(CODES, user.shown_id)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        await codes.drop_totp(conn, sign_in, await users.lock_user(conn, user.id), code)
+        await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="off"))
+        await _tell(conn, sign_in, user, UserMailKind.FACTOR_OFF)
+
+
+def check_name(name: str) -> str:
+    """As it is kept. Raises Rejected."""
+    plain = " ".join(name.split())
+    if len(plain) > _LONGEST_NAME or not plain.isprintable():
+        raise Rejected(f"a name has at most {_LONGEST_NAME} printable characters", param="name")
+    return plain
+
+
+async def _tell(conn: asyncpg.Connection, sign_in: SignIn, user: User, what: UserMailKind) -> None:
+    await send_mail(conn, sign_in, MailLetter(kind=what, user_id=user.id, locale=user.locale))

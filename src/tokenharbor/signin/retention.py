@@ -1,0 +1,32 @@
+"""What is known of sign-in and not kept: ended sessions with their addresses, spent tokens, mails, counted attempts."""
+
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.editions.policy import Policy
+from tokenharbor.identity.attempts import purge_attempts
+from tokenharbor.identity.changes import forget_addresses
+from tokenharbor.identity.sessions import purge_sessions
+from tokenharbor.identity.tokens import purge_tokens
+from tokenharbor.identity.user_mails import purge_mails
+from tokenharbor.identity.users import purge_users
+from tokenharbor.kernel.world import World
+from tokenharbor.signin.limits import LONGEST_WINDOW
+
+MOST_DAYS: Final = 30
+"""After which they are gone, if the edition does not say fewer."""
+
+
+async def purge_sign_in(conn: asyncpg.Connection, world: World, policy: Policy) -> None:
+    """For a job. Addresses of the audit log go when the edition keeps metadata for a time only."""
+    now, stated = world.clock.now(), policy.retention.metadata_days
+    before = now - timedelta(days=min(stated, MOST_DAYS) if stated else MOST_DAYS)
+    await purge_sessions(conn, before)
+    await purge_tokens(conn, before)
+    await purge_mails(conn, before)
+    await purge_users(conn, before)
+    await purge_attempts(conn, now - LONGEST_WINDOW)
+    if stated:
+        await forget_addresses(conn, now - timedelta(days=stated))
