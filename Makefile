@@ -10,25 +10,30 @@ TESTS_WITH = $$(grep -rl --include='test_*.py' $(1) tests)  # the files of marks
 SIDE_BY_SIDE_TESTS := --numprocesses=4 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check quick lint types floors fast brief cover clients-here chaos soak bench clients wallets catalog lock clean help
+.PHONY: run setup test check quick lint pages types floors fast brief cover clients-here chaos soak bench clients wallets catalog generated lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://localhost:8080; ARGS="--port 9000" goes to serve
+	@scripts/dashboard.sh
 	@exec $(BIN)/tokenharbor serve $(ARGS)
 
 setup: $(RUNTIME) ## only the set-up: afterwards .venv/bin/tokenharbor runs
+	@scripts/dashboard.sh
 
 test: $(DEV) ## every test, at length: crashes, floods and the real clients included
-	@$(SIDE_BY_SIDE) lint types floors clients-here cover
+	@$(SIDE_BY_SIDE) lint pages types floors clients-here cover
 	@$(PYTEST) -m "slow or hypothesis" $(SIDE_BY_SIDE_TESTS) --hypothesis-profile=thorough $(call TESTS_WITH,"mark.slow\|hypothesis")
 
 check: $(DEV) ## lint, types, floors, house rules and fast tests, side by side
-	@$(SIDE_BY_SIDE) lint types floors fast
+	@$(SIDE_BY_SIDE) lint pages types floors fast
 
 quick: $(DEV) ## lint, types, floors, house rules and one case of each test of the rooms that changed since main
-	@$(SIDE_BY_SIDE) lint types floors brief
+	@$(SIDE_BY_SIDE) lint pages types floors brief
 
 lint:
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo "lint: clean"
+
+pages:
+	@dashboard/node_modules/.bin/oxlint --quiet dashboard && echo "pages: clean"
 
 types:
 	@$(BIN)/mypy
@@ -66,11 +71,14 @@ wallets: $(DEV) ## run every real client with an empty wallet, and write the oth
 catalog: $(DEV) ## make the catalogue's files from the published prices; ARGS="--second PRICES.json" makes docs/prices.md too
 	$(BIN)/python scripts/make_catalog.py $(ARGS)
 
+generated: $(DEV) ## the dashboard's typed client and its words, anew from the API and the pages
+	$(BIN)/python scripts/dashboard_generated.py
+
 lock: $(DEV) ## resolve the dependencies anew
 	scripts/lock.sh
 
 clean: ## remove what the set-up and the tools made
-	rm -rf .venv .tools .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf dashboard/node_modules dashboard/dist* .venv .tools .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10

@@ -31,8 +31,15 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     fi
 fi
 
+# Beside pip: what waits for a registry here leaves the processor to the other.
+checks=
+[ "$lock" = requirements.lock ] || checks=--with-checks
+scripts/dashboard.sh $checks &
+dashboard=$!
+
 echo "setup: installing what $lock names"
 # The lock is whole, so nothing else is looked up: an older pip would take the newest release of a dependency asked for
 # with an extra, and refuse it because its hash is not here.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+wait "$dashboard"

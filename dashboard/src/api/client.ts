@@ -1,0 +1,43 @@
+// The control API, typed by its OpenAPI document; an answer that is an error is thrown as a Problem.
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema.d.ts";
+
+export type Documents = components["schemas"];
+
+/** What went wrong, as the API says it. `requestId` is what an operator asks for. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly param: string | null = null,
+    readonly requestId: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export const api = createClient<paths>({ baseUrl: "/", querySerializer: { array: { style: "form", explode: true } } });
+
+/** The document of an answer. Throws a Problem. */
+export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call.catch(unreachable);
+  if (response.ok) return data as T;
+  const detail = (error as { error?: Partial<Documents["ErrorDetail"]> } | undefined)?.error;
+  throw new Problem(
+    response.status,
+    detail?.code ?? "unreachable",
+    detail?.message ?? response.statusText,
+    detail?.param,
+    detail?.request_id ?? response.headers.get("x-request-id"),
+  );
+}
+
+function unreachable(): never {
+  throw new Problem(0, "unreachable", "");
+}
+
+/** For what moves money: one key for each intent, the same for each retry of it. */
+export function newIdempotencyKey(): string {
+  return crypto.randomUUID();
+}

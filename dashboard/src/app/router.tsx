@@ -1,0 +1,88 @@
+// All paths of the dashboard and the page of each, loaded when it is opened. README.md says how one is added.
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { Problem } from "../api/client.ts";
+import { queryClient, sessionQuery } from "../api/queries.ts";
+import { NotHere, PageFailed } from "../shell/PageFailed.tsx";
+
+const root = createRootRoute({ component: Outlet, errorComponent: PageFailed, notFoundComponent: NotHere });
+
+// Whoever is not signed in.
+
+const doors = createRoute({
+  getParentRoute: () => root,
+  id: "doors",
+  component: lazyRouteComponent(() => import("../pages/session/Doors.tsx"), "Doors"),
+});
+
+interface SignInSearch {
+  next?: string;
+}
+
+const signIn = createRoute({
+  getParentRoute: () => doors,
+  path: "/sign-in",
+  validateSearch: ({ next }): SignInSearch => (typeof next === "string" ? { next } : {}),
+  component: lazyRouteComponent(() => import("../pages/session/SignIn.tsx"), "SignIn"),
+});
+const signUp = createRoute({
+  getParentRoute: () => doors,
+  path: "/sign-up",
+  validateSearch: ({ referral }): { referral?: string } => (typeof referral === "string" ? { referral } : {}),
+  component: lazyRouteComponent(() => import("../pages/session/SignUp.tsx"), "SignUp"),
+});
+const reset = createRoute({
+  getParentRoute: () => doors,
+  path: "/reset-password",
+  component: lazyRouteComponent(() => import("../pages/session/Reset.tsx"), "Reset"),
+});
+const verify = createRoute({
+  getParentRoute: () => doors,
+  path: "/verify-email",
+  component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "VerifyEmail"),
+});
+const operator = createRoute({
+  getParentRoute: () => doors,
+  path: "/operator-sign-in",
+  component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "OperatorSignIn"),
+});
+
+// Whoever is signed in: the pages of an account.
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  beforeLoad: async ({ location }) => ({ session: await signedIn(location.href) }),
+  component: lazyRouteComponent(() => import("../shell/ScopedShell.tsx"), "ScopedShell"),
+});
+
+async function signedIn(next: string) {
+  try {
+    return await queryClient.ensureQueryData(sessionQuery);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) throw redirect({ to: "/sign-in", search: { next } });
+    throw error;
+  }
+}
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  component: lazyRouteComponent(() => import("../pages/home/HomePage.tsx"), "HomePage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    doors.addChildren([signIn, signUp, reset, verify, operator]),
+    shell.addChildren([home]),
+  ]),
+  basepath: "/dashboard",
+  defaultPreload: "intent",
+  defaultErrorComponent: PageFailed,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

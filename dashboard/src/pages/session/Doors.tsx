@@ -1,0 +1,22 @@
+// The frame of the pages before sign-in: the service's name, a form, and the water below.
+import { Outlet } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { editionQuery } from "../../api/queries.ts";
+import { Mark } from "../../shell/icons.tsx";
+import style from "./Doors.module.css";
+
+export function Doors() {
+  const { data: edition } = useQuery(editionQuery);
+  return (
+    <div className={style.doors}>
+      <div className={style.brand}>
+        <Mark />
+        {edition?.name ?? "Token Harbor"}
+      </div>
+      <main className={style.form}>
+        <Outlet />
+      </main>
+      <div className={style.water} aria-hidden="true" />
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+// Lines to copy: what is shown is what is copied.
+import { CopyButton } from "./CopyButton.tsx";
+import style from "./Code.module.css";
+
+export function Code({ text, label }: { text: string; label: string }) {
+  return (
+    <div className={style.code}>
+      <pre tabIndex={0} aria-label={label}>
+        {text}
+      </pre>
+      <div className={style.copy}>
+        <CopyButton text={text} />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,123 @@
+// A table of rows of one height: pages by cursor, rows out of sight not drawn, keys to move, live rows that wait.
+import { i18n } from "@lingui/core";
+import { Button } from "@mantine/core";
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import style from "./DataTable.module.css";
+
+const ROW = 36;
+const OVERSCAN = 12;
+const DRAWN_WHOLE = 150; // so many rows are drawn all
+
+export interface Column<Row> {
+  id: string;
+  head: ReactNode;
+  cell: (row: Row) => ReactNode;
+  align?: "end";
+  narrow?: "hide"; // on a phone
+  wide?: boolean; // takes what room there is
+}
+
+interface Props<Row> {
+  label: string; // what the rows are, for screen readers
+  rows: readonly Row[];
+  columns: readonly Column<Row>[];
+  rowKey: (row: Row) => string;
+  onOpen?: (row: Row) => void; // by click and by Enter
+  chosen?: string | null; // the key of the row that is open
+  fresh?: ReadonlySet<string>; // keys of rows that have just come
+  more?: { load: () => void; busy: boolean } | null; // null: that is all
+}
+
+export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, fresh, more }: Props<Row>) {
+  const frame = useRef<HTMLDivElement>(null);
+  const [from, to] = useWindow(frame, rows.length);
+  return (
+    <div className={style.frame} ref={frame}>
+      <table className={style.table} aria-label={label} aria-rowcount={more ? -1 : rows.length}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column.id} scope="col" {...marks(column)}>
+                {column.head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody onKeyDown={moveFocus}>
+          {from > 0 && <tr aria-hidden="true" style={{ height: from * ROW }} />}
+          {rows.slice(from, to).map((row) => {
+            const key = rowKey(row);
+            return (
+              <tr
+                key={key}
+                data-open={onOpen && "true"}
+                data-chosen={key === chosen}
+                data-fresh={fresh?.has(key)}
+                tabIndex={onOpen ? 0 : undefined}
+                onClick={onOpen && ((event) => (event.target as Element).closest("a, button") ?? onOpen(row))}
+                onKeyDown={onOpen && ((event) => event.key === "Enter" && event.target === event.currentTarget && onOpen(row))}
+              >
+                {columns.map((column) => (
+                  <td key={column.id} {...marks(column)}>
+                    {column.cell(row)}
+                  </td>
+                ))}
+              </tr>
+            );
+          })}
+          {to < rows.length && <tr aria-hidden="true" style={{ height: (rows.length - to) * ROW }} />}
+        </tbody>
+      </table>
+      {more && (
+        <div className={style.more}>
+          <Button variant="default" onClick={more.load} loading={more.busy}>
+            {i18n._("Show more")}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The rows to draw: those in sight and some around them. */
+function useWindow(frame: React.RefObject<HTMLElement | null>, total: number): [number, number] {
+  const [first, setFirst] = useState(0);
+  useEffect(() => {
+    if (total <= DRAWN_WHOLE) return;
+    const look = () => {
+      const above = -(frame.current?.getBoundingClientRect().top ?? 0);
+      setFirst(Math.max(0, Math.floor(above / ROW / OVERSCAN) * OVERSCAN - OVERSCAN));
+    };
+    look();
+    addEventListener("scroll", look, { passive: true });
+    return () => removeEventListener("scroll", look);
+  }, [frame, total]);
+  if (total <= DRAWN_WHOLE) return [0, total];
+  return [Math.min(first, total), Math.min(total, first + Math.ceil(innerHeight / ROW) + 3 * OVERSCAN)];
+}
+
+/** Arrows go from row to row. */
+function moveFocus(event: KeyboardEvent<HTMLElement>): void {
+  const row = (event.target as Element).closest("tr");
+  const next = event.key === "ArrowDown" ? row?.nextElementSibling : event.key === "ArrowUp" ? row?.previousElementSibling : null;
+  if (!(next instanceof HTMLElement) || event.target !== row) return;
+  event.preventDefault();
+  next.focus();
+}
+
+function marks<Row>(column: Column<Row>) {
+  return { "data-align": column.align, "data-narrow": column.narrow, "data-wide": column.wide };
+}
+
+/** Rows that wait while a pointer or the focus is on them. Spread `hold` on what is around the table. */
+export function useStillRows<Row>(live: readonly Row[]) {
+  const [held, setHeld] = useState<readonly Row[] | null>(null);
+  const keep = () => setHeld((now) => now ?? live);
+  const release = () => setHeld(null);
+  const leave = (event: React.FocusEvent) => event.currentTarget.contains(event.relatedTarget) || release();
+  return {
+    rows: held ?? live,
+    waiting: held !== null && held !== live,
+    hold: { onPointerEnter: keep, onPointerLeave: release, onFocus: keep, onBlur: leave },
+  };
+}

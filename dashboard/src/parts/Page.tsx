@@ -1,0 +1,54 @@
+// A page's frame: its title, at most one primary action, and its tabs.
+import { Link } from "@tanstack/react-router";
+import { type ReactNode, useEffect } from "react";
+import style from "./Page.module.css";
+
+interface Tab {
+  to: string;
+  label: string;
+}
+
+interface Props {
+  title: string;
+  action?: ReactNode;
+  tabs?: readonly Tab[];
+  quiet?: boolean; // the title is for screen readers and the window only
+  children: ReactNode;
+}
+
+export function Page({ title, action, tabs, quiet, children }: Props) {
+  useEffect(() => {
+    document.title = `${title} · Token Harbor`;
+  }, [title]);
+  return (
+    <div className={style.page}>
+      <div className={quiet ? style.quiet : style.head}>
+        <h1>{title}</h1>
+        {action && <div className="push">{action}</div>}
+      </div>
+      {tabs && (
+        <nav className={style.tabs} aria-label={title}>
+          {tabs.map((tab) => (
+            <Link key={tab.to} to={tab.to} activeOptions={{ exact: true }}>
+              {tab.label}
+            </Link>
+          ))}
+        </nav>
+      )}
+      {children}
+    </div>
+  );
+}
+
+/** A part of a page: its heading, what stands beside it, its contents. */
+export function Section({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
+  return (
+    <section className={style.section}>
+      <div className={style.sectionHead}>
+        <h2>{title}</h2>
+        {aside && <div className="push">{aside}</div>}
+      </div>
+      {children}
+    </section>
+  );
+}

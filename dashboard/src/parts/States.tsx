@@ -1,0 +1,81 @@
+// What a page shows while it waits, when there is nothing, and when something failed.
+import { i18n } from "@lingui/core";
+import { Button } from "@mantine/core";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useState } from "react";
+import { Problem } from "../api/client.ts";
+import { CopyButton } from "./CopyButton.tsx";
+import style from "./States.module.css";
+
+const PATIENCE_MS = 300;
+
+/** Lines in the place of rows, and nothing at all for the first 300 ms. */
+export function Loading({ rows = 3 }: { rows?: number }) {
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(setShown, PATIENCE_MS, true);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div className={style.loading} role="status" aria-label={i18n._("Loading")} data-shown={shown}>
+      {Array.from({ length: rows }, (_, row) => (
+        <div key={row} className={style.line} />
+      ))}
+    </div>
+  );
+}
+
+/** What will appear here, why it is not here yet, and one thing to do. */
+export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+  return (
+    <div className={style.empty}>
+      <p className="strong">{title}</p>
+      {children && <p className="soft">{children}</p>}
+      {action && <div className={style.action}>{action}</div>}
+    </div>
+  );
+}
+
+/** What failed, what to do, and the id that an operator asks for. */
+export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
+  const problem = error instanceof Problem ? error : null;
+  return (
+    <div className={style.empty} role="alert">
+      <p className="strong">{title(problem)}</p>
+      <p className="soft">{explain(problem, error)}</p>
+      {problem?.requestId && (
+        <p className="row">
+          <span className="soft small">{i18n._("Request")}</span>
+          <span className="mono">{problem.requestId}</span>
+        </p>
+      )}
+      <div className={`row ${style.action}`}>
+        {retry && problem?.status !== 403 && (
+          <Button variant="default" onClick={retry}>
+            {i18n._("Try again")}
+          </Button>
+        )}
+        {problem?.requestId && <CopyButton text={problem.requestId} label={i18n._("Copy request id")} />}
+      </div>
+    </div>
+  );
+}
+
+/** A query's document, or its state. `rows`: about how many will come, so that nothing jumps. */
+export function Await<T>({ query, rows, children }: { query: UseQueryResult<T>; rows?: number; children: (data: T) => ReactNode }) {
+  if (query.data !== undefined) return children(query.data);
+  if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
+  return <Loading rows={rows} />;
+}
+
+function title(problem: Problem | null): string {
+  if (problem?.status === 0) return i18n._("No connection");
+  if (problem?.status === 403) return i18n._("Your role does not allow this");
+  if (problem?.status === 404) return i18n._("This is not here");
+  return i18n._("This did not load");
+}
+
+function explain(problem: Problem | null, error: unknown): string {
+  if (problem?.status === 0) return i18n._("The service does not answer. Your calls and your balance are not affected.");
+  return problem?.message || (error instanceof Error ? error.message : i18n._("Something failed on this page."));
+}

@@ -1,0 +1,36 @@
+// Moments and spans of time, in the reader's language and zone; the exact UTC time is the title.
+import { i18n } from "@lingui/core";
+
+type Form = "clock" | "day" | "moment";
+
+const FORMS: Record<Form, Intl.DateTimeFormatOptions> = {
+  clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+  day: { day: "numeric", month: "short" },
+  moment: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+};
+
+/** clock: 14:02:11 · day: 14 Feb (with the year, if another) · moment: 14 Feb 2027, 09:30 */
+export function Time({ at, as }: { at: string; as: Form }) {
+  return (
+    <time dateTime={at} title={at.replace("T", " ").replace("Z", " UTC")}>
+      {showTime(at, as)}
+    </time>
+  );
+}
+
+export function showTime(at: string, as: Form): string {
+  const date = new Date(at);
+  const year = as === "day" && date.getFullYear() !== new Date().getFullYear() ? ({ year: "numeric" } as const) : {};
+  return new Intl.DateTimeFormat(REGIONS[i18n.locale], { ...FORMS[as], ...year }).format(date);
+}
+
+/** "5 days", "3 hours", "12 minutes": what is left until then; at least a minute. */
+export function timeLeft(until: string, now = Date.now()): string {
+  const minutes = Math.max(1, Math.ceil((Date.parse(until) - now) / 60_000));
+  if (minutes < 120) return i18n._("{count, plural, one {# minute} other {# minutes}}", { count: minutes });
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return i18n._("{count, plural, one {# hour} other {# hours}}", { count: hours });
+  return i18n._("{count, plural, one {# day} other {# days}}", { count: Math.floor(hours / 24) });
+}
+
+const REGIONS: Record<string, string> = { en: "en-GB", zh: "zh-CN" };

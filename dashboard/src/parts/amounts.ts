@@ -1,0 +1,37 @@
+// Amounts as text. They come as decimal strings and are never numbers here: nothing is added up in the browser.
+
+/** A balance or total, to the cent. "down": a balance never shows more than there is. */
+export function toCents(amount: string, rounding: "down" | "nearest" = "nearest"): string {
+  const { sign, whole, fraction } = parts(amount);
+  const nano = BigInt(whole + fraction.padEnd(9, "0"));
+  const cents = (nano + (rounding === "nearest" ? 5_000_000n : 0n)) / 10_000_000n;
+  if (cents === 0n && nano > 0n) return `${sign && "−"}<$0.01`;
+  const shown = cents.toString().padStart(3, "0");
+  return `${sign && cents ? "−" : ""}$${grouped(shown.slice(0, -2))}.${shown.slice(-2)}`;
+}
+
+/** What a request cost, in all its digits: "$0.000213", "$1.5"; "$0" if nothing. */
+export function toDigits(amount: string): string {
+  const { sign, whole, fraction } = parts(amount);
+  const kept = fraction.replace(/0+$/, "");
+  return `${sign && "−"}$${grouped(whole)}${kept && `.${kept}`}`;
+}
+
+export function isZero(amount: string): boolean {
+  return !/[1-9]/.test(amount);
+}
+
+/** How large one amount is beside another, from 0 to 1: for widths of bars, not for money. */
+export function share(part: string, whole: string): number {
+  return isZero(whole) ? 0 : Math.min(1, Math.max(0, Number(part) / Number(whole)));
+}
+
+function parts(amount: string): { sign: string; whole: string; fraction: string } {
+  const found = /^(-?)(\d+)(?:\.(\d*))?$/.exec(amount);
+  if (!found) throw new Error(`not an amount: ${amount}`);
+  return { sign: found[1] ?? "", whole: found[2] ?? "0", fraction: found[3] ?? "" };
+}
+
+function grouped(whole: string): string {
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",");
+}

@@ -1,0 +1,53 @@
+// The account that the pages are about, and its live stream.
+import { createContext, type ReactNode, useContext, useEffect, useMemo } from "react";
+import type { Documents } from "../api/client.ts";
+import { LiveStream } from "../api/live.ts";
+
+export type Right = "read" | "manage_keys" | "spend" | "manage" | "own";
+
+export interface Scope {
+  user: Documents["UserDocument"];
+  account: Documents["MembershipDocument"];
+  accounts: readonly Documents["MembershipDocument"][];
+  live: LiveStream;
+}
+
+const Context = createContext<Scope | null>(null);
+const KEY = "th-account";
+
+/** Account, user and stream of the page. Only inside the shell. */
+export function useScope(): Scope {
+  const scope = useContext(Context);
+  if (scope === null) throw new Error("outside the shell");
+  return scope;
+}
+
+/** Whether the user's role in the account allows it: what it does not allow is not offered. */
+export function useRight(right: Right): boolean {
+  return useScope().account.rights.includes(right);
+}
+
+export function ScopeProvider({ session, children }: { session: Documents["SessionDocument"]; children: ReactNode }) {
+  const account = chosenAccount(session.accounts);
+  const live = useMemo(() => new LiveStream(account.id), [account.id]);
+  useEffect(() => {
+    live.open();
+    return () => live.close();
+  }, [live]);
+  const scope = { user: session.user, account, accounts: session.accounts, live };
+  return <Context value={scope}>{children}</Context>;
+}
+
+/** From a link's `?account=`, else the one chosen last, else the first. */
+function chosenAccount(accounts: readonly Documents["MembershipDocument"][]): Documents["MembershipDocument"] {
+  const wanted = new URLSearchParams(location.search).get("account") ?? localStorage.getItem(KEY);
+  const found = accounts.find((account) => account.id === wanted) ?? accounts[0];
+  if (found === undefined) throw new Error("no account");
+  return found;
+}
+
+/** Starts the pages anew: nothing of one account is shown in another. */
+export function chooseAccount(id: string): void {
+  localStorage.setItem(KEY, id);
+  location.assign("/dashboard/");
+}

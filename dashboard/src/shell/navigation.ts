@@ -1,0 +1,14 @@
+// The navigation: the same order everywhere, and nothing that is not built.
+import { i18n } from "@lingui/core";
+import type { LinkProps } from "@tanstack/react-router";
+import type { IconName } from "./icons.tsx";
+
+export interface NavigationItem {
+  to: NonNullable<LinkProps["to"]>;
+  icon: IconName;
+  label: () => string;
+}
+
+export const NAVIGATION: readonly NavigationItem[] = [
+  { to: "/", icon: "home", label: () => i18n._("Home") },
+];
