@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tokenharbor.app.settings import Settings, database_url, load_settings, resolve_secret
+from tokenharbor.app.database_urls import database_url
+from tokenharbor.app.settings import Settings, load_settings, resolve_secret
 from tokenharbor.editions.load import load_edition
 from tokenharbor.kernel.errors import Misconfigured
 

@@ -70,7 +70,7 @@ def launch(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | (env or {}),
+        env={**os.environ, "TOKENHARBOR_CONSOLE_ENABLED": "false", **(env or {})},  # its start takes a second of CPU
         cwd=cwd,
         start_new_session=True,
     )

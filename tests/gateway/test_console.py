@@ -32,7 +32,7 @@ async def place(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     client = Client()
     with tempfile.TemporaryDirectory(prefix="th-") as folder:
         path = Path(folder) / "console.sock"
-        house.change_system(monkeypatch, console=Console(path, client))
+        house.change_system(monkeypatch, console=Console(path, client, has_pages=True))
         yield path
         client.close()
 
@@ -49,14 +49,27 @@ async def test_without_a_console_the_front_page_is_our_own(house: House) -> None
 async def test_a_console_gets_pages_and_api_and_nothing_of_ours(house: House, place: Path) -> None:
     console = Server(stub, ServerLimits(), real_world().clock)
     await console.start_unix(str(place))
-    for path in ("/", "/docs", "/docs/api", "/dashboard"):
+    for path in ("/", "/models", "/dashboard"):
         said = await house.ask("GET", path)
         assert (said.status, said.headers["x-console"], said.body) == (201, "yes", f"GET {path}? ".encode())
     said = await house.post("/api/keys?a=1", b"{}")
     assert (said.status, said.headers["x-console"], said.body) == (201, "yes", b"POST /api/keys?a=1 {}")
-    for method, path, status in (("GET", "/healthz", 200), ("POST", "/messages", 404)):
+    for method, path, status in (("GET", "/healthz", 200), ("GET", "/docs", 200), ("POST", "/messages", 404)):
         said = await house.ask(method, path)
         assert (said.status, "x-console" in said.headers) == (status, False), path
+    await console.drain(1)
+
+
+async def test_without_a_dashboard_the_front_page_is_our_own_and_the_api_the_consoles(
+    house: House, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Server(stub, ServerLimits(), real_world().clock)
+    await console.start_unix(str(place))
+    client = Client()
+    house.change_system(monkeypatch, console=Console(place, client))
+    assert b"<title>Token Harbor</title>" in (await house.ask("GET", "/")).body
+    assert (await house.ask("GET", "/api/edition")).status == 201
+    client.close()
     await console.drain(1)
 
 

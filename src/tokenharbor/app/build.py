@@ -9,6 +9,7 @@ from functools import partial
 import asyncpg
 
 from tokenharbor.app.alerts import make_alerting, make_user_post
+from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.funding import FundingParts, charges, open_funding
@@ -268,7 +269,7 @@ def _dependencies(
 def _system_paths(
     context: WorkerContext, opened: OpenBooks, dependencies: Dependencies, funding: Funding
 ) -> SystemPaths:
-    console = Console(context.settings.home / "console.sock", dependencies.client)
+    console = Console(context.settings.home / CONSOLE_SOCKET, dependencies.client)
     token = context.settings.secret(context.settings.server.metrics_token)
     return SystemPaths(
         dependencies.snapshots,

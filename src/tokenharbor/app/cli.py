@@ -40,6 +40,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "providers": "providers",
     "edition": "editions",
     "operators": "operators",
+    "openapi": "openapi",
     "doctor": "doctor",
     "simulator": "simulator",
 }

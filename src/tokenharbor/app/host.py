@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from tokenharbor.app.database_urls import database_url
 from tokenharbor.app.home import LockedHome
 from tokenharbor.app.session import prepare_database
-from tokenharbor.app.settings import database_url
 from tokenharbor.db.embedded import EmbeddedPostgres
 from tokenharbor.db.pool import ConnectOptions, connect
 from tokenharbor.jobs.background import Background

@@ -2,18 +2,18 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 
-def log_to_stderr(worker: int | None = None) -> None:
-    """Log there, for stdout is what people read. `worker`: its number, where there are several."""
-    naming = [] if worker is None else [partial(_name, worker)]
+def log_to_stderr(**names: int | str) -> None:
+    """Log there, for stdout is what people read. `names` stand in each line: whose it is, where there are several."""
     structlog.configure(
         processors=[
-            *naming,
+            partial(_name, names),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
@@ -23,6 +23,6 @@ def log_to_stderr(worker: int | None = None) -> None:
     )
 
 
-def _name(worker: int, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["worker"] = worker
+def _name(names: Mapping[str, int | str], _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.update(names)
     return event

@@ -1,6 +1,7 @@
 """`serve`: a server in one process, or a parent and its workers; from the first line on stdout to a clean end."""
 
 import asyncio
+import dataclasses
 import signal
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +12,7 @@ import click
 import uvloop
 
 from tokenharbor.app.build import Harbor, alone, open_harbor
+from tokenharbor.app.console_process import ConsoleProcess, console_beside
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.first_run import first_run
 from tokenharbor.app.fork_server import ForkServer, start_fork_server
@@ -50,8 +52,15 @@ async def _serve_alone(settings: Settings) -> None:
         url = await _listen(harbor)
         await warn_of_pretended(harbor.context, harbor.pool)
         lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
-        _say_ready(settings.home, url, lines)
-        await serve_until_told(harbor, signals)
+        context = harbor.context
+        async with console_beside(settings, context.database_url, url, context.world.clock) as console:
+            _say_ready(settings.home, url, lines)
+            await serve_until_told(dataclasses.replace(harbor, reload=partial(_reload, harbor, console)), signals)
+
+
+async def _reload(harbor: Harbor, console: ConsoleProcess) -> bool:
+    console.reload()
+    return await harbor.reload()
 
 
 async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer) -> None:
@@ -62,16 +71,17 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
         listeners = bind_listeners(stated.host, stated.port, stated.worker_count)
         url = show_url(stated.host, listeners[0][0].getsockname()[1])
         workers = Workers(host, forks, listeners)
-        async with workers.run():
+        async with workers.run(), console_beside(home.settings, host.database_url, url, world.clock) as console:
             _say_ready(home.settings.home, url, await _first_run(host, url))
-            await _until_told(host, workers, signals)
+            await _until_told(host, workers, console, signals)
 
 
-async def _until_told(host: Host, workers: Workers, signals: ServerSignals) -> None:
+async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, signals: ServerSignals) -> None:
     """Raises what made it impossible to go on."""
 
     async def reload() -> None:
         workers.reload()
+        console.reload()
 
     reloading = asyncio.ensure_future(repeat_when(signals.reload, reload))
     stopped = asyncio.ensure_future(signals.stopped.wait())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import asyncpg
 
+from tokenharbor.app.database_urls import database_url
 from tokenharbor.app.secrets import SECRET_FILE, root_secret
-from tokenharbor.app.settings import Settings, database_url
+from tokenharbor.app.settings import Settings
 from tokenharbor.db.address import show_address
 from tokenharbor.db.embedded import EmbeddedPostgres
 from tokenharbor.db.errors import command_errors

@@ -23,7 +23,9 @@ from tokenharbor.payments.registry import PROCESSOR_SETTINGS, REFERENCES
 
 PREFIX: Final = "TOKENHARBOR_"
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
+REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
+"""How settings say where a secret is."""
+
 _CALLER_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL")
 )  # no settings: our pages use them
@@ -108,6 +110,15 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     tax_id: str = ""
 
 
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[console]`. `enabled`: its process runs beside the server. `replica_url` is a PostgreSQL that follows the
+    database; reads that take long go there.
+    """
+
+    enabled: bool = True
+    replica_url: str | None = None
+
+
 class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand at the top of the file."""
 
@@ -118,6 +129,7 @@ class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     mail: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
     operator: dict[str, Any] = {}
+    console: dict[str, Any] = {}
     processors: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}
@@ -130,6 +142,7 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "mail": MailSettings,
     "alerts": AlertSettings,
     "operator": OperatorSettings,
+    "console": ConsoleSettings,
     **{f"processors.{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
 _SECRETS: Final = (
@@ -138,7 +151,7 @@ _SECRETS: Final = (
     ("mail", "password"),
     *((f"processors.{name}", field_name) for name, field_name in REFERENCES),
 )
-_URLS: Final = (("database", "url"), ("redis", "url"))
+_URLS: Final = (("database", "url"), ("redis", "url"), ("console", "replica_url"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,7 @@ class Settings:
     mail: MailSettings
     alerts: AlertSettings
     operator: OperatorSettings
+    console: ConsoleSettings
     processors: Mapping[str, Any]
     catalog: Mapping[str, Any]
     environ: Mapping[str, str] = field(repr=False)
@@ -199,6 +213,7 @@ def load_settings(
         mail=sections["mail"],
         alerts=sections["alerts"],
         operator=sections["operator"],
+        console=sections["console"],
         processors={name: sections[f"processors.{name}"] for name in PROCESSOR_SETTINGS},
         catalog=catalog,
         environ=environ,
@@ -325,7 +340,7 @@ def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: TableL
     """The file may be read, copied and shown around. The environment may hold a URL with its password."""
     for where, name in _URLS:
         url = stated.get(name) if where == section else None
-        if isinstance(url, str) and not _REFERENCE.fullmatch(url) and _has_password(url):
+        if isinstance(url, str) and not REFERENCE.fullmatch(url) and _has_password(url):
             place.fault(f"{name} contains a password in clear text; {_HINT}, or set {_variable(section, name)}")
 
 
@@ -347,7 +362,7 @@ def _check(settings: Settings, faults: ConfigFaults) -> None:
         owner, _, processor = section.partition(".")
         held = getattr(settings, owner)
         reference = getattr(held[processor] if processor else held, name)
-        if reference is not None and not _REFERENCE.fullmatch(reference):
+        if reference is not None and not REFERENCE.fullmatch(reference):
             faults.add(f"{settings.file} [{section}]: {name} is in clear text; {_HINT}")
     for fault in _mail_faults(settings.mail):
         faults.add(f"{settings.file} [mail]: {fault}")
@@ -365,19 +380,3 @@ def _mail_faults(mail: MailSettings) -> Iterator[str]:
         yield "user and password belong together"
     if mail.password is not None and mail.tls == "off":
         yield 'a password is sent with tls = "starttls" or "tls" only'
-
-
-def database_url(settings: Settings) -> str | None:
-    """The URL of the operator's own PostgreSQL, None for the embedded one. Raises Misconfigured."""
-    return _url(settings, "database", settings.database.url, ("postgresql", "postgres"))
-
-
-def _url(settings: Settings, section: str, stated: str | None, schemes: Sequence[str]) -> str | None:
-    if stated is None:
-        return None
-    url = settings.secret(stated) if _REFERENCE.fullmatch(stated) else stated
-    if url is None:
-        raise Misconfigured(f"{settings.file} [{section}]: url: {stated} is not set")
-    if url.partition("://")[0] not in schemes:
-        raise Misconfigured(f"{settings.file} [{section}]: url must begin with {schemes[0]}://")
-    return url

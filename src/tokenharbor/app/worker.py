@@ -97,7 +97,7 @@ async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[object]]
 def run_worker(home: LockedHome, task: bytes, descriptors: Sequence[int]) -> int:
     """The whole life of a forked worker; its exit code."""
     wanted = msgspec.json.decode(task, type=WorkerTask)
-    log_to_stderr(wanted.slot)
+    log_to_stderr(worker=wanted.slot)
     end, *bound = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     listeners = [bound[at : at + wanted.addresses] for at in range(0, len(bound), wanted.addresses)]
     return uvloop.run(_Worker(home, wanted, listeners).run(end))

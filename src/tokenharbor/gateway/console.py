@@ -18,14 +18,20 @@ API = "/api/"
 class Console:
     """Pages and `/api`, served by another process."""
 
-    def __init__(self, socket: Path, client: Client) -> None:
+    def __init__(self, socket: Path, client: Client, *, has_pages: bool = False) -> None:
         self._socket = socket
         self._client = client
+        self._has_pages = has_pages
         self._origin = Origin("console", 80, unix=str(socket))
 
     @property
     def runs(self) -> bool:
         return self._socket.is_socket()
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether it runs, and the dashboard is built."""
+        return self._has_pages and self.runs
 
     async def serve(self, exchange: Exchange) -> None:
         """Raises Unavailable if it does not answer."""

@@ -52,8 +52,8 @@ _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-
 
 @dataclass(frozen=True, slots=True)
 class SystemPaths:
-    """Health, metrics, pages and keys. `ready` says whether the database answers. While no console runs, `/` is one
-    plain page of our own.
+    """Health, metrics, pages and keys. `ready` says whether the database answers. While no console shows pages,
+    `/` is one plain page of our own.
     """
 
     snapshots: CurrentSnapshot
@@ -80,16 +80,13 @@ class SystemPaths:
             self._say_missing(exchange)
 
     async def front(self, exchange: Exchange) -> None:
-        if self.console.runs:
+        if self.console.shows_pages:
             await self.console.serve(exchange)
         else:
             host = (exchange.header(b"host") or b"127.0.0.1:8080").decode("latin-1")
             _show(exchange, 200, self.pages.front(self.snapshots.current, host, self.clock.now()))
 
     async def docs(self, exchange: Exchange, name: str = "") -> None:
-        if self.console.runs:
-            await self.console.serve(exchange)
-            return
         page = await self.pages.doc(name)
         if page is None:
             self._say_missing(exchange)

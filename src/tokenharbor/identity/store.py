@@ -141,11 +141,17 @@ async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
 
 async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:
     """All of them, oldest first."""
-    last = UUID(int=0)
-    while rows := await conn.fetch(SQL.accounts, last, _PAGE):
-        for row in rows:
-            yield _account(row)
-        last = rows[-1]["id"]
+    last: UUID | None = None
+    while accounts := await read_accounts(conn, last, _PAGE):
+        for account in accounts:
+            yield account
+        last = accounts[-1].id
+
+
+async def read_accounts(conn: asyncpg.Connection, after: UUID | None, limit: int) -> Sequence[Account]:
+    """Some of them, oldest first: those after one, or the first."""
+    rows = await conn.fetch(SQL.accounts, after or UUID(int=0), limit)
+    return [_account(row) for row in rows]
 
 
 async def account_of(conn: asyncpg.Connection, email: str) -> UUID | None:

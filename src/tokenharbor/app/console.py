@@ -1,0 +1,147 @@
+"""The console's process: the control API and the dashboard, on a socket under HOME, until its parent is done with it.
+
+It is started as `python -m tokenharbor.app.console`, and told on stdin what it is for, and when to reload. When stdin
+ends, so does it: the parent has closed it, or is dead.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.console_task import CONSOLE_SOCKET, ConsoleTask
+from tokenharbor.app.database_urls import replica_url
+from tokenharbor.app.logs import log_to_stderr
+from tokenharbor.app.settings import Settings, load_settings
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.console.app import make_app
+from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.principal import Principal
+from tokenharbor.db.pool import ConnectOptions, open_pool
+from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.errors import HarborError, Misconfigured
+from tokenharbor.kernel.world import real_world
+
+_SHORT_TIMEOUT_MS = 5_000
+_LONG_TIMEOUT_MS = 30_000
+_DRAIN_SECONDS = 5
+_log = structlog.get_logger("console")
+
+
+class Nobody:
+    """Knows no session and no management key."""
+
+    async def by_session(self, _token: str) -> Principal | None:
+        return None
+
+    async def by_management_key(self, _key: str) -> Principal | None:
+        return None
+
+
+class _Rules:
+    """Edition and catalogue, read anew when told; a mistake in either keeps what is there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.policy: Policy = load_edition(settings.edition)
+        self.catalog: Catalog = read_catalog(settings)
+
+    def reload(self) -> None:
+        stated = self._settings
+        try:
+            settings = load_settings(stated.home, stated.file, stated.environ)
+            self.policy, self.catalog = load_edition(settings.edition), read_catalog(settings)
+        except Misconfigured as error:
+            _log.error("not_reloaded", reason=str(error))
+
+
+def main() -> int:
+    """The process; its exit code."""
+    log_to_stderr(process="console")
+    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=ConsoleTask)
+    try:
+        uvloop.run(_serve(task))
+    except (HarborError, OSError) as error:
+        _log.error("console_failed", reason=" ".join(str(error).split()))
+        return 1
+    return 0
+
+
+async def _serve(task: ConsoleTask) -> None:
+    settings = load_settings(Path(task.home), Path(task.config))
+    rules = _Rules(settings)
+    async with _open_context(task, settings, rules) as context:
+        server = uvicorn.Server(_server_options(make_app(context)))
+        following = asyncio.ensure_future(_follow_parent(server, rules))
+        try:
+            with _bound(settings.home / CONSOLE_SOCKET) as listener:
+                await server.serve([listener])
+        finally:
+            following.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) -> AsyncIterator[ConsoleContext]:
+    short = ConnectOptions(task.database_url, "tokenharbor-console", _SHORT_TIMEOUT_MS)
+    heavy = ConnectOptions(replica_url(settings) or task.database_url, "tokenharbor-console-reads", _LONG_TIMEOUT_MS)
+    async with await open_pool(short) as pool, await open_pool(heavy, size=2) as heavy_pool:
+        yield ConsoleContext(
+            world=real_world(),
+            pool=pool,
+            heavy_pool=heavy_pool,
+            policy=lambda: rules.policy,
+            catalog=lambda: rules.catalog,
+            authenticator=Nobody(),
+        )
+
+
+def _server_options(app: object) -> uvicorn.Config:
+    """Only the gateway connects: who the client is and what is logged is its matter."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # an ASGI application
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+
+
+async def _follow_parent(server: uvicorn.Server, rules: _Rules) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.readline():
+        rules.reload()
+    server.should_exit = True
+
+
+@contextlib.contextmanager
+def _bound(path: Path) -> Iterator[socket.socket]:
+    """A listening socket that only this user may connect to, in the place of what an earlier process left."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+        yield listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The console's process, as its server sees it: started, watched, started again, told to reload, ended."""
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from tokenharbor.app.console_task import CONSOLE_SOCKET, RELOAD, ConsoleTask
+from tokenharbor.app.settings import Settings
+from tokenharbor.app.workers import restart_pause_seconds
+from tokenharbor.kernel.clock import Clock
+
+_STEADY_SECONDS: Final = 60.0  # a process that lived so long has recovered
+_END_SECONDS: Final = 10.0
+_log = structlog.get_logger("console")
+
+
+class ConsoleProcess:
+    """Runs as long as the server. That it cannot start, or ends, is logged: requests are served without it."""
+
+    def __init__(self, task: ConsoleTask, clock: Clock) -> None:
+        self._task = task
+        self._clock = clock
+        self._process: Process | None = None
+
+    def reload(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            _stdin(self._process).write(RELOAD)
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        keeping = asyncio.ensure_future(self._keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._end()
+
+    async def _keep(self) -> None:
+        short = 0
+        while True:
+            began = self._clock.monotonic()
+            try:
+                reason = f"it ended with {await self._live()}"
+            except OSError as error:  # no memory, no descriptor left
+                reason = str(error)
+            _log.error("console_ended", reason=reason)
+            short = 0 if self._clock.monotonic() - began > _STEADY_SECONDS else short + 1
+            await asyncio.sleep(restart_pause_seconds(short))
+
+    async def _live(self) -> int:
+        """Its whole life; its exit code."""
+        process = self._process = await create_subprocess_exec(
+            sys.executable, "-m", "tokenharbor.app.console", stdin=PIPE, start_new_session=True
+        )
+        _stdin(process).write(msgspec.json.encode(self._task) + b"\n")
+        code = await process.wait()
+        self._forget_socket()
+        return code
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        _stdin(process).close()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            _log.error("console_killed", reason="it did not end in time")
+            process.kill()
+            await process.wait()
+        self._forget_socket()
+
+    def _forget_socket(self) -> None:
+        """The gateway sees by it whether a console runs."""
+        (Path(self._task.home) / CONSOLE_SOCKET).unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def console_beside(
+    settings: Settings, database_url: str, url: str, clock: Clock
+) -> AsyncIterator[ConsoleProcess]:
+    """The console of a server that listens at `url`, if it is to have one."""
+    browser_url = settings.server.public_url or url
+    task = ConsoleTask(str(settings.home), str(settings.file), database_url, browser_url)
+    console = ConsoleProcess(task, clock)
+    async with console.run() if settings.console.enabled else contextlib.nullcontext():
+        yield console
+
+
+def _stdin(process: Process) -> asyncio.StreamWriter:
+    if process.stdin is None:
+        raise RuntimeError("a process without a pipe")
+    return process.stdin

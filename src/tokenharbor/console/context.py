@@ -1,0 +1,58 @@
+"""What routes work with: made once by the process, and given to each handler that names it as a parameter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from tokenharbor.catalog.types import Catalog
+from tokenharbor.console.principal import Authenticator, Principal
+from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.world import World
+
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleContext:
+    """What there is once for the process. `pool` is for short statements, `heavy_pool` for reads that take long: it may
+    be connected to a replica.
+    """
+
+    world: World
+    pool: asyncpg.Pool
+    heavy_pool: asyncpg.Pool
+    policy: Callable[[], Policy]  # the edition in force
+    catalog: Callable[[], Catalog]
+    authenticator: Authenticator
+
+
+CONTEXT: Final = "console"
+"""The name of the context in the application's state."""
+
+
+def context_of(connection: AnyConnection) -> ConsoleContext:
+    context: ConsoleContext = connection.app.state[CONTEXT]
+    return context
+
+
+_Type = TypeVar("_Type")
+_Given = SkipValidation[NamedDependency[_Type]]
+
+Context = _Given[ConsoleContext]
+Conn = _Given[asyncpg.Connection]
+"""A connection of `pool`. For every method but GET it is in a transaction, which commits if the handler returns."""
+
+Heavy = _Given[asyncpg.Connection]
+"""A connection of `heavy_pool`, for reads that may be a moment behind."""
+
+Caller = _Given[Principal]
+"""Who asks, of a route that needs a sign-in."""
+
+AccountId = _Given[UUID]
+"""The account that the path names, of which the caller has the route's right."""

@@ -1,0 +1,51 @@
+"""What a handler may name as a parameter, and where each comes from; `context.py` says what each is."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import asyncpg
+from litestar import Request
+from litestar.di import Provide
+
+from tokenharbor.console.context import ConsoleContext, context_of
+from tokenharbor.console.principal import Principal
+from tokenharbor.kernel.ids import UUID
+
+AnyRequest = Request[Any, Any, Any]
+
+
+async def provide_context(request: AnyRequest) -> ConsoleContext:
+    return context_of(request)
+
+
+async def provide_conn(request: AnyRequest) -> AsyncIterator[asyncpg.Connection]:
+    async with context_of(request).pool.acquire() as conn:
+        if request.method == "GET":
+            yield conn
+        else:
+            async with conn.transaction():
+                yield conn
+
+
+async def provide_heavy(request: AnyRequest) -> AsyncIterator[asyncpg.Connection]:
+    async with context_of(request).heavy_pool.acquire() as conn:
+        yield conn
+
+
+async def provide_caller(request: AnyRequest) -> Principal:
+    caller: Principal = request.scope["user"]
+    return caller
+
+
+async def provide_account(request: AnyRequest) -> UUID:
+    account_id: UUID = request.scope["auth"]
+    return account_id
+
+
+DEPENDENCIES: Final[Mapping[str, Provide]] = {
+    "conn": Provide(provide_conn),
+    "heavy": Provide(provide_heavy),
+    "context": Provide(provide_context),
+    "caller": Provide(provide_caller),
+    "account": Provide(provide_account),
+}

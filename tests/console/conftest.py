@@ -1,0 +1,127 @@
+"""The control API on a database of its own, and callers of every role."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import asyncpg
+import httpx
+import pytest
+
+from tokenharbor.catalog.load import load_catalog
+from tokenharbor.console.app import make_app
+from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.principal import Principal
+from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.db.pool import ConnectOptions, open_pool
+from tokenharbor.editions.load import load_edition
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.store import Account, create_account
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import ManualClock
+from tokenharbor.kernel.entropy import SeededEntropy
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.world import World, make_world
+from tokenharbor.wire import PROVIDER_DIALECTS
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SITE = "http://localhost:8080"
+
+
+class Doorman:
+    """Knows sessions and management keys by heart: the token `s-…` or the key `thm_…` of each principal."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Principal] = {}
+        self.keys: dict[str, Principal] = {}
+
+    async def by_session(self, token: str) -> Principal | None:
+        return self.sessions.get(token)
+
+    async def by_management_key(self, key: str) -> Principal | None:
+        return self.keys.get(key)
+
+
+@dataclass
+class Browser:
+    """A page of ours in a browser; without a session, whoever has not signed in."""
+
+    client: httpx.AsyncClient
+    session: str | None = None
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"sec-fetch-site": "same-origin"} | options.pop("headers", {})
+        if self.session is not None:
+            headers["cookie"] = f"th={self.session}"
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.ask("GET", path, **options)
+
+
+@dataclass
+class Office:
+    """The console as tests use it, with one account."""
+
+    context: ConsoleContext
+    client: httpx.AsyncClient
+    doorman: Doorman
+    account: Account
+
+    @property
+    def account_path(self) -> str:
+        return f"/api/accounts/{ids.show('acct', self.account.id)}"
+
+    @property
+    def anybody(self) -> Browser:
+        return Browser(self.client)
+
+    def member(self, role: AccountRole, account_id: UUID | None = None) -> Browser:
+        """A user who has the role, by default in the office's account."""
+        return self._browser({account_id or self.account.id: role})
+
+    @property
+    def operator(self) -> Browser:
+        return self._browser({}, operator=True)
+
+    def management_key(self, role: AccountRole) -> str:
+        key = f"thm_live_{len(self.doorman.keys)}"
+        self.doorman.keys[key] = Principal("mkey_1", {self.account.id: role})
+        return key
+
+    def _browser(self, roles: dict[UUID, AccountRole], *, operator: bool = False) -> Browser:
+        user_id = self.context.world.ids.new()
+        session = f"s-{user_id}"
+        self.doorman.sessions[session] = Principal(ids.show("user", user_id), roles, user_id, operator=operator)
+        return Browser(self.client, session)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def world(clock: ManualClock) -> World:
+    return make_world(clock, SeededEntropy(1))
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    async with await open_pool(ConnectOptions(database_url), size=3) as pool:
+        async with pool.acquire() as conn:
+            await ensure_partitions(conn, START)
+        yield pool
+
+
+@pytest.fixture
+async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
+    doorman = Doorman()
+    policy, catalog = load_edition("token-harbor"), load_catalog({}, PROVIDER_DIALECTS)
+    context = ConsoleContext(world, pool, pool, lambda: policy, lambda: catalog, doorman)
+    async with pool.acquire() as conn:
+        account = await create_account(conn, world, "ada@example.com", policy.name)
+    transport = httpx.ASGITransport(cast("Any", make_app(context)), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
+        yield Office(context, client, doorman, account)

@@ -1,0 +1,34 @@
+"""Routes of operators."""
+
+from tests.console.conftest import Office
+
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.store import create_account
+
+
+async def test_an_operator_reads_all_accounts_page_by_page(office: Office) -> None:
+    async with office.context.pool.acquire() as conn:
+        for number in range(4):
+            await create_account(conn, office.context.world, f"user{number}@example.com", "e")
+    seen: list[str] = []
+    cursor: str | None = None
+    for expected in (2, 2, 1):
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await office.operator.get("/api/operator/accounts", params=query)).json()
+        assert len(page["data"]) == expected
+        seen += [account["emails"][0] for account in page["data"]]
+        cursor = page["next_cursor"]
+    assert cursor is None
+    assert seen == ["ada@example.com", *(f"user{number}@example.com" for number in range(4))]
+
+
+async def test_a_cursor_that_is_none_is_refused_by_its_name(office: Office) -> None:
+    said = await office.operator.get("/api/operator/accounts", params={"cursor": "'; --"})
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "cursor")
+    said = await office.operator.get("/api/operator/accounts", params={"limit": "101"})
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "limit")
+
+
+async def test_nobody_else_reads_all_accounts(office: Office) -> None:
+    assert (await office.member(AccountRole.OWNER).get("/api/operator/accounts")).status_code == 403
+    assert (await office.anybody.get("/api/operator/accounts")).status_code == 401
