@@ -16,15 +16,19 @@ class Died(BaseException):  # no HarborError and no Exception: nothing of ours c
     """The process is gone."""
 
 
-class Steps:
-    """Counts steps, and dies before the one that is named; `None` never."""
+ANSWERED = "answered"
+"""The step at which a processor has done what it was asked, and its answer finds nobody."""
 
-    def __init__(self, die_before: int | None) -> None:
+
+class Steps:
+    """Counts steps, and dies before the one that has this number or name; `None` never."""
+
+    def __init__(self, die_before: int | str | None) -> None:
         self.taken = 0
         self._die_before = die_before
 
-    def take(self, _step: str = "") -> None:
-        if self.taken == self._die_before:
+    def take(self, step: str = "") -> None:
+        if self._die_before in (self.taken, step):
             raise Died
         self.taken += 1
 
@@ -95,7 +99,7 @@ class DyingProcessor:
         async def step(*args: Any) -> Any:
             self._steps.take()
             answer = await found(*args)
-            self._steps.take()
+            self._steps.take(ANSWERED)
             return answer
 
         return step

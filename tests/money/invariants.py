@@ -47,9 +47,14 @@ class Inspection:
         self._our_books_are_the_processors()
         assert not [each for each in self.facts.restricted if each.place == "payout"], "nothing is on its way"
         assert not self.facts.holds
-        self._cashback_is_what_was_earned()
+        for wallet in self.facts.wallets:
+            self.nothing_is_due(wallet.account_id)
+
+    def nothing_is_due(self, account_id: UUID) -> None:
+        """Whatever was drawn from the line has earned and unlocked what it should; as before credit leaves it."""
+        self._cashback_is_what_was_earned(account_id)
         for match in self.facts.matches:
-            if not self._is_match_cut(match):
+            if match.account_id == account_id and not self._is_match_cut(match):
                 assert match.unlocked == min(self._drawn[match.top_up_lot], self._lots[match.match_lot].amount)
 
     def when_all_payments_have_gone_back(self) -> None:
@@ -175,19 +180,17 @@ class Inspection:
 
     # ---- 7: cashback, computed anew from the whole line
 
-    def _cashback_is_what_was_earned(self) -> None:
+    def _cashback_is_what_was_earned(self, account_id: UUID) -> None:
         """To the nano-dollar, unless the cap for life or a dispute has cut something."""
-        disputed = {each.account_id for each in self.facts.disputes}
-        for wallet in self.facts.wallets:
-            account_id = wallet.account_id
-            if account_id in disputed or self._granted(account_id) + _PARTS > self.policy.incentives.life:
-                continue
-            earned = {day: parts // _PARTS for day, parts in self._earned(account_id).items()}
-            granted = {each.day: each.granted for each in self.facts.days if each.account_id == account_id}
-            assert {day: nano for day, nano in granted.items() if nano} == {
-                day: nano for day, nano in earned.items() if nano
-            }
-            assert self._granted(account_id, "cashback") == sum(granted.values())
+        is_disputed = any(each.account_id == account_id for each in self.facts.disputes)
+        if is_disputed or self._granted(account_id) + _PARTS > self.policy.incentives.life:
+            return
+        earned = {day: parts // _PARTS for day, parts in self._earned(account_id).items()}
+        granted = {each.day: each.granted for each in self.facts.days if each.account_id == account_id}
+        assert {day: nano for day, nano in granted.items() if nano} == {
+            day: nano for day, nano in earned.items() if nano
+        }
+        assert self._granted(account_id, "cashback") == sum(granted.values())
 
     def _earned(self, account_id: UUID) -> Mapping[date, int]:
         """In ten-thousandths of a nano-dollar, by day; the cap for life aside."""

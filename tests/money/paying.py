@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.funding.fake_processor import SECRET
-from tests.money.run import DEATHS, WHICH, WHO, chosen
+from tests.money.run import DEATHS, WHICH, WHO, Death, chosen
 from tests.money.spending import REQUESTS, SpendingRules
 
 from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up
@@ -29,7 +29,7 @@ class PayingRules(SpendingRules):
     """Customers pay; processors tell of it, in whatever order."""
 
     @rule(who=WHO, usd=PACKS, card=CARDS, death=DEATHS, sent=REQUESTS)
-    def top_up(self, who: int, usd: str, card: str, death: int | None, sent: Sequence[tuple[int, int]]) -> None:
+    def top_up(self, who: int, usd: str, card: str, death: Death, sent: Sequence[tuple[int, int]]) -> None:
         """From the click to the browser's return, and what is spent then."""
         top_up_id = self._open(who, usd, death)
         if top_up_id is not None:
@@ -38,7 +38,7 @@ class PayingRules(SpendingRules):
             self.send(self.customer(who), sent)
 
     @rule(who=WHO, usd=PACKS, death=DEATHS)
-    def open_a_checkout(self, who: int, usd: str, death: int | None) -> None:
+    def open_a_checkout(self, who: int, usd: str, death: Death) -> None:
         """A retry of one that died is the same top-up."""
         if self._open(who, usd, death) is None and self.keys:
             self._open(who, usd, None, self.keys[-1])
@@ -53,7 +53,7 @@ class PayingRules(SpendingRules):
                 self.processor.pay_with(top_up_id, card)
 
     @rule(which=WHICH, death=DEATHS)
-    def come_back(self, which: int, death: int | None) -> None:
+    def come_back(self, which: int, death: Death) -> None:
         """The browser returns, paid or not, early or late, again and again."""
         for payment in chosen([*self.processor.payments.values()], which):
             self._return(payment.top_up_id, death)
@@ -68,7 +68,7 @@ class PayingRules(SpendingRules):
     # ---- what is told
 
     @rule(which=WHICH, times=st.integers(1, 3), late=st.booleans(), death=DEATHS)
-    def deliver_a_webhook(self, which: int, times: int, late: bool, death: int | None) -> None:
+    def deliver_a_webhook(self, which: int, times: int, late: bool, death: Death) -> None:
         """The latest or an old one, several times at once."""
         events = self.processor.events
         [event] = chosen(events, which) if late else events[-1:]
@@ -99,7 +99,7 @@ class PayingRules(SpendingRules):
         self.do(deliver)
 
     @rule(death=DEATHS, away=st.booleans())
-    def run_the_jobs(self, death: int | None, away: bool) -> None:
+    def run_the_jobs(self, death: Death, away: bool) -> None:
         """Perhaps while the processor does not answer."""
         self.processor.is_away = away
         self.do(self.follow, death)
@@ -115,7 +115,7 @@ class PayingRules(SpendingRules):
             if each.state in (PaymentState.OPEN, PaymentState.PENDING)
         ]
 
-    def _open(self, who: int, usd: str, death: int | None, key: str | None = None) -> str | None:
+    def _open(self, who: int, usd: str, death: Death, key: str | None = None) -> str | None:
         request = TopUpRequest(
             account_id=self.customer(who).account_id,
             amount=Usd.parse(usd),
@@ -129,7 +129,7 @@ class PayingRules(SpendingRules):
         opened = self.do(lambda funding: open_top_up(funding, request), death)
         return None if opened is None else opened.shown_id
 
-    def _return(self, top_up_id: str, death: int | None) -> None:
+    def _return(self, top_up_id: str, death: Death) -> None:
         done = self.do(lambda funding: fulfil(funding, ids.parse("topup", top_up_id)), death)
         if done is not None:
             self.count(f"top-up {done.state}")

@@ -116,7 +116,7 @@ class BusyProcessor(FakeProcessor):
         return sum(each.money.minor for each in self.payouts.values() if each.state is PayoutState.DONE)
 
     def come_to_rest(self) -> None:
-        """What is pending ends: every second refund and payout fails, every second dispute is won."""
+        """What is pending ends: every second refund and payout fails, every second dispute is lost."""
         for number, payout in enumerate([*self.payouts.values()]):
             if payout.state is PayoutState.PENDING:
                 self.change_payout(payout.processor_payout_id, (PayoutState.DONE, PayoutState.FAILED)[number % 2])
@@ -125,7 +125,7 @@ class BusyProcessor(FakeProcessor):
                 self.change_refund(refund.processor_refund_id, (RefundState.DONE, RefundState.FAILED)[number % 2])
         for number, told in enumerate([*self.disputes.values()]):
             if told.state in (DisputeState.OPENED, DisputeState.FUNDS_WITHDRAWN):
-                self.move_dispute(told.dispute_id, (DisputeState.LOST, DisputeState.WON)[number % 2])
+                self.move_dispute(told.dispute_id, (DisputeState.WON, DisputeState.LOST)[number % 2])
 
     def tell(self, subject: EventSubject, object_id: str, top_up_id: str | None = None) -> None:
         self.events.append(

@@ -1,11 +1,12 @@
 """Rules of the money machine: refunds, asked for here or made there, and disputes."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
-from tests.money.run import DEATHS, WHICH, MoneyRun, chosen
+from tests.money.run import DEATHS, WHICH, Death, chosen
+from tests.money.spending import REQUESTS, SpendingRules
 
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.refund_types import Refund, RefundOrigin
@@ -22,6 +23,8 @@ AMOUNTS = st.sampled_from([None, None, "1.005", "3", "9.999999999"])
 ORIGINS = st.sampled_from([RefundOrigin.CUSTOMER, RefundOrigin.CUSTOMER, RefundOrigin.OPERATOR])
 STATES = st.sampled_from([*RefundState])
 SHARES = st.sampled_from([1, 2, 3])
+"""Thirds of a payment."""
+TOO_MUCH = st.sampled_from([None, 2, 3])
 HEARD = st.one_of(st.none(), st.just(10_000), st.just(10_000), st.integers(0, 80))
 MORTAL = st.tuples(DEATHS, HEARD)
 MOVES = st.sampled_from([DisputeState.FUNDS_WITHDRAWN, DisputeState.WON, DisputeState.LOST])
@@ -29,21 +32,26 @@ MOVES = st.sampled_from([DisputeState.FUNDS_WITHDRAWN, DisputeState.WON, Dispute
 _OVER = (DisputeState.WON, DisputeState.LOST)
 
 
-class ReturningRules(MoneyRun):
+class ReturningRules(SpendingRules):
     """Money goes back, in every way that there is."""
 
-    @rule(which=WHICH, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=MORTAL)
+    @rule(which=WHICH, sent=REQUESTS, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=MORTAL)
     def refund(
         self,
+        *,
         which: int,
+        sent: Sequence[tuple[int, int]],
         usd: str | None,
         origin: RefundOrigin,
         state: RefundState,
-        death: tuple[int | None, int | None],
+        death: tuple[Death, int | None],
     ) -> None:
-        """What was shown is what comes; asked for again after a death, it is the same, whoever has told of it since."""
+        """What was just spent has brought what is due before credit leaves. What was shown is what comes; asked for
+        again after a death, it is the same, whoever has told of it since.
+        """
         [capture_id] = chosen(self.processor.captures(), which)
         top_up_id = ids.parse("topup", self.processor.statements()[capture_id].top_up_id)
+        self.send(self.wait(self.payer_of(top_up_id)), sent)
         amount = None if usd is None else Usd.parse(usd)
         request = RefundRequest(
             top_up_id=top_up_id, idempotency_key=f"refund-{len(self.refunds)}", origin=origin, actor="x", amount=amount
@@ -59,10 +67,11 @@ class ReturningRules(MoneyRun):
         elif refund is not None:
             self.refunds.append(refund.id)
             assert (refund.money, refund.amount) == (shown.returned.money, shown.returned.amount)
+            self.wait(self.inspect()).nothing_is_due(refund.account_id)
             self.count(f"refund {refund.state}")
 
     @rule(which=WHICH, approved=st.booleans(), state=STATES, death=DEATHS)
-    def decide_a_refund(self, which: int, approved: bool, state: RefundState, death: int | None) -> None:
+    def decide_a_refund(self, which: int, approved: bool, state: RefundState, death: Death) -> None:
         """An operator, where one waits."""
         for refund_id in chosen(self.refunds, which):
             self.decide(refund_id, approve_refund if approved else reject_refund, state, death)
@@ -87,15 +96,17 @@ class ReturningRules(MoneyRun):
             self.processor.change_refund(refund.processor_refund_id, state)
             self.tell(heard)
 
-    @rule(which=WHICH, share=SHARES, taken=st.booleans(), heard=HEARD)
-    def dispute(self, which: int, share: int, taken: bool, heard: int | None) -> None:
-        """Opened, or with its funds gone already."""
+    @rule(which=WHICH, share=SHARES, taken=st.booleans(), refunded=TOO_MUCH, heard=HEARD)
+    def dispute(self, which: int, share: int, taken: bool, refunded: int | None, heard: int | None) -> None:
+        """Opened, or with its funds gone already; perhaps refunded as well, together for more than was paid."""
         [capture_id] = chosen(self.processor.captures(), which)
         dispute_id = f"dp_{len(self.processor.disputes) + 1}"
         self.processor.dispute(dispute_id, capture_id, self.processor.statements()[capture_id].paid * share // 3)
         if taken:
             self.processor.move_dispute(dispute_id, DisputeState.FUNDS_WITHDRAWN)
         self.tell(heard)
+        if refunded is not None:
+            self.refund_in_the_dashboard(which, refunded, RefundState.DONE, heard)
 
     @rule(which=WHICH, state=MOVES, heard=HEARD)
     def a_dispute_moves(self, which: int, state: DisputeState, heard: int | None) -> None:
@@ -111,7 +122,7 @@ class ReturningRules(MoneyRun):
         if heard is not None:
             self.do(self.hear, heard)
 
-    def decide(self, refund_id: UUID, decide: Decision, state: RefundState, death: int | None) -> None:
+    def decide(self, refund_id: UUID, decide: Decision, state: RefundState, death: Death) -> None:
         self.processor.refund_state = state
         if self.do(lambda funding: decide(funding, refund_id, "operator"), death) is not None:
             self.count(decide.__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.money.model import SentRequest
-from tests.money.run import DEATHS, WHICH, WHO, Customer, MoneyRun, chosen
+from tests.money.run import DEATHS, WHICH, WHO, Customer, Death, MoneyRun, chosen
 from tests.money.stage import PRICES, START, TokenPrice
 
 from tokenharbor.funding.context import Funding
@@ -81,7 +81,7 @@ class SpendingRules(MoneyRun):
     # ---- what is given
 
     @rule(who=WHO, death=DEATHS)
-    def claim_welcome(self, who: int, death: int | None) -> None:
+    def claim_welcome(self, who: int, death: Death) -> None:
         account_id = self.customer(who).account_id
 
         async def claim(funding: Funding) -> None:
@@ -129,7 +129,7 @@ class SpendingRules(MoneyRun):
             self.do(give)
 
     @rule(death=DEATHS)
-    def run_what_is_due(self, death: int | None) -> None:
+    def run_what_is_due(self, death: Death) -> None:
         self.do(self.run_due, death)
 
     @rule(by=JUMPS)

@@ -87,8 +87,9 @@ class MoneyMachine(WithdrawingRules):
         for number, refund_id in enumerate(self.refunds):
             self.decide(refund_id, (approve_refund, reject_refund)[number % 2], RefundState.DONE, None)
         for number, withdrawal_id in enumerate(self.withdrawals):
-            decide_on = (approve_withdrawal, reject_withdrawal)[number % 2]
-            self.decide_on(withdrawal_id, decide_on, PayoutState.DONE, None)
+            if not number % 2:
+                self.decide_on(withdrawal_id, approve_withdrawal, PayoutState.DONE, None)
+            self.decide_on(withdrawal_id, reject_withdrawal, PayoutState.DONE, None)  # or if nothing may leave
         for _ in range(2):  # what failed in the first round is looked at again after an hour
             self.wait(self.pass_time(timedelta(minutes=61)))
             self.wait(self.follow(self.funding))

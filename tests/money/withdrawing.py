@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.money.paying import PayingRules
 from tests.money.returning import HEARD, ReturningRules
-from tests.money.run import DEATHS, REFUNDABLE, WHICH, WHO, chosen
+from tests.money.run import DEATHS, REFUNDABLE, WHICH, WHO, Death, chosen
 
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.payees import NewPayee, add_payee, verify_payee
@@ -36,23 +36,21 @@ class WithdrawingRules(PayingRules, ReturningRules):
     """Customers withdraw; somebody else approves."""
 
     @rule(who=WHO, usd=AMOUNTS, which=WHICH, approved=st.booleans(), death=DEATHS)
-    def withdraw_to_what_paid(self, who: int, usd: str | None, which: int, approved: bool, death: int | None) -> None:
+    def withdraw_to_what_paid(self, who: int, usd: str | None, which: int, approved: bool, death: Death) -> None:
         statements = [*self.processor.statements().values()]
         for statement in chosen(statements, which):
             top_up_id = ids.parse("topup", statement.top_up_id)
             self._withdraw(self._request(who, usd, top_up_id=top_up_id), approved, death)
 
     @rule(who=WHO, usd=AMOUNTS, approved=st.booleans(), later=st.booleans(), death=DEATHS)
-    def withdraw_to_a_payee(self, who: int, usd: str | None, approved: bool, later: bool, death: int | None) -> None:
+    def withdraw_to_a_payee(self, who: int, usd: str | None, approved: bool, later: bool, death: Death) -> None:
         """Perhaps after the processor could have refunded."""
         if later:
             self.let_time_pass(REFUNDABLE)
         self._withdraw(self._request(who, usd, payee_id=self._payee(who)), approved, death)
 
     @rule(which=WHICH, decide=DECISIONS, state=STATES, death=DEATHS)
-    def decide_a_withdrawal(
-        self, which: int, decide: WithdrawalDecision, state: PayoutState, death: int | None
-    ) -> None:
+    def decide_a_withdrawal(self, which: int, decide: WithdrawalDecision, state: PayoutState, death: Death) -> None:
         for withdrawal_id in chosen(self.withdrawals, which):
             self.decide_on(withdrawal_id, decide, state, death)
 
@@ -64,7 +62,7 @@ class WithdrawingRules(PayingRules, ReturningRules):
             self.processor.change_payout(payout.processor_payout_id, state)
             self.tell(heard)
 
-    def decide_on(self, withdrawal_id: UUID, decide: WithdrawalDecision, state: PayoutState, death: int | None) -> None:
+    def decide_on(self, withdrawal_id: UUID, decide: WithdrawalDecision, state: PayoutState, death: Death) -> None:
         self.processor.payout_state = state
         self.processor.refund_state = RefundState(state.value)
         if self.do(lambda funding: decide(funding, withdrawal_id, "operator"), death) is not None:
@@ -82,7 +80,7 @@ class WithdrawingRules(PayingRules, ReturningRules):
             payee_id=payee_id,
         )
 
-    def _withdraw(self, request: WithdrawalRequest, approved: bool, death: int | None) -> None:
+    def _withdraw(self, request: WithdrawalRequest, approved: bool, death: Death) -> None:
         """What was shown is what is asked for; after a death, the same is asked for again."""
         self.keys.append(request.idempotency_key)
         shown = self.do(lambda funding: preview_withdrawal(funding, request))
