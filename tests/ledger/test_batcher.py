@@ -84,8 +84,8 @@ async def test_a_full_queue_says_so_at_once() -> None:
         batcher.submit(2)
 
 
-async def test_rows_that_find_many_waiting_are_told_of() -> None:
-    batcher: Batcher[int, int] = Batcher(Calls(), queue=200)
+async def test_rows_that_do_not_fit_into_the_next_call_are_told_of() -> None:
+    batcher: Batcher[int, int] = Batcher(Calls(), batch=64, queue=200)
     told: list[int] = []
     batcher.on_many = lambda: told.append(batcher.waiting)
     for row in range(100):

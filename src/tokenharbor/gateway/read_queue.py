@@ -5,8 +5,8 @@ let in, finishes nothing once more is asked than it can serve: while it reads, m
 turn is longer than the one before (record 31). Here a turn reads so little that what was let in, and open streams, have
 the next one soon. Who waits has cost next to nothing, and leaves no trace if it hangs up.
 
-Short bodies pass by, until many requests have been read and wait for their holds: then they stand in line as well. So
-below capacity this costs a request one look at an attribute.
+Short bodies pass by, until more requests have been read than the next call for holds takes: then they stand in line as
+well. So below capacity this costs a request one look at an attribute, and makes no call smaller.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class ReadQueue:
         return len(self._line)
 
     def note_crowd(self) -> None:
-        """Many requests have been read that wait for their holds."""
+        """More requests have been read than the next call for holds takes."""
         self.crowded = True
 
     async def wait(self, size: int) -> None:

@@ -22,7 +22,6 @@ from tokenharbor.ledger.book import Answer
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
-_MANY = 64
 
 
 def _do_nothing() -> None:
@@ -31,8 +30,8 @@ def _do_nothing() -> None:
 
 class Batcher(Generic[Row, Result]):
     """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
-    waiting, `submit` raises QueueFull: the database is slower than what is asked of it. Each row that finds many others
-    waiting is told to `on_many`.
+    waiting, `submit` raises QueueFull: the database is slower than what is asked of it. Each row that does not fit into
+    the next call is told to `on_many`: what comes more slowly from then on makes no call smaller.
 
     A burst within one turn of the event loop goes out together: the first row only schedules the call.
     """
@@ -47,7 +46,7 @@ class Batcher(Generic[Row, Result]):
         self._call = call
         self._batch = batch
         self._queue = queue
-        self._many = min(_MANY, queue)
+        self._many = min(batch, queue)
         self.on_many: Callable[[], None] = _do_nothing
         self._rows: list[Row] = []
         self._futures: list[asyncio.Future[Result]] = []
