@@ -21,11 +21,10 @@ from tokenharbor.ledger.chain import (
 )
 from tokenharbor.ledger.cuts import CutAudit
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.explained import charged_version, row_fault
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expiry
 from tokenharbor.ledger.metering import KeyMeterAudit
-from tokenharbor.ledger.pages import AccountState, StoredEntry, StoredRequest
+from tokenharbor.ledger.pages import AccountState, StoredEntry
 from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.totals_audit import TotalsAudit
 from tokenharbor.ledger.types import Restriction
@@ -53,7 +52,7 @@ class AccountAudit:
     left: Counter[UUID] = field(default_factory=Counter)  # what the postings leave of each lot
     restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # and what of it outside the line
     flows: Counter[str] = field(default_factory=Counter)
-    prices: set[bytes] = field(default_factory=set)  # every version that was charged by
+    prices: set[bytes] = field(default_factory=set)  # every version that entries name
     sealed_line: bytes | None = None  # as the last entry left it that changed the line
     metering: KeyMeterAudit = field(init=False)
     unexplained: UUID | None = None  # the latest request whose row is gone, of a day whose rows are there
@@ -74,12 +73,6 @@ class AccountAudit:
         self.cuts.take(self.leaves[-1])
         if self.cuts.ends_at(self.seq):
             self.cuts.end(self.step, self.spent, next_head(self.head, self.leaves))
-
-    def take_uncharged(self, request: StoredRequest) -> None:
-        """A request without an entry."""
-        if request.key_id not in self.state.meters:
-            raise FaultError(f"{ids.show('req', request.id)} refers to a key without a meter")
-        self._check_row(request, None)
 
     def close(self) -> None:
         self._close_step()
@@ -107,23 +100,15 @@ class AccountAudit:
         self.seq += 1
 
     def _take_request(self, written: StoredEntry) -> None:
-        entry, request = written.entry, written.request
+        entry = written.entry
         if entry.type == "usage":
             self.spent += entry.amount
-        if request is not None:
-            self._check_row(request, written)
-        elif f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
+            if entry.provider:  # else it is a digest of the version: see `explained.py`
+                self.prices.add(entry.price_version)
+        if written.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             self.unexplained = max(entry.id, self.unexplained or entry.id)
-        version = charged_version(entry, request)
-        if entry.type == "usage" and version is not None:
-            self.prices.add(version)
-        self.metering.take(entry, request)
+        self.metering.take(entry, written.key_id)
         self.totals.take(entry)
-
-    def _check_row(self, request: StoredRequest, written: StoredEntry | None) -> None:
-        changed = row_fault(request, None if written is None else written.entry)
-        if changed is not None:
-            raise FaultError(f"of {ids.show('req', request.id)} was changed: {changed}")
 
     def _take_postings(self, written: StoredEntry) -> None:
         entry = written.entry

@@ -4,8 +4,7 @@ import msgspec
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.chain import detail_digest, salted_version
-from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.pages import StoredRequest
+from tokenharbor.ledger.pages import RequestEntry, StoredRequest
 
 
 class _Served(msgspec.Struct):
@@ -27,16 +26,16 @@ class _Detail(msgspec.Struct):
 _read = msgspec.json.Decoder(_Detail).decode
 
 
-def charged_version(entry: Entry, request: StoredRequest | None) -> bytes | None:
-    """The version of the price that a usage entry was charged by: its own, or that of the detail where the entry names
-    no provider. None: it is not known any more. The row has no fault.
+def charged_version(request: StoredRequest, entry: RequestEntry) -> bytes | None:
+    """The version of the price that a usage entry was charged by, where the entry names no provider: the detail's.
+    None: the entry has it, or it is not known any more. The row has no fault.
     """
-    if entry.provider:
-        return entry.price_version
-    return None if request is None or request.detail is None else _served_version(request.detail)
+    if entry.provider or entry.type != "usage" or request.detail is None:
+        return None
+    return _served_version(request.detail)
 
 
-def row_fault(request: StoredRequest, entry: Entry | None) -> str | None:
+def row_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
     """What of a request's row was changed, if anything. `entry` is None where nothing was charged or lost."""
     if (request.salt is None) != (request.detail is None):
         return "the detail or its salt is missing"
@@ -50,7 +49,7 @@ def row_fault(request: StoredRequest, entry: Entry | None) -> str | None:
     return _difference(request, request.detail) or _version_fault(request, entry)
 
 
-def _version_fault(request: StoredRequest, entry: Entry | None) -> str | None:
+def _version_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
     """An entry of usage that names no provider has the version of the detail, with the detail's salt."""
     if entry is None or entry.provider or entry.type != "usage":
         return None

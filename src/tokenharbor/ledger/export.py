@@ -73,7 +73,7 @@ async def export(
             raise Missing(f"no account {ids.show('acct', account_id)}")
         ledger = _Ledger(state, await read_payments(conn, account_id))  # after the lots: each has its payment then
         yield csv_line(HEADER)
-        async for page in pages.entries(conn, account_id, state.wallet["seq"], with_requests=False):
+        async for page in pages.entries(conn, account_id, state.wallet["seq"], with_keys=False):
             for written in page:
                 for row in ledger.rows(written, choice):
                     yield row

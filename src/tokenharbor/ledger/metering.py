@@ -10,7 +10,6 @@ from tokenharbor.kernel.ids import UUID, show
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.faults import FaultError
-from tokenharbor.ledger.pages import StoredRequest
 from tokenharbor.ledger.periods import day_end, month_end
 
 _INSTANT = timedelta(microseconds=1)
@@ -123,14 +122,15 @@ class KeyMeterAudit:
         self._keys = {key_id: _Key(key_id, row) for key_id, row in meters.items()}
         self._unknown = _UnknownCharges(self._keys.values())
 
-    def take(self, entry: Entry, request: StoredRequest | None) -> None:
+    def take(self, entry: Entry, key_id: UUID | None) -> None:
+        """`key_id` None: it is not known any more."""
         amount = entry.amount if entry.type == "usage" else 0
-        if request is None:
+        if key_id is None:
             self._unknown.take(entry.at, amount)
-        elif request.key_id in self._keys:
-            self._keys[request.key_id].take(entry.at, amount)
+        elif key_id in self._keys:
+            self._keys[key_id].take(entry.at, amount)
         else:
-            raise FaultError(f"{show('req', entry.id)} names {show('key', request.key_id)}, which has no meter")
+            raise FaultError(f"{show('req', entry.id)} names {show('key', key_id)}, which has no meter")
 
     def close(self, spent: int) -> None:
         for key in self._keys.values():

@@ -1,6 +1,6 @@
 """Pages: the books read back account by account and in short pages, so that no long snapshot lies over the hot rows."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.entry import Entry
+from tokenharbor.ledger.entry import Entry, EntryType
 from tokenharbor.ledger.line import Line, LineSegment, Lot
 from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.roots import Cut, read_cut
@@ -19,9 +19,8 @@ from tokenharbor.ledger.types import Pool, Restriction
 
 PAGE = 1000
 _NOBODY = UUID(int=0)
-_REQUEST_PAGE = 10_000  # of which few are read
 _OF_REQUESTS = ("usage", "loss")
-_AMOUNTS = slice(9, 13)  # of an entry's columns
+_REQUEST_COLUMNS = 10  # of a page of requests; its entry's follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,10 @@ class PageQueries:
     entry_page: str
     postings: str
     seals: str
-    requests: str
+    request_keys: str
     request_page_end: str
-    uncharged: str
+    request_page: str
+    missing_meter: str
     next_account: str
     wallets_and_holds: str
     meters_and_holds: str
@@ -93,19 +93,34 @@ class StoredRequest(msgspec.Struct, frozen=True):
     detail: bytes | None
 
 
+class RequestEntry(msgspec.Struct, frozen=True):
+    """What of an entry its request's row is compared with."""
+
+    at: datetime
+    type: EntryType
+    detail_digest: bytes
+    provider: str
+    price_version: bytes
+
+
 class StoredEntry(msgspec.Struct, frozen=True):
-    """An entry as it stands, with its own postings, and what is left of its request. `sealed_line` is the digest of
-    the line as the entry left it; None for requests, and for entries older than seals.
+    """An entry as it stands, with its own postings, and the key of its request: None where the row of the request is
+    gone. `sealed_line` is the digest of the line as the entry left it; None for requests, and for entries older than
+    seals.
     """
 
     entry: Entry
     postings: Sequence[Posting]
     sealed_line: bytes | None
-    request: StoredRequest | None
+    key_id: UUID | None
 
 
-async def accounts(conn: asyncpg.Connection) -> AsyncIterator[UUID]:
-    """Every account that the books know, in order."""
+async def accounts(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> AsyncIterator[UUID]:
+    """Every account that the books know, in order; or only some."""
+    for account_id in only:
+        yield account_id
+    if only:
+        return
     account_id = _NOBODY
     while (account_id := await conn.fetchval(SQL.next_account, account_id)) is not None:
         yield account_id
@@ -150,32 +165,28 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
 
 
 async def entries(
-    conn: asyncpg.Connection, account_id: UUID, last_seq: int, *, with_requests: bool = True
+    conn: asyncpg.Connection, account_id: UUID, last_seq: int, *, with_keys: bool = True
 ) -> AsyncIterator[Sequence[StoredEntry]]:
     """An account's entries in order, as far as its wallet counted them when it was read."""
     seq = 0
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
         page = [_entry(row) for row in rows]
-        asked = [entry.id for entry in page if with_requests and entry.type in _OF_REQUESTS]
-        requests = await _requests(conn, account_id, asked)
+        asked = [entry.id for entry in page if with_keys and entry.type in _OF_REQUESTS]
+        keys = await _request_keys(conn, account_id, asked)
         moves = [entry.id for entry in page if entry.type != "usage"]
         postings = await _postings(conn, moves)
         seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, moves)} if moves else {}
         yield [
-            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), requests.get(entry.id))
-            for entry in page
+            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), keys.get(entry.id)) for entry in page
         ]
         seq = page[-1].seq
 
 
-async def _requests(
-    conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]
-) -> Mapping[UUID, StoredRequest]:
+async def _request_keys(conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
     if not request_ids:
         return {}
     bounds = min(request_ids), max(request_ids)
-    rows = await conn.fetch(SQL.requests, account_id, request_ids, *bounds)
-    return {row["id"]: StoredRequest(*row) for row in rows}
+    return dict(await conn.fetch(SQL.request_keys, account_id, request_ids, *bounds))
 
 
 async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Posting]]:
@@ -186,20 +197,21 @@ async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapp
     return postings
 
 
-async def uncharged(conn: asyncpg.Connection, account_id: UUID) -> AsyncIterator[StoredRequest]:
-    """An account's requests that left no entry."""
+async def requests(
+    conn: asyncpg.Connection, account_id: UUID
+) -> AsyncIterator[tuple[StoredRequest, RequestEntry | None]]:
+    """An account's requests in the order in which they began; an entry is None where a request left none."""
     last = _NOBODY
-    while (end := await conn.fetchval(SQL.request_page_end, account_id, last, _REQUEST_PAGE)) is not None:
-        for row in await conn.fetch(SQL.uncharged, account_id, last, end):
-            yield StoredRequest(*row)
+    while (end := await conn.fetchval(SQL.request_page_end, account_id, last, PAGE)) is not None:
+        for row in await conn.fetch(SQL.request_page, account_id, last, end):
+            entry = None if row[_REQUEST_COLUMNS] is None else RequestEntry(*row[_REQUEST_COLUMNS:])
+            yield StoredRequest(*row[:_REQUEST_COLUMNS]), entry
         last = end
 
 
 def _entry(row: asyncpg.Record) -> Entry:
     """The columns stand in the order of the fields."""
-    fields = [*row]
-    fields[_AMOUNTS] = [Usd(amount) for amount in fields[_AMOUNTS]]
-    return Entry(*fields)
+    return Entry(*row[:9], *map(Usd, row[9:13]), *row[13:])
 
 
 def _lot(row: asyncpg.Record) -> Lot:

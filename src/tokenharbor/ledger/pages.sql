@@ -42,10 +42,9 @@ FROM usage_hour WHERE account_id = $1 GROUP BY 1
 SELECT id, account_id, at, type, detail_digest, seq, pos, step, ordinal, amount, fee, vendor_cost, over, provider, price_version, reference
 FROM entry WHERE account_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4
 
--- name: requests
--- Those of some requests of an account that are still there.
-SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FROM request
-WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
+-- name: request_keys
+-- The keys of those of some requests of an account that are still there.
+SELECT id, key_id FROM request WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
 
 -- name: postings
 -- The postings of entries that are not usage.
@@ -59,11 +58,15 @@ SELECT entry_id, line FROM entry_seal WHERE entry_id = ANY ($1)
 -- The last of some requests of an account after one.
 SELECT id FROM (SELECT id FROM request WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3) r ORDER BY id DESC LIMIT 1
 
--- name: uncharged
--- Those of an account's requests after one and up to another that left no entry.
-SELECT id, key_id, at, model, provider, status, edition, region, salt, detail FROM request r
-LEFT JOIN LATERAL (SELECT true AS charged FROM entry e WHERE e.id = r.id OFFSET 0) x ON true
-WHERE account_id = $1 AND id > $2 AND id <= $3 AND charged IS NULL ORDER BY id
+-- name: request_page
+-- An account's requests after one and up to another, each with what of its entry is in its row too; NULL: it left none.
+SELECT id, key_id, r.at, model, r.provider, status, edition, region, salt, detail, e.at, type, detail_digest, e.provider, price_version
+FROM request r LEFT JOIN LATERAL (SELECT at, type, detail_digest, provider, price_version FROM entry WHERE entry.id = r.id OFFSET 0) e ON true
+WHERE account_id = $1 AND id > $2 AND id <= $3 ORDER BY id
+
+-- name: missing_meter
+-- A key of these that has no meter of an account.
+SELECT k FROM unnest($2::uuid[]) u (k) WHERE NOT EXISTS (SELECT FROM key_meter WHERE key_id = k AND account_id = $1) LIMIT 1
 
 -- name: next_account
 -- The first account after one, be it known by a wallet, by an entry or by a signed root only.

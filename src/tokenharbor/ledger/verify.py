@@ -1,7 +1,7 @@
 """`ledger verify`: everything recomputed from the entries, and the first fault in one line."""
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,12 +17,17 @@ from tokenharbor.ledger import pages
 from tokenharbor.ledger.audit import AccountAudit
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import PAGE, SQL, StoredEntry
+from tokenharbor.ledger.request_audit import find_request_fault, verify_prices
 from tokenharbor.ledger.roots import FIRST_PREVIOUS, Root, is_in_root, is_signed_root, read_cut, root_digest
 from tokenharbor.ledger.sign import SQL as ROOTS
 from tokenharbor.ledger.sign import roots
 
 _NOBODY = UUID(int=0)
 _LONGEST_REQUEST = timedelta(days=3)  # a video's, with room
+
+
+RequestCheck = Callable[[], Awaitable[str | None]]
+"""The first fault that `find_request_fault` finds, found elsewhere."""
 
 
 @dataclass(slots=True)
@@ -44,30 +49,46 @@ class TrustAnchors:
 
 
 async def verify(
-    conn: asyncpg.Connection, only: Collection[UUID] = (), trust: TrustAnchors | None = None
+    conn: asyncpg.Connection,
+    only: Collection[UUID] = (),
+    trust: TrustAnchors | None = None,
+    requests: RequestCheck | None = None,
 ) -> VerifyReport:
     """Verify the books while they are in use: each account as it was at one moment, one after the other; or only
-    some accounts. Without `trust` no signature is checked. Raises DatabaseUnavailable.
+    some accounts. Without `trust` no signature is checked. `requests` says what is wrong with the rows of requests,
+    where that is found beside it. Raises DatabaseUnavailable.
     """
     report = VerifyReport()
     with as_database_unavailable():
-        try:
-            report.signed = await _verify_roots(conn, trust)
-            await _verify_tables(conn)
-            await _verify_holds(conn)
-            await _verify_postings(conn)
-            days = {row["name"] for row in await conn.fetch(SQL.request_days)}
-            async for account_id in _these(only) if only else pages.accounts(conn):
-                report.entries += await _verify_account(conn, account_id, days)
-                report.accounts += 1
-        except FaultError as fault:
-            report.fault = str(fault)
+        report.fault = await _fault_of(_verify_whole(conn, trust, report))
+        if report.fault is None:
+            of_entries = await _fault_of(_verify_accounts(conn, only, report))
+            of_requests = await (requests() if requests is not None else find_request_fault(conn, only))
+            report.fault = of_requests or of_entries  # a row that was changed is the cause of sums that differ
     return report
 
 
-async def _these(account_ids: Collection[UUID]) -> AsyncIterator[UUID]:
-    for account_id in account_ids:
-        yield account_id
+async def _fault_of(work: Awaitable[None]) -> str | None:
+    try:
+        await work
+    except FaultError as fault:
+        return str(fault)
+    return None
+
+
+async def _verify_whole(conn: asyncpg.Connection, trust: TrustAnchors | None, report: VerifyReport) -> None:
+    """What is of no account."""
+    report.signed = await _verify_roots(conn, trust)
+    await _verify_tables(conn)
+    await _verify_holds(conn)
+    await _verify_postings(conn)
+
+
+async def _verify_accounts(conn: asyncpg.Connection, only: Collection[UUID], report: VerifyReport) -> None:
+    days = {row["name"] for row in await conn.fetch(SQL.request_days)}
+    async for account_id in pages.accounts(conn, only):
+        report.entries += await _verify_account(conn, account_id, days)
+        report.accounts += 1
 
 
 async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: AbstractSet[str]) -> int:
@@ -80,11 +101,9 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
             for written in page:
                 audit.take(written)
             await _verify_references(conn, page)
-        async for request in pages.uncharged(conn, account_id):
-            audit.take_uncharged(request)
         await _verify_unexplained(conn, audit)
         audit.close()
-        await _verify_prices_used(conn, audit)
+        await verify_prices(conn, audit.prices)
         await _verify_quiet(conn, audit)
     except FaultError as fault:
         raise FaultError(f"{ids.show('acct', account_id)}: {fault}") from None
@@ -112,12 +131,6 @@ async def _purged_before(conn: asyncpg.Connection) -> UUID:
     """Requests with a lower id have no rows. It is asked after the rows: a purge may be under way."""
     before = await conn.fetchval(SQL.purged_before)
     return _NOBODY if before is None else lowest_id(before)
-
-
-async def _verify_prices_used(conn: asyncpg.Connection, audit: AccountAudit) -> None:
-    missing = await conn.fetchval(SQL.missing_prices, [*audit.prices])
-    if missing is not None:
-        raise FaultError(f"the price {missing.hex()[:16]} was used for a charge but is missing")
 
 
 async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
