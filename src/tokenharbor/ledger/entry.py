@@ -14,7 +14,7 @@ back what was set aside, or what was taken before.
 """
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Usage takes `[pos, pos + amount)` of the account's line, of which the last `fee` is the service fee; it has its
     request's id. Every other type consists of its postings.
 

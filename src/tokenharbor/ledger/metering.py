@@ -63,10 +63,11 @@ class _Key:
 
     def take(self, at: datetime, amount: int) -> None:
         self.charged += amount
-        self.last = at if self.last is None else max(at, self.last)
-        for period in (self.day, self.month):
-            if period is not None:
-                period.take(at, amount)
+        if self.last is None or at > self.last:
+            self.last = at
+        if self.day is not None and self.month is not None:
+            self.day.take(at, amount)
+            self.month.take(at, amount)
 
     def fault(self, unknown: "_UnknownCharges") -> str | None:
         row, day, month = self.row, self.day, self.month
@@ -127,10 +128,11 @@ class KeyMeterAudit:
         amount = entry.amount if entry.type == "usage" else 0
         if key_id is None:
             self._unknown.take(entry.at, amount)
-        elif key_id in self._keys:
-            self._keys[key_id].take(entry.at, amount)
         else:
-            raise FaultError(f"{show('req', entry.id)} names {show('key', key_id)}, which has no meter")
+            key = self._keys.get(key_id)
+            if key is None:
+                raise FaultError(f"{show('req', entry.id)} names {show('key', key_id)}, which has no meter")
+            key.take(entry.at, amount)
 
     def close(self, spent: int) -> None:
         for key in self._keys.values():

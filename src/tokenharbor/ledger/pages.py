@@ -10,7 +10,7 @@ import msgspec
 
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.entry import Entry, EntryType
 from tokenharbor.ledger.line import Line, LineSegment, Lot
 from tokenharbor.ledger.posting import Posting
@@ -78,7 +78,7 @@ class AccountState:
     hours: Mapping[datetime, Sequence[int]]  # the totals: see `TotalsAudit`
 
 
-class StoredRequest(msgspec.Struct, frozen=True):
+class StoredRequest(msgspec.Struct, frozen=True, gc=False):
     """The row that explains a request. Salt and detail are None once they have been erased."""
 
     id: UUID
@@ -93,7 +93,7 @@ class StoredRequest(msgspec.Struct, frozen=True):
     detail: bytes | None
 
 
-class RequestEntry(msgspec.Struct, frozen=True):
+class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     """What of an entry its request's row is compared with."""
 
     at: datetime
@@ -103,7 +103,7 @@ class RequestEntry(msgspec.Struct, frozen=True):
     price_version: bytes
 
 
-class StoredEntry(msgspec.Struct, frozen=True):
+class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry as it stands, with its own postings, and the key of its request: None where the row of the request is
     gone. `sealed_line` is the digest of the line as the entry left it; None for requests, and for entries older than
     seals.
@@ -186,7 +186,8 @@ async def _request_keys(conn: asyncpg.Connection, account_id: UUID, request_ids:
     if not request_ids:
         return {}
     bounds = min(request_ids), max(request_ids)
-    return dict(await conn.fetch(SQL.request_keys, account_id, request_ids, *bounds))
+    rows = await conn.fetch(SQL.request_keys, account_id, request_ids, *bounds)
+    return {row["id"]: row["key_id"] for row in rows}
 
 
 async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Posting]]:
@@ -211,7 +212,7 @@ async def requests(
 
 def _entry(row: asyncpg.Record) -> Entry:
     """The columns stand in the order of the fields."""
-    return Entry(*row[:9], *map(Usd, row[9:13]), *row[13:])
+    return Entry(*row[:9], *[Usd(amount) if amount else ZERO for amount in row[9:13]], *row[13:])
 
 
 def _lot(row: asyncpg.Record) -> Lot:
