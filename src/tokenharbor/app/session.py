@@ -11,7 +11,6 @@ import asyncpg
 from tokenharbor.app.database_urls import database_url
 from tokenharbor.app.secrets import SECRET_FILE, root_secret
 from tokenharbor.app.settings import Settings
-from tokenharbor.db.address import show_address
 from tokenharbor.db.embedded import EmbeddedPostgres
 from tokenharbor.db.errors import command_errors
 from tokenharbor.db.fingerprint import check_fingerprint
@@ -32,6 +31,7 @@ class CommandSession:
     settings: Settings
     world: World
     root: RootSecret
+    database: ConnectOptions
     conn: asyncpg.Connection
 
 
@@ -45,16 +45,16 @@ async def open_session(settings: Settings, *, create_missing: bool = False) -> A
         require_home(settings)
     world = real_world()
     root = root_secret(settings, world.entropy)
-    async with connect_for_command(settings) as (url, conn):
+    async with connect_for_command(settings) as (database, conn):
         if not create_missing and not await is_migrated(conn):
-            raise _not_found_error(f"the database at {show_address(url)}", "it has no tables", settings.home)
+            raise _not_found_error(f"the database at {database.address}", "it has no tables", settings.home)
         await prepare_database(conn, world, root)
-        yield CommandSession(settings, world, root, conn)
+        yield CommandSession(settings, world, root, database, conn)
 
 
 @contextlib.asynccontextmanager
-async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
-    """The database's URL and a connection, the embedded PostgreSQL brought up if need be.
+async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[ConnectOptions, asyncpg.Connection]]:
+    """How to connect to the database, and a connection, the embedded PostgreSQL brought up if need be.
 
     Raises Misconfigured, DatabaseUnavailable.
     """
@@ -62,10 +62,11 @@ async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[str, as
         url = database_url(settings)
         if url is None:
             url = (await stack.enter_async_context(EmbeddedPostgres(settings.home, lasting=False))).url
-        conn = await connect(ConnectOptions(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS))
+        options = ConnectOptions(url, "tokenharbor-command", _STATEMENT_TIMEOUT_MS)
+        conn = await connect(options)
         stack.push_async_callback(close, conn)
-        with command_errors(show_address(url)):
-            yield url, conn
+        with command_errors(options.address):
+            yield options, conn
 
 
 def require_home(settings: Settings) -> None:

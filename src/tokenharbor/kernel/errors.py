@@ -37,7 +37,7 @@ HarborError
 ├── DeliveryError              a mail or a webhook to a customer; the message names no person
 │   ├── DeliveryUnavailable    not delivered now: try again
 │   └── DeliveryRefused        final
-├── WorkerFailed               a worker process of a server cannot start or go on
+├── WorkerFailed               a process of ours beside this one cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
     ├── DatabaseUnavailable    the database did not answer; what happened is unknown
     │   └── QueueFull          too much waits for it: nothing was asked
@@ -224,7 +224,7 @@ class DeliveryRefused(DeliveryError):
 
 
 class WorkerFailed(HarborError):
-    """Says in one line why a server cannot go on with its workers."""
+    """Says in one line why a server cannot go on with its workers, or a command with the process that it started."""
 
 
 class GatewayEnded(HarborError):

@@ -43,6 +43,7 @@ class PageQueries:
     request_page: str
     missing_meter: str
     next_account: str
+    entry_count: str
     wallets_and_holds: str
     meters_and_holds: str
     stray_hold: str
@@ -113,6 +114,11 @@ class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     postings: Sequence[Posting]
     sealed_line: bytes | None
     key_id: UUID | None
+
+
+async def count_entries(conn: asyncpg.Connection) -> int:
+    """Of all accounts, as their wallets count them."""
+    return int(await conn.fetchval(SQL.entry_count))
 
 
 async def accounts(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> AsyncIterator[UUID]:

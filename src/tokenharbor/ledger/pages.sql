@@ -78,6 +78,10 @@ SELECT account_id FROM (
     (SELECT account_id FROM signed_cut WHERE account_id > $1 ORDER BY account_id LIMIT 1)) x
 ORDER BY account_id LIMIT 1
 
+-- name: entry_count
+-- How many entries there are.
+SELECT coalesce(sum(seq), 0)::bigint FROM wallet
+
 -- name: wallets_and_holds
 -- Some accounts after one, each with the sum of its holds, and how many of them are open.
 SELECT w.account_id AS id, w.held, coalesce(h.held, 0)::bigint AS holds, w.open, coalesce(h.open, 0) AS places

@@ -12,6 +12,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
+from tokenharbor.app.request_process import check_requests_beside
 from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
@@ -50,7 +51,9 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
-    report = await verify_books(session.conn, trust=TrustAnchors({signer.key_id: signer.public_key}, kept_roots))
+    trust = TrustAnchors({signer.key_id: signer.public_key}, kept_roots)
+    async with check_requests_beside(session) as requests:
+        report = await verify_books(session.conn, trust=trust, requests=requests)
     fault = report.fault or await find_capture_fault(session.conn) or await find_reward_fault(session.conn)
     document = {
         "ok": fault is None,
