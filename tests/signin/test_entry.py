@@ -10,7 +10,7 @@ from tests.signin.conftest import HERE, PASSWORD, ROOT, NewUser, link_to, mails_
 
 from tokenharbor.identity import sessions
 from tokenharbor.identity.changes import read_user_changes
-from tokenharbor.identity.sessions import IDLE, LIFE, OpenSession, Visitor
+from tokenharbor.identity.sessions import IDLE, LIFE, Visitor
 from tokenharbor.identity.tokens import TokenHasher
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Missing, RateLimited, Rejected, SecondFactorNeeded, SignInRefused
@@ -143,10 +143,9 @@ async def test_a_changed_password_ends_all_sessions_but_begins_one(
 ) -> None:
     ada = await new_user(EMAIL)
     other = await entry.enter(sign_in, ADA, HERE)
-    opened = OpenSession(ada.id, ada.user)
     with pytest.raises(SignInRefused):
-        await profile.change_password(sign_in, opened, "not-the-password", "another-good-1", HERE)
-    begun = await profile.change_password(sign_in, opened, PASSWORD, "another-good-1", HERE)
+        await profile.change_password(sign_in, ada.user, "not-the-password", "another-good-1", HERE)
+    begun = await profile.change_password(sign_in, ada.user, PASSWORD, "another-good-1", HERE)
     assert [await is_open(sign_in, each.token) for each in (ada, other, begun)] == [False, False, True]
     with pytest.raises(SignInRefused):
         await entry.enter(sign_in, ADA, HERE)

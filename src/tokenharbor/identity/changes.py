@@ -95,6 +95,14 @@ async def read_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[A
     return [_change(row) for row in await conn.fetch(SQL.account_changes, account_id)]
 
 
+async def page_changes(
+    conn: asyncpg.Connection, account_id: UUID, before: UUID | None, limit: int
+) -> Sequence[tuple[UUID, AccountChange]]:
+    """Some of an account's with their ids, newest first: those before one, or the last."""
+    rows = await conn.fetch(SQL.changes_page, account_id, before, limit)
+    return [(row["id"], _change({name: value for name, value in row.items() if name != "id"})) for row in rows]
+
+
 async def read_user_changes(conn: asyncpg.Connection, user_id: UUID) -> Sequence[AccountChange]:
     """All changes of a user, oldest first."""
     return [_change(row) for row in await conn.fetch(SQL.user_changes, user_id)]

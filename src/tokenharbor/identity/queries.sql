@@ -43,6 +43,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- All of an account's, oldest first.
 SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 ORDER BY at, id
 
+-- name: changes_page
+-- An account's, newest first, those before an id.
+SELECT id, at, actor, field, before, after, wording, subject, address FROM account_change
+WHERE account_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+
 -- name: user_changes
 -- All of a user's, oldest first.
 SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE user_id = $1 ORDER BY at, id

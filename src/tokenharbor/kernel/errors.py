@@ -292,7 +292,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     UpstreamTimeout: HttpError(504, "upstream_timeout", "api_error"),
     Rejected: HttpError(400, "invalid_request", "invalid_request_error"),
     SignInRefused: HttpError(401, "sign_in_refused", "authentication_error"),
-    SecondFactorNeeded: HttpError(401, "second_factor_needed", "authentication_error"),
+    SecondFactorNeeded: HttpError(401, "totp_required", "authentication_error"),
     Missing: HttpError(404, "not_found", "invalid_request_error"),
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),

@@ -11,7 +11,7 @@ __all__ = ["UUID", "Ids", "Kind", "ShownIds", "made_at", "parse", "show"]
 
 _Books = Literal["acct", "user", "key", "req", "ent", "hold", "lot", "video", "gw"]
 _Payments = Literal["topup", "rew", "code", "refund", "dispute", "payee", "withdrawal"]
-_Access = Literal["sess", "mkey", "inv", "mail"]
+_Access = Literal["sess", "mkey", "inv", "mail", "chg"]
 Kind = _Books | _Payments | _Access
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"  # base32hex: its order is the numbers' order

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tokenharbor.identity import sessions, users
-from tokenharbor.identity.sessions import OpenSession, Visitor
+from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.users import User
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, Rejected, SignInRefused
@@ -41,14 +41,11 @@ async def change_profile(conn: asyncpg.Connection, user_id: UUID, change: Profil
     return await users.get_user(conn, user_id)
 
 
-async def change_password(
-    sign_in: SignIn, session: OpenSession, current: str, new: str, visitor: Visitor
-) -> NewSession:
+async def change_password(sign_in: SignIn, user: User, current: str, new: str, visitor: Visitor) -> NewSession:
     """All sessions end, and one begins for who changed it. Who has a password shows it first.
 
     Raises Rejected, SignInRefused, RateLimited.
     """
-    user = session.user
     sign_in.passwords.check(new, user.email)
     await admit(sign_in, [(GUESSES_HERE, user.shown_id)])
     if user.password and not await sign_in.passwords.verify(current, user.password):

@@ -1,0 +1,32 @@
+"""Who asks, by what sign-in knows: a session's user with all roles, or a management key with its one."""
+
+from dataclasses import dataclass
+
+from tokenharbor.console.principal import Principal
+from tokenharbor.identity.management_keys import find_management_key
+from tokenharbor.identity.members import list_memberships
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.entry import show_session
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAuthenticator:
+    """Asks the database each time: an ended session or a revoked key opens nothing from then on."""
+
+    sign_in: SignIn
+
+    async def by_session(self, token: str, address: str) -> Principal | None:
+        session = await show_session(self.sign_in, token, address)
+        if session is None:
+            return None
+        user = session.user
+        async with self.sign_in.acquire() as conn:
+            memberships = await list_memberships(conn, user.id)
+        roles = {each.account_id: each.role for each in memberships}
+        return Principal(user.shown_id, roles, user_id=user.id, session_id=session.id, operator=user.operator)
+
+    async def by_management_key(self, key: str) -> Principal | None:
+        sign_in = self.sign_in
+        async with sign_in.acquire() as conn:
+            found = await find_management_key(conn, sign_in.key_hashes, key, sign_in.world.clock.now())
+        return None if found is None else Principal(found.shown_id, {found.account_id: found.role})

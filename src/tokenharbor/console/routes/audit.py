@@ -1,0 +1,27 @@
+"""Routes of an account's audit log."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Conn
+from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
+from tokenharbor.identity.changes import page_changes
+from tokenharbor.kernel import ids
+from tokenharbor.signin.documents import AuditDocument
+
+
+@get("/api/accounts/{account_id:str}/audit", right=Right.MANAGE, operation_id="listAudit", tags=["audit"])
+async def list_audit(
+    conn: Conn, account: AccountId, limit: Limit = 50, cursor: Cursor = None
+) -> Page[AuditDocument]:
+    """Every change: who, when, from where, before and after; newest first."""
+    before = None if cursor is None else parse_id("chg", cursor, "cursor")
+    rows = await page_changes(conn, account, before, limit + 1)
+    return page_of(rows, limit, lambda row: ids.show("chg", row[0]), lambda row: AuditDocument.of(*row))
+
+
+AUDIT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (list_audit,)

@@ -1,0 +1,79 @@
+"""Routes of an account's management keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Caller, Conn, Context
+from tokenharbor.console.lists import Page, parse_id
+from tokenharbor.console.routes.team import actor_of
+from tokenharbor.identity import management_keys
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.signin import management
+from tokenharbor.signin.documents import ManagementKeyDocument, NewManagementKeyDocument
+from tokenharbor.signin.management import NewManagementKey
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class ManagementKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key to be made: `admin` at most."""
+
+    name: str
+    role: AccountRole
+    expires_at: datetime | None = None
+
+
+@get(
+    "/api/accounts/{account_id:str}/management-keys",
+    right=Right.MANAGE,
+    operation_id="listManagementKeys",
+    tags=["management keys"],
+)
+async def list_keys(conn: Conn, account: AccountId) -> Page[ManagementKeyDocument]:
+    """All management keys without themselves, oldest first."""
+    rows = await management_keys.list_management_keys(conn, account)
+    return Page([ManagementKeyDocument.of(each) for each in rows], None)
+
+
+@post(
+    "/api/accounts/{account_id:str}/management-keys",
+    right=Right.MANAGE,
+    operation_id="createManagementKey",
+    tags=["management keys"],
+)
+async def create_key(  # noqa: PLR0913  what a handler needs, by name
+    data: ManagementKeyBody, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+) -> NewManagementKeyDocument:
+    """Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership."""
+    issued = await management.issue_management_key(
+        conn,
+        context.world,
+        context.sign_in.key_hashes,
+        account_id=account,
+        wanted=NewManagementKey(data.name, data.role, data.expires_at),
+        actor=actor_of(request, caller, account),
+    )
+    return NewManagementKeyDocument(ManagementKeyDocument.of(issued.key), issued.secret)
+
+
+@delete(
+    "/api/accounts/{account_id:str}/management-keys/{key_id:str}",
+    right=Right.MANAGE,
+    operation_id="revokeManagementKey",
+    tags=["management keys"],
+)
+async def revoke_key(  # noqa: PLR0913  what a handler needs, by name
+    key_id: str, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+) -> None:
+    """From now on the key opens nothing."""
+    actor, shown = actor_of(request, caller, account), parse_id("mkey", key_id)
+    await management.revoke_management_key(conn, context.world, account, shown, actor=actor)
+
+
+MANAGEMENT_KEY_ROUTES: Final[Sequence[HTTPRouteHandler]] = (list_keys, create_key, revoke_key)

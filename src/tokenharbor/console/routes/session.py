@@ -1,0 +1,216 @@
+"""Routes of whoever is not signed in yet, and of the session that a sign-in begins."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+
+from tokenharbor.console.authority import RIGHTS, Right
+from tokenharbor.console.context import AnyConnection, Caller, Conn, Context
+from tokenharbor.console.cookies import is_secure, no_cookie, session_cookie, session_token
+from tokenharbor.console.guard import client_address
+from tokenharbor.identity.members import Membership, list_memberships
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.sessions import Visitor
+from tokenharbor.identity.users import User, get_user
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.errors import PermissionDenied
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin import entry, reset, sign_up, team
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.documents import UserDocument
+from tokenharbor.signin.entry import Credentials, NewSession
+from tokenharbor.signin.sign_up import SignUpForm
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class MembershipDocument(Document, frozen=True):
+    """An account of a user, and what the user may do there."""
+
+    id: str
+    name: str
+    role: AccountRole
+    rights: Sequence[Right]
+
+
+class SessionDocument(Document, frozen=True):
+    """Who is signed in. `secure` False: whoever listens on the way can read the session; use TLS."""
+
+    id: str
+    secure: bool
+    user: UserDocument
+    accounts: Sequence[MembershipDocument]
+
+
+class SignUpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants to sign up. `referral`: the code of who sent them; `locale`: the language of mails."""
+
+    email: str
+    password: str
+    referral: str | None = None
+    locale: str | None = None
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants to sign in. `totp`: a code of the authenticator app, or a recovery code, where it is asked for."""
+
+    email: str
+    password: str
+    totp: str | None = None
+
+
+class LinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link."""
+
+    token: str
+
+
+class ResetMailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose password is forgotten."""
+
+    email: str
+
+
+class NewPasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link, and the new password."""
+
+    token: str
+    password: str
+
+
+class AcceptanceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of an invitation; `password` of who has none yet."""
+
+    token: str
+    password: str | None = None
+
+
+class AcceptedDocument(Document, frozen=True):
+    """The account that was joined. `signed_in`: a session has begun; otherwise sign in with your password."""
+
+    account_id: str
+    signed_in: bool
+
+
+@post("/api/sign-up", right=Right.ANYBODY, status_code=202, operation_id="signUp", tags=["session"])
+async def post_sign_up(data: SignUpBody, request: AnyRequest, context: Context) -> None:
+    """Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account."""
+    form = SignUpForm(email=data.email, password=data.password, referral=data.referral or "", locale=data.locale or "")
+    await sign_up.sign_up(context.sign_in, form, visitor_of(request))
+
+
+@post("/api/email-verification", right=Right.ANYBODY, operation_id="verifyEmail", tags=["session"])
+async def post_verification(data: LinkBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+    """Open the link of a sign-up: the account is there, and a session begins."""
+    begun = await sign_up.verify_email(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
+    return await answer_session(request, context.sign_in, begun)
+
+
+@post("/api/session", right=Right.ANYBODY, operation_id="signIn", tags=["session"])
+async def post_session(data: SignInBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+    """Sign in. `totp_required`: the password is right, send it again with a code."""
+    shown = Credentials(email=data.email, password=data.password, code=data.totp or "")
+    begun = await entry.enter(context.sign_in, shown, visitor_of(request), replaces=_shown(request))
+    return await answer_session(request, context.sign_in, begun)
+
+
+@post("/api/operator-sign-in", right=Right.ANYBODY, operation_id="signInAsOperator", tags=["session"])
+async def post_operator(data: LinkBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+    """Sign in by the link that the server printed."""
+    begun = await entry.enter_as_operator(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
+    return await answer_session(request, context.sign_in, begun)
+
+
+@get("/api/session", right=Right.SIGNED_IN, operation_id="getSession", tags=["session"])
+async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> SessionDocument:
+    """Who is signed in, with their accounts and rights."""
+    user = await get_user(conn, user_id_of(caller.user_id))
+    memberships = await list_memberships(conn, user.id)
+    return _document(request, caller.session_id or user.id, user, memberships)
+
+
+@delete("/api/session", right=Right.ANYBODY, operation_id="signOut", tags=["session"])
+async def delete_session(request: AnyRequest, context: Context) -> Response[None]:
+    """Sign out: the session is ended."""
+    await entry.leave(context.sign_in, _shown(request))
+    return Response(None, status_code=204, cookies=[no_cookie(request)])
+
+
+@post("/api/password-reset", right=Right.ANYBODY, status_code=202, operation_id="askPasswordReset", tags=["session"])
+async def post_reset(data: ResetMailBody, request: AnyRequest, context: Context) -> None:
+    """A mail with a link is on its way, if the e-mail has an account. The answer is the same if not."""
+    await reset.ask_reset(context.sign_in, data.email, visitor_of(request))
+
+
+@put("/api/password-reset", right=Right.ANYBODY, status_code=204, operation_id="resetPassword", tags=["session"])
+async def put_reset(data: NewPasswordBody, request: AnyRequest, context: Context) -> None:
+    """Set a new password by a link. All sessions are ended; sign in with it."""
+    await reset.reset_password(context.sign_in, data.token, data.password, visitor_of(request))
+
+
+@post("/api/invitation-acceptance", right=Right.ANYBODY, operation_id="acceptInvitation", tags=["session"])
+async def post_acceptance(data: AcceptanceBody, request: AnyRequest, context: Context) -> Response[AcceptedDocument]:
+    """Join an account by the link of an invitation. Who has no password yet chooses one, and a session begins."""
+    visitor, shown = visitor_of(request), _shown(request)
+    accepted = await team.accept_invitation(
+        context.sign_in, data.token, visitor, password=data.password or "", replaces=shown
+    )
+    begun = accepted.session
+    cookies = [] if begun is None else [session_cookie(request, begun.token)]
+    document = AcceptedDocument(account_id=ids.show("acct", accepted.account_id), signed_in=begun is not None)
+    return Response(document, status_code=201, cookies=cookies)
+
+
+SESSION_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    post_sign_up,
+    post_verification,
+    post_session,
+    post_operator,
+    read_session,
+    delete_session,
+    post_reset,
+    put_reset,
+    post_acceptance,
+)
+
+
+async def answer_session(request: AnyConnection, sign_in: SignIn, begun: NewSession) -> Response[SessionDocument]:
+    """A session that has begun, with its cookie."""
+    async with sign_in.acquire() as conn:
+        memberships = await list_memberships(conn, begun.user.id)
+    document = _document(request, begun.id, begun.user, memberships)
+    return Response(document, status_code=201, cookies=[session_cookie(request, begun.token)])
+
+
+def visitor_of(request: AnyConnection) -> Visitor:
+    return Visitor(client_address(request), request.headers.get("user-agent", ""))
+
+
+def user_id_of(user_id: UUID | None) -> UUID:
+    """Of a caller who is a person. Raises PermissionDenied for a management key."""
+    if user_id is None:
+        raise PermissionDenied("This needs a signed-in user; a management key is none.")
+    return user_id
+
+
+def _shown(request: AnyConnection) -> str:
+    return session_token(request) or ""
+
+
+def _document(
+    request: AnyConnection, session_id: UUID, user: User, memberships: Sequence[Membership]
+) -> SessionDocument:
+    accounts = [
+        MembershipDocument(
+            id=ids.show("acct", each.account_id),
+            name=each.account_name,
+            role=each.role,
+            rights=sorted(RIGHTS[each.role]),
+        )
+        for each in memberships
+    ]
+    return SessionDocument(ids.show("sess", session_id), is_secure(request), UserDocument.of(user), accounts)

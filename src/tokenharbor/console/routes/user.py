@@ -1,0 +1,113 @@
+"""Routes of users: what they are called, their password, second factor and sessions."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post, put
+from litestar.handlers import HTTPRouteHandler
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import Caller, Conn, Context
+from tokenharbor.console.lists import Page, parse_id
+from tokenharbor.console.routes.session import SessionDocument, answer_session, user_id_of, visitor_of
+from tokenharbor.identity import sessions
+from tokenharbor.identity.users import get_user
+from tokenharbor.signin import profile
+from tokenharbor.signin.documents import (
+    RecoveryCodesDocument,
+    TotpSetupDocument,
+    UserDocument,
+    UserSessionDocument,
+)
+from tokenharbor.signin.profile import ProfileChange
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`current` "" of who has none yet."""
+
+    current: str
+    new: str
+
+
+class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code of the authenticator app; to remove it, a recovery code does, too."""
+
+    code: str
+
+
+@get("/api/user", right=Right.SIGNED_IN, operation_id="getUser", tags=["user"])
+async def read_user(caller: Caller, conn: Conn) -> UserDocument:
+    """Who is signed in."""
+    return UserDocument.of(await get_user(conn, user_id_of(caller.user_id)))
+
+
+@patch("/api/user", right=Right.SIGNED_IN, operation_id="changeUser", tags=["user"])
+async def change_user(data: ProfileChange, caller: Caller, conn: Conn) -> UserDocument:
+    """Change what is stated, and nothing else."""
+    return UserDocument.of(await profile.change_profile(conn, user_id_of(caller.user_id), data))
+
+
+@put("/api/user/password", right=Right.SIGNED_IN, operation_id="changePassword", tags=["user"])
+async def change_password(
+    data: PasswordBody, request: AnyRequest, caller: Caller, context: Context
+) -> Response[SessionDocument]:
+    """All sessions are ended, and a new one begins for who changed it."""
+    async with context.sign_in.acquire() as conn:
+        user = await get_user(conn, user_id_of(caller.user_id))
+    begun = await profile.change_password(context.sign_in, user, data.current, data.new, visitor_of(request))
+    return await answer_session(request, context.sign_in, begun)
+
+
+@get("/api/user/sessions", right=Right.SIGNED_IN, operation_id="listSessions", tags=["user"])
+async def list_sessions(caller: Caller, conn: Conn, context: Context) -> Page[UserSessionDocument]:
+    """Sessions that are open, the one used last first."""
+    rows = await sessions.list_sessions(conn, user_id_of(caller.user_id), context.world.clock.now())
+    return Page([UserSessionDocument.of(row, caller.session_id) for row in rows], None)
+
+
+@delete("/api/user/sessions/{session_id:str}", right=Right.SIGNED_IN, operation_id="endSession", tags=["user"])
+async def end_session(session_id: str, caller: Caller, conn: Conn, context: Context) -> None:
+    """End one of your own sessions."""
+    await profile.end_session(conn, context.sign_in, user_id_of(caller.user_id), parse_id("sess", session_id))
+
+
+@post("/api/user/totp", right=Right.SIGNED_IN, operation_id="setUpTotp", tags=["user"])
+async def set_up_totp(caller: Caller, context: Context) -> TotpSetupDocument:
+    """A secret for an authenticator app; a code of it confirms it."""
+    async with context.sign_in.acquire() as conn:
+        user = await get_user(conn, user_id_of(caller.user_id))
+    setup = await profile.set_up_totp(context.sign_in, user)
+    return TotpSetupDocument(setup.secret, setup.uri, setup.svg)
+
+
+@put("/api/user/totp", right=Right.SIGNED_IN, operation_id="confirmTotp", tags=["user"])
+async def confirm_totp(
+    data: CodeBody, request: AnyRequest, caller: Caller, context: Context
+) -> RecoveryCodesDocument:
+    """From now on a code is asked for at sign-in."""
+    async with context.sign_in.acquire() as conn:
+        user = await get_user(conn, user_id_of(caller.user_id))
+    return RecoveryCodesDocument(await profile.confirm_totp(context.sign_in, user, data.code, visitor_of(request)))
+
+
+@delete("/api/user/totp", right=Right.SIGNED_IN, operation_id="dropTotp", tags=["user"])
+async def drop_totp(data: CodeBody, request: AnyRequest, caller: Caller, context: Context) -> None:
+    """No code is asked for at sign-in any more."""
+    async with context.sign_in.acquire() as conn:
+        user = await get_user(conn, user_id_of(caller.user_id))
+    await profile.drop_totp(context.sign_in, user, data.code, visitor_of(request))
+
+
+USER_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    read_user,
+    change_user,
+    change_password,
+    list_sessions,
+    end_session,
+    set_up_totp,
+    confirm_totp,
+    drop_totp,
+)

@@ -1,0 +1,210 @@
+"""The documents of people and their access: users, sessions, members, invitations, management keys, mails, the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
+
+from tokenharbor.identity.changes import AccountChange
+from tokenharbor.identity.management_keys import ManagementKey
+from tokenharbor.identity.members import InvitationRow, Member
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.sessions import SessionRow
+from tokenharbor.identity.user_mails import UserMail
+from tokenharbor.identity.users import User
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.ids import UUID
+
+
+class UserDocument(Document, frozen=True):
+    """A user, for the user. `totp`: a code is asked for at sign-in. `locale` "": as the browser says."""
+
+    id: str
+    email: str
+    name: str
+    locale: str
+    operator: bool
+    totp: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls(
+            id=user.shown_id,
+            email=user.email,
+            name=user.name,
+            locale=user.locale,
+            operator=user.operator,
+            totp=user.totp_at is not None,
+            created_at=to_second(user.created_at),
+        )
+
+
+class UserSessionDocument(Document, frozen=True):
+    """A session that is open. `current`: who asks uses it."""
+
+    id: str
+    current: bool
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    address: str
+    agent: str
+
+    @classmethod
+    def of(cls, session: SessionRow, current: UUID | None) -> Self:
+        return cls(
+            id=ids.show("sess", session.id),
+            current=session.id == current,
+            created_at=to_second(session.created_at),
+            seen_at=to_second(session.seen_at),
+            expires_at=to_second(session.expires_at),
+            address=session.address,
+            agent=session.agent,
+        )
+
+
+class TotpSetupDocument(Document, frozen=True):
+    """What an authenticator app is set up with; `svg` shows `uri` to a camera."""
+
+    secret: str
+    uri: str
+    svg: str
+
+
+class RecoveryCodesDocument(Document, frozen=True):
+    """What stands in for a lost app, each once; shown only now."""
+
+    recovery_codes: Sequence[str]
+
+
+class MemberDocument(Document, frozen=True):
+    """A user of an account."""
+
+    id: str
+    email: str
+    name: str
+    role: AccountRole
+    since: datetime
+
+    @classmethod
+    def of(cls, member: Member) -> Self:
+        return cls(
+            id=ids.show("user", member.user_id),
+            email=member.email,
+            name=member.name,
+            role=member.role,
+            since=to_second(member.since),
+        )
+
+
+class InvitationDocument(Document, frozen=True):
+    """An invitation that is open; its link is in a mail."""
+
+    id: str
+    email: str
+    role: AccountRole
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, invitation: InvitationRow) -> Self:
+        return cls(
+            id=ids.show("inv", invitation.id),
+            email=invitation.email,
+            role=invitation.role,
+            invited_by=invitation.invited_by,
+            created_at=to_second(invitation.created_at),
+            expires_at=to_second(invitation.expires_at),
+        )
+
+
+class ManagementKeyDocument(Document, frozen=True):
+    """A management key without itself. `created_by` None: no user made it."""
+
+    id: str
+    name: str
+    role: AccountRole
+    first4: str
+    last4: str
+    created_by: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ManagementKey) -> Self:
+        return cls(
+            id=key.shown_id,
+            name=key.name,
+            role=key.role,
+            first4=key.first4,
+            last4=key.last4,
+            created_by=None if key.created_by is None else ids.show("user", key.created_by),
+            created_at=to_second(key.created_at),
+            expires_at=to_second(key.expires_at),
+            revoked_at=to_second(key.revoked_at),
+        )
+
+
+class NewManagementKeyDocument(Document, frozen=True):
+    """A management key just issued. `secret` is shown only now."""
+
+    key: ManagementKeyDocument
+    secret: str
+
+
+class AuditDocument(Document, frozen=True):
+    """A change of an account, or of the `subject` that belongs to it: who, when, from where, before and after."""
+
+    id: str
+    at: datetime
+    actor: str
+    address: str
+    subject: str
+    field: str
+    before: str
+    after: str
+    wording: str
+
+    @classmethod
+    def of(cls, change_id: UUID, change: AccountChange) -> Self:
+        return cls(
+            id=ids.show("chg", change_id),
+            at=to_second(change.at),
+            actor=change.actor,
+            address=change.address,
+            subject=change.subject,
+            field=change.field,
+            before=change.before,
+            after=change.after,
+            wording=change.wording,
+        )
+
+
+class UserMailDocument(Document, frozen=True):
+    """A mail to a user that did not leave, for operators: hand it over by another way."""
+
+    id: str
+    at: datetime
+    to: str
+    kind: str
+    subject: str
+    body: str
+    state: str
+    fault: str | None
+
+    @classmethod
+    def of(cls, mail: UserMail) -> Self:
+        return cls(
+            id=ids.show("mail", mail.id),
+            at=to_second(mail.at),
+            to=mail.email,
+            kind=mail.kind,
+            subject=mail.text.subject,
+            body=mail.text.body,
+            state=mail.state.value,
+            fault=mail.fault or None,
+        )
