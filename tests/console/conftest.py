@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tokenharbor.app.sign_in import RewardReferrals
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.context import ConsoleContext
@@ -22,7 +23,9 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.signin.context import make_sign_in
 from tokenharbor.wire import PROVIDER_DIALECTS
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,7 +39,7 @@ class Doorman:
         self.sessions: dict[str, Principal] = {}
         self.keys: dict[str, Principal] = {}
 
-    async def by_session(self, token: str) -> Principal | None:
+    async def by_session(self, token: str, address: str) -> Principal | None:  # noqa: ARG002
         return self.sessions.get(token)
 
     async def by_management_key(self, key: str) -> Principal | None:
@@ -53,7 +56,7 @@ class Browser:
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"sec-fetch-site": "same-origin"} | options.pop("headers", {})
         if self.session is not None:
-            headers["cookie"] = f"th={self.session}"
+            headers["cookie"] = f"__Host-th={self.session}"
         return await self.client.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
@@ -119,7 +122,15 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
     doorman = Doorman()
     policy, catalog = load_edition("token-harbor"), load_catalog({}, PROVIDER_DIALECTS)
-    context = ConsoleContext(world, pool, pool, lambda: policy, lambda: catalog, doorman)
+    sign_in = make_sign_in(
+        world=world,
+        root=RootSecret("of-the-tests-" * 4),
+        acquire=pool.acquire,
+        policy=lambda: policy,
+        referrals=RewardReferrals(world),
+        public_url=SITE,
+    )
+    context = ConsoleContext(world, pool, pool, lambda: policy, lambda: catalog, doorman, sign_in)
     async with pool.acquire() as conn:
         account = await create_account(conn, world, "ada@example.com", policy.name)
     transport = httpx.ASGITransport(cast("Any", make_app(context)), raise_app_exceptions=False)

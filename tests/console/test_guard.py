@@ -15,7 +15,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def test_who_is_not_known_is_asked_to_sign_in(office: Office) -> None:
-    for headers in ({}, {"cookie": "th=unknown"}, {"authorization": "Bearer thm_live_unknown"}):
+    for headers in ({}, {"cookie": "__Host-th=unknown"}, {"authorization": "Bearer thm_live_unknown"}):
         said = await office.client.get(office.account_path, headers=headers)
         assert (said.status_code, said.json()["error"]["code"]) == (401, "invalid_api_key"), headers
 
@@ -46,14 +46,14 @@ def test_a_role_has_the_rights_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("headers", "refused"),
     [
-        ({"sec-fetch-site": "same-origin", "cookie": "th=x"}, False),
-        ({"sec-fetch-site": "cross-site", "cookie": "th=x"}, True),
-        ({"sec-fetch-site": "same-site", "cookie": "th=x"}, True),  # another host of the domain
+        ({"sec-fetch-site": "same-origin", "cookie": "__Host-th=x"}, False),
+        ({"sec-fetch-site": "cross-site", "cookie": "__Host-th=x"}, True),
+        ({"sec-fetch-site": "same-site", "cookie": "__Host-th=x"}, True),  # another host of the domain
         ({"sec-fetch-site": "cross-site"}, True),  # to sign somebody in as somebody else
-        ({"origin": SITE, "cookie": "th=x"}, False),
-        ({"origin": "https://evil.example", "cookie": "th=x"}, True),
-        ({"origin": "null", "cookie": "th=x"}, True),
-        ({"cookie": "th=x"}, True),  # browsers say one of the two
+        ({"origin": SITE, "cookie": "__Host-th=x"}, False),
+        ({"origin": "https://evil.example", "cookie": "__Host-th=x"}, True),
+        ({"origin": "null", "cookie": "__Host-th=x"}, True),
+        ({"cookie": "__Host-th=x"}, True),  # browsers say one of the two
         ({}, False),  # a program
     ],
 )
@@ -69,7 +69,7 @@ def test_a_page_of_another_site_changes_nothing(headers: dict[str, str], refused
 
 
 def test_a_body_that_a_form_can_send_is_refused() -> None:
-    own = {"sec-fetch-site": "same-origin", "cookie": "th=x", "content-length": "3"}
+    own = {"sec-fetch-site": "same-origin", "cookie": "__Host-th=x", "content-length": "3"}
     for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", ""):
         with pytest.raises(UnsupportedEncoding):
             refuse_cross_site(RequestFactory().post("/api/x", headers=own | {"content-type": kind}))

@@ -22,10 +22,11 @@ from tokenharbor.app.console_task import CONSOLE_SOCKET, ConsoleTask
 from tokenharbor.app.database_urls import replica_url
 from tokenharbor.app.logs import log_to_stderr
 from tokenharbor.app.settings import Settings, load_settings
+from tokenharbor.app.sign_in import make_console_sign_in
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
+from tokenharbor.console.authentication import SignInAuthenticator
 from tokenharbor.console.context import ConsoleContext
-from tokenharbor.console.principal import Principal
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
@@ -36,16 +37,6 @@ _SHORT_TIMEOUT_MS = 5_000
 _LONG_TIMEOUT_MS = 30_000
 _DRAIN_SECONDS = 5
 _log = structlog.get_logger("console")
-
-
-class Nobody:
-    """Knows no session and no management key."""
-
-    async def by_session(self, _token: str) -> Principal | None:
-        return None
-
-    async def by_management_key(self, _key: str) -> Principal | None:
-        return None
 
 
 class _Rules:
@@ -95,13 +86,16 @@ async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) ->
     short = ConnectOptions(task.database_url, "tokenharbor-console", _SHORT_TIMEOUT_MS)
     heavy = ConnectOptions(replica_url(settings) or task.database_url, "tokenharbor-console-reads", _LONG_TIMEOUT_MS)
     async with await open_pool(short) as pool, await open_pool(heavy, size=2) as heavy_pool:
+        world = real_world()
+        sign_in = make_console_sign_in(settings, world, pool, lambda: rules.policy, task.browser_url)
         yield ConsoleContext(
-            world=real_world(),
+            world=world,
             pool=pool,
             heavy_pool=heavy_pool,
             policy=lambda: rules.policy,
             catalog=lambda: rules.catalog,
-            authenticator=Nobody(),
+            authenticator=SignInAuthenticator(sign_in),
+            sign_in=sign_in,
         )
 
 

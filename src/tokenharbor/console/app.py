@@ -16,15 +16,25 @@ from tokenharbor.console.errors import ERROR_HANDLERS
 from tokenharbor.console.guard import check_access
 from tokenharbor.console.openapi import UsdSchema, read_openapi
 from tokenharbor.console.routes.account import ACCOUNT_ROUTES
+from tokenharbor.console.routes.audit import AUDIT_ROUTES
 from tokenharbor.console.routes.edition import EDITION_ROUTES
+from tokenharbor.console.routes.management_keys import MANAGEMENT_KEY_ROUTES
 from tokenharbor.console.routes.operator import OPERATOR_ROUTES
+from tokenharbor.console.routes.session import SESSION_ROUTES
+from tokenharbor.console.routes.team import TEAM_ROUTES
+from tokenharbor.console.routes.user import USER_ROUTES
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.money import Usd
 
 ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     read_openapi,
     *EDITION_ROUTES,
+    *SESSION_ROUTES,
+    *USER_ROUTES,
     *ACCOUNT_ROUTES,
+    *TEAM_ROUTES,
+    *MANAGEMENT_KEY_ROUTES,
+    *AUDIT_ROUTES,
     *OPERATOR_ROUTES,
 )
 

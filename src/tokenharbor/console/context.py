@@ -14,6 +14,8 @@ from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.records import Actor
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -30,6 +32,7 @@ class ConsoleContext:
     policy: Callable[[], Policy]  # the edition in force
     catalog: Callable[[], Catalog]
     authenticator: Authenticator
+    sign_in: SignIn
 
 
 CONTEXT: Final = "console"
@@ -56,3 +59,6 @@ Caller = _Given[Principal]
 
 AccountId = _Given[UUID]
 """The account that the path names, of which the caller has the route's right."""
+
+AccountActor = _Given[Actor]
+"""Who changes something of that account: a member or its management key. An operator who is none may not."""

@@ -8,8 +8,11 @@ from litestar import Request
 from litestar.di import Provide
 
 from tokenharbor.console.context import ConsoleContext, context_of
+from tokenharbor.console.guard import client_address
 from tokenharbor.console.principal import Principal
+from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin.records import Actor
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -42,10 +45,20 @@ async def provide_account(request: AnyRequest) -> UUID:
     return account_id
 
 
+async def provide_actor(request: AnyRequest) -> Actor:
+    """Raises PermissionDenied for an operator who is no member."""
+    caller: Principal = request.scope["user"]
+    role = caller.roles.get(request.scope["auth"])
+    if role is None:
+        raise PermissionDenied("Only a member may change this account.")
+    return Actor(id=caller.id, role=role, user_id=caller.user_id, address=client_address(request))
+
+
 DEPENDENCIES: Final[Mapping[str, Provide]] = {
     "conn": Provide(provide_conn),
     "heavy": Provide(provide_heavy),
     "context": Provide(provide_context),
     "caller": Provide(provide_caller),
     "account": Provide(provide_account),
+    "actor": Provide(provide_actor),
 }

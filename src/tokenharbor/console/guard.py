@@ -5,20 +5,16 @@ whoever made the page that asks. So whatever changes something by cookie must co
 say by `Sec-Fetch-Site` or `Origin`, and have a JSON body, which a form of another site cannot send.
 """
 
-from typing import Final
-
 from litestar.connection import Request
 from litestar.handlers.base import BaseRouteHandler
 
 from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.console.context import AnyConnection, context_of
+from tokenharbor.console.cookies import session_token
 from tokenharbor.console.principal import Principal
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, NotFound, PermissionDenied, UnsupportedEncoding
 from tokenharbor.kernel.ids import UUID
-
-COOKIES: Final = ("__Host-th", "th")
-"""The session's cookie: the first where browsers keep such a one (TLS, loopback), else the second."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})  # none: a person's own doing, such as the address bar
@@ -49,14 +45,10 @@ async def _authenticate(connection: AnyConnection, key: str | None) -> Principal
             raise InvalidApiKey("This management key is unknown, revoked or expired.")
         return found
     token = session_token(connection)
-    found = None if token is None else await authenticator.by_session(token)
+    found = None if token is None else await authenticator.by_session(token, client_address(connection))
     if found is None:
         raise InvalidApiKey("Sign in, or send a management key: Authorization: Bearer thm_…")
     return found
-
-
-def session_token(connection: AnyConnection) -> str | None:
-    return next((connection.cookies[name] for name in COOKIES if connection.cookies.get(name)), None)
 
 
 def client_address(connection: AnyConnection) -> str:

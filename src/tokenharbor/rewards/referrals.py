@@ -43,13 +43,18 @@ async def referral_code(conn: asyncpg.Connection, world: World, account_id: UUID
     return code
 
 
-async def record_sign_up(conn: asyncpg.Connection, world: World, code: str, referred: UUID) -> None:
-    """In the transaction that opens the account. Raises Rejected for a code that nobody has."""
+async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
+    """Whose code it is. Raises Rejected for one that nobody has."""
     plain = code.strip().upper()
-    referrer = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
+    referrer: UUID | None = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
     if referrer is None:
         raise Rejected(f"no such referral code: {code[:40]!r}", param="referral")
-    await conn.execute(SQL.add_referral, referred, referrer, world.clock.now())
+    return referrer
+
+
+async def record_sign_up(conn: asyncpg.Connection, world: World, code: str, referred: UUID) -> None:
+    """In the transaction that opens the account. Raises Rejected for a code that nobody has."""
+    await conn.execute(SQL.add_referral, referred, await find_referrer(conn, code), world.clock.now())
 
 
 async def list_referrals(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Referral]:

@@ -1,4 +1,4 @@
-"""The documents of people and their access: users, sessions, members, invitations, management keys, mails, the audit log."""
+"""The documents of people and their access: users, sessions, members, management keys, mails, the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime

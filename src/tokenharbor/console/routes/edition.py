@@ -41,6 +41,7 @@ class EditionDocument(Document, frozen=True):
 
     name: str
     version: str
+    has_sign_up: bool
     welcome_usd: Usd
     welcome_days: int
     codes: bool
@@ -55,6 +56,7 @@ class EditionDocument(Document, frozen=True):
         return cls(
             name=policy.name,
             version=__version__,
+            has_sign_up=policy.sign_up.enabled,
             welcome_usd=policy.grants.welcome,
             welcome_days=policy.grants.welcome_days,
             codes=policy.grants.codes,

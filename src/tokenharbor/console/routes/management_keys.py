@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Caller, Conn, Context
+from tokenharbor.console.context import AccountActor, AccountId, Conn, Context
 from tokenharbor.console.lists import Page, parse_id
-from tokenharbor.console.routes.team import actor_of
 from tokenharbor.identity import management_keys
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.signin import management
 from tokenharbor.signin.documents import ManagementKeyDocument, NewManagementKeyDocument
 from tokenharbor.signin.management import NewManagementKey
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class ManagementKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,8 +45,8 @@ async def list_keys(conn: Conn, account: AccountId) -> Page[ManagementKeyDocumen
     operation_id="createManagementKey",
     tags=["management keys"],
 )
-async def create_key(  # noqa: PLR0913  what a handler needs, by name
-    data: ManagementKeyBody, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def create_key(
+    *, data: JSONBody[ManagementKeyBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> NewManagementKeyDocument:
     """Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership."""
     issued = await management.issue_management_key(
@@ -57,7 +55,7 @@ async def create_key(  # noqa: PLR0913  what a handler needs, by name
         context.sign_in.key_hashes,
         account_id=account,
         wanted=NewManagementKey(data.name, data.role, data.expires_at),
-        actor=actor_of(request, caller, account),
+        actor=actor,
     )
     return NewManagementKeyDocument(ManagementKeyDocument.of(issued.key), issued.secret)
 
@@ -68,11 +66,11 @@ async def create_key(  # noqa: PLR0913  what a handler needs, by name
     operation_id="revokeManagementKey",
     tags=["management keys"],
 )
-async def revoke_key(  # noqa: PLR0913  what a handler needs, by name
-    key_id: str, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def revoke_key(
+    *, key_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
     """From now on the key opens nothing."""
-    actor, shown = actor_of(request, caller, account), parse_id("mkey", key_id)
+    shown = parse_id("mkey", key_id)
     await management.revoke_management_key(conn, context.world, account, shown, actor=actor)
 
 

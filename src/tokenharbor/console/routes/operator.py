@@ -1,4 +1,4 @@
-"""Routes of operators: all accounts."""
+"""Routes of operators: all accounts, and mails that did not leave."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,10 +8,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from tokenharbor.accounts.documents import AccountDocument
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import Conn
+from tokenharbor.console.context import Conn, Context
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
-from tokenharbor.identity import store
+from tokenharbor.identity import store, user_mails
 from tokenharbor.kernel import ids
+from tokenharbor.signin.documents import UserMailDocument
 
 
 @get("/api/operator/accounts", right=Right.OPERATE, operation_id="listAllAccounts", tags=["operator"])
@@ -22,4 +23,11 @@ async def list_accounts(conn: Conn, limit: Limit = 50, cursor: Cursor = None) ->
     return page_of(rows, limit, lambda account: ids.show("acct", account.id), AccountDocument.of)
 
 
-OPERATOR_ROUTES: Final[Sequence[HTTPRouteHandler]] = (list_accounts,)
+@get("/api/operator/mails", right=Right.OPERATE, operation_id="listMails", tags=["operator"])
+async def list_mails(conn: Conn, context: Context, limit: Limit = 50) -> Page[UserMailDocument]:
+    """The last mails to users that did not leave, newest first: hand them over by another way."""
+    found = await user_mails.list_mails(conn, context.sign_in.mail_seal, limit)
+    return Page([UserMailDocument.of(mail) for mail in found], None)
+
+
+OPERATOR_ROUTES: Final[Sequence[HTTPRouteHandler]] = (list_accounts, list_mails)

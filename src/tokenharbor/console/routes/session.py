@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.console.context import AnyConnection, Caller, Conn, Context
@@ -97,21 +98,23 @@ class AcceptedDocument(Document, frozen=True):
 
 
 @post("/api/sign-up", right=Right.ANYBODY, status_code=202, operation_id="signUp", tags=["session"])
-async def post_sign_up(data: SignUpBody, request: AnyRequest, context: Context) -> None:
+async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context: Context) -> None:
     """Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account."""
     form = SignUpForm(email=data.email, password=data.password, referral=data.referral or "", locale=data.locale or "")
     await sign_up.sign_up(context.sign_in, form, visitor_of(request))
 
 
 @post("/api/email-verification", right=Right.ANYBODY, operation_id="verifyEmail", tags=["session"])
-async def post_verification(data: LinkBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+async def post_verification(
+    data: JSONBody[LinkBody], request: AnyRequest, context: Context
+) -> Response[SessionDocument]:
     """Open the link of a sign-up: the account is there, and a session begins."""
     begun = await sign_up.verify_email(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
     return await answer_session(request, context.sign_in, begun)
 
 
 @post("/api/session", right=Right.ANYBODY, operation_id="signIn", tags=["session"])
-async def post_session(data: SignInBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+async def post_session(data: JSONBody[SignInBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
     """Sign in. `totp_required`: the password is right, send it again with a code."""
     shown = Credentials(email=data.email, password=data.password, code=data.totp or "")
     begun = await entry.enter(context.sign_in, shown, visitor_of(request), replaces=_shown(request))
@@ -119,7 +122,7 @@ async def post_session(data: SignInBody, request: AnyRequest, context: Context) 
 
 
 @post("/api/operator-sign-in", right=Right.ANYBODY, operation_id="signInAsOperator", tags=["session"])
-async def post_operator(data: LinkBody, request: AnyRequest, context: Context) -> Response[SessionDocument]:
+async def post_operator(data: JSONBody[LinkBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
     """Sign in by the link that the server printed."""
     begun = await entry.enter_as_operator(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
     return await answer_session(request, context.sign_in, begun)
@@ -141,19 +144,21 @@ async def delete_session(request: AnyRequest, context: Context) -> Response[None
 
 
 @post("/api/password-reset", right=Right.ANYBODY, status_code=202, operation_id="askPasswordReset", tags=["session"])
-async def post_reset(data: ResetMailBody, request: AnyRequest, context: Context) -> None:
+async def post_reset(data: JSONBody[ResetMailBody], request: AnyRequest, context: Context) -> None:
     """A mail with a link is on its way, if the e-mail has an account. The answer is the same if not."""
     await reset.ask_reset(context.sign_in, data.email, visitor_of(request))
 
 
 @put("/api/password-reset", right=Right.ANYBODY, status_code=204, operation_id="resetPassword", tags=["session"])
-async def put_reset(data: NewPasswordBody, request: AnyRequest, context: Context) -> None:
+async def put_reset(data: JSONBody[NewPasswordBody], request: AnyRequest, context: Context) -> None:
     """Set a new password by a link. All sessions are ended; sign in with it."""
     await reset.reset_password(context.sign_in, data.token, data.password, visitor_of(request))
 
 
 @post("/api/invitation-acceptance", right=Right.ANYBODY, operation_id="acceptInvitation", tags=["session"])
-async def post_acceptance(data: AcceptanceBody, request: AnyRequest, context: Context) -> Response[AcceptedDocument]:
+async def post_acceptance(
+    data: JSONBody[AcceptanceBody], request: AnyRequest, context: Context
+) -> Response[AcceptedDocument]:
     """Join an account by the link of an invitation. Who has no password yet chooses one, and a session begins."""
     visitor, shown = visitor_of(request), _shown(request)
     accepted = await team.accept_invitation(

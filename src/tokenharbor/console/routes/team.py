@@ -1,27 +1,21 @@
 """Routes of an account's team: members and invitations."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, delete, get, patch, post
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Caller, Conn, Context
-from tokenharbor.console.guard import client_address
+from tokenharbor.console.context import AccountActor, AccountId, Conn, Context
 from tokenharbor.console.lists import Page, parse_id
-from tokenharbor.console.principal import Principal
 from tokenharbor.console.routes.session import user_id_of
 from tokenharbor.identity import members
 from tokenharbor.identity.roles import AccountRole
-from tokenharbor.kernel.errors import PermissionDenied
-from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin import team
 from tokenharbor.signin.documents import InvitationDocument, MemberDocument
-from tokenharbor.signin.records import Actor
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class InvitationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,11 +44,17 @@ async def list_members(conn: Conn, account: AccountId) -> Page[MemberDocument]:
     operation_id="changeMember",
     tags=["team"],
 )
-async def change_member(  # noqa: PLR0913  what a handler needs, by name
-    user_id: str, data: RoleBody, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def change_member(
+    *,
+    user_id: FromPath[str],
+    data: JSONBody[RoleBody],
+    conn: Conn,
+    context: Context,
+    account: AccountId,
+    actor: AccountActor,
 ) -> None:
     """Give a member another role. Nobody gives or takes a role above their own ceiling."""
-    actor, member_id = actor_of(request, caller, account), parse_id("user", user_id)
+    member_id = parse_id("user", user_id)
     await team.change_member(conn, context.world, account, member_id, data.role, actor=actor)
 
 
@@ -64,21 +64,17 @@ async def change_member(  # noqa: PLR0913  what a handler needs, by name
     operation_id="removeMember",
     tags=["team"],
 )
-async def remove_member(  # noqa: PLR0913  what a handler needs, by name
-    user_id: str, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def remove_member(
+    *, user_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
     """Remove a member. The management keys and invitations that the member made end, too."""
-    actor = actor_of(request, caller, account)
     await team.remove_member(conn, context.world, account, parse_id("user", user_id), actor=actor)
 
 
 @delete("/api/accounts/{account_id:str}/membership", right=Right.READ, operation_id="leaveAccount", tags=["team"])
-async def leave_account(
-    request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
-) -> None:
+async def leave_account(conn: Conn, context: Context, account: AccountId, actor: AccountActor) -> None:
     """Leave an account. The last owner cannot."""
-    actor = actor_of(request, caller, account)
-    await team.remove_member(conn, context.world, account, user_id_of(caller.user_id), actor=actor)
+    await team.remove_member(conn, context.world, account, user_id_of(actor.user_id), actor=actor)
 
 
 @get("/api/accounts/{account_id:str}/invitations", right=Right.MANAGE, operation_id="listInvitations", tags=["team"])
@@ -89,14 +85,11 @@ async def list_invitations(conn: Conn, context: Context, account: AccountId) -> 
 
 
 @post("/api/accounts/{account_id:str}/invitations", right=Right.MANAGE, operation_id="invite", tags=["team"])
-async def invite(  # noqa: PLR0913  what a handler needs, by name
-    data: InvitationBody, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def invite(
+    *, data: JSONBody[InvitationBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> InvitationDocument:
     """Invite somebody by mail. An earlier invitation of the same person ends."""
-    actor = actor_of(request, caller, account)
-    return InvitationDocument.of(
-        await team.invite(conn, context.sign_in, account, data.email, data.role, actor=actor)
-    )
+    return InvitationDocument.of(await team.invite(conn, context.sign_in, account, data.email, data.role, actor=actor))
 
 
 @delete(
@@ -105,11 +98,11 @@ async def invite(  # noqa: PLR0913  what a handler needs, by name
     operation_id="withdrawInvitation",
     tags=["team"],
 )
-async def withdraw_invitation(  # noqa: PLR0913  what a handler needs, by name
-    invitation_id: str, request: AnyRequest, conn: Conn, context: Context, caller: Caller, account: AccountId
+async def withdraw_invitation(
+    *, invitation_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
     """Its link opens nothing from now on."""
-    actor, shown = actor_of(request, caller, account), parse_id("inv", invitation_id)
+    shown = parse_id("inv", invitation_id)
     await team.withdraw_invitation(conn, context.world, account, shown, actor=actor)
 
 
@@ -122,11 +115,3 @@ TEAM_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     invite,
     withdraw_invitation,
 )
-
-
-def actor_of(request: AnyRequest, caller: Principal, account_id: UUID) -> Actor:
-    """Who changes something of an account. Raises PermissionDenied for an operator who is no member."""
-    role = caller.roles.get(account_id)
-    if role is None:
-        raise PermissionDenied("Only a member may change this account.")
-    return Actor(id=caller.id, role=role, user_id=caller.user_id, address=client_address(request))

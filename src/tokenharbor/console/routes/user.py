@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Caller, Conn, Context
@@ -45,14 +46,14 @@ async def read_user(caller: Caller, conn: Conn) -> UserDocument:
 
 
 @patch("/api/user", right=Right.SIGNED_IN, operation_id="changeUser", tags=["user"])
-async def change_user(data: ProfileChange, caller: Caller, conn: Conn) -> UserDocument:
+async def change_user(data: JSONBody[ProfileChange], caller: Caller, conn: Conn) -> UserDocument:
     """Change what is stated, and nothing else."""
     return UserDocument.of(await profile.change_profile(conn, user_id_of(caller.user_id), data))
 
 
 @put("/api/user/password", right=Right.SIGNED_IN, operation_id="changePassword", tags=["user"])
 async def change_password(
-    data: PasswordBody, request: AnyRequest, caller: Caller, context: Context
+    data: JSONBody[PasswordBody], request: AnyRequest, caller: Caller, context: Context
 ) -> Response[SessionDocument]:
     """All sessions are ended, and a new one begins for who changed it."""
     async with context.sign_in.acquire() as conn:
@@ -69,7 +70,7 @@ async def list_sessions(caller: Caller, conn: Conn, context: Context) -> Page[Us
 
 
 @delete("/api/user/sessions/{session_id:str}", right=Right.SIGNED_IN, operation_id="endSession", tags=["user"])
-async def end_session(session_id: str, caller: Caller, conn: Conn, context: Context) -> None:
+async def end_session(session_id: FromPath[str], caller: Caller, conn: Conn, context: Context) -> None:
     """End one of your own sessions."""
     await profile.end_session(conn, context.sign_in, user_id_of(caller.user_id), parse_id("sess", session_id))
 
@@ -85,7 +86,7 @@ async def set_up_totp(caller: Caller, context: Context) -> TotpSetupDocument:
 
 @put("/api/user/totp", right=Right.SIGNED_IN, operation_id="confirmTotp", tags=["user"])
 async def confirm_totp(
-    data: CodeBody, request: AnyRequest, caller: Caller, context: Context
+    data: JSONBody[CodeBody], request: AnyRequest, caller: Caller, context: Context
 ) -> RecoveryCodesDocument:
     """From now on a code is asked for at sign-in."""
     async with context.sign_in.acquire() as conn:
@@ -94,7 +95,7 @@ async def confirm_totp(
 
 
 @delete("/api/user/totp", right=Right.SIGNED_IN, operation_id="dropTotp", tags=["user"])
-async def drop_totp(data: CodeBody, request: AnyRequest, caller: Caller, context: Context) -> None:
+async def drop_totp(data: JSONBody[CodeBody], request: AnyRequest, caller: Caller, context: Context) -> None:
     """No code is asked for at sign-in any more."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
