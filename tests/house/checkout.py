@@ -57,4 +57,5 @@ def _files() -> Iterator[Path]:
 
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(filter(is_ours, folders))
-        yield from (Path(folder, name) for name in sorted(filter(is_ours, names)))
+        paths = (Path(folder, name) for name in sorted(filter(is_ours, names)))
+        yield from (path for path in paths if not path.is_symlink())  # such as to what is not built yet

@@ -98,6 +98,11 @@ async def test_a_trusted_proxy_before_us_is_believed() -> None:
             b"HTTP/1.1 200 OK\r\ndate: D\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n",
         ),
         (
+            GET,
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8bzz",
+            b"HTTP/1.1 200 OK\r\ndate: D\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8bzz",
+        ),
+        (
             b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n",
             b"HTTP/1.1 200 OK\r\ndate: D\r\ncontent-length: 12345\r\n\r\n",

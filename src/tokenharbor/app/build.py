@@ -11,6 +11,7 @@ import asyncpg
 from tokenharbor.app.alerts import make_alerting, make_user_post
 from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
+from tokenharbor.app.dashboard import has_dashboard
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.funding import FundingParts, charges, open_funding
 from tokenharbor.app.home import lock_home
@@ -269,7 +270,7 @@ def _dependencies(
 def _system_paths(
     context: WorkerContext, opened: OpenBooks, dependencies: Dependencies, funding: Funding
 ) -> SystemPaths:
-    console = Console(context.settings.home / CONSOLE_SOCKET, dependencies.client)
+    console = Console(context.settings.home / CONSOLE_SOCKET, dependencies.client, has_pages=has_dashboard())
     token = context.settings.secret(context.settings.server.metrics_token)
     return SystemPaths(
         dependencies.snapshots,

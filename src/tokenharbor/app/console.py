@@ -19,6 +19,7 @@ import uvloop
 
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.console_task import CONSOLE_SOCKET, ConsoleTask
+from tokenharbor.app.dashboard import DASHBOARD_FOLDER
 from tokenharbor.app.database_urls import replica_url
 from tokenharbor.app.logs import log_to_stderr
 from tokenharbor.app.settings import Settings, load_settings
@@ -27,6 +28,7 @@ from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
 from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.pages import read_dashboard
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
@@ -72,7 +74,7 @@ async def _serve(task: ConsoleTask) -> None:
     settings = load_settings(Path(task.home), Path(task.config))
     rules = _Rules(settings)
     async with _open_context(task, settings, rules) as context:
-        server = uvicorn.Server(_server_options(make_app(context)))
+        server = uvicorn.Server(_server_options(make_app(context, read_dashboard(DASHBOARD_FOLDER))))
         following = asyncio.ensure_future(_follow_parent(server, rules))
         try:
             with _bound(settings.home / CONSOLE_SOCKET) as listener:

@@ -15,6 +15,7 @@ from tokenharbor.console.dependencies import DEPENDENCIES
 from tokenharbor.console.errors import ERROR_HANDLERS
 from tokenharbor.console.guard import check_access
 from tokenharbor.console.openapi import UsdSchema, read_openapi
+from tokenharbor.console.pages import DASHBOARD, PAGE_ROUTES, DashboardFiles
 from tokenharbor.console.routes.account import ACCOUNT_ROUTES
 from tokenharbor.console.routes.audit import AUDIT_ROUTES
 from tokenharbor.console.routes.edition import EDITION_ROUTES
@@ -36,12 +37,13 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *MANAGEMENT_KEY_ROUTES,
     *AUDIT_ROUTES,
     *OPERATOR_ROUTES,
+    *PAGE_ROUTES,
 )
 
 _MOST_BODY_BYTES = 256 << 10
 
 
-def make_app(context: ConsoleContext | None = None) -> Litestar:
+def make_app(context: ConsoleContext | None = None, dashboard: DashboardFiles | None = None) -> Litestar:
     """Without a context it can be described, and serves nothing. Raises Misconfigured for a route that states no right:
     nobody may call it, until it says who may.
     """
@@ -59,5 +61,5 @@ def make_app(context: ConsoleContext | None = None) -> Litestar:
         openapi_config=OpenAPIConfig("Token Harbor", __version__, use_handler_docstrings=True),
         request_max_body_size=_MOST_BODY_BYTES,
         logging_config=None,
-        state=State({CONTEXT: context}),
+        state=State({CONTEXT: context, DASHBOARD: dashboard}),
     )

@@ -43,6 +43,7 @@ async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines:
 
 
 async def _relay(exchange: Exchange, answer: HttpAnswer) -> None:
+    answer.decoder = None  # the client undoes the coding that it asked for
     headers = _lines(_passing(answer.headers, _OF_THE_ANSWER))
     length = answer.header(b"content-length")
     if exchange.method == "HEAD" or answer.status in (204, 304):
