@@ -265,8 +265,8 @@ async def test_one_bank_transfer_pays_one_of_two_accounts_at_once(till: Till) ->
     wanted = RefundRequest(top_up_id=theirs.id, idempotency_key="r", origin=RefundOrigin.OPERATOR, actor="kim")
     refund = await ask_refund(till.funding, wanted)
     async with till.pool.acquire() as conn, conn.transaction():
-        await Wallets(conn).lock(till.account_id, till.clock.now())  # so that both have begun before either ends
-        await Wallets(conn).lock(stranger, till.clock.now())
+        await Wallets(conn).lock_wallet(till.account_id, till.clock.now())  # so that both have begun before either ends
+        await Wallets(conn).lock_wallet(stranger, till.clock.now())
         settling = asyncio.gather(
             settle_withdrawal(till.funding, payout.id, "OUT-1"),
             settle_refund(till.funding, refund.id, "out-1"),

@@ -111,7 +111,7 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
     """The intent, committed; None where a brake holds."""
     now = funding.world.clock.now()
     async with funding.acquire() as conn, conn.transaction():
-        await Wallets(conn).lock(account_id, now)  # and nobody else decides for this account from here on
+        await Wallets(conn).lock_wallet(account_id, now)  # and nobody else decides for this account from here on
         wanted = await auto_store.lock(conn, account_id)
         situation = await auto_store.read_situation(conn, account_id, _month_of(now))
         if wanted is None or not _is_due(funding.policy().auto_topup, wanted, situation, now):

@@ -75,7 +75,7 @@ async def _lock_capture(
     """The capture as it is once its wallet is locked. Raises ProcessorUnavailable, ProcessorRefused."""
     found = await refund_store.find_capture(conn, processor, told.capture_id)
     if found is not None:
-        await Wallets(conn).lock(found.account_id, funding.world.clock.now())
+        await Wallets(conn).lock_wallet(found.account_id, funding.world.clock.now())
         found = await refund_store.find_capture(conn, processor, told.capture_id)
     if found is None:
         raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")

@@ -87,7 +87,7 @@ async def take_payment_on(
     """Likewise, in the caller's transaction; it has to raise the alarm after the commit. Raises BooksRefused, too."""
     now = funding.world.clock.now()
     account_id = (await store.get_top_up(conn, top_up_id)).account_id
-    await Wallets(conn).lock(account_id, now)  # before any row of this room
+    await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
     top_up = await store.lock_top_up(conn, top_up_id)
     wrong = _difference(top_up, payment)
     if top_up.state is TopUpState.PAID:
@@ -221,7 +221,7 @@ async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: 
 async def _set_review(funding: Funding, top_up: TopUp, why: str) -> TopUp:
     now = funding.world.clock.now()
     async with funding.acquire() as conn, conn.transaction():
-        await Wallets(conn).lock(top_up.account_id, now)
+        await Wallets(conn).lock_wallet(top_up.account_id, now)
         reviewed = await _review(conn, top_up, why, now)
     funding.report(FundingAlarm.PAYMENT_MISMATCH, top_up.shown_id, top_up.processor)
     return reviewed.top_up

@@ -62,7 +62,7 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
         raise Rejected("a payment is confirmed by somebody", param="actor")
     async with funding.acquire() as conn, conn.transaction():
         account_id = (await store.get_top_up(conn, top_up_id)).account_id
-        await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
+        await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
         top_up = await store.lock_top_up(conn, top_up_id)
         if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
             raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")

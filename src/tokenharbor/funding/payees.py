@@ -80,7 +80,7 @@ async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
     """Its address is erased. Raises Missing, Conflict while a withdrawal to it has not ended."""
     now = funding.world.clock.now()
     async with funding.acquire() as conn, conn.transaction():
-        await Wallets(conn).lock((await payee_store.get_payee(conn, payee_id)).account_id, now)
+        await Wallets(conn).lock_wallet((await payee_store.get_payee(conn, payee_id)).account_id, now)
         payee = await payee_store.lock_payee(conn, payee_id)
         if payee.removed_at is not None:
             return payee

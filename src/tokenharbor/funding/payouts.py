@@ -166,7 +166,7 @@ def part_returns(
 
 async def _lock(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID) -> Withdrawal:
     account_id = (await withdrawal_store.get_withdrawal(conn, withdrawal_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
+    await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
     return await withdrawal_store.get_withdrawal(conn, withdrawal_id)
 
 

@@ -73,7 +73,7 @@ async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) 
 async def take_refund_on(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
     """Likewise, in the caller's transaction. Raises Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())  # before any row of this room
+    await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
     refund = await refund_store.get_refund(conn, refund_id)
     if wrong := await _difference(conn, refund, told):
         return await refund_store.note_fault(conn, refund_id, wrong)
@@ -105,7 +105,7 @@ async def take_reported(funding: Funding, processor: str, told: ProcessorRefund)
             raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
         if told.money.currency != capture.money.currency:
             raise ProcessorRefused(f"a refund in {told.money.currency} of a payment in {capture.money.currency}")
-        await Wallets(conn).lock(capture.account_id, funding.world.clock.now())
+        await Wallets(conn).lock_wallet(capture.account_id, funding.world.clock.now())
         known = await _find(conn, capture, told)
         if known is None and told.state is RefundState.FAILED:
             return None
@@ -162,7 +162,7 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
     of it.
     """
     async with funding.acquire() as conn, conn.transaction():
-        await Wallets(conn).lock(refund.account_id, funding.world.clock.now())
+        await Wallets(conn).lock_wallet(refund.account_id, funding.world.clock.now())
         current = await refund_store.get_refund(conn, refund.id)
         if current.state is RefundProgress.ASKED and current.processor_refund_id is None:
             return await fail(conn, funding, current, None, why)

@@ -154,7 +154,7 @@ async def record_refund(
     edition says. In the caller's transaction. Raises Missing, Rejected, Conflict.
     """
     account_id = (await store.get_top_up(conn, request.top_up_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     known = await refund_store.find_by_key(conn, account_id, request.idempotency_key)
     if known is not None:
         if (known.top_up_id, known.asked) != (request.top_up_id, request.amount):
@@ -199,7 +199,7 @@ async def _look(
 ) -> _Refundable:
     """What can be refunded of a top-up; its wallet is locked from here on. Raises Missing, Rejected, Conflict."""
     top_up, now = await store.get_top_up(conn, top_up_id), funding.world.clock.now()
-    await Wallets(conn).lock(top_up.account_id, now)
+    await Wallets(conn).lock_wallet(top_up.account_id, now)
     if amount is not None and amount <= ZERO:
         raise Rejected("an amount must be above 0", param="amount")
     capture = None
@@ -257,7 +257,7 @@ def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
 async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
     """The refund as it is once its wallet is locked. Raises Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     return await refund_store.get_refund(conn, refund_id)
 
 

@@ -67,7 +67,7 @@ async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
     now = funding.world.clock.now()
     async with funding.acquire() as conn, conn.transaction():
         await get_account(conn, request.account_id)
-        await Wallets(conn).lock(request.account_id, now)  # of many at once, each counts those before it
+        await Wallets(conn).lock_wallet(request.account_id, now)  # of many at once, each counts those before it
         known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
         if known is None:
             if await store.count_open(conn, request.account_id) >= MOST_OPEN:

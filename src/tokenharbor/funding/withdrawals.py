@@ -81,7 +81,7 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
     frozen = ""
     async with funding.acquire() as conn, conn.transaction():
         now = funding.world.clock.now()
-        await Wallets(conn).lock(account_id, now)
+        await Wallets(conn).lock_wallet(account_id, now)
         await funding.hooks.run_due(conn, account_id)
         state = await Wallets(conn).lock(account_id, now)
         try:
@@ -195,7 +195,7 @@ async def _read(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
 
 async def _find_known(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> Withdrawal | None:
     """The one that this key stands for. The wallet is locked from here on. Raises Conflict."""
-    await Wallets(conn).lock(request.account_id, funding.world.clock.now())
+    await Wallets(conn).lock_wallet(request.account_id, funding.world.clock.now())
     known = await withdrawal_store.find_by_key(conn, request.account_id, request.idempotency_key)
     if known is None:
         return None
@@ -212,7 +212,7 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: Withdrawa
     if request.amount is not None and request.amount <= ZERO:
         raise Rejected("an amount must be above 0", param="amount")
     now = funding.world.clock.now()
-    await Wallets(conn).lock(request.account_id, now)
+    await Wallets(conn).lock_wallet(request.account_id, now)
     await funding.hooks.run_due(conn, request.account_id)
     await check_free(conn, funding, await Wallets(conn).lock(request.account_id, now))
     draft = _Draft(conn, funding, request)
@@ -255,7 +255,7 @@ async def _turn_down(
 
 async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID) -> Withdrawal:
     account_id = (await withdrawal_store.get_withdrawal(conn, withdrawal_id)).account_id
-    await Wallets(conn).lock(account_id, funding.world.clock.now())
+    await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
     if withdrawal.state is not WithdrawalProgress.ASKED:
         raise Conflict(f"{withdrawal.shown_id} waits for nobody: it is {withdrawal.state}")

@@ -18,8 +18,12 @@ class CreditBook(ABC):
     """
 
     @abstractmethod
+    async def lock_wallet(self, account_id: UUID, at: datetime) -> None:
+        """Lock the wallet until the transaction ends, and run what is due to expire."""
+
+    @abstractmethod
     async def lock(self, account_id: UUID, at: datetime) -> CreditState:
-        """Lock the wallet until the transaction ends, run what is due to expire, and say what is there then."""
+        """Likewise, and say what is there then."""
 
     @abstractmethod
     async def post(self, entry: CreditEntry) -> bool:
@@ -61,4 +65,4 @@ class CreditBook(ABC):
     async def expire(self, account_id: UUID, at: datetime) -> None:
         """Take what has expired off the line, as the next hold would."""
         async with self.transaction():
-            await self.lock(account_id, at)
+            await self.lock_wallet(account_id, at)

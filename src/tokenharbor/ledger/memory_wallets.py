@@ -24,11 +24,14 @@ class MemoryWallets(CreditBook):
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    async def lock(self, account_id: UUID, at: datetime) -> CreditState:
-        wallet = self._tables.wallet(account_id)
+    async def lock_wallet(self, account_id: UUID, at: datetime) -> None:
+        self._tables.wallet(account_id)
         with self._tables.transaction(), self._tables.changing([account_id], at):
             pass
-        return wallet.state
+
+    async def lock(self, account_id: UUID, at: datetime) -> CreditState:
+        await self.lock_wallet(account_id, at)
+        return self._tables.wallet(account_id).state
 
     async def post(self, entry: CreditEntry) -> bool:
         check_entry(entry)

@@ -28,9 +28,7 @@ class PageQueries:
     """The SQL of pages.sql."""
 
     wallet: str
-    line: str
-    lots: str
-    restricted: str
+    credit: str
     meters: str
     cuts: str
     counted: str
@@ -65,14 +63,20 @@ SQL = read_queries(PageQueries, "tokenharbor.ledger", "pages.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class AccountState:
-    """An account as it was at one moment. `wallet` None: it has entries, but no wallet."""
+class StoredCredit:
+    """What an account's credit is made of. `restricted` is what of a lot is locked or being paid out."""
 
-    wallet: Mapping[str, Any] | None
     line: Line
     lots: Mapping[UUID, Lot]
     makers: Mapping[UUID, UUID]  # of each lot, the entry that it names as its credit
     restricted: Mapping[tuple[UUID, Restriction], Usd]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState(StoredCredit):
+    """An account as it was at one moment. `wallet` None: it has entries, but no wallet."""
+
+    wallet: Mapping[str, Any] | None
     meters: Mapping[UUID, Mapping[str, Any]]
     cuts: Sequence[Cut]
     counted: int  # the number of the last entry that is in the totals
@@ -132,41 +136,35 @@ async def accounts(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> Asy
         yield account_id
 
 
-async def read_line(conn: asyncpg.Connection, account_id: UUID) -> Line:
-    rows = await conn.fetch(SQL.line, account_id)
-    return tuple([LineSegment(row["start_at"], row["end_at"], row["lot_id"]) for row in rows])
-
-
-async def read_lots(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, Lot]:
-    return {row["id"]: _lot(row) for row in await conn.fetch(SQL.lots, account_id)}
-
-
-async def read_restricted(conn: asyncpg.Connection, account_id: UUID) -> Mapping[tuple[UUID, Restriction], Usd]:
-    """What of a lot is locked or being paid out."""
-    rows = await conn.fetch(SQL.restricted, account_id)
-    return {(row["lot_id"], Restriction(row["place"])): Usd(row["amount"]) for row in rows}
+async def read_credit(conn: asyncpg.Connection, account_id: UUID) -> StoredCredit:
+    """In one statement."""
+    line, lots, restricted = await conn.fetchrow(SQL.credit, account_id)
+    return StoredCredit(
+        line=tuple([LineSegment(*row) for row in line]),
+        lots={row[0]: _lot(row) for row in lots},
+        makers={row[0]: row[-1] for row in lots},
+        restricted={(lot_id, Restriction(place)): Usd(amount) for lot_id, place, amount in restricted},
+    )
 
 
 async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState:
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         wallet = await conn.fetchrow(SQL.wallet, account_id)
-        line = await read_line(conn, account_id)
-        lots = await conn.fetch(SQL.lots, account_id)
-        restricted = await read_restricted(conn, account_id)
+        credit = await read_credit(conn, account_id)
         meters = await conn.fetch(SQL.meters, account_id)
         cuts = await conn.fetch(SQL.cuts, account_id)
         counted = await conn.fetchval(SQL.counted, account_id)
         hours = await conn.fetch(SQL.hours, account_id)
     return AccountState(
-        None if wallet is None else dict(wallet),
-        line,
-        {row["id"]: _lot(row) for row in lots},
-        {row["id"]: row["entry_id"] for row in lots},
-        restricted,
-        {row["key_id"]: dict(row) for row in meters},
-        [read_cut(row) for row in cuts],
-        counted,
-        {row["hour"]: (*row,)[1:] for row in hours},
+        line=credit.line,
+        lots=credit.lots,
+        makers=credit.makers,
+        restricted=credit.restricted,
+        wallet=None if wallet is None else dict(wallet),
+        meters={row["key_id"]: dict(row) for row in meters},
+        cuts=[read_cut(row) for row in cuts],
+        counted=counted,
+        hours={row["hour"]: (*row,)[1:] for row in hours},
     )
 
 
@@ -221,6 +219,6 @@ def _entry(row: asyncpg.Record) -> Entry:
     return Entry(*row[:9], *[Usd(amount) if amount else ZERO for amount in row[9:13]], *row[13:])
 
 
-def _lot(row: asyncpg.Record) -> Lot:
-    fields = {name: value for name, value in row.items() if name != "entry_id"}
-    return Lot(**{**fields, "pool": Pool(fields["pool"]), "amount": Usd(fields["amount"])})
+def _lot(row: Sequence[Any]) -> Lot:
+    id_, pool, origin, amount, *terms, _ = row
+    return Lot(id_, Pool(pool), origin, Usd(amount), *terms)

@@ -5,18 +5,13 @@
 SELECT line_end, spent, held, debt, nullif(next_expiry, 'infinity') AS next_expiry, w.seq, step, chain, (SELECT seq FROM entry e WHERE e.account_id = $1 ORDER BY seq DESC LIMIT 1) AS last_seq
 FROM wallet w WHERE w.account_id = $1
 
--- name: line
--- What lies on an account's line, in order.
-SELECT start_at, end_at, lot_id FROM segment WHERE account_id = $1 ORDER BY start_at
-
--- name: lots
--- Every lot that an account was ever granted.
-SELECT id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from, entry_id
-FROM lot WHERE account_id = $1 ORDER BY granted_at, id
-
--- name: restricted
--- What of an account's lots is locked or being paid out.
-SELECT lot_id, place, amount FROM restricted_credit WHERE account_id = $1 ORDER BY lot_id, place
+-- name: credit
+-- What lies on an account's line, in order; every lot that it was ever granted; and what of its lots is locked or being paid out.
+SELECT
+    ARRAY(SELECT (start_at, end_at, lot_id) FROM segment WHERE account_id = $1 ORDER BY start_at) AS line,
+    ARRAY(SELECT (id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from, entry_id)
+          FROM lot WHERE account_id = $1 ORDER BY granted_at, id) AS lots,
+    ARRAY(SELECT (lot_id, place, amount) FROM restricted_credit WHERE account_id = $1 ORDER BY lot_id, place) AS restricted
 
 -- name: meters
 -- The meters of an account's keys; NULL is a period that has not begun.

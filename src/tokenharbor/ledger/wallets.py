@@ -48,15 +48,22 @@ class Wallets(CreditBook):
     def __init__(self, conn: asyncpg.Connection) -> None:
         self._conn = conn
 
+    async def lock_wallet(self, account_id: UUID, at: datetime) -> None:
+        await self._lock(account_id, at)
+
     async def lock(self, account_id: UUID, at: datetime) -> CreditState:
+        wallet = await self._lock(account_id, at)
+        with _refusals():  # a statement of its own: the first one's snapshot is older than the lock
+            credit = await pages.read_credit(self._conn, account_id)
+        spent, held, debt = wallet
+        return CreditState(account_id, spent, held, Usd(debt), credit.line, credit.lots, credit.restricted)
+
+    async def _lock(self, account_id: UUID, at: datetime) -> asyncpg.Record:
         with _refusals():
             wallet = await self._conn.fetchrow(SQL.lock_credit, account_id, at)
-            if wallet is None:
-                raise BooksRefused(f"no such account: {ids.show('acct', account_id)}")
-            line = await pages.read_line(self._conn, account_id)
-            lots = await pages.read_lots(self._conn, account_id)
-            restricted = await pages.read_restricted(self._conn, account_id)
-        return CreditState(account_id, wallet["spent"], wallet["held"], Usd(wallet["debt"]), line, lots, restricted)
+        if wallet is None:
+            raise BooksRefused(f"no such account: {ids.show('acct', account_id)}")
+        return wallet
 
     async def post(self, entry: CreditEntry) -> bool:
         check_entry(entry)

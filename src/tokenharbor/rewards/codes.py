@@ -73,7 +73,7 @@ async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account
     async with conn.transaction():
         await get_account(conn, account_id)
         now = world.clock.now()
-        await Wallets(conn).lock(account_id, now)  # before any row of this room
+        await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
         code = await store.lock_code(conn, _digest(text))
         if code.revoked_at is not None or (code.expires_at is not None and code.expires_at <= now):
             raise Conflict("the code is no longer valid")

@@ -94,7 +94,7 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
             raise Conflict(f"the edition {policy.name} has no welcome grant")
         if grants.claim_days and now > account.created_at + timedelta(days=grants.claim_days):
             raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up")
-        await Wallets(conn).lock(account_id, now)
+        await Wallets(conn).lock_wallet(account_id, now)
         incentive = _welcome(policy, account_id, now)
         await conn.execute(store.SQL.lock_mailboxes, account_id)
         twins = await conn.fetchrow(store.SQL.twins_welcomed, account_id)

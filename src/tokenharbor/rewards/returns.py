@@ -109,7 +109,7 @@ async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, re
     return. In the caller's transaction. Raises BooksRefused.
     """
     now, wallets = world.clock.now(), Wallets(conn)
-    await wallets.lock(account_id, now)
+    await wallets.lock_wallet(account_id, now)
     row = await conn.fetchrow(SQL.give_back, return_id, now)
     if row is None:
         return
