@@ -20,6 +20,6 @@ def test_a_dispute_takes_the_match_of_a_payment_that_was_refunded_before(stage: 
     machine.run_what_is_due(None)
     machine.refund_in_the_dashboard(0, 3, RefundState.DONE, ALL_JOBS)
     assert machine.credit_of(0, "match") == 9_999_000_000, "it is unlocked, and stays after a refund"
-    machine.dispute(0, 3, taken=True, heard=ALL_JOBS)
+    machine.dispute(0, 3, taken=True, refunded=None, heard=ALL_JOBS)
     assert machine.credit_of(0, "match") == 0
     machine.teardown()
