@@ -11,104 +11,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["EditionDocument"];
-                    };
-                };
-            };
-        };
+        /**
+         * ReadEdition
+         * @description What this service offers.
+         */
+        get: operations["getEdition"];
         put?: never;
         post?: never;
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionDocument"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SignIn"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionDocument"];
-                    };
-                };
-            };
-        };
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
         options?: never;
         head?: never;
         patch?: never;
@@ -123,28 +33,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SignUp"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        /**
+         * PostSignUp
+         * @description Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account.
+         */
+        post: operations["signUp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -160,89 +53,40 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Token"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionDocument"];
-                    };
-                };
-            };
-        };
+        /**
+         * PostVerification
+         * @description Open the link of a sign-up: the account is there, and a session begins.
+         */
+        post: operations["verifyEmail"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/password-reset": {
+    "/api/session": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Reset"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Email"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
-        delete?: never;
+        /**
+         * ReadSession
+         * @description Who is signed in, with their accounts and rights.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * PostSession
+         * @description Sign in. `totp_required`: the password is right, send it again with a code.
+         */
+        post: operations["signIn"];
+        /**
+         * DeleteSession
+         * @description Sign out: the session is ended.
+         */
+        delete: operations["signOut"];
         options?: never;
         head?: never;
         patch?: never;
@@ -257,30 +101,399 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Token"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionDocument"];
-                    };
-                };
-            };
+        /**
+         * PostOperator
+         * @description Sign in by the link that the server printed.
+         */
+        post: operations["signInAsOperator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        get?: never;
+        /**
+         * PutReset
+         * @description Set a new password by a link. All sessions are ended; sign in with it.
+         */
+        put: operations["resetPassword"];
+        /**
+         * PostReset
+         * @description A mail with a link is on its way, if the e-mail has an account. The answer is the same if not.
+         */
+        post: operations["askPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitation-acceptance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PostAcceptance
+         * @description Join an account by the link of an invitation. Who has no password yet chooses one, and a session begins.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ReadUser
+         * @description Who is signed in.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * ChangeUser
+         * @description Change what is stated, and nothing else.
+         */
+        patch: operations["changeUser"];
+        trace?: never;
+    };
+    "/api/user/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * ChangePassword
+         * @description All sessions are ended, and a new one begins for who changed it.
+         */
+        put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListSessions
+         * @description Sessions that are open, the one used last first.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * EndSession
+         * @description End one of your own sessions.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * ConfirmTotp
+         * @description From now on a code is asked for at sign-in.
+         */
+        put: operations["confirmTotp"];
+        /**
+         * SetUpTotp
+         * @description A secret for an authenticator app; a code of it confirms it.
+         */
+        post: operations["setUpTotp"];
+        /**
+         * DropTotp
+         * @description No code is asked for at sign-in any more.
+         */
+        delete: operations["dropTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ReadAccount
+         * @description An account, and the terms of its plan.
+         */
+        get: operations["getAccount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMembers
+         * @description Who may act for the account, oldest first.
+         */
+        get: operations["listMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RemoveMember
+         * @description Remove a member. The management keys and invitations that the member made end, too.
+         */
+        delete: operations["removeMember"];
+        options?: never;
+        head?: never;
+        /**
+         * ChangeMember
+         * @description Give a member another role. Nobody gives or takes a role above their own ceiling.
+         */
+        patch: operations["changeMember"];
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/membership": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * LeaveAccount
+         * @description Leave an account. The last owner cannot.
+         */
+        delete: operations["leaveAccount"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListInvitations
+         * @description Invitations that are open, oldest first.
+         */
+        get: operations["listInvitations"];
+        put?: never;
+        /**
+         * Invite
+         * @description Invite somebody by mail. An earlier invitation of the same person ends.
+         */
+        post: operations["invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * WithdrawInvitation
+         * @description Its link opens nothing from now on.
+         */
+        delete: operations["withdrawInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/management-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListKeys
+         * @description All management keys without themselves, oldest first.
+         */
+        get: operations["listManagementKeys"];
+        put?: never;
+        /**
+         * CreateKey
+         * @description Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership.
+         */
+        post: operations["createManagementKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/management-keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RevokeKey
+         * @description From now on the key opens nothing.
+         */
+        delete: operations["revokeManagementKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListAudit
+         * @description Every change: who, when, from where, before and after; newest first.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListAccounts
+         * @description All accounts, oldest first.
+         */
+        get: operations["listAllAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/mails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMails
+         * @description The last mails to users that did not leave, newest first: hand them over by another way.
+         */
+        get: operations["listMails"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -386,7 +599,50 @@ export interface paths {
                     headers: {
                         [name: string]: unknown;
                     };
-                    content?: never;
+                    content: {
+                        "application/json": components["schemas"]["RewardDocument"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    account_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewKeyBody"];
+                };
+            };
+            responses: {
+                /** @description ok */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewKeyDocument"];
+                    };
                 };
             };
         };
@@ -400,26 +656,58 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        ErrorDetail: {
+        /** AcceptanceBody */
+        AcceptanceBody: {
+            token: string;
+            password?: string | null;
+        };
+        /** AcceptedDocument */
+        AcceptedDocument: {
+            account_id: string;
+            signed_in: boolean;
+        };
+        /** AccountDocument */
+        AccountDocument: {
+            id: string;
+            /** Format: date-time */
+            created_at: string;
+            edition: string;
+            region: string;
+            emails: string[];
+            plan: string | null;
+            limits: components["schemas"]["StatedLimitsDocument"];
+            free_models: boolean;
+            terms?: components["schemas"]["PlanDocument"] | null;
+        };
+        /**
+         * AccountRole
+         * @description From the most to the least. What each may do: `console/authority.py`.
+         * @enum {string}
+         */
+        AccountRole: "owner" | "admin" | "developer" | "billing" | "viewer";
+        /** AuditDocument */
+        AuditDocument: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            actor: string;
+            address: string;
+            subject: string;
+            field: string;
+            before: string;
+            after: string;
+            wording: string;
+        };
+        /** CodeBody */
+        CodeBody: {
             code: string;
-            message: string;
-            param: string | null;
-            request_id: string;
         };
-        ErrorDocument: {
-            error: components["schemas"]["ErrorDetail"];
-        };
-        TopUpOfferDocument: {
-            packs_usd: string[];
-            custom: boolean;
-            min_usd: string;
-            max_usd: string;
-            currencies: string[];
-            methods: string[];
-        };
+        /** EditionDocument */
         EditionDocument: {
             name: string;
             version: string;
+            has_sign_up: boolean;
+            /** @description US dollars */
             welcome_usd: string;
             welcome_days: number;
             codes: boolean;
@@ -429,22 +717,252 @@ export interface components {
             withdrawals: boolean;
             auto_topup: boolean;
         };
-        UserDocument: {
+        /** InvitationBody */
+        InvitationBody: {
+            email: string;
+            role: components["schemas"]["AccountRole"];
+        };
+        /** InvitationDocument */
+        InvitationDocument: {
             id: string;
             email: string;
-            locale: string;
-            operator: boolean;
-            totp: boolean;
+            role: components["schemas"]["AccountRole"];
+            invited_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
         };
+        /** LinkBody */
+        LinkBody: {
+            token: string;
+        };
+        /** ManagementKeyBody */
+        ManagementKeyBody: {
+            name: string;
+            role: components["schemas"]["AccountRole"];
+            expires_at?: string | null;
+        };
+        /** ManagementKeyDocument */
+        ManagementKeyDocument: {
+            id: string;
+            name: string;
+            role: components["schemas"]["AccountRole"];
+            first4: string;
+            last4: string;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            revoked_at: string | null;
+        };
+        /** MemberDocument */
+        MemberDocument: {
+            id: string;
+            email: string;
+            name: string;
+            role: components["schemas"]["AccountRole"];
+            /** Format: date-time */
+            since: string;
+        };
+        /** MembershipDocument */
         MembershipDocument: {
             id: string;
             name: string;
-            role: string;
-            rights: string[];
+            role: components["schemas"]["AccountRole"];
+            rights: components["schemas"]["Right"][];
         };
+        /** NewManagementKeyDocument */
+        NewManagementKeyDocument: {
+            key: components["schemas"]["ManagementKeyDocument"];
+            secret: string;
+        };
+        /** NewPasswordBody */
+        NewPasswordBody: {
+            token: string;
+            password: string;
+        };
+        /** Page[AccountDocument] */
+        AccountPage: {
+            data: components["schemas"]["AccountDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[AuditDocument] */
+        AuditPage: {
+            data: components["schemas"]["AuditDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[InvitationDocument] */
+        InvitationPage: {
+            data: components["schemas"]["InvitationDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[ManagementKeyDocument] */
+        ManagementKeyPage: {
+            data: components["schemas"]["ManagementKeyDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[MemberDocument] */
+        MemberPage: {
+            data: components["schemas"]["MemberDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[UserMailDocument] */
+        UserMailPage: {
+            data: components["schemas"]["UserMailDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[UserSessionDocument] */
+        UserSessionPage: {
+            data: components["schemas"]["UserSessionDocument"][];
+            next_cursor: string | null;
+        };
+        /** PasswordBody */
+        PasswordBody: {
+            current: string;
+            new: string;
+        };
+        /** PlanDocument */
+        PlanDocument: {
+            key_rpm: number;
+            key_tpm: number;
+            key_concurrency: number;
+            account_rpm: number;
+            account_tpm: number;
+            account_concurrency: number;
+            label: string;
+            service_fee_bp: number;
+            discount_bp: number;
+            regions: string[];
+            providers: string[];
+            retention: string;
+            sla: string;
+            support: string;
+            plan: string;
+        };
+        /** ProfileChange */
+        ProfileChange: {
+            name?: string;
+            locale?: string;
+        };
+        /** RecoveryCodesDocument */
+        RecoveryCodesDocument: {
+            recovery_codes: string[];
+        };
+        /** ResetMailBody */
+        ResetMailBody: {
+            email: string;
+        };
+        /**
+         * Right
+         * @description What a route asks of its caller. Each route states one, as `right=`.
+         * @enum {string}
+         */
+        Right: "anybody" | "signed_in" | "read" | "manage_keys" | "spend" | "manage" | "own" | "operate";
+        /** RoleBody */
+        RoleBody: {
+            role: components["schemas"]["AccountRole"];
+        };
+        /** SessionDocument */
         SessionDocument: {
+            id: string;
+            secure: boolean;
             user: components["schemas"]["UserDocument"];
             accounts: components["schemas"]["MembershipDocument"][];
+        };
+        /** SignInBody */
+        SignInBody: {
+            email: string;
+            password: string;
+            totp?: string | null;
+        };
+        /** SignUpBody */
+        SignUpBody: {
+            email: string;
+            password: string;
+            referral?: string | null;
+            locale?: string | null;
+        };
+        /** StatedLimitsDocument */
+        StatedLimitsDocument: {
+            rpm: number | null;
+            tpm: number | null;
+            concurrency: number | null;
+            key_rpm: number | null;
+            key_tpm: number | null;
+            key_concurrency: number | null;
+            daily_usd: string | null;
+            monthly_usd: string | null;
+        };
+        /** TopUpOfferDocument */
+        TopUpOfferDocument: {
+            packs_usd: string[];
+            custom: boolean;
+            /** @description US dollars */
+            min_usd: string;
+            /** @description US dollars */
+            max_usd: string;
+            currencies: string[];
+            methods: string[];
+        };
+        /** TotpSetupDocument */
+        TotpSetupDocument: {
+            secret: string;
+            uri: string;
+            svg: string;
+        };
+        /** UserDocument */
+        UserDocument: {
+            id: string;
+            email: string;
+            name: string;
+            locale: string;
+            operator: boolean;
+            totp: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** UserMailDocument */
+        UserMailDocument: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            to: string;
+            kind: string;
+            subject: string;
+            body: string;
+            state: string;
+            fault: string | null;
+        };
+        /** UserSessionDocument */
+        UserSessionDocument: {
+            id: string;
+            current: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            seen_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            address: string;
+            agent: string;
+        };
+        /**
+         * ErrorDetail
+         * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter.
+         */
+        ErrorDetail: {
+            code: string;
+            message: string;
+            param: string | null;
+            request_id: string;
+        };
+        /**
+         * ErrorDocument
+         * @description Every answer that is none of the documented ones.
+         */
+        ErrorDocument: {
+            error: components["schemas"]["ErrorDetail"];
         };
         BalanceDocument: {
             balance_usd: string;
@@ -457,12 +975,15 @@ export interface components {
             id: string;
             pool: string;
             origin: string;
-            granted_at: string;
-            expires_at: string | null;
+            granted_usd: string;
             remaining_usd: string;
             held_usd: string;
+            restriction: string | null;
+            granted_at: string;
+            expires_at: string | null;
+            refundable_until: string | null;
         };
-        UsageVector: {
+        UsageVectorDocument: {
             input: number;
             cache_read: number;
             cache_write_5m: number;
@@ -473,74 +994,97 @@ export interface components {
         RequestDocument: {
             id: string;
             ended_at: string;
-            status: string;
-            model_asked: string;
-            model: string | null;
-            provider: string | null;
-            cache: string | null;
-            usage: components["schemas"]["UsageVector"] | null;
-            cost_usd: string;
-            total_ms: number | null;
             key_id: string | null;
+            cost_usd: string;
+            detail?: string | null;
+            started_at?: string;
+            status?: string;
+            model_asked?: string;
+            model?: string;
+            provider?: string | null;
+            stream?: boolean;
+            cache?: string;
+            usage?: components["schemas"]["UsageVectorDocument"] | null;
+            usage_source?: string;
+            total_ms?: number;
         };
-        GiftDocument: {
+        SpendingDocument: {
+            day_usd: string;
+            month_usd: string;
+            daily_budget_usd: string | null;
+            monthly_budget_usd: string | null;
+        };
+        FirstStepsDocument: {
+            claimed: boolean | null;
+            has_key: boolean;
+            has_called: boolean;
+            topped_up: boolean;
+        };
+        WelcomeDocument: {
+            /** @enum {string} */
+            stage: "none" | "open" | "over" | "review" | "granted" | "refused";
             usd: string;
-            days: number;
-            claim_until: string | null;
+            open_until: string | null;
+            expires_at: string | null;
+            reason: string | null;
         };
         MatchDocument: {
-            locked_usd: string;
-            unlocked_usd: string;
+            /** @enum {string} */
+            stage: "none" | "open" | "over" | "review" | "granted" | "refused";
+            share_bp: number;
+            max_usd: string;
+            open_until: string;
             granted_usd: string;
+            unlocked_usd: string;
+            locked_usd: string;
             expires_at: string | null;
-            offer_until: string | null;
-            offer_max_usd: string | null;
+            reason: string | null;
         };
-        TodayDocument: {
-            spent_usd: string;
-            budget_usd: string | null;
+        RewardsDocument: {
+            welcome: components["schemas"]["WelcomeDocument"];
+            match: components["schemas"]["MatchDocument"];
+            life_max_usd: string;
+            life_granted_usd: string;
+        };
+        RewardDocument: {
+            id: string;
+            account: string;
+            kind: string;
+            state: string;
+            usd: string;
+            wanted_usd: string;
+            at: string;
+            reason: string | null;
+            decided_by: string | null;
         };
         NoticeDocument: {
             id: string;
+            account: string;
             type: string;
             at: string;
             subject: string;
+            facts: Record<string, never>;
         };
-        StepsDocument: {
-            claimed: boolean;
-            has_key: boolean;
-            called: boolean;
+        KeyDocument: {
+            id: string;
+            key: string;
+            name: string;
+        };
+        NewKeyDocument: {
+            document: components["schemas"]["KeyDocument"];
+            key: string;
+        };
+        NewKeyBody: {
+            name: string;
         };
         HomeDocument: {
             balance: components["schemas"]["BalanceDocument"];
             lots: components["schemas"]["LotDocument"][];
-            today: components["schemas"]["TodayDocument"];
+            spending: components["schemas"]["SpendingDocument"];
             requests: components["schemas"]["RequestDocument"][];
-            gift: components["schemas"]["GiftDocument"] | null;
-            match: components["schemas"]["MatchDocument"] | null;
-            alerts: components["schemas"]["NoticeDocument"][];
-            steps: components["schemas"]["StepsDocument"];
-        };
-        SignIn: {
-            email: string;
-            password: string;
-            totp?: string | null;
-        };
-        SignUp: {
-            email: string;
-            password: string;
-            referral?: string | null;
-            locale?: string | null;
-        };
-        Token: {
-            token: string;
-        };
-        Email: {
-            email: string;
-        };
-        Reset: {
-            token: string;
-            password: string;
+            rewards: components["schemas"]["RewardsDocument"];
+            notices: components["schemas"]["NoticeDocument"][];
+            first_steps: components["schemas"]["FirstStepsDocument"];
         };
     };
     responses: never;
@@ -550,4 +1094,1012 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    getEdition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    signUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignUpBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    signInAsOperator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    askPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetMailBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptanceBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSessionPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    confirmTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodesDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    setUpTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpSetupDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    dropTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    leaveAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listInvitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    withdrawInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listManagementKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagementKeyPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createManagementKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ManagementKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewManagementKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    revokeManagementKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listAllAccounts: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listMails: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserMailPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+}

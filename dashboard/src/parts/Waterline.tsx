@@ -1,6 +1,6 @@
 // The waterline: an account's credit as one bar, in the order in which it is spent, what expires soonest first.
 //
-// A lot's width is its share of all credit. Its held part is hatched; locked credit, which cannot be spent yet, is the
+// A lot's width is its share of all credit (a width may be a number; money may not). Its held part is hatched; locked credit, which cannot be spent yet, is the
 // broken end. A slice marks what one request drew. All of it stands in words too: below the bar, or for screen readers.
 import { i18n } from "@lingui/core";
 import { isZero, share, toCents } from "./amounts.ts";
@@ -12,12 +12,12 @@ export interface WaterlineLot {
   pool: string;
   remaining_usd: string;
   held_usd: string;
+  restriction: string | null; // why it cannot be spent
   expires_at: string | null;
 }
 
 interface Props {
   lots: readonly WaterlineLot[];
-  total_usd: string; // of all lots: the API says it
   drawn?: readonly string[]; // ids of the lots that a request drew
   labels?: boolean; // false: the bar alone
 }
@@ -25,7 +25,7 @@ interface Props {
 const MOST_LABELS = 5;
 const SOON_MS = 14 * 86_400_000;
 
-export function Waterline({ lots, total_usd, drawn = [], labels = true }: Props) {
+export function Waterline({ lots, drawn = [], labels = true }: Props) {
   const shown = lots.filter((lot) => !isZero(lot.remaining_usd));
   const more = shown.length - MOST_LABELS;
   if (shown.length === 0) return <div className={style.empty} role="img" aria-label={i18n._("No credit")} />;
@@ -33,15 +33,15 @@ export function Waterline({ lots, total_usd, drawn = [], labels = true }: Props)
     <div className={style.waterline}>
       <ol className={style.bar} aria-label={i18n._("Credit in the order in which it is spent")}>
         {shown.map((lot) => (
-          <Segment key={lot.id} lot={lot} grow={share(lot.remaining_usd, total_usd)} drawn={drawn.includes(lot.id)} />
+          <Segment key={lot.id} lot={lot} drawn={drawn.includes(lot.id)} />
         ))}
       </ol>
       {labels && (
         <ol className={style.labels} aria-hidden="true">
           {shown.slice(0, MOST_LABELS).map((lot) => (
-            <li key={lot.id} style={{ flexGrow: share(lot.remaining_usd, total_usd) * 1000 }}>
+            <li key={lot.id} style={{ flexGrow: Number(lot.remaining_usd) }}>
               <b>
-                <i data-pool={lot.pool} />
+                <i data-pool={lot.restriction ? "locked" : lot.pool} />
                 {toCents(lot.remaining_usd, "down")}
               </b>
               <span>{poolName(lot.pool)}</span>
@@ -55,12 +55,12 @@ export function Waterline({ lots, total_usd, drawn = [], labels = true }: Props)
   );
 }
 
-function Segment({ lot, grow, drawn }: { lot: WaterlineLot; grow: number; drawn: boolean }) {
+function Segment({ lot, drawn }: { lot: WaterlineLot; drawn: boolean }) {
   const held = share(lot.held_usd, lot.remaining_usd);
   const words = `${toCents(lot.remaining_usd, "down")} ${poolName(lot.pool)}, ${lotEnd(lot)}`;
   const holding = isZero(lot.held_usd) ? "" : `; ${i18n._("{amount} held", { amount: toCents(lot.held_usd) })}`;
   return (
-    <li className={style.lot} data-pool={lot.pool} data-drawn={drawn} style={{ flexGrow: grow * 1000 }} title={words + holding}>
+    <li className={style.lot} data-pool={lot.restriction ? "locked" : lot.pool} data-drawn={drawn} style={{ flexGrow: Number(lot.remaining_usd) }} title={words + holding}>
       <span className={style.words}>{words + holding}</span>
       {held > 0 && <span className={style.held} style={{ width: `max(3px, ${held * 100}%)` }} />}
     </li>
@@ -79,7 +79,8 @@ export function poolName(pool: string): string {
 }
 
 function lotEnd(lot: WaterlineLot): string {
-  if (lot.pool === "locked") return i18n._("unlocks as you spend");
+  if (lot.restriction === "payout") return i18n._("on its way out");
+  if (lot.restriction !== null) return i18n._("unlocks as you spend");
   if (lot.expires_at === null) return i18n._("never expires");
   const soon = Date.parse(lot.expires_at) - Date.now() < SOON_MS;
   return soon

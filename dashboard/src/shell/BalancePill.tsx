@@ -7,7 +7,7 @@ import { useCallback, useState } from "react";
 import type { Documents } from "../api/client.ts";
 import { useLiveEvent, useLiveState } from "../api/live.ts";
 import { balanceQuery } from "../api/queries.ts";
-import { isZero, share } from "../parts/amounts.ts";
+import { isZero } from "../parts/amounts.ts";
 import { Balance, Money } from "../parts/Money.tsx";
 import { showTime } from "../parts/Time.tsx";
 import { poolName } from "../parts/Waterline.tsx";
@@ -61,7 +61,7 @@ export function BalancePill() {
 function Level({ balance }: { balance: Documents["BalanceDocument"] }) {
   return Object.entries(balance.pools)
     .filter(([pool, usd]) => pool !== "locked" && !isZero(usd))
-    .map(([pool, usd]) => <i key={pool} data-pool={pool} style={{ flexGrow: share(usd, balance.balance_usd) * 1000 }} />);
+    .map(([pool, usd]) => <i key={pool} data-pool={pool} style={{ flexGrow: Number(usd) }} />);
 }
 
 function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; since: number | null }) {

@@ -12,3 +12,8 @@ export interface NavigationItem {
 export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/", icon: "home", label: () => i18n._("Home") },
 ];
+
+/** Whether a page is there: what leads to one that is not is not shown. */
+export function isBuilt(to: string): boolean {
+  return NAVIGATION.some((item) => item.to === to);
+}

@@ -1,0 +1,144 @@
+// The first day: four steps that tick themselves, until the first call has arrived.
+import { i18n } from "@lingui/core";
+import { Button, Select } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { type Documents, Problem } from "../../api/client.ts";
+import { toDigits } from "../../parts/amounts.ts";
+import { Code } from "../../parts/Code.tsx";
+import { FormProblem } from "../../parts/forms.tsx";
+import { useRight, useScope } from "../../shell/account.tsx";
+import { Claim } from "./Claim.tsx";
+import { COMMANDS } from "./commands.ts";
+import style from "./Home.module.css";
+import { homeQuery, makeFirstKey } from "./queries.ts";
+import { callOnce, firstModel } from "./trial.ts";
+
+const NOT_SHOWN = "$TOKENHARBOR_KEY"; // a key that was made before is not known here
+
+export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
+  const [key, setKey] = useState<string | null>(null);
+  const { claimed, has_key } = home.first_steps;
+  const { welcome } = home.rewards;
+  const claims = claimed !== null;
+  const now = claims && !claimed ? "claim" : !has_key && key === null ? "key" : "call";
+  return (
+    <ol className={style.steps} aria-label={i18n._("Your first call")}>
+      {claims && (
+        <Step title={i18n._("Claim {amount}", { amount: toDigits(welcome.usd) })} done={claimed} now={now === "claim"}>
+          {!claimed && <ClaimIfAllowed welcome={welcome} />}
+        </Step>
+      )}
+      <Step title={i18n._("Make a key")} done={has_key || key !== null} now={now === "key"}>
+        {(now === "key" || key !== null) && <MakeKey made={key} onMade={setKey} />}
+      </Step>
+      <Step title={i18n._("Copy a command")} done={false} now={now === "call"}>
+        {now === "call" && <Command apiKey={key ?? NOT_SHOWN} />}
+      </Step>
+      <Step title={i18n._("See your call arrive")} done={false} now={now === "call"}>
+        {now === "call" && <Arrival apiKey={key} />}
+      </Step>
+    </ol>
+  );
+}
+
+function Step({ title, done, now, children }: { title: string; done: boolean; now: boolean; children?: ReactNode }) {
+  return (
+    <li className={style.step} data-done={done} data-now={now} aria-current={now ? "step" : undefined}>
+      <div className={style.body}>
+        <h3>{title}</h3>
+        {children}
+      </div>
+    </li>
+  );
+}
+
+function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) {
+  const allowed = useRight("spend");
+  if (welcome.stage === "review") return <p className="soft">{i18n._("We look at it. You will hear by mail.")}</p>;
+  if (welcome.stage !== "open") return <p className="soft">{welcome.reason}</p>;
+  if (!allowed) return <p className="soft">{i18n._("Somebody who may spend can claim it.")}</p>;
+  return (
+    <div>
+      <Claim welcome={welcome} />
+    </div>
+  );
+}
+
+function MakeKey({ made, onMade }: { made: string | null; onMade: (key: string) => void }) {
+  const { account } = useScope();
+  const allowed = useRight("manage_keys");
+  const make = useMutation({
+    mutationFn: () => makeFirstKey(account.id, i18n._("first key")),
+    onSuccess: (issued) => onMade(issued.key),
+  });
+  if (made !== null)
+    return (
+      <div className={style.wide}>
+        <p className="soft">{i18n._("Copy it now. It is not shown again.")}</p>
+        <Code text={made} label={i18n._("Your key")} />
+      </div>
+    );
+  if (!allowed) return <p className="soft">{i18n._("Somebody who may manage keys can make one for you.")}</p>;
+  return (
+    <>
+      <p className="soft">{i18n._("A key lets your tools call models. It can have limits; you can revoke it at any time.")}</p>
+      <FormProblem problem={make.error instanceof Problem ? make.error : null} />
+      <Button onClick={() => make.mutate()} loading={make.isPending}>
+        {i18n._("Make a key")}
+      </Button>
+    </>
+  );
+}
+
+function Command({ apiKey }: { apiKey: string }) {
+  const [chosen, setChosen] = useState("curl");
+  const { data: model = "MODEL" } = useQuery({
+    queryKey: ["first-model", apiKey],
+    queryFn: () => firstModel(apiKey),
+    enabled: apiKey !== NOT_SHOWN,
+  });
+  const command = COMMANDS.find((each) => each.id === chosen);
+  return (
+    <div className={style.wide}>
+      <Select
+        label={i18n._("Your client")}
+        data={COMMANDS.map(({ id, name }) => ({ value: id, label: name }))}
+        value={chosen}
+        onChange={(id) => id && setChosen(id)}
+        allowDeselect={false}
+        maw={240}
+        mb={8}
+      />
+      {command && <Code text={command.text({ origin: location.origin, key: apiKey, model })} label={command.name} />}
+    </div>
+  );
+}
+
+/** Waits for the first call; with a key that was just made, it can be sent from here. */
+function Arrival({ apiKey }: { apiKey: string | null }) {
+  const { account } = useScope();
+  const client = useQueryClient();
+  const send = useMutation({
+    mutationFn: async (key: string) => callOnce(key, await firstModel(key)),
+    onSuccess: () => client.invalidateQueries({ queryKey: homeQuery(account.id).queryKey }),
+  });
+  return (
+    <>
+      <p className="soft">{i18n._("It appears here the moment it ends, with its exact cost.")}</p>
+      {apiKey !== null && (
+        <div className="row">
+          <Button variant="default" onClick={() => send.mutate(apiKey)} loading={send.isPending}>
+            {i18n._("Send it from here")}
+          </Button>
+          <span className="soft">{i18n._("No terminal? This sends “Hello” with your new key.")}</span>
+        </div>
+      )}
+      {send.error && (
+        <p role="alert" className="bad">
+          {send.error.message}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+// What a row says of a request, in words and counts.
+import { i18n } from "@lingui/core";
+import type { Documents } from "../api/client.ts";
+import { isZero } from "./amounts.ts";
+import type { Status } from "./StatusDot.tsx";
+
+type Request = Documents["RequestDocument"];
+
+export function requestStatus(request: Request): { status: Status; label: string } {
+  switch (request.status) {
+    case "complete":
+      return { status: "good", label: i18n._("complete") };
+    case "hung_up":
+      return { status: "waiting", label: i18n._("the client left before the end") };
+    case "refused":
+      return { status: "bad", label: i18n._("refused") };
+    case "failed":
+      return { status: "bad", label: i18n._("failed") };
+    default:
+      return { status: "off", label: i18n._("details deleted") };
+  }
+}
+
+/** Why it was free, or how much of its input the vendor's cache had. */
+export function requestNote(request: Request): string {
+  if (request.status === "failed" || request.status === "refused") return i18n._("not billed");
+  if (request.cache === "exact") return i18n._("exact cache");
+  if (request.cache === "semantic") return i18n._("similar request, cached");
+  if (request.detail) return i18n._("details deleted");
+  const share = cachedShare(request);
+  if (share > 0) return i18n._("{percent}% cached", { percent: share });
+  return isZero(request.cost_usd) ? i18n._("free") : "";
+}
+
+/** All tokens of the input, those of caches included; null: none were counted. */
+export function tokensIn(request: Request): number | null {
+  const used = request.usage;
+  return used ? used.input + used.cache_read + used.cache_write_5m + used.cache_write_1h : null;
+}
+
+export function tokensOut(request: Request): number | null {
+  return request.usage ? request.usage.output + request.usage.reasoning : null;
+}
+
+function cachedShare(request: Request): number {
+  const all = tokensIn(request);
+  return all ? Math.floor((100 * (request.usage?.cache_read ?? 0)) / all) : 0;
+}
