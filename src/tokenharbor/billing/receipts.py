@@ -8,14 +8,16 @@ import asyncpg
 import msgspec
 
 from tokenharbor.billing.detail import RequestDetail, ServedBy, read_detail
+from tokenharbor.billing.documents import RequestDocument
 from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
-from tokenharbor.ledger.history import RequestCharge, RequestHistory, RequestRecord
+from tokenharbor.ledger.history import RequestCharge, RequestFilter, RequestHistory, RequestRecord
 from tokenharbor.ledger.types import Balance
 from tokenharbor.ledger.wallets import Wallets
 
@@ -54,8 +56,8 @@ class Receipts:
 
     async def receipts(self, account_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
         """The latest requests, newest first: without the books' side, which each one's own receipt has."""
-        rows = await self._history.requests(account_id, limit)
-        return [_summary(past, amount) for past, amount in rows]
+        rows = await self._history.requests(account_id, RequestFilter(most=limit))
+        return [plain_document(RequestDocument.of(past, amount)) for past, amount in rows]
 
 
 async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_id: UUID) -> Mapping[str, Any]:
@@ -70,7 +72,7 @@ async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_i
 def write_receipt(past: RequestRecord) -> dict[str, Any]:
     """A receipt as JSON types: amounts in USD as decimal strings, times in UTC, durations in ms."""
     detail = None if past.detail is None else read_detail(past.detail)
-    receipt = _summary(past, past.charged.amount if past.charged else ZERO)
+    receipt: dict[str, Any] = plain_document(RequestDocument.of(past, past.charged.amount if past.charged else ZERO))
     if detail is not None:
         receipt |= _explained(detail)
     if past.charged is not None:
@@ -78,32 +80,6 @@ def write_receipt(past: RequestRecord) -> dict[str, Any]:
         if detail is not None and detail.served is not None:
             receipt["price"] = _priced(detail, detail.served, past.charged)
     return receipt
-
-
-def _summary(past: RequestRecord, amount: Usd) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "id": ids.show("req", past.request_id),
-        "object": "request",
-        "ended_at": past.at,
-        "key_id": None if past.key_id is None else ids.show("key", past.key_id),
-        "cost_usd": str(amount),
-        "currency": "USD",
-    }
-    if past.detail is None:
-        return summary | {"detail": "expired"}
-    detail = read_detail(past.detail)
-    return summary | {
-        "started_at": detail.started_at,
-        "status": detail.status,
-        "model_asked": detail.asked,
-        "model": detail.model,
-        "provider": detail.served.provider if detail.served else None,
-        "stream": detail.stream,
-        "cache": detail.cache,
-        "usage": None if detail.usage is None else msgspec.structs.asdict(detail.usage),
-        "usage_source": detail.usage_source,
-        "total_ms": detail.total_ms,
-    }
 
 
 def _explained(detail: RequestDetail) -> dict[str, Any]:

@@ -31,7 +31,7 @@ HEADER = (
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 SPENDABLE = frozenset(Pool) - {Pool.LOCKED}
-_WITHOUT_CAPTURE = ("usage", "loss", "expiry")
+WITHOUT_CAPTURE = ("usage", "loss", "expiry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class _Ledger:
     def _references(self, written: StoredEntry) -> tuple[str, str]:
         """Of a top-up its id; of whatever moves its credit but usage and expiry, the captures of the lots."""
         entry = written.entry
-        if entry.type in _WITHOUT_CAPTURE:
+        if entry.type in WITHOUT_CAPTURE:
             return ids.show("req" if entry.type == "usage" else "ent", entry.id), ""
         lots = dict.fromkeys(posting.lot_id for posting in written.postings if posting.lot_id is not None)
         paid = [self._payments[lot_id] for lot_id in lots if lot_id in self._payments]

@@ -72,6 +72,18 @@ class RequestRecord:
     salt: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFilter:
+    """Which requests are meant: those before another one, of a model, and so on; `most` of them. None: whichever."""
+
+    before: UUID | None = None
+    model: str | None = None
+    provider: str | None = None
+    key_id: UUID | None = None
+    status: str | None = None
+    most: int = 100
+
+
 class RequestHistory:
     """Reads; raises DatabaseUnavailable."""
 
@@ -97,10 +109,11 @@ class RequestHistory:
             owner: UUID | None = await self._pool.fetchval(SQL.owner, request_id)
         return owner
 
-    async def requests(self, account_id: UUID, limit: int) -> Sequence[tuple[RequestRecord, Usd]]:
+    async def requests(self, account_id: UUID, wanted: RequestFilter) -> Sequence[tuple[RequestRecord, Usd]]:
         """The latest ones, newest first, with what each was charged; without their entries."""
+        named = (wanted.model, wanted.provider, wanted.key_id, wanted.status)
         with as_database_unavailable():
-            rows = await self._pool.fetch(SQL.requests, account_id, limit)
+            rows = await self._pool.fetch(SQL.requests, account_id, wanted.before, *named, wanted.most)
         return [
             (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
             for row in rows
