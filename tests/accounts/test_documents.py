@@ -4,16 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
+from tokenharbor.accounts.credit_documents import BalanceDocument, CreditDocument
 from tokenharbor.accounts.documents import (
     AccountDocument,
-    BalanceDocument,
-    CreditDocument,
     KeyDocument,
     LimitsDocument,
     ProviderHealthDocument,
-    UsageDocument,
 )
 from tokenharbor.accounts.providers import ProviderHealth
+from tokenharbor.accounts.usage_documents import UsageDocument
 from tokenharbor.catalog.types import ProviderQuota
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.caller import StatedRates

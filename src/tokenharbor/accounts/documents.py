@@ -1,8 +1,8 @@
 """The documents of accounts: one shape of each thing for commands, paths and pages."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,11 +17,8 @@ from tokenharbor.identity.store import Account, AccountLimits, KeyRow
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
-from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import RateLimits
-from tokenharbor.ledger.rollup import UsageDimension, UsageTotal
-from tokenharbor.ledger.types import Balance, Credit, Pool
 
 
 class StatedLimitsDocument(Document, frozen=True):
@@ -150,40 +147,6 @@ class AccountChangeDocument(Document, frozen=True):
         )
 
 
-class BalanceDocument(Document, frozen=True):
-    """What can be spent, what is held, and every pool, held credit included."""
-
-    balance_usd: Usd
-    held_usd: Usd
-    pools: Mapping[Pool, Usd]
-    currency: Literal["USD"] | UnsetType = UNSET
-
-    @classmethod
-    def of(cls, balance: Balance) -> Self:
-        pools = {pool: balance.pools.get(pool, ZERO) for pool in Pool}
-        return cls(balance_usd=balance.available, held_usd=balance.held, pools=pools)
-
-
-class CreditDocument(Document, frozen=True):
-    """Credit that was granted, and its entry."""
-
-    id: str
-    account: str
-    usd: Usd
-    pool: Pool
-    expires_at: datetime | None
-
-    @classmethod
-    def of(cls, credit: Credit) -> Self:
-        return cls(
-            id=ids.show("ent", credit.entry_id),
-            account=ids.show("acct", credit.account_id),
-            usd=credit.amount,
-            pool=credit.pool,
-            expires_at=to_second(credit.expires_at),
-        )
-
-
 class KeyDocument(Document, frozen=True):
     """A key without itself. An empty list: no rule; None: no limit."""
 
@@ -227,45 +190,6 @@ class KeyDocument(Document, frozen=True):
         )
 
 
-class UsageDocument(Document, frozen=True, kw_only=True):
-    """A total of usage. What it is divided by comes first; the others of these are not there."""
-
-    hour: datetime | UnsetType | None = UNSET
-    day: date | UnsetType | None = UNSET
-    key: str | UnsetType | None = UNSET
-    model: str | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    requests: int
-    unbilled: int
-    cached: int
-    cache_share_bp: int
-    input: int
-    cache_read: int
-    cache_write: int
-    output: int
-    cost_usd: Usd
-
-    @classmethod
-    def of(cls, total: UsageTotal, by: Collection[UsageDimension]) -> Self:
-        used, start = total.usage, total.start
-        return cls(
-            hour=to_second(start) if "hour" in by else UNSET,
-            day=UNSET if "day" not in by else start and start.date(),
-            key=UNSET if "key" not in by else _key(total.key_id),
-            model=total.model if "model" in by else UNSET,
-            provider=total.provider if "provider" in by else UNSET,
-            requests=total.requests,
-            unbilled=total.unbilled,
-            cached=total.cached,
-            cache_share_bp=total.cache_share_bp,
-            input=used.input,
-            cache_read=used.cache_read,
-            cache_write=used.cache_write_5m + used.cache_write_1h,
-            output=used.output + used.reasoning,
-            cost_usd=total.charge,
-        )
-
-
 class ProviderHealthDocument(Document, frozen=True):
     """What became of a provider's attempts. `lost_usd` has what was lost at all."""
 
@@ -295,10 +219,6 @@ class ProviderHealthDocument(Document, frozen=True):
             alarms=health.alarms,
             lost_usd={kind: amount for kind, amount in losses.items() if amount},
         )
-
-
-def _key(key_id: UUID | None) -> str | None:
-    return None if key_id is None else ids.show("key", key_id)
 
 
 def _terms(policy: Policy, stated: str) -> PlanDocument | None:

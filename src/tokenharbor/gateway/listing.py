@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import structs
 
-from tokenharbor.accounts.documents import BalanceDocument
+from tokenharbor.accounts.credit_documents import BalanceDocument
 from tokenharbor.catalog.describe import MayUse
 from tokenharbor.gateway.admit import key_rules
 from tokenharbor.gateway.answers import json_head

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import asyncpg
 
@@ -31,6 +31,8 @@ _STEP: Final = 1000  # entries in one transaction
 _LOOK: Final = 10_000  # wallets that one statement looks at
 _MANY: Final = 500  # entries after the mark, from which on a job adds them up soon: half a step
 _LONG_TAIL: Final = 2000  # from which on a reader adds them up first
+_COUNTS: Final = ("requests", "unbilled", "cached")
+_AMOUNTS: Final = ("charge", "fee", "vendor_cost", "over", "loss")
 _NOBODY: Final = UUID(int=0)
 
 
@@ -128,6 +130,14 @@ async def read_totals(
     Of an hour that is asked for in part only, requests that left no entry are not counted.
     """
     return [_total(row) for row in await conn.fetch(SQL.totals, account_id, since, until, [*by])]
+
+
+def add_up(totals: Collection[UsageTotal]) -> UsageTotal:
+    """All of them together."""
+    sums: dict[str, Any] = {name: sum([getattr(each, name) for each in totals]) for name in _COUNTS}
+    sums |= {name: Usd(sum([getattr(each, name) for each in totals])) for name in _AMOUNTS}
+    usage = Usage(**{unit: sum([getattr(each.usage, unit) for each in totals]) for unit in UNITS})
+    return UsageTotal(**sums, usage=usage)
 
 
 def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:

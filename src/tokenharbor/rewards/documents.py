@@ -1,5 +1,6 @@
 """The documents of rewards, referrals and codes: one shape of each thing for commands, paths and pages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
@@ -9,6 +10,14 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
+from tokenharbor.rewards.overview import (
+    CashbackOverview,
+    MatchOverview,
+    ReferralOverview,
+    RewardOverview,
+    RewardStage,
+    WelcomeOverview,
+)
 from tokenharbor.rewards.referrals import Referral
 from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind, RewardState
 
@@ -90,4 +99,120 @@ class CodeDocument(Document, frozen=True):
             note=code.note or None,
             actor=code.actor,
             code=text,
+        )
+
+
+class WelcomeDocument(Document, frozen=True):
+    """The welcome grant. `open_until` is the last moment to claim it; None: at any time. `expires_at` is of
+    its credit.
+    """
+
+    stage: RewardStage
+    usd: Usd
+    open_until: datetime | None
+    expires_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, found: WelcomeOverview) -> Self:
+        return cls(
+            stage=found.stage,
+            usd=found.amount,
+            open_until=to_second(found.open_until),
+            expires_at=to_second(found.expires_at),
+            reason=found.reason or None,
+        )
+
+
+class MatchDocument(Document, frozen=True):
+    """The match of the first top-up: `share_bp` of it (basis points), at most `max_usd`. `unlocked_usd` of what was
+    granted can be spent, `locked_usd` not yet.
+    """
+
+    stage: RewardStage
+    share_bp: int
+    max_usd: Usd
+    open_until: datetime
+    granted_usd: Usd
+    unlocked_usd: Usd
+    locked_usd: Usd
+    expires_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, found: MatchOverview) -> Self:
+        return cls(
+            stage=found.stage,
+            share_bp=found.share_bp,
+            max_usd=found.maximum,
+            open_until=to_second(found.open_until),
+            granted_usd=found.granted,
+            unlocked_usd=found.unlocked,
+            locked_usd=found.locked,
+            expires_at=to_second(found.expires_at),
+            reason=found.reason or None,
+        )
+
+
+class ReferralsDocument(Document, frozen=True):
+    """An account's own code and link, what each referral brings, and who signed up by it, oldest first."""
+
+    code: str
+    url: str
+    reward_usd: Usd
+    granted_usd: Usd
+    referrals: Sequence[ReferralDocument]
+
+    @classmethod
+    def of(cls, found: ReferralOverview, public_url: str) -> Self:
+        return cls(
+            code=found.code,
+            url=f"{public_url}/?referral={found.code}",
+            reward_usd=found.reward,
+            granted_usd=found.granted,
+            referrals=[ReferralDocument.of(each) for each in found.referrals],
+        )
+
+
+class CashbackDocument(Document, frozen=True):
+    """What the next charge earns, in basis points, by what was spent of top-ups; and what was granted."""
+
+    rate_bp: int
+    max_bp: int
+    spent_usd: Usd
+    today_usd: Usd
+    day_max_usd: Usd
+    granted_usd: Usd
+
+    @classmethod
+    def of(cls, found: CashbackOverview) -> Self:
+        return cls(
+            rate_bp=found.rate_bp,
+            max_bp=found.max_bp,
+            spent_usd=found.spent,
+            today_usd=found.today,
+            day_max_usd=found.day_most,
+            granted_usd=found.granted,
+        )
+
+
+class RewardsDocument(Document, frozen=True):
+    """All rewards of an account. `life_max_usd` is the most that it gets for life, `life_granted_usd` what it got."""
+
+    welcome: WelcomeDocument
+    match: MatchDocument
+    referral: ReferralsDocument
+    cashback: CashbackDocument
+    life_max_usd: Usd
+    life_granted_usd: Usd
+
+    @classmethod
+    def of(cls, found: RewardOverview, public_url: str) -> Self:
+        return cls(
+            welcome=WelcomeDocument.of(found.welcome),
+            match=MatchDocument.of(found.match),
+            referral=ReferralsDocument.of(found.referral, public_url),
+            cashback=CashbackDocument.of(found.cashback),
+            life_max_usd=found.life_most,
+            life_granted_usd=found.life_granted,
         )

@@ -22,6 +22,10 @@ WHERE id = $1
 -- Those of an account, or of all; of any state, or of one; oldest first.
 SELECT * FROM reward WHERE ($1::uuid IS NULL OR account_id = $1) AND ($2::text IS NULL OR state = $2) ORDER BY at, id
 
+-- name: rewards_once
+-- Those of an account that are given once.
+SELECT * FROM reward WHERE account_id = $1 AND kind IN ('welcome', 'match')
+
 -- name: lock_mark
 -- How far an account has been looked at; the row is made if it is missing, and locked.
 INSERT INTO reward_account (account_id) VALUES ($1) ON CONFLICT (account_id) DO UPDATE SET account_id = excluded.account_id
@@ -251,3 +255,19 @@ ORDER BY 1 LIMIT $3
 -- name: last_dispute_of
 -- The last day on which a top-up of an account can be disputed.
 SELECT max(dispute_until) FROM capture WHERE account_id = $1
+
+-- name: overview
+-- What an account's rewards have come to: its match, today's cashback, what it has spent of top-ups, and whether it has one.
+SELECT coalesce(m.unlocked, 0) AS match_unlocked, coalesce(r.amount, 0) AS match_locked, l.expires_at AS match_expires_at,
+    (SELECT max(x.expires_at) FROM lot x WHERE x.account_id = w.account_id AND x.origin = 'welcome') AS welcome_expires_at,
+    coalesce((SELECT d.granted FROM cashback_day d WHERE d.account_id = w.account_id AND d.day = ($2 AT TIME ZONE 'UTC')::date), 0) AS cashback_today,
+    EXISTS (SELECT FROM capture c WHERE c.account_id = w.account_id) AS topped_up,
+    coalesce((SELECT sum(least(s.end_at, w.spent) - s.start_at) FROM segment s JOIN lot x ON x.id = s.lot_id
+        WHERE s.account_id = w.account_id AND s.start_at < w.spent AND x.origin = 'top-up' AND x.pool = 'paid'), 0)::bigint AS spent_paid,
+    g.cashback AS cashback_granted, g.referrals AS referrals_granted
+FROM wallet w LEFT JOIN top_up_match m ON m.account_id = w.account_id LEFT JOIN lot l ON l.id = m.match_lot
+LEFT JOIN restricted_credit r ON r.account_id = w.account_id AND r.lot_id = m.match_lot AND r.place = 'locked'
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount) FILTER (WHERE kind = 'cashback'), 0)::bigint AS cashback,
+        coalesce(sum(amount) FILTER (WHERE kind = 'referral'), 0)::bigint AS referrals
+    FROM reward WHERE account_id = w.account_id AND state = 'granted') g
+WHERE w.account_id = $1

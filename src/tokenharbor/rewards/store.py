@@ -27,6 +27,7 @@ class RewardQueries:
     reward: str
     decide_reward: str
     rewards: str
+    rewards_once: str
     lock_mark: str
     granted: str
     add_granted: str
@@ -70,6 +71,7 @@ class RewardQueries:
     idle_accounts: str
     waiting_referrers: str
     last_dispute_of: str
+    overview: str
 
 
 SQL = read_queries(RewardQueries, "tokenharbor.rewards")
@@ -108,6 +110,11 @@ async def list_rewards(
 ) -> Sequence[Reward]:
     """Oldest first."""
     return [_reward(row) for row in await conn.fetch(SQL.rewards, account_id, state)]
+
+
+async def list_once(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Reward]:
+    """An account's welcome grant and match, granted or not."""
+    return [_reward(row) for row in await conn.fetch(SQL.rewards_once, account_id)]
 
 
 async def lock_mark(conn: asyncpg.Connection, account_id: UUID) -> RewardMark:

@@ -17,12 +17,11 @@ from tokenharbor.accounts.changes import (
     change_plan,
     list_changes,
 )
+from tokenharbor.accounts.credit_documents import BalanceDocument, CreditDocument
 from tokenharbor.accounts.credits import GRANTABLE, Grant, grant_credit, read_balance
 from tokenharbor.accounts.documents import (
     AccountChangeDocument,
     AccountDocument,
-    BalanceDocument,
-    CreditDocument,
     LimitsDocument,
 )
 from tokenharbor.app.catalogue import read_catalog

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import click
 
-from tokenharbor.accounts.documents import UsageDocument
 from tokenharbor.accounts.usage import read_usage
+from tokenharbor.accounts.usage_documents import UsageDocument
 from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import Command, CommandResult, table

@@ -1,0 +1,110 @@
+"""The documents of an account's credit: its balance, its lots, and its ledger."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Self
+
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.entry_list import ListedEntry
+from tokenharbor.ledger.lots import LotBalance
+from tokenharbor.ledger.types import Balance, Credit, Pool, Restriction
+
+
+class BalanceDocument(Document, frozen=True):
+    """What can be spent, what is held, and every pool, held credit included."""
+
+    balance_usd: Usd
+    held_usd: Usd
+    pools: Mapping[Pool, Usd]
+    currency: Literal["USD"] | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, balance: Balance) -> Self:
+        pools = {pool: balance.pools.get(pool, ZERO) for pool in Pool}
+        return cls(balance_usd=balance.available, held_usd=balance.held, pools=pools)
+
+
+class CreditDocument(Document, frozen=True):
+    """Credit that was granted, and its entry."""
+
+    id: str
+    account: str
+    usd: Usd
+    pool: Pool
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, credit: Credit) -> Self:
+        return cls(
+            id=ids.show("ent", credit.entry_id),
+            account=ids.show("acct", credit.account_id),
+            usd=credit.amount,
+            pool=credit.pool,
+            expires_at=to_second(credit.expires_at),
+        )
+
+
+class LotDocument(Document, frozen=True):
+    """What is left of a lot; `held_usd` of it is what open requests may take. `restriction` says why it cannot be
+    spent: it is locked, or on its way out.
+    """
+
+    id: str
+    pool: Pool
+    origin: str
+    granted_usd: Usd
+    remaining_usd: Usd
+    held_usd: Usd
+    restriction: Restriction | None
+    granted_at: datetime
+    expires_at: datetime | None
+    refundable_until: datetime | None
+
+    @classmethod
+    def of(cls, found: LotBalance) -> Self:
+        lot = found.lot
+        return cls(
+            id=ids.show("lot", lot.id),
+            pool=lot.pool,
+            origin=lot.origin,
+            granted_usd=lot.amount,
+            remaining_usd=found.remaining,
+            held_usd=found.held,
+            restriction=found.restriction,
+            granted_at=to_second(lot.granted_at),
+            expires_at=to_second(lot.expires_at),
+            refundable_until=to_second(lot.refundable_until),
+        )
+
+
+class LedgerEntryDocument(Document, frozen=True):
+    """An entry: what it added to the spendable and held credit, by pool, and that credit after it. `order` is a
+    top-up's id, a request's, or the entry's own.
+    """
+
+    id: str
+    at: datetime
+    type: str
+    usd: Usd
+    balance_usd: Usd
+    pools: Mapping[Pool, Usd]
+    order: str
+    captures: Sequence[str]
+
+    @classmethod
+    def of(cls, found: ListedEntry) -> Self:
+        return cls(
+            id=ids.show("ent", found.id),
+            at=to_second(found.at),
+            type=found.kind,
+            usd=found.amount,
+            balance_usd=found.balance,
+            pools=found.pools,
+            order=found.order_id,
+            captures=found.capture_ids,
+        )

@@ -1,0 +1,14 @@
+-- What was spent in the UTC day and month of $2, beside the budgets of an account and its keys.
+
+-- name: account
+-- Of an account; the meters of holds, so that budgets and pages agree.
+SELECT CASE WHEN $2 < day_end THEN day_spent ELSE 0 END AS day, CASE WHEN $2 < month_end THEN month_spent ELSE 0 END AS month
+FROM wallet WHERE account_id = $1
+
+-- name: keys
+-- Of each of its keys, and the last hour in which each was used.
+SELECT m.key_id, m.spent AS life, CASE WHEN $2 < m.day_end THEN m.day_spent ELSE 0 END AS day,
+       CASE WHEN $2 < m.month_end THEN m.month_spent ELSE 0 END AS month, u.hour AS used_hour
+FROM key_meter m
+LEFT JOIN (SELECT key_id, max(hour) AS hour FROM usage_hour WHERE account_id = $1 GROUP BY 1) u ON u.key_id = m.key_id
+WHERE m.account_id = $1

@@ -1,0 +1,76 @@
+"""The documents of usage: totals, and a report of them."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Self
+
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.accounts.usage import UsageReport
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, add_up
+
+
+class UsageDocument(Document, frozen=True, kw_only=True):
+    """A total of usage. What it is divided by comes first; the others of these are not there."""
+
+    hour: datetime | UnsetType | None = UNSET
+    day: date | UnsetType | None = UNSET
+    key: str | UnsetType | None = UNSET
+    model: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    requests: int
+    unbilled: int
+    cached: int
+    cache_share_bp: int
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    cost_usd: Usd
+
+    @classmethod
+    def of(cls, total: UsageTotal, by: Collection[UsageDimension]) -> Self:
+        used, start = total.usage, total.start
+        return cls(
+            hour=to_second(start) if "hour" in by else UNSET,
+            day=UNSET if "day" not in by else start and start.date(),
+            key=UNSET if "key" not in by else _key(total.key_id),
+            model=total.model if "model" in by else UNSET,
+            provider=total.provider if "provider" in by else UNSET,
+            requests=total.requests,
+            unbilled=total.unbilled,
+            cached=total.cached,
+            cache_share_bp=total.cache_share_bp,
+            input=used.input,
+            cache_read=used.cache_read,
+            cache_write=used.cache_write_5m + used.cache_write_1h,
+            output=used.output + used.reasoning,
+            cost_usd=total.charge,
+        )
+
+
+class UsageReportDocument(Document, frozen=True):
+    """What was used in [since, until), which are whole hours (UTC): in all, and divided as asked."""
+
+    since: datetime
+    until: datetime
+    total: UsageDocument
+    data: Sequence[UsageDocument]
+
+    @classmethod
+    def of(cls, report: UsageReport, by: Collection[UsageDimension]) -> Self:
+        return cls(
+            since=to_second(report.since),
+            until=to_second(report.until),
+            total=UsageDocument.of(add_up(report.totals), ()),
+            data=[UsageDocument.of(each, by) for each in report.totals],
+        )
+
+
+def _key(key_id: UUID | None) -> str | None:
+    return None if key_id is None else ids.show("key", key_id)
