@@ -8,8 +8,13 @@ from typing import Any, cast
 import asyncpg
 import httpx
 import pytest
+from tests.funding.fake_processor import FakeProcessor
 
+from tokenharbor.accounts.credits import Grant, grant_credit
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.alerts.webhook import WebhookSender
 from tokenharbor.app.sign_in import RewardReferrals
+from tokenharbor.billing.proofs import Prover
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.context import ConsoleContext
@@ -17,14 +22,21 @@ from tokenharbor.console.principal import Principal
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
+from tokenharbor.editions.policy import Policy
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.paper import Issuer
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.store import Account, create_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.secret import RootSecret
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose
+from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World, make_world
+from tokenharbor.ledger.types import Pool
+from tokenharbor.rewards.hooks import RewardHooks
 from tokenharbor.signin.context import make_sign_in
 from tokenharbor.wire import PROVIDER_DIALECTS
 
@@ -71,10 +83,16 @@ class Office:
     client: httpx.AsyncClient
     doorman: Doorman
     account: Account
+    processor: FakeProcessor
 
     @property
     def account_path(self) -> str:
         return f"/api/accounts/{ids.show('acct', self.account.id)}"
+
+    async def grant(self, usd: str, pool: Pool, account_id: UUID | None = None) -> None:
+        grant = Grant(Usd.parse(usd), pool, "a test")
+        async with self.context.pool.acquire() as conn:
+            await grant_credit(conn, self.context.world, account_id or self.account.id, grant)
 
     @property
     def anybody(self) -> Browser:
@@ -100,6 +118,21 @@ class Office:
         return Browser(self.client, session)
 
 
+def make_funding(pool: asyncpg.Pool, world: World, policy: Policy, processor: FakeProcessor) -> Funding:
+    """With a processor in memory that the edition offers, and rewards."""
+    return Funding(
+        world=world,
+        processors={processor.name: processor},
+        pretended=frozenset(),
+        may_pretend=lambda: False,
+        policy=lambda: policy,
+        acquire=pool.acquire,
+        public_url=SITE,
+        report=lambda *_: None,
+        hooks=RewardHooks(world, lambda: policy),
+    )
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(START)
@@ -122,17 +155,39 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
     doorman = Doorman()
     policy, catalog = load_edition("token-harbor"), load_catalog({}, PROVIDER_DIALECTS)
+    root = RootSecret("of-the-tests-" * 4)
     sign_in = make_sign_in(
         world=world,
-        root=RootSecret("of-the-tests-" * 4),
+        root=root,
         acquire=pool.acquire,
         policy=lambda: policy,
         referrals=RewardReferrals(world),
         public_url=SITE,
     )
-    context = ConsoleContext(world, pool, pool, lambda: policy, lambda: catalog, doorman, sign_in)
+    processor = FakeProcessor(world.clock, name="paypal", methods={"paypal": frozenset({"USD"})})
+    context = ConsoleContext(
+        world=world,
+        pool=pool,
+        heavy_pool=pool,
+        policy=lambda: policy,
+        catalog=lambda: catalog,
+        authenticator=doorman,
+        sign_in=sign_in,
+        funding=make_funding(pool, world, policy, processor),
+        alerting=Alerting(
+            world=world,
+            acquire=pool.acquire,
+            mailer=None,
+            webhooks=WebhookSender(private=True),
+            seal=SecretBox(root.derive(SecretPurpose.WEBHOOKS), world.entropy),
+            public_url=SITE,
+        ),
+        key_hashes=root.derive(SecretPurpose.KEY_HASHES),
+        prover=Prover(pool, MessageSigner(root.derive(SecretPurpose.RECEIPTS)), world.clock),
+        issuer=Issuer(),
+    )
     async with pool.acquire() as conn:
         account = await create_account(conn, world, "ada@example.com", policy.name)
     transport = httpx.ASGITransport(cast("Any", make_app(context)), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
-        yield Office(context, client, doorman, account)
+        yield Office(context, client, doorman, account, processor)

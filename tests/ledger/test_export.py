@@ -131,7 +131,7 @@ async def test_a_choice_leaves_balances_as_they_are(scene: Any) -> None:
     await scene.spend(50)
     scene.clock.advance(timedelta(hours=12))
     await scene.credit(7)
-    recharges = await _rows(scene, EntryFilter(type="recharge"))
+    recharges = await _rows(scene, EntryFilter(types=["recharge"]))
     assert [row["Running balance USD"] for row in recharges] == ["0.000000060", "0.000000017"]
     midnight = datetime(2026, 11, 26, tzinfo=UTC)
     assert [row["Amount USD"] for row in await _rows(scene, EntryFilter(since=midnight))] == ["0.000000007"]

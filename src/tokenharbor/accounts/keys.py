@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 
 import asyncpg
@@ -95,6 +95,32 @@ async def change_key(conn: asyncpg.Connection, key_id: UUID, change: KeyChange, 
 async def revoke_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> datetime:
     """When the key was revoked: now, or earlier if it was before. Raises Missing."""
     return await store.revoke_key(conn, key_id, world.clock.now())
+
+
+async def rotate_key(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, key_id: UUID, overlap: timedelta
+) -> IssuedKey:
+    """Another key with the same rules. The old one ends after `overlap`, or when it would have ended before.
+
+    Raises Missing, Conflict for a key that is revoked or has expired.
+    """
+    now = world.clock.now()
+    async with conn.transaction():
+        row = await store.lock_key(conn, key_id)
+        expires_at = row.rules.expires_at
+        if row.revoked_at is not None or (expires_at is not None and expires_at <= now):
+            raise Conflict(f"{ids.show('key', key_id)} is in force no more: create another key")
+        made = make_key(world.entropy)
+        new_id = await store.add_key(conn, world, derived, account_id=row.account_id, key=made, rules=row.rules)
+        ends_at = now + overlap if expires_at is None else min(expires_at, now + overlap)
+        await store.change_key(conn, key_id, replace(row.rules, expires_at=ends_at))
+    return IssuedKey(new_id, made.key)
+
+
+async def delete_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> None:
+    """Revoke a key, and list it no more. Raises Missing."""
+    async with conn.transaction():
+        await store.delete_key(conn, key_id, world.clock.now())
 
 
 def change_rules(rules: KeyRules, change: KeyChange) -> KeyRules:

@@ -1,6 +1,6 @@
 """An account's requests as CSV: a row each, with tokens, cache, cost, model, provider, key and status."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -65,7 +65,7 @@ class _UsedDetail(msgspec.Struct, frozen=True):
 _DETAIL = msgspec.json.Decoder(_UsedDetail)
 
 
-async def export_usage(conn: asyncpg.Connection, account_id: UUID, span: UsageSpan) -> AsyncIterator[str]:
+async def export_usage(conn: asyncpg.Connection, account_id: UUID, span: UsageSpan) -> AsyncGenerator[str]:
     """The lines of the CSV, the header first, then by request's id. Raises Missing, DatabaseUnavailable."""
     with as_database_unavailable():
         await store.get_account(conn, account_id)

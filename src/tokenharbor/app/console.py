@@ -12,18 +12,24 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import structlog
 import uvicorn
 import uvloop
 
+from tokenharbor.app.alerts import make_alerting
 from tokenharbor.app.catalogue import read_catalog
+from tokenharbor.app.commands.pdf_output import issuer_of
+from tokenharbor.app.console_funding import ConsoleParts, open_console_funding
 from tokenharbor.app.console_task import CONSOLE_SOCKET, ConsoleTask
 from tokenharbor.app.dashboard import DASHBOARD_FOLDER
 from tokenharbor.app.database_urls import replica_url
 from tokenharbor.app.logs import log_to_stderr
+from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.sign_in import make_console_sign_in
+from tokenharbor.billing.proofs import Prover
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
@@ -32,7 +38,9 @@ from tokenharbor.console.pages import read_dashboard
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
+from tokenharbor.funding.context import Funding
 from tokenharbor.kernel.errors import HarborError, Misconfigured
+from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 
 _SHORT_TIMEOUT_MS = 5_000
@@ -87,18 +95,31 @@ async def _serve(task: ConsoleTask) -> None:
 async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) -> AsyncIterator[ConsoleContext]:
     short = ConnectOptions(task.database_url, "tokenharbor-console", _SHORT_TIMEOUT_MS)
     heavy = ConnectOptions(replica_url(settings) or task.database_url, "tokenharbor-console-reads", _LONG_TIMEOUT_MS)
+    world = real_world()
+    root = root_secret(settings, world.entropy)
     async with await open_pool(short) as pool, await open_pool(heavy, size=2) as heavy_pool:
-        world = real_world()
-        sign_in = make_console_sign_in(settings, world, pool, lambda: rules.policy, task.browser_url)
-        yield ConsoleContext(
-            world=world,
-            pool=pool,
-            heavy_pool=heavy_pool,
-            policy=lambda: rules.policy,
-            catalog=lambda: rules.catalog,
-            authenticator=SignInAuthenticator(sign_in),
-            sign_in=sign_in,
-        )
+        parts = ConsoleParts(settings, world, root, pool, lambda: rules.policy, lambda: rules.catalog, task.browser_url)
+        async with open_console_funding(parts) as funding:
+            yield _make_context(parts, heavy_pool, funding)
+
+
+def _make_context(parts: ConsoleParts, heavy_pool: asyncpg.Pool, funding: Funding) -> ConsoleContext:
+    settings, world, root, pool = parts.settings, parts.world, parts.root, parts.pool
+    sign_in = make_console_sign_in(settings, world, pool, parts.policy, parts.public_url)
+    return ConsoleContext(
+        world=world,
+        pool=pool,
+        heavy_pool=heavy_pool,
+        policy=parts.policy,
+        catalog=parts.catalog,
+        authenticator=SignInAuthenticator(sign_in),
+        sign_in=sign_in,
+        funding=funding,
+        alerting=make_alerting(settings, world, root, pool.acquire, parts.public_url),
+        key_hashes=root.derive(SecretPurpose.KEY_HASHES),
+        prover=Prover(pool, receipt_signer(root), world.clock),
+        issuer=issuer_of(settings),
+    )
 
 
 def _server_options(app: object) -> uvicorn.Config:

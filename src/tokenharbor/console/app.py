@@ -17,13 +17,22 @@ from tokenharbor.console.guard import check_access
 from tokenharbor.console.openapi import UsdSchema, read_openapi
 from tokenharbor.console.pages import DASHBOARD, PAGE_ROUTES, DashboardFiles
 from tokenharbor.console.routes.account import ACCOUNT_ROUTES
+from tokenharbor.console.routes.alerts import ALERT_ROUTES
 from tokenharbor.console.routes.audit import AUDIT_ROUTES
+from tokenharbor.console.routes.credit import CREDIT_ROUTES
 from tokenharbor.console.routes.edition import EDITION_ROUTES
+from tokenharbor.console.routes.home import HOME_ROUTES
+from tokenharbor.console.routes.keys import KEY_ROUTES
 from tokenharbor.console.routes.management_keys import MANAGEMENT_KEY_ROUTES
 from tokenharbor.console.routes.operator import OPERATOR_ROUTES
+from tokenharbor.console.routes.refunds import REFUND_ROUTES
+from tokenharbor.console.routes.rewards import REWARD_ROUTES
 from tokenharbor.console.routes.session import SESSION_ROUTES
 from tokenharbor.console.routes.team import TEAM_ROUTES
+from tokenharbor.console.routes.topups import TOP_UP_ROUTES
+from tokenharbor.console.routes.usage import USAGE_ROUTES
 from tokenharbor.console.routes.user import USER_ROUTES
+from tokenharbor.console.routes.withdrawals import WITHDRAWAL_ROUTES
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.money import Usd
 
@@ -36,6 +45,15 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *TEAM_ROUTES,
     *MANAGEMENT_KEY_ROUTES,
     *AUDIT_ROUTES,
+    *ALERT_ROUTES,
+    *CREDIT_ROUTES,
+    *HOME_ROUTES,
+    *KEY_ROUTES,
+    *REFUND_ROUTES,
+    *REWARD_ROUTES,
+    *TOP_UP_ROUTES,
+    *USAGE_ROUTES,
+    *WITHDRAWAL_ROUTES,
     *OPERATOR_ROUTES,
     *PAGE_ROUTES,
 )

@@ -9,21 +9,28 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from tokenharbor.alerts.context import Alerting
+from tokenharbor.billing.proofs import Prover
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.paper import Issuer
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.world import World
+from tokenharbor.rewards.idle import run_due_again
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.records import Actor
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleContext:
     """What there is once for the process. `pool` is for short statements, `heavy_pool` for reads that take long: it may
-    be connected to a replica.
+    be connected to a replica. `key_hashes` hashes API keys, `prover` proves and signs receipts, `issuer` is who
+    stands on papers.
     """
 
     world: World
@@ -33,6 +40,15 @@ class ConsoleContext:
     catalog: Callable[[], Catalog]
     authenticator: Authenticator
     sign_in: SignIn
+    funding: Funding
+    alerting: Alerting
+    key_hashes: DerivedSecret
+    prover: Prover
+    issuer: Issuer
+
+    async def run_due_again(self, conn: asyncpg.Connection, account_id: UUID) -> None:
+        """What is due on an account before it is shown, at most once a minute."""
+        await run_due_again(conn, self.world, self.policy(), account_id)
 
 
 CONTEXT: Final = "console"

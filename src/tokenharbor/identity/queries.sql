@@ -79,10 +79,16 @@ FROM account a WHERE a.id = $2 FOR SHARE
 RETURNING id
 
 -- name: keys
--- An account's keys, oldest first.
+-- An account's keys, oldest first; not those that were deleted.
 SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
        rpm, tpm, concurrency, created_at, expires_at, revoked_at
-FROM api_key WHERE account_id = $1 ORDER BY created_at, id
+FROM api_key WHERE account_id = $1 AND deleted_at IS NULL ORDER BY created_at, id
+
+-- name: key
+-- One key, unless it was deleted.
+SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+       rpm, tpm, concurrency, created_at, expires_at, revoked_at
+FROM api_key WHERE id = $1 AND deleted_at IS NULL
 
 -- name: lock_key
 -- One key, nobody else's to change until the transaction ends. No row comes back for an unknown one.
@@ -99,6 +105,10 @@ WHERE id = $1
 -- name: revoke_key
 -- From now on the key opens nothing; the first time stands. No row comes back for an unknown key.
 UPDATE api_key SET revoked_at = least(revoked_at, $2) WHERE id = $1 RETURNING account_id, revoked_at
+
+-- name: delete_key
+-- It is listed no more.
+UPDATE api_key SET deleted_at = $2 WHERE id = $1
 
 -- name: changed_keys
 -- What changed after a number, in order. A change of an account changes its keys (number_account_change).

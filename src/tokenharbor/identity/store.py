@@ -46,9 +46,11 @@ class IdentityQueries:
     has_keys: str
     add_key: str
     keys: str
+    key: str
     lock_key: str
     change_key: str
     revoke_key: str
+    delete_key: str
     changed_keys: str
     set_credential: str
     credential_change: str
@@ -199,8 +201,16 @@ async def add_key(
 
 
 async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
-    """An account's keys, oldest first, the revoked ones too."""
+    """An account's keys, oldest first, the revoked ones too; not those that were deleted."""
     return [_key(row) for row in await conn.fetch(SQL.keys, account_id)]
+
+
+async def get_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
+    """Raises Missing, also for one that was deleted."""
+    row = await conn.fetchrow(SQL.key, key_id)
+    if row is None:
+        raise Missing(f"no API key {ids.show('key', key_id)}")
+    return _key(row)
 
 
 async def lock_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
@@ -238,6 +248,12 @@ async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> da
         raise Missing(f"no API key {ids.show('key', key_id)}")
     revoked_at: datetime = row["revoked_at"]
     return revoked_at
+
+
+async def delete_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> None:
+    """It is revoked, and listed no more. Raises Missing."""
+    await revoke_key(conn, key_id, at)
+    await conn.execute(SQL.delete_key, key_id, at)
 
 
 def _account(row: Any) -> Account:

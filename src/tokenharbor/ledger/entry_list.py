@@ -29,6 +29,16 @@ SQL = read_queries(EntryListQueries, "tokenharbor.ledger", "entry_list.sql")
 _POOLS: Final = msgspec.json.Decoder(dict[Pool, int])
 
 
+LEDGER_GROUPS: Final[Mapping[str, frozenset[str]]] = {
+    "top_ups": frozenset({"recharge", "payout", "restore", "returned"}),
+    "spending": frozenset({"usage"}),
+    "cashback": frozenset({"cashback"}),
+    "referral": frozenset({"referral"}),
+    "promotional": frozenset({"welcome", "streak", "code", "operator", "match", "unlock"}),
+}
+"""What people look for in a ledger, and the kinds of entries that it is. What expired or was taken back is in none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEntry:
     """An entry, with what it added to the account's spendable and held credit, by pool, and that credit after it.

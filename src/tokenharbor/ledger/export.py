@@ -3,7 +3,7 @@
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,15 +49,15 @@ PaymentReader = Callable[[asyncpg.Connection, UUID], Awaitable[Mapping[UUID, Lot
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which rows: all, or those of a type and of a time, `[since, until)`. Balances count every row all the same."""
+    """Which rows: all, or those of some types and a time, `[since, until)`. Balances count every row all the same."""
 
-    type: str | None = None
+    types: Collection[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def takes(self, type_: str, at: datetime) -> bool:
         return (
-            self.type in (None, type_)
+            (self.types is None or type_ in self.types)
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
         )
@@ -65,7 +65,7 @@ class EntryFilter:
 
 async def export(
     conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter, read_payments: PaymentReader
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """The lines of the CSV, the header first. Raises Missing for an account that is not there, DatabaseUnavailable."""
     with as_database_unavailable():
         state = await pages.read_state(conn, account_id)

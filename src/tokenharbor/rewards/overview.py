@@ -87,7 +87,9 @@ class CashbackOverview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardOverview:
-    """All of it. `life_most` is the most that an account gets in its life, `life_granted` what it got, gross."""
+    """All of it. `life_most` is the most that an account gets in its life, `life_granted` what it got, gross.
+    `topped_up`: whether a top-up was ever paid.
+    """
 
     welcome: WelcomeOverview
     match: MatchOverview
@@ -95,6 +97,7 @@ class RewardOverview:
     cashback: CashbackOverview
     life_most: Usd
     life_granted: Usd
+    topped_up: bool
 
 
 async def read_rewards(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> RewardOverview:
@@ -123,6 +126,7 @@ async def read_rewards(conn: asyncpg.Connection, world: World, policy: Policy, a
         ),
         life_most=policy.incentives.life,
         life_granted=await store.read_granted(conn, account_id),
+        topped_up=row["topped_up"],
     )
 
 

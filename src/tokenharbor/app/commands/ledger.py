@@ -137,7 +137,7 @@ def _exported(found: Sequence[Root], target: Path) -> CommandResult:
 @at_database
 async def export(session: CommandSession, /, account_id: UUID, *, out: Path | None, **choice: Any) -> CommandResult:
     """Export an account's ledger as CSV with a running balance."""
-    entries = EntryFilter(choice["kind"], choice["since"], choice["until"])
+    entries = EntryFilter(None if choice["kind"] is None else [choice["kind"]], choice["since"], choice["until"])
     lines = export_ledger(session.conn, account_id, entries, read_lot_payments)
     today = session.world.clock.now().date()
     return await write_csv(lines, out, f"tokenharbor-ledger-{today}.csv")

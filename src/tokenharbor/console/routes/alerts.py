@@ -1,0 +1,102 @@
+"""Routes of alerts: what an account wants to be told and where, and what it was told."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Self
+
+import msgspec
+from litestar import delete, get, patch, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.alerts.documents import AlertsDocument, NoticeDocument
+from tokenharbor.alerts.preferences import (
+    AlertChange,
+    change_alerts,
+    drop_webhook,
+    list_notices,
+    send_test,
+    set_webhook,
+    show_alerts,
+)
+from tokenharbor.alerts.webhook import AlertWebhook
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Context
+from tokenharbor.console.lists import Limit
+from tokenharbor.console.parameters import positive
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.money import Usd
+
+
+class AlertsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is changed. `low_balance_usd` of null or 0: none."""
+
+    mail: bool | UnsetType = UNSET
+    low_balance_usd: Usd | UnsetType | None = UNSET
+
+
+class WebhookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where notices are posted."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+class WebhookDocument(Document, frozen=True):
+    """A webhook just set. The secret that signs its posts is shown here only."""
+
+    url: str
+    secret: str
+
+    @classmethod
+    def of(cls, webhook: AlertWebhook) -> Self:
+        return cls(url=webhook.url, secret=webhook.shown_secret)
+
+
+@get("/api/accounts/{account_id:str}/alerts", right=Right.READ, operation_id="getAlerts", tags=["alerts"])
+async def show(context: Context, account: AccountId) -> AlertsDocument:
+    """What the account wants to be told, and where."""
+    return AlertsDocument.of(await show_alerts(context.alerting, account))
+
+
+@patch("/api/accounts/{account_id:str}/alerts", right=Right.MANAGE, operation_id="changeAlerts", tags=["alerts"])
+async def change(context: Context, account: AccountId, data: JSONBody[AlertsBody]) -> AlertsDocument:
+    """Change what is named, and nothing else."""
+    low = data.low_balance_usd
+    wanted = AlertChange(mail=data.mail, low_balance=low if low is UNSET else positive(low or None, "low_balance_usd"))
+    return AlertsDocument.of(await change_alerts(context.alerting, account, wanted))
+
+
+@put("/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="setWebhook", tags=["alerts"])
+async def set_alert_webhook(context: Context, account: AccountId, data: JSONBody[WebhookBody]) -> WebhookDocument:
+    """Set where notices are posted, with a new secret."""
+    return WebhookDocument.of(await set_webhook(context.alerting, account, data.url))
+
+
+@delete(
+    "/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="dropWebhook", tags=["alerts"]
+)
+async def drop_alert_webhook(context: Context, account: AccountId) -> None:
+    """Post nothing any more."""
+    await drop_webhook(context.alerting, account)
+
+
+@post("/api/accounts/{account_id:str}/alerts/test", right=Right.MANAGE, operation_id="testAlerts", tags=["alerts"])
+async def test(context: Context, account: AccountId) -> NoticeDocument:
+    """Send a test by every channel; the answer says what became of it."""
+    return NoticeDocument.of(*await send_test(context.alerting, account))
+
+
+@get("/api/accounts/{account_id:str}/notices", right=Right.READ, operation_id="listNotices", tags=["alerts"])
+async def list_told(context: Context, account: AccountId, limit: Limit = 50) -> list[NoticeDocument]:
+    """What the account was told, newest first."""
+    return [NoticeDocument.of(*each) for each in await list_notices(context.alerting, account, limit)]
+
+
+ALERT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    show,
+    change,
+    set_alert_webhook,
+    drop_alert_webhook,
+    test,
+    list_told,
+)

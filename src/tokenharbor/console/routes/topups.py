@@ -1,0 +1,168 @@
+"""Routes of top-ups: opened, read again, their receipts; and auto top-up."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from tokenharbor.console.answers import answer_pdf
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Caller, Conn, ConsoleContext, Context
+from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
+from tokenharbor.console.ownership import own
+from tokenharbor.console.parameters import IdempotencyKey, Name, posted_key
+from tokenharbor.funding import store
+from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
+from tokenharbor.funding.documents import AutoTopUpDocument, TopUpDocument
+from tokenharbor.funding.fulfil import fulfil
+from tokenharbor.funding.payment_receipts import make_payment_receipt
+from tokenharbor.funding.store import TopUpFilter
+from tokenharbor.funding.topups import TopUpRequest, open_top_up
+from tokenharbor.funding.types import TopUp, TopUpState
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+
+Progress = Annotated[TopUpState | None, QueryParameter(name="state", description="Only those in this state.")]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+
+
+class TopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be bought. Without a processor or a method: the edition's first. `save_method`: the payer agrees that
+    it is charged later, by auto top-up.
+    """
+
+    amount_usd: Usd
+    currency: Currency = "USD"
+    processor: Name | None = None
+    method: Name | None = None
+    save_method: bool = False
+
+
+class AutoTopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`amount_usd` is charged when less than `threshold_usd` is left, in a UTC month `month_usd` at most."""
+
+    threshold_usd: Usd
+    amount_usd: Usd
+    month_usd: Usd
+    processor: Name | None = None
+
+
+@get("/api/accounts/{account_id:str}/top-ups", right=Right.READ, operation_id="listTopUps", tags=["top-ups"])
+async def list_top_ups(
+    conn: Conn, account: AccountId, progress: Progress = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[TopUpDocument]:
+    """The latest top-ups, newest first."""
+    before = None if cursor is None else parse_id("topup", cursor, "cursor")
+    rows = await store.list_top_ups(conn, TopUpFilter(account, progress, before, limit + 1))
+    return page_of(rows, limit, lambda top_up: top_up.shown_id, TopUpDocument.of)
+
+
+@post("/api/accounts/{account_id:str}/top-ups", right=Right.SPEND, operation_id="createTopUp", tags=["top-ups"])
+async def create_top_up(
+    context: Context, caller: Caller, account: AccountId, data: JSONBody[TopUpBody], idempotency_key: IdempotencyKey
+) -> TopUpDocument:
+    """Open a top-up; `url` is where it is paid."""
+    request = TopUpRequest(
+        account_id=account,
+        amount=data.amount_usd,
+        currency=data.currency,
+        idempotency_key=posted_key(idempotency_key),
+        actor=caller.id,
+        processor=data.processor,
+        method=data.method,
+        save_method=data.save_method,
+    )
+    return TopUpDocument.of(await open_top_up(context.funding, request))
+
+
+@get(
+    "/api/accounts/{account_id:str}/top-ups/{top_up_id:str}",
+    right=Right.READ,
+    operation_id="getTopUp",
+    tags=["top-ups"],
+)
+async def show_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
+    """A top-up."""
+    return TopUpDocument.of(await own_top_up(context, account, top_up_id))
+
+
+@post(
+    "/api/accounts/{account_id:str}/top-ups/{top_up_id:str}/sync",
+    right=Right.READ,
+    operation_id="syncTopUp",
+    tags=["top-ups"],
+    status_code=200,
+)
+async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
+    """Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns."""
+    found = await own_top_up(context, account, top_up_id)
+    waits = found.state in (TopUpState.OPEN, TopUpState.PENDING)
+    return TopUpDocument.of(await fulfil(context.funding, found.id) if waits else found)
+
+
+@get(
+    "/api/accounts/{account_id:str}/top-ups/{top_up_id:str}/receipt.pdf",
+    right=Right.READ,
+    operation_id="getTopUpReceipt",
+    tags=["top-ups"],
+)
+async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up_id: FromPath[str]) -> Response[bytes]:
+    """The receipt of a top-up that is paid. It is no tax invoice."""
+    found = await own(store.get_top_up(conn, parse_id("topup", top_up_id, "top_up_id")), account, "top-up")
+    paper = await make_payment_receipt(conn, found.id, context.issuer)
+    return await answer_pdf(paper, f"tokenharbor-receipt-{found.shown_id}.pdf")
+
+
+@get("/api/accounts/{account_id:str}/auto-top-up", right=Right.READ, operation_id="getAutoTopUp", tags=["top-ups"])
+async def show_auto(context: Context, account: AccountId) -> AutoTopUpDocument:
+    """What the account is charged without being asked, and why it was stopped."""
+    return AutoTopUpDocument.of(await show_auto_top_up(context.funding, account))
+
+
+@put("/api/accounts/{account_id:str}/auto-top-up", right=Right.SPEND, operation_id="setAutoTopUp", tags=["top-ups"])
+async def set_auto(
+    context: Context, caller: Caller, account: AccountId, data: JSONBody[AutoTopUpBody]
+) -> AutoTopUpDocument:
+    """Switch auto top-up on. The saved method of an earlier top-up is charged."""
+    wish = AutoTopUpWish(
+        threshold=data.threshold_usd,
+        amount=data.amount_usd,
+        month_most=data.month_usd,
+        actor=caller.id,
+        processor=data.processor,
+    )
+    return AutoTopUpDocument.of(await set_auto_top_up(context.funding, account, wish))
+
+
+@delete(
+    "/api/accounts/{account_id:str}/auto-top-up",
+    right=Right.SPEND,
+    operation_id="switchOffAutoTopUp",
+    tags=["top-ups"],
+    status_code=200,
+)
+async def switch_off_auto(context: Context, caller: Caller, account: AccountId) -> AutoTopUpDocument:
+    """Switch auto top-up off."""
+    return AutoTopUpDocument.of(await switch_off_auto_top_up(context.funding, account, caller.id))
+
+
+TOP_UP_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    list_top_ups,
+    create_top_up,
+    show_top_up,
+    sync_top_up,
+    print_receipt,
+    show_auto,
+    set_auto,
+    switch_off_auto,
+)
+
+
+async def own_top_up(context: ConsoleContext, account: UUID, shown: str) -> TopUp:
+    """A top-up of the account. Raises NotFound."""
+    top_up_id = parse_id("topup", shown, "top_up_id")
+    async with context.pool.acquire() as conn:
+        return await own(store.get_top_up(conn, top_up_id), account, "top-up")

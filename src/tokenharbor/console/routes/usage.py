@@ -1,0 +1,141 @@
+"""Routes of usage: requests, their receipts, totals, and CSV."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
+
+from tokenharbor.accounts.usage import read_usage
+from tokenharbor.accounts.usage_documents import UsageReportDocument
+from tokenharbor.accounts.usage_export import UsageSpan, export_usage
+from tokenharbor.billing.detail import Status
+from tokenharbor.billing.documents import ReceiptDocument, RequestDocument
+from tokenharbor.console.answers import stream_csv
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Conn, ConsoleContext, Context, Heavy
+from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
+from tokenharbor.console.parameters import Since, Until, in_utc
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.errors import InvalidRequest, NotFound
+from tokenharbor.ledger.history import RequestFilter, RequestHistory
+from tokenharbor.ledger.rollup import UsageDimension
+
+_USUAL_SPAN: Final = timedelta(days=30)
+_LONGEST_SPAN: Final = timedelta(days=400)
+_LONGEST_BY_HOUR: Final = timedelta(days=31)
+
+By = Annotated[
+    list[UsageDimension] | None, QueryParameter(name="by", description="What to divide it by; default `day`.")
+]
+
+
+class RequestChoices(Document, frozen=True):
+    """What a list of requests can be narrowed to: what the account used in the last 90 days."""
+
+    models: Sequence[str]
+    providers: Sequence[str]
+    keys: Sequence[str]
+
+
+@get("/api/accounts/{account_id:str}/requests", right=Right.READ, operation_id="listRequests", tags=["usage"])
+async def list_requests(
+    heavy: Heavy,
+    account: AccountId,
+    model: FromQuery[str | None] = None,
+    provider: FromQuery[str | None] = None,
+    key: FromQuery[str | None] = None,
+    status: FromQuery[Status | None] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RequestDocument]:
+    """The latest requests, newest first."""
+    wanted = RequestFilter(
+        before=None if cursor is None else parse_id("req", cursor, "cursor"),
+        model=model,
+        provider=provider,
+        key_id=None if key is None else parse_id("key", key, "key"),
+        status=status,
+        most=limit + 1,
+    )
+    rows = await RequestHistory(heavy).requests(account, wanted)
+    return page_of(rows, limit, lambda row: ids.show("req", row[0].request_id), lambda row: RequestDocument.of(*row))
+
+
+@get(
+    "/api/accounts/{account_id:str}/requests/choices",
+    right=Right.READ,
+    operation_id="listRequestChoices",
+    tags=["usage"],
+)
+async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> RequestChoices:
+    """What the list of requests can be narrowed to."""
+    now = context.world.clock.now()
+    report = await read_usage(
+        heavy, account, since=now - timedelta(days=90), until=now, by=("key", "model", "provider")
+    )
+    return RequestChoices(
+        models=sorted({each.model for each in report.totals if each.model}),
+        providers=sorted({each.provider for each in report.totals if each.provider}),
+        keys=sorted({ids.show("key", each.key_id) for each in report.totals if each.key_id is not None}),
+    )
+
+
+@get(
+    "/api/accounts/{account_id:str}/requests/{request_id:str}",
+    right=Right.READ,
+    operation_id="getReceipt",
+    tags=["usage"],
+    responses={200: ResponseSpec(ReceiptDocument, generate_examples=False, description="The receipt")},
+)
+async def show_receipt(conn: Conn, context: Context, account: AccountId, request_id: FromPath[str]) -> Response[Any]:
+    """The receipt of a request with its proof, signed: verify it as it was sent."""
+    past = await RequestHistory(conn).request(account, parse_id("req", request_id, "request_id"))
+    if past is None:
+        raise NotFound("There is no such request.")
+    content = msgspec.json.encode(await context.prover.receipt(past))
+    return Response(content, media_type="application/json")
+
+
+@get("/api/accounts/{account_id:str}/usage", right=Right.READ, operation_id="getUsage", tags=["usage"])
+async def show_usage(
+    heavy: Heavy, context: Context, account: AccountId, by: By = None, since: Since = None, until: Until = None
+) -> UsageReportDocument:
+    """What an account used and what it cost, of whole hours (UTC); by default in the last 30 days."""
+    start, end = _span(context, since, until, _LONGEST_BY_HOUR if by and "hour" in by else _LONGEST_SPAN)
+    dimensions: list[UsageDimension] = by or ["day"]
+    report = await read_usage(heavy, account, since=start, until=end, by=dimensions)
+    return UsageReportDocument.of(report, dimensions)
+
+
+@get("/api/accounts/{account_id:str}/usage.csv", right=Right.READ, operation_id="exportUsage", tags=["usage"])
+async def export_requests(context: Context, account: AccountId, since: Since = None, until: Until = None) -> Stream:
+    """A row for each request, as CSV, oldest first; by default the whole history."""
+    span = UsageSpan(in_utc(since), in_utc(until))
+    name = f"tokenharbor-usage-{context.world.clock.now().date()}.csv"
+    return await stream_csv(context.heavy_pool, lambda conn: export_usage(conn, account, span), name)
+
+
+USAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    list_requests,
+    list_choices,
+    show_receipt,
+    show_usage,
+    export_requests,
+)
+
+
+def _span(
+    context: ConsoleContext, since: datetime | None, until: datetime | None, longest: timedelta
+) -> tuple[datetime, datetime]:
+    end = in_utc(until) or context.world.clock.now()
+    start = in_utc(since) or end - min(_USUAL_SPAN, longest)
+    if not start < end <= start + longest:
+        raise InvalidRequest(f"`since` is before `until`, and not more than {longest.days} days.", param="since")
+    return start, end

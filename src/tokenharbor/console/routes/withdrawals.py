@@ -1,0 +1,194 @@
+"""Routes of withdrawals and payees: what credit can leave, shown first, then asked for; and who may be paid."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+from litestar import delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Caller, Conn, ConsoleContext, Context
+from tokenharbor.console.lists import parse_id
+from tokenharbor.console.ownership import own
+from tokenharbor.console.parameters import IdempotencyKey, Line, Name, positive, posted_key
+from tokenharbor.console.routes.topups import own_top_up
+from tokenharbor.funding import payee_store, withdrawal_store
+from tokenharbor.funding.payees import NewPayee, add_payee, remove_payee
+from tokenharbor.funding.payout_documents import (
+    AccountOutlookDocument,
+    PayeeDocument,
+    WithdrawalDocument,
+    WithdrawalPreviewDocument,
+)
+from tokenharbor.funding.withdrawals import (
+    WithdrawalRequest,
+    ask_withdrawal,
+    cancel_withdrawal,
+    preview_account,
+    preview_withdrawal,
+)
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+
+TopUpShown = Annotated[str | None, QueryParameter(description="Back to what paid for this top-up.")]
+PayeeShown = Annotated[str | None, QueryParameter(description="To this payee.")]
+Amount = Annotated[Usd | None, QueryParameter(description="Credit to be paid out; all that can leave, if not given.")]
+
+
+class WithdrawalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Credit to be paid out, null: all that can leave that way; to what paid for a top-up, or to a payee."""
+
+    top_up: str | None = None
+    payee: str | None = None
+    amount_usd: Usd | None = None
+    reason: Line = ""
+
+
+class PayeeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is to be paid: an address of a kind that the processor knows."""
+
+    processor: Name
+    kind: Name
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+@get(
+    "/api/accounts/{account_id:str}/withdrawals/outlook",
+    right=Right.READ,
+    operation_id="getWithdrawalOutlook",
+    tags=["withdrawals"],
+)
+async def show_outlook(context: Context, account: AccountId) -> AccountOutlookDocument:
+    """What of each lot can leave, how, and from when on."""
+    return AccountOutlookDocument.of(await preview_account(context.funding, account))
+
+
+@get(
+    "/api/accounts/{account_id:str}/withdrawals/preview",
+    right=Right.READ,
+    operation_id="previewWithdrawal",
+    tags=["withdrawals"],
+)
+async def show_preview(
+    context: Context,
+    account: AccountId,
+    top_up: TopUpShown = None,
+    payee: PayeeShown = None,
+    amount_usd: Amount = None,
+) -> WithdrawalPreviewDocument:
+    """What a withdrawal would bring now."""
+    body = WithdrawalBody(top_up=top_up, payee=payee, amount_usd=amount_usd)
+    request = await _request(context, account, body, key="preview", actor="preview")
+    return WithdrawalPreviewDocument.of(await preview_withdrawal(context.funding, request))
+
+
+@post(
+    "/api/accounts/{account_id:str}/withdrawals",
+    right=Right.SPEND,
+    operation_id="createWithdrawal",
+    tags=["withdrawals"],
+)
+async def create_withdrawal(
+    context: Context,
+    caller: Caller,
+    account: AccountId,
+    data: JSONBody[WithdrawalBody],
+    idempotency_key: IdempotencyKey,
+) -> WithdrawalDocument:
+    """Ask for a withdrawal."""
+    request = await _request(context, account, data, key=posted_key(idempotency_key), actor=caller.id)
+    return WithdrawalDocument.of(await ask_withdrawal(context.funding, request))
+
+
+@get(
+    "/api/accounts/{account_id:str}/withdrawals",
+    right=Right.READ,
+    operation_id="listWithdrawals",
+    tags=["withdrawals"],
+)
+async def list_withdrawals(conn: Conn, account: AccountId) -> list[WithdrawalDocument]:
+    """An account's withdrawals, oldest first."""
+    return [WithdrawalDocument.of(each) for each in await withdrawal_store.list_withdrawals(conn, account)]
+
+
+@post(
+    "/api/accounts/{account_id:str}/withdrawals/{withdrawal_id:str}/cancellation",
+    right=Right.SPEND,
+    operation_id="cancelWithdrawal",
+    tags=["withdrawals"],
+    status_code=200,
+)
+async def cancel(
+    context: Context, caller: Caller, account: AccountId, withdrawal_id: FromPath[str]
+) -> WithdrawalDocument:
+    """Take back a withdrawal that waits: its credit returns."""
+    wanted = parse_id("withdrawal", withdrawal_id, "withdrawal_id")
+    async with context.pool.acquire() as conn:
+        found = await own(withdrawal_store.get_withdrawal(conn, wanted), account, "withdrawal")
+    return WithdrawalDocument.of(await cancel_withdrawal(context.funding, found.id, caller.id))
+
+
+@get("/api/accounts/{account_id:str}/payees", right=Right.READ, operation_id="listPayees", tags=["withdrawals"])
+async def list_payees(conn: Conn, account: AccountId) -> list[PayeeDocument]:
+    """Who may be paid, oldest first."""
+    return [PayeeDocument.of(each, address) for each, address in await payee_store.list_payees(conn, account)]
+
+
+@post("/api/accounts/{account_id:str}/payees", right=Right.SPEND, operation_id="createPayee", tags=["withdrawals"])
+async def create_payee(
+    context: Context, caller: Caller, account: AccountId, data: JSONBody[PayeeBody]
+) -> PayeeDocument:
+    """Add a payee; an operator verifies it before it is paid."""
+    wanted = NewPayee(
+        account_id=account, processor=data.processor, kind=data.kind, address=data.address, actor=caller.id
+    )
+    return PayeeDocument.of(await add_payee(context.funding, wanted), wanted.address)
+
+
+@delete(
+    "/api/accounts/{account_id:str}/payees/{payee_id:str}",
+    right=Right.SPEND,
+    operation_id="removePayee",
+    tags=["withdrawals"],
+)
+async def delete_payee(context: Context, account: AccountId, payee_id: FromPath[str]) -> None:
+    """Remove a payee and erase its address."""
+    await remove_payee(context.funding, await _own_payee(context, account, payee_id))
+
+
+WITHDRAWAL_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
+    show_outlook,
+    show_preview,
+    create_withdrawal,
+    list_withdrawals,
+    cancel,
+    list_payees,
+    create_payee,
+    delete_payee,
+)
+
+
+async def _request(
+    context: ConsoleContext, account: UUID, body: WithdrawalBody, *, key: str, actor: str
+) -> WithdrawalRequest:
+    """Raises NotFound, InvalidRequest."""
+    if (body.top_up is None) == (body.payee is None):
+        raise InvalidRequest("Name either a top-up or a payee.", param="payee")
+    return WithdrawalRequest(
+        account_id=account,
+        idempotency_key=key,
+        actor=actor,
+        top_up_id=None if body.top_up is None else (await own_top_up(context, account, body.top_up)).id,
+        payee_id=None if body.payee is None else await _own_payee(context, account, body.payee),
+        amount=positive(body.amount_usd, "amount_usd"),
+        reason=body.reason,
+    )
+
+
+async def _own_payee(context: ConsoleContext, account: UUID, shown: str) -> UUID:
+    payee_id = parse_id("payee", shown, "payee")
+    async with context.pool.acquire() as conn:
+        return (await own(payee_store.get_payee(conn, payee_id), account, "payee")).id
