@@ -63,8 +63,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def browser_url(self) -> str:
-        """Where browsers find this server."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        """Where browsers find this server: on this machine by one name, since a cookie is of one host."""
+        host = "localhost" if self.host == "127.0.0.1" else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def worker_count(self) -> int:

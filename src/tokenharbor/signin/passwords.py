@@ -1,7 +1,10 @@
-"""Passwords: which are taken, and their slow hash (argon2id), computed in a thread and by few at a time."""
+"""Passwords: which are taken, and their slow hash (argon2id), computed in a thread, one at a time."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -10,12 +13,13 @@ from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.signin.common_passwords import CommonPasswords
 
+R = TypeVar("R")
+
 SHORTEST: Final = 10
 LONGEST: Final = 200
 
 _MEMORY_KIB = 19_456  # with two passes, as OWASP advises where memory is scarce
 _PASSES = 2
-_AT_ONCE = 2  # the memory of one is 19 MB
 _SALT_BYTES = 16
 _FEWEST_LETTERS = 5  # different ones
 _SHORT_ENDING = 4
@@ -28,7 +32,7 @@ class Passwords:
         self._entropy = entropy
         self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
         self._common = CommonPasswords()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._thread = ThreadPoolExecutor(1, "passwords")
         self._nobody = self._hasher.hash(entropy.bytes(_SALT_BYTES), salt=entropy.bytes(_SALT_BYTES))
 
     def check(self, password: str, email: str) -> None:
@@ -38,17 +42,20 @@ class Passwords:
             raise Rejected(fault, param="password")
 
     async def hash(self, password: str) -> str:
-        async with self._slots:
-            return await asyncio.to_thread(self._hasher.hash, password, salt=self._entropy.bytes(_SALT_BYTES))
+        salt = self._entropy.bytes(_SALT_BYTES)
+        return await self._run(partial(self._hasher.hash, password, salt=salt))
 
     async def verify(self, password: str, hashed: str) -> bool:
         """Whether it is the password of this hash. "" is nobody's: it takes as long, and is False."""
-        async with self._slots:
-            return await asyncio.to_thread(self._verify, password, hashed or self._nobody) and bool(hashed)
+        return await self._run(partial(self._verify, password, hashed or self._nobody)) and bool(hashed)
 
     def is_outdated(self, hashed: str) -> bool:
         """Whether it was made with other costs than today's."""
         return self._hasher.check_needs_rehash(hashed)
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        """In the one thread: its memory is used again, while that of several would add up."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _verify(self, password: str, hashed: str) -> bool:
         try:
