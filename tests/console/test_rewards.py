@@ -1,0 +1,61 @@
+"""Routes of rewards and alerts."""
+
+from datetime import timedelta
+
+from tests.console.conftest import Office
+
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.kernel.money import Usd
+from tokenharbor.rewards.codes import CodeTerms, create_code
+
+
+async def test_TH_B4_the_welcome_grant_is_claimed_once(office: Office) -> None:
+    owner = office.member(AccountRole.OWNER)
+    path = f"{office.account_path}/rewards"
+    before = (await owner.get(path)).json()["welcome"]
+    assert (before["stage"], before["usd"], before["expires_at"]) == ("open", "5.000000000", None)
+    said = await owner.ask("POST", f"{path}/welcome-grant")
+    assert (said.status_code, said.json()["usd"]) == (201, "5.000000000")
+    assert (await owner.ask("POST", f"{path}/welcome-grant")).status_code == 409
+    after = (await owner.get(path)).json()
+    assert (after["welcome"]["stage"], after["welcome"]["expires_at"]) == ("granted", "2026-03-08T12:00:00Z")
+    assert (after["life_granted_usd"], after["life_max_usd"]) == ("5.000000000", "500.000000000")
+    assert (await owner.get(f"{office.account_path}/balance")).json()["pools"]["trial"] == "5.000000000"
+
+
+async def test_TH_B6_an_account_has_a_referral_link_of_its_own(office: Office) -> None:
+    owner = office.member(AccountRole.OWNER)
+    first = (await owner.get(f"{office.account_path}/rewards")).json()["referral"]
+    assert first["url"].endswith(first["code"])
+    assert (first["reward_usd"], first["referrals"]) == ("2.000000000", [])
+    assert (await owner.get(f"{office.account_path}/rewards")).json()["referral"] == first
+
+
+async def test_a_code_is_redeemed_once(office: Office) -> None:
+    terms = CodeTerms(amount=Usd.parse("3"), uses=5, note="a test", lasts=timedelta(days=3))
+    async with office.context.pool.acquire() as conn:
+        made = await create_code(conn, office.context.world, terms, actor="operator")
+    billing = office.member(AccountRole.BILLING)
+    path = f"{office.account_path}/codes"
+    said = await billing.ask("POST", path, json={"code": made.text.lower()})
+    assert (said.status_code, said.json()["usd"]) == (201, "3.000000000")
+    assert (await billing.ask("POST", path, json={"code": made.text})).status_code == 409
+    assert (await billing.ask("POST", path, json={"code": "nothing"})).status_code == 404
+
+
+async def test_alerts_change_only_what_is_named(office: Office) -> None:
+    admin = office.member(AccountRole.ADMIN)
+    path = f"{office.account_path}/alerts"
+    assert (await admin.ask("PATCH", path, json={"low_balance_usd": "5"})).json()["low_balance_usd"] == "5.000000000"
+    shown = (await admin.ask("PATCH", path, json={"mail": False})).json()
+    assert (shown["mail"], shown["low_balance_usd"]) == (False, "5.000000000")
+    assert (await admin.ask("PATCH", path, json={"low_balance_usd": None})).json()["low_balance_usd"] is None
+    assert (await admin.ask("PATCH", path, json={"mails": True})).status_code == 400
+    made = (await admin.ask("PUT", f"{path}/webhook", json={"url": "https://hooks.test/in"})).json()
+    assert made["secret"]
+    shown = (await admin.get(path)).json()
+    assert shown["webhook"] == "https://hooks.test/in"
+    assert made["secret"] not in str(shown)
+    assert (await admin.ask("DELETE", f"{path}/webhook")).status_code == 204
+    assert (await admin.get(path)).json()["webhook"] is None
+    assert (await admin.get(f"{office.account_path}/notices")).json() == []
