@@ -81,7 +81,7 @@ async def test_another_accounts_top_up_is_not_refunded(office: Office) -> None:
 async def test_TH_B9_credit_is_withdrawn_to_what_paid_for_it(office: Office) -> None:
     billing, top_up = await paid(office)
     outlook = (await billing.get(f"{office.account_path}/withdrawals/outlook")).json()
-    assert [(lot["way"], lot["to"]) for lot in outlook["lots"]][0] == ("original", top_up["id"])
+    assert (outlook["lots"][0]["way"], outlook["lots"][0]["to"]) == ("original", top_up["id"])
     preview = await billing.get(f"{office.account_path}/withdrawals/preview?top_up={top_up['id']}&amount_usd=10")
     assert preview.json()["amount"] == "10.00", preview.text
     body = {"top_up": top_up["id"], "amount_usd": "10"}

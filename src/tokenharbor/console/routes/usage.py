@@ -29,6 +29,7 @@ from tokenharbor.ledger.rollup import UsageDimension
 
 _USUAL_SPAN: Final = timedelta(days=30)
 _LONGEST_SPAN: Final = timedelta(days=400)
+_MOMENT: Final = timedelta(microseconds=1)
 _LONGEST_BY_HOUR: Final = timedelta(days=31)
 
 By = Annotated[
@@ -76,7 +77,7 @@ async def list_requests(
 )
 async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> RequestChoices:
     """What the list of requests can be narrowed to."""
-    now = context.world.clock.now()
+    now = context.world.clock.now() + _MOMENT
     report = await read_usage(
         heavy, account, since=now - timedelta(days=90), until=now, by=("key", "model", "provider")
     )
@@ -134,7 +135,7 @@ USAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 def _span(
     context: ConsoleContext, since: datetime | None, until: datetime | None, longest: timedelta
 ) -> tuple[datetime, datetime]:
-    end = in_utc(until) or context.world.clock.now()
+    end = in_utc(until) or context.world.clock.now() + _MOMENT  # what ended now is in it
     start = in_utc(since) or end - min(_USUAL_SPAN, longest)
     if not start < end <= start + longest:
         raise InvalidRequest(f"`since` is before `until`, and not more than {longest.days} days.", param="since")
