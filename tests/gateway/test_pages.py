@@ -162,3 +162,9 @@ async def test_C8_the_page_is_for_keyboards_and_screen_readers(house: House) -> 
     assert text.count("<h1") == 1
     assert not re.search(r"<th(?! scope|ead)", text)
     assert re.search(r'role="status"|aria-live', text)
+
+
+async def test_the_front_page_says_why_it_stands_in_place_of_the_dashboard() -> None:
+    notice = "The dashboard is not built: npm ci failed: $ERROR <b>"
+    assert "npm ci failed: $$ERROR &lt;b&gt;" in front_template({}, notice).template.template
+    assert "notice" not in front_template({}).template.template.partition("<body")[2]

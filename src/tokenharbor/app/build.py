@@ -11,7 +11,7 @@ import asyncpg
 from tokenharbor.app.alerts import make_alerting, make_user_post
 from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
-from tokenharbor.app.dashboard import has_dashboard
+from tokenharbor.app.dashboard import has_dashboard, why_no_dashboard
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.funding import FundingParts, charges, open_funding
 from tokenharbor.app.home import lock_home
@@ -280,7 +280,7 @@ def _system_paths(
         console,
         context.world.clock,
         opened.prover.published,
-        SitePages(grouped_paths(ROUTES)),
+        SitePages(grouped_paths(ROUTES), why_no_dashboard()),
         WebhookHandler(partial(receive_webhook, funding), opened.alarms, context.world.clock),
     )
 

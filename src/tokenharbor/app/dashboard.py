@@ -6,8 +6,18 @@ from typing import Final
 import tokenharbor
 
 DASHBOARD_FOLDER: Final = Path(tokenharbor.__file__).with_name("dashboard")
+_INDEX: Final = "index.html"
 
 
 def has_dashboard() -> bool:
     """Whether it is built."""
-    return (DASHBOARD_FOLDER / "index.html").is_file()
+    return (DASHBOARD_FOLDER / _INDEX).is_file()
+
+
+def why_no_dashboard(folder: Path = DASHBOARD_FOLDER) -> str:
+    """In words, for the front page; "" where it is built."""
+    if (folder / _INDEX).is_file():
+        return ""
+    failure = folder.resolve().with_suffix(".failed")  # scripts/dashboard.sh writes it
+    reason = f": {failure.read_text('utf-8').strip()}" if failure.is_file() else ""
+    return f"The dashboard is not built{reason}. The APIs work without it. `make run` tries to build it again."

@@ -51,11 +51,13 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def front_template(paths: Mapping[str, Sequence[str]]) -> PageTemplate:
-    """The front page, with the served paths by heading."""
+def front_template(paths: Mapping[str, Sequence[str]], notice: str = "") -> PageTemplate:
+    """The front page, with the served paths by heading. `notice` says why it is shown in place of the dashboard."""
     frame = read_template("page.html", ("style.css", "page.css"), "page.js")
     groups = "\n".join(_path_group(heading, listed) for heading, listed in paths.items())
-    return msgspec.structs.replace(frame, template=Template(frame.template.template.replace("$paths", groups)))
+    shown = f'<p class="notice" role="status">{html.escape(notice)}</p>' if notice else ""
+    text = frame.template.template.replace("$paths", groups).replace("$notice", _escaped(shown))
+    return msgspec.structs.replace(frame, template=Template(text))
 
 
 def _path_group(heading: str, paths: Sequence[str]) -> str:

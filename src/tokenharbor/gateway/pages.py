@@ -24,11 +24,11 @@ class RenderedPage:
 
 class SitePages:
     """`paths` are those served, by heading. Templates and docs are read once; a page of the docs is rendered when it is
-    first asked for.
+    first asked for. `notice` says on the front page why there is no dashboard.
     """
 
-    def __init__(self, paths: Mapping[str, Sequence[str]]) -> None:
-        self._front = front_template(paths)
+    def __init__(self, paths: Mapping[str, Sequence[str]], notice: str = "") -> None:
+        self._front = front_template(paths, notice)
         self._frame = read_template("docs.html", ("style.css", "docs.css"))
         self._docs: Mapping[str, DocsPage] = read_docs()
         self._rendered: dict[str, bytes] = {}
