@@ -460,6 +460,826 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accounts/{account_id}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description What the account wants to be told, and where.
+         */
+        get: operations["getAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description Change what is named, and nothing else.
+         */
+        patch: operations["changeAlerts"];
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/alerts/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * SetAlertWebhook
+         * @description Set where notices are posted, with a new secret.
+         */
+        put: operations["setWebhook"];
+        post?: never;
+        /**
+         * DropAlertWebhook
+         * @description Post nothing any more.
+         */
+        delete: operations["dropWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description Send a test by every channel; the answer says what became of it.
+         */
+        post: operations["testAlerts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListTold
+         * @description What the account was told, newest first.
+         */
+        get: operations["listNotices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowBalance
+         * @description What an account can spend, what is held, and what it has by pool.
+         */
+        get: operations["getBalance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/lots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLots
+         * @description What is left of each lot, in the order in which it is spent; what is restricted comes last.
+         */
+        get: operations["listLots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLedger
+         * @description The entries that moved credit, newest first, each with the balance after it.
+         */
+        get: operations["listLedger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/ledger.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ExportLedger
+         * @description The ledger as CSV, oldest first, with a running balance.
+         */
+        get: operations["exportLedger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowStatement
+         * @description What an account had at the start and the end of a span of time, and what changed it; by default of this month.
+         */
+        get: operations["getStatement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/statements.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ExportStatement
+         * @description The same as CSV.
+         */
+        get: operations["getStatementCsv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/statements.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * PrintStatement
+         * @description The same as PDF.
+         */
+        get: operations["getStatementPdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowHome
+         * @description What Home shows: balance and lots, spending, the last ten requests, rewards, notices, first steps.
+         */
+        get: operations["getHome"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListKeys
+         * @description An account's keys with what they have spent, oldest first; the revoked ones too.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        /**
+         * CreateKey
+         * @description A new key. It is shown in this answer only.
+         */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowKey
+         * @description A key, and what it has spent.
+         */
+        get: operations["getKey"];
+        put?: never;
+        post?: never;
+        /**
+         * RemoveKey
+         * @description Revoke a key, and list it no more. What it spent stays in the books.
+         */
+        delete: operations["deleteKey"];
+        options?: never;
+        head?: never;
+        /**
+         * EditKey
+         * @description Change the rules that are named, and no others. Gateways follow within a second.
+         */
+        patch: operations["changeKey"];
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/keys/{key_id}/rotation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ReplaceKey
+         * @description A new key with the same rules; the old one expires after the overlap.
+         */
+        post: operations["rotateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/keys/{key_id}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * EndKey
+         * @description Revoke a key: it is refused within a second, open streams finish.
+         */
+        post: operations["revokeKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups/{top_up_id}/refund-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPreview
+         * @description What a refund would bring now, and what is taken back with it.
+         */
+        get: operations["previewRefund"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups/{top_up_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CreateRefund
+         * @description Refund what of a top-up is unused, to what paid it.
+         */
+        post: operations["createRefund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListRefunds
+         * @description An account's refunds, oldest first.
+         */
+        get: operations["listRefunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListAccountDisputes
+         * @description An account's disputed payments, oldest first.
+         */
+        get: operations["listDisputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/rewards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowRewards
+         * @description Welcome grant, match, referrals, cashback, and the most for life.
+         */
+        get: operations["getRewards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/rewards/welcome-grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claim
+         * @description Claim the welcome grant, once.
+         */
+        post: operations["claimWelcomeGrant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RedeemCode
+         * @description Redeem a code, once.
+         */
+        post: operations["redeemCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListTopUps
+         * @description The latest top-ups, newest first.
+         */
+        get: operations["listTopUps"];
+        put?: never;
+        /**
+         * CreateTopUp
+         * @description Open a top-up; `url` is where it is paid.
+         */
+        post: operations["createTopUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowTopUp
+         * @description A top-up.
+         */
+        get: operations["getTopUp"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups/{top_up_id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SyncTopUp
+         * @description Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns.
+         */
+        post: operations["syncTopUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/top-ups/{top_up_id}/receipt.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * PrintReceipt
+         * @description The receipt of a top-up that is paid. It is no tax invoice.
+         */
+        get: operations["getTopUpReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/auto-top-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowAuto
+         * @description What the account is charged without being asked, and why it was stopped.
+         */
+        get: operations["getAutoTopUp"];
+        /**
+         * SetAuto
+         * @description Switch auto top-up on. The saved method of an earlier top-up is charged.
+         */
+        put: operations["setAutoTopUp"];
+        post?: never;
+        /**
+         * SwitchOffAuto
+         * @description Switch auto top-up off.
+         */
+        delete: operations["switchOffAutoTopUp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListRequests
+         * @description The latest requests, newest first.
+         */
+        get: operations["listRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/requests/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListChoices
+         * @description What the list of requests can be narrowed to.
+         */
+        get: operations["listRequestChoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReceipt
+         * @description The receipt of a request with its proof, signed: verify it as it was sent.
+         */
+        get: operations["getReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowUsage
+         * @description What an account used and what it cost, of whole hours (UTC); by default in the last 30 days.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/usage.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ExportRequests
+         * @description A row for each request, as CSV, oldest first; by default the whole history.
+         */
+        get: operations["exportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/withdrawals/outlook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOutlook
+         * @description What of each lot can leave, how, and from when on.
+         */
+        get: operations["getWithdrawalOutlook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/withdrawals/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPreview
+         * @description What a withdrawal would bring now.
+         */
+        get: operations["previewWithdrawal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWithdrawals
+         * @description An account's withdrawals, oldest first.
+         */
+        get: operations["listWithdrawals"];
+        put?: never;
+        /**
+         * CreateWithdrawal
+         * @description Ask for a withdrawal.
+         */
+        post: operations["createWithdrawal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/withdrawals/{withdrawal_id}/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Take back a withdrawal that waits: its credit returns.
+         */
+        post: operations["cancelWithdrawal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/payees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListPayees
+         * @description Who may be paid, oldest first.
+         */
+        get: operations["listPayees"];
+        put?: never;
+        /**
+         * CreatePayee
+         * @description Add a payee; an operator verifies it before it is paid.
+         */
+        post: operations["createPayee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/payees/{payee_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * DeletePayee
+         * @description Remove a payee and erase its address.
+         */
+        delete: operations["removePayee"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/accounts": {
         parameters: {
             query?: never;
@@ -500,158 +1320,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/accounts/{account_id}/balance": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    account_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["BalanceDocument"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/accounts/{account_id}/home": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    account_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["HomeDocument"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/accounts/{account_id}/rewards/welcome-grant": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    account_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["RewardDocument"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/accounts/{account_id}/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    account_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewKeyBody"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["NewKeyDocument"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -679,12 +1347,32 @@ export interface components {
             free_models: boolean;
             terms?: components["schemas"]["PlanDocument"] | null;
         };
+        /** AccountOutlookDocument */
+        AccountOutlookDocument: {
+            account: string;
+            frozen: string | null;
+            /** @description US dollars */
+            day_left_usd: string;
+            lots: components["schemas"]["LotOutlookDocument"][];
+        };
         /**
          * AccountRole
          * @description From the most to the least. What each may do: `console/authority.py`.
          * @enum {string}
          */
         AccountRole: "owner" | "admin" | "developer" | "billing" | "viewer";
+        /** AlertsBody */
+        AlertsBody: {
+            mail?: boolean;
+            low_balance_usd?: string | null;
+        };
+        /** AlertsDocument */
+        AlertsDocument: {
+            account: string;
+            mail: boolean;
+            low_balance_usd: string | null;
+            webhook: string | null;
+        };
         /** AuditDocument */
         AuditDocument: {
             id: string;
@@ -698,10 +1386,103 @@ export interface components {
             after: string;
             wording: string;
         };
-        /** CodeBody */
-        CodeBody: {
-            code: string;
+        /** AutoTopUpBody */
+        AutoTopUpBody: {
+            /** @description US dollars */
+            threshold_usd: string;
+            /** @description US dollars */
+            amount_usd: string;
+            /** @description US dollars */
+            month_usd: string;
+            processor?: string | null;
         };
+        /** AutoTopUpDocument */
+        AutoTopUpDocument: {
+            account: string;
+            enabled: boolean;
+            processor: string;
+            /** @description US dollars */
+            threshold_usd: string;
+            /** @description US dollars */
+            amount_usd: string;
+            /** @description US dollars */
+            month_usd: string;
+            /** Format: date-time */
+            changed_at: string;
+            actor: string;
+            stopped_at: string | null;
+            stop_reason: string | null;
+        };
+        /** BalanceDocument */
+        BalanceDocument: {
+            /** @description US dollars */
+            balance_usd: string;
+            /** @description US dollars */
+            held_usd: string;
+            pools: {
+                [key: string]: string;
+            };
+            currency?: "USD";
+        };
+        /** CashbackDocument */
+        CashbackDocument: {
+            rate_bp: number;
+            max_bp: number;
+            /** @description US dollars */
+            spent_usd: string;
+            /** @description US dollars */
+            today_usd: string;
+            /** @description US dollars */
+            day_max_usd: string;
+            /** @description US dollars */
+            granted_usd: string;
+        };
+        /** DailyChargeDocument */
+        DailyChargeDocument: {
+            /** Format: date */
+            day: string;
+            model: string;
+            requests: number;
+            /** @description US dollars */
+            cost_usd: string;
+            /** @description US dollars */
+            fee_usd: string;
+        };
+        /**
+         * DeliveryState
+         * @description `OFF`: the channel was not in use.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "sent" | "failed" | "off";
+        /** DisputeDocument */
+        DisputeDocument: {
+            id: string;
+            account: string;
+            top_up: string;
+            state: components["schemas"]["DisputeState"];
+            amount: string;
+            currency: string;
+            /** @description US dollars */
+            frozen_usd: string;
+            /** @description US dollars */
+            taken_usd: string;
+            /** @description US dollars */
+            lost_usd: string;
+            processor: string;
+            dispute: string;
+            capture: string;
+            /** Format: date-time */
+            opened_at: string;
+            respond_until: string | null;
+            ended_at: string | null;
+            fault: string | null;
+        };
+        /**
+         * DisputeState
+         * @description Where a dispute stands; money has moved from FUNDS_WITHDRAWN on, and is back when it is WON.
+         * @enum {string}
+         */
+        DisputeState: "opened" | "funds_withdrawn" | "won" | "lost";
         /** EditionDocument */
         EditionDocument: {
             name: string;
@@ -716,6 +1497,23 @@ export interface components {
             customer_refunds: boolean;
             withdrawals: boolean;
             auto_topup: boolean;
+        };
+        /** FirstStepsDocument */
+        FirstStepsDocument: {
+            claimed: boolean | null;
+            has_key: boolean;
+            has_called: boolean;
+            topped_up: boolean;
+        };
+        /** HomeDocument */
+        HomeDocument: {
+            balance: components["schemas"]["BalanceDocument"];
+            lots: components["schemas"]["LotDocument"][];
+            spending: components["schemas"]["SpendingDocument"];
+            requests: components["schemas"]["RequestDocument"][];
+            rewards: components["schemas"]["RewardsDocument"];
+            notices: components["schemas"]["NoticeDocument"][];
+            first_steps: components["schemas"]["FirstStepsDocument"];
         };
         /** InvitationBody */
         InvitationBody: {
@@ -733,9 +1531,98 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
+        /** KeyDocument */
+        KeyDocument: {
+            id: string;
+            key: string;
+            name: string;
+            models: string[];
+            providers: string[];
+            deny_providers: string[];
+            ip: string[];
+            quota_usd: string | null;
+            daily_usd: string | null;
+            monthly_usd: string | null;
+            rpm: number | null;
+            tpm: number | null;
+            concurrency: number | null;
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            revoked_at: string | null;
+        };
+        /** KeyRulesBody */
+        KeyRulesBody: {
+            name?: string;
+            models?: string[];
+            providers?: string[];
+            deny_providers?: string[];
+            ip?: string[];
+            quota_usd?: string | null;
+            daily_usd?: string | null;
+            monthly_usd?: string | null;
+            rpm?: number | null;
+            tpm?: number | null;
+            concurrency?: number | null;
+            expires_at?: string | null;
+        };
+        /** KeySpendingDocument */
+        KeySpendingDocument: {
+            /** @description US dollars */
+            life_usd: string;
+            /** @description US dollars */
+            day_usd: string;
+            /** @description US dollars */
+            month_usd: string;
+            used_hour: string | null;
+        };
+        /** LedgerEntryDocument */
+        LedgerEntryDocument: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            type: string;
+            /** @description US dollars */
+            usd: string;
+            /** @description US dollars */
+            balance_usd: string;
+            pools: {
+                [key: string]: string;
+            };
+            order: string;
+            captures: string[];
+        };
         /** LinkBody */
         LinkBody: {
             token: string;
+        };
+        /** LotDocument */
+        LotDocument: {
+            id: string;
+            pool: components["schemas"]["Pool"];
+            origin: string;
+            /** @description US dollars */
+            granted_usd: string;
+            /** @description US dollars */
+            remaining_usd: string;
+            /** @description US dollars */
+            held_usd: string;
+            restriction: components["schemas"]["Restriction"] | null;
+            /** Format: date-time */
+            granted_at: string;
+            expires_at: string | null;
+            refundable_until: string | null;
+        };
+        /** LotOutlookDocument */
+        LotOutlookDocument: {
+            lot: string;
+            origin: string;
+            /** @description US dollars */
+            amount_usd: string;
+            way: components["schemas"]["WayOut"];
+            to: string | null;
+            since: string | null;
+            why: string | null;
         };
         /** ManagementKeyBody */
         ManagementKeyBody: {
@@ -756,6 +1643,23 @@ export interface components {
             expires_at: string | null;
             revoked_at: string | null;
         };
+        /** MatchDocument */
+        MatchDocument: {
+            stage: components["schemas"]["RewardStage"];
+            share_bp: number;
+            /** @description US dollars */
+            max_usd: string;
+            /** Format: date-time */
+            open_until: string;
+            /** @description US dollars */
+            granted_usd: string;
+            /** @description US dollars */
+            unlocked_usd: string;
+            /** @description US dollars */
+            locked_usd: string;
+            expires_at: string | null;
+            reason: string | null;
+        };
         /** MemberDocument */
         MemberDocument: {
             id: string;
@@ -772,6 +1676,11 @@ export interface components {
             role: components["schemas"]["AccountRole"];
             rights: components["schemas"]["Right"][];
         };
+        /** NewKeyDocument */
+        NewKeyDocument: {
+            id: string;
+            key: string;
+        };
         /** NewManagementKeyDocument */
         NewManagementKeyDocument: {
             key: components["schemas"]["ManagementKeyDocument"];
@@ -782,9 +1691,58 @@ export interface components {
             token: string;
             password: string;
         };
+        /**
+         * NoticeChannel
+         * @description A way by which notices leave.
+         * @enum {string}
+         */
+        NoticeChannel: "mail" | "webhook";
+        /** NoticeDeliveryDocument */
+        NoticeDeliveryDocument: {
+            channel: components["schemas"]["NoticeChannel"];
+            state: components["schemas"]["DeliveryState"];
+            tries: number;
+            next_try_at: string | null;
+            sent_at: string | null;
+            fault: string | null;
+        };
+        /** NoticeDocument */
+        NoticeDocument: {
+            id: string;
+            account: string;
+            type: components["schemas"]["NoticeKind"];
+            /** Format: date-time */
+            at: string;
+            subject: string;
+            facts: {
+                [key: string]: unknown;
+            };
+            deliveries: components["schemas"]["NoticeDeliveryDocument"][];
+        };
+        /**
+         * NoticeKind
+         * @description What customers are told. The values are in rows, documents and webhooks.
+         * @enum {string}
+         */
+        NoticeKind: "low_balance" | "daily_budget" | "monthly_budget" | "key_quota" | "credit_expiring" | "top_up_received" | "auto_top_up_made" | "auto_top_up_stopped" | "refund_made" | "dispute_opened" | "dispute_won" | "dispute_lost" | "withdrawal_asked" | "withdrawal_approved" | "withdrawal_done" | "withdrawal_failed" | "withdrawal_rejected" | "price_change" | "model_retirement" | "test";
+        /** Page[LedgerEntryDocument] */
+        LedgerEntryPage: {
+            data: components["schemas"]["LedgerEntryDocument"][];
+            next_cursor: string | null;
+        };
         /** Page[AccountDocument] */
         AccountPage: {
             data: components["schemas"]["AccountDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[RequestDocument] */
+        RequestPage: {
+            data: components["schemas"]["RequestDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[TopUpDocument] */
+        TopUpPage: {
+            data: components["schemas"]["TopUpDocument"][];
             next_cursor: string | null;
         };
         /** Page[AuditDocument] */
@@ -822,6 +1780,26 @@ export interface components {
             current: string;
             new: string;
         };
+        /** PayeeBody */
+        PayeeBody: {
+            processor: string;
+            kind: string;
+            address: string;
+        };
+        /** PayeeDocument */
+        PayeeDocument: {
+            id: string;
+            account: string;
+            processor: string;
+            kind: string;
+            address: string | null;
+            actor: string;
+            /** Format: date-time */
+            added_at: string;
+            verified_at: string | null;
+            verified_by: string | null;
+            removed_at: string | null;
+        };
         /** PlanDocument */
         PlanDocument: {
             key_rpm: number;
@@ -840,18 +1818,303 @@ export interface components {
             support: string;
             plan: string;
         };
+        /**
+         * Pool
+         * @description Where a credit lies.
+         * @enum {string}
+         */
+        Pool: "paid" | "trial" | "match" | "locked" | "promo";
+        /** PoolMovementDocument */
+        PoolMovementDocument: {
+            type: string;
+            pool: components["schemas"]["Pool"];
+            /** @description US dollars */
+            usd: string;
+        };
         /** ProfileChange */
         ProfileChange: {
             name?: string;
             locale?: string;
         };
+        /** ReceiptAttempt */
+        ReceiptAttempt: {
+            provider: string;
+            upstream_model: string;
+            outcome: string;
+            ms: number;
+            status: number | null;
+        };
+        /** ReceiptDocument */
+        ReceiptDocument: {
+            id: string;
+            /**
+             * @default request
+             * @constant
+             */
+            object: "request";
+            /** Format: date-time */
+            ended_at: string;
+            key_id: string | null;
+            /** @description US dollars */
+            cost_usd: string;
+            /**
+             * @default USD
+             * @constant
+             */
+            currency: "USD";
+            detail?: string | null;
+            started_at?: string;
+            status?: "complete" | "hung_up" | "failed" | "refused";
+            model_asked?: string;
+            model?: string;
+            provider?: string | null;
+            stream?: boolean;
+            cache?: string;
+            usage?: components["schemas"]["UsageVectorDocument"] | null;
+            usage_source?: "vendor" | "counted" | "estimated" | "none";
+            total_ms?: number;
+            dialect?: string;
+            upstream_model?: string | null;
+            upstream_request_id?: string | null;
+            client_request_id?: string | null;
+            stage?: string | null;
+            first_content_ms?: number | null;
+            attempts?: components["schemas"]["ReceiptAttempt"][];
+            usage_quarantined?: boolean;
+            delivered_bytes?: number | null;
+            max_output_capped?: number | null;
+            left_out?: string[];
+            refusal?: string | null;
+            hold_usd?: string;
+            charged_at?: string;
+            model_usd?: string;
+            service_fee_usd?: string;
+            overrun_usd?: string;
+            entry?: components["schemas"]["ReceiptEntry"];
+            position?: components["schemas"]["ReceiptPosition"];
+            lots?: components["schemas"]["ReceiptLot"][];
+            price?: components["schemas"]["ReceiptPrice"];
+            salt?: string | null;
+            proof: {
+                [key: string]: unknown;
+            };
+            signature: components["schemas"]["ReceiptSignature"];
+        };
+        /** ReceiptEntry */
+        ReceiptEntry: {
+            id: string;
+            seq: number;
+            chain_step: number;
+            ordinal: number;
+        };
+        /** ReceiptLine */
+        ReceiptLine: {
+            unit: string;
+            count: number;
+            pico_usd_each: number;
+            pico_usd: number;
+        };
+        /** ReceiptLot */
+        ReceiptLot: {
+            id: string;
+            pool: components["schemas"]["Pool"];
+            origin: string;
+            /** @description US dollars */
+            amount_usd: string;
+        };
+        /** ReceiptPosition */
+        ReceiptPosition: {
+            /** @description US dollars */
+            from_usd: string;
+            /** @description US dollars */
+            to_usd: string;
+        };
+        /** ReceiptPrice */
+        ReceiptPrice: {
+            version: string;
+            markup_bp: number;
+            discount_bp: number;
+            fee_bp: number;
+            lines?: components["schemas"]["ReceiptLine"][];
+        };
+        /** ReceiptSignature */
+        ReceiptSignature: {
+            algorithm: string;
+            key_id: string;
+            format: number;
+            /** Format: date-time */
+            signed_at: string;
+            value: string;
+        };
         /** RecoveryCodesDocument */
         RecoveryCodesDocument: {
             recovery_codes: string[];
         };
+        /** ReferralDocument */
+        ReferralDocument: {
+            account: string;
+            /** Format: date-time */
+            signed_up_at: string;
+            state: string;
+            active: boolean;
+            paid: boolean;
+        };
+        /** ReferralsDocument */
+        ReferralsDocument: {
+            code: string;
+            url: string;
+            /** @description US dollars */
+            reward_usd: string;
+            /** @description US dollars */
+            granted_usd: string;
+            referrals: components["schemas"]["ReferralDocument"][];
+        };
+        /** RefundBody */
+        RefundBody: {
+            amount_usd?: string | null;
+            /** @default  */
+            reason: string;
+        };
+        /** RefundDocument */
+        RefundDocument: {
+            id: string;
+            account: string;
+            top_up: string;
+            state: components["schemas"]["RefundProgress"];
+            origin: components["schemas"]["RefundOrigin"];
+            amount: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+            /** @description US dollars */
+            reduced_usd: string;
+            processor: string;
+            capture: string;
+            processor_refund: string | null;
+            actor: string;
+            decided_by: string | null;
+            reason: string | null;
+            /** Format: date-time */
+            asked_at: string;
+            ended_at: string | null;
+            fault: string | null;
+        };
+        /**
+         * RefundOrigin
+         * @description Who made it. PROCESSOR: somebody, in the processor's own dashboard. WITHDRAWAL: it is one, to what paid.
+         * @enum {string}
+         */
+        RefundOrigin: "customer" | "operator" | "processor" | "withdrawal";
+        /** RefundPreviewDocument */
+        RefundPreviewDocument: {
+            top_up: string;
+            amount: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+            /** @description US dollars */
+            locked_usd: string;
+            /** @description US dollars */
+            cashback_usd: string;
+            /** @description US dollars */
+            reduced_usd: string;
+            review: boolean;
+        };
+        /**
+         * RefundProgress
+         * @description How far a refund is. REVIEW: an operator decides. CALLED: the processor has it, and has not paid yet.
+         * @enum {string}
+         */
+        RefundProgress: "review" | "asked" | "called" | "done" | "failed" | "rejected";
+        /** RequestChoices */
+        RequestChoices: {
+            models: string[];
+            providers: string[];
+            keys: string[];
+        };
+        /** RequestDocument */
+        RequestDocument: {
+            id: string;
+            /**
+             * @default request
+             * @constant
+             */
+            object: "request";
+            /** Format: date-time */
+            ended_at: string;
+            key_id: string | null;
+            /** @description US dollars */
+            cost_usd: string;
+            /**
+             * @default USD
+             * @constant
+             */
+            currency: "USD";
+            detail?: string | null;
+            started_at?: string;
+            status?: "complete" | "hung_up" | "failed" | "refused";
+            model_asked?: string;
+            model?: string;
+            provider?: string | null;
+            stream?: boolean;
+            cache?: string;
+            usage?: components["schemas"]["UsageVectorDocument"] | null;
+            usage_source?: "vendor" | "counted" | "estimated" | "none";
+            total_ms?: number;
+        };
         /** ResetMailBody */
         ResetMailBody: {
             email: string;
+        };
+        /**
+         * Restriction
+         * @description Where credit of a lot lies that is not on the line: it cannot be spent.
+         * @enum {string}
+         */
+        Restriction: "locked" | "payout";
+        /** RewardDocument */
+        RewardDocument: {
+            id: string;
+            account: string;
+            kind: components["schemas"]["RewardKind"];
+            state: components["schemas"]["RewardState"];
+            /** @description US dollars */
+            usd: string;
+            /** @description US dollars */
+            wanted_usd: string;
+            /** Format: date-time */
+            at: string;
+            reason: string | null;
+            decided_by: string | null;
+        };
+        /**
+         * RewardKind
+         * @description What a reward is for. The value is the origin of its lot, too.
+         * @enum {string}
+         */
+        RewardKind: "welcome" | "match" | "referral" | "cashback" | "code" | "streak";
+        /**
+         * RewardStage
+         * @description How far an account is with a reward that is given once.
+         * @enum {string}
+         */
+        RewardStage: "none" | "open" | "over" | "review" | "granted" | "refused";
+        /**
+         * RewardState
+         * @description Only GRANTED has credited. REVIEW: in doubt; an operator decides.
+         * @enum {string}
+         */
+        RewardState: "granted" | "review" | "refused";
+        /** RewardsDocument */
+        RewardsDocument: {
+            welcome: components["schemas"]["WelcomeDocument"];
+            match: components["schemas"]["MatchDocument"];
+            referral: components["schemas"]["ReferralsDocument"];
+            cashback: components["schemas"]["CashbackDocument"];
+            /** @description US dollars */
+            life_max_usd: string;
+            /** @description US dollars */
+            life_granted_usd: string;
         };
         /**
          * Right
@@ -862,6 +2125,11 @@ export interface components {
         /** RoleBody */
         RoleBody: {
             role: components["schemas"]["AccountRole"];
+        };
+        /** RotationBody */
+        RotationBody: {
+            /** @default 24 */
+            overlap_hours: number;
         };
         /** SessionDocument */
         SessionDocument: {
@@ -883,6 +2151,36 @@ export interface components {
             referral?: string | null;
             locale?: string | null;
         };
+        /** SpendingDocument */
+        SpendingDocument: {
+            /** @description US dollars */
+            day_usd: string;
+            /** @description US dollars */
+            month_usd: string;
+            daily_budget_usd: string | null;
+            monthly_budget_usd: string | null;
+        };
+        /** SpendingKeyDocument */
+        SpendingKeyDocument: {
+            id: string;
+            key: string;
+            name: string;
+            models: string[];
+            providers: string[];
+            deny_providers: string[];
+            ip: string[];
+            quota_usd: string | null;
+            daily_usd: string | null;
+            monthly_usd: string | null;
+            rpm: number | null;
+            tpm: number | null;
+            concurrency: number | null;
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            revoked_at: string | null;
+            spending: components["schemas"]["KeySpendingDocument"];
+        };
         /** StatedLimitsDocument */
         StatedLimitsDocument: {
             rpm: number | null;
@@ -893,6 +2191,76 @@ export interface components {
             key_concurrency: number | null;
             daily_usd: string | null;
             monthly_usd: string | null;
+        };
+        /** StatementDocument */
+        StatementDocument: {
+            account: string;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            /** @description US dollars */
+            opening_usd: string;
+            /** @description US dollars */
+            closing_usd: string;
+            opening: {
+                [key: string]: string;
+            };
+            movements: components["schemas"]["PoolMovementDocument"][];
+            closing: {
+                [key: string]: string;
+            };
+            usage: components["schemas"]["DailyChargeDocument"][];
+            payments: components["schemas"]["StatementPaymentDocument"][];
+        };
+        /** StatementPaymentDocument */
+        StatementPaymentDocument: {
+            /** Format: date-time */
+            at: string;
+            top_up: string;
+            processor: string;
+            capture: string;
+            amount: string;
+            tax: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+        };
+        /** TopUpBody */
+        TopUpBody: {
+            /** @description US dollars */
+            amount_usd: string;
+            /** @default USD */
+            currency: string;
+            processor?: string | null;
+            method?: string | null;
+            /** @default false */
+            save_method: boolean;
+        };
+        /** TopUpDocument */
+        TopUpDocument: {
+            id: string;
+            account: string;
+            state: components["schemas"]["TopUpState"];
+            pretended: boolean;
+            processor: string;
+            method: string;
+            amount: string;
+            tax: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+            rate: string | null;
+            rate_until: string | null;
+            url: string | null;
+            capture: string | null;
+            automatic: boolean;
+            actor: string;
+            confirmed_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            paid_at: string | null;
+            fault: string | null;
         };
         /** TopUpOfferDocument */
         TopUpOfferDocument: {
@@ -905,11 +2273,77 @@ export interface components {
             currencies: string[];
             methods: string[];
         };
+        /**
+         * TopUpState
+         * @description How far a top-up is. Only PAID has credited. REVIEW: the payment is not what was asked; an operator decides.
+         * @enum {string}
+         */
+        TopUpState: "open" | "pending" | "paid" | "failed" | "expired" | "review";
         /** TotpSetupDocument */
         TotpSetupDocument: {
             secret: string;
             uri: string;
             svg: string;
+        };
+        /** UsageDocument */
+        UsageDocument: {
+            hour?: string | null;
+            day?: string | null;
+            key?: string | null;
+            model?: string;
+            provider?: string;
+            requests: number;
+            unbilled: number;
+            cached: number;
+            cache_share_bp: number;
+            input: number;
+            cache_read: number;
+            cache_write: number;
+            output: number;
+            /** @description US dollars */
+            cost_usd: string;
+        };
+        /** UsageReportDocument */
+        UsageReportDocument: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            total: components["schemas"]["UsageDocument"];
+            data: components["schemas"]["UsageDocument"][];
+        };
+        /** UsageVectorDocument */
+        UsageVectorDocument: {
+            /** @default 0 */
+            input: number;
+            /** @default 0 */
+            cache_read: number;
+            /** @default 0 */
+            cache_write_5m: number;
+            /** @default 0 */
+            cache_write_1h: number;
+            /** @default 0 */
+            output: number;
+            /** @default 0 */
+            reasoning: number;
+            /** @default 0 */
+            audio_in: number;
+            /** @default 0 */
+            audio_out: number;
+            /** @default 0 */
+            image_in: number;
+            /** @default 0 */
+            images_out: number;
+            /** @default 0 */
+            seconds: number;
+            /** @default 0 */
+            web_searches: number;
+            /** @default 0 */
+            tool_uses: number;
+            /** @default 0 */
+            characters: number;
+            /** @default 0 */
+            search_units: number;
         };
         /** UserDocument */
         UserDocument: {
@@ -948,6 +2382,103 @@ export interface components {
             agent: string;
         };
         /**
+         * WayOut
+         * @description How a lot's credit can leave.
+         * @enum {string}
+         */
+        WayOut: "original" | "payee" | "none";
+        /** WebhookBody */
+        WebhookBody: {
+            url: string;
+        };
+        /** WebhookDocument */
+        WebhookDocument: {
+            url: string;
+            secret: string;
+        };
+        /** WelcomeDocument */
+        WelcomeDocument: {
+            stage: components["schemas"]["RewardStage"];
+            /** @description US dollars */
+            usd: string;
+            open_until: string | null;
+            expires_at: string | null;
+            reason: string | null;
+        };
+        /** WithdrawalBody */
+        WithdrawalBody: {
+            top_up?: string | null;
+            payee?: string | null;
+            amount_usd?: string | null;
+            /** @default  */
+            reason: string;
+        };
+        /** WithdrawalDocument */
+        WithdrawalDocument: {
+            id: string;
+            account: string;
+            state: components["schemas"]["WithdrawalProgress"];
+            pretended: boolean;
+            to: string;
+            amount: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+            /** @description US dollars */
+            fee_usd: string;
+            lots: components["schemas"]["WithdrawalPartDocument"][];
+            processor: string;
+            processor_payout: string | null;
+            actor: string;
+            decided_by: string | null;
+            reason: string | null;
+            /** Format: date-time */
+            asked_at: string;
+            decided_at: string | null;
+            ended_at: string | null;
+            fault: string | null;
+        };
+        /** WithdrawalPartDocument */
+        WithdrawalPartDocument: {
+            lot: string;
+            /** @description US dollars */
+            amount_usd: string;
+            /** @description US dollars */
+            reduced_usd: string;
+        };
+        /** WithdrawalPreviewDocument */
+        WithdrawalPreviewDocument: {
+            account: string;
+            amount: string;
+            currency: string;
+            /** @description US dollars */
+            credit_usd: string;
+            /** @description US dollars */
+            locked_usd: string;
+            /** @description US dollars */
+            cashback_usd: string;
+            /** @description US dollars */
+            reduced_usd: string;
+            processor: string;
+            pretended: boolean;
+            approval: boolean;
+        };
+        /**
+         * WithdrawalProgress
+         * @description How far a withdrawal is. ASKED: it waits for an approval. CALLED: the processor is being asked, or has been, and
+         *         has not paid yet.
+         * @enum {string}
+         */
+        WithdrawalProgress: "asked" | "approved" | "called" | "done" | "failed" | "rejected" | "cancelled";
+        /** CodeBody */
+        rewards_CodeBody: {
+            code: string;
+        };
+        /** CodeBody */
+        user_CodeBody: {
+            code: string;
+        };
+        /**
          * ErrorDetail
          * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter.
          */
@@ -963,128 +2494,6 @@ export interface components {
          */
         ErrorDocument: {
             error: components["schemas"]["ErrorDetail"];
-        };
-        BalanceDocument: {
-            balance_usd: string;
-            held_usd: string;
-            pools: {
-                [key: string]: string;
-            };
-        };
-        LotDocument: {
-            id: string;
-            pool: string;
-            origin: string;
-            granted_usd: string;
-            remaining_usd: string;
-            held_usd: string;
-            restriction: string | null;
-            granted_at: string;
-            expires_at: string | null;
-            refundable_until: string | null;
-        };
-        UsageVectorDocument: {
-            input: number;
-            cache_read: number;
-            cache_write_5m: number;
-            cache_write_1h: number;
-            output: number;
-            reasoning: number;
-        };
-        RequestDocument: {
-            id: string;
-            ended_at: string;
-            key_id: string | null;
-            cost_usd: string;
-            detail?: string | null;
-            started_at?: string;
-            status?: string;
-            model_asked?: string;
-            model?: string;
-            provider?: string | null;
-            stream?: boolean;
-            cache?: string;
-            usage?: components["schemas"]["UsageVectorDocument"] | null;
-            usage_source?: string;
-            total_ms?: number;
-        };
-        SpendingDocument: {
-            day_usd: string;
-            month_usd: string;
-            daily_budget_usd: string | null;
-            monthly_budget_usd: string | null;
-        };
-        FirstStepsDocument: {
-            claimed: boolean | null;
-            has_key: boolean;
-            has_called: boolean;
-            topped_up: boolean;
-        };
-        WelcomeDocument: {
-            /** @enum {string} */
-            stage: "none" | "open" | "over" | "review" | "granted" | "refused";
-            usd: string;
-            open_until: string | null;
-            expires_at: string | null;
-            reason: string | null;
-        };
-        MatchDocument: {
-            /** @enum {string} */
-            stage: "none" | "open" | "over" | "review" | "granted" | "refused";
-            share_bp: number;
-            max_usd: string;
-            open_until: string;
-            granted_usd: string;
-            unlocked_usd: string;
-            locked_usd: string;
-            expires_at: string | null;
-            reason: string | null;
-        };
-        RewardsDocument: {
-            welcome: components["schemas"]["WelcomeDocument"];
-            match: components["schemas"]["MatchDocument"];
-            life_max_usd: string;
-            life_granted_usd: string;
-        };
-        RewardDocument: {
-            id: string;
-            account: string;
-            kind: string;
-            state: string;
-            usd: string;
-            wanted_usd: string;
-            at: string;
-            reason: string | null;
-            decided_by: string | null;
-        };
-        NoticeDocument: {
-            id: string;
-            account: string;
-            type: string;
-            at: string;
-            subject: string;
-            facts: Record<string, never>;
-        };
-        KeyDocument: {
-            id: string;
-            key: string;
-            name: string;
-        };
-        NewKeyDocument: {
-            document: components["schemas"]["KeyDocument"];
-            key: string;
-        };
-        NewKeyBody: {
-            name: string;
-        };
-        HomeDocument: {
-            balance: components["schemas"]["BalanceDocument"];
-            lots: components["schemas"]["LotDocument"][];
-            spending: components["schemas"]["SpendingDocument"];
-            requests: components["schemas"]["RequestDocument"][];
-            rewards: components["schemas"]["RewardsDocument"];
-            notices: components["schemas"]["NoticeDocument"][];
-            first_steps: components["schemas"]["FirstStepsDocument"];
         };
     };
     responses: never;
@@ -1569,7 +2978,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CodeBody"];
+                "application/json": components["schemas"]["user_CodeBody"];
             };
         };
         responses: {
@@ -1631,7 +3040,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CodeBody"];
+                "application/json": components["schemas"]["user_CodeBody"];
             };
         };
         responses: {
@@ -2024,6 +3433,1655 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
                 };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    setWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    dropWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    testAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listNotices: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getBalance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalanceDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listLots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LotDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listLedger: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this kind. */
+                type?: "top_ups" | "spending" | "cashback" | "referral" | "promotional" | null;
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    exportLedger: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this kind. */
+                type?: "top_ups" | "spending" | "cashback" | "referral" | "promotional" | null;
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getStatement: {
+        parameters: {
+            query?: {
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getStatementCsv: {
+        parameters: {
+            query?: {
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getStatementPdf: {
+        parameters: {
+            query?: {
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getHome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpendingKeyDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRulesBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpendingKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    deleteKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRulesBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    rotateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    previewRefund: {
+        parameters: {
+            query?: {
+                /** @description Credit to be refunded; all that is unused, if not given. */
+                amount_usd?: string | null;
+            };
+            header?: never;
+            path: {
+                top_up_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundPreviewDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createRefund: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same key is the same request: what was done is not done again. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                top_up_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listRefunds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listDisputes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getRewards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RewardsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    claimWelcomeGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RewardDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    redeemCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["rewards_CodeBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RewardDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listTopUps: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state. */
+                state?: components["schemas"]["TopUpState"] | null;
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createTopUp: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same key is the same request: what was done is not done again. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getTopUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    syncTopUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getTopUpReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getAutoTopUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    setAutoTopUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AutoTopUpBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    switchOffAutoTopUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUpDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listRequests: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                provider?: string | null;
+                key?: string | null;
+                status?: "complete" | "hung_up" | "failed" | "refused" | null;
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listRequestChoices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestChoices"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description What to divide it by; default `day`. */
+                by?: ("hour" | "day" | "key" | "model" | "provider")[] | null;
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReportDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    exportUsage: {
+        parameters: {
+            query?: {
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getWithdrawalOutlook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountOutlookDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    previewWithdrawal: {
+        parameters: {
+            query?: {
+                /** @description Back to what paid for this top-up. */
+                top_up?: string | null;
+                /** @description To this payee. */
+                payee?: string | null;
+                /** @description Credit to be paid out; all that can leave, if not given. */
+                amount_usd?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalPreviewDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listWithdrawals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createWithdrawal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same key is the same request: what was done is not done again. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawalBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    cancelWithdrawal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                withdrawal_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listPayees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    createPayee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayeeBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    removePayee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payee_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description An error */
             default: {
