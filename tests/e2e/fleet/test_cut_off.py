@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -111,6 +112,10 @@ async def test_what_is_in_the_journal_of_a_killed_gateway_is_billed_when_it_star
     verify(fleet)
 
 
+def _more_than(completed: Sequence[int], before: int) -> bool:
+    return completed[0] > before
+
+
 async def _cut_off_with_an_answer_in_the_journal(load: Load, proxy: DatabaseProxy, doomed: Harbor) -> None:
     """Again if no request was between its hold and its charge at that moment, as may be where the machine is busy."""
     for _ in range(_TRIES):
@@ -118,7 +123,7 @@ async def _cut_off_with_an_answer_in_the_journal(load: Load, proxy: DatabaseProx
         proxy.cut()
         with contextlib.suppress(TimeoutError):
             await until(lambda: any(file.stat().st_size for file in (doomed.home / "journal").glob("*.journal")), 6)
-            await until(lambda before=complete: load.completed[0] > before, 6)
+            await until(functools.partial(_more_than, load.completed, complete), 6)
             return
         proxy.restore()
         await load.serves(0)
