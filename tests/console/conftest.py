@@ -15,6 +15,7 @@ from tokenharbor.alerts.context import Alerting
 from tokenharbor.alerts.webhook import WebhookSender
 from tokenharbor.app.sign_in import RewardReferrals
 from tokenharbor.billing.proofs import Prover
+from tokenharbor.catalog.describe import ModelDocuments, ModelsOnSale
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.context import ConsoleContext
@@ -185,6 +186,7 @@ async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
         key_hashes=root.derive(SecretPurpose.KEY_HASHES),
         prover=Prover(pool, MessageSigner(root.derive(SecretPurpose.RECEIPTS)), world.clock),
         issuer=Issuer(),
+        models=lambda: ModelsOnSale(ModelDocuments(catalog, policy.price), sorted(catalog.models)),
     )
     async with pool.acquire() as conn:
         account = await create_account(conn, world, "ada@example.com", policy.name)

@@ -1,6 +1,8 @@
 """Requests that were billed, written by the books without a gateway."""
 
+from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 from tokenharbor.billing.detail import Attempt, RequestDetail, ServedBy, Status, write_detail
 from tokenharbor.kernel.ids import UUID
@@ -54,6 +56,7 @@ async def spend(
         cost,
     )
     async with open_book(url, world.ids.new()) as book:
-        await all_answers(await book.place([hold]))
+        placed: Sequence[Any] = await book.place([hold])
+        await all_answers(placed)
         await all_answers(await book.settle([settlement]))
     return hold.request_id

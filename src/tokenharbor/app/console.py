@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +21,8 @@ import uvloop
 from tokenharbor.app.alerts import make_alerting
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.pdf_output import issuer_of
-from tokenharbor.app.console_funding import ConsoleParts, open_console_funding
+from tokenharbor.app.console_funding import open_console_funding
+from tokenharbor.app.console_sale import ConsoleParts, ConsoleSale
 from tokenharbor.app.console_task import CONSOLE_SOCKET, ConsoleTask
 from tokenharbor.app.dashboard import DASHBOARD_FOLDER
 from tokenharbor.app.database_urls import replica_url
@@ -30,6 +31,7 @@ from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.sign_in import make_console_sign_in
 from tokenharbor.billing.proofs import Prover
+from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
@@ -99,11 +101,14 @@ async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) ->
     root = root_secret(settings, world.entropy)
     async with await open_pool(short) as pool, await open_pool(heavy, size=2) as heavy_pool:
         parts = ConsoleParts(settings, world, root, pool, lambda: rules.policy, lambda: rules.catalog, task.browser_url)
-        async with open_console_funding(parts) as funding:
-            yield _make_context(parts, heavy_pool, funding)
+        sale = ConsoleSale(parts)
+        async with open_console_funding(parts, sale) as funding:
+            yield _make_context(parts, heavy_pool, funding, sale.models)
 
 
-def _make_context(parts: ConsoleParts, heavy_pool: asyncpg.Pool, funding: Funding) -> ConsoleContext:
+def _make_context(
+    parts: ConsoleParts, heavy_pool: asyncpg.Pool, funding: Funding, models: Callable[[], ModelsOnSale]
+) -> ConsoleContext:
     settings, world, root, pool = parts.settings, parts.world, parts.root, parts.pool
     sign_in = make_console_sign_in(settings, world, pool, parts.policy, parts.public_url)
     return ConsoleContext(
@@ -119,6 +124,7 @@ def _make_context(parts: ConsoleParts, heavy_pool: asyncpg.Pool, funding: Fundin
         key_hashes=root.derive(SecretPurpose.KEY_HASHES),
         prover=Prover(pool, receipt_signer(root), world.clock),
         issuer=issuer_of(settings),
+        models=models,
     )
 
 

@@ -6,8 +6,8 @@ second, search or tool use. `prompt` and `completion` are the same input and out
 names that OpenRouter's clients know.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,6 +110,14 @@ class ModelDocuments:
             **_steps(rates, at),
             **_coming(rates, at),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsOnSale:
+    """The documents of models, and the names of those that somebody can serve, in order."""
+
+    documents: ModelDocuments
+    names: Sequence[str]
 
 
 def _steps(rates: Rates, at: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tokenharbor.console.routes.edition import EDITION_ROUTES
 from tokenharbor.console.routes.home import HOME_ROUTES
 from tokenharbor.console.routes.keys import KEY_ROUTES
 from tokenharbor.console.routes.management_keys import MANAGEMENT_KEY_ROUTES
+from tokenharbor.console.routes.models import MODEL_ROUTES
 from tokenharbor.console.routes.operator import OPERATOR_ROUTES
 from tokenharbor.console.routes.refunds import REFUND_ROUTES
 from tokenharbor.console.routes.rewards import REWARD_ROUTES
@@ -49,6 +50,7 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *CREDIT_ROUTES,
     *HOME_ROUTES,
     *KEY_ROUTES,
+    *MODEL_ROUTES,
     *REFUND_ROUTES,
     *REWARD_ROUTES,
     *TOP_UP_ROUTES,

@@ -11,6 +11,7 @@ from litestar.params import SkipValidation
 
 from tokenharbor.alerts.context import Alerting
 from tokenharbor.billing.proofs import Prover
+from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
@@ -45,6 +46,7 @@ class ConsoleContext:
     key_hashes: DerivedSecret
     prover: Prover
     issuer: Issuer
+    models: Callable[[], ModelsOnSale]
 
     async def run_due_again(self, conn: asyncpg.Connection, account_id: UUID) -> None:
         """What is due on an account before it is shown, at most once a minute."""
